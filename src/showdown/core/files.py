@@ -1,0 +1,88 @@
+"""Writing so that a kill at any moment leaves the old file or the new one, never half of one."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from showdown.core.errors import UserError
+
+PARTIAL = ".partial"
+"""Ending of what is being written. Anything so named is worthless and may be removed."""
+
+
+@contextmanager
+def _disk_full_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise UserError(
+            f"Disk full: no room to write {path.name} in {path.parent}; free some space and run the same command again"
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
+    _sync(folder)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` with ``content`` in one step that survives a kill and a power cut.
+
+    Raises:
+        UserError: when the disk is full; the old file is intact.
+
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    with _disk_full_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync(path.parent)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace ``path`` with UTF-8 text, newlines as given."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace ``path`` with readable JSON; NaN and infinity are refused."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Make the folder ``path`` appear whole: ``fill`` writes into a temporary one, which is then renamed.
+
+    Raises:
+        UserError: when the disk is full.
+
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    with _disk_full_named(path):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        fill(partial)
+        _sync_tree(partial)
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+        _sync(path.parent)

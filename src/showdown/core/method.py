@@ -1,0 +1,169 @@
+"""The contract of a method: what it needs, what it fits, what it saves and loads again.
+
+Two kinds exist. A `FittedMethod` fits itself (a linear model, a zero-shot baseline). A `TunedMethod` fine-tunes a
+network: it says how the network is loaded and which parameters learn, and the one training loop does the rest.
+Method modules import torch and its kin inside their functions, so that listing the methods costs nothing.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from showdown.core.record import ScoreKind
+from showdown.core.spec import ModelSpec, SharedProtocol, Strict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    Scores2D = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledTexts:
+    """Rows of one side of a split, in file order. The three tuples have one length."""
+
+    texts: tuple[str, ...]
+    targets: tuple[int, ...]
+    """Index into the labels of the comparison."""
+    row_ids: tuple[int, ...]
+    """1-based data row of the source."""
+    clusters: tuple[int, ...]
+    """Duplicate cluster of each row; two rows share a number when one is a copy of the other."""
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.texts)
+
+
+class MethodSettings(Strict):
+    """Settings of a method. Each method declares its own; unknown keys are errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a network runs and in which number type; the engine chooses it once for all methods of a comparison."""
+
+    device: str
+    """`cpu` or `cuda`."""
+    dtype: str
+    """`float32` or `bfloat16`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a method is given: nothing here differs between the methods of one comparison."""
+
+    labels: tuple[str, ...]
+    model: ModelSpec
+    protocol: SharedProtocol
+    placement: Placement
+    seed: int
+
+
+class Classifier(ABC):
+    """A fitted thing that scores texts. It answers after a save and a reload exactly as before."""
+
+    score_kind: ScoreKind
+
+    @abstractmethod
+    def scores(self, texts: Sequence[str], *, batch_rows: int) -> "Scores2D":
+        """Score each text for each label: shape (rows, labels), the highest wins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What fitting gave."""
+
+    classifier: Classifier
+    trainable_parameters: int
+    total_parameters: int
+    notes: tuple[str, ...] = ()
+
+
+class Method(ABC):
+    """A way to get from labelled texts to a classifier."""
+
+    title: ClassVar[str]
+    """Its name in tables and reports."""
+    summary: ClassVar[str]
+    """One line for `showdown methods`."""
+    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    learns: ClassVar[bool] = True
+    """False for a baseline that no label teaches anything."""
+
+    def __init__(self, settings: MethodSettings) -> None:
+        self.settings: Any = settings
+
+    def obstacle(self) -> str | None:
+        """Why the method cannot run on this machine and the mend, or None where it can."""
+        return None
+
+
+class FittedMethod(Method):
+    """A method that fits itself, without the training loop."""
+
+    @abstractmethod
+    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+        """Fit on the training rows.
+
+        Raises:
+            Unavailable: when something that it needs cannot be had here.
+
+        """
+
+    @abstractmethod
+    def save(self, classifier: Any, folder: Path) -> None:
+        """Write the fitted classifier into an existing, empty folder, without pickle."""
+
+    @abstractmethod
+    def load(self, folder: Path, job: Job) -> Classifier:
+        """Read what `save` wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """How a tuned method wants the pretrained network loaded."""
+
+    four_bit: bool = False
+    """NF4 with double quantisation, everywhere but in the head."""
+
+
+class TunedMethod(Method):
+    """A method that fine-tunes a network in the one training loop."""
+
+    @property
+    def options(self) -> NetworkOptions:
+        """How the network is loaded."""
+        return NetworkOptions()
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate."""
+        return float(self.settings.learning_rate)
+
+    @abstractmethod
+    def adapt(self, network: Any) -> "torch.nn.Module":
+        """Return the module to train, with `requires_grad` set on exactly what learns; the head always does.
+
+        Args:
+            network: a `showdown.models.network.Network`: the loaded classifier and the names of its parts.
+
+        """
+
+    @abstractmethod
+    def save(self, module: "torch.nn.Module", folder: Path) -> None:
+        """Write what was trained into an existing, empty folder, as safetensors."""
+
+    @abstractmethod
+    def reload(self, folder: Path, load_network: "Callable[[str | None], Any]") -> "torch.nn.Module":
+        """Return the trained module from what `save` wrote.
+
+        Args:
+            folder: what `save` wrote.
+            load_network: loads the pretrained network (None) or a saved one (its folder) as the job places it.
+
+        """

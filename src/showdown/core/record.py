@@ -1,0 +1,155 @@
+"""What a run yielded. `docs/results.md` describes the file that holds these records."""
+
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from showdown.core.spec import RunSpec, Strict
+
+SCHEMA_VERSION = 1
+GB = 1e9
+"""Memory is given in GB of 1e9 bytes everywhere."""
+
+Status = Literal["completed", "out-of-memory", "unavailable", "failed", "cancelled"]
+ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
+
+
+class Phase(Strict):
+    """Seconds and peak memory of one named part of a run."""
+
+    name: str
+    seconds: float
+    peak_allocated_gb: float
+    peak_reserved_gb: float
+    peak_device_gb: float
+
+
+class PeakMemory(Strict):
+    """A peak while training alone, and over the whole run, in GB (1e9 bytes)."""
+
+    training: float | None
+    """None where the method has no training phase."""
+    run: float
+
+
+class PredictionSpeed(Strict):
+    """Speed of prediction at one batch size, after warm-up."""
+
+    batch_rows: int
+    rows_per_second: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+
+
+class ClassScore(Strict):
+    """Scores of one label on the test rows."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+class Scores(Strict):
+    """Scores on the test rows, from the artefact that was saved and reloaded."""
+
+    accuracy: float
+    f1_macro: float
+    f1_weighted: float
+    precision_weighted: float
+    recall_weighted: float
+    per_class: list[ClassScore]
+    confusion_matrix: list[list[int]]
+    """Rows are true labels, columns predicted ones, in the order of `labels`."""
+
+
+class Environment(Strict):
+    """Where a run took place."""
+
+    versions: dict[str, str]
+    commit: str | None
+    """Commit of the project, with `-dirty` where files differ from it; None outside a checkout."""
+    platform: str
+    cpu: str
+    cpu_threads: int
+    memory_gb: float
+    gpu: str | None
+    gpu_memory_gb: float | None
+    driver: str | None
+
+
+class RunRecord(Strict):
+    """Everything that one run yielded. It has an error exactly when it did not complete."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    name: str
+    method: str
+    title: str
+    seed: int
+    partition: int
+    status: Status
+    error: str | None = None
+
+    accuracy: float | None = None
+    f1_macro: float | None = None
+    f1_weighted: float | None = None
+    precision_weighted: float | None = None
+    recall_weighted: float | None = None
+    validation_f1_macro: float | None = None
+    per_class: list[ClassScore] = []
+    confusion_matrix: list[list[int]] = []
+    labels: list[str] = []
+    predictions_file: str | None = None
+    """Per-row predictions with scores, relative to the comparison's folder."""
+    score_kind: ScoreKind | None = None
+    """What the scores in the predictions file are."""
+
+    train_seconds: float | None = None
+    """Forward, backward, step and batching alone: no validation, no writing."""
+    total_seconds: float | None = None
+    phases: list[Phase] = []
+    peak_memory_allocated_gb: PeakMemory | None = None
+    peak_memory_reserved_gb: PeakMemory | None = None
+    peak_memory_device_gb: PeakMemory | None = None
+    memory_kind: Literal["gpu", "process resident set"] | None = None
+
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    model_size_mb: float | None = None
+    """On disk, in MB of 1e6 bytes: the saved artefact alone."""
+    rows_per_second: float | None = None
+    """At the best batch."""
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    prediction_speeds: list[PredictionSpeed] = []
+    """Batch 1 first, then the best batch."""
+
+    curve_file: str | None = None
+    notes: list[str] = []
+    """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
+    chosen: dict[str, Any] = {}
+    """Settings that the engine chose by itself (micro-batch, precision, device, batching path)."""
+    spec: RunSpec
+    environment: Environment | None = None
+    allow_leakage: bool = False
+
+    @model_validator(mode="after")
+    def _error_exactly_when_incomplete(self) -> Self:
+        if (self.error is None) != (self.status == "completed"):
+            raise ValueError("a run has an error exactly when it did not complete")
+        if self.status == "completed" and self.accuracy is None:
+            raise ValueError("a completed run has scores")
+        return self
+
+
+class Results(Strict):
+    """The file `results.json`: one comparison and all its runs, in the order of the table."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    comparison: dict[str, Any]
+    data: dict[str, Any]
+    """Counts, fingerprint and audit findings of the data."""
+    runs: list[RunRecord]

@@ -1,0 +1,135 @@
+"""What is compared: the comparison as its user writes it, and each run that follows from it.
+
+Every model forbids unknown keys and is frozen: what was hashed is what runs.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class Strict(BaseModel):
+    """A frozen model in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelSpec(Strict):
+    """Which pretrained model every method starts from."""
+
+    id: str = "all-minilm-l6-v2"
+    """The built-in model's name, a local folder, or a Hugging Face id."""
+    revision: str | None = None
+    """A Hub commit; without it the newest is looked up once and recorded."""
+
+
+class SplitFiles(Strict):
+    """Split files that the user made; nothing is moved between them."""
+
+    train: str
+    validation: str
+    test: str
+
+
+class DataSpec(Strict):
+    """Where the labelled texts are and how they are read and cleaned."""
+
+    source: str = "resumes"
+    """A file (CSV, TSV, JSONL, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
+    files: SplitFiles | None = None
+    """Given split files, instead of `source`."""
+    text: str | None = None
+    """Column of the text; guessed where only one guess is possible."""
+    label: str | None = None
+    """Column of the label; guessed where only one guess is possible."""
+    encoding: str = "utf-8"
+    separator: str | None = None
+    """Column separator; by default a comma, or a tab for .tsv."""
+    clean: Literal["none", "whitespace", "study"] = "whitespace"
+    near_duplicate_jaccard: Fraction = 0.8
+    """Two texts whose sets of three-word shingles overlap by this much (Jaccard) are near-duplicates."""
+    allow_leakage: bool = False
+    """Let copies cross the split. The result then says so everywhere."""
+
+
+class SplitSpec(Strict):
+    """How rows are divided. Duplicate clusters stay on one side in every kind."""
+
+    kind: Literal["single"] = "single"
+    train: Fraction = 0.70
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1.0) > 1e-9:
+            raise ValueError("train, validation and test must add up to 1")
+        return self
+
+
+class SharedProtocol(Strict):
+    """What is equal for every method of a comparison. A method may differ only in its own settings."""
+
+    split: SplitSpec = SplitSpec()
+    epochs: int = Field(default=3, ge=1)
+    effective_batch_rows: int = Field(default=16, ge=1)
+    """Rows behind one optimiser step, whatever the micro-batch."""
+    micro_batch_rows: int | None = Field(default=None, ge=1)
+    """Rows in one forward pass; by default 8, or fewer where the effective batch is smaller."""
+    max_tokens: int = Field(default=512, ge=8)
+    """A longer text is cut after this many tokens, for every method that counts tokens."""
+    warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
+    weight_decay: float = Field(default=0.01, ge=0.0)
+    max_gradient_norm: float | None = Field(default=1.0, gt=0.0)
+    dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
+    """Dropout of the pretrained network; by default what its own configuration says."""
+    select_epoch: Literal["best", "last"] = "best"
+    """Score the epoch with the best validation macro F1, or the last one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
+    deterministic: bool = False
+    """Bitwise equal reruns on a GPU, at some cost in speed. A CPU run always is, with the same number of threads."""
+    checkpoint_every_steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps between checkpoints; by default one checkpoint an epoch."""
+
+
+class Comparison(Strict):
+    """A whole comparison, as its YAML file says it."""
+
+    name: RunName = "comparison"
+    model: ModelSpec = ModelSpec()
+    data: DataSpec = DataSpec()
+    methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
+    """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it."""
+    protocol: SharedProtocol = SharedProtocol()
+    seeds: list[int] = Field(default=[0], min_length=1)
+    keep_models: Literal["none", "best", "all"] = "best"
+    """Which saved models stay on the disk: none, the best seed of every row, or all."""
+
+
+class RunSpec(Strict):
+    """One run: one row of the table with one seed on one partition. Its hash is its identity."""
+
+    name: RunName
+    method: str
+    settings: dict[str, Any]
+    """Every setting of the method, defaults filled in."""
+    model: ModelSpec
+    protocol: SharedProtocol
+    seed: int
+    partition: int = 0
+    data_fingerprint: str
+
+    @property
+    def run_id(self) -> str:
+        """A file-system name that changes when anything that can change the result changes."""
+        said = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True)
+        return f"{self.name}-s{self.seed}-p{self.partition}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
