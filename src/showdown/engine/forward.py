@@ -1,0 +1,79 @@
+"""From token ids to logits: the seam between the training loop and the engine.
+
+The loop hands over the sequences of one micro-batch as they are, without padding; how they are laid out in memory is
+the engine's affair, and `ForwardPath.name` says in the record which way was taken.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from showdown.engine.structure import last_token_classifier
+
+
+class ForwardPath(Protocol):
+    """Computes the logits of whole sequences with one module."""
+
+    name: str
+    """For people and for the record, such as `padded`."""
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable.
+
+        Args:
+            sequences: token ids of each sequence, special tokens included: 1-D, int64, not empty, on any device.
+
+        """
+        ...
+
+
+def padded_batch(
+    sequences: Sequence[torch.Tensor], *, pad_token_id: int, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids padded on the right and their attention mask, both of shape (sequences, longest)."""
+    ids = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=pad_token_id)
+    lengths = torch.tensor([sequence.numel() for sequence in sequences])
+    mask = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long()
+    return ids.to(device, non_blocking=True), mask.to(device, non_blocking=True)
+
+
+class PaddedForward:
+    """One row a sequence, padded on the right to the longest: works for every network.
+
+    A decoder is pooled here at the last real token. transformers' own head looks for the last token that is not the
+    padding token, which is another one where a text itself holds that token, as with pad = eos (issue 35352).
+    """
+
+    name = "padded"
+
+    def __init__(self, module: nn.Module, *, pad_token_id: int, device: str) -> None:
+        self._module = module
+        self._pad_token_id = pad_token_id
+        self._device = device
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable."""
+        ids, mask = padded_batch(sequences, pad_token_id=self._pad_token_id, device=self._device)
+        decoder = last_token_classifier(self._module)
+        if decoder is None:
+            logits: torch.Tensor = self._module(input_ids=ids, attention_mask=mask).logits
+            return logits.float()
+        hidden = decoder.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        last = mask.sum(dim=1) - 1
+        pooled = hidden[torch.arange(len(sequences), device=hidden.device), last]
+        pooled_logits: torch.Tensor = decoder.head(pooled)
+        return pooled_logits.float()
+
+
+def choose_forward(module: nn.Module, *, pad_token_id: int, device: str) -> ForwardPath:
+    """Choose the fastest way that is correct for this network on this device.
+
+    Args:
+        module: a transformers model for sequence classification, or PEFT's wrapper around one.
+        pad_token_id: the token that fills short rows where rows are padded.
+        device: `cpu` or `cuda`.
+
+    """
+    return PaddedForward(module, pad_token_id=pad_token_id, device=device)
