@@ -1,0 +1,158 @@
+"""From a YAML file and `--set` overrides to a checked comparison."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from showdown.core.errors import UserError, suggestion
+from showdown.core.spec import Comparison, Strict
+from showdown.methods.table import METHODS, build, method_and_settings, method_class
+
+
+def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Sequence[str]) -> Comparison:
+    """Read and check a comparison.
+
+    Args:
+        path: its YAML file, or None for ``base`` alone.
+        base: what holds where the file says nothing.
+        overrides: `dotted.key=value` each, the value read as YAML.
+
+    Raises:
+        UserError: for anything that is not as it should be, naming the place.
+
+    """
+    said = str(path) if path else "the command line"
+    written = {**base, **(_read_yaml(path) if path else {})}
+    if path and "name" not in written:
+        written["name"] = path.stem
+    for override in overrides:
+        _override(written, override)
+    return check(written, said)
+
+
+def check(written: Mapping[str, Any], said: str) -> Comparison:
+    """Check a comparison that is already a mapping; ``said`` names where it was written.
+
+    Raises:
+        UserError: naming place and mend.
+
+    """
+    try:
+        comparison = Comparison.model_validate(written)
+    except ValidationError as error:
+        raise UserError(f"{said}: {_first_fault(error, Comparison, ())}") from error
+    for row, settings in comparison.methods.items():
+        method, rest = method_and_settings(row, settings)
+        if method not in METHODS:
+            raise UserError(
+                f"{said}: method `{method}` unknown in `methods`{suggestion(method, METHODS)}; the methods are "
+                f"{', '.join(METHODS)} (a row of another name says `method:`)"
+            )
+        try:
+            build(method, rest)
+        except ValidationError as error:
+            raise UserError(f"{said}: {_first_fault(error, method_class(method).Settings, ('methods', row))}") from error
+    return comparison
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        folder = path.parent if path.parent.is_dir() else Path()
+        near = suggestion(path.name, [file.name for file in folder.glob("*.y*ml")])
+        raise UserError(f"no file {path}{near}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise UserError(f"{path}: not valid YAML{_where(error)}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: a comparison is a mapping of keys (model, data, methods, protocol, seeds)")
+    return found
+
+
+def _where(error: YAMLError) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f" at line {error.problem_mark.line + 1}: {str(error.problem).splitlines()[0]}"
+    return ""
+
+
+def _override(written: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {override}: write it as key=value, as in --set protocol.epochs=5")
+    try:
+        parsed = YAML(typ="safe", pure=True).load(value) if value else None
+    except YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML{_where(error)}") from error
+    place, parts = written, key.split(".")
+    while len(parts) > 1:
+        taken = _longest_known(place, parts)
+        step = ".".join(parts[:taken])
+        inner = place.get(step)
+        if inner is not None and not isinstance(inner, dict):
+            raise UserError(f"--set {override}: `{step}` is a value, not a section")
+        place[step] = dict(inner or {})
+        place, parts = place[step], parts[taken:]
+    place[parts[0]] = parsed
+
+
+def _longest_known(place: Mapping[str, Any], parts: Sequence[str]) -> int:
+    """Row names may hold dots: take as many parts as a key of this section has, leaving at least one."""
+    for taken in range(len(parts) - 1, 1, -1):
+        if ".".join(parts[:taken]) in place:
+            return taken
+    return 1
+
+
+def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str, ...]) -> str:
+    fault = error.errors(include_url=False)[0]
+    location = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        inside = _model_at(model, location[:-1])
+        known = inside.model_fields if inside else {}
+        near = suggestion(location[-1], known) or suggestion(location[-1], _every_key(Comparison))
+        where = ".".join([*section, *location[:-1]])
+        place = f" in `{where}`" if where else ""
+        return f"`{location[-1]}` unknown{place}{near or '; known are ' + ', '.join(known)}"
+    where = ".".join([*section, *(part for part in location if part not in ("all-linear", "list[str]"))])
+    given = "" if fault["type"] == "missing" else f" (given: {_short(fault['input'])})"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"`{where}`: {message[:1].lower()}{message[1:]}{given}" if where else message
+
+
+def _short(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else said[:57] + "..."
+
+
+def _model_at(model: type[BaseModel], location: Sequence[str]) -> type[BaseModel] | None:
+    for part in location:
+        field = model.model_fields.get(part)
+        if field is None:
+            return None
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        inner = next((one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if inner is None:
+            return None
+        model = inner
+    return model
+
+
+def _every_key(model: type[BaseModel]) -> list[str]:
+    """All keys of a comparison and of the methods' settings, for a hint across sections."""
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(name)
+        inner = _model_at(model, [name])
+        if inner is not None and field is not None:
+            keys += _every_key(inner)
+    if model is Comparison:
+        keys += [key for method in METHODS for key in method_class(method).Settings.model_fields]
+    return keys

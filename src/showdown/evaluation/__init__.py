@@ -1,0 +1,1 @@
+"""Scoring what was saved and reloaded: predictions, metrics, speed."""

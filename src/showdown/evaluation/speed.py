@@ -1,0 +1,62 @@
+"""How fast a classifier answers: one text at a time, and at its best batch."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from showdown.core.method import Classifier
+from showdown.core.record import PredictionSpeed
+
+_WARM_UP_CALLS = 2
+_SINGLE_CALLS = 20
+_BATCHES = (4, 8, 16, 32, 64, 128)
+_ENOUGH_SECONDS = 1.5
+"""A batch size is tried no longer than this; a larger one is tried only while it is faster."""
+
+
+def prediction_speeds(
+    classifier: Classifier, texts: Sequence[str], synchronize: Callable[[], None]
+) -> list[PredictionSpeed]:
+    """Time batch 1, and the best of growing batches, after warm-up: two entries, batch 1 first.
+
+    Args:
+        classifier: what answers; the time holds everything from the text to the scores.
+        texts: texts to take turns with.
+        synchronize: waits for the device.
+
+    Returns:
+        Batch 1 and the best batch; its rows per second and its latency for one call in milliseconds.
+
+    """
+    single = _time_batch(classifier, texts, 1, synchronize)
+    best = single
+    for batch_rows in _BATCHES:
+        if batch_rows > len(texts):
+            break
+        found = _time_batch(classifier, texts, batch_rows, synchronize)
+        if found.rows_per_second <= best.rows_per_second:
+            break
+        best = found
+    return [single, best]
+
+
+def _time_batch(
+    classifier: Classifier, texts: Sequence[str], batch_rows: int, synchronize: Callable[[], None]
+) -> PredictionSpeed:
+    calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
+    for turn in range(_WARM_UP_CALLS):
+        classifier.scores(calls[turn % len(calls)], batch_rows=batch_rows)
+    seconds: list[float] = []
+    while len(seconds) < _SINGLE_CALLS and sum(seconds) < _ENOUGH_SECONDS:
+        synchronize()
+        start = time.perf_counter()
+        classifier.scores(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
+        synchronize()
+        seconds.append(time.perf_counter() - start)
+    return PredictionSpeed(
+        batch_rows=batch_rows,
+        rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
+        latency_p50_ms=round(float(np.percentile(seconds, 50)) * 1000, 3),
+        latency_p95_ms=round(float(np.percentile(seconds, 95)) * 1000, 3),
+    )

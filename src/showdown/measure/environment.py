@@ -1,0 +1,89 @@
+"""Where a run takes place: versions, commit, hardware."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from showdown.core.record import GB, Environment
+
+_PACKAGES = (
+    "finetuning-showdown",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "safetensors",
+    "scikit-learn",
+    "numpy",
+    "liger-kernel",
+)
+
+
+def environment(device: str) -> Environment:
+    """Describe this machine and this installation."""
+    import torch
+
+    gpu = device == "cuda"
+    properties = torch.cuda.get_device_properties(0) if gpu else None
+    return Environment(
+        versions=_versions(),
+        commit=_commit(),
+        platform=platform.platform(),
+        cpu=_cpu_name(),
+        cpu_threads=torch.get_num_threads(),
+        memory_gb=round(psutil.virtual_memory().total / GB, 1),
+        gpu=properties.name if properties else None,
+        gpu_memory_gb=round(properties.total_memory / GB, 1) if properties else None,
+        driver=_driver() if gpu else None,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that this package lies in, if it lies in one."""
+    here = Path(__file__).resolve().parent
+    git = ["git", "-C", str(here)]
+    try:
+        tracked = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=20)
+        if tracked.returncode != 0:
+            return None
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=True)
+        status = subprocess.run(
+            [*git, "status", "--porcelain"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("-dirty" if status.stdout.strip() else "")
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def _driver() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None

@@ -1,0 +1,102 @@
+"""Frozen embeddings of the same pretrained network with logistic regression: no backward pass at all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.record import ScoreKind
+
+if TYPE_CHECKING:
+    from showdown.models.embedding import Embedder
+
+_FILE = "regression.safetensors"
+_BATCH_ROWS = 16
+
+
+class FrozenClassifier(Classifier):
+    """Logistic regression over sentence embeddings."""
+
+    score_kind: ScoreKind = "probability"
+
+    def __init__(self, embedder: "Embedder", weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> None:
+        self.embedder = embedder
+        self.weight = weight
+        self.bias = bias
+
+    def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
+        """Probabilities: shape (rows, labels), each row sums to one."""
+        from scipy.special import softmax
+
+        logits = self.embedder.embed(texts, batch_rows=batch_rows) @ self.weight.T + self.bias
+        found: npt.NDArray[np.float64] = softmax(logits, axis=1)
+        return found
+
+
+class FrozenSettings(MethodSettings):
+    """Settings of the logistic regression."""
+
+    regularisation: float = Field(default=10.0, gt=0.0)
+    """Inverse strength C; embeddings have length one, so scikit-learn's default of 1 underfits."""
+
+
+class Frozen(FittedMethod):
+    """Logistic regression on the frozen network's embeddings."""
+
+    title: ClassVar[str] = "Frozen embeddings + logistic regression"
+    summary: ClassVar[str] = "logistic regression on embeddings of the same network, frozen; one forward pass a row"
+    Settings: ClassVar[type[MethodSettings]] = FrozenSettings
+
+    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+        """Embed the training rows once and fit the regression."""
+        from sklearn.linear_model import LogisticRegression
+
+        from showdown.models.embedding import parameters
+
+        embedder = _embedder(job)
+        vectors = embedder.embed(train.texts, batch_rows=_BATCH_ROWS)
+        model = LogisticRegression(C=self.settings.regularisation, max_iter=2000, random_state=job.seed)
+        model.fit(vectors, np.asarray(train.targets))
+        weight, bias = _all_labels(model, len(job.labels))
+        learned = int(weight.size + bias.size)
+        return Fitted(
+            classifier=FrozenClassifier(embedder, weight, bias),
+            trainable_parameters=learned,
+            total_parameters=parameters(embedder) + learned,
+        )
+
+    def save(self, classifier: FrozenClassifier, folder: Path) -> None:
+        """Write the regression as safetensors; the network is the pretrained one and is not copied."""
+        from safetensors.numpy import save_file
+
+        save_file({"weight": classifier.weight, "bias": classifier.bias}, folder / _FILE)
+
+    def load(self, folder: Path, job: Job) -> FrozenClassifier:
+        """Read the regression and load the pretrained network again."""
+        from safetensors.numpy import load_file
+
+        saved = load_file(folder / _FILE)
+        return FrozenClassifier(_embedder(job), saved["weight"], saved["bias"])
+
+
+def _embedder(job: Job) -> "Embedder":
+    from showdown.models.embedding import Embedder
+    from showdown.models.source import locate
+
+    return Embedder(locate(job.model), job)
+
+
+def _all_labels(model: Any, label_count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Spread the regression over all labels; one that was never trained on gets a logit that never wins."""
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # scikit-learn keeps only the second label's plane
+        coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
+        intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
+    weight = np.zeros((label_count, coefficients.shape[1]))
+    bias = np.full(label_count, -1e4)
+    weight[model.classes_], bias[model.classes_] = coefficients, intercepts
+    return weight, bias

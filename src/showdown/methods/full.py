@@ -1,0 +1,42 @@
+"""Full fine-tuning: every parameter of the network learns."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from showdown.core.method import MethodSettings, TunedMethod
+
+if TYPE_CHECKING:
+    import torch
+
+
+class FullSettings(MethodSettings):
+    """Settings of full fine-tuning."""
+
+    learning_rate: float = Field(default=5e-5, gt=0.0, le=1.0)
+    """Peak rate; 2e-5 to 5e-5 is what BERT's authors searched (arXiv 1810.04805, appendix A.3)."""
+
+
+class Full(TunedMethod):
+    """Every parameter learns."""
+
+    title: ClassVar[str] = "Full fine-tuning"
+    summary: ClassVar[str] = "every parameter of the network learns"
+    Settings: ClassVar[type[MethodSettings]] = FullSettings
+
+    def adapt(self, network: Any) -> "torch.nn.Module":
+        """Let everything learn."""
+        module: torch.nn.Module = network.module
+        module.requires_grad_(True)
+        return module
+
+    def save(self, module: Any, folder: Path) -> None:
+        """Write the whole network as safetensors."""
+        module.save_pretrained(folder)
+
+    def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
+        """Load the whole network."""
+        module: torch.nn.Module = load_network(folder).module
+        return module

@@ -1,0 +1,80 @@
+"""LoRA (arXiv 2106.09685): low-rank adapters on the backbone's linear layers learn, and the head."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from showdown.core.errors import UserError, suggestion
+from showdown.core.method import MethodSettings, TunedMethod
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LoraSettings(MethodSettings):
+    """Settings of LoRA and of its variants."""
+
+    learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)
+    """Peak rate; about ten times full fine-tuning's (arXiv 2405.09673)."""
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16.0, gt=0.0)
+    """Adapters are scaled by alpha / rank."""
+    adapter_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+    """All linear layers of the backbone, or the last parts of their names (`[q_proj, v_proj]`)."""
+
+
+class Lora(TunedMethod):
+    """Low-rank adapters in the compute type over a frozen backbone."""
+
+    title: ClassVar[str] = "LoRA"
+    summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
+    Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    use_dora: ClassVar[bool] = False
+
+    def adapt(self, network: Any) -> "torch.nn.Module":
+        """Wrap the network with PEFT; names are listed, since PEFT's own `all-linear` also takes BERT's pooler.
+
+        Raises:
+            UserError: when a target names no linear layer.
+
+        """
+        from peft import LoraConfig, get_peft_model
+
+        config = LoraConfig(
+            task_type="SEQ_CLS",
+            r=self.settings.rank,
+            lora_alpha=self.settings.alpha,
+            lora_dropout=self.settings.adapter_dropout,
+            target_modules=self._targets(network.linear_names),
+            modules_to_save=list(network.head_names),
+            use_dora=self.use_dora,
+        )
+        module: torch.nn.Module = get_peft_model(network.module, config)
+        return module
+
+    def _targets(self, linear_names: tuple[str, ...]) -> list[str]:
+        if self.settings.targets == "all-linear":
+            return list(linear_names)
+        endings = {name.rpartition(".")[2] for name in linear_names}
+        for target in self.settings.targets:
+            if target not in endings:
+                raise UserError(
+                    f"method `{type(self).__name__.lower()}`: no linear layer `{target}`{suggestion(target, endings)}; "
+                    f"this model has {', '.join(sorted(endings))}"
+                )
+        return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
+
+    def save(self, module: Any, folder: Path) -> None:
+        """Write adapters and head as safetensors, in PEFT's own layout."""
+        module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+    def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
+        """Load the pretrained network again and put the saved adapters and head on it."""
+        from peft import PeftModel
+
+        network = load_network(None)
+        module: torch.nn.Module = PeftModel.from_pretrained(network.module, folder, is_trainable=False)
+        return module

@@ -1,0 +1,53 @@
+"""The table of methods: a name and where its class is, as a string, so that listing them imports no torch."""
+
+import importlib
+from typing import Any
+
+
+from showdown.core.errors import UserError, suggestion
+from showdown.core.method import Method
+
+METHODS: dict[str, str] = {
+    "majority": "showdown.methods.majority:Majority",
+    "tfidf": "showdown.methods.tfidf:TfIdf",
+    "frozen": "showdown.methods.frozen:Frozen",
+    "zero-shot": "showdown.methods.zero_shot:ZeroShot",
+    "full": "showdown.methods.full:Full",
+    "lora": "showdown.methods.lora:Lora",
+    "qlora": "showdown.methods.qlora:Qlora",
+    "dora": "showdown.methods.dora:Dora",
+}
+
+
+def method_class(name: str) -> type[Method]:
+    """Return the class of a method.
+
+    Raises:
+        UserError: for a name that is not in the table.
+
+    """
+    if name not in METHODS:
+        raise UserError(f"method `{name}` unknown{suggestion(name, METHODS)}; the methods are {', '.join(METHODS)}")
+    module, _, attribute = METHODS[name].partition(":")
+    found: type[Method] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def build(name: str, settings: dict[str, Any]) -> Method:
+    """Make a method from its settings, defaults filled in.
+
+    Raises:
+        UserError: for an unknown method.
+        ValidationError: for settings that it does not take.
+
+    """
+    cls = method_class(name)
+    return cls(cls.Settings.model_validate(settings))
+
+
+def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Split what a comparison writes under a row's name into the method's name and its settings."""
+    rest = dict(written)
+    return str(rest.pop("method", row)), rest
+
+

@@ -1,0 +1,132 @@
+"""The zero-shot baseline: a pretrained model that has seen none of the labels' rows.
+
+It takes the way that suits the model and says which: entailment for a model trained on natural-language inference,
+label log-likelihood for a causal language model, similarity of embeddings for a sentence encoder.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy.typing as npt
+from pydantic import field_validator
+
+from showdown.core.errors import Unavailable, UserError
+from showdown.core.files import write_json
+from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.record import ScoreKind
+from showdown.core.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from showdown.models.embedding import Embedder
+
+Way = Literal["similarity", "entailment", "log-likelihood"]
+_LABEL = "{label}"
+
+
+class ZeroShotSettings(MethodSettings):
+    """Settings of the zero-shot baseline."""
+
+    model: str | None = None
+    """Another model for this row alone, as `facebook/bart-large-mnli`; by default the comparison's."""
+    template: str = "This text is about {label}."
+    """The sentence that each label is put into."""
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_place_for_the_label(cls, template: str) -> str:
+        if template.count(_LABEL) != 1:
+            raise ValueError("must hold {label} exactly once")
+        return template
+
+
+class SimilarityClassifier(Classifier):
+    """Cosine of a text's embedding with that of each label's sentence."""
+
+    score_kind: ScoreKind = "similarity"
+
+    def __init__(self, embedder: "Embedder", sentences: Sequence[str]) -> None:
+        self.embedder = embedder
+        self.label_vectors = embedder.embed(sentences, batch_rows=len(sentences))
+
+    def scores(self, texts: Sequence[str], *, batch_rows: int) -> "npt.NDArray[np.float64]":
+        """Cosines: shape (rows, labels)."""
+        return self.embedder.embed(texts, batch_rows=batch_rows) @ self.label_vectors.T
+
+
+class ZeroShot(FittedMethod):
+    """No training at all."""
+
+    title: ClassVar[str] = "Zero-shot"
+    summary: ClassVar[str] = "no training: label similarity, entailment or label log-likelihood, as suits the model"
+    Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
+    learns: ClassVar[bool] = False
+
+    def fit(self, train: LabelledTexts, job: Job) -> Fitted:  # noqa: ARG002 - no row teaches it anything
+        """Load the model and see which way suits it.
+
+        Raises:
+            Unavailable: when the row names a model of its own that cannot be had here.
+
+        """
+        way, total_parameters, classifier = self._open(job, None)
+        said = self.settings.model or job.model.id
+        return Fitted(
+            classifier=classifier,
+            trainable_parameters=0,
+            total_parameters=total_parameters,
+            notes=(f"zero-shot by {way} with {said}, template `{self.settings.template}`",),
+        )
+
+    def save(self, classifier: Classifier, folder: Path) -> None:
+        """Write the way that was taken; the model itself is the pretrained one and is not copied."""
+        write_json(folder / "zero_shot.json", {"way": _WAY_OF[classifier.score_kind]})
+
+    def load(self, folder: Path, job: Job) -> Classifier:
+        """Load the model again, the same way."""
+        way: Way = json.loads((folder / "zero_shot.json").read_text(encoding="utf-8"))["way"]
+        return self._open(job, way)[2]
+
+    def _open(self, job: Job, way: Way | None) -> tuple[Way, int, Classifier]:
+        from showdown.models.source import locate
+
+        try:
+            folder = locate(ModelSpec(id=self.settings.model) if self.settings.model else job.model)
+        except UserError as error:
+            raise Unavailable(str(error)) from error
+        way = way or way_for(folder)
+        sentences = [self.settings.template.replace(_LABEL, label) for label in job.labels]
+        if way == "similarity":
+            from showdown.models.embedding import Embedder, parameters
+
+            embedder = Embedder(folder, job)
+            return way, parameters(embedder), SimilarityClassifier(embedder, sentences)
+        if way == "entailment":
+            from showdown.models.entailment import EntailmentClassifier
+
+            entailment = EntailmentClassifier(folder, job, sentences)
+            return way, entailment.total_parameters, entailment
+        from showdown.models.likelihood import LikelihoodClassifier
+
+        likelihood = LikelihoodClassifier(folder, job, self.settings.template)
+        return way, likelihood.total_parameters, likelihood
+
+
+_WAY_OF: dict[ScoreKind, Way] = {
+    "similarity": "similarity",
+    "probability": "entailment",
+    "log-likelihood": "log-likelihood",
+}
+
+
+def way_for(folder: Path) -> Way:
+    """Choose the way from what the model's configuration says it was made for."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if any(str(label).lower().startswith("entail") for label in (config.get("id2label") or {}).values()):
+        return "entailment"
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or []):
+        return "log-likelihood"
+    return "similarity"

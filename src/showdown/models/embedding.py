@@ -1,0 +1,61 @@
+"""Sentence embeddings from a pretrained network, frozen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from showdown.core.method import Job
+from showdown.models.network import dtype_of
+from showdown.models.tokens import encode, load_tokenizer, token_limit
+
+
+class Embedder:
+    """Mean of the last layer's vectors over a text's tokens, scaled to length one (as sentence-transformers does)."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        from transformers import AutoModel
+
+        self.device = job.placement.device
+        self.tokenizer = load_tokenizer(folder)
+        self.module = AutoModel.from_pretrained(
+            folder,
+            dtype=dtype_of(job.placement),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+        self.module.to(self.device).eval()
+        self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
+
+    def embed(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
+        """Return one vector a text: shape (rows, width), each of length one."""
+        ids = encode(self.tokenizer, texts, self.limit)
+        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        vectors = np.zeros((len(ids), int(self.module.config.hidden_size)))
+        with torch.inference_mode():
+            for start in range(0, len(by_length), batch_rows):
+                rows = by_length[start : start + batch_rows]
+                vectors[rows] = self._embed_batch([ids[row] for row in rows])
+        return vectors
+
+    def _embed_batch(self, ids: list[list[int]]) -> npt.NDArray[np.float64]:
+        width = max(len(row) for row in ids)
+        tokens = torch.full((len(ids), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros((len(ids), width), dtype=torch.long)
+        for index, row in enumerate(ids):
+            tokens[index, : len(row)] = torch.tensor(row)
+            mask[index, : len(row)] = 1
+        tokens, mask = tokens.to(self.device), mask.to(self.device)
+        hidden = self.module(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+        mean = (hidden * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        normalised = torch.nn.functional.normalize(mean, dim=-1)
+        found: npt.NDArray[np.float64] = normalised.cpu().double().numpy()
+        return found
+
+
+def parameters(embedder: Embedder) -> int:
+    """Count the parameters of the frozen network."""
+    return sum(parameter.numel() for parameter in embedder.module.parameters())

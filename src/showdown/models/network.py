@@ -1,0 +1,210 @@
+"""A pretrained network with a classification head, and what its parts are called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.core.errors import UserError
+from showdown.core.method import Job, NetworkOptions, Placement
+
+LORA_TARGET_TYPES = (nn.Linear,)
+"""bitsandbytes' Linear4bit is a subclass of nn.Linear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A sequence classifier whose parts are named."""
+
+    module: nn.Module
+    head_names: tuple[str, ...]
+    """Modules outside the backbone, and any module that the checkpoint has no weights for. Trained in every arm."""
+    linear_names: tuple[str, ...]
+    """Linear layers inside the backbone's stack of layers: where adapters go. Neither pooler nor head."""
+
+
+def dtype_of(placement: Placement) -> torch.dtype:
+    """Return the torch number type of a placement."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[placement.dtype]
+
+
+def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
+    """Load the pretrained network with a head for the job's labels, its new weights drawn from the job's seed.
+
+    A given seed gives every method the same new head.
+
+    Raises:
+        UserError: when the architecture has no sequence classifier.
+
+    """
+    skeleton = _skeleton(folder, job)
+    head_names = _outside_backbone(skeleton)
+    module, missing = _from_pretrained(folder, job, options, head_names)
+    fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
+    _draw_new_weights(module, missing, job.seed)
+    heads = _topmost(set(head_names) | set(fresh))
+    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+
+
+def load_saved_network(folder: Path, job: Job) -> Network:
+    """Load a network that `save_pretrained` wrote, head and all.
+
+    Raises:
+        ValueError: when the folder lacks a weight, which would otherwise be drawn at random without a word.
+
+    """
+    module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
+    if missing:
+        raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
+    heads = _outside_backbone(module)
+    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+
+
+def _configuration(folder: Path, job: Job) -> Any:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    names = dict(enumerate(job.labels))
+    config.id2label, config.label2id = names, {label: index for index, label in names.items()}
+    config.problem_type = "single_label_classification"
+    if job.protocol.dropout is not None:
+        set_dropout(config, job.protocol.dropout)
+    return config
+
+
+def set_dropout(config: Any, probability: float) -> None:
+    """Set every dropout probability that a configuration names (families name them differently)."""
+    for name, value in list(config.to_dict().items()):
+        if "drop" in name and isinstance(value, (int, float)) and not isinstance(value, bool):
+            setattr(config, name, probability)
+
+
+def _skeleton(folder: Path, job: Job) -> nn.Module:
+    """Build the classifier without weights, to learn the names of its parts before it is loaded."""
+    from transformers import AutoModelForSequenceClassification
+
+    config = _configuration(folder, job)
+    try:
+        with torch.device("meta"):
+            module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise UserError(
+            f"model `{job.model.id}`: its architecture `{config.model_type}` has no sequence classifier; "
+            "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
+        ) from error
+    return module
+
+
+def _outside_backbone(module: nn.Module) -> tuple[str, ...]:
+    backbone = str(getattr(module, "base_model_prefix", ""))
+    return tuple(
+        name for name, child in module.named_children() if name != backbone and any(True for _ in child.parameters())
+    )
+
+
+def _from_pretrained(
+    folder: Path, job: Job, options: NetworkOptions, head_names: tuple[str, ...]
+) -> tuple[nn.Module, list[str]]:
+    from transformers import AutoModelForSequenceClassification
+
+    arguments: dict[str, Any] = {}
+    if options.four_bit:
+        arguments["quantization_config"] = _nf4(job.placement, head_names)
+    if options.four_bit or job.placement.device != "cpu":
+        arguments["device_map"] = {"": job.placement.device}
+    with _quiet():
+        module, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=_configuration(folder, job),
+            dtype=dtype_of(job.placement),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # a checkpoint's own head for other labels is replaced
+            output_loading_info=True,
+            **arguments,
+        )
+    missing = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
+    return module, sorted(missing)
+
+
+class _quiet:
+    """Silences the loading report: that the head is new is the point, and records say so."""
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        self._level = logging.get_verbosity()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        from transformers.utils import logging
+
+        logging.set_verbosity(self._level)
+
+
+def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype_of(placement),
+        # Without this a freshly made head is quantised too, and fails in its first forward pass.
+        llm_int8_skip_modules=list(head_names),
+    )
+
+
+def _draw_new_weights(module: nn.Module, missing: list[str], seed: int) -> None:
+    """Draw new weights as the Hugging Face models do: matrices normal, biases zero, norms one.
+
+    Drawn here, on the CPU and in name order, so that they do not depend on the method or the device.
+    """
+    config: Any = module.config
+    spread = float(getattr(config, "initializer_range", None) or 0.02)
+    generator = torch.Generator().manual_seed(seed)
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        for name in missing:
+            if name not in parameters:
+                continue
+            tensor = parameters[name]
+            if tensor.dim() > 1:
+                drawn = torch.normal(0.0, spread, tuple(tensor.shape), generator=generator)
+                tensor.copy_(drawn.to(tensor.dtype))
+            else:
+                tensor.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+def _topmost(names: set[str]) -> tuple[str, ...]:
+    """Drop names that lie inside another of them."""
+    return tuple(sorted(name for name in names if not any(name.startswith(other + ".") for other in names)))
+
+
+def _stack_linears(module: nn.Module, head_names: tuple[str, ...]) -> tuple[str, ...]:
+    stacks = [name for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
+    return tuple(
+        name
+        for name, child in module.named_modules()
+        if isinstance(child, LORA_TARGET_TYPES)
+        and any(name.startswith(stack + ".") for stack in stacks)
+        and not any(name == head or name.startswith(head + ".") for head in head_names)
+    )
+
+
+def unpacked_parameters(module: nn.Module) -> int:
+    """Count all parameters, 4-bit weights as the numbers that they stand for (two in a byte)."""
+    total = 0
+    for parameter in module.parameters():
+        state = getattr(parameter, "quant_state", None)
+        total += state.shape.numel() if state is not None else parameter.numel()
+    return total
+
+
+def trainable_parameters(module: nn.Module) -> int:
+    """Count the parameters that learn."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -1,0 +1,46 @@
+"""From texts to token ids, the same for every method that counts tokens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_NO_LIMIT = 1_000_000
+"""Tokenizers without a limit of their own say a number far above this."""
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a model's tokenizer, with a pad token (its end-of-sequence one where it has none) and right padding."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    tokenizer.padding_side = "right"
+    tokenizer.truncation_side = "right"
+    return tokenizer
+
+
+def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
+    """Return how many tokens of a text are read: what was asked, or less where the model can take no more."""
+    limits = [asked]
+    if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
+        limits.append(int(tokenizer.model_max_length))
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions:
+        limits.append(int(positions))
+    return min(limits)
+
+
+def encode(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[int]]:
+    """Return the token ids of each text with the model's special tokens, cut at ``limit`` tokens."""
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(
+        list(texts), add_special_tokens=True, truncation=True, max_length=limit, return_attention_mask=False
+    )["input_ids"]
+    return ids
+
+
+def rows_cut(tokenizer: Any, texts: Sequence[str], limit: int) -> int:
+    """Count the texts that are longer than ``limit`` tokens."""
+    return sum(len(ids) > limit for ids in encode(tokenizer, texts, _NO_LIMIT))

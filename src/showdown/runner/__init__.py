@@ -1,0 +1,1 @@
+"""Carrying out a comparison: plan, a process a run, the folder that holds what they yield."""

@@ -1,0 +1,71 @@
+"""Opening a saved model as a classifier: for scoring in a run, and for `showdown predict`."""
+
+from pathlib import Path
+from typing import Any
+
+from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.methods.table import build
+
+
+def placement_for(protocol: SharedProtocol) -> Placement:
+    """Choose device and number type: a CUDA GPU where there is one, bfloat16 where it has it, unless told otherwise."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if protocol.precision != "auto":
+        return Placement(device=device, dtype=protocol.precision)
+    half = device == "cuda" and torch.cuda.is_bf16_supported()
+    return Placement(device=device, dtype="bfloat16" if half else "float32")
+
+
+def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
+    """Return what a run's method is given, on this machine."""
+    return Job(
+        labels=labels,
+        model=spec.model,
+        protocol=spec.protocol,
+        placement=placement_for(spec.protocol),
+        seed=spec.seed,
+    )
+
+
+def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Classifier:
+    """Load what a run saved.
+
+    Args:
+        spec: the run.
+        labels: the comparison's labels, in order.
+        artifact: the folder that the run's method wrote.
+
+    """
+    method: Method = build(spec.method, spec.settings)
+    job = job_of(spec, labels)
+    if isinstance(method, FittedMethod):
+        return method.load(artifact, job)
+    assert isinstance(method, TunedMethod)
+    return _open_network(method, job, artifact)
+
+
+def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
+    from showdown.engine.forward import choose_forward
+    from showdown.evaluation.network import NetworkClassifier
+    from showdown.models.network import load_network, load_saved_network
+    from showdown.models.source import locate
+    from showdown.models.tokens import load_tokenizer, token_limit
+
+    base = locate(job.model)
+
+    def load(folder: Path | None) -> Any:
+        if folder is None:
+            return load_network(base, job, method.options)
+        return load_saved_network(folder, job)
+
+    module = method.reload(artifact, load)
+    module.eval()
+    tokenizer = load_tokenizer(base)
+    forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
+    limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
+    return NetworkClassifier(module, forward, tokenizer, limit)
+
+

@@ -1,0 +1,220 @@
+"""Carrying out a comparison, run by run; what is finished is not done again."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from showdown.core.files import write_json
+from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
+from showdown.core.spec import Comparison, RunSpec
+from showdown.data.prepare import Prepared, prepare, write_prepared
+from showdown.methods.table import method_class
+from showdown.models.source import pin
+from showdown.runner.display import Display
+from showdown.runner.plan import plan
+from showdown.runner.process import run_stage
+from showdown.runner.stages import ScoreStage, StageError, TrainStage
+from showdown.runner.store import Store, read_record
+
+_KEPT_STATUSES: tuple[Status, ...] = ("completed", "out-of-memory")
+"""What is not tried again. What was unavailable, failed or cancelled may go better the next time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scene:
+    store: Store
+    comparison: Comparison
+    prepared: Prepared
+    lock: int
+    display: Display
+
+
+def execute(comparison: Comparison, output: Path, display: Display) -> Results:
+    """Run what is left of a comparison and return all its results.
+
+    Args:
+        comparison: what to compare.
+        output: the comparison's folder; made where it is missing.
+        display: is told what happens.
+
+    Raises:
+        UserError: for bad data, a model that cannot be had, a folder in use, a full disk.
+
+    """
+    store = Store(output)
+    model = pin(comparison.model)
+    prepared = prepare(comparison.data, comparison.protocol.split)
+    display.data(prepared.notices)
+    specs = plan(comparison, model, prepared.fingerprint)
+    with store.lock() as lock:
+        write_json(store.comparison_file, comparison.model_dump(mode="json"))
+        write_prepared(prepared, store.processed_folder(0))
+        scene = _Scene(store=store, comparison=comparison, prepared=prepared, lock=lock, display=display)
+        return _run_all(scene, specs)
+
+
+def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
+    records = {spec.run_id: _finished(scene, spec) for spec in specs}
+    scene.display.plan([(spec.name, spec.seed) for spec in specs], sum(value is not None for value in records.values()))
+    try:
+        for number, spec in enumerate(specs, start=1):
+            if records[spec.run_id] is None:
+                scene.display.start(number, spec.name, spec.seed)
+                records[spec.run_id] = _run_one(scene, spec)
+                _prune_models(scene, [record for record in records.values() if record])
+                _write_results(scene, specs, records)
+                scene.display.finish(records[spec.run_id])
+    finally:
+        results = _write_results(scene, specs, records)
+    return results
+
+
+def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
+    results = Results(
+        name=scene.comparison.name,
+        comparison=scene.comparison.model_dump(mode="json"),
+        data={
+            "fingerprint": scene.prepared.fingerprint,
+            "labels": list(scene.prepared.labels),
+            "allow_leakage": scene.comparison.data.allow_leakage,
+            "audit": scene.prepared.audit.model_dump(mode="json"),
+        },
+        runs=[
+            records[spec.run_id] or _record(scene, spec, StageError(status="failed", error="not run yet"), "cancelled")
+            for spec in specs
+        ],
+    )
+    write_json(scene.store.results_file, results.model_dump(mode="json"))
+    return results
+
+
+def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
+    path = scene.store.run_folder(spec.run_id) / "result.json"
+    record = read_record(path)
+    if record is None and path.exists():
+        scene.display.say(f"{path} is cut short; the run is done again")
+    return record if record and record.status in _KEPT_STATUSES else None
+
+
+def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
+    folder = scene.store.run_folder(spec.run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    processed = scene.store.processed_folder(spec.partition)
+    error = None
+    if not _trained(scene, folder):
+        error = run_stage("train", folder, processed, lock=scene.lock, listen=scene.display.event)
+    if error is None:
+        error = run_stage("score", folder, processed, lock=scene.lock, listen=scene.display.event)
+    record = _record(scene, spec, error)
+    write_json(folder / "result.json", record.model_dump(mode="json"))
+    return record
+
+
+def _trained(scene: _Scene, folder: Path) -> bool:
+    """Is the training stage of an interrupted run whole?"""
+    from showdown.training.checkpoint import damage
+
+    if _read_stage(TrainStage, folder / "train.json") is None:
+        return False
+    fault = damage(folder / "artifact")
+    if fault:
+        scene.display.say(f"damaged model passed over: {fault} is cut short or missing; the run is done again")
+    return fault is None
+
+
+def _read_stage(kind: Any, path: Path) -> Any:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Status | None = None) -> RunRecord:
+    """Put a run's record together from what its stages yielded; what is missing stays empty."""
+    folder = scene.store.run_folder(spec.run_id)
+    trained: TrainStage | None = _read_stage(TrainStage, folder / "train.json")
+    scored: ScoreStage | None = None if error else _read_stage(ScoreStage, folder / "score.json")
+    return RunRecord(
+        run_id=spec.run_id,
+        name=spec.name,
+        method=spec.method,
+        title=method_class(spec.method).title,
+        seed=spec.seed,
+        partition=spec.partition,
+        status=status or (error.status if error else "completed"),
+        error=error.error if error else None,
+        labels=list(scene.prepared.labels),
+        spec=spec,
+        allow_leakage=scene.comparison.data.allow_leakage,
+        **(_costs(trained, scored) if trained else {}),
+        **(_scores(scene, folder, scored) if scored else {}),
+    )
+
+
+def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
+    single, best = scored.prediction_speeds
+    return {
+        **dict(scored.scores),
+        "validation_f1_macro": scored.validation_f1_macro,
+        "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
+        "score_kind": scored.score_kind,
+        "rows_per_second": best.rows_per_second,
+        "latency_p50_ms": single.latency_p50_ms,
+        "latency_p95_ms": single.latency_p95_ms,
+        "prediction_speeds": scored.prediction_speeds,
+        "curve_file": _relative(scene, folder / "curve.json"),
+    }
+
+
+def _relative(scene: _Scene, path: Path) -> str | None:
+    return str(path.relative_to(scene.store.root)) if path.exists() else None
+
+
+def _costs(trained: TrainStage, scored: ScoreStage | None) -> dict[str, Any]:
+    phases = [*trained.phases, *(_renamed(scored.phases) if scored else [])]
+    training = next((phase for phase in trained.phases if phase.name == "training"), None)
+    return {
+        "train_seconds": training.seconds if training else 0.0,
+        "total_seconds": round(sum(phase.seconds for phase in phases), 4),
+        "phases": phases,
+        **{
+            f"peak_memory_{kind}_gb": PeakMemory(
+                training=getattr(training, f"peak_{kind}_gb") if training else None,
+                run=max(getattr(phase, f"peak_{kind}_gb") for phase in phases),
+            )
+            for kind in ("allocated", "reserved", "device")
+        },
+        "memory_kind": trained.memory_kind,
+        "trainable_parameters": trained.trainable_parameters,
+        "total_parameters": trained.total_parameters,
+        "model_size_mb": trained.model_size_mb,
+        "chosen": trained.chosen,
+        "notes": trained.notes,
+        "environment": trained.environment,
+    }
+
+
+def _renamed(phases: list[Phase]) -> list[Phase]:
+    """Tell the second process's start from the first one's."""
+    return [
+        phase.model_copy(update={"name": "start of scoring"}) if phase.name == "start" else phase for phase in phases
+    ]
+
+
+def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
+    """Remove the saved models that the comparison does not keep."""
+    keep = scene.comparison.keep_models
+    if keep == "all":
+        return
+    best: dict[str, RunRecord] = {}
+    for record in records:
+        if record.status == "completed":
+            rival = best.get(record.name)
+            if rival is None or (record.validation_f1_macro or 0.0) > (rival.validation_f1_macro or 0.0):
+                best[record.name] = record
+    for record in records:
+        if keep == "none" or best.get(record.name) is not record:
+            shutil.rmtree(scene.store.run_folder(record.run_id) / "artifact", ignore_errors=True)

@@ -1,0 +1,68 @@
+"""The scoring stage of a run: the saved artefact, loaded in a fresh process, answers the test rows once."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from showdown.core.files import write_json, write_text
+from showdown.core.method import Classifier, LabelledTexts
+from showdown.core.spec import RunSpec
+from showdown.data.prepare import load_side
+from showdown.evaluation.metrics import score
+from showdown.evaluation.speed import prediction_speeds
+from showdown.measure.memory import memory_of
+from showdown.runner.artifact import open_classifier
+from showdown.runner.stages import ScoreStage
+from showdown.runner.train import open_scene
+from showdown.runner.worker import Teller
+
+_BATCH_ROWS = 16
+_SCORE_DIGITS = 9
+"""Significant digits of a score in the predictions file: enough to tell any two float32 numbers apart."""
+
+
+def score_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> None:
+    """Score the artefact on validation and test rows; `score.json` is committed last."""
+    scene = open_scene(spec, folder, processed, teller)
+    test, validation = load_side(processed, "test"), load_side(processed, "validation")
+    labels = scene.job.labels
+    with scene.phase("reloading"):
+        classifier = open_classifier(spec, labels, folder / "artifact")
+    with scene.phase("prediction"):
+        scores = classifier.scores(test.texts, batch_rows=_BATCH_ROWS)
+        held_out = classifier.scores(validation.texts, batch_rows=_BATCH_ROWS)
+    predicted = scores.argmax(axis=1).tolist()
+    with scene.phase("speed"):
+        speeds = prediction_speeds(classifier, test.texts, memory_of(scene.job.placement.device).synchronize)
+    write_text(folder / "predictions.csv", _predictions_csv(classifier, test, labels, scores))
+    stage = ScoreStage(
+        phases=scene.clock.phases(),
+        scores=score(test.targets, predicted, labels),
+        validation_f1_macro=score(validation.targets, held_out.argmax(axis=1).tolist(), labels).f1_macro,
+        score_kind=classifier.score_kind,
+        prediction_speeds=speeds,
+    )
+    write_json(folder / "score.json", stage.model_dump())
+
+
+def _predictions_csv(
+    classifier: Classifier, test: LabelledTexts, labels: tuple[str, ...], scores: npt.NDArray[np.float64]
+) -> str:
+    """Return one line a test row: its number, cluster, true and predicted label, and a score a label. No text."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["row", "cluster", "label", "predicted", *(f"{classifier.score_kind}: {name}" for name in labels)])
+    for index, row in enumerate(scores):
+        writer.writerow(
+            [
+                test.row_ids[index],
+                test.clusters[index],
+                labels[test.targets[index]],
+                labels[int(row.argmax())],
+                *(f"{value:.{_SCORE_DIGITS}g}" for value in row),
+            ]
+        )
+    return file.getvalue()

@@ -1,0 +1,230 @@
+"""The training stage of a run: from processed rows to a saved artefact."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from showdown.core.files import write_folder, write_json
+from showdown.core.errors import Unavailable
+from showdown.core.method import FittedMethod, Job, LabelledTexts, Method, TunedMethod
+from showdown.core.record import Phase
+from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.data.prepare import load_labels, load_side
+from showdown.measure.environment import environment
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.methods.table import build
+from showdown.runner.artifact import job_of
+from showdown.runner.stages import TrainStage
+from showdown.runner.worker import Teller
+
+MB = 1e6
+_VALIDATION_BATCH_ROWS = 16
+_TWO_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What every part of a stage needs."""
+
+    spec: RunSpec
+    folder: Path
+    job: Job
+    clock: PhaseClock
+    teller: Teller
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Charge what happens inside to a phase, and tell of it."""
+        self.teller.phase(name)
+        with self.clock.phase(name):
+            yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What either kind of method yields."""
+
+    save: Callable[[Path], None]
+    trainable_parameters: int
+    total_parameters: int
+    chosen: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> Scene:
+    """Set the stage: seeds, number types, the clock; the process's start and imports are its first phase."""
+    import torch
+
+    job = job_of(spec, load_labels(processed))
+    torch.manual_seed(spec.seed)
+    if spec.protocol.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    memory = memory_of(job.placement.device)
+    started_seconds = time.time() - psutil.Process().create_time()
+    peak = memory.peak()
+    clock = PhaseClock(memory)
+    clock.add(
+        [
+            Phase(
+                name="start",
+                seconds=round(started_seconds, 4),
+                peak_allocated_gb=peak.allocated_gb,
+                peak_reserved_gb=peak.reserved_gb,
+                peak_device_gb=peak.device_gb,
+            )
+        ]
+    )
+    return Scene(spec=spec, folder=folder, job=job, clock=clock, teller=teller)
+
+
+def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> None:
+    """Fit the run's method on the training rows and save the artefact; `train.json` is committed last."""
+    scene = open_scene(spec, folder, processed, teller)
+    method = build(spec.method, spec.settings)
+    obstacle = method.obstacle()
+    if obstacle:
+        raise Unavailable(obstacle)
+    train, validation = load_side(processed, "train"), load_side(processed, "validation")
+    outcome = _fit(scene, method, train) if isinstance(method, FittedMethod) else _tune(scene, method, train, validation)
+    with scene.phase("saving"):
+        write_folder(folder / "artifact", lambda partial: _save(outcome, partial))
+    stage = TrainStage(
+        title=method.title,
+        phases=scene.clock.phases(),
+        trained=method.learns,
+        trainable_parameters=outcome.trainable_parameters,
+        total_parameters=outcome.total_parameters,
+        model_size_mb=round(_size_bytes(folder / "artifact") / MB, 3),
+        chosen={
+            "device": scene.job.placement.device,
+            "precision": scene.job.placement.dtype,
+            "deterministic": scene.job.placement.device == "cpu" or spec.protocol.deterministic,
+            **outcome.chosen,
+        },
+        notes=[*outcome.notes, *teller.said],
+        memory_kind=memory_of(scene.job.placement.device).kind,
+        environment=environment(scene.job.placement.device),
+    )
+    write_json(folder / "train.json", stage.model_dump())
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def _save(outcome: Outcome, partial: Path) -> None:
+    from showdown.training.checkpoint import write_sizes
+
+    outcome.save(partial)
+    write_sizes(partial)
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
+    with scene.phase("training" if method.learns else "loading"):
+        fitted = method.fit(train, scene.job)
+    return Outcome(
+        save=lambda folder: method.save(fitted.classifier, folder),
+        trainable_parameters=fitted.trainable_parameters,
+        total_parameters=fitted.total_parameters,
+        chosen={},
+        notes=fitted.notes,
+    )
+
+
+def _tune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts) -> Outcome:
+    import torch
+
+    from showdown.engine.forward import choose_forward
+    from showdown.models.network import load_network, trainable_parameters, unpacked_parameters
+    from showdown.models.source import locate
+    from showdown.models.tokens import encode, load_tokenizer, token_limit
+    from showdown.training.loop import EncodedRows, TrainingRun
+    from showdown.training.loop import train as run_loop
+
+    assert isinstance(method, TunedMethod)
+    job, spec = scene.job, scene.spec
+    with scene.phase("loading"):
+        base = locate(job.model)
+        tokenizer = load_tokenizer(base)
+        network = load_network(base, job, method.options)
+        limit = token_limit(tokenizer, getattr(network.module, "config", None), job.protocol.max_tokens)
+        torch.manual_seed(spec.seed)
+        module = method.adapt(network)
+        forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
+        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
+        held_out = EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets)
+    progress = run_loop(
+        TrainingRun(
+            module=module,
+            forward=forward,
+            train=rows,
+            validate=lambda: _validate(module, forward, held_out),
+            protocol=job.protocol,
+            learning_rate=method.learning_rate,
+            seed=spec.seed,
+            device=job.placement.device,
+            clock=scene.clock,
+            checkpoints=_checkpoints(scene, module),
+            watcher=scene.teller,
+        )
+    )
+    write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
+    return Outcome(
+        save=lambda folder: method.save(module, folder),
+        trainable_parameters=trainable_parameters(module),
+        total_parameters=unpacked_parameters(module),
+        chosen={
+            "forward": forward.name,
+            "max_tokens": limit,
+            "micro_batch_rows": progress.micro_batch_rows,
+            "epoch": _selected_epoch(job.protocol, progress.best_epoch),
+        },
+        notes=(),
+    )
+
+
+def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:
+    return protocol.epochs if protocol.select_epoch == "last" else best
+
+
+def _validate(module: Any, forward: Any, rows: Any) -> Any:
+    import torch
+
+    from showdown.evaluation.metrics import METRICS
+    from showdown.evaluation.network import logits_of
+    from showdown.training.loop import Validation
+
+    logits = logits_of(module, forward, rows.ids, _VALIDATION_BATCH_ROWS)
+    targets = torch.tensor(rows.targets)
+    loss = torch.nn.functional.cross_entropy(logits, targets)
+    return Validation(
+        f1_macro=METRICS["f1_macro"](targets.numpy(), logits.argmax(dim=1).numpy()),
+        loss=float(loss),
+    )
+
+
+def _checkpoints(scene: Scene, module: Any) -> Any:
+    """Return where checkpoints go, or None where two of them do not fit on the disk; either is said."""
+    from showdown.training.checkpoint import Checkpoints
+
+    # A checkpoint holds the weights that learn and two moments of each; the best epoch's weights lie beside it.
+    learning = sum(value.numel() * value.element_size() for value in module.parameters() if value.requires_grad)
+    needed = _TWO_CHECKPOINTS * 4 * learning
+    free = shutil.disk_usage(scene.folder).free
+    if needed > free:
+        scene.teller.say(
+            f"no checkpoints: two need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            "an interrupted run starts from its beginning"
+        )
+        return None
+    return Checkpoints(scene.folder / "checkpoints", scene.teller.say)

@@ -1,0 +1,101 @@
+"""One stage of one run, in a process of its own: `python -m showdown.runner.worker STAGE RUN_FOLDER PROCESSED`.
+
+What happens is told as JSON lines on standard output; everything that libraries print goes to standard error.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from showdown.core.errors import Unavailable, UserError
+from showdown.core.files import write_json
+from showdown.core.spec import RunSpec
+from showdown.runner.stages import StageError
+
+EXIT_STAGE_ERROR = 3
+_PARENT_POLL_SECONDS = 0.2
+
+
+class Teller:
+    """Tells the parent what happens, one JSON object a line."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.said: list[str] = []
+
+    def phase(self, name: str) -> None:
+        """A phase begins."""
+        self._tell(kind="phase", phase=name)
+
+    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
+        """One optimiser step is done."""
+        self._tell(kind="step", step=step, steps=steps, epoch=epoch, loss=loss, seconds=seconds)
+
+    def say(self, message: str) -> None:
+        """Something happened that a reader of the result must know."""
+        self.said.append(message)
+        self._tell(kind="say", message=message)
+
+    def _tell(self, **event: Any) -> None:
+        self._stream.write(json.dumps(event) + "\n")
+        self._stream.flush()
+
+
+def main() -> None:
+    """Carry out the stage that the arguments name."""
+    stage, folder, processed = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    teller = Teller(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)
+    _die_with_parent()
+    try:
+        spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
+        _stage(stage)(spec, folder, processed, teller)
+    except BaseException as error:
+        traceback.print_exc()
+        write_json(folder / "error.json", _stage_error(error).model_dump())
+        raise SystemExit(EXIT_STAGE_ERROR) from error
+
+
+def _stage(name: str) -> Callable[[RunSpec, Path, Path, Teller], None]:
+    from showdown.runner.score import score_run
+    from showdown.runner.train import train_run
+
+    return {"train": train_run, "score": score_run}[name]
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that started it is gone, so that no orphan writes beside a second run."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _stage_error(error: BaseException) -> StageError:
+    import torch
+
+    if isinstance(error, Unavailable):
+        return StageError(status="unavailable", error=str(error))
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
+        return StageError(status="out-of-memory", error=_one_line(error))
+    if isinstance(error, UserError):
+        return StageError(status="failed", error=str(error))
+    return StageError(status="failed", error=f"{type(error).__name__}: {_one_line(error)}")
+
+
+def _one_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+
+
+if __name__ == "__main__":
+    main()

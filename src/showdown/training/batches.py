@@ -1,0 +1,39 @@
+"""Which rows go into which step.
+
+Every method sees the same rows in the same steps: the order depends on the seed and the epoch alone. Only inside a step
+are rows sorted by length, so that micro-batches waste little on padding while each step stays a random sample.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+
+def effective_batches(row_count: int, effective_rows: int, *, seed: int, epoch: int) -> list[list[int]]:
+    """Return the rows of each optimiser step of an epoch; the last step may be smaller.
+
+    Args:
+        row_count: training rows.
+        effective_rows: rows of a step.
+        seed: the run's seed.
+        epoch: 0-based; each epoch has an order of its own.
+
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(row_count, generator=generator).tolist()
+    return [order[start : start + effective_rows] for start in range(0, row_count, effective_rows)]
+
+
+def micro_batches(rows: Sequence[int], lengths: Sequence[int], micro_rows: int) -> list[list[int]]:
+    """Divide the rows of a step into micro-batches of at most ``micro_rows`` rows of like length, longest first.
+
+    The longest first, so that memory that does not suffice shows at once.
+
+    Args:
+        rows: rows of the step.
+        lengths: tokens of every training row, indexed by row.
+        micro_rows: the most rows of one forward pass.
+
+    """
+    by_length = sorted(rows, key=lambda row: (-lengths[row], row))
+    return [by_length[start : start + micro_rows] for start in range(0, len(by_length), micro_rows)]

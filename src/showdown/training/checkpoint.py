@@ -1,0 +1,129 @@
+"""Checkpoints that survive a kill at any moment, without pickle.
+
+A checkpoint is a folder that appears whole: tensors as safetensors, the rest as JSON, and a manifest with every file's
+size. One that is cut short anywhere is passed over, and named.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from showdown.core.files import PARTIAL, write_folder, write_json
+
+_MANIFEST = "manifest.json"
+_TENSORS = "state.safetensors"
+_FACTS = "facts.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What training needs to go on: tensors by name, and plain facts."""
+
+    tensors: Mapping[str, torch.Tensor]
+    facts: Mapping[str, Any]
+
+
+def write_sizes(folder: Path) -> None:
+    """Write a folder's manifest: the size of every file in it."""
+    sizes = {
+        str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    write_json(folder / _MANIFEST, sizes)
+
+
+def damage(folder: Path) -> str | None:
+    """Name the first file of a folder that its manifest does not bear out, or None for a whole folder.
+
+    A cut shows in the size. What a disk changes without cutting is left to the disk.
+    """
+    manifest = folder / _MANIFEST
+    try:
+        sizes = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return str(manifest)
+    if not isinstance(sizes, dict):
+        return str(manifest)
+    for name, size in sizes.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return str(path)
+    return None
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Write a state as a folder that appears whole."""
+
+    def fill(partial: Path) -> None:
+        save_file({name: tensor.detach().contiguous() for name, tensor in state.tensors.items()}, partial / _TENSORS)
+        write_json(partial / _FACTS, dict(state.facts))
+        write_sizes(partial)
+
+    write_folder(folder, fill)
+
+
+def load_state(folder: Path) -> State:
+    """Read a whole state, tensors on the CPU."""
+    return State(
+        tensors=load_file(folder / _TENSORS),
+        facts=json.loads((folder / _FACTS).read_text(encoding="utf-8")),
+    )
+
+
+class Checkpoints:
+    """The checkpoints of one run, in one folder: the newest state, and the weights of the best epoch so far."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._say = say
+
+    def save(self, step: int, state: State) -> None:
+        """Write the state after ``step`` optimiser steps, then drop the older ones."""
+        newest = self.folder / f"step-{step:08d}"
+        save_state(newest, state)
+        self._drop_others("step-", newest)
+        best = state.facts.get("best_weights")
+        if best:
+            self._drop_others("best-", self.folder / best)
+
+    def save_best(self, epoch: int, tensors: Mapping[str, torch.Tensor]) -> str:
+        """Write the weights of the best epoch so far and return their folder's name.
+
+        The older ones stay until a checkpoint names the new ones.
+        """
+        name = f"best-{epoch:04d}"
+        save_state(self.folder / name, State(tensors=tensors, facts={"epoch": epoch}))
+        return name
+
+    def load_best(self, name: str) -> Mapping[str, torch.Tensor]:
+        """Read the weights that `save_best` wrote."""
+        return load_state(self.folder / name).tensors
+
+    def newest(self) -> State | None:
+        """Return the newest whole state, or None; what is damaged is named and passed over."""
+        for folder in sorted(self.folder.glob("step-*"), reverse=True):
+            if folder.name.endswith(PARTIAL):
+                continue
+            fault = damage(folder)
+            if fault is None:
+                state = load_state(folder)
+                best = state.facts.get("best_weights")
+                fault = damage(self.folder / best) if best else None
+                if fault is None:
+                    return state
+            self._say(f"damaged checkpoint passed over: {fault} is cut short or unreadable")
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints: the run is over."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _drop_others(self, prefix: str, kept: Path) -> None:
+        for folder in self.folder.glob(f"{prefix}*"):
+            if folder != kept:
+                shutil.rmtree(folder, ignore_errors=True)
