@@ -54,7 +54,9 @@ class DataSpec(Strict):
     """Column separator; by default a comma, or a tab for .tsv."""
     clean: Literal["none", "whitespace", "study"] = "whitespace"
     near_duplicate_jaccard: Fraction = 0.8
-    """Two texts whose sets of three-word shingles overlap by this much (Jaccard) are near-duplicates."""
+    """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
+
+    0.8 allows 11 % of the words to be replaced: k of n give (n - k) / (n + k)."""
     allow_leakage: bool = False
     """Let copies cross the split. The result then says so everywhere."""
 

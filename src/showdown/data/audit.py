@@ -1,0 +1,235 @@
+"""What is to know about the data before anything is trained. Row numbers and labels only, never a text."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from showdown.core.errors import UserError
+from showdown.core.spec import SplitSpec, Strict
+from showdown.data.rows import Rows
+from showdown.data.split import MIN_CLUSTERS, Crossing, Partition, split_by_rows
+from showdown.data.tables import count, row_list, shown
+
+
+class Reported(Strict):
+    """Rows that are not used, and why."""
+
+    reason: str
+    rows: list[int]
+
+
+class TwoLabels(Strict):
+    """Copies of one text that do not agree in their label."""
+
+    rows: list[int]
+    labels: list[str]
+    """The label of each of `rows`."""
+    exact: bool
+    """Exact copies, or near-copies."""
+
+
+class Leak(Strict):
+    """Copies across a split, in rows."""
+
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    validation_copies: int
+    """Validation rows that are copies of training rows."""
+    test_copies: int
+    """Test rows that are copies of training rows."""
+    test_copies_of_validation: int
+
+    @property
+    def test_share(self) -> float:
+        """Share of the test rows that are copies of training rows."""
+        return self.test_copies / max(1, self.test_rows)
+
+    @property
+    def crosses(self) -> bool:
+        """Whether any copy is on two sides."""
+        return bool(self.validation_copies or self.test_copies or self.test_copies_of_validation)
+
+
+class LabelCount(Strict):
+    """How often a label occurs."""
+
+    label: str
+    rows: int
+    texts: int
+    """Different texts: duplicate clusters with a row of this label."""
+
+
+class Audit(Strict):
+    """The quick audit, part of every run."""
+
+    rows_in: int
+    rows_used: int
+    reported: list[Reported]
+    exact_copies: int
+    """Rows that repeat an earlier text exactly, after normalisation."""
+    near_copies: int
+    """Different texts that are near-copies of an earlier one."""
+    clusters: int
+    """Different texts: copies and near-copies count once."""
+    labels: list[LabelCount]
+    two_labels: list[TwoLabels]
+    if_split_by_rows: Leak | None
+    """What a stratified split with the same seed and no look at copies would leak; None where none can be made."""
+    across: Leak | None
+    """What crosses the split that is used; None where the data was not split."""
+    allow_leakage: bool
+
+
+def audit_rows(rows: Rows, spec: SplitSpec, partition: Partition | None, *, allow_leakage: bool = False) -> Audit:
+    """Audit rows and, where there is one, their partition."""
+    return Audit(
+        rows_in=rows.rows_in,
+        rows_used=len(rows.texts),
+        reported=[Reported(reason=part.reason, rows=list(part.rows)) for part in rows.left_out],
+        exact_copies=len(rows.exact) - len(set(rows.exact)),
+        near_copies=len(set(rows.exact)) - len(set(rows.clusters)),
+        clusters=len(set(rows.clusters)),
+        labels=_label_counts(rows),
+        two_labels=_two_labels(rows),
+        if_split_by_rows=_leak_by_rows(rows, spec),
+        across=None if partition is None else leak(partition, rows.clusters),
+        allow_leakage=allow_leakage,
+    )
+
+
+def leak(partition: Partition, clusters: Sequence[int]) -> Leak:
+    """Count the copies across a partition."""
+    crossing: Crossing = partition.crossing(clusters)
+    return Leak(
+        train_rows=len(partition.train),
+        validation_rows=len(partition.validation),
+        test_rows=len(partition.test),
+        validation_copies=crossing.validation_of_train,
+        test_copies=crossing.test_of_train,
+        test_copies_of_validation=crossing.test_of_validation,
+    )
+
+
+def lines(audit: Audit) -> list[str]:
+    """Return the audit for a terminal, a plain line each."""
+    said = [_rows_line(audit), _labels_line(audit)]
+    copies = audit.exact_copies + audit.near_copies
+    said.append(
+        f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) repeat an earlier text:"
+        f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
+        f" {count(audit.clusters, 'different text')}"
+    )
+    if audit.two_labels:
+        said.append(_two_labels_line(audit.two_labels))
+    if audit.if_split_by_rows is not None:
+        leaked = audit.if_split_by_rows
+        said.append(
+            f"A split by rows alone would have put copies of training rows into {leaked.test_copies:,} of"
+            f" {count(leaked.test_rows, 'test row')} ({_percent(leaked.test_copies, leaked.test_rows)})"
+        )
+    if audit.across is not None:
+        said.append(_across_line(audit.across))
+    return said
+
+
+def findings(audit: Audit) -> list[str]:
+    """Return what is wrong with the data, a line each; `audit --strict` fails where there is any."""
+    found = [
+        f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})" for part in audit.reported
+    ]
+    if audit.exact_copies:
+        found.append(f"{count(audit.exact_copies, 'exact copy')} of an earlier text")
+    if audit.near_copies:
+        found.append(f"{count(audit.near_copies, 'near-copy')} of an earlier text")
+    if audit.two_labels:
+        found.append(_two_labels_line(audit.two_labels))
+    found += [
+        f"label {shown(label.label)} has {count(label.rows, 'row')} in {count(label.texts, 'different text')};"
+        f" a split needs {MIN_CLUSTERS}"
+        for label in audit.labels
+        if label.texts < MIN_CLUSTERS
+    ]
+    if audit.across is not None and audit.across.crosses:
+        found.append(_across_line(audit.across))
+    return found
+
+
+def _rows_line(audit: Audit) -> str:
+    reasons = ", ".join(f"{len(part.rows):,} {part.reason}" for part in audit.reported)
+    left = f"; {audit.rows_in - audit.rows_used:,} left out: {reasons}" if reasons else ""
+    return f"{count(audit.rows_in, 'row')} read, {audit.rows_used:,} used{left}"
+
+
+def _labels_line(audit: Audit) -> str:
+    if len({label.rows for label in audit.labels}) == 1:
+        return f"{count(len(audit.labels), 'label')} with {count(audit.labels[0].rows, 'row')} each"
+    few = min(audit.labels, key=lambda label: label.rows)
+    many = max(audit.labels, key=lambda label: label.rows)
+    return (
+        f"{count(len(audit.labels), 'label')}, from {count(few.rows, 'row')} ({shown(few.label)}) to"
+        f" {count(many.rows, 'row')} ({shown(many.label)})"
+    )
+
+
+def _two_labels_line(conflicts: Sequence[TwoLabels]) -> str:
+    first = conflicts[0]
+    labels = " and ".join(shown(label) for label in sorted(set(first.labels)))
+    verb = "text has" if len(conflicts) == 1 else "texts have"
+    return f"{len(conflicts):,} {verb} two labels, such as {row_list(first.rows)}: {labels}"
+
+
+def _across_line(across: Leak) -> str:
+    if not across.crosses:
+        return "Copies across the split: none"
+    of_validation = (
+        f", {across.test_copies_of_validation:,} of validation rows" if across.test_copies_of_validation else ""
+    )
+    return (
+        f"LEAK: {across.test_copies:,} of {count(across.test_rows, 'test row')}"
+        f" ({_percent(across.test_copies, across.test_rows)}) are copies of training rows{of_validation};"
+        f" {across.validation_copies:,} of {count(across.validation_rows, 'validation row')} are, too"
+    )
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.0f} %"
+
+
+def _label_counts(rows: Rows) -> list[LabelCount]:
+    counted = Counter(rows.targets)
+    clusters: dict[int, set[int]] = defaultdict(set)
+    for target, cluster in zip(rows.targets, rows.clusters, strict=True):
+        clusters[target].add(cluster)
+    return [
+        LabelCount(label=label, rows=counted[index], texts=len(clusters[index]))
+        for index, label in enumerate(rows.labels)
+    ]
+
+
+def _two_labels(rows: Rows) -> list[TwoLabels]:
+    """Return the clusters whose rows disagree, exact copies first."""
+    found = []
+    seen: set[int] = set()
+    for groups, exact in ((rows.exact, True), (rows.clusters, False)):
+        members: dict[int, list[int]] = defaultdict(list)
+        for index, group in enumerate(groups):
+            members[group].append(index)
+        for indices in members.values():
+            if len({rows.targets[index] for index in indices}) < 2 or seen.issuperset(indices):
+                continue
+            seen.update(indices)
+            found.append(
+                TwoLabels(
+                    rows=[rows.row_ids[index] for index in indices],
+                    labels=[rows.labels[rows.targets[index]] for index in indices],
+                    exact=exact,
+                )
+            )
+    return found
+
+
+def _leak_by_rows(rows: Rows, spec: SplitSpec) -> Leak | None:
+    try:
+        return leak(split_by_rows(rows.label_of_rows, spec), rows.clusters)
+    except UserError:
+        return None

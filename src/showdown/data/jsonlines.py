@@ -1,0 +1,95 @@
+"""JSON Lines: one object a line. Numbers keep the text that the file has."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from showdown.core.errors import UserError
+from showdown.data.delimited import decode, read_bytes
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, shown
+
+
+class _Twice(ValueError):
+    """A key that one object has twice."""
+
+
+def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
+    """Read a JSON Lines file. Columns are all keys in order of appearance; a key that a line lacks is missing there.
+
+    A line is a row; blank ones are left out and reported. A bare NaN counts as missing, as pandas writes it.
+
+    Raises:
+        UserError: for an empty file, a broken line, one that is no object, or a key that a line has twice.
+
+    """
+    text = decode(read_bytes(path, place), place, encoding)
+    numbers: list[int] = []
+    objects: list[dict[str, Any]] = []
+    blank: list[int] = []
+    for number, line in enumerate(io.StringIO(text), start=1):
+        if line.strip():
+            numbers.append(number)
+            objects.append(_parse(line, place, number))
+        else:
+            blank.append(number)
+    if not objects:
+        raise UserError(f"{place} has 0 data rows; write one JSON object a line")
+    names = tuple(dict.fromkeys(name for row in objects for name in row))
+
+    def column(index: int) -> Sequence[Cell]:
+        return [_cell(row.get(names[index])) for row in objects]
+
+    left_out = (LeftOut(reason="blank line", rows=tuple(blank)),) if blank else ()
+    return Table(place=place, names=names, numbers=tuple(numbers), column=column, left_out=left_out)
+
+
+def _parse(line: str, place: str, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            line, parse_int=_exact, parse_float=_exact, parse_constant=_constant, object_pairs_hook=_object
+        )
+    except _Twice as error:
+        raise UserError(
+            f"{place}: row {number}: column {shown(str(error))} appears twice; rename or drop one"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{place}: row {number} is not JSON ({error.msg} at character {error.pos + 1}); write one object a line"
+        ) from error
+    except RecursionError as error:
+        raise UserError(f"{place}: row {number} is nested too deeply; write one flat object a line") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: row {number} is {_kind(value)}, not an object; write one object a line")
+    return value
+
+
+def _exact(text: str) -> str:
+    return text
+
+
+def _constant(text: str) -> str | None:
+    return None if text == "NaN" else text
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Twice(name)
+        found[name] = value
+    return found
+
+
+def _cell(value: Any) -> Cell:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return Wrong(what=_kind(value))
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a bare value", bool: "a bare value"}
+    return kinds.get(type(value), "null")

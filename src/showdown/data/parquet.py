@@ -1,0 +1,74 @@
+"""Parquet files, through pyarrow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from showdown.core.errors import UserError
+from showdown.data.tables import Cell, Table, Wrong, refuse_twin_columns, shown
+
+
+def read_parquet(path: Path, place: str) -> Table:
+    """Read a Parquet file; its row groups follow one another.
+
+    Raises:
+        UserError: when it is not Parquet, is damaged, has no rows or two columns of one name.
+
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, memory_map=False) as file:
+            refuse_twin_columns(place, file.schema_arrow.names)
+            table = file.read()
+            table.validate(full=True)
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{place}: not a whole Parquet file ({shown(str(error))}); write it again") from error
+    return arrow_table(table, place)
+
+
+def arrow_table(table: Any, place: str) -> Table:
+    """Return a pyarrow table as rows numbered from 1.
+
+    Raises:
+        UserError: when it has no rows.
+
+    """
+    if not table.num_rows:
+        raise UserError(f"{place} has 0 data rows; write rows into it")
+
+    def column(index: int) -> Sequence[Cell]:
+        return _cells(table.column(index), place)
+
+    return Table(
+        place=place, names=tuple(table.column_names), numbers=tuple(range(1, table.num_rows + 1)), column=column
+    )
+
+
+def _cells(values: Any, place: str) -> list[Cell]:
+    """Return exact texts: numbers in their shortest form, dates in ISO form; NaN is missing."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = values.type
+    if types.is_dictionary(kind):
+        values, kind = values.cast(kind.value_type), kind.value_type
+    if types.is_floating(kind):
+        return [None if cell is None or cell != cell else _number(cell, kind) for cell in values.to_pylist()]  # noqa: PLR0124
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_nested(kind):
+        what = "a list" if types.is_list(kind) or types.is_large_list(kind) else f"of the type {kind}"
+        return [None if cell is None else Wrong(what=what) for cell in values.is_valid().to_pylist()]
+    try:
+        texts: list[Cell] = values.cast(pyarrow.large_string()).to_pylist()
+    except pyarrow.ArrowException:
+        return [Wrong(what=f"of the type {kind}")] * len(values)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{place}: text that is not UTF-8 in a Parquet column; write the file again") from error
+    return texts
+
+
+def _number(value: float, kind: Any) -> str:
+    import numpy
+
+    return str(numpy.dtype(kind.to_pandas_dtype()).type(value))

@@ -1,0 +1,236 @@
+"""From a source to three sides on the disk, with a fingerprint."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from showdown.core.errors import UserError
+from showdown.core.files import write_folder
+from showdown.core.method import LabelledTexts
+from showdown.core.spec import DataSpec, SplitSpec
+from showdown.data.audit import Audit, audit_rows, lines
+from showdown.data.rows import Rows, gather
+from showdown.data.split import SIDES, Partition, given_partition, split_by_rows, split_rows
+
+MANIFEST = "manifest.json"
+MAPPING = "label_mapping.json"
+_COLUMNS = ("text", "label", "row", "cluster")
+_ENDINGS = ("csv", "jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Data as every method of a comparison gets it."""
+
+    rows: Rows
+    partition: Partition
+    audit: Audit
+    fingerprint: str
+    """SHA-256 over the cleaned texts, their labels and the partition."""
+    notices: tuple[str, ...]
+    """What a user must see: what was guessed, left out, found, one line each."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, sorted."""
+        return self.rows.labels
+
+    def side(self, name: str) -> LabelledTexts:
+        """Return the rows of `train`, `validation` or `test`."""
+        indices = self.partition.sides[name]
+        return LabelledTexts(
+            texts=tuple(self.rows.texts[index] for index in indices),
+            targets=tuple(self.rows.targets[index] for index in indices),
+            row_ids=tuple(self.rows.row_ids[index] for index in indices),
+            clusters=tuple(self.rows.clusters[index] for index in indices),
+        )
+
+
+def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
+    """Read, clean, find copies, split and audit.
+
+    With `allow_leakage` a single source is split by rows, without a look at copies, as the study did.
+
+    Raises:
+        UserError: for bad input, a label too rare to split, or copies across given files.
+
+    """
+    rows = gather(data)
+    partition = divide(rows, data, protocol_split)
+    audit = audit_rows(rows, protocol_split, partition, allow_leakage=data.allow_leakage)
+    return Prepared(
+        rows=rows,
+        partition=partition,
+        audit=audit,
+        fingerprint=_fingerprint(rows, partition),
+        notices=(*rows.notices, *lines(audit)),
+    )
+
+
+def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> Partition:
+    """Return the partition that the specification asks for.
+
+    Raises:
+        UserError: for a label too rare to split, or copies across given files.
+
+    """
+    if data.files is not None:
+        return given_partition(rows.sides, rows.clusters, allow_leakage=data.allow_leakage)
+    if data.allow_leakage:
+        return split_by_rows(rows.label_of_rows, spec)
+    return split_rows(rows.label_of_rows, rows.clusters, spec)
+
+
+def write_prepared(prepared: Prepared, folder: Path) -> None:
+    """Make `folder` hold the three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`, all at once.
+
+    Columns are `text`, `label`, `row` (1-based row of the source) and `cluster`; cells are exact. The manifest holds
+    counts, the audit, the fingerprint and the SHA-256 of every other file, and no text.
+
+    Raises:
+        UserError: when the disk is full.
+
+    """
+    files = {MAPPING: _mapping(prepared.labels)}
+    for name in SIDES:
+        records = _records(prepared.side(name), prepared.labels)
+        files[f"{name}.csv"] = _csv(records)
+        files[f"{name}.jsonl"] = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    contents = {name: text.encode("utf-8") for name, text in files.items()}
+    manifest = {
+        "fingerprint": prepared.fingerprint,
+        "rows": {name: len(indices) for name, indices in prepared.partition.sides.items()},
+        "labels": list(prepared.labels),
+        "notices": list(prepared.notices),
+        "audit": prepared.audit.model_dump(mode="json"),
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    contents[MANIFEST] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+    def fill(partial: Path) -> None:
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
+
+    write_folder(folder, fill)
+
+
+def is_whole(folder: Path, fingerprint: str | None = None) -> bool:
+    """Return whether all that `write_prepared` wrote is there and unharmed (and has this fingerprint)."""
+    try:
+        manifest = load_manifest(folder)
+        for name in (MAPPING, *(f"{side}.{ending}" for side in SIDES for ending in _ENDINGS)):
+            _checked(folder, name, manifest)
+    except UserError:
+        return False
+    return fingerprint is None or manifest["fingerprint"] == fingerprint
+
+
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest.
+
+    Raises:
+        UserError: when it is missing or damaged.
+
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if isinstance(manifest, dict) and isinstance(manifest["sha256"], dict) and manifest["fingerprint"]:
+            return manifest
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(folder, MANIFEST) from error
+    raise _damaged(folder, MANIFEST)
+
+
+def load_audit(folder: Path) -> Audit:
+    """Return the audit that was written.
+
+    Raises:
+        UserError: when it is missing or damaged.
+
+    """
+    try:
+        return Audit.model_validate(load_manifest(folder)["audit"])
+    except (ValueError, KeyError) as error:
+        raise _damaged(folder, MANIFEST) from error
+
+
+def load_side(folder: Path, side: str) -> LabelledTexts:
+    """Return `train`, `validation` or `test` as it was written.
+
+    Raises:
+        UserError: when a file is missing or damaged.
+
+    """
+    index_of = {label: index for index, label in enumerate(load_labels(folder))}
+    content = _checked(folder, f"{side}.jsonl", load_manifest(folder))
+    records = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
+    return LabelledTexts(
+        texts=tuple(record["text"] for record in records),
+        targets=tuple(index_of[record["label"]] for record in records),
+        row_ids=tuple(record["row"] for record in records),
+        clusters=tuple(record["cluster"] for record in records),
+    )
+
+
+def load_labels(folder: Path) -> tuple[str, ...]:
+    """Return the labels, sorted.
+
+    Raises:
+        UserError: when a file is missing or damaged.
+
+    """
+    mapping = json.loads(_checked(folder, MAPPING, load_manifest(folder)))["label_to_id"]
+    return tuple(sorted(mapping, key=mapping.__getitem__))
+
+
+def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise _damaged(folder, name) from error
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(name):
+        raise _damaged(folder, name)
+    return content
+
+
+def _damaged(folder: Path, name: str) -> UserError:
+    return UserError(f"{folder / name} is missing or damaged; remove {folder} and run the same command again")
+
+
+def _fingerprint(rows: Rows, partition: Partition) -> str:
+    digest = hashlib.sha256(json.dumps(list(rows.labels)).encode())
+    for name, indices in partition.sides.items():
+        for index in indices:
+            digest.update(json.dumps([name, rows.texts[index], rows.targets[index]]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _mapping(labels: Sequence[str]) -> str:
+    """Return the label mapping in the form that the study kept."""
+    mapping = {
+        "label_to_id": {label: index for index, label in enumerate(labels)},
+        "id_to_label": {str(index): label for index, label in enumerate(labels)},
+        "num_labels": len(labels),
+    }
+    return json.dumps(mapping, indent=2, ensure_ascii=False) + "\n"
+
+
+def _records(side: LabelledTexts, labels: Sequence[str]) -> list[dict[str, str | int]]:
+    columns = zip(side.texts, side.targets, side.row_ids, side.clusters, strict=True)
+    return [
+        dict(zip(_COLUMNS, (text, labels[target], row, cluster), strict=True)) for text, target, row, cluster in columns
+    ]
+
+
+def _csv(records: Sequence[dict[str, str | int]]) -> str:
+    """Return CSV in which every text is quoted, so that any cell survives."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writeheader()
+    writer.writerows(records)
+    return buffer.getvalue()

@@ -1,0 +1,224 @@
+"""Strict reading: every row of a source is either used or reported, and every cell is exact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from showdown.core.errors import UserError, suggestion
+from showdown.core.spec import DataSpec
+from showdown.data.columns import choose_columns
+from showdown.data.delimited import read_delimited
+from showdown.data.hub import BUILT_IN, HUB_ID, read_hub
+from showdown.data.jsonlines import read_json_lines
+from showdown.data.parquet import read_parquet
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+HUGE_CELL_BYTES = 1_000_000
+"""A larger cell is warned of: it is more likely a fault of the export than a text."""
+_OTHER_ENDINGS = (".json", ".txt", ".xlsx", ".xls", ".ods", ".gz", ".zip", ".arrow", ".feather", ".pkl", ".xml", ".pq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawRows:
+    """Labelled texts as a source has them. `texts`, `labels` and `rows` have one length; rows in = used + left out."""
+
+    place: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    rows: tuple[int, ...]
+    """1-based data rows; a header is not counted."""
+    text_column: str
+    label_column: str
+    guessed: bool
+    """Whether either column was guessed."""
+    left_out: tuple[LeftOut, ...]
+    notices: tuple[str, ...]
+    """What a user must see, one line each."""
+
+    @property
+    def rows_in(self) -> int:
+        """Rows of the source."""
+        return len(self.rows) + sum(len(part.rows) for part in self.left_out)
+
+    @property
+    def columns(self) -> str:
+        """Which columns are read, for a notice."""
+        return (
+            f"text column: {shown(self.text_column)}, label column: {shown(self.label_column)}"
+            f"{' (guessed)' if self.guessed else ''}"
+        )
+
+
+def read_rows(spec: DataSpec) -> RawRows:
+    """Read `spec.source`: a file, the built-in `resumes`, or a data set of the Hugging Face Hub.
+
+    Raises:
+        UserError: for any bad input, in one line with its place and its mend.
+
+    """
+    table = read_table(spec)
+    text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
+    names = (table.names[text_index], table.names[label_index])
+    texts = _checked(table, text_index)
+    labels = _checked(table, label_index)
+    kept, missing = _split_missing(table.numbers, texts, labels)
+    raw = RawRows(
+        place=table.place,
+        texts=tuple(texts[index] or "" for index in kept),
+        labels=tuple(labels[index] or "" for index in kept),
+        rows=tuple(table.numbers[index] for index in kept),
+        text_column=names[0],
+        label_column=names[1],
+        guessed=guessed,
+        left_out=table.left_out + missing,
+        notices=(),
+    )
+    if not kept:
+        raise UserError(f"{table.place} has 0 usable rows: {'; '.join(left_out_lines(raw.left_out))}")
+    notices = (*table.notices, *([raw.columns] if guessed else []), *left_out_lines(raw.left_out), *_huge(raw))
+    return RawRows(**{**vars(raw), "notices": notices})
+
+
+def read_table(spec: DataSpec) -> Table:
+    """Read `spec.source` without choosing columns.
+
+    Raises:
+        UserError: for any bad input.
+
+    """
+    if spec.source == BUILT_IN and not Path(BUILT_IN).exists():
+        with resources.as_file(resources.files("showdown") / "datasets" / "resumes.csv") as shipped:
+            return read_delimited(shipped, BUILT_IN, encoding="utf-8", separator=",")
+    path = _local(spec.source)
+    return read_hub(spec.source) if path is None else _read_file(path, spec)
+
+
+def left_out_lines(parts: Sequence[LeftOut]) -> list[str]:
+    """Return one line for each reason for which rows were left out."""
+    lines = []
+    for part in parts:
+        said = f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})"
+        if part.reason in ("no label", "no text", "neither text nor label"):
+            verb = "has" if len(part.rows) == 1 else "have"
+            said = f"{count(len(part.rows), 'row')} {verb} {part.reason} ({row_list(part.rows)}), left out"
+        lines.append(said + (". The text `None` is a label" if part.reason == "no label" else ""))
+    return lines
+
+
+def _read_file(path: Path, spec: DataSpec) -> Table:
+    place = spec.source
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
+        separator = spec.separator if spec.separator is not None else "\t" if ending == ".tsv" else ","
+        return read_delimited(path, place, encoding=spec.encoding, separator=separator)
+    if ending in (".jsonl", ".ndjson"):
+        return read_json_lines(path, place, encoding=spec.encoding)
+    return read_parquet(path, place)
+
+
+def _local(source: str) -> Path | None:
+    """Return the path of a local file with a known ending, or None where the source can only be a Hub id.
+
+    Raises:
+        UserError: for a missing file, a folder, or an ending that says no known format.
+
+    """
+    if not source.strip() or "\0" in source:
+        raise UserError("data.source: empty or not a path; name a file, a Hugging Face data set or `resumes`")
+    try:
+        path = Path(source).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"data.source: {shown(source)} is no path ({error}); name a file") from error
+    if not exists:
+        _refuse_missing(path, source)
+        return None
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in ENDINGS)[:5]
+        listed = f" in it, such as {', '.join(inside)}" if inside else ""
+        raise UserError(f"{source}: this is a folder; name a file{listed}")
+    if not path.is_file():
+        raise UserError(f"{source}: not a regular file; name a file")
+    if path.suffix.lower() not in ENDINGS:
+        mend = (
+            "write one object a line and name it .jsonl" if path.suffix.lower() == ".json" else "convert or rename it"
+        )
+        raise UserError(f"{source}: ending {shown(path.suffix)} unknown (known: {', '.join(ENDINGS)}); {mend}")
+    return path
+
+
+def _refuse_missing(path: Path, source: str) -> None:
+    """Raise UserError with the nearest file, unless the source may be a Hub id."""
+    looks_local = path.suffix.lower() in ENDINGS + _OTHER_ENDINGS or path.is_absolute() or source.startswith((".", "~"))
+    if HUB_ID.fullmatch(source) and not looks_local:
+        return
+    if not path.parent.is_dir():
+        raise UserError(f"no file {shown(source)}: there is no folder {shown(str(path.parent))}; check the path")
+    try:
+        near = suggestion(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
+    except OSError:
+        near = ""
+    near = near or suggestion(source, [BUILT_IN])
+    raise UserError(f"no file {shown(source)}{near or '; check the path'}")
+
+
+def _checked(table: Table, index: int) -> list[str | None]:
+    """Return the cells of a column; every one is text that can be written as UTF-8.
+
+    Raises:
+        UserError: for a nested value, a NUL or half a surrogate pair, with the row.
+
+    """
+    checked: list[str | None] = []
+    for number, cell in zip(table.numbers, table.column(index), strict=True):
+        if isinstance(cell, Wrong) or (cell is not None and not _writable(cell)):
+            raise UserError(f"{table.place}: row {number}: {shown(table.names[index])} {_mend(cell)}")
+        checked.append(cell)
+    return checked
+
+
+def _writable(cell: str) -> bool:
+    if "\0" in cell:
+        return False
+    try:
+        cell.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mend(cell: Cell) -> str:
+    if isinstance(cell, Wrong):
+        return f"is {cell.what}, not text; choose another column or write text there"
+    what = "a NUL character" if cell and "\0" in cell else "half a surrogate pair"
+    return f"holds {what}; remove it"
+
+
+def _split_missing(
+    numbers: Sequence[int], texts: Sequence[str | None], labels: Sequence[str | None]
+) -> tuple[list[int], tuple[LeftOut, ...]]:
+    """Return the indices of whole rows, and the others by what they lack; white space alone is nothing."""
+    kept: list[int] = []
+    lacking: dict[str, list[int]] = {"no label": [], "no text": [], "neither text nor label": []}
+    for index, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        has_text, has_label = bool(text and text.strip()), bool(label and label.strip())
+        if has_text and has_label:
+            kept.append(index)
+        else:
+            reason = "no label" if has_text else "no text" if has_label else "neither text nor label"
+            lacking[reason].append(numbers[index])
+    return kept, tuple(LeftOut(reason=reason, rows=tuple(rows)) for reason, rows in lacking.items() if rows)
+
+
+def _huge(raw: RawRows) -> list[str]:
+    """Warn of huge cells."""
+    lines = []
+    for number, text in zip(raw.rows, raw.texts, strict=True):
+        size = len(text.encode("utf-8")) if len(text) * 4 >= HUGE_CELL_BYTES else 0
+        if size >= HUGE_CELL_BYTES:
+            lines.append(
+                f"{raw.place}: row {number} is {size / 1e6:.0f} MB; it is truncated to protocol.max_tokens tokens"
+            )
+    return lines

@@ -1,0 +1,206 @@
+"""Division into training, validation and test rows, with every duplicate cluster on one side."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from showdown.core.errors import UserError
+from showdown.core.spec import SplitSpec
+from showdown.data.tables import count, shown
+
+SIDES = ("train", "validation", "test")
+MIN_CLUSTERS = 3
+"""Different texts that a label needs: one a side."""
+_DRAWS = 16
+_DRAWS_UP_TO_CLUSTERS = 200
+"""More clusters than this fit their quotas in one draw."""
+_CARRIED_SHARE = 0.05
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Copies across a split, in rows."""
+
+    validation_of_train: int
+    """Validation rows that are copies of training rows."""
+    test_of_train: int
+    test_of_validation: int
+
+    @property
+    def any(self) -> bool:
+        """Whether any copy crosses."""
+        return bool(self.validation_of_train or self.test_of_train or self.test_of_validation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """Row indices of the three sides; every row is on exactly one."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+    @property
+    def sides(self) -> Mapping[str, tuple[int, ...]]:
+        """The sides by name, in the order of `SIDES`."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def crossing(self, clusters: Sequence[int]) -> Crossing:
+        """Count the rows whose cluster is on another side too."""
+        train = {clusters[index] for index in self.train}
+        validation = {clusters[index] for index in self.validation}
+        return Crossing(
+            validation_of_train=sum(clusters[index] in train for index in self.validation),
+            test_of_train=sum(clusters[index] in train for index in self.test),
+            test_of_validation=sum(clusters[index] in validation for index in self.test),
+        )
+
+
+def split_rows(labels: Sequence[str], clusters: Sequence[int], spec: SplitSpec) -> Partition:
+    """Split stratified by label, clusters whole, the same way for the same seed. Every side gets every label.
+
+    A cluster counts for the label that most of its rows have. Label after label, its clusters are drawn in random
+    order onto the side that lacks most rows; what one label could not balance, the next ones make up for.
+
+    Args:
+        labels: the label of each row.
+        clusters: the duplicate cluster of each row.
+        spec: shares of rows and the seed.
+
+    Raises:
+        UserError: when a label has fewer than 3 clusters.
+
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, cluster in enumerate(clusters):
+        members[cluster].append(index)
+    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted(set(labels))}
+    for rows in members.values():
+        by_label[_majority([labels[index] for index in rows])].append(rows)
+    refuse_rare(labels, {label: len(groups) for label, groups in by_label.items()})
+    fractions = np.array([spec.train, spec.validation, spec.test])
+    generator = np.random.default_rng(spec.seed % 2**64)
+    owed = np.zeros(3)
+    assigned: list[list[int]] = [[], [], []]
+    for groups in by_label.values():
+        sizes = np.array([len(rows) for rows in groups])
+        limit = max(1.0, _CARRIED_SHARE * float(sizes.sum()))
+        quotas = fractions * sizes.sum() + np.clip(owed, -limit, limit)
+        sides = _draw(sizes, quotas, generator)
+        owed += fractions * sizes.sum() - np.bincount(sides, weights=sizes, minlength=3)
+        for rows, side in zip(groups, sides, strict=True):
+            assigned[side].extend(rows)
+    train, validation, test = (tuple(sorted(rows)) for rows in assigned)
+    return Partition(train=train, validation=validation, test=test)
+
+
+def split_by_rows(labels: Sequence[str], spec: SplitSpec) -> Partition:
+    """Split stratified by label without a look at copies: scikit-learn's `train_test_split` twice, as the study did.
+
+    Sides are in the order in which scikit-learn gives them. Where a label is too rare for it, `split_rows` does the
+    work with every row as a cluster of its own.
+
+    Raises:
+        UserError: when a label has fewer than 3 rows.
+
+    """
+    from sklearn.model_selection import train_test_split
+
+    seed = spec.seed % 2**32
+    try:
+        train, rest = train_test_split(
+            list(range(len(labels))), test_size=1.0 - spec.train, random_state=seed, stratify=list(labels)
+        )
+        share = spec.test / (spec.validation + spec.test)
+        validation, test = train_test_split(
+            rest, test_size=share, random_state=seed, stratify=[labels[index] for index in rest]
+        )
+    except ValueError:
+        return split_rows(labels, range(len(labels)), spec)
+    return Partition(train=tuple(train), validation=tuple(validation), test=tuple(test))
+
+
+def given_partition(sides: Sequence[str], clusters: Sequence[int], *, allow_leakage: bool) -> Partition:
+    """Return the partition that split files give.
+
+    Args:
+        sides: `train`, `validation` or `test` for each row.
+        clusters: the duplicate cluster of each row.
+        allow_leakage: let copies cross.
+
+    Raises:
+        UserError: when copies cross and may not, or a side is empty.
+
+    """
+    found = {name: tuple(index for index, side in enumerate(sides) if side == name) for name in SIDES}
+    for name, rows in found.items():
+        if not rows:
+            raise UserError(f"data.files.{name} has 0 usable rows; add some")
+    partition = Partition(train=found["train"], validation=found["validation"], test=found["test"])
+    crossing = partition.crossing(clusters)
+    if crossing.any and not allow_leakage:
+        raise UserError(
+            f"data.files: {crossing_line(partition, crossing)}; take them out, give one `data.source` to split, or set"
+            " `data.allow_leakage: true`"
+        )
+    return partition
+
+
+def crossing_line(partition: Partition, crossing: Crossing) -> str:
+    """Say in words which rows are copies across the split."""
+    parts = [
+        f"{crossing.test_of_train} of {count(len(partition.test), 'test row')} and {crossing.validation_of_train} of"
+        f" {count(len(partition.validation), 'validation row')} are copies of training rows"
+    ]
+    if crossing.test_of_validation:
+        parts.append(f"{crossing.test_of_validation} test rows are copies of validation rows")
+    return ", ".join(parts)
+
+
+def refuse_rare(labels: Sequence[str], clusters_of: Mapping[str, int]) -> None:
+    """Raise UserError where a label has too few different texts to be on every side."""
+    rare = [label for label, clusters in clusters_of.items() if clusters < MIN_CLUSTERS]
+    if rare:
+        rows = Counter(labels)[rare[0]]
+        others = f" (and {count(len(rare) - 1, 'other label')})" if len(rare) > 1 else ""
+        raise UserError(
+            f"{shown(rare[0])} has {count(rows, 'row')} in {count(clusters_of[rare[0]], 'different text')}{others};"
+            f" a split needs {MIN_CLUSTERS}. Drop, merge, or add rows"
+        )
+
+
+def _majority(labels: Sequence[str]) -> str:
+    """Return the most frequent label, the first in order of the alphabet among equals."""
+    counts = Counter(labels)
+    return min(counts, key=lambda label: (-counts[label], label))
+
+
+def _draw(sizes: npt.NDArray[np.int64], quotas: Floats, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return a side for each cluster: of some random orders, the one that fits the quotas of rows best."""
+    draws = _DRAWS if len(sizes) <= _DRAWS_UP_TO_CLUSTERS else 1
+    best, best_misfit = np.zeros(len(sizes), dtype=np.int64), np.inf
+    for _ in range(draws):
+        sides = _assign(sizes, quotas, generator.permutation(len(sizes)))
+        misfit = float(np.sum((np.bincount(sides, weights=sizes, minlength=3) - quotas) ** 2))
+        if misfit < best_misfit:
+            best, best_misfit = sides, misfit
+    return best
+
+
+def _assign(sizes: npt.NDArray[np.int64], quotas: Floats, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Put each cluster, in this order, on the side that lacks most rows; no side stays empty."""
+    lacking = [float(quota) for quota in quotas]
+    empty = {0, 1, 2}
+    sides = np.zeros(len(sizes), dtype=np.int64)
+    for done, cluster in enumerate(order):
+        open_sides = empty if len(order) - done <= len(empty) else (0, 1, 2)
+        side = max(open_sides, key=lambda candidate: (lacking[candidate], -candidate))
+        sides[cluster] = side
+        lacking[side] -= float(sizes[cluster])
+        empty.discard(side)
+    return sides
