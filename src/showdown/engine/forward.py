@@ -10,7 +10,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from showdown.engine.structure import last_token_classifier
+from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
+from showdown.engine.structure import last_token_classifier, unwrapped
 
 
 class ForwardPath(Protocol):
@@ -63,17 +64,24 @@ class PaddedForward:
         hidden = decoder.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         last = mask.sum(dim=1) - 1
         pooled = hidden[torch.arange(len(sequences), device=hidden.device), last]
-        pooled_logits: torch.Tensor = decoder.head(pooled)
+        pooled_logits: torch.Tensor = decoder.head(pooled.to(head_dtype(decoder.head)))
         return pooled_logits.float()
 
 
-def choose_forward(module: nn.Module, *, pad_token_id: int, device: str) -> ForwardPath:
+def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompute: bool = False) -> ForwardPath:
     """Choose the fastest way that is correct for this network on this device.
 
     Args:
         module: a transformers model for sequence classification, or PEFT's wrapper around one.
         pad_token_id: the token that fills short rows where rows are padded.
         device: `cpu` or `cuda`.
+        recompute: keep only the input of each layer and compute the rest again in the backward pass: less memory,
+            a third more arithmetic.
 
     """
+    decoder = last_token_classifier(module)
+    if decoder is not None and packed_obstacle(decoder, device) is None:
+        return PackedForward(decoder, device=device, recompute=recompute)
+    if recompute:
+        unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False})
     return PaddedForward(module, pad_token_id=pad_token_id, device=device)

@@ -1,0 +1,145 @@
+"""Causal attention over sequences packed one behind the other, none of which sees another."""
+
+import functools
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where the sequences of a pack begin and end."""
+
+    lengths: tuple[int, ...]
+    """Tokens of each sequence."""
+    starts: torch.Tensor
+    """Shape (sequences + 1,), int32: the first token of each sequence, then the number of all tokens."""
+    longest: int
+
+    @property
+    def last_tokens(self) -> torch.Tensor:
+        """Index of the last token of each sequence, shape (sequences,), int64."""
+        return self.starts[1:].long() - 1
+
+
+def layout_of(lengths: Sequence[int], device: torch.device | str) -> Layout:
+    """Return the layout of sequences of these lengths, in this order."""
+    starts = torch.tensor([0, *lengths], dtype=torch.int64).cumsum(0).to(torch.int32)
+    return Layout(lengths=tuple(lengths), starts=starts.to(device, non_blocking=True), longest=max(lengths))
+
+
+def last_query_layout(layout: Layout) -> Layout:
+    """Return the layout of one query a sequence: its last token."""
+    count = len(layout.lengths)
+    starts = torch.arange(count + 1, dtype=torch.int32, device=layout.starts.device)
+    return Layout(lengths=(1,) * count, starts=starts, longest=1)
+
+
+@functools.cache
+def _varlen_parameters() -> frozenset[str]:
+    from torch.nn.attention.varlen import varlen_attn
+
+    return frozenset(inspect.signature(varlen_attn).parameters)
+
+
+def varlen_is_here() -> bool:
+    """Whether this PyTorch has variable-length attention with windows (2.11 or later)."""
+    try:
+        return "window_size" in _varlen_parameters()
+    except ImportError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """Settings of one attention layer."""
+
+    scaling: float
+    window: int | None
+    """A token sees itself and the `window` - 1 tokens before it; None for all before it."""
+
+
+def packed_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    queries: Layout,
+    keys: Layout,
+    heads: Heads,
+) -> torch.Tensor:
+    """Return causal attention within each sequence, shape (query tokens, query heads, head width).
+
+    Args:
+        query: shape (query tokens, query heads, head width).
+        key: shape (tokens, key heads, head width); the query heads are a multiple of the key heads.
+        value: as `key`.
+        queries: all tokens of each sequence, or only its last one: the ends of queries and keys are aligned.
+        keys: all tokens of each sequence.
+        heads: scaling and window.
+
+    """
+    if query.is_cuda:
+        return _varlen(query, key, value, queries, keys, heads)
+    return _sequence_by_sequence(query, key, value, queries, keys, heads)
+
+
+def _varlen(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, queries: Layout, keys: Layout, heads: Heads
+) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    # A window of w tokens reaches w - 1 to the left. torch 2.13 wants to be told of grouped heads; 2.11 finds out.
+    left = -1 if heads.window is None else heads.window - 1
+    options: dict[str, Any] = (
+        {"enable_gqa": True} if "enable_gqa" in _varlen_parameters() and query.shape[1] != key.shape[1] else {}
+    )
+    attended = varlen_attn(
+        query,
+        key,
+        value,
+        queries.starts,
+        keys.starts,
+        queries.longest,
+        keys.longest,
+        scale=heads.scaling,
+        window_size=(left, 0),
+        **options,
+    )
+    assert isinstance(attended, torch.Tensor)
+    return attended
+
+
+def _visible(queries: int, keys: int, window: int | None, device: torch.device) -> torch.Tensor:
+    """Return which key each query sees, shape (queries, keys); the last query is at the last key."""
+    query = torch.arange(keys - queries, keys, device=device)[:, None]
+    key = torch.arange(keys, device=device)[None, :]
+    seen = key <= query
+    return seen if window is None else seen & (key > query - window)
+
+
+def _sequence_by_sequence(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, queries: Layout, keys: Layout, heads: Heads
+) -> torch.Tensor:
+    parts = []
+    for q, k, v in zip(
+        torch.split(query, list(queries.lengths)),
+        torch.split(key, list(keys.lengths)),
+        torch.split(value, list(keys.lengths)),
+        strict=True,
+    ):
+        whole = q.shape[0] == k.shape[0] and (heads.window is None or heads.window >= k.shape[0])
+        attended = functional.scaled_dot_product_attention(
+            q.transpose(0, 1)[None],
+            k.transpose(0, 1)[None],
+            v.transpose(0, 1)[None],
+            attn_mask=None if whole else _visible(q.shape[0], k.shape[0], heads.window, q.device),
+            is_causal=whole,
+            scale=heads.scaling,
+            enable_gqa=q.shape[1] != k.shape[1],
+        )
+        parts.append(attended[0].transpose(0, 1))
+    return torch.cat(parts)

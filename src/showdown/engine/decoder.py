@@ -1,0 +1,191 @@
+"""A decoder run over packed sequences: transformers' weights and modules, the engine's arithmetic.
+
+The walk follows transformers' Mistral, Llama, Qwen2, Qwen3, Gemma and Gemma3 step by step. In the last layer only the
+pooled tokens need queries, the output projection and the MLP, so only they get them.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from showdown.engine import fused
+from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
+from showdown.engine.dropout import draw_seed
+from showdown.engine.projection import project, read_projection
+
+FAMILIES = ("mistral", "llama", "qwen2", "qwen3", "gemma", "gemma3_text")
+"""transformers' `model_type` of the decoders that the walk knows."""
+_ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_tanh": "gelu_tanh"}
+_STREAMS_A_LAYER = 4
+
+
+def obstacle(backbone: Any) -> str | None:
+    """Return why the walk cannot run this decoder, or None where it can."""
+    config = backbone.config
+    rope = getattr(config, "rope_parameters", None) or {}
+    kinds = {str(part.get("rope_type")) for part in (rope, *rope.values()) if isinstance(part, dict)}
+    reasons = {
+        f"{config.model_type} is not among {', '.join(FAMILIES)}": config.model_type not in FAMILIES,
+        "attention has dropout": getattr(config, "attention_dropout", 0.0) > 0,
+        "attention scores are capped": getattr(config, "attn_logit_softcapping", None) is not None,
+        "attention looks both ways": bool(getattr(config, "use_bidirectional_attention", False)),
+        "positions depend on the longest sequence": bool(kinds & {"dynamic", "longrope"}),
+        f"activation {_activation_name(config)} is not known": _activation_name(config) not in _ACTIVATIONS,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _activation_name(config: Any) -> str:
+    return str(getattr(config, "hidden_activation", None) or config.hidden_act)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What every layer of one forward pass needs."""
+
+    keys: Layout
+    queries: Layout
+    """Equal to `keys`, but for the last layer, where it is each sequence's last token."""
+    positions: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    """Cosines and sines by layer type, each of shape (tokens, head width)."""
+    seed: int
+
+
+def _window(attention: Any, config: Any) -> int | None:
+    if config.model_type == "mistral":
+        return config.sliding_window  # type: ignore[no-any-return]
+    return getattr(attention, "sliding_window", None)
+
+
+def _rotary(backbone: Any, hidden: torch.Tensor, places: torch.Tensor) -> dict[str, Any]:
+    """Return cosines and sines for each layer type that the backbone knows."""
+    rotary = backbone.rotary_emb
+    by_type = "layer_type" in inspect.signature(type(rotary).forward).parameters
+    types = sorted(set(getattr(backbone.config, "layer_types", None) or ["full_attention"]))
+    found = {}
+    for kind in types:
+        cosine, sine = rotary(hidden[None], places[None], kind) if by_type else rotary(hidden[None], places[None])
+        found[kind] = (cosine[0], sine[0])
+    return found
+
+
+class PackedDecoder:
+    """Runs the backbone of a decoder over packed sequences and pools each at its last token."""
+
+    def __init__(self, backbone: Any, *, recompute: bool = False) -> None:
+        """Read the backbone's layers.
+
+        Args:
+            backbone: transformers' model without a head; adapters may be in it.
+            recompute: keep only each layer's input, and run the layer again in the backward pass.
+
+        """
+        self._backbone = backbone
+        self._config = backbone.config
+        self._activation = _ACTIVATIONS[_activation_name(backbone.config)]
+        self._layers = list(backbone.layers)[: backbone.config.num_hidden_layers]
+        self._types = getattr(backbone.config, "layer_types", None) or ["full_attention"] * len(self._layers)
+        self.recompute = recompute
+        self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
+
+    def pooled(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return the normed hidden state of each sequence's last token, shape (sequences, hidden width).
+
+        Args:
+            ids: token ids of all sequences, one behind the other: shape (tokens,), int64.
+            layout: where each begins.
+
+        """
+        hidden = self._embedded(ids)
+        places = torch.arange(ids.numel(), device=ids.device) - _starts_by_token(layout, ids.numel())
+        step = Pass(keys=layout, queries=layout, positions=_rotary(self._backbone, hidden, places), seed=draw_seed())
+        for number in range(len(self._layers) - 1):
+            hidden = self._run(number, hidden, step)
+        last = replace(step, queries=last_query_layout(layout))
+        hidden = self._run(len(self._layers) - 1, hidden, last)
+        return fused.rms_norm(hidden, self._backbone.norm)
+
+    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        embedding = self._backbone.embed_tokens
+        hidden: torch.Tensor = embedding(ids)
+        if self._config.model_type.startswith("gemma") and not hasattr(embedding, "embed_scale"):
+            hidden = hidden * torch.tensor(self._config.hidden_size**0.5, dtype=hidden.dtype, device=hidden.device)
+        return hidden
+
+    def _run(self, number: int, hidden: torch.Tensor, step: Pass) -> torch.Tensor:
+        run: Callable[[torch.Tensor], torch.Tensor] = lambda x: self._layer(number, x, step)  # noqa: E731
+        if not (self.recompute and torch.is_grad_enabled()):
+            return run(hidden)
+        if not hidden.requires_grad:  # a frozen embedding: without this the recomputed layer would not learn
+            hidden = hidden.detach().requires_grad_()
+        again: torch.Tensor = checkpoint(run, hidden, use_reentrant=True, preserve_rng_state=self._opaque)
+        return again
+
+    def _layer(self, number: int, hidden: torch.Tensor, step: Pass) -> torch.Tensor:
+        layer = self._layers[number]
+        stream = number * _STREAMS_A_LAYER
+        attended = self._attention(number, fused.rms_norm(hidden, layer.input_layernorm), step)
+        if step.queries is not step.keys:
+            hidden = hidden[step.keys.last_tokens]
+        if not hasattr(layer, "pre_feedforward_layernorm"):
+            hidden, normed = fused.add_rms_norm(attended, hidden, layer.post_attention_layernorm)
+            return hidden + self._mlp(layer.mlp, normed, step.seed, stream)
+        attended = fused.rms_norm(attended, layer.post_attention_layernorm)
+        hidden, normed = fused.add_rms_norm(attended, hidden, layer.pre_feedforward_layernorm)
+        return hidden + fused.rms_norm(
+            self._mlp(layer.mlp, normed, step.seed, stream), layer.post_feedforward_layernorm
+        )
+
+    def _mlp(self, mlp: Any, normed: torch.Tensor, seed: int, stream: int) -> torch.Tensor:
+        gate, up = project(normed, [mlp.gate_proj, mlp.up_proj], seed=seed, stream=stream + 2)
+        return fused.gated_down(gate, up, mlp.down_proj, activation=self._activation, seed=seed, stream=stream + 3)
+
+    def _attention(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
+        attention = self._layers[number].self_attn
+        stream = number * _STREAMS_A_LAYER
+        positions = step.positions.get(self._types[number]) or next(iter(step.positions.values()))
+        if step.queries is step.keys:
+            q, k, v = project(
+                normed, [attention.q_proj, attention.k_proj, attention.v_proj], seed=step.seed, stream=stream
+            )
+            query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
+            query, key = fused.rotate(query, key, positions)
+        else:
+            chosen = step.keys.last_tokens
+            k, v = project(normed, [attention.k_proj, attention.v_proj], seed=step.seed, stream=stream)
+            (q,) = project(normed[chosen], [attention.q_proj], seed=step.seed + 1, stream=stream)
+            query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
+            key = fused.rotate_apart(key, positions)
+            query = fused.rotate_apart(query, (positions[0][chosen], positions[1][chosen]))
+        heads = Heads(scaling=attention.scaling, window=_window(attention, self._config))
+        attended = packed_attention(query, key, _by_head(v, attention), step.queries, step.keys, heads)
+        (output,) = project(attended.flatten(1), [attention.o_proj], seed=step.seed, stream=stream + 1)
+        return output
+
+    @staticmethod
+    def _head_norms(attention: Any, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not hasattr(attention, "q_norm"):
+            return query, key
+        return fused.rms_norm(query, attention.q_norm), fused.rms_norm(key, attention.k_norm)
+
+
+def _by_head(x: torch.Tensor, attention: Any) -> torch.Tensor:
+    """Return x of shape (tokens, heads * head width) as (tokens, heads, head width)."""
+    return x.view(x.shape[0], -1, attention.head_dim)
+
+
+def _starts_by_token(layout: Layout, tokens: int) -> torch.Tensor:
+    """Return the first token of each token's sequence, shape (tokens,)."""
+    lengths = torch.tensor(layout.lengths).to(layout.starts.device, non_blocking=True)
+    return torch.repeat_interleave(layout.starts[:-1].long(), lengths, output_size=tokens)
+
+
+def _has_foreign_dropout(layer: nn.Module) -> bool:
+    """Whether the layer draws random numbers of its own, which a recomputation must draw again."""
+    linears = [module for name, module in layer.named_modules() if name.endswith("_proj")]
+    return any(read_projection(module) is None for module in linears)

@@ -1,0 +1,78 @@
+"""Dropout masks that are computed again instead of being kept.
+
+A mask is a pure function of a seed and of an element's place. The forward pass, the backward pass and a recomputed
+layer therefore see the same mask without storing it, and the GPU kernels compute it in registers while they read the
+input. Two masks share one 32-bit hash, 16 bits each, so a dropout probability is rounded to a multiple of 1/65536 and
+the kept values are scaled by the rounded probability: the expectation is exact.
+
+The hash is the finaliser `lowbias32` of Chris Wellons' hash prospector (public domain), seeded before and within it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+LEVELS = 65536
+"""Resolution of a dropout probability."""
+_WORD = 0xFFFFFFFF
+FIRST_FACTOR = 0x7FEB352D
+SECOND_FACTOR = 0x846CA68B
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout:
+    """Dropout of one input: the places whose 16 random bits are under `threshold` are zeroed."""
+
+    threshold: int
+    """Of 65536."""
+    first_seed: int
+    second_seed: int
+
+    @property
+    def scale(self) -> float:
+        """What the kept values are multiplied with."""
+        return LEVELS / (LEVELS - self.threshold)
+
+
+def threshold_of(probability: float) -> int:
+    """Return the number of 65536 levels that are dropped."""
+    return min(round(probability * LEVELS), LEVELS - 1)
+
+
+def draw_seed() -> int:
+    """Draw a seed from torch's CPU generator, so that a seeded or resumed run draws the same."""
+    return int(torch.randint(0, 2**62, (), dtype=torch.int64))
+
+
+def dropout_for(probability: float, *, seed: int, stream: int) -> Dropout:
+    """Return the dropout of stream number `stream` (a layer's group of projections) under one seed.
+
+    The two seeds of the hash are taken from splitmix64 (Steele, Lea and Flood 2014).
+    """
+    state = (seed + (stream + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    state ^= state >> 31
+    # 31 bits each: a larger number would change the type of the kernels' argument from call to call.
+    return Dropout(
+        threshold=threshold_of(probability), first_seed=state & 0x7FFFFFFF, second_seed=(state >> 32) & 0x7FFFFFFF
+    )
+
+
+def _hash(index: torch.Tensor, dropout: Dropout, pair: int) -> torch.Tensor:
+    """Return 32 random bits for each int64 index; `pair` numbers hashes of the same place."""
+    word = (index + dropout.first_seed + pair * 0x3C6EF372) & _WORD
+    word = word ^ (word >> 16)
+    word = (word * FIRST_FACTOR) & _WORD
+    word = word ^ dropout.second_seed
+    word = word ^ (word >> 15)
+    word = (word * SECOND_FACTOR) & _WORD
+    return word ^ (word >> 16)
+
+
+def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: torch.device) -> torch.Tensor:
+    """Return mask number `mask` of an input of this shape, as booleans that are true where a value is kept."""
+    index = torch.arange(shape[0] * shape[1], dtype=torch.int64, device=device).view(shape)
+    word = _hash(index, dropout, mask // 2)
+    bits = (word >> 16) if mask % 2 == 0 else (word & 0xFFFF)
+    return bits >= dropout.threshold

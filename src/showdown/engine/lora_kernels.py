@@ -1,0 +1,214 @@
+# mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
+# ruff: noqa: PLR0913, PLR0917, SIM108
+"""Triton kernels for LoRA behind dropout: the masked input is never written to memory.
+
+For adapter number j of one input x of shape (tokens, width), with the mask m_j of `showdown.engine.dropout`:
+
+* `down`: u_j = scale (x m_j) A_j^T
+* `down_gradient`: dA_j = scale du_j^T (x m_j)
+* `input_gradient`: dx += scale sum_j m_j (du_j A_j)
+
+Each reads x (or dx) once for all adapters of the input. Imported only where Triton is installed.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+from showdown.engine.dropout import FIRST_FACTOR, SECOND_FACTOR, Dropout
+
+_FIRST = tl.constexpr(FIRST_FACTOR)
+_SECOND = tl.constexpr(SECOND_FACTOR)
+_PAIR = tl.constexpr(0x3C6EF372)
+_PER_CALL = ("tokens", "threshold", "first_seed", "second_seed", "scale")
+"""Arguments that differ from call to call: compiling a kernel anew for some of their values would cost seconds."""
+
+
+@triton.jit
+def _random_word(index, first_seed, second_seed, pair: tl.constexpr):
+    word = index.to(tl.uint32) + first_seed.to(tl.uint32) + (pair * _PAIR & 0xFFFFFFFF)
+    word = word ^ (word >> 16)
+    word = word * _FIRST
+    word = word ^ second_seed.to(tl.uint32)
+    word = word ^ (word >> 15)
+    word = word * _SECOND
+    return word ^ (word >> 16)
+
+
+@triton.jit
+def _kept(word, mask: tl.constexpr, threshold):
+    if mask % 2 == 0:
+        bits = word >> 16
+    else:
+        bits = word & 0xFFFF
+    return bits >= threshold.to(tl.uint32)
+
+
+@triton.jit(do_not_specialize=_PER_CALL)
+def _down_kernel(
+    x_ptr, a_ptr, u_ptr, tokens, width, threshold, first_seed, second_seed, scale,
+    ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
+    ranks = tl.arange(0, RANK)
+    row_in = rows < tokens
+    first = tl.zeros((BLOCK_T, RANK), dtype=tl.float32)
+    second = tl.zeros((BLOCK_T, RANK), dtype=tl.float32)
+    third = tl.zeros((BLOCK_T, RANK), dtype=tl.float32)
+    for start in range(0, width, BLOCK_W):
+        columns = start + tl.arange(0, BLOCK_W)
+        inside = row_in[:, None] & (columns < width)[None, :]
+        index = rows.to(tl.int64)[:, None] * width + columns[None, :]
+        x = tl.load(x_ptr + index, mask=inside, other=0.0)
+        word = _random_word(index, first_seed, second_seed, 0)
+        a_index = ranks[:, None] * width + columns[None, :]
+        a_in = (columns < width)[None, :] & (ranks >= 0)[:, None]
+        kept = tl.where(_kept(word, 0, threshold), x, 0.0).to(x.dtype)
+        a = tl.load(a_ptr + a_index, mask=a_in, other=0.0)
+        first += tl.dot(kept, tl.trans(a))
+        if ADAPTERS > 1:
+            kept = tl.where(_kept(word, 1, threshold), x, 0.0).to(x.dtype)
+            a = tl.load(a_ptr + RANK * width + a_index, mask=a_in, other=0.0)
+            second += tl.dot(kept, tl.trans(a))
+        if ADAPTERS > 2:
+            word = _random_word(index, first_seed, second_seed, 1)
+            kept = tl.where(_kept(word, 2, threshold), x, 0.0).to(x.dtype)
+            a = tl.load(a_ptr + 2 * RANK * width + a_index, mask=a_in, other=0.0)
+            third += tl.dot(kept, tl.trans(a))
+    u_index = rows.to(tl.int64)[:, None] * RANK + ranks[None, :]
+    u_in = row_in[:, None] & (ranks >= 0)[None, :]
+    step = tokens.to(tl.int64) * RANK
+    tl.store(u_ptr + u_index, (first * scale).to(u_ptr.dtype.element_ty), mask=u_in)
+    if ADAPTERS > 1:
+        tl.store(u_ptr + step + u_index, (second * scale).to(u_ptr.dtype.element_ty), mask=u_in)
+    if ADAPTERS > 2:
+        tl.store(u_ptr + 2 * step + u_index, (third * scale).to(u_ptr.dtype.element_ty), mask=u_in)
+
+
+@triton.jit(do_not_specialize=_PER_CALL)
+def _down_gradient_kernel(
+    x_ptr, du_ptr, out_ptr, tokens, width, tokens_a_part, threshold, first_seed, second_seed, scale,
+    ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
+):  # fmt: skip
+    columns = tl.program_id(0) * BLOCK_W + tl.arange(0, BLOCK_W)
+    part = tl.program_id(1)
+    ranks = tl.arange(0, RANK)
+    column_in = columns < width
+    first = tl.zeros((RANK, BLOCK_W), dtype=tl.float32)
+    second = tl.zeros((RANK, BLOCK_W), dtype=tl.float32)
+    third = tl.zeros((RANK, BLOCK_W), dtype=tl.float32)
+    begin = part * tokens_a_part
+    end = tl.minimum(begin + tokens_a_part, tokens)
+    step = tokens.to(tl.int64) * RANK
+    for start in range(begin, end, BLOCK_T):
+        rows = start + tl.arange(0, BLOCK_T)
+        row_in = rows < end
+        index = rows.to(tl.int64)[:, None] * width + columns[None, :]
+        x = tl.load(x_ptr + index, mask=row_in[:, None] & column_in[None, :], other=0.0)
+        word = _random_word(index, first_seed, second_seed, 0)
+        du_index = rows.to(tl.int64)[:, None] * RANK + ranks[None, :]
+        du_in = row_in[:, None] & (ranks >= 0)[None, :]
+        kept = tl.where(_kept(word, 0, threshold), x, 0.0).to(x.dtype)
+        du = tl.load(du_ptr + du_index, mask=du_in, other=0.0)
+        first += tl.dot(tl.trans(du), kept)
+        if ADAPTERS > 1:
+            kept = tl.where(_kept(word, 1, threshold), x, 0.0).to(x.dtype)
+            du = tl.load(du_ptr + step + du_index, mask=du_in, other=0.0)
+            second += tl.dot(tl.trans(du), kept)
+        if ADAPTERS > 2:
+            word = _random_word(index, first_seed, second_seed, 1)
+            kept = tl.where(_kept(word, 2, threshold), x, 0.0).to(x.dtype)
+            du = tl.load(du_ptr + 2 * step + du_index, mask=du_in, other=0.0)
+            third += tl.dot(tl.trans(du), kept)
+    out_index = ranks.to(tl.int64)[:, None] * width + columns[None, :]
+    out_in = column_in[None, :] & (ranks >= 0)[:, None]
+    base = out_ptr + part.to(tl.int64) * ADAPTERS * RANK * width
+    tl.store(base + out_index, first * scale, mask=out_in)
+    if ADAPTERS > 1:
+        tl.store(base + RANK * width + out_index, second * scale, mask=out_in)
+    if ADAPTERS > 2:
+        tl.store(base + 2 * RANK * width + out_index, third * scale, mask=out_in)
+
+
+@triton.jit(do_not_specialize=_PER_CALL)
+def _input_gradient_kernel(
+    dx_ptr, du_ptr, a_ptr, tokens, width, threshold, first_seed, second_seed, scale,
+    ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
+    columns = tl.program_id(1) * BLOCK_W + tl.arange(0, BLOCK_W)
+    ranks = tl.arange(0, RANK)
+    row_in = rows < tokens
+    column_in = columns < width
+    inside = row_in[:, None] & column_in[None, :]
+    index = rows.to(tl.int64)[:, None] * width + columns[None, :]
+    word = _random_word(index, first_seed, second_seed, 0)
+    du_index = rows.to(tl.int64)[:, None] * RANK + ranks[None, :]
+    du_in = row_in[:, None] & (ranks >= 0)[None, :]
+    a_index = ranks[:, None] * width + columns[None, :]
+    a_in = column_in[None, :] & (ranks >= 0)[:, None]
+    step = tokens.to(tl.int64) * RANK
+    du = tl.load(du_ptr + du_index, mask=du_in, other=0.0)
+    a = tl.load(a_ptr + a_index, mask=a_in, other=0.0)
+    total = tl.where(_kept(word, 0, threshold), tl.dot(du, a), 0.0)
+    if ADAPTERS > 1:
+        du = tl.load(du_ptr + step + du_index, mask=du_in, other=0.0)
+        a = tl.load(a_ptr + RANK * width + a_index, mask=a_in, other=0.0)
+        total += tl.where(_kept(word, 1, threshold), tl.dot(du, a), 0.0)
+    if ADAPTERS > 2:
+        word = _random_word(index, first_seed, second_seed, 1)
+        du = tl.load(du_ptr + 2 * step + du_index, mask=du_in, other=0.0)
+        a = tl.load(a_ptr + 2 * RANK * width + a_index, mask=a_in, other=0.0)
+        total += tl.where(_kept(word, 2, threshold), tl.dot(du, a), 0.0)
+    dx = tl.load(dx_ptr + index, mask=inside, other=0.0).to(tl.float32)
+    tl.store(dx_ptr + index, (dx + total * scale).to(dx_ptr.dtype.element_ty), mask=inside)
+
+
+MOST_ADAPTERS = 3
+"""Adapters of one input that the kernels take: query, key and value."""
+MOST_RANK = 64
+
+
+def padded_rank(rank: int) -> int:
+    """Return the rank that the kernels compute with: at least 16, which the matrix units want, and a power of two."""
+    return max(16, int(triton.next_power_of_2(rank)))
+
+
+def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
+    """Return u of shape (adapters, tokens, rank) for x (tokens, width) and a (adapters, rank, width), rank padded."""
+    tokens, width = x.shape
+    adapters, rank, _ = a.shape
+    u = torch.empty((adapters, tokens, rank), dtype=x.dtype, device=x.device)
+    block_t = 32
+    _down_kernel[(triton.cdiv(tokens, block_t),)](
+        x, a, u, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
+        ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=128, num_warps=4,
+    )  # fmt: skip
+    return u
+
+
+def down_gradient(x: torch.Tensor, du: torch.Tensor, dropout: Dropout) -> torch.Tensor:
+    """Return dA of shape (adapters, rank, width), float32, for du of shape (adapters, tokens, rank)."""
+    tokens, width = x.shape
+    adapters, _, rank = du.shape
+    block_t, block_w = 64, 64
+    # Enough programs for every multiprocessor; the parts are summed in a fixed order, so a rerun gives the same bits.
+    parts = max(1, min(8, tokens // 256))
+    tokens_a_part = triton.cdiv(triton.cdiv(tokens, parts), block_t) * block_t
+    out = torch.empty((parts, adapters, rank, width), dtype=torch.float32, device=x.device)
+    _down_gradient_kernel[(triton.cdiv(width, block_w), parts)](
+        x, du, out, tokens, width, tokens_a_part, dropout.threshold, dropout.first_seed, dropout.second_seed,
+        dropout.scale, ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
+    )  # fmt: skip
+    return out.sum(dim=0)
+
+
+def input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> None:
+    """Add the adapters' part to dx of shape (tokens, width), in place."""
+    tokens, width = dx.shape
+    adapters, _, rank = du.shape
+    block_t, block_w = 64, 128
+    _input_gradient_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
+        dx, du, a, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
+        ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
+    )  # fmt: skip

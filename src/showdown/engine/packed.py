@@ -1,0 +1,56 @@
+"""Padding-free forward passes of decoders."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.engine.attention import layout_of, varlen_is_here
+from showdown.engine.decoder import PackedDecoder, obstacle
+from showdown.engine.structure import LastTokenClassifier
+
+
+def packed_obstacle(decoder: LastTokenClassifier, device: str) -> str | None:
+    """Return why this decoder must be padded on this device, or None where it can be packed."""
+    if device.startswith("cuda"):
+        if not varlen_is_here():
+            return "this PyTorch has no variable-length attention"
+        if next(decoder.backbone.embed_tokens.parameters()).dtype == torch.float32:
+            return "variable-length attention needs 16-bit numbers"
+    return obstacle(decoder.backbone)
+
+
+class PackedForward:
+    """The sequences of a micro-batch one behind the other, without padding, each pooled at its last token."""
+
+    def __init__(self, decoder: LastTokenClassifier, *, device: str, recompute: bool = False) -> None:
+        """Prepare the walk.
+
+        Args:
+            decoder: the classifier, taken apart.
+            device: `cpu` or `cuda`.
+            recompute: keep only the input of each layer and compute the rest again in the backward pass.
+
+        """
+        self.name = "packed varlen attention" if device.startswith("cuda") else "packed, attention by sequence"
+        self._head: nn.Module = decoder.head
+        self._walk = PackedDecoder(decoder.backbone, recompute=recompute)
+        self._device = device
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable."""
+        layout = layout_of([sequence.numel() for sequence in sequences], self._device)
+        ids = torch.cat(list(sequences)).to(self._device, non_blocking=True)
+        pooled = self._walk.pooled(ids, layout)
+        logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
+        return logits.float()
+
+
+def head_dtype(head: Any) -> torch.dtype:
+    """Return the number type of a head's weights; PEFT may keep a copy of another type than the network's."""
+    kept = getattr(head, "modules_to_save", None)
+    if kept:
+        head = kept[head.active_adapters[0]]
+    dtype: torch.dtype = next(head.parameters()).dtype
+    return dtype

@@ -1,0 +1,58 @@
+"""Tiny networks with random weights, one of each family that the engine knows."""
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+LABELS = 5
+VOCABULARY = 97
+_SHAPE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "num_labels": LABELS,
+}
+DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mistral": ("mistral", {"sliding_window": None}),
+    "mistral-window": ("mistral", {"sliding_window": 4}),
+    "llama": ("llama", {}),
+    "qwen2": ("qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}),
+    "qwen3": ("qwen3", {}),
+    "gemma": ("gemma", {}),
+    "gemma3": ("gemma3_text", {"sliding_window": 4, "query_pre_attn_scalar": 8}),
+}
+
+
+def decoder(name: str, **more: Any) -> Any:
+    """A tiny classifier; equal names give equal weights."""
+    kind, settings = DECODERS[name]
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(kind, **{**_SHAPE, **settings, **more})
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    with torch.no_grad():  # norms start as ones or zeros, biases as zeros: make each of them matter
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+def encoder(**more: Any) -> Any:
+    """A tiny BERT classifier."""
+    torch.manual_seed(0)
+    settings = {key: value for key, value in _SHAPE.items() if key not in ("num_key_value_heads", "head_dim")}
+    config = AutoConfig.for_model("bert", **{**settings, **more})
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+
+
+def rows(*lengths: int, seed: int = 1) -> list[torch.Tensor]:
+    """Random token ids of these lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(3, VOCABULARY, (length,), generator=generator) for length in lengths]
