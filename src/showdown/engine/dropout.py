@@ -76,3 +76,10 @@ def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: to
     word = _hash(index, dropout, mask // 2)
     bits = (word >> 16) if mask % 2 == 0 else (word & 0xFFFF)
     return bits >= dropout.threshold
+
+
+def random_words(like: torch.Tensor, seed: Dropout, number: int) -> torch.Tensor:
+    """Return 16 random bits for each element, as int32; `number` tells apart the tensors of one seed."""
+    index = torch.arange(like.numel(), dtype=torch.int64, device=like.device).view(like.shape)
+    word = _hash(index, seed, number // 2)
+    return ((word >> 16) if number % 2 == 0 else (word & 0xFFFF)).to(torch.int32)

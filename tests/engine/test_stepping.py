@@ -1,0 +1,114 @@
+"""The step against torch's own AdamW, in every mode."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_networks import decoder, rows
+from torch import nn
+from torch.nn import functional
+
+from showdown.engine.forward import choose_forward
+from showdown.engine.rounding import Rounding, join_float32, split_float32
+from showdown.engine.stepping import Stepper, StepSettings
+
+TARGETS = torch.tensor([0, 3, 1])
+
+
+def train(module: nn.Module, steps: int, take: Any) -> dict[str, torch.Tensor]:
+    path = choose_forward(module.train(), pad_token_id=0, device="cpu")
+
+    def backward(step: int) -> None:
+        functional.cross_entropy(path.logits(rows(5, 7, 3, seed=step)), TARGETS).backward()
+
+    for step in range(steps):
+        take(step, backward)
+    return {name: value.detach().clone() for name, value in module.named_parameters()}
+
+
+def reference(max_norm: float | None) -> dict[str, torch.Tensor]:
+    module = decoder("llama")
+    groups = [
+        {"params": [p for p in module.parameters() if p.dim() > 1], "weight_decay": 0.1},
+        {"params": [p for p in module.parameters() if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3)
+
+    def take(step: int, backward: Any) -> None:
+        backward(step)
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(module.parameters(), max_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return train(module, 4, take)
+
+
+def stepped(settings: StepSettings, max_norm: float | None, *, interrupt: bool = False) -> dict[str, torch.Tensor]:
+    module = decoder("llama")
+    holder = [Stepper(dict(module.named_parameters()), settings)]
+
+    def take(step: int, backward: Any) -> None:
+        if interrupt and step == 2:
+            saved = {name: tensor.clone() for name, tensor in holder[0].tensors().items()}
+            holder[0] = Stepper(dict(module.named_parameters()), settings)
+            holder[0].load(saved)
+        holder[0].begin(1e-3)
+        backward(step)
+        holder[0].end(max_norm)
+
+    return train(module, 4, take)
+
+
+def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("max_norm", [None, 0.05])
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_steps_are_those_of_torch(max_norm: float | None, interrupt: bool) -> None:
+    assert_equal(stepped(StepSettings(weight_decay=0.1), max_norm, interrupt=interrupt), reference(max_norm))
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+def test_steps_inside_the_backward_pass_are_the_same(on_host: bool) -> None:
+    settings = StepSettings(weight_decay=0.1, in_backward=True, moments_on_host=on_host)
+    assert_equal(stepped(settings, None), reference(None))
+
+
+def test_a_step_inside_the_backward_pass_cannot_clip() -> None:
+    with pytest.raises(ValueError, match="cannot clip"):
+        stepped(StepSettings(weight_decay=0.1, in_backward=True), 1.0)
+
+
+def test_host_moments_need_the_step_inside_the_backward_pass() -> None:
+    with pytest.raises(ValueError, match="inside the backward pass"):
+        Stepper({}, StepSettings(weight_decay=0.1, moments_on_host=True))
+
+
+def test_a_float32_splits_and_joins_without_loss() -> None:
+    exact = torch.cat([torch.randn(10_000), torch.tensor([0.0, -0.0, 1.0, -1.0, 1.00390625, 3e-39])])
+    value, low = split_float32(exact)
+    assert value.dtype == torch.bfloat16
+    assert torch.equal(join_float32(value, low), exact)
+    assert ((value.float() - exact).abs() <= exact.abs() / 256 + 1e-38).all()
+
+
+def run_small_updates(rounding: Rounding) -> torch.Tensor:
+    """Twenty steps of which each is a tenth of what bfloat16 can resolve at 1."""
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.ones(20_000, 1, dtype=torch.bfloat16))
+    stepper = Stepper({"weight": weight}, StepSettings(weight_decay=0.0, rounding=rounding))
+    for _ in range(20):
+        stepper.begin(2e-4)
+        weight.grad = torch.ones_like(weight)
+        stepper.end(None)
+    return weight.detach().float()
+
+
+def test_nearest_rounding_loses_small_updates_and_the_others_do_not() -> None:
+    # AdamW moves each weight by the learning rate: 20 x 2e-4 = 0.004 in all.
+    assert (run_small_updates("nearest") == 1.0).all()
+    assert run_small_updates("stochastic").mean().item() == pytest.approx(1 - 0.004, abs=2e-4)
+    assert run_small_updates("float32").mean().item() == pytest.approx(1 - 0.00390625, abs=1e-6)
