@@ -1,0 +1,77 @@
+"""The rows behind the audit's counts, in a file."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from showdown.core.files import write_text
+from showdown.data.audit import Audit
+from showdown.data.inspection import MIN_WORDS, DeepAudit
+from showdown.data.rows import Rows
+from showdown.data.tables import shown
+
+_COLUMNS = ("row", "finding", "detail")
+
+
+def write_listing(path: Path, rows: Rows, audit: Audit, deep: DeepAudit | None = None) -> int:
+    """Write a CSV with the columns `row` (1-based), `finding` and `detail`; return how many lines it has.
+
+    It holds row numbers and labels, never a text. A detail begins with a word of ours, so that no spreadsheet takes a
+    label for a formula.
+
+    Raises:
+        UserError: when the disk is full.
+
+    """
+    found = [*_left_out(audit), *_copies(rows), *_two_labels(audit), *(_deep(deep) if deep is not None else ())]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(found)
+    write_text(path, buffer.getvalue())
+    return len(found)
+
+
+def _left_out(audit: Audit) -> Iterator[tuple[int, str, str]]:
+    for part in audit.reported:
+        for row in part.rows:
+            yield row, "left out", part.reason
+
+
+def _copies(rows: Rows) -> Iterator[tuple[int, str, str]]:
+    first_exact: dict[int, int] = {}
+    first_near: dict[int, int] = {}
+    for row, exact, cluster in zip(rows.row_ids, rows.exact, rows.clusters, strict=True):
+        original = first_near.setdefault(cluster, row)
+        if exact in first_exact:
+            yield row, "exact copy", f"of row {first_exact[exact]}"
+        elif original != row:
+            yield row, "near-copy", f"of row {original}, or of a near-copy of it"
+        first_exact.setdefault(exact, row)
+
+
+def _two_labels(audit: Audit) -> Iterator[tuple[int, str, str]]:
+    for conflict in audit.two_labels:
+        for row, label in zip(conflict.rows, conflict.labels, strict=True):
+            others = sorted(set(conflict.labels) - {label})
+            kind = "copies" if conflict.exact else "near-copies"
+            yield (
+                row,
+                "two labels",
+                f"labelled {shown(label)}, its {kind} {', '.join(shown(other) for other in others)}",
+            )
+
+
+def _deep(deep: DeepAudit) -> Iterator[tuple[int, str, str]]:
+    for error in deep.label_errors:
+        yield (
+            error.row,
+            "likely label error",
+            f"labelled {shown(error.label)} (probability {error.confidence:.2f}), looks like {shown(error.likely)}",
+        )
+    for row in deep.short_rows:
+        yield row, "too short", f"fewer than {MIN_WORDS} words"
+    if deep.lengths is not None:
+        for row in deep.lengths.cut_rows:
+            yield row, "cut", f"longer than {deep.lengths.max_tokens} tokens"
