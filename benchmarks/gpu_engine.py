@@ -1,0 +1,95 @@
+"""The engine's side of the GPU benchmark: the same steps, packed and fused, in one of its memory modes."""
+
+from typing import Any
+
+import torch
+from gpu_meter import Meter
+from gpu_workload import ALPHA, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
+from torch.nn import functional
+
+from showdown.engine.forward import choose_forward
+from showdown.engine.stepping import Stepper, StepSettings
+from showdown.training.batches import micro_batches
+
+
+def network(method: str, *, tiny: bool, device: str, dropout: float) -> Any:
+    """The network to train, with PEFT's adapters where the method has them."""
+    from peft import LoraConfig, get_peft_model
+
+    kind = torch.bfloat16 if device == "cuda" else torch.float32
+    model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora")
+    if method == "full":
+        return model.requires_grad_(True)
+    config = LoraConfig(
+        task_type="SEQ_CLS", r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=["q_proj", "v_proj"]
+    )
+    torch.manual_seed(1)
+    return get_peft_model(model, config)
+
+
+class Training:
+    """One training in one memory mode."""
+
+    def __init__(
+        self, method: str, rows: Rows, *, tiny: bool, device: str, dropout: float, settings: dict[str, Any]
+    ) -> None:
+        """Build the network.
+
+        Args:
+            method: `full`, `lora` or `qlora`.
+            rows: all training rows.
+            tiny: a network for trying the benchmark out.
+            device: `cuda` or `cpu`.
+            dropout: of the adapters' input.
+            settings: `micro_rows`, and where wanted `recompute`, `in_backward`, `moments_on_host`, `rounding`.
+
+        """
+        self.method, self.rows, self.device = method, rows, device
+        self.settings = settings
+        self.module = network(method, tiny=tiny, device=device, dropout=dropout).train()
+        recompute = bool(settings.get("recompute"))
+        self.path = choose_forward(self.module, pad_token_id=PAD, device=device, recompute=recompute)
+        learning = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
+        self.in_backward = bool(settings.get("in_backward"))
+        self.stepper = Stepper(
+            learning,
+            StepSettings(
+                weight_decay=WEIGHT_DECAY,
+                rounding=settings.get("rounding", "nearest"),
+                in_backward=self.in_backward,
+                moments_on_host=bool(settings.get("moments_on_host")),
+            ),
+        )
+        self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
+
+    def step(self, batch: list[int]) -> torch.Tensor:
+        """Take one optimiser step over these rows; return their mean loss."""
+        self.stepper.begin(LEARNING_RATE[self.method])
+        total = torch.zeros((), device=self.device)
+        for micro in micro_batches(batch, self.rows.lengths, self.settings["micro_rows"]):
+            logits = self.path.logits([self.rows.ids[row] for row in micro])
+            targets = torch.tensor([self.rows.targets[row] for row in micro]).to(self.device, non_blocking=True)
+            loss = functional.cross_entropy(logits, targets, reduction="sum") / len(batch)
+            loss.backward()
+            total += loss.detach()
+        self.stepper.end(self.max_norm)
+        return total
+
+
+def run(
+    method: str, rows: Rows, steps: list[list[int]], warmup: list[list[int]], *, tiny: bool, device: str,
+    dropout: float, settings: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Train the given steps and return losses, seconds and memory."""
+    training = Training(method, rows, tiny=tiny, device=device, dropout=dropout, settings=settings)
+    losses = [training.step(batch) for batch in warmup]
+    meter = Meter(device=device)
+    meter.begin()
+    losses += [training.step(batch) for batch in steps]
+    meter.end()
+    return {
+        "losses": [float(loss) for loss in losses],
+        "seconds": meter.seconds,
+        "path": training.path.name,
+        **meter.memory(),
+    }

@@ -1,0 +1,102 @@
+"""The workload of the GPU benchmark: a randomly initialised Mistral-7B-v0.1 classifier over texts of the study's lengths.
+
+Both sides get the same weights, rows, order and effective batch.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.training.batches import effective_batches
+
+LABELS = 25
+PAD = 2
+"""The pad token is the end-of-sequence token, as in the study."""
+RANK, ALPHA = 8, 16
+EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16}
+LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4}
+WEIGHT_DECAY = 0.01
+MATRIX_PARAMETERS = 6.979e9
+"""Parameters in matrix products of the 7B shape."""
+FLOPS_PER_SECOND = 790e12
+"""Measured ceiling of bf16 matrix products on an H200."""
+FULL_SHAPE = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+              "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
+TINY_SHAPE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "vocab_size": 512}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Token ids and label of each training row."""
+
+    ids: list[torch.Tensor]
+    targets: list[int]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [row.numel() for row in self.ids]
+
+
+def training_rows(vocabulary: int) -> Rows:
+    """Random tokens of the study's 673 training lengths. A label sets a row's first token, so there is something to learn."""
+    lengths = json.loads((Path(__file__).parent / "seed_lengths.json").read_text())["train"]
+    generator = torch.Generator().manual_seed(0)
+    ids = [torch.randint(100, vocabulary, (length,), generator=generator) for length in lengths]
+    targets = torch.randint(0, LABELS, (len(lengths),), generator=generator).tolist()
+    for row, target in zip(ids, targets, strict=True):
+        row[::4] = 10 + target
+    return Rows(ids=ids, targets=targets)
+
+
+def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> list[list[int]]:
+    """Rows of each measured step: every `every`-th step of the seeded epoch, whole effective batches only."""
+    size = EFFECTIVE_ROWS[method]
+    batches = [batch for batch in effective_batches(len(rows.ids), size, seed=0, epoch=0) if len(batch) == size]
+    return batches[::every][:at_most]
+
+
+def base_model(*, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False) -> Any:
+    """A classifier with seeded random weights made on the device; with `four_bit`, NF4 but for embedding and head."""
+    from transformers import MistralConfig, MistralForSequenceClassification
+
+    config = MistralConfig(
+        **(TINY_SHAPE if tiny else FULL_SHAPE), num_labels=LABELS, pad_token_id=PAD, max_position_embeddings=32768,
+        sliding_window=4096, rms_norm_eps=1e-5, problem_type="single_label_classification", use_cache=False,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = MistralForSequenceClassification(config).to(dtype)
+    generator = torch.Generator(device).manual_seed(0)
+    for name, module in list(model.named_modules()):
+        for own, parameter in list(module.named_parameters(recurse=False)):
+            drawn = torch.empty(parameter.shape, dtype=dtype, device=device)
+            drawn = drawn.normal_(0.0, 0.02, generator=generator) if parameter.dim() > 1 else drawn.fill_(1.0)
+            setattr(module, own, nn.Parameter(drawn))
+        if four_bit and type(module) is nn.Linear and name != "score":
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, _quantised(module))
+    model.model.rotary_emb = type(model.model.rotary_emb)(config).to(device)
+    if four_bit:
+        model.is_loaded_in_4bit = True
+    return model
+
+
+def _quantised(linear: nn.Linear) -> nn.Module:
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    shape = (linear.in_features, linear.out_features)
+    layer = Linear4bit(*shape, bias=False, quant_type="nf4", compute_dtype=torch.bfloat16, device="meta")
+    device = linear.weight.device
+    weight = Params4bit(linear.weight.data, requires_grad=False, quant_type="nf4", module=layer)
+    layer.weight = weight.to(device)
+    return layer
+
+
+def arithmetic(method: str, tokens: int) -> float:
+    """Floating-point operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
+    return (6 if method == "full" else 4) * MATRIX_PARAMETERS * tokens
