@@ -1,1 +1,17 @@
-"""Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?"""
+"""Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?
+
+`showdown.run`, `showdown.load` and `showdown.predict` are the command line's work from Python; see `showdown.api`.
+"""
+
+from typing import Any
+
+__all__ = ["load", "predict", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Python interface when it is first asked for: `showdown --help` does not pay for it."""
+    if name in __all__:
+        from showdown import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -55,7 +55,9 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
         try:
             build(method, rest)
         except ValidationError as error:
-            raise UserError(f"{said}: {_first_fault(error, method_class(method).Settings, ('methods', row))}") from error
+            raise UserError(
+                f"{said}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
+            ) from error
     return comparison
 
 

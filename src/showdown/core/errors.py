@@ -8,7 +8,7 @@ class UserError(Exception):
     """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback."""
 
 
-class Unavailable(Exception):  # noqa: N818 - a state of a row, not a fault
+class Unavailable(Exception):
     """A method cannot run here (a package, a model or a device is missing): its row stays and says so."""
 
 

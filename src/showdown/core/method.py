@@ -159,7 +159,7 @@ class TunedMethod(Method):
         """Write what was trained into an existing, empty folder, as safetensors."""
 
     @abstractmethod
-    def reload(self, folder: Path, load_network: "Callable[[str | None], Any]") -> "torch.nn.Module":
+    def reload(self, folder: Path, load_network: "Callable[[Path | None], Any]") -> "torch.nn.Module":
         """Return the trained module from what `save` wrote.
 
         Args:

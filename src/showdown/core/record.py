@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from showdown.core.spec import RunSpec, Strict
 
@@ -98,9 +98,9 @@ class RunRecord(Strict):
     precision_weighted: float | None = None
     recall_weighted: float | None = None
     validation_f1_macro: float | None = None
-    per_class: list[ClassScore] = []
-    confusion_matrix: list[list[int]] = []
-    labels: list[str] = []
+    per_class: list[ClassScore] = Field(default_factory=list)
+    confusion_matrix: list[list[int]] = Field(default_factory=list)
+    labels: list[str] = Field(default_factory=list)
     predictions_file: str | None = None
     """Per-row predictions with scores, relative to the comparison's folder."""
     score_kind: ScoreKind | None = None
@@ -109,7 +109,7 @@ class RunRecord(Strict):
     train_seconds: float | None = None
     """Forward, backward, step and batching alone: no validation, no writing."""
     total_seconds: float | None = None
-    phases: list[Phase] = []
+    phases: list[Phase] = Field(default_factory=list)
     peak_memory_allocated_gb: PeakMemory | None = None
     peak_memory_reserved_gb: PeakMemory | None = None
     peak_memory_device_gb: PeakMemory | None = None
@@ -123,13 +123,13 @@ class RunRecord(Strict):
     """At the best batch."""
     latency_p50_ms: float | None = None
     latency_p95_ms: float | None = None
-    prediction_speeds: list[PredictionSpeed] = []
+    prediction_speeds: list[PredictionSpeed] = Field(default_factory=list)
     """Batch 1 first, then the best batch."""
 
     curve_file: str | None = None
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path)."""
     spec: RunSpec
     environment: Environment | None = None

@@ -58,13 +58,13 @@ def _commit() -> str | None:
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]
     try:
-        tracked = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=20)
+        tracked = subprocess.run(
+            [*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=20, check=False
+        )
         if tracked.returncode != 0:
             return None
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=True)
-        status = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, timeout=20, check=True
-        )
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.stdout.strip() + ("-dirty" if status.stdout.strip() else "")

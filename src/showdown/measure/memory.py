@@ -4,6 +4,7 @@ import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from showdown.core.record import GB
 
@@ -31,7 +32,7 @@ class MemoryPeak:
 class CpuMemory:
     """Peak resident set of this process."""
 
-    kind = "process resident set"
+    kind: Literal["process resident set"] = "process resident set"
 
     def synchronize(self) -> None:
         """Nothing runs behind the CPU's back."""
@@ -68,7 +69,7 @@ class GpuMemory:
     other processes) is read at each reading and added to the reserved peak.
     """
 
-    kind = "gpu"
+    kind: Literal["gpu"] = "gpu"
 
     def synchronize(self) -> None:
         """Wait for the GPU, so that time belongs to the phase that asked for it."""

@@ -47,7 +47,7 @@ class FrozenSettings(MethodSettings):
 class Frozen(FittedMethod):
     """Logistic regression on the frozen network's embeddings."""
 
-    title: ClassVar[str] = "Frozen embeddings + logistic regression"
+    title: ClassVar[str] = "Frozen + logistic"
     summary: ClassVar[str] = "logistic regression on embeddings of the same network, frozen; one forward pass a row"
     Settings: ClassVar[type[MethodSettings]] = FrozenSettings
 

@@ -21,7 +21,7 @@ class MajorityClassifier(Classifier):
     def __init__(self, shares: Sequence[float]) -> None:
         self.shares = np.asarray(shares, dtype=np.float64)
 
-    def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:  # noqa: ARG002
+    def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Repeat the training labels' shares for every text: shape (rows, labels)."""
         return np.tile(self.shares, (len(texts), 1))
 
@@ -45,6 +45,6 @@ class Majority(FittedMethod):
         """Write the shares as JSON."""
         write_json(folder / "shares.json", classifier.shares.tolist())
 
-    def load(self, folder: Path, job: Job) -> MajorityClassifier:  # noqa: ARG002
+    def load(self, folder: Path, job: Job) -> MajorityClassifier:
         """Read the shares."""
         return MajorityClassifier(json.loads((folder / "shares.json").read_text(encoding="utf-8")))

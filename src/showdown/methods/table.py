@@ -3,7 +3,6 @@
 import importlib
 from typing import Any
 
-
 from showdown.core.errors import UserError, suggestion
 from showdown.core.method import Method
 
@@ -49,5 +48,3 @@ def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[st
     """Split what a comparison writes under a row's name into the method's name and its settings."""
     rest = dict(written)
     return str(rest.pop("method", row)), rest
-
-

@@ -50,7 +50,7 @@ class TfIdfSettings(MethodSettings):
 class TfIdf(FittedMethod):
     """TF-IDF with a linear support-vector machine."""
 
-    title: ClassVar[str] = "TF-IDF + linear SVM"
+    title: ClassVar[str] = "TF-IDF + SVM"
     summary: ClassVar[str] = "TF-IDF with a linear support-vector machine; seconds on a CPU (decision scores)"
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 

@@ -65,7 +65,7 @@ class ZeroShot(FittedMethod):
     Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
     learns: ClassVar[bool] = False
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:  # noqa: ARG002 - no row teaches it anything
+    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
         """Load the model and see which way suits it.
 
         Raises:

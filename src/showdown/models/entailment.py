@@ -1,4 +1,4 @@
-"""Zero-shot classification by natural-language inference (arXiv 1909.00161): does the text entail the label's sentence?"""
+"""Zero-shot classification by natural-language inference (arXiv 1909.00161): is the label's sentence entailed?"""
 
 from collections.abc import Sequence
 from pathlib import Path

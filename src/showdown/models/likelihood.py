@@ -66,7 +66,7 @@ class LikelihoodClassifier(Classifier):
                 f"{limit - self.text_limit} tokens; raise it, or shorten `template`"
             )
 
-    def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:  # noqa: ARG002
+    def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Mean log-likelihoods: shape (rows, labels). Rows go one by one, all labels of a row together."""
         with torch.inference_mode():
             return np.stack([self._score_row(ids) for ids in encode(self.tokenizer, texts, self.text_limit)])
@@ -78,7 +78,9 @@ class LikelihoodClassifier(Classifier):
     def _continuation(self, anchor: str, continuation: str) -> list[int]:
         """Tokenise a continuation as it reads behind the anchor, which a tokenizer may spell otherwise than alone."""
         together = self._plain(anchor + continuation)
-        return together[len(self.anchor) :] if together[: len(self.anchor)] == self.anchor else self._plain(continuation)
+        return (
+            together[len(self.anchor) :] if together[: len(self.anchor)] == self.anchor else self._plain(continuation)
+        )
 
     def _lay_out(self, continuations: list[list[int]]) -> _Tail:
         lengths = torch.tensor([len(ids) for ids in continuations])

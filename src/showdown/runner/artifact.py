@@ -67,5 +67,3 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return NetworkClassifier(module, forward, tokenizer, limit)
-
-

@@ -113,8 +113,11 @@ class LiveBar(PlainLines):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[detail]}"),
-            console=console, transient=True,
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            transient=True,
         )
         self._task: TaskID | None = None
 

@@ -9,12 +9,12 @@ from typing import Any
 from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.spec import Comparison, RunSpec
-from showdown.data.prepare import Prepared, prepare, write_prepared
+from showdown.data.prepare import Prepared, is_whole, prepare, write_prepared
 from showdown.methods.table import method_class
 from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.plan import plan
-from showdown.runner.process import run_stage
+from showdown.runner.process import Workers
 from showdown.runner.stages import ScoreStage, StageError, TrainStage
 from showdown.runner.store import Store, read_record
 
@@ -27,7 +27,7 @@ class _Scene:
     store: Store
     comparison: Comparison
     prepared: Prepared
-    lock: int
+    workers: Workers
     display: Display
 
 
@@ -50,9 +50,11 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     specs = plan(comparison, model, prepared.fingerprint)
     with store.lock() as lock:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))
-        write_prepared(prepared, store.processed_folder(0))
-        scene = _Scene(store=store, comparison=comparison, prepared=prepared, lock=lock, display=display)
-        return _run_all(scene, specs)
+        if not is_whole(store.processed_folder(0), prepared.fingerprint):
+            write_prepared(prepared, store.processed_folder(0))
+        with Workers(lock) as workers:
+            scene = _Scene(store=store, comparison=comparison, prepared=prepared, workers=workers, display=display)
+            return _run_all(scene, specs)
 
 
 def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
@@ -105,9 +107,9 @@ def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
     processed = scene.store.processed_folder(spec.partition)
     error = None
     if not _trained(scene, folder):
-        error = run_stage("train", folder, processed, lock=scene.lock, listen=scene.display.event)
+        error = scene.workers.run_stage("train", folder, processed, scene.display.event)
     if error is None:
-        error = run_stage("score", folder, processed, lock=scene.lock, listen=scene.display.event)
+        error = scene.workers.run_stage("score", folder, processed, scene.display.event)
     record = _record(scene, spec, error)
     write_json(folder / "result.json", record.model_dump(mode="json"))
     return record

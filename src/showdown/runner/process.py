@@ -1,4 +1,4 @@
-"""Starting a stage in a process of its own and listening to it."""
+"""Starting stages in processes of their own and listening to them."""
 
 import json
 import os
@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from showdown.runner.stages import StageError, StageName
 
@@ -23,61 +24,87 @@ _QUIET_ENVIRONMENT = {
 Listener = Callable[[dict[str, Any]], None]
 
 
-def run_stage(
-    stage: StageName, folder: Path, processed: Path, *, lock: int, listen: Listener
-) -> StageError | None:
-    """Run a stage to its end.
+class Workers:
+    """Runs one stage at a time, each in a fresh process forked from a server that holds the libraries.
 
-    Args:
-        stage: which.
-        folder: the run's folder.
-        processed: folder of the processed rows.
-        lock: descriptor of the comparison's lock, which the worker holds too, so that an orphan keeps it.
-        listen: is given each event.
-
-    Returns:
-        None when the stage finished; what went wrong otherwise.
-
+    The server starts with the first stage, and again should it die.
     """
-    (folder / "error.json").unlink(missing_ok=True)
-    with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "showdown.runner.worker", stage, str(folder), str(processed)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **_QUIET_ENVIRONMENT},
-            pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the worker
-        )
-        try:
-            _listen(process, listen)
-        finally:
-            _end(process)
-    return _verdict(process.returncode, folder)
 
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+        self._server: subprocess.Popen[bytes] | None = None
 
-def _listen(process: "subprocess.Popen[bytes]", listen: Listener) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # a last line cut short by a kill
-        listen(event)
-    process.wait()
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the server and the worker that may be running."""
+        self._end()
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    def run_stage(self, stage: StageName, folder: Path, processed: Path, listen: Listener) -> StageError | None:
+        """Run a stage to its end.
+
+        Args:
+            stage: which.
+            folder: the run's folder.
+            processed: folder of the processed rows.
+            listen: is given each event.
+
+        Returns:
+            None when the stage finished; what went wrong otherwise.
+
+        """
+        (folder / "error.json").unlink(missing_ok=True)
+        server = self._started(folder)
+        assert server.stdin is not None and server.stdout is not None
+        request = json.dumps([stage, str(folder.resolve()), str(processed.resolve())])
+        server.stdin.write(request.encode() + b"\n")
+        server.stdin.flush()
+        for line in server.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # a worker's last line, cut short by its end
+            if event["kind"] == "exit":
+                return _verdict(event["code"], folder)
+            listen(event)
+        code = server.wait()
+        self._end()
+        return _verdict(code or 1, folder)
+
+    def _started(self, folder: Path) -> "subprocess.Popen[bytes]":
+        if self._server is None:
+            with (folder / "log.txt").open("ab") as log:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-m", "showdown.runner.forkserver"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, **_QUIET_ENVIRONMENT},
+                    pass_fds=(self._lock,),  # an orphan keeps the comparison's lock until it is gone
+                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the rest
+                )
+        return self._server
+
+    def _end(self) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(server.pid, signal_number)
+                server.wait(_GRACE_SECONDS)
+                break
+            except ProcessLookupError:
+                server.wait()
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        for stream in (server.stdin, server.stdout):
+            if stream is not None:
+                stream.close()
 
 
 def _verdict(returncode: int, folder: Path) -> StageError | None:

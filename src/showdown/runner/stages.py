@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from showdown.core.record import Environment, Phase, PredictionSpeed, Scores, ScoreKind
+from showdown.core.record import Environment, Phase, PredictionSpeed, ScoreKind, Scores
 from showdown.core.spec import Strict
 
 StageName = Literal["train", "score"]

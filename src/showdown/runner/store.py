@@ -1,14 +1,14 @@
 """The folder of a comparison: where things are in it, and who may write.
 
-    OUT/results.json             the comparison and all its runs, written anew after every run
-    OUT/comparison.json          what was asked for, defaults filled in
-    OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
-    OUT/runs/RUN_ID/spec.json    what the run is
-                    train.json   what training yielded; committed after the artefact
-                    artifact/    the saved model
-                    score.json   what the reloaded artefact scored
-                    predictions.csv, curve.json, log.txt
-                    result.json  the run's record, committed last
+OUT/results.json             the comparison and all its runs, written anew after every run
+OUT/comparison.json          what was asked for, defaults filled in
+OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
+OUT/runs/RUN_ID/spec.json    what the run is
+                train.json   what training yielded; committed after the artefact
+                artifact/    the saved model
+                score.json   what the reloaded artefact scored
+                predictions.csv, curve.json, log.txt
+                result.json  the run's record, committed last
 """
 
 import fcntl
@@ -55,9 +55,9 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UserError(f"cannot write in {self.root}: {error.strerror}; choose another folder with --output") from (
-                error
-            )
+            raise UserError(
+                f"cannot write in {self.root}: {error.strerror}; choose another folder with --output"
+            ) from (error)
         try:
             self._wait_for(descriptor)
             os.ftruncate(descriptor, 0)

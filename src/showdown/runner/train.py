@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-from showdown.core.files import write_folder, write_json
 from showdown.core.errors import Unavailable
+from showdown.core.files import write_folder, write_json
 from showdown.core.method import FittedMethod, Job, LabelledTexts, Method, TunedMethod
 from showdown.core.record import Phase
 from showdown.core.spec import RunSpec, SharedProtocol
@@ -94,7 +94,9 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     if obstacle:
         raise Unavailable(obstacle)
     train, validation = load_side(processed, "train"), load_side(processed, "validation")
-    outcome = _fit(scene, method, train) if isinstance(method, FittedMethod) else _tune(scene, method, train, validation)
+    outcome = (
+        _fit(scene, method, train) if isinstance(method, FittedMethod) else _tune(scene, method, train, validation)
+    )
     with scene.phase("saving"):
         write_folder(folder / "artifact", lambda partial: _save(outcome, partial))
     stage = TrainStage(

@@ -1,11 +1,7 @@
-"""One stage of one run, in a process of its own: `python -m showdown.runner.worker STAGE RUN_FOLDER PROCESSED`.
-
-What happens is told as JSON lines on standard output; everything that libraries print goes to standard error.
-"""
+"""One stage of one run, inside a process of its own."""
 
 import json
 import os
-import sys
 import threading
 import time
 import traceback
@@ -47,19 +43,25 @@ class Teller:
         self._stream.flush()
 
 
-def main() -> None:
-    """Carry out the stage that the arguments name."""
-    stage, folder, processed = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    teller = Teller(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)
+def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
+    """Carry out a stage and return the exit code.
+
+    Args:
+        stage: `train` or `score`.
+        folder: the run's folder, with its `spec.json`.
+        processed: folder of the processed rows.
+        events: told what happens, one JSON object a line.
+
+    """
     _die_with_parent()
     try:
         spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
-        _stage(stage)(spec, folder, processed, teller)
+        _stage(stage)(spec, folder, processed, Teller(events))
     except BaseException as error:
         traceback.print_exc()
         write_json(folder / "error.json", _stage_error(error).model_dump())
-        raise SystemExit(EXIT_STAGE_ERROR) from error
+        return EXIT_STAGE_ERROR
+    return 0
 
 
 def _stage(name: str) -> Callable[[RunSpec, Path, Path, Teller], None]:
@@ -95,7 +97,3 @@ def _stage_error(error: BaseException) -> StageError:
 
 def _one_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).strip().splitlines()[0][:300]
-
-
-if __name__ == "__main__":
-    main()

@@ -31,9 +31,7 @@ class State:
 
 def write_sizes(folder: Path) -> None:
     """Write a folder's manifest: the size of every file in it."""
-    sizes = {
-        str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     write_json(folder / _MANIFEST, sizes)
 
 

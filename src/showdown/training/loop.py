@@ -191,9 +191,7 @@ class _Loop:
 
     def _clip(self) -> float:
         limit = self.run.protocol.max_gradient_norm
-        return float(
-            nn.utils.clip_grad_norm_(self.parameters.values(), math.inf if limit is None else limit).detach()
-        )
+        return float(nn.utils.clip_grad_norm_(self.parameters.values(), math.inf if limit is None else limit).detach())
 
     def _note(self, loss: float, rate: float, norm: float) -> None:
         progress = self.progress

@@ -1,0 +1,158 @@
+"""Showdown from Python.
+
+import showdown
+
+results = showdown.run("comparisons/quickstart.yaml", output="out")
+for record in results.runs:
+    print(record.name, record.accuracy, record.peak_memory_allocated_gb)
+print(showdown.predict("out", "lora", ["Eight years of ABAP ..."]))
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from showdown.config.read import check, read_comparison
+from showdown.core.errors import UserError, suggestion
+from showdown.core.record import Results, RunRecord
+from showdown.core.spec import Comparison
+from showdown.runner.store import Store, read_results
+
+DEFAULT_METHODS: dict[str, dict[str, Any]] = {
+    "majority": {},
+    "tfidf": {},
+    "zero-shot": {},
+    "frozen": {},
+    "full": {},
+    "lora": {},
+    "qlora": {},
+}
+"""What competes where no comparison file says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer for one text."""
+
+    label: str
+    score: float
+    """The winning label's score; `score_kind` says what it is."""
+    score_kind: str
+
+
+def comparison_for(target: str | None, *, overrides: Sequence[str] = ()) -> Comparison:
+    """Return the comparison that a target means.
+
+    Args:
+        target: a YAML file, or else a data file, dataset id or `resumes`, which every default method then runs on.
+        overrides: `dotted.key=value` each.
+
+    Raises:
+        UserError: for anything wrong in it.
+
+    """
+    if target is not None and Path(target).suffix in (".yaml", ".yml"):
+        return read_comparison(Path(target), base={}, overrides=overrides)
+    base: dict[str, Any] = {"methods": DEFAULT_METHODS}
+    if target is not None:
+        base |= {"data": {"source": target}, "name": _name_of(target)}
+    return read_comparison(None, base=base, overrides=overrides)
+
+
+def _name_of(source: str) -> str:
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in Path(source).stem)
+    return kept.lower().strip("-")[:64] or "comparison"
+
+
+def default_output(comparison: Comparison) -> Path:
+    """Return where a comparison goes when nobody says."""
+    return Path("showdown-out") / comparison.name
+
+
+def run(
+    comparison: Comparison | Mapping[str, Any] | Path | str,
+    *,
+    output: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    display: Any = None,
+) -> Results:
+    """Run what is left of a comparison, and return its results.
+
+    Args:
+        comparison: a comparison, its mapping, its YAML file, or a data file.
+        output: its folder; `showdown-out/NAME` by default.
+        overrides: `dotted.key=value` each, for a file.
+        display: a `showdown.runner.display.Display`; silent by default.
+
+    Raises:
+        UserError: for bad input, with the place and the mend.
+
+    """
+    from showdown.runner.display import Silent
+    from showdown.runner.execute import execute
+
+    if isinstance(comparison, Mapping):
+        asked = check(comparison, "the comparison")
+    elif isinstance(comparison, Comparison):
+        asked = comparison
+    else:
+        asked = comparison_for(str(comparison), overrides=overrides)
+    return execute(asked, Path(output) if output else default_output(asked), display or Silent())
+
+
+def load(output: Path | str) -> Results:
+    """Read the results of a comparison's folder.
+
+    Raises:
+        UserError: when it holds none.
+
+    """
+    return read_results(Path(output))
+
+
+def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Prediction]:
+    """Answer texts with a saved model of a comparison.
+
+    Args:
+        output: the comparison's folder.
+        row: name of the table's row.
+        texts: what to classify; cleaned here as the comparison's rows were.
+
+    Raises:
+        UserError: when the row or its model is not there.
+
+    """
+    from showdown.data.clean import clean
+    from showdown.runner.artifact import open_classifier
+
+    results = load(output)
+    record = _kept_run(results, Path(output), row)
+    folder = Store(Path(output)).run_folder(record.run_id)
+    classifier = open_classifier(record.spec, tuple(record.labels), folder / "artifact")
+    kind = results.comparison["data"]["clean"]
+    if not texts:
+        return []
+    scores = classifier.scores([clean(text, kind) for text in texts], batch_rows=16)
+    return [
+        Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
+        for line in scores
+    ]
+
+
+def _kept_run(results: Results, output: Path, row: str) -> RunRecord:
+    names = list(dict.fromkeys(run.name for run in results.runs))
+    if row not in names:
+        raise UserError(f"no row `{row}` in {output}{suggestion(row, names)}; it has {', '.join(names)}")
+    store = Store(output)
+    kept = [
+        run
+        for run in results.runs
+        if run.name == row and run.status == "completed" and (store.run_folder(run.run_id) / "artifact").is_dir()
+    ]
+    if not kept:
+        states = ", ".join(sorted({run.status for run in results.runs if run.name == row}))
+        raise UserError(
+            f"no saved model of `{row}` in {output} (its runs: {states}); run the comparison with `keep_models: best`"
+        )
+    return max(kept, key=lambda run: run.validation_f1_macro or 0.0)

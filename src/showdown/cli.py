@@ -1,0 +1,191 @@
+"""The command line: every command is a thin call."""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from showdown.core.errors import UserError
+
+PIPED_WIDTH = 120
+EXIT_SOME_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_FINDINGS = 3
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+app = typer.Typer(
+    name="showdown",
+    help="Compare fine-tuning methods on your labelled text, and say when they cannot be told apart.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .parquet), a Hugging Face dataset id, or "
+        "`resumes` for the built-in set."
+    ),
+]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
+Text = Annotated[str | None, typer.Option(help="Column of the text.")]
+Label = Annotated[str | None, typer.Option(help="Column of the label.")]
+Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+@app.command()
+def run(
+    target: Target,
+    text: Text = None,
+    label: Label = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write; showdown-out/NAME by default.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run a comparison. Run it again to continue it, or to see its table."""
+    from rich.console import Console
+
+    from showdown import api
+    from showdown.report.formats import FORMATS
+    from showdown.report.terminal import print_table
+    from showdown.runner.display import display_for
+
+    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    folder = output or api.default_output(comparison)
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    results = api.run(comparison, output=folder, display=display_for(console))
+    print_table(results, console)
+    report = FORMATS["markdown"](results, folder)
+    typer.echo(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
+    if any(record.status == "failed" for record in results.runs):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def audit(
+    target: Target,
+    text: Text = None,
+    label: Label = None,
+    overrides: Overrides = None,
+) -> None:
+    """Audit the data of a comparison: copies, near-copies, what would leak, rows left out."""
+    from showdown import api
+    from showdown.data.prepare import prepare
+
+    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    for line in prepare(comparison.data, comparison.protocol.split).notices:
+        typer.echo(line)
+
+
+@app.command()
+def report(
+    output: Finished,
+    form: Annotated[str, typer.Option("--format", help="Format of the report.")] = "markdown",
+) -> None:
+    """Write the report of a comparison."""
+    from showdown import api
+    from showdown.core.errors import suggestion
+    from showdown.report.formats import FORMATS
+
+    if form not in FORMATS:
+        raise UserError(f"--format {form}: unknown{suggestion(form, FORMATS)}; the formats are {', '.join(FORMATS)}")
+    typer.echo(FORMATS[form](api.load(output), output))
+
+
+@app.command()
+def predict(
+    output: Finished,
+    method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
+    text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .parquet).")] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
+    answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
+) -> None:
+    """Answer new texts with a saved model."""
+    from showdown import api
+    from showdown.runner.answers import answer_file
+
+    if (text is None) == (file is None):
+        raise UserError("give either --text or --file")
+    if text is not None:
+        for found in api.predict(output, method, text):
+            typer.echo(f"{found.label}\t{found.score:.4f} ({found.score_kind})")
+        return
+    if file is None or answers is None:
+        raise UserError("--file needs --output, the CSV to write")
+    rows = answer_file(api.load(output), file, column, lambda texts: api.predict(output, method, texts), answers)
+    typer.echo(f"{rows} rows answered: {answers}")
+
+
+@app.command()
+def methods() -> None:
+    """List the methods."""
+    from showdown.methods.table import METHODS, method_class
+
+    width = max(map(len, METHODS))
+    for name in METHODS:
+        typer.echo(f"{name:<{width}}  {method_class(name).summary}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say of each method whether it runs here, or why not and the mend."""
+    from showdown.runner.checkup import checkup
+
+    for line in checkup():
+        typer.echo(line)
+
+
+def _columns(text: str | None, label: str | None) -> list[str]:
+    import json
+
+    given = {"data.text": text, "data.label": label}
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
+def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
+    del signal_number, frame
+    raise Terminated
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def main(arguments: Any = None) -> NoReturn:
+    """Run the command line; bad input is one line and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except UserError as error:
+        _leave(f"error: {error}", EXIT_BAD_INPUT)
+    except OSError as error:
+        _leave(f"error: {error.filename or 'the system'}: {error.strerror or error}", EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
+    except Terminated:
+        _leave("terminated; run the same command again to continue", EXIT_TERMINATED)
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.exceptions.Abort):
+            _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
+        if isinstance(error, click.ClickException):
+            error.show()
+            sys.exit(error.exit_code)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Showing results: the comparison table, and the reports. One file and one line a format."""

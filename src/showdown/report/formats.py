@@ -1,0 +1,11 @@
+"""The table of report formats: a name and what writes it into a comparison's folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from showdown.core.record import Results
+from showdown.report.markdown import write_markdown
+
+FORMATS: dict[str, Callable[[Results, Path], Path]] = {
+    "markdown": write_markdown,
+}

@@ -1,0 +1,90 @@
+"""The report as Markdown, for a README or an issue."""
+
+from pathlib import Path
+
+from showdown.core.files import write_text
+from showdown.core.record import Results
+from showdown.report.table import comparison_table
+
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return " ".join(text.split()).translate(_SPECIAL)
+
+
+def markdown(results: Results) -> str:
+    """Return the whole report: what must be known, the table, the labels' scores, where it ran."""
+    table = comparison_table(results)
+    parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
+    parts.append(_grid(table.headings, table.rows))
+    parts += [f"- {escaped(line)}" for line in table.below]
+    parts += [
+        "## Macro F1 by label",
+        _by_label(results),
+        "## Data",
+        *_data(results),
+        "## Where it ran",
+        *_where(results),
+    ]
+    return _spaced(parts)
+
+
+def write_markdown(results: Results, folder: Path) -> Path:
+    """Write `report.md` into the comparison's folder and return its path."""
+    path = folder / "report.md"
+    write_text(path, markdown(results))
+    return path
+
+
+def _grid(headings: list[str], rows: list[list[str]]) -> str:
+    lines = [
+        "| " + " | ".join(escaped(heading) for heading in headings) + " |",
+        "| --- |" + " ---: |" * (len(headings) - 1),
+        *("| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def _by_label(results: Results) -> str:
+    done = {run.name: run for run in results.runs if run.status == "completed"}
+    if not done:
+        return "No run completed."
+    some = next(iter(done.values()))
+    rows = [
+        [
+            score.label,
+            str(score.rows),
+            *(f"{run.per_class[index].f1:.2f}" for run in done.values()),
+        ]
+        for index, score in enumerate(some.per_class)
+    ]
+    return _grid(["Label", "Test rows", *done], rows)
+
+
+def _data(results: Results) -> list[str]:
+    audit = results.data.get("audit") or {}
+    counts = ", ".join(f"{key} {value}" for key, value in audit.items() if isinstance(value, (int, float)))
+    return [f"- Fingerprint: {escaped(str(results.data.get('fingerprint')))}", f"- {escaped(counts)}"]
+
+
+def _where(results: Results) -> list[str]:
+    found = next((run.environment for run in results.runs if run.environment), None)
+    if found is None:
+        return ["- No run completed."]
+    lines = [
+        f"{found.gpu or found.cpu}, {found.cpu_threads} threads, {found.memory_gb} GB of memory, {found.platform}",
+        ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+        f"commit {found.commit or 'unknown (not a checkout)'}",
+        f"model {results.runs[0].spec.model.id} at {results.runs[0].spec.model.revision}",
+    ]
+    return [f"- {escaped(line)}" for line in lines]
+
+
+def _spaced(parts: list[str]) -> str:
+    text = ""
+    for part, following in zip(parts, [*parts[1:], ""], strict=True):
+        both_items = part.startswith("- ") and following.startswith("- ")
+        text += part + ("\n" if both_items else "\n\n")
+    return text.rstrip() + "\n"

@@ -1,0 +1,26 @@
+"""The comparison table at a terminal, or as plain lines where the output is none."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from showdown.core.record import Results
+from showdown.report.table import comparison_table
+
+
+def print_table(results: Results, console: Console) -> None:
+    """Print the comparison's table with what stands above and below it."""
+    table = comparison_table(results)
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(table.headings):
+        # A heading of two words stands on two lines, so that the table fits eighty columns.
+        grid.add_column(heading.replace(" ", "\n"), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in table.rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    console.print()
+    for line in table.above:
+        console.print(escape(line), highlight=False, style="bold", soft_wrap=True)
+    console.print(grid, soft_wrap=True)
+    for line in table.below:
+        console.print(escape(line), highlight=False, soft_wrap=True)
