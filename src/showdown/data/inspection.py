@@ -100,7 +100,7 @@ def deep_audit(
         short_rows=[
             row
             for row, text in zip(rows.row_ids, rows.texts, strict=True)
-            if len(text) < 200 and len(words(normalise(text))) < MIN_WORDS
+            if len(text.split(None, MIN_WORDS)) < MIN_WORDS and len(words(normalise(text))) < MIN_WORDS
         ],
         rare_labels=[label for label, texts in zip(rows.labels, texts_of, strict=True) if texts < MIN_TEXTS],
         lengths=None if count_tokens is None else _lengths(rows, count_tokens, max_tokens),
@@ -182,8 +182,8 @@ def _label_errors(rows: Rows, chosen: Ints) -> tuple[list[LabelError], list[str]
     accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
     if accuracy < WITNESS_ACCURACY:
         return [], [
-            f"label errors not looked for: the witness, TF-IDF with a linear model, is right on {100 * accuracy:.0f} % of"
-            f" the texts that it has not seen; {100 * WITNESS_ACCURACY:.0f} % are needed"
+            f"label errors not looked for: the witness, TF-IDF with a linear model, is right on {100 * accuracy:.0f} %"
+            f" of the texts that it has not seen; {100 * WITNESS_ACCURACY:.0f} % are needed"
         ]
     ranked = find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
     names = [rows.labels[index] for index in present]
@@ -209,7 +209,7 @@ def _out_of_fold(vectors: Any, targets: Ints) -> Floats:
     probabilities = np.zeros((len(targets), int(targets.max()) + 1))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=_SEED)
     for train, test in folds.split(np.zeros(len(targets)), targets):
-        model = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=_EPOCHS, tol=None, random_state=_SEED)
+        model = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=_EPOCHS, tol=None, random_state=_SEED, n_jobs=-1)
         model.fit(vectors[train], targets[train])
         probabilities[test] = model.predict_proba(vectors[test])
     return probabilities

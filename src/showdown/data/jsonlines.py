@@ -28,7 +28,7 @@ def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
     numbers: list[int] = []
     objects: list[dict[str, Any]] = []
     blank: list[int] = []
-    for number, line in enumerate(io.StringIO(text), start=1):
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             numbers.append(number)
             objects.append(_parse(line, place, number))

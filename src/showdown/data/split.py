@@ -158,7 +158,8 @@ def crossing_line(partition: Partition, crossing: Crossing) -> str:
         f" {count(len(partition.validation), 'validation row')} are copies of training rows"
     ]
     if crossing.test_of_validation:
-        parts.append(f"{crossing.test_of_validation} test rows are copies of validation rows")
+        verb = "is a copy of a validation row" if crossing.test_of_validation == 1 else "are copies of validation rows"
+        parts.append(f"{count(crossing.test_of_validation, 'test row')} {verb}")
     return ", ".join(parts)
 
 

@@ -1,0 +1,174 @@
+"""From a file to a folder and back."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from showdown.core.errors import UserError
+from showdown.core.spec import DataSpec, SplitFiles, SplitSpec
+from showdown.data.prepare import (
+    Prepared,
+    is_whole,
+    load_audit,
+    load_labels,
+    load_manifest,
+    load_side,
+    prepare,
+    write_prepared,
+)
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+ODD = [
+    'a "quoted" word',
+    "two\r\nlines",
+    "bare\rreturn",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "=cmd",
+    "<script>",
+    "x\u2028y",
+    "None",
+]
+
+
+def source(folder: Path, rows: list[tuple[str, str]], name: str = "rows.csv") -> str:
+    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return str(folder / name)
+
+
+def small(folder: Path, *, cleaning: str = "none") -> Prepared:
+    rows = [(f"{odd} {word} text", label) for odd in ODD for word, label in (("first", "None"), ("second", "b"))]
+    spec = DataSpec(source=source(folder, rows), clean=cleaning)  # type: ignore[arg-type]
+    return prepare(spec, SplitSpec())
+
+
+def test_folder_gives_back_what_was_prepared(tmp_path: Path) -> None:
+    prepared = small(tmp_path)
+    write_prepared(prepared, tmp_path / "out")
+    assert load_labels(tmp_path / "out") == prepared.labels == ("None", "b")
+    assert load_audit(tmp_path / "out") == prepared.audit
+    for name in ("train", "validation", "test"):
+        side = prepared.side(name)
+        assert load_side(tmp_path / "out", name) == side
+        with (tmp_path / "out" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            records = list(csv.DictReader(file))
+        assert tuple(record["text"] for record in records) == side.texts
+        assert tuple(prepared.labels.index(record["label"]) for record in records) == side.targets
+    assert is_whole(tmp_path / "out", prepared.fingerprint)
+    assert not is_whole(tmp_path / "out", "another")
+
+
+def test_no_text_in_the_manifest(tmp_path: Path) -> None:
+    rows = [(f"secret{index} words{index} here{index}", "ab"[index % 2]) for index in range(12)]
+    write_prepared(prepare(DataSpec(source=source(tmp_path, rows)), SplitSpec()), tmp_path / "out")
+    assert "secret" not in (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    prepared = small(tmp_path)
+    folder = tmp_path / "out"
+    write_prepared(prepared, folder)
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        for cut in {0, 1, len(content) // 2, len(content) - 2}:
+            path.write_bytes(content[:cut])
+            assert not is_whole(folder)
+        path.unlink()
+        assert not is_whole(folder)
+        path.write_bytes(content)
+    (folder / "test.jsonl").write_text("{")
+    with pytest.raises(UserError, match=r"test\.jsonl is missing or damaged"):
+        load_side(folder, "test")
+    write_prepared(prepared, folder)
+    assert is_whole(folder, prepared.fingerprint)
+
+
+def test_fingerprint_follows_texts_labels_and_partition(tmp_path: Path) -> None:
+    rows = [(f"alpha{index} beta{index} gamma{index}", "ab"[index % 2]) for index in range(20)]
+    path = source(tmp_path, rows)
+    same = prepare(DataSpec(source=path), SplitSpec()).fingerprint
+    assert same == prepare(DataSpec(source=path), SplitSpec()).fingerprint
+    others = {prepare(DataSpec(source=path), SplitSpec(seed=1)).fingerprint}
+    others.add(prepare(DataSpec(source=source(tmp_path, [("new words", "a"), *rows[1:]])), SplitSpec()).fingerprint)
+    others.add(prepare(DataSpec(source=source(tmp_path, [(rows[0][0], "b"), *rows[1:]])), SplitSpec()).fingerprint)
+    assert len(others | {same}) == 4
+
+
+def test_given_files_count_rows_on(tmp_path: Path) -> None:
+    names = ("train", "validation", "test")
+    paths = {
+        name: source(tmp_path, [(f"{name} one", "a"), (f"{name} two more words", "b"), ("", "a")], f"{name}.csv")
+        for name in names
+    }
+    prepared = prepare(DataSpec(files=SplitFiles(**paths)), SplitSpec())
+    assert [prepared.side(name).row_ids for name in names] == [(1, 2), (4, 5), (7, 8)]
+    assert (prepared.audit.rows_in, prepared.audit.rows_used) == (9, 6)
+    leaky = dict(paths, test=source(tmp_path, [("train one", "a"), ("test two", "b")], "leaky.csv"))
+    with pytest.raises(UserError, match="1 of 2 test rows"):
+        prepare(DataSpec(files=SplitFiles(**leaky)), SplitSpec())
+    allowed = prepare(DataSpec(files=SplitFiles(**leaky), allow_leakage=True), SplitSpec())
+    assert allowed.audit.across is not None
+    assert allowed.audit.across.test_copies == 1
+    assert any(line.startswith("LEAK") for line in allowed.notices)
+    strange = dict(paths, test=source(tmp_path, [("test one", "a"), ("test two", "B")], "strange.csv"))
+    with pytest.raises(UserError, match=r"label `B` \(row 2\) has no row in the training file"):
+        prepare(DataSpec(files=SplitFiles(**strange)), SplitSpec())
+
+
+def test_one_label_and_emptied_texts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="only one label `a`; need at least 2"):
+        prepare(DataSpec(source=source(tmp_path, [("x", "a"), ("y", "a")])), SplitSpec())
+    rows = [(f"word{index} other{index}", "ab"[index % 2]) for index in range(8)]
+    prepared = prepare(DataSpec(source=source(tmp_path, [*rows, ("!!!", "a")]), clean="study"), SplitSpec())
+    assert [(part.reason, part.rows) for part in prepared.audit.reported] == [("no text after cleaning `study`", [9])]
+    assert any("row left out: no text after cleaning" in line for line in prepared.notices)
+
+
+def test_labels_that_look_alike_are_mentioned(tmp_path: Path) -> None:
+    rows = [(f"word{index} other{index}", ["Java", "java ", "c"][index % 3]) for index in range(12)]
+    prepared = prepare(DataSpec(source=source(tmp_path, rows)), SplitSpec())
+    assert any("labels `Java` and `java ` differ in case or spaces only" in line for line in prepared.notices)
+
+
+def test_study_split_is_reproduced_to_the_row() -> None:
+    if not SHARED.exists():
+        pytest.skip(f"the study's data is not at {SHARED}")
+    spec = DataSpec(source=str(SHARED / "resumes.csv"), clean="study", allow_leakage=True)
+    prepared = prepare(spec, SplitSpec())
+    for name, file_name in (("train", "train"), ("validation", "val"), ("test", "test")):
+        with (SHARED / "seed_split" / f"{file_name}.csv").open(encoding="utf-8", newline="") as file:
+            expected = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+        side = prepared.side(name)
+        found = [(text, prepared.labels[target]) for text, target in zip(side.texts, side.targets, strict=True)]
+        assert found == expected
+    across = prepared.audit.across
+    assert across is not None
+    assert (across.test_copies, across.test_rows, across.validation_copies, across.validation_rows) == (
+        137,
+        145,
+        140,
+        144,
+    )
+
+
+def test_label_mapping_has_the_form_that_the_study_kept(tmp_path: Path) -> None:
+    if not SHARED.exists():
+        pytest.skip(f"the study's data is not at {SHARED}")
+    write_prepared(prepare(DataSpec(source=str(SHARED / "resumes.csv")), SplitSpec()), tmp_path / "out")
+    ours = json.loads((tmp_path / "out" / "label_mapping.json").read_text(encoding="utf-8"))
+    assert ours == json.loads((SHARED / "seed_split" / "label_mapping.json").read_text(encoding="utf-8"))
+
+
+def test_shipped_resumes_split_without_a_leak(tmp_path: Path) -> None:
+    prepared = prepare(DataSpec(), SplitSpec())
+    assert prepared.audit.across is not None
+    assert not prepared.audit.across.crosses
+    write_prepared(prepared, tmp_path / "out")
+    rows = load_manifest(tmp_path / "out")["rows"]
+    assert {name: rows[name] / prepared.audit.rows_used for name in rows} == pytest.approx(
+        {"train": 0.70, "validation": 0.15, "test": 0.15}, abs=0.02
+    )
+    assert set(Counter(prepared.side("test").targets)) == set(range(25))

@@ -1,0 +1,286 @@
+"""Every row is used or reported, every cell is exact, every fault has one line with its place and its mend."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from showdown.core.errors import UserError
+from showdown.core.spec import DataSpec
+from showdown.data.read import RawRows, read_rows
+
+GOOD = "text,label\none cat,a\ntwo dogs,b\n"
+
+
+def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, **settings: str) -> RawRows:
+    return read_rows(DataSpec(source=str(path), **settings))
+
+
+BAD = {
+    "empty": (b"", "0 data rows"),
+    "header only": (b"text,label\n", "0 data rows"),
+    "blank lines only": (b"\n\n\n", "0 data rows"),
+    "latin-1": ("text,label\ncaf\xe9,a\n".encode("latin-1"), "not UTF-8 at byte 14; try `encoding: latin-1`"),
+    "binary": (bytes(range(128, 256)), "not UTF-8 at byte 0"),
+    "utf-16": (GOOD.encode("utf-16"), "try `encoding: utf-16`"),
+    "spreadsheet": (b"PK\x03\x04rest", "export it as CSV"),
+    "semicolons": (b"text;label\nx, y;a\n", "one column `text;label`; the separator looks like `;`"),
+    "tabs": (b"text\tlabel\nx\ta\n", r"the separator looks like `\t`"),
+    "twin columns": (b"text,label,text\nx,a,y\n", "column `text` appears twice (1, 3)"),
+    "unclosed quote": (b'text,label\nx,a\n"y,b\nz,c\n', "quote opened at row 2 (line 3) never closed"),
+    "unclosed header": (b'"text,label\nx,a\n', "quote opened at the header"),
+    "text after quote": (b'text,label\n"x" y,a\n', "text follows the closing quote of a cell in row 1"),
+    "long row": (b"text,label\nx,a\ny,z,b\nu,v,w\n", "row 2 (line 3) has 3 cells, the header has 2 (1 more such row)"),
+    "short row": (b"text,label\nx\ny,b\n", "row 1 (line 2) has 1 cell, the header has 2"),
+    "NUL": (b"text,label\nx,a\ny\0,b\n", "a NUL character in row 2 (line 3)"),
+    "one column": (b"text\nx\n", "only one column (`text`)"),
+    "no guess": (b"one,two,three\nx,y,z\n", "set data.text and data.label; columns: `one`, `two`, `three`"),
+    "two texts": (b"text,review,label\nx,y,z\n", "set data.text; columns:"),
+    "nothing usable": (b"text,label\nx,\n,a\n", "0 usable rows"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_csv_is_one_line_with_its_place(tmp_path: Path, case: str) -> None:
+    content, said = BAD[case]
+    with pytest.raises(UserError) as caught:
+        read(write(tmp_path, content))
+    assert said in str(caught.value)
+    assert "rows.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+BAD_LINES = {
+    "broken": ('{"text": "x", "label": "a"}\n{"text": "y"\n', "row 2 is not JSON"),
+    "list": ('["x", "a"]\n', "row 1 is a list, not an object"),
+    "null": ("null\n", "row 1 is null, not an object"),
+    "number": ("7\n", "row 1 is a bare value, not an object"),
+    "nested": ('{"text": ["x"], "label": "a"}\n', "row 1: `text` is a list, not text"),
+    "object": ('{"text": "x", "label": {"id": 1}}\n', "row 1: `label` is an object, not text"),
+    "key twice": ('{"text": "x", "text": "y", "label": "a"}\n', "row 1: column `text` appears twice"),
+    "deep": ("[" * 100_000 + "\n", "nested too deeply"),
+    "surrogate": ('{"text": "\\ud800", "label": "a"}\n', "row 1: `text` holds half a surrogate pair"),
+    "NUL": ('{"text": "x\\u0000", "label": "a"}\n', "row 1: `text` holds a NUL character"),
+    "empty": ("", "0 data rows"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_bad_json_lines(tmp_path: Path, case: str) -> None:
+    content, said = BAD_LINES[case]
+    with pytest.raises(UserError, match=re.escape(said)):
+        read(write(tmp_path, content, "rows.jsonl"))
+
+
+def test_places_that_are_no_file(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "resumes.csv")
+    for source, said in {
+        str(tmp_path): "this is a folder; name a file in it, such as resumes.csv",
+        str(tmp_path / "resume.csv"): "did you mean `resumes.csv`?",
+        str(tmp_path / "no" / "x.csv"): "there is no folder",
+        "": "data.source: empty",
+        "a\0b": "data.source: empty or not a path",
+        "/dev/null": "not a regular file",
+        str(write(tmp_path, GOOD, "rows.xlsx")): "ending `.xlsx` unknown",
+        str(write(tmp_path, "[]", "rows.json")): "write one object a line and name it .jsonl",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(said)):
+            read_rows(DataSpec(source=source))
+
+
+def test_wrong_settings(tmp_path: Path) -> None:
+    path = write(tmp_path, "Resume,Category\nx,a\ny,b\n")
+    for settings, said in (
+        ({"text": "Resme"}, "no column `Resme`; did you mean `Resume`?; columns: `Resume`, `Category`"),
+        ({"text": "Resume", "label": "Resume"}, "both `text` and `label`"),
+        ({"encoding": "utf-9"}, "encoding `utf-9` unknown"),
+        ({"encoding": "base64"}, "encoding `base64` unknown"),
+        ({"separator": ""}, "cannot separate columns"),
+        ({"separator": ", "}, "cannot separate columns"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            read(path, **settings)
+
+
+def test_words_that_look_missing_are_labels(tmp_path: Path) -> None:
+    labels = ["None", "NA", "null", "nan", "NaN", "007", "1.0", "1e5", "true", " padded ", "=cmd", "<script>"]
+    path = write(tmp_path, "text,label\n" + "".join(f"some words,{label}\n" for label in labels))
+    assert read(path).labels == tuple(labels)
+
+
+def test_cells_stay_exact(tmp_path: Path) -> None:
+    cells = [
+        'a "quoted" word',
+        "two\r\nlines",
+        "bare\rreturn",
+        "a,b;c\td",
+        " x ",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "\U0001f600",
+        "x\u2028y",
+    ]
+    quoted = "".join('"' + cell.replace('"', '""') + '",a\r\n' for cell in cells)
+    assert read(write(tmp_path, "\ufefftext,label\r\n" + quoted)).texts == tuple(cells)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_every_newline_ends_a_row(tmp_path: Path, newline: str) -> None:
+    assert read(write(tmp_path, GOOD.replace("\n", newline))).labels == ("a", "b")
+
+
+def test_missing_cells_are_reported_by_row(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, "text,label\nx,a\ny,\n  ,b\n\n,\nz,None\n"))
+    assert (raw.rows, raw.labels, raw.rows_in) == ((1, 6), ("a", "None"), 6)
+    assert {part.reason: part.rows for part in raw.left_out} == {
+        "no label": (2,),
+        "no text": (3,),
+        "blank line": (4,),
+        "neither text nor label": (5,),
+    }
+    assert any("1 row has no label (row 2)" in line and "`None` is a label" in line for line in raw.notices)
+
+
+def test_json_lines_keep_numbers_and_report_null(tmp_path: Path) -> None:
+    lines = [
+        '{"text": "x", "label": 1.0}',
+        '{"text": "y", "label": 12345678901234567890123}',
+        '{"text": "z", "label": true}',
+    ]
+    lines += [
+        '{"text": "u", "label": null}',
+        '{"text": "v"}',
+        '{"text": "w", "label": NaN}',
+        '{"text": "s", "label": "null"}',
+    ]
+    raw = read(write(tmp_path, "\n".join(lines) + "\n", "rows.jsonl"))
+    assert raw.labels == ("1.0", "12345678901234567890123", "true", "null")
+    assert raw.left_out[0].rows == (4, 5, 6)
+
+
+def test_parquet_types_become_their_exact_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    numbers = pyarrow.array([0.1, None, float("nan"), 2.0], type=pyarrow.float32())
+    parquet.write_table(pyarrow.table({"text": ["x", "y", "z", "None"], "label": numbers}), path)
+    raw = read(path)
+    assert (raw.texts, raw.labels, raw.rows_in) == (("x", "None"), ("0.1", "2.0"), 4)
+    for labels, expected in (
+        (pyarrow.array([1, 2, 3, None]), ("1", "2", "3")),
+        (pyarrow.array(["a", "b", "a", None]).dictionary_encode(), ("a", "b", "a")),
+        (pyarrow.array([True, False, None, None]), ("true", "false")),
+    ):
+        parquet.write_table(pyarrow.table({"text": ["x", "y", "z", "u"], "label": labels}), path)
+        assert read(path).labels == expected
+
+
+def test_bad_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({"text": [["x"], ["y"]], "label": ["a", "b"]}), path)
+    with pytest.raises(UserError, match="row 1: `text` is a list"):
+        read(path)
+    content = path.read_bytes()
+    for cut in (0, 1, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:cut])
+        with pytest.raises(UserError, match="not a whole Parquet file"):
+            read(path)
+    parquet.write_table(pyarrow.table({"text": pyarrow.array([], pyarrow.string()), "label": []}), path)
+    with pytest.raises(UserError, match="0 data rows"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "guessed"),
+    [
+        ("text,label", (0, 1), True),
+        ("Category,Resume", (1, 0), True),
+        ("id,Review,Sentiment", (1, 2), True),
+        ("words,label", (0, 1), True),
+        ("one,two", (0, 1), True),
+    ],
+)
+def test_columns_are_guessed(tmp_path: Path, header: str, columns: tuple[int, int], guessed: bool) -> None:
+    names = header.split(",")
+    cells = ["x"] * len(names)
+    rows = ""
+    for index in range(4):
+        cells[columns[0]], cells[columns[1]] = f"a long text with number {index}", f"l{index % 2}"
+        rows += ",".join(cells) + "\n"
+    raw = read(write(tmp_path, header + "\n" + rows))
+    assert (raw.text_column, raw.label_column) == (names[columns[0]], names[columns[1]])
+    assert f"text column: `{raw.text_column}`, label column: `{raw.label_column}` (guessed)" in raw.notices
+
+
+def test_nothing_is_guessed_of_two_alike_columns(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"set data\.text and data\.label"):
+        read(write(tmp_path, "one,two\nx,a\ny,b\n"))
+
+
+def test_huge_cell_and_unnamed_column_are_notices(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, f",text,label\n0,{'word ' * 2_000_000},a\n1,x,b\n"))
+    assert len(raw.texts[0]) == 10_000_000
+    assert any("row 1 is 10 MB; it is truncated" in line for line in raw.notices)
+    assert any("column 1 has no name" in line for line in raw.notices)
+
+
+def test_separators_and_encodings_can_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "text;label\ncaf\xe9, bar;a\nx;b\n".encode("latin-1"))
+    assert read(path, separator=";", encoding="latin-1").texts == ("caf\xe9, bar", "x")
+    assert read(write(tmp_path, GOOD.replace(",", "\t"), "rows.tsv")).labels == ("a", "b")
+
+
+def test_hub_labels_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra package `datasets` is not installed")
+    features = datasets.Features({"label": datasets.ClassLabel(names=["neg", "pos"]), "text": datasets.Value("string")})
+    rows = datasets.Dataset.from_dict({"label": [1, 0, -1], "text": ["x", "y", "z"]}, features=features)
+    monkeypatch.setattr(datasets, "load_dataset", lambda identity: {"train": rows, "test": rows})
+    raw = read_rows(DataSpec(source="someone/reviews"))
+    assert (raw.labels, raw.rows_in) == (("pos", "neg"), 3)
+    assert "someone/reviews: split `train` is read, not test" in raw.notices
+
+
+def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra package `datasets` is not installed")
+
+    def refuse(identity: str) -> None:
+        raise ConnectionError("offline")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(UserError, match=r"did you mean `resumes`\?; check the name and the network"):
+        read_rows(DataSpec(source="resume"))
+
+
+def test_fuzzed_files_lose_no_row(tmp_path: Path) -> None:
+    generator = random.Random(7)
+    pieces = ["x y,a\n", "x\tb\n", "z,\n", '"u ""v""",b\n', '{"text": "x", "label": 1}\n', '"', ",", "\n", "\r\n", "\r"]
+    pieces += ["a", "b c", "\ufeff", "\0", ";", "\t", "{", "}", "\u00e9"]
+    weights = [8, 8, 8, 8, 8] + [1] * (len(pieces) - 5)
+    used = 0
+    for index in range(600):
+        body = "".join(generator.choices(pieces, weights, k=generator.randint(0, 6)))
+        ending = generator.choice(["csv", "tsv", "jsonl", "parquet"])
+        start = generator.choice([GOOD, GOOD, "", '{"text": "x", "label": "a"}\n'])
+        content = (start + body).encode() + bytes(generator.choices(range(256), k=generator.choice([0, 0, 0, 3])))
+        try:
+            raw = read(write(tmp_path, content, f"rows{index}.{ending}"))
+        except UserError as error:
+            assert "\n" not in str(error)
+            continue
+        used += 1
+        numbers = sorted([*raw.rows, *(row for part in raw.left_out for row in part.rows)])
+        assert numbers == list(range(1, raw.rows_in + 1))
+    assert used > 30
+
+
+def test_json_lines_survive_a_round_trip(tmp_path: Path) -> None:
+    texts = ["x\u2028y", "tab\there", "<script>", "\\input{}", "=cmd()"]
+    content = "".join(json.dumps({"text": text, "label": "a"}, ensure_ascii=False) + "\n" for text in texts)
+    assert read(write(tmp_path, content, "rows.jsonl")).texts == tuple(texts)
