@@ -1,0 +1,104 @@
+"""Money: measured seconds times a price an hour. Derived when it is asked for, never stored, so that it can change."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from showdown.core.record import Phase, RunRecord
+from showdown.core.spec import Strict
+
+PRICES_OF = "2026-11-09"
+"""Day of the newest price below. They are examples; the user's own price goes first."""
+
+GPU_PRICES: dict[str, tuple[float, str]] = {
+    "B200": (6.79, "RunPod Secure Cloud, read 2026-10-07"),
+    "H200": (4.59, "RunPod Secure Cloud, read 2026-10-07"),
+    "H100 NVL": (3.19, "RunPod Secure Cloud, read 2026-11-09"),
+    "H100 PCIe": (2.89, "RunPod Secure Cloud, read 2026-11-09"),
+    "H100": (3.99, "RunPod Secure Cloud (SXM), read 2026-11-09"),
+    "A100": (1.79, "RunPod Secure Cloud (80 GB), read 2026-11-09"),
+}
+"""US dollars per GPU hour on demand. The first whose name occurs in the name of the GPU is taken."""
+CPU_THREAD_PRICE = (0.0425, "AWS c6i.large on demand, half of 62.05 a month of 730 hours")
+"""US dollars per hour of one CPU thread."""
+
+_SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
+_TUNING = "tuning"
+
+
+class Price(Strict):
+    """What an hour of the device that a run used costs."""
+
+    per_hour: float = Field(ge=0.0)
+    source: str
+    """Where the figure comes from, in words."""
+
+
+class Cost(Strict):
+    """What one model of a row costs, in the currency of the price."""
+
+    training: float
+    """Everything from the start of the process to the saved model, without tuning."""
+    tuning: float
+    per_thousand_predictions: float | None
+    """At the best batch size; None where speed was not measured."""
+    price: Price
+
+    @property
+    def model(self) -> float:
+        """Training and tuning together: what `max_cost` limits."""
+        return self.training + self.tuning
+
+
+def own_price(per_hour: float) -> Price:
+    """Return the user's own price."""
+    return Price(per_hour=per_hour, source="your own price")
+
+
+def price_of(run: RunRecord) -> Price | None:
+    """Look up an example price for the device of a run; None where none is known."""
+    place = run.environment
+    if place is None:
+        return None
+    if place.gpu is None:
+        per_thread, source = CPU_THREAD_PRICE
+        return Price(per_hour=round(per_thread * place.cpu_threads, 6), source=f"{source}, {place.cpu_threads} threads")
+    for name, (per_hour, source) in GPU_PRICES.items():
+        if name.casefold() in place.gpu.casefold():
+            return Price(per_hour=per_hour, source=source)
+    return None
+
+
+def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:
+    """Return the seconds of training and of tuning; scoring the test rows is charged to neither."""
+    tuning = sum(phase.seconds for phase in phases if phase.name.startswith(_TUNING))
+    training = sum(
+        phase.seconds for phase in phases if not phase.name.startswith(_TUNING) and phase.name not in _SCORING_PHASES
+    )
+    return training, tuning
+
+
+def cost_of(runs: Sequence[RunRecord], price: Price | None) -> Cost | None:
+    """Return the mean cost of one model of a row.
+
+    Args:
+        runs: the completed runs of the row.
+        price: the user's own; without it an example price is looked up for the device.
+
+    Returns:
+        None where there is no run, no phase was measured or no price is known.
+
+    """
+    runs = [run for run in runs if run.phases]
+    found = price or (price_of(runs[0]) if runs else None)
+    if found is None or not runs:
+        return None
+    seconds = [phase_seconds(run.phases) for run in runs]
+    per_second = found.per_hour / 3600
+    speeds = [run.rows_per_second for run in runs if run.rows_per_second]
+    return Cost(
+        training=per_second * sum(training for training, _ in seconds) / len(runs),
+        tuning=per_second * sum(tuning for _, tuning in seconds) / len(runs),
+        per_thousand_predictions=per_second * 1000 * len(speeds) / sum(speeds) if speeds else None,
+        price=found,
+    )

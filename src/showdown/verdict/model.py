@@ -1,0 +1,87 @@
+"""The verdict as data: everything that a report says, ready for JSON."""
+
+from typing import Literal
+
+from showdown.core.spec import Strict
+from showdown.verdict.confounds import Confound
+from showdown.verdict.cost import Cost
+from showdown.verdict.pareto import Pareto
+from showdown.verdict.recommend import Limits, Recommendation
+
+
+class Interval(Strict):
+    """A figure with its two-sided 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class RowVerdict(Strict):
+    """One row of the table. Scores are None, and `obstacle` is set, where no run of it completed."""
+
+    name: str
+    method: str
+    title: str
+    seeds: int
+    """Seeds behind the scores."""
+    partitions: int
+    """Folds or repeats of each seed that completed."""
+    test_rows: int
+    """Test rows of one seed; of one repeat where splits are repeated."""
+    clusters: int
+    """Different texts among them: the independent units."""
+    accuracy: Interval | None
+    f1_macro: Interval | None
+    rerun_spread_points: float | None
+    """Standard deviation of accuracy between seeds beyond what flipping rows explain, in points; None with one seed."""
+    memory_gb: float | None
+    """Largest peak on the device, or of the process on a CPU, over training and scoring (GB of 1e9 bytes)."""
+    memory_kind: str | None
+    train_seconds: float | None
+    """Mean of one training."""
+    model_size_mb: float | None
+    latency_ms: float | None
+    """95th percentile of one text."""
+    rows_per_second: float | None
+    cost: Cost | None
+    obstacle: str | None
+    """Why runs are missing, in the words of the first that is."""
+
+
+class PairVerdict(Strict):
+    """Two rows compared on the test rows that both answered; differences are first less second, from -1 to 1."""
+
+    first: str
+    second: str
+    test: Literal["paired over rows and reruns", "corrected resampled t"]
+    accuracy: Interval
+    f1_macro: Interval | None
+    """Not tested, for information; None for repeated splits."""
+    p_value: float
+    p_holm: float
+    """Adjusted over all pairs of the comparison."""
+    mcnemar_p: float | None
+    """Exact McNemar test of the first run of each alone, blind to reruns."""
+    different: bool
+    clusters: int
+    """Independent test rows behind it."""
+    clusters_to_decide: int | None
+    """Independent test rows that would find a difference as large as this with power 0.8; None where none would."""
+    confounds: list[str]
+    """Keys of what else differs between the two."""
+
+
+class Verdict(Strict):
+    """What can be said of a comparison, and no more."""
+
+    sentences: list[str]
+    """Plain sentences, the most important first."""
+    rows: list[RowVerdict]
+    pairs: list[PairVerdict]
+    pareto: Pareto
+    confounds: list[Confound]
+    limits: Limits
+    recommendation: Recommendation
+    assumptions: list[str]
+    """What was assumed where nothing was measured."""

@@ -1,0 +1,172 @@
+"""Arrays of what every row of the table answered on every test row, read from the predictions files."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from showdown.core.errors import UserError
+from showdown.core.record import Results, RunRecord
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_COLUMNS = ["row", "cluster", "label", "predicted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Answers of one row of the table on one set of test rows: every seed answered every test row."""
+
+    predicted: Ints
+    """Shape (seeds, test rows): index of the predicted label."""
+    true: Ints
+    """Shape (test rows,): index of the true label."""
+    clusters: Ints
+    """Shape (test rows,): duplicate cluster."""
+    row_ids: Ints
+    """Shape (test rows,): row of the source, ascending."""
+
+    @property
+    def correct(self) -> Floats:
+        """1.0 where the answer is right, 0.0 elsewhere: shape (seeds, test rows)."""
+        return np.asarray(self.predicted == self.true, dtype=np.float64)
+
+    def at(self, row_ids: Ints) -> "Outcomes":
+        """The same for these rows alone; all of them must be present."""
+        places = np.searchsorted(self.row_ids, row_ids)
+        return Outcomes(
+            predicted=self.predicted[:, places],
+            true=self.true[places],
+            clusters=self.clusters[places],
+            row_ids=self.row_ids[places],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOutcomes:
+    """All answers of one row of the table.
+
+    One part, where each test row was tested once a seed (one split, or cross-validation with its folds pooled).
+    Several parts, where repeated splits test a row more than once: one for each repeat.
+    """
+
+    name: str
+    method: str
+    parts: dict[int, Outcomes]
+    """By repeat; the key of a pooled part is 0."""
+    seeds: int
+    """Seeds in each part."""
+    test_over_train: float
+    """Test rows for each training row: the correction of Nadeau and Bengio for repeated splits needs it."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def repeated(self) -> bool:
+        """Do the parts overlap?"""
+        return len(self.parts) > 1
+
+
+def shared(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
+    """Return both restricted to the test rows that they share, in one order."""
+    rows = np.intersect1d(a.row_ids, b.row_ids)
+    return a.at(rows), b.at(rows)
+
+
+def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
+    """Read the predictions of all completed runs, by row of the table; a row without a completed run is left out.
+
+    Args:
+        results: the comparison.
+        folder: its folder; predictions files are named relative to it.
+
+    Raises:
+        UserError: for a predictions file that is missing or damaged.
+
+    """
+    labels = _labels(results)
+    by_name: dict[str, list[RunRecord]] = {}
+    for run in results.runs:
+        if run.status == "completed" and run.predictions_file:
+            by_name.setdefault(run.name, []).append(run)
+    return {name: _row(name, runs, folder, labels) for name, runs in by_name.items()}
+
+
+def _labels(results: Results) -> dict[str, int]:
+    names = {label: None for run in results.runs for label in run.labels}
+    return {name: index for index, name in enumerate(names)}
+
+
+def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int]) -> RowOutcomes:
+    read = {(run.seed, run.partition): _read(folder, run, labels) for run in runs}
+    partitions = sorted({partition for _, partition in read})
+    seeds = sorted({seed for seed, _ in read})
+    complete = [seed for seed in seeds if all((seed, partition) in read for partition in partitions)]
+    notes = []
+    if not complete:
+        complete = [max(seeds, key=lambda seed: sum((seed, partition) in read for partition in partitions))]
+        partitions = [partition for partition in partitions if (complete[0], partition) in read]
+    if len(complete) < len(seeds):
+        notes.append(f"{name}: {len(seeds) - len(complete)} of {len(seeds)} seeds left out, some of their runs failed")
+    by_partition = {p: _stack([read[seed, p] for seed in complete], name) for p in partitions}
+    split = runs[0].spec.protocol.split
+    return RowOutcomes(
+        name=name,
+        method=runs[0].method,
+        parts=_pooled(by_partition),
+        seeds=len(complete),
+        test_over_train=split.test / split.train,
+        notes=tuple(notes),
+    )
+
+
+def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
+    """Join folds, which share no row, into one part; leave repeats, which do, as they are."""
+    row_ids = np.concatenate([part.row_ids for part in parts.values()])
+    if len(parts) > 1 and len(np.unique(row_ids)) < len(row_ids):
+        return parts
+    order = np.argsort(row_ids, kind="stable")
+    found = list(parts.values())
+    return {
+        0: Outcomes(
+            predicted=np.concatenate([part.predicted for part in found], axis=1)[:, order],
+            true=np.concatenate([part.true for part in found])[order],
+            clusters=np.concatenate([part.clusters for part in found])[order],
+            row_ids=row_ids[order],
+        )
+    }
+
+
+def _stack(runs: Sequence[Outcomes], name: str) -> Outcomes:
+    """Join the seeds of one partition; all of them tested the same rows."""
+    first = runs[0]
+    if any(not np.array_equal(run.row_ids, first.row_ids) for run in runs):
+        raise UserError(f"{name}: its seeds were tested on different rows; run the comparison again")
+    return Outcomes(
+        predicted=np.concatenate([run.predicted for run in runs]),
+        true=first.true,
+        clusters=first.clusters,
+        row_ids=first.row_ids,
+    )
+
+
+def _read(folder: Path, run: RunRecord, labels: dict[str, int]) -> Outcomes:
+    path = folder / str(run.predictions_file)
+    mend = "run the comparison again"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file))
+        if not lines or lines[0][: len(_COLUMNS)] != _COLUMNS:
+            raise UserError(f"{path}: the first columns are not {', '.join(_COLUMNS)}; {mend}")
+        cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines[1:]]
+    except OSError as error:
+        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {mend}") from error
+    except (ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
+    if not cells:
+        raise UserError(f"{path}: no predictions in it; {mend}")
+    table = np.asarray(sorted(cells), dtype=np.int64)
+    return Outcomes(row_ids=table[:, 0], clusters=table[:, 1], true=table[:, 2], predicted=table[None, :, 3])

@@ -1,0 +1,56 @@
+"""Which rows are worth a look: a row is dominated where another is at least as good in everything measured."""
+
+from collections.abc import Mapping, Sequence
+
+from showdown.core.spec import Strict
+
+MEASURES: dict[str, int] = {
+    "accuracy": 1,
+    "f1_macro": 1,
+    "memory_gb": -1,
+    "train_seconds": -1,
+    "cost": -1,
+    "model_size_mb": -1,
+    "latency_ms": -1,
+}
+"""What counts, and whether more (1) or less (-1) of it is better."""
+
+
+class Dominated(Strict):
+    """A row that another one beats or equals in all that was measured of both."""
+
+    name: str
+    by: list[str]
+
+
+class Pareto(Strict):
+    """The rows that no other dominates, in the order of the table, and those that one does."""
+
+    measures: list[str]
+    front: list[str]
+    dominated: list[Dominated]
+
+
+def dominates(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> bool:
+    """Is the first row at least as good in every measure that both have, and better in one?"""
+    signs = [
+        (sign * one, sign * other)
+        for key, sign in MEASURES.items()
+        if (one := first.get(key)) is not None and (other := second.get(key)) is not None
+    ]
+    return all(one >= other for one, other in signs) and any(one > other for one, other in signs)
+
+
+def pareto(rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> Pareto:
+    """Find the Pareto front of rows, each a name and its measures (see `MEASURES`); a missing measure is passed over.
+
+    It speaks of the measured values alone: a row that is dominated by chance may not be so on other test rows.
+    """
+    beaten = {
+        name: [other for other, theirs in rows if other != name and dominates(theirs, ours)] for name, ours in rows
+    }
+    return Pareto(
+        measures=[key for key in MEASURES if any(row.get(key) is not None for _, row in rows)],
+        front=[name for name, by in beaten.items() if not by],
+        dominated=[Dominated(name=name, by=by) for name, by in beaten.items() if by],
+    )

@@ -1,0 +1,235 @@
+"""From the records of a comparison to its verdict."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from showdown.core.record import Results, RunRecord
+from showdown.verdict.confounds import Confound, between, confounds
+from showdown.verdict.cost import PRICES_OF, Price, cost_of
+from showdown.verdict.intervals import Estimate, row_intervals
+from showdown.verdict.model import Interval, PairVerdict, RowVerdict, Verdict
+from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes, load_outcomes, shared
+from showdown.verdict.paired import (
+    ALPHA,
+    PairTest,
+    corrected_resampled_t,
+    f1_difference,
+    holm,
+    paired_test,
+    rows_to_decide,
+)
+from showdown.verdict.pareto import pareto
+from showdown.verdict.recommend import Candidate, Limits, recommend
+from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
+from showdown.verdict.words import sentences
+
+_CHANCE = 20261123
+"""Seed of the bootstrap: the same records always give the same verdict."""
+
+
+def judge(results: Results, folder: Path, *, limits: Limits | None = None, price: Price | None = None) -> Verdict:
+    """Judge a comparison.
+
+    Args:
+        results: its records.
+        folder: its folder, where the predictions files lie.
+        limits: what a recommended method must keep to; by default nothing.
+        price: the user's own price an hour; without it example prices are looked up.
+
+    Raises:
+        UserError: for predictions that are missing or damaged.
+
+    """
+    limits = limits or Limits()
+    runs: dict[str, list[RunRecord]] = {}
+    for run in results.runs:
+        runs.setdefault(run.name, []).append(run)
+    outcomes = load_outcomes(results, folder)
+    completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
+    differing = confounds({name: found for name, found in completed.items() if found})
+    rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
+    pairs = _with_confounds(_pairs(outcomes), differing)
+    front = pareto(measures([row for row in rows if row.accuracy]))
+    recommendation = recommend(candidates(rows, pairs), limits)
+    leaky = any(run.allow_leakage for run in results.runs)
+    return Verdict(
+        sentences=sentences(rows, pairs, front, differing, leaky=leaky),
+        rows=rows,
+        pairs=pairs,
+        pareto=front,
+        confounds=differing,
+        limits=limits,
+        recommendation=recommendation,
+        assumptions=_assumptions(outcomes, rows, price),
+    )
+
+
+def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | None]]]:
+    """Return what each row is weighed by; memory is left out where rows measured different kinds of it."""
+    one_kind = len({row.memory_kind for row in rows}) < 2
+    return [
+        (
+            row.name,
+            {
+                "accuracy": row.accuracy.value if row.accuracy else None,
+                "f1_macro": row.f1_macro.value if row.f1_macro else None,
+                "memory_gb": row.memory_gb if one_kind else None,
+                "train_seconds": row.train_seconds,
+                "cost": row.cost.model if row.cost else None,
+                "model_size_mb": row.model_size_mb,
+                "latency_ms": row.latency_ms,
+            },
+        )
+        for row in rows
+    ]
+
+
+def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[Candidate]:
+    """Return the rows that have scores, as `recommend` wants them."""
+    alike: dict[str, list[str]] = {row.name: [] for row in rows}
+    for pair in pairs:
+        if not pair.different:
+            alike[pair.first].append(pair.second)
+            alike[pair.second].append(pair.first)
+    return [
+        Candidate(
+            name=row.name,
+            accuracy=row.accuracy.value,
+            f1_macro=row.f1_macro.value,
+            f1_macro_low=row.f1_macro.low,
+            memory_gb=row.memory_gb,
+            cost=row.cost.model if row.cost else None,
+            latency_ms=row.latency_ms,
+            train_seconds=row.train_seconds,
+            not_told_apart=alike[row.name],
+        )
+        for row in rows
+        if row.accuracy and row.f1_macro
+    ]
+
+
+def _interval(estimate: Estimate) -> Interval:
+    return Interval(value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
+    peaks = [run.peak_memory_device_gb.run for run in runs if run.peak_memory_device_gb]
+    return max(peaks) if peaks else None
+
+
+def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None) -> RowVerdict:
+    done = [run for run in runs if run.status == "completed"]
+    missing = next((f"{run.status}: {run.error}" for run in runs if run.status != "completed"), None)
+    scores = row_intervals(outcome, np.random.default_rng(_CHANCE)) if outcome else {}
+    parts = list(outcome.parts.values()) if outcome else []
+    return RowVerdict(
+        name=runs[0].name,
+        method=runs[0].method,
+        title=runs[0].title,
+        seeds=outcome.seeds if outcome else 0,
+        partitions=len({run.partition for run in done}),
+        test_rows=len(parts[0].true) if parts else 0,
+        clusters=len(np.unique(parts[0].clusters)) if parts else 0,
+        accuracy=_interval(scores["accuracy"]) if scores else None,
+        f1_macro=_interval(scores["f1_macro"]) if scores else None,
+        rerun_spread_points=_spread_points(parts),
+        memory_gb=_memory_gb(done),
+        memory_kind=done[0].memory_kind if done else None,
+        train_seconds=_mean([run.train_seconds for run in done]),
+        model_size_mb=_mean([run.model_size_mb for run in done]),
+        latency_ms=_mean([run.latency_p95_ms for run in done]),
+        rows_per_second=_mean([run.rows_per_second for run in done]),
+        cost=cost_of(done, price),
+        obstacle=missing,
+    )
+
+
+def _spread_points(parts: Sequence[Outcomes]) -> float | None:
+    if not parts or len(parts[0].predicted) < 2:
+        return None
+    return 100 * float(np.sqrt(np.mean([net_rerun_variance(part.correct) for part in parts])))
+
+
+def compare(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, Estimate | None] | None:
+    """Compare two rows on shared test rows: the test of accuracy, and the difference in macro F1 where it is known.
+
+    Returns:
+        None where they share no test row, or no two repeats.
+
+    """
+    if first.repeated or second.repeated:
+        return _compare_repeats(first, second)
+    a, b = shared(first.parts[0], second.parts[0])
+    if not len(a.true):
+        return None
+    steady = (first.method in STEADY_METHODS, second.method in STEADY_METHODS)
+    test = paired_test(a.correct, b.correct, a.clusters, steady=steady)
+    return test, f1_difference(a, b, np.random.default_rng(_CHANCE))
+
+
+def _compare_repeats(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, None] | None:
+    both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
+    both = [(a, b) for a, b in both if len(a.true)]
+    if len(both) < 2:
+        return None
+    differences: Floats = np.array([a.correct.mean() - b.correct.mean() for a, b in both])
+    rows = min(len(np.unique(a.clusters)) for a, _ in both)
+    return corrected_resampled_t(differences, test_over_train=first.test_over_train, rows=rows), None
+
+
+def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
+    tested = [
+        (first, second, found)
+        for first, second in itertools.combinations(outcomes, 2)
+        if (found := compare(outcomes[first], outcomes[second]))
+    ]
+    adjusted = holm([test.p_value for _, _, (test, _) in tested])
+    return [
+        PairVerdict(
+            first=first,
+            second=second,
+            test="paired over rows and reruns" if test.mcnemar_p is not None else "corrected resampled t",
+            accuracy=_interval(test.effect),
+            f1_macro=_interval(f1) if f1 else None,
+            p_value=test.p_value,
+            p_holm=p_holm,
+            mcnemar_p=test.mcnemar_p,
+            different=p_holm <= ALPHA,
+            clusters=test.rows,
+            clusters_to_decide=rows_to_decide(test, pairs=len(tested)),
+            confounds=[],
+        )
+        for (first, second, (test, f1)), p_holm in zip(tested, adjusted, strict=True)
+    ]
+
+
+def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:
+    return [
+        pair.model_copy(update={"confounds": [item.key for item in between(differing, pair.first, pair.second)]})
+        for pair in pairs
+    ]
+
+
+def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
+    found = [note for outcome in outcomes.values() for note in outcome.notes]
+    drifting = [name for name, item in outcomes.items() if item.method not in STEADY_METHODS and not item.repeated]
+    single = [name for name in drifting if outcomes[name].seeds == 1]
+    points = f"{100 * PRIOR_SPREAD:g} points"
+    if single:
+        found.append(
+            f"One seed of {', '.join(single)}: its spread between reruns is unknown. The tests assume a standard "
+            f"deviation of {points}; the interval of its score speaks of this one run alone. More seeds would tell."
+        )
+    if len(drifting) > len(single):
+        found.append(f"The measured spread between reruns is averaged with {points} that weigh as two more reruns.")
+    if price is None and any(row.cost for row in rows):
+        found.append(f"Prices are examples (the newest of {PRICES_OF}); your own price an hour goes first.")
+    return found

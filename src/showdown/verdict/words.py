@@ -1,0 +1,187 @@
+"""The verdict in sentences that say no more than the numbers do."""
+
+from collections.abc import Callable, Sequence
+
+from showdown.verdict.confounds import Confound
+from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+from showdown.verdict.pareto import Pareto
+from showdown.verdict.spread import STEADY_METHODS
+
+CHEAP_METHODS = frozenset({"tfidf", "frozen"})
+"""Rivals that learn in seconds on a CPU: no fine-tuning is worth its cost unless it beats them."""
+_FLOOR = "majority"
+_MANY_ROWS = 1_000_000
+_FEW_CONFOUNDS = 5
+
+Measure = Callable[[RowVerdict], float | None]
+_WINS: tuple[tuple[str, str, Measure], ...] = (
+    ("least memory", "{:.3g} GB", lambda row: row.memory_gb),
+    ("shortest training", "{:.3g} s", lambda row: row.train_seconds),
+    ("cheapest", "{:.2g}", lambda row: row.cost.model if row.cost else None),
+    ("smallest", "{:.3g} MB", lambda row: row.model_size_mb),
+    ("lowest latency", "{:.3g} ms", lambda row: row.latency_ms),
+)
+
+
+def sentences(
+    rows: Sequence[RowVerdict],
+    pairs: Sequence[PairVerdict],
+    front: Pareto,
+    differing: Sequence[Confound],
+    *,
+    leaky: bool,
+) -> list[str]:
+    """Say what a comparison showed, the most important first.
+
+    Args:
+        rows: all rows of the table.
+        pairs: all pairs that share test rows.
+        front: who dominates whom.
+        differing: what differs beyond the method.
+        leaky: were copies let across the split?
+
+    """
+    scored = sorted((row for row in rows if row.accuracy), key=lambda row: -_accuracy(row).value)
+    found = [_cheap_rival(scored, pairs)]
+    if leaky:
+        found.append("Copies of training rows were let into the test rows: these scores say little of new texts.")
+    if scored:
+        found += [_leader(scored, pairs), _undecided(scored, pairs), _single_seed(scored)]
+        found += [_wins(scored), _dominated(front)]
+    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
+    found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
+    found.append(_differing(differing))
+    return [sentence for sentence in found if sentence]
+
+
+def _accuracy(row: RowVerdict) -> Interval:
+    assert row.accuracy is not None
+    return row.accuracy
+
+
+def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdict | None:
+    """Return the pair of two rows, turned so that ``first`` comes first; None where they share no test rows."""
+    for pair in pairs:
+        if (pair.first, pair.second) == (first, second):
+            return pair
+        if (pair.second, pair.first) == (first, second):
+            return pair.model_copy(
+                update={
+                    "first": first,
+                    "second": second,
+                    "accuracy": _turned(pair.accuracy),
+                    "f1_macro": _turned(pair.f1_macro) if pair.f1_macro else None,
+                }
+            )
+    return None
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(value=-interval.value, low=-interval.high, high=-interval.low)
+
+
+def _percent(interval: Interval) -> str:
+    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def _points(interval: Interval) -> str:
+    return f"{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def _is_tuned(row: RowVerdict) -> bool:
+    return row.method not in STEADY_METHODS
+
+
+def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+    """Say that fine-tuning was not shown to be worth it, where it was not."""
+    cheap = next((row for row in scored if row.method in CHEAP_METHODS), None)
+    tuned = next((row for row in scored if _is_tuned(row)), None)
+    pair = pair_of(pairs, tuned.name, cheap.name) if cheap and tuned else None
+    if cheap is None or tuned is None or pair is None:
+        return None
+    if pair.different and pair.accuracy.value > 0:
+        return None
+    scores = f"{_percent(_accuracy(cheap))} against {_percent(_accuracy(tuned))} accuracy"
+    if pair.different:
+        return f"The cheap rival {cheap.name} is better than the best fine-tuned method, {tuned.name}: {scores}."
+    return (
+        f"Fine-tuning was not shown to beat the cheap rival {cheap.name}: {scores} for {tuned.name}, the best "
+        f"fine-tuned method; the difference of {_points(pair.accuracy)} may be chance."
+    )
+
+
+def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
+    leader = scored[0]
+    said = f"{leader.name} has the highest accuracy, {_percent(_accuracy(leader))}"
+    beaten = []
+    for other in scored[1:]:
+        pair = pair_of(pairs, leader.name, other.name)
+        if pair is not None and pair.different and pair.accuracy.value > 0:
+            beaten.append(f"{other.name} by {_points(pair.accuracy)}")
+    if len(scored) == 1:
+        return f"{said}; there is no other row with scores to compare it with."
+    return f"{said}; it beats {', '.join(beaten)}." if beaten else f"{said}; it was not shown to beat any other row."
+
+
+def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+    leader = scored[0]
+    found = []
+    for other in scored[1:]:
+        pair = pair_of(pairs, leader.name, other.name)
+        if pair is not None and not pair.different:
+            found.append(f"{other.name} (difference {_points(pair.accuracy)}; {needed(pair)})")
+    if not found:
+        return None
+    return f"{leader.name} cannot be told apart from {', '.join(found)}."
+
+
+def needed(pair: PairVerdict) -> str:
+    """Say how many more test rows would decide a pair that was not told apart."""
+    total = pair.clusters_to_decide
+    if pair.accuracy.value == 0.0:
+        return "no difference was seen that rows could decide"
+    if total is None:
+        return "more test rows alone would not decide it, more seeds are needed"
+    if total - pair.clusters > _MANY_ROWS:
+        return "more than a million more test rows would be needed to decide it"
+    more = max(1, total - pair.clusters)
+    digits = 10 ** max(0, len(str(more)) - 2)
+    return f"about {-(-more // digits) * digits:,} more test rows would decide it if the true difference is as large"
+
+
+def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
+    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and row.partitions == 1]
+    if not single:
+        return None
+    return (
+        f"{', '.join(single)}: one seed, so that its spread between reruns is assumed (2 points), not measured; "
+        f"3 to 5 seeds would measure it."
+    )
+
+
+def _wins(scored: Sequence[RowVerdict]) -> str | None:
+    """Say who measured best in what costs something; the majority class, which does nothing, is left out."""
+    rows = [row for row in scored if row.method != _FLOOR]
+    found = []
+    for words, form, measure in _WINS:
+        known = [(value, row.name) for row in rows if (value := measure(row)) is not None]
+        kinds = {row.memory_kind for row in rows} if words == "least memory" else set()
+        if len(known) > 1 and len(kinds) < 2:
+            value, name = min(known)
+            found.append(f"{words} {name} ({form.format(value)})")
+    return f"Measured best: {'; '.join(found)}." if found else None
+
+
+def _dominated(front: Pareto) -> str | None:
+    if not front.dominated:
+        return None
+    said = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
+    return f"Dominated, no better in anything measured: {'; '.join(said)}."
+
+
+def _differing(differing: Sequence[Confound]) -> str | None:
+    keys = [item.key for item in differing if item.kind != "own setting"]
+    if not keys:
+        return None
+    more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""
+    return f"Beyond the method, rows also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."

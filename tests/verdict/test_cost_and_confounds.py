@@ -1,0 +1,90 @@
+import pytest
+
+from showdown.verdict.confounds import between, confounds
+from showdown.verdict.cost import cost_of, own_price, price_of
+
+
+def test_cost_by_hand(built):
+    # 8 s of loading and 10 s of training are charged, 5 s of prediction are not.
+    built.run("lora", [0], [0])
+    cost = cost_of(built.runs, own_price(3.6))
+    assert cost.training == pytest.approx(0.018)
+    assert cost.tuning == 0.0
+    assert cost.per_thousand_predictions == pytest.approx(0.01)
+    assert cost.price.source == "your own price"
+    assert cost.model == pytest.approx(0.018)
+
+
+def test_tuning_is_apart_and_runs_are_averaged(built):
+    tuned = built.run
+    tuned("lora", [0], [0])
+    first = built.runs[0]
+    searched = first.phases[0].model_copy(update={"name": "tuning", "seconds": 100.0})
+    second = first.model_copy(update={"phases": [*first.phases, searched]})
+    cost = cost_of([first, second], own_price(3600.0))
+    assert cost.tuning == pytest.approx(50.0)
+    assert cost.training == pytest.approx(18.0)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "per_hour"),
+    [("NVIDIA H100 80GB HBM3", 3.99), ("NVIDIA H100 PCIe", 2.89), ("NVIDIA H200", 4.59), (None, 0.085)],
+)
+def test_example_prices_by_device(built, environment, gpu, per_hour):
+    built.run("lora", [0], [0], environment=environment(gpu))
+    assert price_of(built.runs[0]).per_hour == pytest.approx(per_hour)
+
+
+def test_an_unknown_device_has_no_price_but_takes_the_users(built, environment):
+    built.run("lora", [0], [0], environment=environment("Some GPU 9000"))
+    assert cost_of(built.runs, None) is None
+    assert cost_of(built.runs, own_price(1.0)) is not None
+    assert cost_of([], own_price(1.0)) is None
+
+
+def test_rows_alike_have_no_confound(built):
+    built.run("lora", [0], [0], settings={"rank": 8}, chosen={"epoch": 1})
+    built.run("full", [0], [0], settings={"decay": 0.1}, chosen={"epoch": 3})
+    assert confounds({run.name: [run] for run in built.runs}) == []
+
+
+def test_everything_that_differs_is_found(built, environment):
+    other = environment("NVIDIA A100").model_copy(update={"versions": {"torch": "2.11.0"}})
+    built.run("lora", [0], [0], settings={"learning_rate": 1e-4}, chosen={"micro_batch_rows": 8})
+    built.run(
+        "full",
+        [0],
+        [0],
+        settings={"learning_rate": 2e-5},
+        chosen={"micro_batch_rows": 4},
+        protocol={"effective_batch_rows": 8},
+        environment=other,
+        memory_kind="process resident set",
+        seed=1,
+    )
+    built.run("tfidf", [0], [0])
+    found = {item.key: item for item in confounds({run.name: [run] for run in built.runs})}
+    assert set(found) == {
+        "effective_batch_rows",
+        "micro_batch_rows",
+        "memory_kind",
+        "learning_rate",
+        "versions.torch",
+        "gpu",
+        "seeds",
+    }
+    assert found["effective_batch_rows"].values == {"lora": ["16"], "full": ["8"], "tfidf": ["16"]}
+    assert found["effective_batch_rows"].kind == "protocol"
+    assert found["learning_rate"].kind == "own setting"
+    assert found["micro_batch_rows"].values == {"lora": ["8"], "full": ["4"]}
+    pair = {item.key for item in between(list(found.values()), "lora", "tfidf")}
+    assert pair == set()
+    assert "gpu" in {item.key for item in between(list(found.values()), "lora", "full")}
+
+
+def test_runs_of_one_row_on_two_stacks_are_found(built, environment):
+    newer = environment("NVIDIA H100").model_copy(update={"versions": {"torch": "2.14.0"}})
+    built.run("lora", [0], [0])
+    built.run("lora", [0], [0], seed=1, environment=newer)
+    found = {item.key: item.values for item in confounds({"lora": built.runs})}
+    assert found["versions.torch"] == {"lora": ["2.13.0", "2.14.0"]}

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from showdown.core.errors import UserError
+from showdown.verdict.outcomes import Outcomes, load_outcomes, shared
+
+
+def test_rows_are_sorted_and_seeds_stacked(built):
+    built.run("lora", [0, 1], [0, 2], rows=[9, 4], clusters=[1, 2], seed=0)
+    built.run("lora", [0, 2], [0, 2], rows=[9, 4], clusters=[1, 2], seed=1)
+    (row,) = load_outcomes(built.results, built.folder).values()
+    part = row.parts[0]
+    assert part.row_ids.tolist() == [4, 9]
+    assert part.clusters.tolist() == [2, 1]
+    assert part.correct.tolist() == [[0.0, 1.0], [1.0, 1.0]]
+    assert row.seeds == 2
+
+
+def test_folds_are_pooled_and_repeats_are_not(built):
+    built.run("folds", [0], [0], rows=[1], partition=0)
+    built.run("folds", [1], [0], rows=[2], partition=1)
+    built.run("repeats", [0, 0], [0, 0], rows=[1, 2], partition=0)
+    built.run("repeats", [0, 1], [0, 0], rows=[2, 3], partition=1)
+    found = load_outcomes(built.results, built.folder)
+    assert found["folds"].parts[0].correct.tolist() == [[1.0, 0.0]]
+    assert not found["folds"].repeated
+    assert found["repeats"].repeated
+    assert found["repeats"].test_over_train == pytest.approx(0.15 / 0.7)
+
+
+def test_a_seed_with_a_failed_fold_is_left_out_and_said(built):
+    for seed, partition in [(0, 0), (0, 1), (1, 0)]:
+        built.run("lora", [0], [0], rows=[partition + 1], partition=partition, seed=seed)
+    row = load_outcomes(built.results, built.folder)["lora"]
+    assert row.seeds == 1
+    assert row.parts[0].row_ids.tolist() == [1, 2]
+    assert "1 of 2 seeds left out" in row.notes[0]
+
+
+def test_failed_runs_have_no_outcomes(built):
+    built.failed("full", "out-of-memory", "needs 60 GB")
+    assert load_outcomes(built.results, built.folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        ("row,cluster,truth,predicted\n", "first columns"),
+        ("row,cluster,label,predicted\n", "no predictions"),
+        ("row,cluster,label,predicted\n1,1,a,unknown\n", "damaged"),
+        ("row,cluster,label,predicted\n1,1,a\n", "damaged"),
+    ],
+)
+def test_bad_files_are_named_with_a_mend(built, content, words):
+    built.run("lora", [0], [0])
+    path = built.folder / built.runs[0].predictions_file
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(UserError, match=words) as raised:
+        load_outcomes(built.results, built.folder)
+    assert "run the comparison again" in str(raised.value)
+    assert path.name in str(raised.value)
+
+
+def test_shared_rows_alone_are_compared():
+    def outcomes(row_ids):
+        count = len(row_ids)
+        ids = np.array(row_ids)
+        return Outcomes(predicted=ids[None] % 2, true=np.zeros(count, dtype=np.int64), clusters=ids, row_ids=ids)
+
+    a, b = shared(outcomes([1, 2, 5, 8]), outcomes([2, 3, 8]))
+    assert a.row_ids.tolist() == b.row_ids.tolist() == [2, 8]
+    assert a.predicted.tolist() == [[0, 0]]

@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+
+from showdown.core.errors import UserError
+from showdown.verdict.cost import own_price
+from showdown.verdict.recommend import Limits
+from showdown.verdict.summary import judge
+
+
+def seeds_of(built, answers, name, wrong, *, method="lora", seeds=3, rows=300, **record):
+    for seed in range(seeds):
+        predicted, true = answers(rows, wrong, start=seed)
+        built.run(name, predicted, true, method=method, seed=seed, **record)
+
+
+def test_a_clear_winner_is_said_and_recommended(built, answers):
+    seeds_of(built, answers, "full", 6, method="full", train_seconds=60.0)
+    seeds_of(built, answers, "tfidf", 90, method="tfidf", train_seconds=0.1)
+    verdict = judge(built.results, built.folder)
+    assert verdict.sentences[0].startswith("full has the highest accuracy, 98.0 % (")
+    assert "it beats tfidf by +28.0 points" in verdict.sentences[0]
+    assert verdict.pairs[0].different
+    assert verdict.recommendation.chosen == "full"
+    assert verdict.rows[0].accuracy.low < 0.98 < verdict.rows[0].accuracy.high
+    assert any("shortest training tfidf (0.1 s)" in sentence for sentence in verdict.sentences)
+
+
+def test_a_cheap_rival_that_is_not_beaten_is_the_first_sentence(built, answers):
+    seeds_of(built, answers, "lora", 60)
+    seeds_of(built, answers, "tfidf", 63, method="tfidf")
+    verdict = judge(built.results, built.folder)
+    assert verdict.sentences[0].startswith("Fine-tuning was not shown to beat the cheap rival tfidf: 79.0 %")
+    assert not verdict.pairs[0].different
+    told = next(sentence for sentence in verdict.sentences if "cannot be told apart" in sentence)
+    assert "more test rows would decide it" in told or "more seeds are needed" in told
+
+
+def test_a_cheap_rival_that_wins_is_said_so(built, answers):
+    seeds_of(built, answers, "lora", 120)
+    seeds_of(built, answers, "frozen", 30, method="frozen")
+    assert (
+        judge(built.results, built.folder)
+        .sentences[0]
+        .startswith("The cheap rival frozen is better than the best fine-tuned method, lora: 90.0 %")
+    )
+
+
+def test_one_seed_is_told_honestly(built, answers):
+    seeds_of(built, answers, "lora", 30, seeds=1)
+    seeds_of(built, answers, "full", 60, seeds=1, method="full")
+    verdict = judge(built.results, built.folder)
+    assert any(sentence.startswith("lora, full: one seed") for sentence in verdict.sentences)
+    assert any("assume a standard deviation of 2 points" in text for text in verdict.assumptions)
+    assert verdict.rows[0].rerun_spread_points is None
+
+
+def test_what_failed_stays_and_says_why(built, answers):
+    seeds_of(built, answers, "lora", 30)
+    built.failed("full", "out-of-memory", "needs 60 GB")
+    verdict = judge(built.results, built.folder)
+    full = next(row for row in verdict.rows if row.name == "full")
+    assert full.accuracy is None
+    assert "full has no score (out-of-memory: needs 60 GB)." in verdict.sentences
+    assert verdict.pareto.front == ["lora"]
+
+
+def test_leakage_let_in_is_said(built, answers):
+    seeds_of(built, answers, "lora", 0, allow_leakage=True)
+    sentences = judge(built.results, built.folder).sentences
+    assert any("Copies of training rows" in sentence for sentence in sentences)
+
+
+def test_nothing_completed_is_still_a_verdict(built):
+    built.failed("full", "failed", "boom")
+    verdict = judge(built.results, built.folder)
+    assert verdict.recommendation.chosen is None
+    assert verdict.pairs == []
+
+
+def test_scores_are_the_mean_over_seeds_and_json_comes_back_alike(built, answers):
+    seeds_of(built, answers, "lora", 30)
+    seeds_of(built, answers, "full", 33, method="full")
+    verdict = judge(built.results, built.folder, limits=Limits(max_cost=1.0), price=own_price(3.6))
+    assert verdict.rows[0].accuracy.value == pytest.approx(np.mean([run.accuracy for run in built.runs[:3]]))
+    again = type(verdict).model_validate(json.loads(json.dumps(verdict.model_dump(mode="json"))))
+    assert again == verdict
+    assert judge(built.results, built.folder, limits=Limits(max_cost=1.0), price=own_price(3.6)) == verdict
+    assert verdict.rows[0].cost.training == pytest.approx(0.018)
+
+
+def test_repeats_use_the_corrected_test(built, answers):
+    for partition in range(5):
+        for name, wrong in (("lora", 5 + partition % 2), ("full", 20 + partition)):
+            predicted, true = answers(60, wrong)
+            rows = list(range(partition + 1, partition + 61))
+            built.run(name, predicted, true, method=name, partition=partition, rows=rows)
+    (pair,) = judge(built.results, built.folder).pairs
+    assert pair.test == "corrected resampled t"
+    assert pair.mcnemar_p is None
+    assert pair.different
+
+
+def test_confounds_stand_beside_the_pair_and_in_words(built, answers):
+    seeds_of(built, answers, "lora", 30, protocol={"effective_batch_rows": 16})
+    seeds_of(built, answers, "full", 60, method="full", protocol={"effective_batch_rows": 8})
+    verdict = judge(built.results, built.folder)
+    assert verdict.pairs[0].confounds == ["effective_batch_rows"]
+    assert verdict.sentences[-1] == "Beyond the method, rows also differ in effective_batch_rows."
+
+
+def test_memory_of_two_kinds_is_not_compared(built, answers):
+    seeds_of(built, answers, "lora", 30)
+    seeds_of(built, answers, "full", 30, method="full", memory_kind="process resident set")
+    verdict = judge(built.results, built.folder)
+    assert "memory_gb" not in verdict.pareto.measures
+    assert not any("least memory" in sentence for sentence in verdict.sentences)
+
+
+def test_rows_that_share_no_test_row_make_no_pair(built):
+    built.run("lora", [0, 1], [0, 1], rows=[1, 2])
+    built.run("full", [0, 1], [0, 1], rows=[3, 4], method="full")
+    assert judge(built.results, built.folder).pairs == []
+
+
+def test_missing_predictions_are_a_user_error(built, answers):
+    seeds_of(built, answers, "lora", 30)
+    (built.folder / built.runs[0].predictions_file).unlink()
+    with pytest.raises(UserError, match="predictions cannot be read"):
+        judge(built.results, built.folder)
