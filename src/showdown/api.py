@@ -101,6 +101,60 @@ def run(
     return execute(asked, Path(output) if output else default_output(asked), display or Silent())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Audited:
+    """What is to know about a comparison's data before anything is trained."""
+
+    lines: tuple[str, ...]
+    """For a terminal, a line each."""
+    findings: tuple[str, ...]
+    """What is wrong with the data, a line each; empty for clean data."""
+    facts: dict[str, Any]
+    """The same for machines: JSON-able, row numbers and labels, no text."""
+    listed_rows: int
+    """Rows in the listing."""
+
+
+def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
+    """Audit a comparison's data: copies, leaks, label errors, lengths, rare labels.
+
+    Args:
+        comparison: whose data, split and model's tokenizer are used.
+        listing: a CSV to write, one line a row and finding.
+
+    Raises:
+        UserError: for data that cannot be read.
+
+    """
+    from showdown.data.audit import audit_rows, findings, lines
+    from showdown.data.inspection import deep_audit, deep_findings, deep_lines
+    from showdown.data.listing import write_listing
+    from showdown.data.prepare import divide
+    from showdown.data.rows import gather
+    from showdown.models.source import locate
+    from showdown.models.tokens import count_tokens, load_tokenizer
+
+    rows = gather(comparison.data)
+    partition, unsplittable = None, []
+    try:
+        partition = divide(rows, comparison.data, comparison.protocol.split)
+    except UserError as error:
+        unsplittable = [str(error)]
+    quick = audit_rows(rows, comparison.protocol.split, partition, allow_leakage=comparison.data.allow_leakage)
+    tokenizer = load_tokenizer(locate(comparison.model))
+    deep = deep_audit(
+        rows,
+        count_tokens=lambda texts: count_tokens(tokenizer, texts),
+        max_tokens=comparison.protocol.max_tokens,
+    )
+    return Audited(
+        lines=(*rows.notices, *lines(quick), *unsplittable, *deep_lines(deep)),
+        findings=(*findings(quick), *unsplittable, *deep_findings(deep)),
+        facts={"audit": quick.model_dump(mode="json"), "inspection": deep.model_dump(mode="json")},
+        listed_rows=write_listing(listing, rows, quick, deep) if listing else 0,
+    )
+
+
 def load(output: Path | str) -> Results:
     """Read the results of a comparison's folder.
 

@@ -75,15 +75,27 @@ def audit(
     target: Target,
     text: Text = None,
     label: Label = None,
+    output: Annotated[Path | None, typer.Option(help="CSV that lists the rows behind the findings.")] = None,
+    machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Audit the data of a comparison: copies, near-copies, what would leak, rows left out."""
+    """Audit labelled text: copies, what would leak, label errors, lengths, rare labels."""
+    import json
+
     from showdown import api
-    from showdown.data.prepare import prepare
 
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
-    for line in prepare(comparison.data, comparison.protocol.split).notices:
-        typer.echo(line)
+    found = api.audit(comparison, listing=output)
+    if machine:
+        typer.echo(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=False))
+    else:
+        for line in found.lines:
+            typer.echo(line)
+        if output:
+            typer.echo(f"{found.listed_rows} rows listed: {output}")
+    if strict and found.findings:
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 @app.command()

@@ -197,9 +197,14 @@ def _stack_linears(module: nn.Module, head_names: tuple[str, ...]) -> tuple[str,
 
 
 def unpacked_parameters(module: nn.Module) -> int:
-    """Count all parameters, 4-bit weights as the numbers that they stand for (two in a byte)."""
+    """Count all parameters, 4-bit weights as the numbers that they stand for (two in a byte).
+
+    PEFT keeps the head that it put a trained copy beside; it computes nothing and is no part of the model.
+    """
     total = 0
-    for parameter in module.parameters():
+    for name, parameter in module.named_parameters():
+        if ".original_module." in name:
+            continue
         state = getattr(parameter, "quant_state", None)
         total += state.shape.numel() if state is not None else parameter.numel()
     return total

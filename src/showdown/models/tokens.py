@@ -41,6 +41,9 @@ def encode(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[int]]:
     return ids
 
 
-def rows_cut(tokenizer: Any, texts: Sequence[str], limit: int) -> int:
-    """Count the texts that are longer than ``limit`` tokens."""
-    return sum(len(ids) > limit for ids in encode(tokenizer, texts, _NO_LIMIT))
+def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Return how many tokens each text has, special ones included, uncut."""
+    if not texts:
+        return []
+    ids = tokenizer(list(texts), add_special_tokens=True, return_attention_mask=False, verbose=False)["input_ids"]
+    return [len(row) for row in ids]
