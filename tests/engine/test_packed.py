@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from showdown.engine.forward import PaddedForward, choose_forward
 from showdown.engine.packed import PackedForward
+from showdown.engine.projection import read_projection
 
 LENGTHS = (5, 1, 9, 7)
 TARGETS = torch.tensor([0, 3, 1, 4])
@@ -167,3 +168,36 @@ def test_learning_only_the_head_needs_no_gradient_below_it() -> None:
     module = decoder("mistral").train()
     module.model.requires_grad_(False)
     assert_same(module)
+
+
+def test_four_bit_layers_and_their_adapters_are_the_same_packed() -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs bitsandbytes")
+    module = decoder("mistral", hidden_size=64, intermediate_size=128, head_dim=16)
+    for name, child in list(module.named_modules()):
+        if type(child) is torch.nn.Linear and name != "score":
+            layer = bitsandbytes.nn.Linear4bit(
+                child.in_features, child.out_features, bias=False, quant_type="nf4", compute_dtype=torch.float32
+            )
+            layer.weight = bitsandbytes.nn.Params4bit(child.weight.data, requires_grad=False, quant_type="nf4").to(
+                "cpu"
+            )
+            parent, _, own = name.rpartition(".")
+            setattr(module.get_submodule(parent), own, layer)
+    module.is_loaded_in_4bit = True
+    module = adapted(module)
+    layer = module.get_base_model().model.layers[0].self_attn.q_proj
+    assert type(layer).__name__ == "Linear4bit"
+    found = read_projection(layer)
+    assert found is not None
+    assert found.adapter is not None
+    assert_same(module.train())
+    assert_same(module.train(), recompute=True)
+
+
+def test_a_pack_is_filled_up_without_a_trace() -> None:
+    module = decoder("gemma3").eval()
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    assert isinstance(path, PackedForward)
+    plain = path.logits(rows(*LENGTHS))
+    path._multiple = 16
+    torch.testing.assert_close(path.logits(rows(*LENGTHS)), plain, atol=1e-6, rtol=1e-6)

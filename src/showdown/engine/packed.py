@@ -21,6 +21,11 @@ def packed_obstacle(decoder: LastTokenClassifier, device: str) -> str | None:
     return obstacle(decoder.backbone)
 
 
+TOKEN_MULTIPLE = 64
+"""A pack is filled up to a multiple of so many tokens, by a sequence of its own that nobody reads. Then sizes repeat
+from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel anew."""
+
+
 class PackedForward:
     """The sequences of a micro-batch one behind the other, without padding, each pooled at its last token."""
 
@@ -37,14 +42,20 @@ class PackedForward:
         self._head: nn.Module = decoder.head
         self._walk = PackedDecoder(decoder.backbone, recompute=recompute)
         self._device = device
+        self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
-        layout = layout_of([sequence.numel() for sequence in sequences], self._device)
-        ids = torch.cat(list(sequences)).to(self._device, non_blocking=True)
-        pooled = self._walk.pooled(ids, layout)
+        filled = self._filled(sequences)
+        layout = layout_of([sequence.numel() for sequence in filled], self._device)
+        ids = torch.cat(filled).to(self._device, non_blocking=True)
+        pooled = self._walk.pooled(ids, layout)[: len(sequences)]
         logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
         return logits.float()
+
+    def _filled(self, sequences: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        missing = -sum(sequence.numel() for sequence in sequences) % self._multiple
+        return [*sequences, sequences[0].new_zeros(missing)] if missing else list(sequences)
 
 
 def head_dtype(head: Any) -> torch.dtype:

@@ -84,7 +84,8 @@ def _plain(module: Any) -> bool:
     """Whether the layer is `nn.Linear`, or bitsandbytes' 4-bit one in its usual packing."""
     if type(module) is nn.Linear:
         return True
-    if type(module).__name__ != "Linear4bit":
+    # PEFT's adapter layer over a 4-bit one has the same class name, and passes `weight` through.
+    if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
         return False
     state = getattr(module.weight, "quant_state", None)
     return state is not None and not getattr(state, "packing_format_for_cpu", False)

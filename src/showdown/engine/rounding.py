@@ -84,14 +84,14 @@ def stochastic_bfloat16(exact: torch.Tensor, words: torch.Tensor) -> torch.Tenso
     return (bits >> 16).to(torch.int16).view(torch.bfloat16)
 
 
-def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed: Dropout) -> None:
-    """Take one AdamW step in place; stochastic where `low` is None, on a float32 master otherwise.
+def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed: Dropout | None) -> None:
+    """Take one AdamW step in place: on a float32 master where `low` is there, else stochastic where `seed` is.
 
     Args:
         weight: the parameter, its gradient and its state.
         step: the step's numbers.
         gradient_scale: float32 scalar that gradients are divided by (1 where nothing is clipped).
-        seed: of the random bits.
+        seed: of the random bits; None for rounding to nearest.
 
     """
     if weight.value.is_cuda and importlib.util.find_spec("triton") is not None:
@@ -114,4 +114,4 @@ def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed:
         weight.second.copy_(second)
         return
     for number, (kept, exact) in enumerate(((weight.value, master), (weight.first, first), (weight.second, second))):
-        kept.copy_(stochastic_bfloat16(exact, random_words(exact, seed, number)))
+        kept.copy_(exact if seed is None else stochastic_bfloat16(exact, random_words(exact, seed, number)))

@@ -1,5 +1,7 @@
 """The optimiser step: exact AdamW, clipped or inside the backward pass, with moments on the GPU or on the host."""
 
+import functools
+import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +25,14 @@ class StepSettings:
     """Step each parameter as soon as its gradient is there, and free the gradient. No clipping, no accumulation."""
     moments_on_host: bool = False
     """Keep the moments in pinned host memory, copied to and fro around each parameter's step. Needs `in_backward`."""
+
+
+_LARGE = 1_000_000
+
+
+@functools.cache
+def _triton_here() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 class Stepper:
@@ -63,7 +73,11 @@ class Stepper:
             self._low[name] = torch.zeros_like(parameter, dtype=torch.int16)
 
     def _special(self, parameter: torch.Tensor) -> bool:
-        return parameter.dtype == torch.bfloat16 and self._settings.rounding != "nearest"
+        """Whether our kernel steps it: what torch cannot do, and large tensors, where ours moves fewer bytes."""
+        if parameter.dtype != torch.bfloat16:
+            return False
+        large = parameter.is_cuda and parameter.numel() >= _LARGE and _triton_here()
+        return large or self._settings.rounding != "nearest"
 
     def begin(self, learning_rate: float) -> None:
         """Begin a step: with `in_backward` the next backward pass takes it."""
@@ -152,7 +166,9 @@ class Stepper:
         weight = Weight(
             value=parameter.data, gradient=gradient.contiguous(), first=first, second=second, low=self._low.get(name)
         )
-        update_(weight, step, scale, dropout_for(0.0, seed=self._seed, stream=self._places[name]))
+        stochastic = self._settings.rounding == "stochastic"
+        seed = dropout_for(0.0, seed=self._seed, stream=self._places[name]) if stochastic else None
+        update_(weight, step, scale, seed)
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
         @torch.no_grad()
