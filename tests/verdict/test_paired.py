@@ -32,6 +32,9 @@ def test_mcnemar_by_hand():
     assert mcnemar_exact(first[0], first[0]) == 1.0
     first, second, _ = discordant(8, 2, 90)
     assert mcnemar_exact(first[0], second[0]) == pytest.approx(2 * (1 + 10 + 45) / 1024)
+    assert mcnemar_exact(first[0], second[0]) == pytest.approx(stats.binomtest(8, 10).pvalue)
+    first, second, _ = discordant(5, 5, 90)
+    assert mcnemar_exact(first[0], second[0]) == 1.0
 
 
 def test_interval_is_that_of_bonett_and_price():

@@ -34,7 +34,7 @@ def test_a_cheap_rival_that_is_not_beaten_is_the_first_sentence(built, answers):
     assert verdict.sentences[0].startswith("Fine-tuning was not shown to beat the cheap rival tfidf: 79.0 %")
     assert not verdict.pairs[0].different
     told = next(sentence for sentence in verdict.sentences if "cannot be told apart" in sentence)
-    assert "more test rows would decide it" in told or "more seeds are needed" in told
+    assert "more test rows would decide it" in told or "rows alone would not decide it" in told
 
 
 def test_a_cheap_rival_that_wins_is_said_so(built, answers):
@@ -54,6 +54,16 @@ def test_one_seed_is_told_honestly(built, answers):
     assert any(sentence.startswith("lora, full: one seed") for sentence in verdict.sentences)
     assert any("assume a standard deviation of 2 points" in text for text in verdict.assumptions)
     assert verdict.rows[0].rerun_spread_points is None
+
+
+def test_many_pairs_ask_for_more_than_one_pair_alone(built, answers):
+    seeds_of(built, answers, "a", 40)
+    for name, wrong in (("b", 52), ("c", 52), ("d", 53), ("e", 52), ("f", 53)):
+        seeds_of(built, answers, name, wrong)
+    verdict = judge(built.results, built.folder)
+    alone = [pair for pair in verdict.pairs if pair.p_value < 0.05 < pair.p_holm]
+    assert alone, "the case does not bite any more"
+    assert any("for this pair alone, which is not enough among 15 pairs" in text for text in verdict.sentences)
 
 
 def test_what_failed_stays_and_says_why(built, answers):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
 from showdown.verdict.resample import cluster_index, f1_replicates, macro_f1
@@ -13,6 +13,11 @@ CONFIDENCE = 0.95
 REPLICATES = 1000
 """Bootstrap replicates: enough for a standard error within 2 % (Efron and Tibshirani 1993, section 6.4)."""
 _UPPER = 0.5 + CONFIDENCE / 2
+
+
+def student_quantile(degrees: float, below: float = _UPPER) -> float:
+    """Quantile of Student's distribution with ``below`` of it beneath; of a two-sided 95 % interval by default."""
+    return float(special.stdtrit(degrees, below))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +55,10 @@ def score_interval(value: float, *, rows_part: float, reruns_part: float, cluste
 
     """
     variance = rows_part + reruns_part
-    rows_quantile = float(stats.t.ppf(_UPPER, max(1, clusters - 1)))
+    rows_quantile = student_quantile(max(1, clusters - 1))
     if variance <= 0.0 or not 0.0 < value < 1.0:
         return wilson(value, units=clusters, quantile=rows_quantile)
-    reruns_quantile = float(stats.t.ppf(_UPPER, seeds - 1)) if seeds > 1 else 0.0
+    reruns_quantile = student_quantile(seeds - 1) if seeds > 1 else 0.0
     quantile = (rows_part * rows_quantile + reruns_part * reruns_quantile) / variance
     units = min(value * (1 - value) / variance, float(clusters * seeds))
     return wilson(value, units=units, quantile=quantile)
@@ -132,7 +137,7 @@ def repeated_interval(values: Floats, *, test_over_train: float, clusters: int) 
     """
     value = float(values.mean())
     variance = (1 / len(values) + test_over_train) * float(values.var(ddof=1))
-    quantile = float(stats.t.ppf(_UPPER, len(values) - 1))
+    quantile = student_quantile(len(values) - 1)
     if variance <= 0.0 or not 0.0 < value < 1.0:
         return wilson(value, units=clusters, quantile=quantile)
     return wilson(value, units=min(value * (1 - value) / variance, float(clusters * len(values))), quantile=quantile)

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from showdown.verdict.intervals import CONFIDENCE, REPLICATES, Estimate, f1_variances, rare_label_inflation
+from showdown.verdict.intervals import (
+    CONFIDENCE,
+    REPLICATES,
+    Estimate,
+    f1_variances,
+    rare_label_inflation,
+    student_quantile,
+)
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
 from showdown.verdict.resample import f1_replicates, macro_f1
 from showdown.verdict.spread import rerun_spread
@@ -37,9 +44,8 @@ class PairTest:
 def mcnemar_exact(first: Floats, second: Floats) -> float:
     """Two-sided exact McNemar test of two runs (rows,): a binomial test of the rows that only one got right."""
     only_first, only_second = int((first > second).sum()), int((second > first).sum())
-    if only_first + only_second == 0:
-        return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+    tail = special.bdtr(min(only_first, only_second), only_first + only_second, 0.5)
+    return float(min(1.0, 2.0 * tail))
 
 
 def _row_part(difference: Floats, clusters: Ints) -> tuple[float, float, int]:
@@ -78,9 +84,9 @@ def paired_test(first: Floats, second: Floats, clusters: Ints, *, steady: tuple[
     reruns_part = sum(spread.variance for spread in spreads)
     degrees = _degrees([(rows_part, max(1, groups - 1)), *((spread.variance, spread.degrees) for spread in spreads)])
     error = float(np.sqrt(rows_part + reruns_part))
-    p_value = float(2 * stats.t.sf(abs(mean) / error, degrees))
+    p_value = _two_sided(mean / error, degrees)
     exact = mcnemar_exact(first[0], second[0])
-    reach = float(stats.t.ppf(1 - ALPHA / 2, degrees)) * error
+    reach = student_quantile(degrees) * error
     return PairTest(
         effect=Estimate(value=float(difference.mean()), low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
         p_value=max(p_value, exact) if len(first) == len(second) == 1 else p_value,
@@ -89,6 +95,10 @@ def paired_test(first: Floats, second: Floats, clusters: Ints, *, steady: tuple[
         reruns_part=reruns_part,
         rows=groups,
     )
+
+
+def _two_sided(t: float, degrees: float) -> float:
+    return float(2 * special.stdtr(degrees, -abs(t)))
 
 
 def _degrees(parts: Sequence[tuple[float, float]]) -> float:
@@ -119,7 +129,7 @@ def f1_difference(
         if len(scores) > 1:
             parts.append((f1_variances(runs, scores, inflation)[1], len(scores) - 1.0))
     value = float(measured[0].mean() - measured[1].mean())
-    reach = float(stats.t.ppf(1 - ALPHA / 2, _degrees(parts)) * np.sqrt(sum(variance for variance, _ in parts)))
+    reach = student_quantile(_degrees(parts)) * float(np.sqrt(sum(variance for variance, _ in parts)))
     return Estimate(value=value, low=max(-1.0, value - reach), high=min(1.0, value + reach))
 
 
@@ -140,10 +150,10 @@ def corrected_resampled_t(differences: Floats, *, test_over_train: float, rows: 
     floor = _PSEUDO_ROWS / (rows + _PSEUDO_ROWS) ** 2 / repeats
     variance = max(float(differences.var(ddof=1)), floor) * (1 / repeats + test_over_train)
     error = float(np.sqrt(variance))
-    reach = float(stats.t.ppf(1 - ALPHA / 2, repeats - 1)) * error
+    reach = student_quantile(repeats - 1) * error
     return PairTest(
         effect=Estimate(value=mean, low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
-        p_value=float(2 * stats.t.sf(abs(mean) / error, repeats - 1)),
+        p_value=_two_sided(mean / error, repeats - 1),
         mcnemar_p=None,
         row_variance=variance * rows,
         reruns_part=0.0,
@@ -172,7 +182,7 @@ def rows_to_decide(test: PairTest, *, pairs: int) -> int | None:
         None where no number of rows would: nothing was seen, or the reruns alone spread too much.
 
     """
-    z = float(stats.norm.isf(ALPHA / 2 / pairs) + stats.norm.ppf(POWER))
+    z = float(special.ndtri(POWER) - special.ndtri(ALPHA / 2 / pairs))
     room = (test.effect.value / z) ** 2 - test.reruns_part
     if room <= 0.0:
         return None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from showdown.verdict.outcomes import Floats, Ints
 
@@ -80,7 +80,7 @@ def simulate(
     room = 0.999 - mean
     swing = np.clip(spread * rng.standard_normal((methods, seeds)), -room, room)
     accuracy = (mean + swing)[..., None]
-    right = score < stats.norm.ppf(accuracy + world.label_ease[true] * (1.0 - accuracy))
+    right = score < special.ndtri(accuracy + world.label_ease[true] * (1.0 - accuracy))
     return Simulated(true=true, predicted=np.where(right, true, rival))
 
 

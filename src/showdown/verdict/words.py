@@ -12,6 +12,7 @@ CHEAP_METHODS = frozenset({"tfidf", "frozen"})
 _FLOOR = "majority"
 _MANY_ROWS = 1_000_000
 _FEW_CONFOUNDS = 5
+_FEW_PAIRS = 3
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str, Measure], ...] = (
@@ -46,7 +47,7 @@ def sentences(
     if leaky:
         found.append("Copies of training rows were let into the test rows: these scores say little of new texts.")
     if scored:
-        found += [_leader(scored, pairs), _undecided(scored, pairs), _single_seed(scored)]
+        found += [_leader(scored, pairs), *_undecided(scored, pairs), _single_seed(scored)]
         found += [_wins(scored), _dominated(front)]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
@@ -81,11 +82,19 @@ def _turned(interval: Interval) -> Interval:
 
 
 def _percent(interval: Interval) -> str:
-    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    return f"{100 * interval.value:.1f} % (95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def _points(interval: Interval) -> str:
     return f"{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def _gap(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
+    """Say a difference that was not shown, and why where its own interval would show it."""
+    said = _points(pair.accuracy)
+    if pair.accuracy.low <= 0.0 <= pair.accuracy.high:
+        return said
+    return f"{said} for this pair alone, which is not enough among {len(pairs)} pairs"
 
 
 def _is_tuned(row: RowVerdict) -> bool:
@@ -106,7 +115,7 @@ def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> 
         return f"The cheap rival {cheap.name} is better than the best fine-tuned method, {tuned.name}: {scores}."
     return (
         f"Fine-tuning was not shown to beat the cheap rival {cheap.name}: {scores} for {tuned.name}, the best "
-        f"fine-tuned method; the difference of {_points(pair.accuracy)} may be chance."
+        f"fine-tuned method; the difference may be chance, {_gap(pair, pairs)}."
     )
 
 
@@ -123,34 +132,35 @@ def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     return f"{said}; it beats {', '.join(beaten)}." if beaten else f"{said}; it was not shown to beat any other row."
 
 
-def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
+    """Say who cannot be told from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
-    found = []
-    for other in scored[1:]:
-        pair = pair_of(pairs, leader.name, other.name)
-        if pair is not None and not pair.different:
-            found.append(f"{other.name} (difference {_points(pair.accuracy)}; {needed(pair)})")
-    if not found:
-        return None
-    return f"{leader.name} cannot be told apart from {', '.join(found)}."
+    found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
+    said = [
+        f"{pair.first} and {pair.second} cannot be told apart: {_gap(pair, pairs)}; {needed(pair)}."
+        for pair in found[:_FEW_PAIRS]
+    ]
+    rest = ", ".join(pair.second for pair in found[_FEW_PAIRS:])
+    return [*said, f"Nor can {leader.name} be told apart from {rest}."] if rest else said
 
 
 def needed(pair: PairVerdict) -> str:
     """Say how many more test rows would decide a pair that was not told apart."""
     total = pair.clusters_to_decide
     if pair.accuracy.value == 0.0:
-        return "no difference was seen that rows could decide"
+        return "they did equally well on these rows"
     if total is None:
-        return "more test rows alone would not decide it, more seeds are needed"
-    if total - pair.clusters > _MANY_ROWS:
-        return "more than a million more test rows would be needed to decide it"
+        return "a gap this small is within the spread between reruns, so that rows alone would not decide it"
     more = max(1, total - pair.clusters)
+    if more > _MANY_ROWS:
+        return "it would take more than a million more test rows to decide it"
     digits = 10 ** max(0, len(str(more)) - 2)
-    return f"about {-(-more // digits) * digits:,} more test rows would decide it if the true difference is as large"
+    rounded = -(-more // digits) * digits
+    return f"if the true difference is as large, about {rounded:,} more test rows would decide it"
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
-    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and row.partitions == 1]
+    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1]
     if not single:
         return None
     return (
@@ -167,8 +177,10 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
         known = [(value, row.name) for row in rows if (value := measure(row)) is not None]
         kinds = {row.memory_kind for row in rows} if words == "least memory" else set()
         if len(known) > 1 and len(kinds) < 2:
-            value, name = min(known)
-            found.append(f"{words} {name} ({form.format(value)})")
+            best = min(value for value, _ in known)
+            names = [name for value, name in known if value == best]
+            if len(names) < len(known):
+                found.append(f"{words} {' and '.join(names)} ({form.format(best)})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
