@@ -11,13 +11,16 @@ print(showdown.predict("out", "lora", ["Eight years of ABAP ..."]))
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError, suggestion
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
+
+if TYPE_CHECKING:
+    from showdown.verdict.model import Verdict
 
 DEFAULT_METHODS: dict[str, dict[str, Any]] = {
     "majority": {},
@@ -163,6 +166,35 @@ def load(output: Path | str) -> Results:
 
     """
     return read_results(Path(output))
+
+
+def judge(
+    output: Path | str, *, limits: Mapping[str, float | None] | None = None, price_per_hour: float | None = None
+) -> "Verdict":
+    """Judge a comparison: intervals, tests, what cannot be told apart, and which method to take under limits.
+
+    Args:
+        output: the comparison's folder.
+        limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
+        price_per_hour: what an hour of your device costs; an example price otherwise.
+
+    Raises:
+        UserError: for a limit that cannot be, or a folder without results.
+
+    """
+    from pydantic import ValidationError
+
+    from showdown.verdict.cost import Price
+    from showdown.verdict.recommend import Limits
+    from showdown.verdict.summary import judge as judge_results
+
+    try:
+        asked = Limits.model_validate(limits or {})
+        price = None if price_per_hour is None else Price(per_hour=price_per_hour, source="your own")
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(f"limit `{fault['loc'][-1]}`: {fault['msg']} (given: {fault['input']})") from error
+    return judge_results(load(output), Path(output), limits=asked, price=price)
 
 
 def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Prediction]:

@@ -63,8 +63,9 @@ def run(
     folder = output or api.default_output(comparison)
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     results = api.run(comparison, output=folder, display=display_for(console))
-    print_table(results, console)
-    report = FORMATS["markdown"](results, folder)
+    verdict = api.judge(folder)
+    print_table(results, verdict, console)
+    report = FORMATS["markdown"](results, verdict, folder)
     typer.echo(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -110,7 +111,34 @@ def report(
 
     if form not in FORMATS:
         raise UserError(f"--format {form}: unknown{suggestion(form, FORMATS)}; the formats are {', '.join(FORMATS)}")
-    typer.echo(FORMATS[form](api.load(output), output))
+    typer.echo(FORMATS[form](api.load(output), api.judge(output), output))
+
+
+@app.command()
+def recommend(
+    output: Finished,
+    max_memory_gb: Annotated[float | None, typer.Option(help="Peak memory in GB (1e9 bytes).")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Of training and tuning one model.")] = None,
+    min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
+    max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="Your price of an hour of the device.")] = None,
+) -> None:
+    """Say which method to take under limits, what decided it, and what would change it."""
+    from showdown import api
+
+    limits = {
+        "max_memory_gb": max_memory_gb,
+        "max_cost": max_cost,
+        "min_f1_macro": min_f1_macro,
+        "max_latency_ms": max_latency_ms,
+        "max_train_seconds": max_train_seconds,
+    }
+    found = api.judge(output, limits=limits, price_per_hour=price_per_hour).recommendation
+    nearest = f"none qualifies; the nearest is {found.nearest}" if found.nearest else "none qualifies"
+    typer.echo(f"Take {found.chosen}." if found.chosen else nearest)
+    for line in [*found.reasons, *found.flips]:
+        typer.echo(f"- {line}")
 
 
 @app.command()

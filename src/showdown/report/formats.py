@@ -5,7 +5,8 @@ from pathlib import Path
 
 from showdown.core.record import Results
 from showdown.report.markdown import write_markdown
+from showdown.verdict.model import Verdict
 
-FORMATS: dict[str, Callable[[Results, Path], Path]] = {
+FORMATS: dict[str, Callable[[Results, Verdict, Path], Path]] = {
     "markdown": write_markdown,
 }

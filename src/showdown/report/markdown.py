@@ -5,6 +5,7 @@ from pathlib import Path
 from showdown.core.files import write_text
 from showdown.core.record import Results
 from showdown.report.table import comparison_table
+from showdown.verdict.model import Verdict
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
 
@@ -14,12 +15,13 @@ def escaped(text: str) -> str:
     return " ".join(text.split()).translate(_SPECIAL)
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Results, verdict: Verdict) -> str:
     """Return the whole report: what must be known, the table, the labels' scores, where it ran."""
-    table = comparison_table(results)
+    table = comparison_table(results, verdict)
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
     parts.append(_grid(table.headings, table.rows))
-    parts += [f"- {escaped(line)}" for line in table.below]
+    parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
+    parts += ["## How to read it", *(f"- {escaped(line)}" for line in table.below)]
     parts += [
         "## Macro F1 by label",
         _by_label(results),
@@ -31,10 +33,10 @@ def markdown(results: Results) -> str:
     return _spaced(parts)
 
 
-def write_markdown(results: Results, folder: Path) -> Path:
+def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
     """Write `report.md` into the comparison's folder and return its path."""
     path = folder / "report.md"
-    write_text(path, markdown(results))
+    write_text(path, markdown(results, verdict))
     return path
 
 

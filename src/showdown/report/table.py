@@ -1,11 +1,12 @@
 """The comparison table as plain cells, the same for every format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from showdown.core.record import Results, RunRecord
+from showdown.verdict.confounds import Confound
+from showdown.verdict.model import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,10 @@ class Table:
     """What must be read before the table."""
     headings: list[str]
     rows: list[list[str]]
+    verdict: list[str]
+    """What the numbers say, in sentences, the most important first."""
     below: list[str]
+    """How to read the columns, what failed, what differs between rows beyond the method."""
 
 
 def _training_peak(record: RunRecord) -> float | None:
@@ -34,8 +38,6 @@ def _training_peak(record: RunRecord) -> float | None:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column(heading="Accuracy %", value=lambda run: 100 * (run.accuracy or 0.0), show=lambda value: f"{value:.1f}"),
-    Column(heading="Macro F1", value=lambda run: run.f1_macro, show=lambda value: f"{value:.3f}"),
     Column(heading="Train s", value=lambda run: run.train_seconds, show=lambda value: f"{value:.1f}"),
     Column(heading="Total s", value=lambda run: run.total_seconds, show=lambda value: f"{value:.1f}"),
     Column(heading="Memory GB", value=_training_peak, show=lambda value: f"{value:.2f}"),
@@ -55,57 +57,61 @@ def counted(number: int) -> str:
     return str(number)
 
 
-def comparison_table(results: Results) -> Table:
-    """Lay out a comparison's runs, one row for each name, runs of several seeds as their mean and range."""
+def comparison_table(results: Results, verdict: Verdict) -> Table:
+    """Lay out a comparison, one row for each name.
+
+    Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
+    """
     names = list(dict.fromkeys(run.name for run in results.runs))
     return Table(
-        above=_above(results),
-        headings=["Method", *(column.heading for column in COLUMNS)],
-        rows=[_row(name, [run for run in results.runs if run.name == name]) for name in names],
-        below=_below(results),
+        above=_above(results, verdict),
+        headings=["Method", "Accuracy %", "95 % interval", "Macro F1", *(column.heading for column in COLUMNS)],
+        rows=[_row(name, [run for run in results.runs if run.name == name], verdict) for name in names],
+        verdict=[*verdict.sentences, *verdict.assumptions],
+        below=[*_below(results), *differences(verdict.confounds)],
     )
 
 
-def _row(name: str, runs: Sequence[RunRecord]) -> list[str]:
+def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
     title = runs[0].title if runs[0].name == runs[0].method else f"{runs[0].title} ({name})"
-    if not done:
-        return [title, runs[0].status, *([""] * (len(COLUMNS) - 1))]
+    judged = next(row for row in verdict.rows if row.name == name)
+    if judged.accuracy is None or judged.f1_macro is None:
+        return [title, runs[0].status, *([""] * (len(COLUMNS) + 2))]
     lost = len(runs) - len(done)
     return [
         title + (f" ({lost} of {len(runs)} runs lost)" if lost else ""),
+        f"{100 * judged.accuracy.value:.1f}",
+        f"{100 * judged.accuracy.low:.0f} to {100 * judged.accuracy.high:.0f}",
+        f"{judged.f1_macro.value:.3f}",
         *(_cell(column, done) for column in COLUMNS),
     ]
 
 
 def _cell(column: Column, runs: Sequence[RunRecord]) -> str:
     values = [value for run in runs if (value := column.value(run)) is not None]
-    if not values:
-        return "-"
-    shown = column.show(fmean(values))
-    low, high = column.show(min(values)), column.show(max(values))
-    return shown if low == high else f"{shown} ({low} to {high})"
+    return column.show(fmean(values)) if values else "-"
 
 
-def _above(results: Results) -> list[str]:
+def _above(results: Results, verdict: Verdict) -> list[str]:
     lines = []
     if any(run.allow_leakage for run in results.runs):
         lines.append(
             "LEAKAGE ALLOWED: copies of training rows are among the test rows (allow_leakage: true). "
             "These scores do not say how a method does on new texts."
         )
-    tested = next((sum(map(sum, run.confusion_matrix)) for run in results.runs if run.confusion_matrix), 0)
-    seeds, splits = len({run.seed for run in results.runs}), len({run.partition for run in results.runs})
-    if tested and splits == 1:
+    judged = [row for row in verdict.rows if row.accuracy]
+    if judged:
+        best = max(judged, key=lambda row: row.test_rows)
         lines.append(
-            f"{'One split' if splits == 1 else f'{splits} splits'}, {_some(seeds, 'seed')}, {tested} test rows: "
-            f"one row is {100 / tested:.1f} points, so small differences here are noise."
+            f"{_some(best.partitions, 'split')}, {_some(best.seeds, 'seed')}, {best.test_rows} test rows: "
+            f"one row is {100 / best.test_rows:.1f} points, so small differences here are noise."
         )
     return lines
 
 
 def _some(count: int, noun: str) -> str:
-    return f"one {noun}" if count == 1 else f"{count} {noun}s"
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _below(results: Results) -> list[str]:
@@ -124,29 +130,23 @@ def _below(results: Results) -> list[str]:
     )
     lines += list(dict.fromkeys(f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error))
     lines += list(dict.fromkeys(f"{run.name}: {note}" for run in results.runs for note in run.notes))
-    return lines + differences(results)
-
-
-def differences(results: Results) -> list[str]:
-    """Say what differs between the rows: each method's own settings, and whatever the engine chose unlike."""
-    lines = []
     for name, run in {run.name: run for run in results.runs}.items():
         if run.spec.settings:
-            lines.append(f"Settings of {name}: {_settings(run.spec.settings)}.")
-    chosen: dict[str, dict[str, list[str]]] = {}
-    for run in results.runs:
-        for key, value in run.chosen.items():
-            if key != "epoch":
-                names = chosen.setdefault(key, {}).setdefault(str(value), [])
-                if run.name not in names:
-                    names.append(run.name)
-    for key, values in chosen.items():
-        if len(values) > 1:
             lines.append(
-                f"Differs, {key}: " + "; ".join(f"{value} ({', '.join(who)})" for value, who in values.items())
+                f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in run.spec.settings.items())}."
             )
     return lines
 
 
-def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+def differences(found: Sequence[Confound]) -> list[str]:
+    """Say what differs between rows beyond the method and its settings, which are listed apart, a line each."""
+    return [
+        f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
+    ]
+
+
+def _by_value(values: Mapping[str, Sequence[str]]) -> str:
+    names_of: dict[str, list[str]] = {}
+    for name, found in values.items():
+        names_of.setdefault(", ".join(found), []).append(name)
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in names_of.items())

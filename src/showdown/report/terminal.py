@@ -7,11 +7,12 @@ from rich.table import Table as RichTable
 
 from showdown.core.record import Results
 from showdown.report.table import comparison_table
+from showdown.verdict.model import Verdict
 
 
-def print_table(results: Results, console: Console) -> None:
+def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     """Print the comparison's table with what stands above and below it."""
-    table = comparison_table(results)
+    table = comparison_table(results, verdict)
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, header_style="bold")
     for index, heading in enumerate(table.headings):
         # A heading of two words stands on two lines, so that the table fits eighty columns.
@@ -22,5 +23,8 @@ def print_table(results: Results, console: Console) -> None:
     for line in table.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=True)
     console.print(grid, soft_wrap=True)
+    for line in table.verdict:
+        console.print(f"* {escape(line)}", highlight=False, soft_wrap=True)
+    console.print()
     for line in table.below:
         console.print(escape(line), highlight=False, soft_wrap=True)
