@@ -215,15 +215,14 @@ def main(arguments: Any = None) -> NoReturn:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Terminated:
         _leave("terminated; run the same command again to continue", EXIT_TERMINATED)
+    except typer.Abort:
+        _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Exception as error:
-        import click
-
-        if isinstance(error, click.exceptions.Abort):
-            _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
-        if isinstance(error, click.ClickException):
-            error.show()
-            sys.exit(error.exit_code)
-        raise
+        # A usage error of the command line; Typer carries its own copy of click, so that its class has no stable name.
+        if not hasattr(error, "format_message"):
+            raise
+        said = " ".join(str(error.format_message()).split())
+        _leave(f"error: {said} See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
     sys.exit(code if isinstance(code, int) else 0)
 
 
