@@ -8,6 +8,7 @@ from gpu_workload import ALPHA, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, ba
 from torch.nn import functional
 
 from showdown.engine.forward import choose_forward
+from showdown.engine.steady import steady_process
 from showdown.engine.stepping import Stepper, StepSettings
 from showdown.training.batches import micro_batches
 
@@ -82,11 +83,12 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """Train the given steps and return losses, seconds and memory."""
     training = Training(method, rows, tiny=tiny, device=device, dropout=dropout, settings=settings)
-    losses = [training.step(batch) for batch in warmup]
     meter = Meter(device=device)
-    meter.begin()
-    losses += [training.step(batch) for batch in steps]
-    meter.end()
+    with steady_process():
+        losses = [training.step(batch) for batch in warmup]
+        meter.begin()
+        losses += [training.step(batch) for batch in steps]
+        meter.end()
     return {
         "losses": [float(loss) for loss in losses],
         "seconds": meter.seconds,

@@ -69,7 +69,10 @@ def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool)
         task_type="SEQ_CLS", r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=["q_proj", "v_proj"]
     )
     torch.manual_seed(1)
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    if method == "lora":  # a float16 head diverges: AdamW's epsilon and squared gradients are zero in float16
+        adapted.get_base_model().score.to(torch.float32)
+    return adapted
 
 
 def run(

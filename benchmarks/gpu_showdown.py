@@ -166,11 +166,32 @@ def _way_to_start(device: str) -> str:
 
 
 def _preload(device: str) -> None:
+    """Import what every case needs, once, without starting CUDA: libraries that ask for the GPU's kind are told it."""
+    import torch
+
+    if device == "cuda":
+        known = _capability()
+        asked = torch.cuda.get_device_capability
+        torch.cuda.get_device_capability = lambda *_: known  # type: ignore[assignment]
+    import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
+    import transformers.models.mistral.modeling_mistral
     from transformers import Trainer  # noqa: F401
 
     if device == "cuda":
         import liger_kernel.transformers  # noqa: F401
+
+        torch.cuda.get_device_capability = asked
+        print(f"imports started CUDA: {torch.cuda.is_initialized()}", flush=True)
+
+
+def _capability() -> tuple[int, int]:
+    """The GPU's compute capability, without starting CUDA."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(0))
+    return int(major), int(minor)
 
 
 def _spread(values: list[float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import os
 
 import pytest
 import torch
+from torch.nn import functional
 
 from showdown.engine import dropout, lora
 
@@ -55,13 +56,15 @@ def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, ra
     downs = [torch.randn(rank, width, device=DEVICE) * 0.1 for _ in range(adapters)]
     du = [torch.randn(tokens, rank, device=DEVICE).to(kind) for _ in range(adapters)]
     drop = dropout.dropout_for(0.25, seed=5, stream=2)
-    stacked = lora._stacked(downs, kind)
+    padded = lora.padded_rank(rank, on_gpu=True)
+    stacked = torch.stack([functional.pad(a, (0, 0, 0, padded - rank)) for a in downs]).to(kind)
+    padded_du = torch.stack([functional.pad(one, (0, padded - rank)) for one in du])
 
     u = lora_kernels.down(x, stacked, drop)
-    da = lora_kernels.down_gradient(x, lora._padded(du), drop)
+    da = lora_kernels.down_gradient(x, padded_du, drop)
     dx = torch.randn(tokens, width, device=DEVICE).to(kind)
     expected_dx = dx.float().clone()
-    lora_kernels.input_gradient_(dx, lora._padded(du), stacked, drop)
+    lora_kernels.input_gradient_(dx, padded_du, stacked, drop)
     for number in range(adapters):
         mask = dropout.keep_mask((tokens, width), drop, mask=number, device=x.device) * drop.scale
         masked = x.float() * mask

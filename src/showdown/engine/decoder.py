@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from showdown.engine import fused
 from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
 from showdown.engine.dropout import draw_seed
-from showdown.engine.projection import project, read_projection
+from showdown.engine.projection import SharedInput, read_projection
 
 FAMILIES = ("mistral", "llama", "qwen2", "qwen3", "gemma", "gemma3_text")
 """transformers' `model_type` of the decoders that the walk knows."""
@@ -74,6 +74,34 @@ def _rotary(backbone: Any, hidden: torch.Tensor, places: torch.Tensor) -> dict[s
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Linears:
+    """The linear layers of one decoder layer, by the input that they share."""
+
+    query_key_value: SharedInput
+    query: SharedInput
+    key_value: SharedInput
+    output: SharedInput
+    gate_up: SharedInput
+    down: SharedInput
+
+
+def _linears(layer: Any, *, keep_scales: bool) -> _Linears:
+    attention, mlp = layer.self_attn, layer.mlp
+
+    def shared(*modules: nn.Module) -> SharedInput:
+        return SharedInput(modules, keep_scales=keep_scales)
+
+    return _Linears(
+        query_key_value=shared(attention.q_proj, attention.k_proj, attention.v_proj),
+        query=SharedInput([attention.q_proj]),
+        key_value=SharedInput([attention.k_proj, attention.v_proj]),
+        output=shared(attention.o_proj),
+        gate_up=shared(mlp.gate_proj, mlp.up_proj),
+        down=shared(mlp.down_proj),
+    )
+
+
 class PackedDecoder:
     """Runs the backbone of a decoder over packed sequences and pools each at its last token."""
 
@@ -91,6 +119,7 @@ class PackedDecoder:
         self._layers = list(backbone.layers)[: backbone.config.num_hidden_layers]
         self._types = getattr(backbone.config, "layer_types", None) or ["full_attention"] * len(self._layers)
         self.recompute = recompute
+        self._linears = [_linears(layer, keep_scales=not recompute) for layer in self._layers]
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
 
     def pooled(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -128,43 +157,39 @@ class PackedDecoder:
 
     def _layer(self, number: int, hidden: torch.Tensor, step: Pass) -> torch.Tensor:
         layer = self._layers[number]
-        stream = number * _STREAMS_A_LAYER
         attended = self._attention(number, fused.rms_norm(hidden, layer.input_layernorm), step)
         if step.queries is not step.keys:
             hidden = hidden[step.keys.last_tokens]
         if not hasattr(layer, "pre_feedforward_layernorm"):
             hidden, normed = fused.add_rms_norm(attended, hidden, layer.post_attention_layernorm)
-            return hidden + self._mlp(layer.mlp, normed, step.seed, stream)
+            return hidden + self._mlp(number, normed, step.seed)
         attended = fused.rms_norm(attended, layer.post_attention_layernorm)
         hidden, normed = fused.add_rms_norm(attended, hidden, layer.pre_feedforward_layernorm)
-        return hidden + fused.rms_norm(
-            self._mlp(layer.mlp, normed, step.seed, stream), layer.post_feedforward_layernorm
-        )
+        return hidden + fused.rms_norm(self._mlp(number, normed, step.seed), layer.post_feedforward_layernorm)
 
-    def _mlp(self, mlp: Any, normed: torch.Tensor, seed: int, stream: int) -> torch.Tensor:
-        gate, up = project(normed, [mlp.gate_proj, mlp.up_proj], seed=seed, stream=stream + 2)
-        return fused.gated_down(gate, up, mlp.down_proj, activation=self._activation, seed=seed, stream=stream + 3)
+    def _mlp(self, number: int, normed: torch.Tensor, seed: int) -> torch.Tensor:
+        linears, stream = self._linears[number], number * _STREAMS_A_LAYER
+        gate, up = linears.gate_up(normed, seed=seed, stream=stream + 2)
+        return fused.gated_down(gate, up, linears.down, activation=self._activation, seed=seed, stream=stream + 3)
 
     def _attention(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
-        attention = self._layers[number].self_attn
+        attention, linears = self._layers[number].self_attn, self._linears[number]
         stream = number * _STREAMS_A_LAYER
         positions = step.positions.get(self._types[number]) or next(iter(step.positions.values()))
         if step.queries is step.keys:
-            q, k, v = project(
-                normed, [attention.q_proj, attention.k_proj, attention.v_proj], seed=step.seed, stream=stream
-            )
+            q, k, v = linears.query_key_value(normed, seed=step.seed, stream=stream)
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             query, key = fused.rotate(query, key, positions)
         else:
             chosen = step.keys.last_tokens
-            k, v = project(normed, [attention.k_proj, attention.v_proj], seed=step.seed, stream=stream)
-            (q,) = project(normed[chosen], [attention.q_proj], seed=step.seed + 1, stream=stream)
+            k, v = linears.key_value(normed, seed=step.seed, stream=stream)
+            (q,) = linears.query(normed[chosen], seed=step.seed + 1, stream=stream)
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             key = fused.rotate_apart(key, positions)
             query = fused.rotate_apart(query, (positions[0][chosen], positions[1][chosen]))
         heads = Heads(scaling=attention.scaling, window=_window(attention, self._config))
         attended = packed_attention(query, key, _by_head(v, attention), step.queries, step.keys, heads)
-        (output,) = project(attended.flatten(1), [attention.o_proj], seed=step.seed, stream=stream + 1)
+        (output,) = linears.output(attended.flatten(1), seed=step.seed, stream=stream + 1)
         return output
 
     @staticmethod

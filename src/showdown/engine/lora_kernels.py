@@ -164,16 +164,6 @@ def _input_gradient_kernel(
     tl.store(dx_ptr + index, (dx + total * scale).to(dx_ptr.dtype.element_ty), mask=inside)
 
 
-MOST_ADAPTERS = 3
-"""Adapters of one input that the kernels take: query, key and value."""
-MOST_RANK = 64
-
-
-def padded_rank(rank: int) -> int:
-    """Return the rank that the kernels compute with: at least 16, which the matrix units want, and a power of two."""
-    return max(16, int(triton.next_power_of_2(rank)))
-
-
 def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
     """Return u of shape (adapters, tokens, rank) for x (tokens, width) and a (adapters, rank, width), rank padded."""
     tokens, width = x.shape
