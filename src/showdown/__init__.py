@@ -1,11 +1,11 @@
 """Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?
 
-`showdown.run`, `showdown.load` and `showdown.predict` are the command line's work from Python; see `showdown.api`.
+`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` are the command line's work from Python; see `showdown.api`.
 """
 
 from typing import Any
 
-__all__ = ["load", "predict", "run"]
+__all__ = ["judge", "load", "predict", "run"]
 
 
 def __getattr__(name: str) -> Any:
