@@ -45,7 +45,7 @@ def only_adapter(module: Any) -> Adapter | None:
 
 
 class Bank:
-    """Copies of the adapters of one input in the compute type, made anew only after an optimiser step.
+    """Copies of the adapters of one input in the compute type; `refresh` makes them equal to the parameters.
 
     The parameters themselves stay in the type that they have, which for PEFT's adapters is float32: they are the
     master weights of the copies.
@@ -53,27 +53,40 @@ class Bank:
 
     def __init__(self, adapters: Sequence[Adapter]) -> None:
         self.adapters = adapters
-        self._key: tuple[Any, ...] = ()
-        self._downs = torch.empty(0)
-        self._ups: list[torch.Tensor] = []
+        self.downs = torch.empty(0)
+        """A of all adapters, shape (adapters, padded rank, input width); zeros in the padding."""
+        self.ups: list[torch.Tensor] = []
+        """B of each adapter, shape (output width, padded rank)."""
 
-    def copies(self, dtype: torch.dtype) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Return A stacked (adapters, padded rank, width), and scaling * B of each (output width, padded rank)."""
-        parameters = [parameter for adapter in self.adapters for parameter in (adapter.down, adapter.up)]
-        key = (dtype, *((parameter._version, parameter.data_ptr()) for parameter in parameters))
-        if key != self._key:
-            self._copy(dtype)
-            self._key = key
-        return self._downs, self._ups
-
-    def _copy(self, dtype: torch.dtype) -> None:
+    def make_room(self, dtype: torch.dtype) -> None:
+        """Make the copies' memory, unless it is there in this type."""
+        if not self.adapters or (self.ups and self.downs.dtype == dtype):
+            return
         first = self.adapters[0].down
         rank = padded_rank(max(adapter.down.shape[0] for adapter in self.adapters), on_gpu=first.is_cuda)
-        with torch.no_grad():
-            self._downs = torch.zeros((len(self.adapters), rank, first.shape[1]), dtype=dtype, device=first.device)
-            self._ups = []
-            for number, adapter in enumerate(self.adapters):
-                self._downs[number, : adapter.down.shape[0]].copy_(adapter.down)
-                up = torch.zeros((adapter.up.shape[0], rank), dtype=dtype, device=first.device)
-                up[:, : adapter.up.shape[1]].copy_(adapter.up * adapter.scaling)
-                self._ups.append(up)
+        self.downs = torch.zeros((len(self.adapters), rank, first.shape[1]), dtype=dtype, device=first.device)
+        self.ups = [
+            torch.zeros((adapter.up.shape[0], rank), dtype=dtype, device=first.device) for adapter in self.adapters
+        ]
+
+    def pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return each copy with its parameter."""
+        found = []
+        for number, adapter in enumerate(self.adapters):
+            found.append((self.downs[number, : adapter.down.shape[0]], adapter.down.detach()))
+            found.append((self.ups[number][:, : adapter.up.shape[1]], adapter.up.detach()))
+        return found
+
+
+@torch.no_grad()
+def refresh(banks: Sequence[Bank], dtype: torch.dtype) -> None:
+    """Copy the adapters of a whole network into their compute type, in one go.
+
+    Once a forward pass: nothing tells reliably whether an optimiser wrote to a parameter (torch's fused AdamW leaves
+    a tensor's version as it was).
+    """
+    for bank in banks:
+        bank.make_room(dtype)
+    pairs = [pair for bank in banks for pair in bank.pairs()]
+    if pairs:
+        torch._foreach_copy_([copy for copy, _ in pairs], [parameter for _, parameter in pairs])

@@ -5,7 +5,7 @@ pooled tokens need queries, the output projection and the MLP, so only they get 
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from showdown.engine import fused
+from showdown.engine.adapters import refresh
 from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
 from showdown.engine.dropout import draw_seed
 from showdown.engine.projection import SharedInput, read_projection
@@ -102,6 +103,13 @@ def _linears(layer: Any, *, keep_scales: bool) -> _Linears:
     )
 
 
+def _in_use(linears: Sequence[_Linears]) -> list[SharedInput]:
+    """Return what the walk uses: queries apart from keys and values in the last layer alone."""
+    last = linears[-1]
+    common = [shared for one in linears for shared in (one.output, one.gate_up, one.down)]
+    return [*common, *(one.query_key_value for one in linears[:-1]), last.query, last.key_value]
+
+
 class PackedDecoder:
     """Runs the backbone of a decoder over packed sequences and pools each at its last token."""
 
@@ -120,6 +128,7 @@ class PackedDecoder:
         self._types = getattr(backbone.config, "layer_types", None) or ["full_attention"] * len(self._layers)
         self.recompute = recompute
         self._linears = [_linears(layer, keep_scales=not recompute) for layer in self._layers]
+        self._shared = _in_use(self._linears)
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
 
     def pooled(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -131,6 +140,9 @@ class PackedDecoder:
 
         """
         hidden = self._embedded(ids)
+        for shared in self._shared:
+            shared.update()
+        refresh([shared.bank for shared in self._shared], hidden.dtype)
         places = torch.arange(ids.numel(), device=ids.device) - _starts_by_token(layout, ids.numel())
         step = Pass(keys=layout, queries=layout, positions=_rotary(self._backbone, hidden, places), seed=draw_seed())
         for number in range(len(self._layers) - 1):

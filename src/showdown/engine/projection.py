@@ -98,7 +98,7 @@ def _switches(module: Any) -> tuple[Any, ...]:
 
 
 class SharedInput:
-    """Linear layers that read the same input; reads them again when an adapter is switched."""
+    """Linear layers that read the same input."""
 
     def __init__(self, modules: Sequence[nn.Module], *, keep_scales: bool = False) -> None:
         """Read the layers.
@@ -124,6 +124,11 @@ class SharedInput:
         self.adapted = [number for number, _ in adapted]
         self.bank = Bank([adapter for _, adapter in adapted])
 
+    def update(self) -> None:
+        """Read the layers again where an adapter was switched on or off."""
+        if self._state != [_switches(module) for module in self.modules]:
+            self._read()
+
     def group(self, *, seed: int, stream: int) -> "Group | None":
         """Return the layers for one forward pass, or None where they must be called as they are.
 
@@ -132,12 +137,10 @@ class SharedInput:
             stream: number of this input within the network: other masks than every other input's.
 
         """
-        if self._state != [_switches(module) for module in self.modules]:
-            self._read()
         return None if self.projections is None else Group(self, self.projections, seed=seed, stream=stream)
 
     def __call__(self, x: torch.Tensor, *, seed: int, stream: int) -> tuple[torch.Tensor, ...]:
-        """Return the output of each layer for x of shape (tokens, width)."""
+        """Return the output of each layer for x of shape (tokens, width); its bank must be fresh."""
         group = self.group(seed=seed, stream=stream)
         if group is None:
             return tuple(module(x) for module in self.modules)
@@ -173,10 +176,10 @@ class Group:
             outputs.append(functional.linear(x, projection.weight(x.dtype), None if bias is None else bias.to(x.dtype)))
         if not self.adapted:
             return outputs, None
-        downs, ups = self.bank.copies(x.dtype)
-        inner = lora.project_down(x, downs, self.dropout)
-        for number, u, up in zip(self.adapted, inner, ups, strict=True):
-            outputs[number].addmm_(u, up.t())
+        bank = self.bank
+        inner = lora.project_down(x, bank.downs, self.dropout)
+        for number, u, up, adapter in zip(self.adapted, inner, bank.ups, bank.adapters, strict=True):
+            outputs[number].addmm_(u, up.t(), alpha=adapter.scaling)
         return outputs, inner
 
     def gradients(
@@ -220,12 +223,13 @@ class Group:
         outputs: Sequence[torch.Tensor],
         found: dict[int, torch.Tensor],
     ) -> None:
-        downs, ups = self.bank.copies(inner.dtype)
+        bank = self.bank
         du = torch.empty_like(inner)
         for place, number in enumerate(self.adapted):
-            torch.mm(outputs[number], ups[place], out=du[place])
+            scaling = bank.adapters[place].scaling
+            torch.addmm(du[place], outputs[number], bank.ups[place], beta=0, alpha=scaling, out=du[place])
         if dx is not None:
-            lora.add_input_gradient_(dx, du, downs, self.dropout)
+            lora.add_input_gradient_(dx, du, bank.downs, self.dropout)
         if x is None:
             return
         down_gradients = lora.gradients_down(x, du, self.dropout)

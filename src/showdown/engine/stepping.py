@@ -169,7 +169,6 @@ class Stepper:
         stochastic = self._settings.rounding == "stochastic"
         seed = dropout_for(0.0, seed=self._seed, stream=self._places[name]) if stochastic else None
         update_(weight, step, scale, seed)
-        torch.autograd.graph.increment_version(parameter)  # copies in the compute type are made anew by it
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
         @torch.no_grad()
