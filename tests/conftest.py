@@ -1,0 +1,30 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Set before torch is imported: the tests' tensors are tiny, and threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+Pretrained = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
+    """Give the folder of a tiny pretrained model of a family, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            from tiny_pretrained import make_pretrained
+
+            made[name] = tmp_path_factory.mktemp(name, numbered=False)
+            make_pretrained(name, made[name])
+        return made[name]
+
+    return folder

@@ -1,0 +1,85 @@
+"""Imports point down, and nothing that runs code from a file is used: read from the sources, lazy imports included."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
+MAY_IMPORT = {
+    "__init__": {"api"},
+    "__main__": {"cli"},
+    "cli": {"api", "config", "runner", "report", "methods", "data"},
+    "api": {"config", "runner", "report", "data"},
+    "runner": {"training", "evaluation", "methods", "data", "measure", "models", "engine"},
+    "training": {"engine", "models", "measure"},
+    "evaluation": {"engine", "models"},
+    "engine": {"models"},
+    "methods": {"models"},
+    "report": {"verdict"},
+    "config": {"methods"},
+}
+"""Beside itself and core; what is not named here may import core alone."""
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return the parts of the package that a module imports anywhere, but for the type checker alone."""
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
+            names.append(node.value.partition(":")[0])  # `showdown.methods.lora:Lora`, imported by its name
+    return {name.split(".")[1] for name in names if name.startswith("showdown.")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    part = part_of(path)
+    allowed = MAY_IMPORT.get(part, set()) | ({part} if path.parent != PACKAGE else set())
+    allowed |= set() if part == "core" else {"core"}
+    assert imported(ast.parse(path.read_text(encoding="utf-8"))) <= allowed | ({"core"} if part == "core" else set())
+
+
+def test_the_direction_has_no_circle() -> None:
+    """What a part may import can never lead back to it."""
+
+    def below(part: str) -> set[str]:
+        return {deeper for lower in MAY_IMPORT.get(part, ()) for deeper in {lower, *below(lower)}}
+
+    assert all(part not in below(part) for part in MAY_IMPORT)
+
+
+FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "joblib.load", "numpy.load", "np.load"}
+FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_runs_code_from_a_file(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in FORBIDDEN_CALLS, f"line {node.lineno}"
+            for keyword in node.keywords:
+                if keyword.arg == "trust_remote_code":
+                    assert isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+                if keyword.arg == "shell":
+                    assert isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+            assert not {name.partition(".")[0] for name in names} & FORBIDDEN_MODULES, f"line {node.lineno}"
