@@ -130,20 +130,22 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
 
     """
     from showdown.data.audit import audit_rows, findings, lines
+    from showdown.data.divide import divide
     from showdown.data.inspection import deep_audit, deep_findings, deep_lines
     from showdown.data.listing import write_listing
-    from showdown.data.prepare import divide
     from showdown.data.rows import gather
+    from showdown.data.split import Partition
     from showdown.models.source import locate
     from showdown.models.tokens import count_tokens, load_tokenizer
 
     rows = gather(comparison.data)
-    partition, unsplittable = None, []
+    partitions: list[Partition] = []
+    unsplittable: list[str] = []
     try:
-        partition = divide(rows, comparison.data, comparison.protocol.split)
+        partitions = divide(rows, comparison.data, comparison.protocol.split)
     except UserError as error:
         unsplittable = [str(error)]
-    quick = audit_rows(rows, comparison.protocol.split, partition, allow_leakage=comparison.data.allow_leakage)
+    quick = audit_rows(rows, comparison.protocol.split, partitions, allow_leakage=comparison.data.allow_leakage)
     tokenizer = load_tokenizer(locate(comparison.model))
     deep = deep_audit(
         rows,

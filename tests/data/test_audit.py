@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from showdown.core.spec import DataSpec, SplitSpec
+from showdown.core.spec import DataSpec, SingleSplit
 from showdown.data.audit import audit_rows, findings, lines
 from showdown.data.inspection import deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing
@@ -32,7 +32,7 @@ def topics(rows: int, seed: int = 0) -> list[tuple[str, str]]:
 
 def test_clean_data_has_no_findings(tmp_path: Path) -> None:
     rows = gathered(tmp_path, topics(90))
-    audit = audit_rows(rows, SplitSpec(), None)
+    audit = audit_rows(rows, SingleSplit(), [])
     assert findings(audit) == []
     assert deep_findings(deep_audit(rows)) == []
     assert lines(audit)[0] == "90 rows read, 90 used"
@@ -49,7 +49,7 @@ def test_planted_findings(tmp_path: Path) -> None:
         ("lone words here", "z"),
     ]
     rows = gathered(tmp_path, planted)
-    audit = audit_rows(rows, SplitSpec(), None)
+    audit = audit_rows(rows, SingleSplit(), [])
     assert (audit.rows_in, audit.rows_used, audit.exact_copies, audit.near_copies, audit.clusters) == (95, 94, 2, 1, 91)
     assert [(conflict.rows, conflict.labels) for conflict in audit.two_labels] == [([2, 92], ["b", "c"])]
     said = "\n".join(findings(audit))
@@ -99,7 +99,7 @@ def test_short_long_and_rare(tmp_path: Path) -> None:
 def test_listing_holds_rows_and_no_text(tmp_path: Path) -> None:
     base = topics(60)
     rows = gathered(tmp_path, [*base, base[0], (base[1][0] + " tail", "=cmd"), ("", "a")])
-    audit = audit_rows(rows, SplitSpec(), None)
+    audit = audit_rows(rows, SingleSplit(), [])
     written = write_listing(tmp_path / "listing.csv", rows, audit, deep_audit(rows))
     with (tmp_path / "listing.csv").open(encoding="utf-8", newline="") as file:
         records = list(csv.DictReader(file))
@@ -119,7 +119,7 @@ def test_study_leak_is_worth_twenty_points() -> None:
     if not STUDY.exists():
         pytest.skip(f"the study's data is not at {STUDY}")
     rows = gather(DataSpec(source=str(STUDY), clean="study"))
-    audit = audit_rows(rows, SplitSpec(), None)
+    audit = audit_rows(rows, SingleSplit(), [])
     assert (audit.exact_copies, audit.clusters) == (796, 166)
     assert audit.if_split_by_rows is not None
     assert (audit.if_split_by_rows.test_copies, audit.if_split_by_rows.test_rows) == (137, 145)

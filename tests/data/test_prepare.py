@@ -8,14 +8,24 @@ from pathlib import Path
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.core.spec import DataSpec, SplitFiles, SplitSpec
+from showdown.core.spec import (
+    AutoSplit,
+    DataSpec,
+    GivenSplit,
+    KFoldSplit,
+    RepeatedSplit,
+    SingleSplit,
+    SplitFiles,
+)
 from showdown.data.prepare import (
     Prepared,
+    all_whole,
     is_whole,
     load_audit,
     load_labels,
     load_manifest,
     load_side,
+    partition_folder,
     prepare,
     write_prepared,
 )
@@ -42,7 +52,7 @@ def source(folder: Path, rows: list[tuple[str, str]], name: str = "rows.csv") ->
 def small(folder: Path, *, cleaning: str = "none") -> Prepared:
     rows = [(f"{odd} {word} text", label) for odd in ODD for word, label in (("first", "None"), ("second", "b"))]
     spec = DataSpec(source=source(folder, rows), clean=cleaning)  # type: ignore[arg-type]
-    return prepare(spec, SplitSpec())
+    return prepare(spec, SingleSplit())
 
 
 def test_folder_gives_back_what_was_prepared(tmp_path: Path) -> None:
@@ -63,7 +73,7 @@ def test_folder_gives_back_what_was_prepared(tmp_path: Path) -> None:
 
 def test_no_text_in_the_manifest(tmp_path: Path) -> None:
     rows = [(f"secret{index} words{index} here{index}", "ab"[index % 2]) for index in range(12)]
-    write_prepared(prepare(DataSpec(source=source(tmp_path, rows)), SplitSpec()), tmp_path / "out")
+    write_prepared(prepare(DataSpec(source=source(tmp_path, rows)), SingleSplit()), tmp_path / "out")
     assert "secret" not in (tmp_path / "out" / "manifest.json").read_text()
 
 
@@ -89,11 +99,11 @@ def test_damage_is_named(tmp_path: Path) -> None:
 def test_fingerprint_follows_texts_labels_and_partition(tmp_path: Path) -> None:
     rows = [(f"alpha{index} beta{index} gamma{index}", "ab"[index % 2]) for index in range(20)]
     path = source(tmp_path, rows)
-    same = prepare(DataSpec(source=path), SplitSpec()).fingerprint
-    assert same == prepare(DataSpec(source=path), SplitSpec()).fingerprint
-    others = {prepare(DataSpec(source=path), SplitSpec(seed=1)).fingerprint}
-    others.add(prepare(DataSpec(source=source(tmp_path, [("new words", "a"), *rows[1:]])), SplitSpec()).fingerprint)
-    others.add(prepare(DataSpec(source=source(tmp_path, [(rows[0][0], "b"), *rows[1:]])), SplitSpec()).fingerprint)
+    same = prepare(DataSpec(source=path), SingleSplit()).fingerprint
+    assert same == prepare(DataSpec(source=path), SingleSplit()).fingerprint
+    others = {prepare(DataSpec(source=path), SingleSplit(seed=1)).fingerprint}
+    others.add(prepare(DataSpec(source=source(tmp_path, [("new words", "a"), *rows[1:]])), SingleSplit()).fingerprint)
+    others.add(prepare(DataSpec(source=source(tmp_path, [(rows[0][0], "b"), *rows[1:]])), SingleSplit()).fingerprint)
     assert len(others | {same}) == 4
 
 
@@ -103,33 +113,33 @@ def test_given_files_count_rows_on(tmp_path: Path) -> None:
         name: source(tmp_path, [(f"{name} one", "a"), (f"{name} two more words", "b"), ("", "a")], f"{name}.csv")
         for name in names
     }
-    prepared = prepare(DataSpec(files=SplitFiles(**paths)), SplitSpec())
+    prepared = prepare(DataSpec(files=SplitFiles(**paths)), SingleSplit())
     assert [prepared.side(name).row_ids for name in names] == [(1, 2), (4, 5), (7, 8)]
     assert (prepared.audit.rows_in, prepared.audit.rows_used) == (9, 6)
     leaky = dict(paths, test=source(tmp_path, [("train one", "a"), ("test two", "b")], "leaky.csv"))
     with pytest.raises(UserError, match="1 of 2 test rows"):
-        prepare(DataSpec(files=SplitFiles(**leaky)), SplitSpec())
-    allowed = prepare(DataSpec(files=SplitFiles(**leaky), allow_leakage=True), SplitSpec())
+        prepare(DataSpec(files=SplitFiles(**leaky)), SingleSplit())
+    allowed = prepare(DataSpec(files=SplitFiles(**leaky), allow_leakage=True), SingleSplit())
     assert allowed.audit.across is not None
     assert allowed.audit.across.test_copies == 1
     assert any(line.startswith("LEAK") for line in allowed.notices)
     strange = dict(paths, test=source(tmp_path, [("test one", "a"), ("test two", "B")], "strange.csv"))
     with pytest.raises(UserError, match=r"label `B` \(row 2\) has no row in the training file"):
-        prepare(DataSpec(files=SplitFiles(**strange)), SplitSpec())
+        prepare(DataSpec(files=SplitFiles(**strange)), SingleSplit())
 
 
 def test_one_label_and_emptied_texts(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="only one label `a`; need at least 2"):
-        prepare(DataSpec(source=source(tmp_path, [("x", "a"), ("y", "a")])), SplitSpec())
+        prepare(DataSpec(source=source(tmp_path, [("x", "a"), ("y", "a")])), SingleSplit())
     rows = [(f"word{index} other{index}", "ab"[index % 2]) for index in range(8)]
-    prepared = prepare(DataSpec(source=source(tmp_path, [*rows, ("!!!", "a")]), clean="study"), SplitSpec())
+    prepared = prepare(DataSpec(source=source(tmp_path, [*rows, ("!!!", "a")]), clean="study"), SingleSplit())
     assert [(part.reason, part.rows) for part in prepared.audit.reported] == [("no text after cleaning `study`", [9])]
     assert any("row left out: no text after cleaning" in line for line in prepared.notices)
 
 
 def test_labels_that_look_alike_are_mentioned(tmp_path: Path) -> None:
     rows = [(f"word{index} other{index}", ["Java", "java ", "c"][index % 3]) for index in range(12)]
-    prepared = prepare(DataSpec(source=source(tmp_path, rows)), SplitSpec())
+    prepared = prepare(DataSpec(source=source(tmp_path, rows)), SingleSplit())
     assert any("labels `Java` and `java ` differ in case or spaces only" in line for line in prepared.notices)
 
 
@@ -137,7 +147,7 @@ def test_study_split_is_reproduced_to_the_row() -> None:
     if not SHARED.exists():
         pytest.skip(f"the study's data is not at {SHARED}")
     spec = DataSpec(source=str(SHARED / "resumes.csv"), clean="study", allow_leakage=True)
-    prepared = prepare(spec, SplitSpec())
+    prepared = prepare(spec, SingleSplit())
     for name, file_name in (("train", "train"), ("validation", "val"), ("test", "test")):
         with (SHARED / "seed_split" / f"{file_name}.csv").open(encoding="utf-8", newline="") as file:
             expected = [(row["text"], row["label"]) for row in csv.DictReader(file)]
@@ -157,13 +167,13 @@ def test_study_split_is_reproduced_to_the_row() -> None:
 def test_label_mapping_has_the_form_that_the_study_kept(tmp_path: Path) -> None:
     if not SHARED.exists():
         pytest.skip(f"the study's data is not at {SHARED}")
-    write_prepared(prepare(DataSpec(source=str(SHARED / "resumes.csv")), SplitSpec()), tmp_path / "out")
+    write_prepared(prepare(DataSpec(source=str(SHARED / "resumes.csv")), SingleSplit()), tmp_path / "out")
     ours = json.loads((tmp_path / "out" / "label_mapping.json").read_text(encoding="utf-8"))
     assert ours == json.loads((SHARED / "seed_split" / "label_mapping.json").read_text(encoding="utf-8"))
 
 
 def test_shipped_resumes_split_without_a_leak(tmp_path: Path) -> None:
-    prepared = prepare(DataSpec(), SplitSpec())
+    prepared = prepare(DataSpec(), SingleSplit())
     assert prepared.audit.across is not None
     assert not prepared.audit.across.crosses
     write_prepared(prepared, tmp_path / "out")
@@ -172,3 +182,84 @@ def test_shipped_resumes_split_without_a_leak(tmp_path: Path) -> None:
         {"train": 0.70, "validation": 0.15, "test": 0.15}, abs=0.02
     )
     assert set(Counter(prepared.side("test").targets)) == set(range(25))
+
+
+def plain(folder: Path, rows: int = 60) -> DataSpec:
+    """Different texts of three labels."""
+    return DataSpec(source=source(folder, [(f"one{row} two{row} three{row}", "abc"[row % 3]) for row in range(rows)]))
+
+
+def test_folds_are_written_each_and_read_back(tmp_path: Path) -> None:
+    data, out = plain(tmp_path), tmp_path / "processed"
+    prepared = prepare(data, KFoldSplit(folds=3))
+    assert len(prepared.partitions) == 3
+    assert not all_whole(prepared, out)
+    write_prepared(prepared, out)
+    assert all_whole(prepared, out)
+    assert sorted(path.name for path in out.iterdir()) == ["partition-0", "partition-1", "partition-2"]
+    tested: list[int] = []
+    for number in range(3):
+        place = partition_folder(out, number, 3)
+        assert all(load_side(place, name) == prepared.side(name, number) for name in ("train", "validation", "test"))
+        tested += load_side(place, "test").row_ids
+    assert sorted(tested) == list(range(1, 61))
+    (out / "partition-1" / "test.jsonl").unlink()
+    assert not all_whole(prepared, out)
+
+
+def test_another_kind_of_split_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    data, out = plain(tmp_path), tmp_path / "processed"
+    for split in (KFoldSplit(folds=4), SingleSplit(), RepeatedSplit(repeats=2)):
+        prepared = prepare(data, split)
+        assert not all_whole(prepared, out)
+        write_prepared(prepared, out)
+        assert all_whole(prepared, out)
+        files = 8 * len(prepared.partitions)
+        assert sum(path.is_file() for path in out.rglob("*")) == files
+
+
+def test_audit_and_fingerprint_cover_all_partitions(tmp_path: Path) -> None:
+    data = plain(tmp_path)
+    folds, more = prepare(data, KFoldSplit(folds=3)), prepare(data, KFoldSplit(folds=4))
+    repeated, longer = prepare(data, RepeatedSplit(repeats=2)), prepare(data, RepeatedSplit(repeats=3))
+    assert len({found.fingerprint for found in (folds, more, repeated, longer)}) == 4
+    assert repeated.partitions == longer.partitions[:2]
+    assert len(set(longer.partitions)) == 3
+    across = folds.audit.across
+    assert across is not None
+    assert (across.partitions, across.test_rows, across.crosses) == (3, 60, False)
+    assert "Copies across the splits: none" in folds.notices
+
+
+def test_auto_cross_validates_few_different_texts(tmp_path: Path) -> None:
+    few = prepare(plain(tmp_path), AutoSplit(seed=3))
+    assert few.split == KFoldSplit(seed=3)
+    assert any("5-fold cross-validation" in line and "60 different texts" in line for line in few.notices)
+    many = prepare(plain(tmp_path, rows=2000), AutoSplit(seed=3))
+    assert many.split == SingleSplit(seed=3)
+    assert any(line.startswith("One split, 70% training") for line in many.notices)
+    copies = [(f"one{row % 60} two{row % 60} three{row % 60}", "abc"[row % 3]) for row in range(2400)]
+    assert prepare(DataSpec(source=source(tmp_path, copies)), AutoSplit()).split.kind == "kfold"
+
+
+def test_auto_takes_given_files(tmp_path: Path) -> None:
+    paths = {
+        name: source(tmp_path, [(f"{name} one", "a"), (f"{name} two more words", "b")], f"{name}.csv")
+        for name in ("train", "validation", "test")
+    }
+    prepared = prepare(DataSpec(files=SplitFiles(**paths)), AutoSplit())
+    assert prepared.split == GivenSplit()
+    assert "Split: the given files" in prepared.notices
+
+
+def test_leak_is_counted_over_all_folds(tmp_path: Path) -> None:
+    rows = [(f"one{row % 30} two{row % 30} three{row % 30}", "abc"[row % 3]) for row in range(120)]
+    path = source(tmp_path, rows)
+    leaky = prepare(DataSpec(source=path, allow_leakage=True), KFoldSplit())
+    assert leaky.audit.across is not None
+    assert leaky.audit.across.test_rows == 120
+    assert leaky.audit.across.test_copies > 100
+    assert any(line.startswith("LEAK") for line in leaky.notices)
+    clean = prepare(DataSpec(source=path), KFoldSplit())
+    assert clean.audit.across is not None
+    assert not clean.audit.across.crosses

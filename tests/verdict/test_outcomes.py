@@ -19,8 +19,9 @@ def test_rows_are_sorted_and_seeds_stacked(built):
 def test_folds_are_pooled_and_repeats_are_not(built):
     built.run("folds", [0], [0], rows=[1], partition=0)
     built.run("folds", [1], [0], rows=[2], partition=1)
-    built.run("repeats", [0, 0], [0, 0], rows=[1, 2], partition=0)
-    built.run("repeats", [0, 1], [0, 0], rows=[2, 3], partition=1)
+    repeated = {"split": {"kind": "repeated"}}
+    built.run("repeats", [0, 0], [0, 0], rows=[1, 2], partition=0, protocol=repeated)
+    built.run("repeats", [0, 1], [0, 0], rows=[2, 3], partition=1, protocol=repeated)
     found = load_outcomes(built.results, built.folder)
     assert found["folds"].parts[0].correct.tolist() == [[1.0, 0.0]]
     assert not found["folds"].repeated

@@ -117,14 +117,17 @@ def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str
     fault = error.errors(include_url=False)[0]
     location = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
-        inside = _model_at(model, location[:-1])
-        known = inside.model_fields if inside else {}
+        forms, keys = _walk(model, location[:-1])
+        known = forms[0].model_fields if len(forms) == 1 else {}
         near = suggestion(location[-1], known) or suggestion(location[-1], _every_key(Comparison))
-        where = ".".join([*section, *location[:-1]])
+        where = ".".join([*section, *keys])
         place = f" in `{where}`" if where else ""
         return f"`{location[-1]}` unknown{place}{near or '; known are ' + ', '.join(known)}"
-    where = ".".join([*section, *(part for part in location if part not in ("all-linear", "list[str]"))])
-    given = "" if fault["type"] == "missing" else f" (given: {_short(fault['input'])})"
+    keys = [part for part in _walk(model, location)[1] if part not in ("all-linear", "list[str]")]
+    where = ".".join([*section, *keys])
+    given = (
+        "" if fault["type"] == "missing" or isinstance(fault["input"], dict) else f" (given: {_short(fault['input'])})"
+    )
     message = fault["msg"].removeprefix("Value error, ")
     return f"`{where}`: {message[:1].lower()}{message[1:]}{given}" if where else message
 
@@ -134,27 +137,35 @@ def _short(value: Any) -> str:
     return said if len(said) <= 60 else said[:57] + "..."
 
 
-def _model_at(model: type[BaseModel], location: Sequence[str]) -> type[BaseModel] | None:
+def _walk(model: type[BaseModel], location: Sequence[str]) -> tuple[list[type[BaseModel]], list[str]]:
+    """Follow a place through the models.
+
+    Returns:
+        The forms that a value there may have, and the place as a person writes it, without the names of forms.
+
+    """
+    forms, keys = [model], []
     for part in location:
-        field = model.model_fields.get(part)
-        if field is None:
-            return None
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = next((one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel)), None)
-        if inner is None:
-            return None
-        model = inner
-    return model
+        if len(forms) > 1:
+            forms = [form for form in forms if form.model_fields["kind"].default == part]
+            continue
+        keys.append(part)
+        field = forms[0].model_fields.get(part) if forms else None
+        forms = _models_in(field.annotation) if field else []
+    return forms, keys
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
 
 
 def _every_key(model: type[BaseModel]) -> list[str]:
     """All keys of a comparison and of the methods' settings, for a hint across sections."""
     keys: list[str] = []
     for name, field in model.model_fields.items():
-        keys.append(name)
-        inner = _model_at(model, [name])
-        if inner is not None and field is not None:
-            keys += _every_key(inner)
+        keys += [name, *(key for inner in _models_in(field.annotation) for key in _every_key(inner))]
     if model is Comparison:
         keys += [key for method in METHODS for key in method_class(method).Settings.model_fields]
     return keys

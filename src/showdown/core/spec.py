@@ -6,9 +6,10 @@ Every model forbids unknown keys and is frozen: what was hashed is what runs.
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
@@ -61,14 +62,31 @@ class DataSpec(Strict):
     """Let copies cross the split. The result then says so everywhere."""
 
 
-class SplitSpec(Strict):
-    """How rows are divided. Duplicate clusters stay on one side in every kind."""
+class _Split(Strict):
+    """What every kind of split has."""
 
-    kind: Literal["single"] = "single"
+    seed: int = 42
+    """Draws the clusters onto the sides; the seeds of the runs do not touch it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_settings(cls, written: Any) -> Any:
+        """Name the kind that a setting of another kind belongs to."""
+        if isinstance(written, dict):
+            kind = cls.model_fields["kind"].default
+            for key in written:
+                owners = [name for name, other in SPLIT_KINDS.items() if key in other.model_fields]
+                if owners and kind not in owners:
+                    raise ValueError(f"`{key}` is no setting of kind `{kind}`; it belongs to kind {_either(owners)}")
+        return written
+
+
+class _Shares(_Split):
+    """Shares of the rows; they add up to 1."""
+
     train: Fraction = 0.70
     validation: Fraction = 0.15
     test: Fraction = 0.15
-    seed: int = 42
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -77,10 +95,82 @@ class SplitSpec(Strict):
         return self
 
 
+class SingleSplit(_Shares):
+    """One split."""
+
+    kind: Literal["single"] = "single"
+
+
+class RepeatedSplit(_Shares):
+    """Several random splits, whose test rows may overlap."""
+
+    kind: Literal["repeated"] = "repeated"
+    repeats: int = Field(default=5, ge=2)
+
+
+class KFoldSplit(_Split):
+    """Cross-validation: each fold is the test side once, so that every row is tested exactly once."""
+
+    kind: Literal["kfold"] = "kfold"
+    folds: int = Field(default=5, ge=2)
+    validation: Fraction = 0.15
+    """Share of all rows, cut anew from the training rows of each fold."""
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Self:
+        if self.validation + 1 / self.folds > 0.9:
+            raise ValueError(f"validation and one of {self.folds} folds leave under a tenth of the rows for training")
+        return self
+
+
+class GivenSplit(_Split):
+    """The split files of `data.files`; the seed draws the subsets of a learning curve alone."""
+
+    kind: Literal["given"] = "given"
+
+
+class AutoSplit(_Split):
+    """The given split files where there are any, else `kfold` for few different rows and `single` for many."""
+
+    kind: Literal["auto"] = "auto"
+
+
+SPLIT_KINDS: dict[str, type[_Split]] = {
+    "auto": AutoSplit,
+    "single": SingleSplit,
+    "kfold": KFoldSplit,
+    "repeated": RepeatedSplit,
+    "given": GivenSplit,
+}
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def _kind_of(written: Any) -> Any:
+    return written.get("kind", "auto") if isinstance(written, dict) else getattr(written, "kind", None)
+
+
+SplitSpec = Annotated[
+    Annotated[AutoSplit, Tag("auto")]
+    | Annotated[SingleSplit, Tag("single")]
+    | Annotated[KFoldSplit, Tag("kfold")]
+    | Annotated[RepeatedSplit, Tag("repeated")]
+    | Annotated[GivenSplit, Tag("given")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="split_kind",
+        custom_error_message="a split is a mapping whose `kind` is auto, single, kfold, repeated or given",
+    ),
+]
+"""How rows are divided, by `kind`. Duplicate clusters stay on one side in every kind."""
+
+
 class SharedProtocol(Strict):
     """What is equal for every method of a comparison. A method may differ only in its own settings."""
 
-    split: SplitSpec = SplitSpec()
+    split: SplitSpec = AutoSplit()
     epochs: int = Field(default=3, ge=1)
     effective_batch_rows: int = Field(default=16, ge=1)
     """Rows behind one optimiser step, whatever the micro-batch."""
@@ -115,6 +205,15 @@ class Comparison(Strict):
     seeds: list[int] = Field(default=[0], min_length=1)
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
+
+    @model_validator(mode="after")
+    def _one_source_of_the_split(self) -> Self:
+        kind = self.protocol.split.kind
+        if self.data.files is not None and kind not in ("auto", "given"):
+            raise ValueError(f"`data.files` gives the split: drop `protocol.split.kind: {kind}`, or give `data.source`")
+        if self.data.files is None and kind == "given":
+            raise ValueError("`protocol.split.kind: given` needs `data.files` with train, validation and test")
+        return self
 
 
 class RunSpec(Strict):

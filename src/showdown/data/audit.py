@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from showdown.core.errors import UserError
 from showdown.core.spec import SplitSpec, Strict
+from showdown.data.divide import single_of
 from showdown.data.rows import Rows
 from showdown.data.split import MIN_CLUSTERS, Crossing, Partition, split_by_rows
 from showdown.data.tables import count, row_list, shown
@@ -28,8 +29,9 @@ class TwoLabels(Strict):
 
 
 class Leak(Strict):
-    """Copies across a split, in rows."""
+    """Copies across a split, in rows; with several partitions the sums over them."""
 
+    partitions: int = 1
     train_rows: int
     validation_rows: int
     test_rows: int
@@ -80,8 +82,8 @@ class Audit(Strict):
     allow_leakage: bool
 
 
-def audit_rows(rows: Rows, spec: SplitSpec, partition: Partition | None, *, allow_leakage: bool = False) -> Audit:
-    """Audit rows and, where there is one, their partition."""
+def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, allow_leakage: bool = False) -> Audit:
+    """Audit rows and their partitions; none where the data cannot be split."""
     return Audit(
         rows_in=rows.rows_in,
         rows_used=len(rows.texts),
@@ -92,21 +94,22 @@ def audit_rows(rows: Rows, spec: SplitSpec, partition: Partition | None, *, allo
         labels=_label_counts(rows),
         two_labels=_two_labels(rows),
         if_split_by_rows=_leak_by_rows(rows, spec),
-        across=None if partition is None else leak(partition, rows.clusters),
+        across=leak(partitions, rows.clusters) if partitions else None,
         allow_leakage=allow_leakage,
     )
 
 
-def leak(partition: Partition, clusters: Sequence[int]) -> Leak:
-    """Count the copies across a partition."""
-    crossing: Crossing = partition.crossing(clusters)
+def leak(partitions: Sequence[Partition], clusters: Sequence[int]) -> Leak:
+    """Count the copies across partitions, summed over them."""
+    crossings: list[Crossing] = [partition.crossing(clusters) for partition in partitions]
     return Leak(
-        train_rows=len(partition.train),
-        validation_rows=len(partition.validation),
-        test_rows=len(partition.test),
-        validation_copies=crossing.validation_of_train,
-        test_copies=crossing.test_of_train,
-        test_copies_of_validation=crossing.test_of_validation,
+        partitions=len(partitions),
+        train_rows=sum(len(partition.train) for partition in partitions),
+        validation_rows=sum(len(partition.validation) for partition in partitions),
+        test_rows=sum(len(partition.test) for partition in partitions),
+        validation_copies=sum(crossing.validation_of_train for crossing in crossings),
+        test_copies=sum(crossing.test_of_train for crossing in crossings),
+        test_copies_of_validation=sum(crossing.test_of_validation for crossing in crossings),
     )
 
 
@@ -180,7 +183,7 @@ def _two_labels_line(conflicts: Sequence[TwoLabels]) -> str:
 
 def _across_line(across: Leak) -> str:
     if not across.crosses:
-        return "Copies across the split: none"
+        return "Copies across the split: none" if across.partitions == 1 else "Copies across the splits: none"
     of_validation = (
         f", {across.test_copies_of_validation:,} of validation rows" if across.test_copies_of_validation else ""
     )
@@ -230,6 +233,6 @@ def _two_labels(rows: Rows) -> list[TwoLabels]:
 
 def _leak_by_rows(rows: Rows, spec: SplitSpec) -> Leak | None:
     try:
-        return leak(split_by_rows(rows.label_of_rows, spec), rows.clusters)
+        return leak([split_by_rows(rows.label_of_rows, single_of(spec))], rows.clusters)
     except UserError:
         return None

@@ -14,8 +14,9 @@ from showdown.core.files import write_folder
 from showdown.core.method import LabelledTexts
 from showdown.core.spec import DataSpec, SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
+from showdown.data.divide import divide, settled, split_line
 from showdown.data.rows import Rows, gather
-from showdown.data.split import SIDES, Partition, given_partition, split_by_rows, split_rows
+from showdown.data.split import SIDES, Partition
 
 MANIFEST = "manifest.json"
 MAPPING = "label_mapping.json"
@@ -28,10 +29,13 @@ class Prepared:
     """Data as every method of a comparison gets it."""
 
     rows: Rows
-    partition: Partition
+    split: SplitSpec
+    """How the rows are divided, `auto` replaced by what it comes to."""
+    partitions: tuple[Partition, ...]
+    """One, or one for each fold or repeat."""
     audit: Audit
     fingerprint: str
-    """SHA-256 over the cleaned texts, their labels and the partition."""
+    """SHA-256 over the cleaned texts, their labels and the partitions."""
     notices: tuple[str, ...]
     """What a user must see: what was guessed, left out, found, one line each."""
 
@@ -40,9 +44,9 @@ class Prepared:
         """All labels, sorted."""
         return self.rows.labels
 
-    def side(self, name: str) -> LabelledTexts:
-        """Return the rows of `train`, `validation` or `test`."""
-        indices = self.partition.sides[name]
+    def side(self, name: str, partition: int = 0) -> LabelledTexts:
+        """Return the rows of `train`, `validation` or `test` of a partition."""
+        indices = self.partitions[partition].sides[name]
         return LabelledTexts(
             texts=tuple(self.rows.texts[index] for index in indices),
             targets=tuple(self.rows.targets[index] for index in indices),
@@ -61,62 +65,74 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
 
     """
     rows = gather(data)
-    partition = divide(rows, data, protocol_split)
-    audit = audit_rows(rows, protocol_split, partition, allow_leakage=data.allow_leakage)
+    split = settled(rows, data, protocol_split)
+    partitions = tuple(divide(rows, data, split))
+    audit = audit_rows(rows, split, partitions, allow_leakage=data.allow_leakage)
     return Prepared(
         rows=rows,
-        partition=partition,
+        split=split,
+        partitions=partitions,
         audit=audit,
-        fingerprint=_fingerprint(rows, partition),
-        notices=(*rows.notices, *lines(audit)),
+        fingerprint=_fingerprint(rows, partitions),
+        notices=(*rows.notices, *lines(audit), split_line(protocol_split, split, audit.clusters)),
     )
 
 
-def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> Partition:
-    """Return the partition that the specification asks for.
-
-    Raises:
-        UserError: for a label too rare to split, or copies across given files.
-
-    """
-    if data.files is not None:
-        return given_partition(rows.sides, rows.clusters, allow_leakage=data.allow_leakage)
-    if data.allow_leakage:
-        return split_by_rows(rows.label_of_rows, spec)
-    return split_rows(rows.label_of_rows, rows.clusters, spec)
+def partition_folder(folder: Path, partition: int, count: int) -> Path:
+    """Return where one of `count` partitions is: directly in the folder of the only one, else in `partition-K`."""
+    return folder if count == 1 else folder / f"partition-{partition}"
 
 
 def write_prepared(prepared: Prepared, folder: Path) -> None:
-    """Make `folder` hold the three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`, all at once.
+    """Make `folder` hold all partitions at once, each in its `partition_folder`.
 
-    Columns are `text`, `label`, `row` (1-based row of the source) and `cluster`; cells are exact. The manifest holds
-    counts, the audit, the fingerprint and the SHA-256 of every other file, and no text.
+    Each has its three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`. Columns are `text`,
+    `label`, `row` (1-based row of the source) and `cluster`; cells are exact. The manifest holds counts, the audit,
+    the fingerprint and the SHA-256 of every other file, and no text.
 
     Raises:
         UserError: when the disk is full.
 
     """
+    count = len(prepared.partitions)
+
+    def fill(partial: Path) -> None:
+        for number in range(count):
+            place = partition_folder(partial, number, count)
+            place.mkdir(exist_ok=True)
+            for name, content in _contents(prepared, number).items():
+                (place / name).write_bytes(content)
+
+    write_folder(folder, fill)
+
+
+def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
+    """Return the files of a partition by name."""
     files = {MAPPING: _mapping(prepared.labels)}
     for name in SIDES:
-        records = _records(prepared.side(name), prepared.labels)
+        records = _records(prepared.side(name, partition), prepared.labels)
         files[f"{name}.csv"] = _csv(records)
         files[f"{name}.jsonl"] = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     contents = {name: text.encode("utf-8") for name, text in files.items()}
     manifest = {
         "fingerprint": prepared.fingerprint,
-        "rows": {name: len(indices) for name, indices in prepared.partition.sides.items()},
+        "partition": partition,
+        "partitions": len(prepared.partitions),
+        "rows": {name: len(indices) for name, indices in prepared.partitions[partition].sides.items()},
         "labels": list(prepared.labels),
         "notices": list(prepared.notices),
         "audit": prepared.audit.model_dump(mode="json"),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     contents[MANIFEST] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    return contents
 
-    def fill(partial: Path) -> None:
-        for name, content in contents.items():
-            (partial / name).write_bytes(content)
 
-    write_folder(folder, fill)
+def all_whole(prepared: Prepared, folder: Path) -> bool:
+    """Return whether `write_prepared` wrote these very partitions into the folder, and all of it is unharmed."""
+    count = len(prepared.partitions)
+    places = [partition_folder(folder, number, count) for number in range(count)]
+    return all(is_whole(place, prepared.fingerprint) for place in places)
 
 
 def is_whole(folder: Path, fingerprint: str | None = None) -> bool:
@@ -202,11 +218,12 @@ def _damaged(folder: Path, name: str) -> UserError:
     return UserError(f"{folder / name} is missing or damaged; remove {folder} and run the same command again")
 
 
-def _fingerprint(rows: Rows, partition: Partition) -> str:
+def _fingerprint(rows: Rows, partitions: Sequence[Partition]) -> str:
     digest = hashlib.sha256(json.dumps(list(rows.labels)).encode())
-    for name, indices in partition.sides.items():
-        for index in indices:
-            digest.update(json.dumps([name, rows.texts[index], rows.targets[index]]).encode() + b"\n")
+    for partition in partitions:
+        for name, indices in partition.sides.items():
+            for index in indices:
+                digest.update(json.dumps([name, rows.texts[index], rows.targets[index]]).encode() + b"\n")
     return digest.hexdigest()
 
 

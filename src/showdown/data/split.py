@@ -1,4 +1,4 @@
-"""Division into training, validation and test rows, with every duplicate cluster on one side."""
+"""Divisions into training, validation and test rows, with every duplicate cluster on one side."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.errors import UserError
-from showdown.core.spec import SplitSpec
+from showdown.core.spec import KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.tables import count, shown
 
 SIDES = ("train", "validation", "test")
@@ -61,7 +61,7 @@ class Partition:
         )
 
 
-def split_rows(labels: Sequence[str], clusters: Sequence[int], spec: SplitSpec) -> Partition:
+def split_rows(labels: Sequence[str], clusters: Sequence[int], spec: SingleSplit) -> Partition:
     """Split stratified by label, clusters whole, the same way for the same seed. Every side gets every label.
 
     A cluster counts for the label that most of its rows have. Label after label, its clusters are drawn in random
@@ -76,30 +76,97 @@ def split_rows(labels: Sequence[str], clusters: Sequence[int], spec: SplitSpec) 
         UserError: when a label has fewer than 3 clusters.
 
     """
-    members: dict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(clusters):
-        members[cluster].append(index)
-    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted(set(labels))}
-    for rows in members.values():
-        by_label[_majority([labels[index] for index in rows])].append(rows)
-    refuse_rare(labels, {label: len(groups) for label, groups in by_label.items()})
+    groups = _clusters_by_label(labels, clusters, range(len(labels)))
+    refuse_rare(labels, {label: len(found) for label, found in groups.items()})
     fractions = np.array([spec.train, spec.validation, spec.test])
-    generator = np.random.default_rng(spec.seed % 2**64)
-    owed = np.zeros(3)
-    assigned: list[list[int]] = [[], [], []]
-    for groups in by_label.values():
-        sizes = np.array([len(rows) for rows in groups])
-        limit = max(1.0, _CARRIED_SHARE * float(sizes.sum()))
-        quotas = fractions * sizes.sum() + np.clip(owed, -limit, limit)
-        sides = _draw(sizes, quotas, generator)
-        owed += fractions * sizes.sum() - np.bincount(sides, weights=sizes, minlength=3)
-        for rows, side in zip(groups, sides, strict=True):
-            assigned[side].extend(rows)
-    train, validation, test = (tuple(sorted(rows)) for rows in assigned)
+    train, validation, test = _allot(groups, fractions, np.random.default_rng(spec.seed % 2**64))
     return Partition(train=train, validation=validation, test=test)
 
 
-def split_by_rows(labels: Sequence[str], spec: SplitSpec) -> Partition:
+def kfold(labels: Sequence[str], clusters: Sequence[int], spec: KFoldSplit) -> list[Partition]:
+    """Return a partition a fold: the fold is the test side, validation rows are cut from the rest.
+
+    Folds are drawn as `split_rows` draws sides. Every row is tested exactly once. A label with fewer clusters than
+    there are folds has no test row in some; every label has training rows in all.
+
+    Args:
+        labels: the label of each row.
+        clusters: the duplicate cluster of each row.
+        spec: how many folds, the share of validation rows and the seed.
+
+    Raises:
+        UserError: when a label has fewer than 3 clusters, or a side of a fold would be empty.
+
+    """
+    groups = _clusters_by_label(labels, clusters, range(len(labels)))
+    refuse_rare(labels, {label: len(found) for label, found in groups.items()})
+    seed = spec.seed % 2**64
+    folds = _allot(groups, np.full(spec.folds, 1 / spec.folds), np.random.default_rng(seed))
+    partitions = [
+        _fold(labels, clusters, spec, np.random.default_rng([seed, number]), test) for number, test in enumerate(folds)
+    ]
+    if not all(all(partition.sides.values()) for partition in partitions):
+        raise UserError(
+            f"{count(len(set(clusters)), 'different text')} cannot make {spec.folds} folds with validation rows; change"
+            " `protocol.split.folds`, add rows, or set `protocol.split.kind: single`"
+        )
+    return partitions
+
+
+def _fold(
+    labels: Sequence[str],
+    clusters: Sequence[int],
+    spec: KFoldSplit,
+    generator: np.random.Generator,
+    test: tuple[int, ...],
+) -> Partition:
+    """Cut the validation rows of a fold; a label's only cluster outside the test side is for training."""
+    tested = set(test)
+    rest = [index for index in range(len(labels)) if index not in tested]
+    groups = _clusters_by_label(labels, clusters, rest)
+    lone = [index for found in groups.values() if len(found) == 1 for index in found[0]]
+    share = spec.validation * len(labels) / len(rest)
+    cut = {label: found for label, found in groups.items() if len(found) > 1}
+    train, validation = _allot(cut, np.array([1.0 - share, share]), generator)
+    return Partition(train=tuple(sorted([*train, *lone])), validation=validation, test=test)
+
+
+def repeat_seeds(spec: RepeatedSplit) -> list[int]:
+    """Return the seed of each repeat; with more repeats the first ones stay as they are."""
+    return [int(seed) for seed in np.random.SeedSequence(spec.seed % 2**64).generate_state(spec.repeats)]
+
+
+def _clusters_by_label(
+    labels: Sequence[str], clusters: Sequence[int], rows: Sequence[int]
+) -> dict[str, list[list[int]]]:
+    """Return the rows of each cluster under the label that most of them have; labels sorted."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for index in rows:
+        members[clusters[index]].append(index)
+    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted({labels[index] for index in rows})}
+    for found in members.values():
+        by_label[_majority([labels[index] for index in found])].append(found)
+    return by_label
+
+
+def _allot(
+    groups: Mapping[str, Sequence[Sequence[int]]], fractions: Floats, generator: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Allot each label's clusters to as many sides as there are fractions; return the rows of each, sorted."""
+    owed = np.zeros(len(fractions))
+    assigned: list[list[int]] = [[] for _ in fractions]
+    for found in groups.values():
+        sizes = np.array([len(rows) for rows in found], dtype=np.int64)
+        limit = max(1.0, _CARRIED_SHARE * float(sizes.sum()))
+        quotas = fractions * sizes.sum() + np.clip(owed, -limit, limit)
+        sides = _draw(sizes, quotas, generator)
+        owed += fractions * sizes.sum() - np.bincount(sides, weights=sizes, minlength=len(fractions))
+        for rows, side in zip(found, sides, strict=True):
+            assigned[side].extend(rows)
+    return [tuple(sorted(rows)) for rows in assigned]
+
+
+def split_by_rows(labels: Sequence[str], spec: SingleSplit) -> Partition:
     """Split stratified by label without a look at copies: scikit-learn's `train_test_split` twice, as the study did.
 
     Sides are in the order in which scikit-learn gives them. Where a label is too rare for it, `split_rows` does the
@@ -187,19 +254,20 @@ def _draw(sizes: npt.NDArray[np.int64], quotas: Floats, generator: np.random.Gen
     best, best_misfit = np.zeros(len(sizes), dtype=np.int64), np.inf
     for _ in range(draws):
         sides = _assign(sizes, quotas, generator.permutation(len(sizes)))
-        misfit = float(np.sum((np.bincount(sides, weights=sizes, minlength=3) - quotas) ** 2))
+        misfit = float(np.sum((np.bincount(sides, weights=sizes, minlength=len(quotas)) - quotas) ** 2))
         if misfit < best_misfit:
             best, best_misfit = sides, misfit
     return best
 
 
 def _assign(sizes: npt.NDArray[np.int64], quotas: Floats, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Put each cluster, in this order, on the side that lacks most rows; no side stays empty."""
+    """Put each cluster, in this order, on the side that lacks most rows; no side stays empty where they suffice."""
     lacking = [float(quota) for quota in quotas]
-    empty = {0, 1, 2}
+    every = range(len(lacking))
+    empty = set(every)
     sides = np.zeros(len(sizes), dtype=np.int64)
     for done, cluster in enumerate(order):
-        open_sides = empty if len(order) - done <= len(empty) else (0, 1, 2)
+        open_sides = empty if len(order) - done <= len(empty) else every
         side = max(open_sides, key=lambda candidate: (lacking[candidate], -candidate))
         sides[cluster] = side
         lacking[side] -= float(sizes[cluster])

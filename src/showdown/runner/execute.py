@@ -9,7 +9,7 @@ from typing import Any
 from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.spec import Comparison, RunSpec
-from showdown.data.prepare import Prepared, is_whole, prepare, write_prepared
+from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
 from showdown.methods.table import method_class
 from showdown.models.source import pin
 from showdown.runner.display import Display
@@ -47,11 +47,11 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
     display.data(prepared.notices)
-    specs = plan(comparison, model, prepared.fingerprint)
+    specs = plan(comparison, model, prepared)
     with store.lock() as lock:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))
-        if not is_whole(store.processed_folder(0), prepared.fingerprint):
-            write_prepared(prepared, store.processed_folder(0))
+        if not all_whole(prepared, store.processed_folder):
+            write_prepared(prepared, store.processed_folder)
         with Workers(lock) as workers:
             scene = _Scene(store=store, comparison=comparison, prepared=prepared, workers=workers, display=display)
             return _run_all(scene, specs)
@@ -59,11 +59,13 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
 
 def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     records = {spec.run_id: _finished(scene, spec) for spec in specs}
-    scene.display.plan([(spec.name, spec.seed) for spec in specs], sum(value is not None for value in records.values()))
+    scene.display.plan(
+        [(_said(scene, spec), spec.seed) for spec in specs], sum(value is not None for value in records.values())
+    )
     try:
         for number, spec in enumerate(specs, start=1):
             if records[spec.run_id] is None:
-                scene.display.start(number, spec.name, spec.seed)
+                scene.display.start(number, _said(scene, spec), spec.seed)
                 records[spec.run_id] = _run_one(scene, spec)
                 _prune_models(scene, [record for record in records.values() if record])
                 _write_results(scene, specs, records)
@@ -71,6 +73,13 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     finally:
         results = _write_results(scene, specs, records)
     return results
+
+
+def _said(scene: _Scene, spec: RunSpec) -> str:
+    """Name a run for the display: its row, and where there are several, its fold or repeat."""
+    count = len(scene.prepared.partitions)
+    part = "fold" if scene.prepared.split.kind == "kfold" else "repeat"
+    return spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
 
 
 def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
@@ -81,6 +90,8 @@ def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, R
             "fingerprint": scene.prepared.fingerprint,
             "labels": list(scene.prepared.labels),
             "allow_leakage": scene.comparison.data.allow_leakage,
+            "split": scene.prepared.split.model_dump(mode="json"),
+            "partitions": len(scene.prepared.partitions),
             "audit": scene.prepared.audit.model_dump(mode="json"),
         },
         runs=[
@@ -104,7 +115,7 @@ def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
     folder = scene.store.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
-    processed = scene.store.processed_folder(spec.partition)
+    processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
     error = None
     if not _trained(scene, folder):
         error = scene.workers.run_stage("train", folder, processed, scene.display.event)

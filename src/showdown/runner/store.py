@@ -3,6 +3,7 @@
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          what was asked for, defaults filled in
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
+                             (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
                 train.json   what training yielded; committed after the artefact
                 artifact/    the saved model
@@ -33,11 +34,7 @@ class Store:
         self.results_file = root / "results.json"
         self.comparison_file = root / "comparison.json"
         self.runs_folder = root / "runs"
-
-    def processed_folder(self, partition: int) -> Path:
-        """Where the rows of a partition are; with a single split directly under `data/processed`."""
-        folder = self.root / "data" / "processed"
-        return folder if partition == 0 else folder / f"partition-{partition}"
+        self.processed_folder = root / "data" / "processed"
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run's files are."""

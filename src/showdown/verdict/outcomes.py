@@ -61,7 +61,7 @@ class RowOutcomes:
     seeds: int
     """Seeds in each part."""
     test_over_train: float
-    """Test rows for each training row: the correction of Nadeau and Bengio for repeated splits needs it."""
+    """Test rows for each training row: the correction of Nadeau and Bengio for repeated splits needs it; else 0."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -118,7 +118,7 @@ def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, i
         method=runs[0].method,
         parts=_pooled(by_partition),
         seeds=len(complete),
-        test_over_train=split.test / split.train,
+        test_over_train=split.test / split.train if split.kind == "repeated" else 0.0,
         notes=tuple(notes),
     )
 
