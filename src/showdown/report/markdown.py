@@ -1,9 +1,13 @@
 """The report as Markdown, for a README or an issue."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from showdown.core.files import write_text
-from showdown.core.record import Results
+from showdown.core.record import Results, RunRecord
+from showdown.core.spec import KFoldSplit
+from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
 from showdown.verdict.model import Verdict
 
@@ -50,19 +54,31 @@ def _grid(headings: list[str], rows: list[list[str]]) -> str:
 
 
 def _by_label(results: Results) -> str:
-    done = {run.name: run for run in results.runs if run.status == "completed"}
+    """Return F1 of each label over all rows that a seed tested, the mean over seeds (and repeats)."""
+    done: dict[str, list[RunRecord]] = {}
+    for run in results.runs:
+        if run.status == "completed":
+            done.setdefault(run.name, []).append(run)
     if not done:
         return "No run completed."
-    some = next(iter(done.values()))
+    pooled = {name: pooled_scores(runs) for name, runs in done.items()}
+    some = max(done.values(), key=len)
     rows = [
         [
-            score.label,
-            str(score.rows),
-            *(f"{run.per_class[index].f1:.2f}" for run in done.values()),
+            label,
+            str(_rows_of_label(some, index)),
+            *(f"{fmean(scores.f1[index] for scores in found):.2f}" for found in pooled.values()),
         ]
-        for index, score in enumerate(some.per_class)
+        for index, label in enumerate(some[0].labels)
     ]
     return _grid(["Label", "Test rows", *done], rows)
+
+
+def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
+    """Return how many different rows of a label were tested; of overlapping repeats those of the first."""
+    folds = isinstance(runs[0].spec.protocol.split, KFoldSplit)
+    first = [run for run in runs if run.seed == runs[0].seed and (folds or run.partition == runs[0].partition)]
+    return sum(sum(run.confusion_matrix[label]) for run in first)
 
 
 def _data(results: Results) -> list[str]:

@@ -128,6 +128,7 @@ def _below(results: Results) -> list[str]:
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
         "reloading and scoring. Latency: one text, median."
     )
+    lines += _of_all_runs(done)
     lines += list(dict.fromkeys(f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error))
     lines += list(dict.fromkeys(f"{run.name}: {note}" for run in results.runs for note in run.notes))
     for name, run in {run.name: run for run in results.runs}.items():
@@ -136,6 +137,20 @@ def _below(results: Results) -> list[str]:
                 f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in run.spec.settings.items())}."
             )
     return lines
+
+
+def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
+    """Say that times are those of one run, and what all runs of a row took, where a row has several."""
+    runs_of: dict[str, list[RunRecord]] = {}
+    for run in done:
+        runs_of.setdefault(run.name, []).append(run)
+    if all(len(runs) == 1 for runs in runs_of.values()):
+        return []
+    spent = [
+        f"{name} {sum(run.total_seconds or 0.0 for run in runs):.0f} s ({_some(len(runs), 'run')})"
+        for name, runs in runs_of.items()
+    ]
+    return ["Times, memory, size and latency are per run, the mean over a row's runs.", f"In all: {', '.join(spent)}."]
 
 
 def differences(found: Sequence[Confound]) -> list[str]:

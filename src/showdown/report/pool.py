@@ -1,0 +1,58 @@
+"""Scores over all rows that a seed tested, from its folds together.
+
+A macro F1 of a fold is a mean over the labels that happen to be in it, and the mean of such means is no macro F1 of
+anything; the confusion matrices of the folds add up to that of all rows (Forman and Scholz, SIGKDD Explorations 2010:
+of the ways to average F1 over folds, the pooled counts alone are unbiased).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from showdown.core.record import RunRecord
+from showdown.core.spec import KFoldSplit
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledScores:
+    """Scores of one seed over all its folds, or of one run where the test rows of runs overlap."""
+
+    seed: int
+    runs: int
+    rows: int
+    """Rows tested."""
+    accuracy: float
+    f1_macro: float
+    f1: tuple[float, ...]
+    """By label; 0.0 for one that is neither among the true nor among the predicted ones."""
+
+
+def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
+    """Pool the folds of each seed; repeats and single splits stay apart.
+
+    Args:
+        runs: completed runs of one row of the table.
+
+    """
+    groups: dict[tuple[int, int], list[RunRecord]] = {}
+    for run in runs:
+        folds = isinstance(run.spec.protocol.split, KFoldSplit)
+        groups.setdefault((run.seed, 0 if folds else run.partition), []).append(run)
+    return [_scores(seed, found) for (seed, _), found in groups.items()]
+
+
+def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
+    size = len(runs[0].confusion_matrix)
+    summed = [[sum(run.confusion_matrix[i][j] for run in runs) for j in range(size)] for i in range(size)]
+    right = [summed[i][i] for i in range(size)]
+    true = [sum(row) for row in summed]
+    said = [sum(summed[i][j] for i in range(size)) for j in range(size)]
+    f1 = [2 * hit / max(1, there + answered) for hit, there, answered in zip(right, true, said, strict=True)]
+    met = [value for value, there, answered in zip(f1, true, said, strict=True) if there + answered]
+    return PooledScores(
+        seed=seed,
+        runs=len(runs),
+        rows=sum(true),
+        accuracy=sum(right) / sum(true),
+        f1_macro=sum(met) / len(met),
+        f1=tuple(f1),
+    )
