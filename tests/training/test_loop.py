@@ -1,0 +1,317 @@
+"""The loop: what a step is made of, resuming, running out of memory, damaged checkpoints."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from showdown.core.spec import SharedProtocol
+from showdown.engine.forward import PaddedForward
+from showdown.measure.memory import CpuMemory
+from showdown.measure.phases import PhaseClock
+from showdown.runner.worker import Teller
+from showdown.training.batches import effective_batches, micro_batches
+from showdown.training.checkpoint import Checkpoints, damage
+from showdown.training.loop import EncodedRows, Progress, TrainingRun, Validation, train
+from showdown.training.schedule import rate_factor, warmup_steps
+
+ROWS = EncodedRows(
+    ids=[[1 + (row * 7 + place) % 18 for place in range(2 + row % 5)] for row in range(20)],
+    targets=[row % 3 for row in range(20)],
+)
+
+
+class TinyClassifier(nn.Module):
+    """Mean of embeddings, dropout, one linear layer: small enough to train in milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(20, 8)
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(8, 3)
+
+
+class TinyForward:
+    """Its forward path; may run out of memory at chosen calls."""
+
+    name = "tiny"
+
+    def __init__(self, module: TinyClassifier, *, fails_at: Sequence[int] = (), room: int = 10_000) -> None:
+        self.module, self.fails_at, self.room, self.calls = module, fails_at, room, 0
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        self.calls += 1
+        if self.calls in self.fails_at or len(sequences) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        pooled = torch.stack([self.module.embedding(ids).mean(dim=0) for ids in sequences])
+        logits: torch.Tensor = self.module.head(self.module.dropout(pooled))
+        return logits
+
+
+class Stop(Exception):
+    """Ends a training where a kill would."""
+
+
+class Watcher(Teller):
+    """Stops after a step."""
+
+    def __init__(self, *, stop_after: int | None = None) -> None:
+        super().__init__(io.StringIO())
+        self.stop_after = stop_after
+        self.steps: list[int] = []
+
+    def step(self, *, step: int, **_: Any) -> None:
+        self.steps.append(step)
+        if step == self.stop_after:
+            raise Stop
+
+
+def run_of(module: TinyClassifier, folder: Path | None = None, **protocol: Any) -> TrainingRun:
+    watcher = Watcher()
+    scores = iter([0.5, 0.4, 0.9, 0.2, 0.1, 0.0])
+    settings = {"epochs": 3, "effective_batch_rows": 8, "micro_batch_rows": 4, "checkpoint_every_steps": 1, **protocol}
+    return TrainingRun(
+        module=module,
+        forward=TinyForward(module),
+        train=ROWS,
+        validate=lambda: Validation(f1_macro=next(scores), loss=1.0),
+        protocol=SharedProtocol(**settings),
+        learning_rate=1e-2,
+        seed=3,
+        device="cpu",
+        clock=PhaseClock(CpuMemory()),
+        checkpoints=Checkpoints(folder, watcher.say) if folder else None,
+        watcher=watcher,
+    )
+
+
+def by_epoch(module: TinyClassifier) -> Callable[[], Validation]:
+    """A score of the weights alone, so that an interrupted training meets the same ones."""
+
+    def validate() -> Validation:
+        return Validation(
+            f1_macro=float(module.head.weight.detach().abs().sum()) % 1.0, loss=float(module.head.bias.detach().sum())
+        )
+
+    return validate
+
+
+def finish(run: TrainingRun) -> tuple[Progress, dict[str, torch.Tensor]]:
+    return train(run), {name: value.detach().clone() for name, value in run.module.named_parameters()}
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5, 8])
+def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path, stop_after: int) -> None:
+    """Weights, curve and chosen epoch, with dropout drawing random numbers all the while."""
+    module = TinyClassifier()
+    torch.manual_seed(5)
+    expected, weights = finish(replace(run_of(module), validate=by_epoch(module)))
+
+    module = TinyClassifier()
+    torch.manual_seed(5)
+    run = run_of(module, tmp_path)
+    with pytest.raises(Stop):
+        train(replace(run, validate=by_epoch(module), watcher=Watcher(stop_after=stop_after)))
+    module = TinyClassifier()
+    torch.manual_seed(5 if stop_after == 1 else 99)  # before the first checkpoint there is nothing to go on from
+    run = run_of(module, tmp_path)
+    found, found_weights = finish(replace(run, validate=by_epoch(module)))
+
+    assert isinstance(run.watcher, Watcher)
+    assert min(run.watcher.steps) == max(1, stop_after)  # the step that was cut off is done again, no earlier one
+    assert found.curve == expected.curve
+    assert (found.best_epoch, found.validation) == (expected.best_epoch, expected.validation)
+    assert all(torch.equal(weights[name], value) for name, value in found_weights.items())
+
+
+def test_the_best_epoch_is_taken_and_ties_go_to_the_lower_loss() -> None:
+    module = TinyClassifier()
+    seen: list[torch.Tensor] = []
+    scores = iter([(0.5, 1.0), (0.8, 2.0), (0.8, 1.5), (0.8, 1.5)])
+
+    def validate() -> Validation:
+        seen.append(module.head.weight.detach().clone())
+        f1_macro, loss = next(scores)
+        return Validation(f1_macro=f1_macro, loss=loss)
+
+    progress, weights = finish(replace(run_of(module, epochs=4), validate=validate))
+    assert progress.best_epoch == 3
+    assert torch.equal(weights["head.weight"], seen[2])
+    scores = iter([(0.5, 1.0), (0.4, 1.0)])
+    module = TinyClassifier()
+    seen.clear()
+    finish(replace(run_of(module, epochs=2, select_epoch="last"), validate=validate))
+    assert torch.equal(module.head.weight, seen[1])
+
+
+def test_every_row_counts_the_same_in_a_step() -> None:
+    """One micro-batch or eight with a smaller last one: the same gradient, that of the mean over the step's rows."""
+    norms = []
+    for micro_rows in (8, 3, 1):
+        module = TinyClassifier()
+        module.dropout.p = 0.0
+        norms.append(train(run_of(module, epochs=1, micro_batch_rows=micro_rows)).curve["gradient_norm"])
+    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+    assert norms[2] == pytest.approx(norms[0], rel=1e-5)
+    module = TinyClassifier()
+    rows = effective_batches(20, 8, seed=3, epoch=0)[0]
+    logits = TinyForward(module.eval()).logits([torch.tensor(ROWS.ids[row]) for row in rows])
+    nn.functional.cross_entropy(logits, torch.tensor([ROWS.targets[row] for row in rows])).backward()
+    squares = sum(float(value.grad.square().sum()) for value in module.parameters() if value.grad is not None)
+    assert norms[0][0] == pytest.approx(squares**0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_out_of_memory_halves_the_micro_batch(step: int) -> None:
+    """The step is done again with half the rows at a time; its gradient is that of a run that had the room."""
+    module = TinyClassifier()
+    module.dropout.p = 0.0
+    expected = train(run_of(module, effective_batch_rows=4)).curve
+    module = TinyClassifier()
+    module.dropout.p = 0.0
+    run = run_of(module, effective_batch_rows=4)
+    progress = train(replace(run, forward=TinyForward(module, fails_at=[step])))
+    assert progress.micro_batch_rows == 2
+    assert progress.curve["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-5)
+    assert progress.curve["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert isinstance(run.watcher, Watcher)
+    assert run.watcher.said == [
+        f"out of memory at step {step}: micro-batch halved to 2 rows, effective batch unchanged"
+    ]
+
+
+def test_out_of_memory_in_the_middle_of_a_step_leaves_no_gradient_behind() -> None:
+    module = TinyClassifier()
+    module.dropout.p = 0.0
+    expected = train(run_of(module)).curve["gradient_norm"]
+    module = TinyClassifier()
+    module.dropout.p = 0.0
+    found = train(replace(run_of(module), forward=TinyForward(module, fails_at=[2]))).curve["gradient_norm"]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_row_that_does_not_fit_is_out_of_memory() -> None:
+    module = TinyClassifier()
+    run = replace(run_of(module), forward=TinyForward(module, room=0))
+    with pytest.raises(torch.OutOfMemoryError):
+        train(run)
+    assert isinstance(run.watcher, Watcher)
+    assert [line.split("halved to ")[1].split()[0] for line in run.watcher.said] == ["2", "1"]
+
+
+def test_a_loss_that_is_no_number_ends_the_run() -> None:
+    module = TinyClassifier()
+    with torch.no_grad():
+        module.head.weight.fill_(torch.nan)
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1"):
+        train(run_of(module))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 0.5, -1])
+@pytest.mark.parametrize("file", ["state.safetensors", "facts.json", "manifest.json"])
+@pytest.mark.parametrize("place", ["step", "best"])
+def test_a_torn_checkpoint_is_named_and_passed_over(
+    two_checkpoints: Path, tmp_path: Path, place: str, file: str, cut: float
+) -> None:
+    """Each file cut at 0, 1, half and n-1 bytes: training goes on from the older state and says which file it was."""
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(two_checkpoints, folder)
+    newest = sorted(folder.glob("step-*"))[-1]
+    best = json.loads((newest / "facts.json").read_text())["best_weights"]
+    torn = (newest if place == "step" else folder / best) / file
+    size = torn.stat().st_size
+    with torn.open("r+b") as opened:
+        opened.truncate(int(cut * size) if isinstance(cut, float) else cut if cut >= 0 else size - 1)
+    said: list[str] = []
+    state = Checkpoints(folder, said.append).newest()
+    assert state is not None
+    if file == "manifest.json" and cut == -1:  # a newline at its end: nothing is lost
+        assert (said, state.facts["step"]) == ([], 6)
+        return
+    assert str(torn) in said[0]
+    assert state.facts["step"] == 3
+    assert damage(folder / state.facts["best_weights"]) is None
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder as a kill between two checkpoints leaves it: after step 3 with its best weights, and after step 4."""
+    folder, copies = tmp_path_factory.mktemp("checkpoints"), tmp_path_factory.mktemp("copies")
+    module = TinyClassifier()
+    scores = iter([0.1, 0.9])
+    for step in (4, 7):
+        run = run_of(module, folder, epochs=9)
+        validated = replace(run, validate=lambda: Validation(f1_macro=next(scores), loss=1.0))
+        with pytest.raises(Stop):
+            train(replace(validated, watcher=Watcher(stop_after=step)))
+        shutil.copytree(folder, copies, dirs_exist_ok=True)
+    return copies
+
+
+def test_the_older_checkpoint_goes_only_after_the_newer_is_whole(tmp_path: Path) -> None:
+    module = TinyClassifier()
+    train(run_of(module, tmp_path))
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["best-0003", "step-00000009"]
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(20, 2), (7, 0), (9, 9), (1, 1), (100, 33)])
+def test_schedule_is_transformers(total: int, warmup: int) -> None:
+    from transformers import get_linear_schedule_with_warmup
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
+    for step in range(total):
+        assert rate_factor(step, total, warmup) == pytest.approx(schedule.get_last_lr()[0], abs=1e-12)
+        optimizer.step()
+        schedule.step()
+
+
+def test_warmup_is_rounded_as_the_trainer_does() -> None:
+    from transformers import TrainingArguments
+
+    for total, fraction in ((20, 0.1), (21, 0.1), (3, 0.5), (10, 0.0), (10, 1.0)):
+        arguments = TrainingArguments(output_dir="unused", warmup_steps=fraction, report_to=[], use_cpu=True)
+        if 0 < fraction < 1:
+            assert warmup_steps(total, fraction) == arguments.get_warmup_steps(total)
+    assert (warmup_steps(10, 0.0), warmup_steps(10, 1.0)) == (0, 10)
+
+
+def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
+    epochs = [effective_batches(50, 8, seed=1, epoch=epoch) for epoch in range(3)]
+    for batches in epochs:
+        assert sorted(row for rows in batches for row in rows) == list(range(50))
+        assert [len(rows) for rows in batches] == [8] * 6 + [2]
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs[0] == effective_batches(50, 8, seed=1, epoch=0) != effective_batches(50, 8, seed=2, epoch=0)
+    assert effective_batches(50, 8, seed=1, epoch=1) != effective_batches(50, 8, seed=2, epoch=0)
+
+
+def test_micro_batches_hold_the_steps_rows_by_length_longest_first() -> None:
+    lengths = [5, 1, 9, 3, 7, 9, 2, 4]
+    found = micro_batches([0, 2, 3, 5, 6, 7], lengths, 4)
+    assert found == [[2, 5, 0, 7], [3, 6]]
+
+
+def test_padding_changes_nothing(pretrained: Callable[[str], Path]) -> None:
+    """Rows in one padded batch score as each alone; a decoder's text may hold the padding token itself."""
+    from showdown.core.method import NetworkOptions
+    from showdown.models.network import load_network
+    from tiny_pretrained import job
+
+    for family, pad in (("bert", 0), ("mistral", 2)):
+        module = load_network(pretrained(family), job(pretrained(family)), NetworkOptions()).module.eval()
+        forward = PaddedForward(module, pad_token_id=pad, device="cpu")
+        rows = [torch.tensor(ids) for ids in ([5, 6, 7], [8], [9, 10, 2, 11, 2])]
+        with torch.no_grad():
+            together = forward.logits(rows)
+            alone = torch.cat([forward.logits([row]) for row in rows])
+        assert torch.allclose(together, alone, atol=1e-5)
