@@ -15,8 +15,8 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     table = comparison_table(results, verdict)
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, header_style="bold")
     for index, heading in enumerate(table.headings):
-        # A heading of two words stands on two lines, so that the table fits eighty columns.
-        grid.add_column(heading.replace(" ", "\n"), justify="left" if index == 0 else "right", no_wrap=True)
+        # A heading of several words stands on two lines, so that the table fits eighty columns.
+        grid.add_column("\n".join(heading.rsplit(" ", 1)), justify="left" if index == 0 else "right", no_wrap=True)
     for row in table.rows:
         grid.add_row(*(escape(cell) for cell in row))
     console.print()
