@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looking for a GPU must not start CUDA before the fork
-os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -68,13 +67,23 @@ def _cases() -> list[Case]:
         Case(name=f"strongest-{m}", side="recipe", method=m, settings={"grouped": True})
         for m in ("full", "lora", "qlora")
     ]
+    between = [
+        Case(name="between-lora", side="engine", method="lora", settings={"micro_rows": 8}, repeats=1),
+        Case(
+            name="between-qlora",
+            side="engine",
+            method="qlora",
+            settings={"micro_rows": 8, "recompute": True},
+            repeats=1,
+        ),
+    ]
     without = [
         Case(name=f"recipe-{m}-dropout0", side="recipe", method=m, dropout=0.0, repeats=1) for m in ("lora", "qlora")
     ] + [
         Case(name=f"speed-{m}-dropout0", side="engine", method=m, dropout=0.0, settings={"micro_rows": 16}, repeats=1)
         for m in ("lora", "qlora")
     ]
-    return recipe + speed + lean + strongest + without
+    return recipe + speed + lean + strongest + between + without
 
 
 def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> list[list[int]]:
@@ -119,7 +128,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _longest_first(steps: list[list[int]], lengths: list[int]) -> list[list[int]]:
-    """Warm-up steps: the one with the most tokens, so that the allocator has grown before the measurement, and others."""
+    """Warm-up steps: the one with the most tokens, so that the allocator has grown before the measurement, and more."""
     by_tokens = sorted(steps, key=lambda step: -sum(lengths[row] for row in step))
     return [by_tokens[0], by_tokens[-1], by_tokens[0]][:WARMUP_STEPS]
 
@@ -175,7 +184,6 @@ def _preload(device: str) -> None:
         torch.cuda.get_device_capability = lambda *_: known  # type: ignore[assignment]
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
-    import transformers.models.mistral.modeling_mistral
     from transformers import Trainer  # noqa: F401
 
     if device == "cuda":

@@ -1,4 +1,4 @@
-"""The workload of the GPU benchmark: a randomly initialised Mistral-7B-v0.1 classifier over texts of the study's lengths.
+"""The GPU benchmark's workload: a randomly initialised Mistral-7B-v0.1 classifier, texts of the study's lengths.
 
 Both sides get the same weights, rows, order and effective batch.
 """
@@ -44,7 +44,7 @@ class Rows:
 
 
 def training_rows(vocabulary: int) -> Rows:
-    """Random tokens of the study's 673 training lengths. A label sets a row's first token, so there is something to learn."""
+    """Random tokens of the study's 673 training lengths; every fourth token tells the label: something to learn."""
     lengths = json.loads((Path(__file__).parent / "seed_lengths.json").read_text())["train"]
     generator = torch.Generator().manual_seed(0)
     ids = [torch.randint(100, vocabulary, (length,), generator=generator) for length in lengths]
@@ -71,6 +71,8 @@ def base_model(*, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = 
     )  # fmt: skip
     with torch.device("meta"):
         model = MistralForSequenceClassification(config).to(dtype)
+    if device == "meta":
+        return model
     generator = torch.Generator(device).manual_seed(0)
     for name, module in list(model.named_modules()):
         for own, parameter in list(module.named_parameters(recurse=False)):

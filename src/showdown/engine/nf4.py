@@ -1,0 +1,124 @@
+"""Loading straight into NF4, tensor by tensor.
+
+Each tensor of the checkpoint is read from the file's mapped pages, quantised on the device and dropped before the next
+one is read: beside the quantised network there is never more than one tensor in 16 bits.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of a checkpoint, in order.
+
+    Raises:
+        FileNotFoundError: when the folder holds none.
+
+    """
+    if (folder / INDEX).exists():
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return [folder / name for name in sorted(set(index["weight_map"].values()))]
+    if (folder / SINGLE).exists():
+        return [folder / SINGLE]
+    raise FileNotFoundError(f"{folder} holds neither {INDEX} nor {SINGLE}")
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    from safetensors import safe_open
+
+    for path in checkpoint_files(folder):
+        with safe_open(path, framework="pt", device="cpu") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping, though it has keys
+                yield name, file.get_tensor(name)
+
+
+def load_nf4(
+    skeleton: nn.Module, folder: Path, *, device: str, dtype: torch.dtype, keep: Sequence[str] = ()
+) -> list[str]:
+    """Fill a network made on the meta device from a checkpoint, its linear layers in NF4 with double quantisation.
+
+    Args:
+        skeleton: the network, its parameters on the meta device; it is changed in place.
+        folder: holds the checkpoint as safetensors.
+        device: where the network goes: `cuda` or `cpu`.
+        dtype: the compute type, and that of everything that is not quantised.
+        keep: names of modules that are not quantised, with all that is in them: the head.
+
+    Returns:
+        The names of parameters that the checkpoint lacks. They are on the device, with undefined values.
+
+    Raises:
+        ValueError: when the network has a buffer that cannot be made again; load it another way.
+
+    """
+    wanted = dict(skeleton.named_parameters())
+    prefix = f"{getattr(skeleton, 'base_model_prefix', '')}."
+    seen = set()
+    for stored, tensor in _tensors(folder):
+        name = stored if stored in wanted else prefix + stored
+        if name in wanted and wanted[name].shape == tensor.shape:
+            _place(skeleton, name, tensor, device=device, dtype=dtype, keep=keep)
+            seen.add(name)
+    missing = [name for name in wanted if name not in seen]
+    for name in missing:
+        _set_parameter(skeleton, name, torch.empty(wanted[name].shape, dtype=dtype, device=device))
+    _make_buffers(skeleton, device)
+    return missing
+
+
+def _place(
+    skeleton: nn.Module, name: str, tensor: torch.Tensor, *, device: str, dtype: torch.dtype, keep: Sequence[str]
+) -> None:
+    owner_name, _, own = name.rpartition(".")
+    owner = skeleton.get_submodule(owner_name)
+    kept = any(name == one or name.startswith(one + ".") for one in keep)
+    linear = isinstance(owner, nn.Linear) and own == "weight"
+    if kept or not linear:
+        _set_parameter(skeleton, name, tensor.to(device=device, dtype=dtype, copy=True))
+        return
+    parent, _, child = owner_name.rpartition(".")
+    setattr(skeleton.get_submodule(parent), child, _quantised(owner, tensor.to(device, dtype), dtype))
+
+
+def _quantised(linear: Any, weight: torch.Tensor, dtype: torch.dtype) -> nn.Module:
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    layer: nn.Module = Linear4bit(
+        linear.in_features,
+        linear.out_features,
+        bias=linear.bias is not None,
+        compute_dtype=dtype,
+        compress_statistics=True,
+        quant_type="nf4",
+        device="meta",
+    )
+    layer.weight = Params4bit(weight, requires_grad=False, quant_type="nf4", module=layer).to(weight.device)
+    if linear.bias is not None:
+        layer.bias = linear.bias
+    return layer
+
+
+def _set_parameter(skeleton: nn.Module, name: str, value: torch.Tensor) -> None:
+    owner_name, _, own = name.rpartition(".")
+    setattr(skeleton.get_submodule(owner_name), own, nn.Parameter(value, requires_grad=False))
+
+
+def _make_buffers(skeleton: Any, device: str) -> None:
+    """Make again what a network on the meta device lost and no checkpoint holds: rotary frequencies, Gemma's scale."""
+    for name, module in list(skeleton.named_modules()):
+        if type(module).__name__.endswith("RotaryEmbedding"):
+            parent, _, child = name.rpartition(".")
+            setattr(skeleton.get_submodule(parent), child, type(module)(config=module.config).to(device))
+        elif "embed_scale" in dict(module.named_buffers(recurse=False)):
+            module.embed_scale = torch.tensor(float(skeleton.config.hidden_size) ** 0.5, device=device)
+    lost = [name for name, buffer in skeleton.named_buffers() if buffer.is_meta]
+    if lost:
+        raise ValueError(f"buffer {lost[0]} of {type(skeleton).__name__} is in no checkpoint and cannot be made again")
