@@ -105,7 +105,8 @@ def test_repeats_use_the_corrected_test(built, answers):
         for name, wrong in (("lora", 5 + partition % 2), ("full", 20 + partition)):
             predicted, true = answers(60, wrong)
             rows = list(range(partition + 1, partition + 61))
-            built.run(name, predicted, true, method=name, partition=partition, rows=rows)
+            protocol = {"split": {"kind": "repeated"}}
+            built.run(name, predicted, true, method=name, partition=partition, rows=rows, protocol=protocol)
     (pair,) = judge(built.results, built.folder).pairs
     assert pair.test == "corrected resampled t"
     assert pair.mcnemar_p is None

@@ -116,7 +116,7 @@ def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, i
     return RowOutcomes(
         name=name,
         method=runs[0].method,
-        parts=_pooled(by_partition),
+        parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
         seeds=len(complete),
         test_over_train=split.test / split.train if split.kind == "repeated" else 0.0,
         notes=tuple(notes),
@@ -124,10 +124,8 @@ def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, i
 
 
 def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
-    """Join folds, which share no row, into one part; leave repeats, which do, as they are."""
+    """Join folds, which share no row, into one part."""
     row_ids = np.concatenate([part.row_ids for part in parts.values()])
-    if len(parts) > 1 and len(np.unique(row_ids)) < len(row_ids):
-        return parts
     order = np.argsort(row_ids, kind="stable")
     found = list(parts.values())
     return {
