@@ -88,3 +88,11 @@ def test_runs_of_one_row_on_two_stacks_are_found(built, environment):
     built.run("lora", [0], [0], seed=1, environment=newer)
     found = {item.key: item.values for item in confounds({"lora": built.runs})}
     assert found["versions.torch"] == {"lora": ["2.13.0", "2.14.0"]}
+
+
+def test_a_tuned_rate_stands_for_the_setting(built):
+    for name, rate in (("lora", 3e-4), ("full", 2e-5)):
+        built.run(name, [0], [0], settings={"learning_rate": 1e-4}, chosen={"learning_rate": rate})
+    (found,) = confounds({run.name: [run] for run in built.runs})
+    assert found.kind == "own setting"
+    assert found.values == {"lora": ["0.0003"], "full": ["2e-05"]}

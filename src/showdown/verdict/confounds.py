@@ -11,6 +11,8 @@ Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardw
 _HARDWARE = ("platform", "cpu", "cpu_threads", "memory_gb", "gpu", "gpu_memory_gb", "driver")
 _FINDINGS = frozenset({"epoch"})
 """What the engine notes among its choices but found by training: a result, not a cause."""
+_TUNED = "learning_rate"
+"""What tuning finds and the engine notes: it stands for the setting of that name."""
 
 
 class Confound(Strict):
@@ -65,9 +67,9 @@ def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
         ("protocol", spec.protocol.model_dump(mode="json")),
         ("model", spec.model.model_dump(mode="json")),
         ("data", {"fingerprint": spec.data_fingerprint, "allow_leakage": run.allow_leakage}),
-        ("engine", {key: value for key, value in run.chosen.items() if key not in _FINDINGS}),
+        ("engine", {key: value for key, value in run.chosen.items() if key not in _FINDINGS | {_TUNED}}),
         ("measurement", {"memory_kind": run.memory_kind} if run.memory_kind else {}),
-        ("own setting", spec.settings),
+        ("own setting", {**spec.settings, **{key: run.chosen[key] for key in (_TUNED,) if key in run.chosen}}),
     ]
     if run.environment is not None:
         place = run.environment.model_dump(mode="json")
