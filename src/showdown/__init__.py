@@ -1,6 +1,7 @@
 """Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?
 
-`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` are the command line's work from Python; see `showdown.api`.
+`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` are the command line's work from Python; see
+`showdown.api`.
 """
 
 from typing import Any
