@@ -75,7 +75,8 @@ def _how(leaky: Results, clean: Results) -> str:
         "\n## How it was measured\n\n"
         f"Model {run.spec.model.id}, {run.spec.protocol.epochs} epochs, the first {run.spec.protocol.max_tokens} "
         f"tokens of a text, one seed; settings in `{METHODS_SOURCE}`. {where}; "
-        f"commit {place.commit if place else 'unknown'}; data fingerprints {leaky.data['fingerprint'][:12]} and {clean.data['fingerprint'][:12]}.\n\n"
+        f"commit {place.commit if place else 'unknown'}; data "
+        f"fingerprints {leaky.data['fingerprint'][:12]} and {clean.data['fingerprint'][:12]}.\n\n"
         f"```\n{commands}\npython benchmarks/study_leak.py OUT/leaky OUT/clean > docs/study-leak.md\n```"
     )
 

@@ -1,6 +1,6 @@
 """Draw a comparison's table as it looks at a terminal.
 
-    python docs/picture.py OUT docs/images/quickstart.svg
+python docs/picture.py OUT docs/images/quickstart.svg
 """
 
 import sys
