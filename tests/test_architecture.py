@@ -10,7 +10,7 @@ MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
     "cli": {"api", "config", "runner", "report", "methods", "data"},
-    "api": {"config", "runner", "report", "data"},
+    "api": {"config", "runner", "report", "verdict", "data", "models"},
     "runner": {"training", "evaluation", "methods", "data", "measure", "models", "engine"},
     "training": {"engine", "models", "measure"},
     "evaluation": {"engine", "models"},

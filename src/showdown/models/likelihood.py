@@ -45,7 +45,7 @@ class LikelihoodClassifier(Classifier):
         self.module = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype_of(job.placement),
-            attn_implementation="sdpa",  # takes a mask of any shape
+            attn_implementation="eager",  # takes a mask of any shape, and soft-capping with it
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -58,6 +58,8 @@ class LikelihoodClassifier(Classifier):
         self.tail = self._lay_out([self._continuation(anchor, f" {label}{after}") for label in job.labels])
         self.label_count = len(job.labels)
         limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
+        # The mask of side-by-side labels is one for all layers, so that texts are kept inside a sliding window.
+        limit = min(limit, getattr(self.module.config, "sliding_window", None) or limit)
         longest = int(self.tail.offsets.max()) + 1
         self.text_limit = limit - len(self.anchor) - longest
         if self.text_limit < 1:

@@ -1,0 +1,135 @@
+"""Whatever is misspelt in a comparison is refused in one line that names the place and the mend."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from showdown.config.read import read_comparison
+from showdown.core.errors import UserError
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.methods.table import METHODS, method_class
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz_"
+TYPOS = 400
+LEAST_RIGHT_SUGGESTIONS = 0.95
+KEYS: list[tuple[tuple[str, ...], str]] = [
+    *((("protocol",), key) for key in SharedProtocol.model_fields),
+    *((("data",), key) for key in DataSpec.model_fields),
+    *((("model",), key) for key in ModelSpec.model_fields),
+    *((("methods", name), key) for name in METHODS for key in method_class(name).Settings.model_fields),
+]
+
+
+def edited(key: str, chance: random.Random) -> str:
+    """Change a key by one letter: dropped, doubled, replaced, or two swapped."""
+    place = chance.randrange(len(key) - 1)
+    kind = chance.choice(["drop", "double", "replace", "swap"])
+    if kind == "drop":
+        return key[:place] + key[place + 1 :]
+    if kind == "double":
+        return key[: place + 1] + key[place:]
+    if kind == "replace":
+        return key[:place] + chance.choice(LETTERS) + key[place + 1 :]
+    return key[:place] + key[place + 1] + key[place] + key[place + 2 :]
+
+
+def read(written: dict[str, Any], *overrides: str) -> Any:
+    return read_comparison(None, base={"methods": {"majority": {}}, **written}, overrides=overrides)
+
+
+def test_one_letter_typos_are_refused_and_most_get_the_right_suggestion() -> None:
+    chance = random.Random(7)
+    right = tried = 0
+    while tried < TYPOS:
+        section, key = chance.choice(KEYS)
+        known = {name for place, name in KEYS if place == section}
+        wrong = edited(key, chance)
+        if wrong in known or len(key) < 4 or wrong == "method":
+            continue
+        tried += 1
+        inner: dict[str, Any] = {wrong: 1}
+        for name in reversed(section):
+            inner = {name: inner}
+        with pytest.raises(UserError) as caught:
+            read(inner)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert f"`{wrong}` unknown in `{'.'.join(section)}`" in message
+        right += f"did you mean `{key}`?" in message
+    assert right / tried >= LEAST_RIGHT_SUGGESTIONS
+
+
+def test_a_key_of_another_section_is_suggested() -> None:
+    with pytest.raises(UserError, match=r"`lerning_rate` unknown in `protocol`; did you mean `learning_rate`\?"):
+        read({"protocol": {"lerning_rate": 1e-4}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("methods: {lora: {}}\nmethods: {full: {}}\n", "line 2"),
+        ("methods:\n  lora: {}\n full: {}\n", "not valid YAML at line 3"),
+        ("- lora\n- full\n", "a comparison is a mapping"),
+        ("", "a comparison is a mapping"),
+        ("methods: {}\n", "`methods`"),
+        ("methods: {lora: {}}\nseeds: []\n", "`seeds`"),
+        ("methods: {lroa: {}}\n", "method `lroa` unknown in `methods`; did you mean `lora`?"),
+        ("methods: {mine: {method: lroa}}\n", "did you mean `lora`?"),
+        ("methods: {lora: {rank: 0}}\n", "`methods.lora.rank`"),
+        ("methods: {lora: {learning_rate: fast}}\n", "(given: 'fast')"),
+        ("methods: {zero-shot: {template: no place}}\n", "must hold {label} exactly once"),
+        ("methods: {Lora: {}}\n", "`methods.Lora"),
+        ("methods: {../up: {method: lora}}\n", "../up"),
+        ("methods: {lora: {}}\nprotocol: {epochs: 0}\n", "`protocol.epochs`"),
+        ("methods: {lora: {}}\nprotocol: {epochs: .nan}\n", "`protocol.epochs`"),
+    ],
+)
+def test_faults_of_a_file_are_one_line_with_their_place(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_comparison(path, base={}, overrides=[])
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "quickstart.yaml").write_text("methods: {lora: {}}\n")
+    with pytest.raises(UserError, match=r"did you mean `quickstart\.yaml`"):
+        read_comparison(tmp_path / "quikstart.yaml", base={}, overrides=[])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("protocol.epochs", "write it as key=value"),
+        ("protocol.epchs=3", "did you mean `epochs`?"),
+        ("protocol.epochs=[3", "not valid YAML"),
+        ("name.deep=3", "`name` is a value, not a section"),
+    ],
+)
+def test_faults_of_an_override(override: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read({"name": "mine"}, override)
+    assert message in str(caught.value)
+
+
+def test_overrides_reach_every_depth_and_numbers_are_numbers() -> None:
+    found = read(
+        {"methods": {"lora-v1.5": {"method": "lora"}}},
+        "protocol.epochs=7",
+        "methods.lora-v1.5.learning_rate=1e-5",
+        "data.source=mine.csv",
+    )
+    assert found.protocol.epochs == 7
+    assert found.methods["lora-v1.5"]["learning_rate"] == pytest.approx(1e-5)
+    assert found.data.source == "mine.csv"
+
+
+def test_every_ready_made_comparison_reads() -> None:
+    folder = Path(__file__).parents[2] / "comparisons"
+    names = {read_comparison(path, base={}, overrides=[]).name for path in folder.glob("*.yaml")}
+    assert {"quickstart", "resumes", "resumes-mistral-7b"} <= names

@@ -1,0 +1,141 @@
+"""The command line as a user meets it: exit codes, one-line errors, tables, predictions."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tiny_pretrained import separable_rows, write_csv
+
+HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
+ROWS = 60
+
+
+def showdown(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "showdown", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def refused(*arguments: str | Path, folder: Path) -> str:
+    """Run a command that must be refused with one line and code 2, and return the line."""
+    found = showdown(*arguments, folder=folder)
+    assert found.returncode == 2, found.stderr
+    assert "Traceback" not in found.stderr
+    (line,) = found.stderr.strip().splitlines()
+    return line
+
+
+@pytest.fixture(scope="module")
+def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with data, a comparison of every kind of method, and its results, one row of which cannot be had."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_csv(folder / "rows.csv", separable_rows(ROWS), labels=("baker", "pilot", f'"{HOSTILE.replace(chr(34), "")}"'))
+    comparison = {
+        "model": {"id": str(pretrained("bert"))},
+        "data": {"source": "rows.csv"},
+        "methods": {
+            "tfidf": {},
+            "lora": {"learning_rate": 0.01},
+            "elsewhere": {"method": "zero-shot", "model": "nobody/no-such-model"},
+        },
+        "protocol": {"epochs": 1, "max_tokens": 16, "split": {"kind": "single"}},
+    }
+    (folder / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
+    found = showdown("run", "mine.yaml", "--output", "out", folder=folder)
+    assert found.returncode == 0, found.stderr + found.stdout
+    (folder / "first.txt").write_text(found.stdout, encoding="utf-8")
+    yield folder
+
+
+@pytest.mark.parametrize("command", [["--help"], ["methods"], ["run", "--help"]])
+def test_help_and_methods_import_no_torch(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom showdown.cli import main\n"
+        f"try:\n    main({command!r})\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'peft'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout
+
+
+def test_a_run_ends_with_its_table_and_paths(finished: Path) -> None:
+    said = (finished / "first.txt").read_text(encoding="utf-8")
+    assert "TF-IDF + SVM" in said
+    assert "unavailable" in said
+    assert "nobody/no-such-model" in said
+    for path in ("out/results.json", "out/report.md", "out/data/processed"):
+        assert path in said
+        assert (finished / path).exists()
+    states = {run["name"]: run["status"] for run in json.loads((finished / "out/results.json").read_text())["runs"]}
+    assert states == {"tfidf": "completed", "lora": "completed", "elsewhere": "unavailable"}
+
+
+def test_a_second_run_does_nothing_again_but_what_was_unavailable(finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("out/runs/[lt]*/result.json")}
+    found = showdown("run", "mine.yaml", "--output", "out", folder=finished)
+    assert found.returncode == 0
+    assert "2 of 3 runs are finished" in found.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert len(before) == 2
+
+
+def test_hostile_labels_are_shown_literally(finished: Path) -> None:
+    report = (finished / "out/report.md").read_text(encoding="utf-8")
+    assert "<script>" not in report
+    assert "\\<script\\>" in report
+    assert "\u202e" in report
+    predictions = list(csv.DictReader((finished / "out").glob("runs/tfidf*/predictions.csv").__next__().open()))
+    assert HOSTILE.replace('"', "") in {row["label"] for row in predictions}
+
+
+def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
+    one = showdown("predict", "out", "--method", "tfidf", "--text", "oven dough flour", folder=finished)
+    assert one.stdout.startswith("baker\t")
+    texts = ["oven dough, flour", '=cmd "quoted"\nsecond line', "runway altitude radar"]
+    with (finished / "new.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    found = showdown(
+        "predict", "out", "--method", "lora", "--file", "new.csv", "--output", "answers.csv", folder=finished
+    )
+    assert found.returncode == 0, found.stderr
+    with (finished / "answers.csv").open(newline="", encoding="utf-8") as file:
+        answers = list(csv.DictReader(file))
+    assert [row["text"] for row in answers] == texts
+    assert all(0 < float(row["probability"]) <= 1 for row in answers)
+
+
+def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:
+    assert "did you mean `lora`?" in refused("predict", "out", "--method", "lroa", "--text", "x", folder=finished)
+    assert "either --text or --file" in refused("predict", "out", "--method", "lora", folder=finished)
+    assert "--output" in refused("predict", "out", "--method", "lora", "--file", "new.csv", folder=finished)
+    assert "no results.json" in refused("report", "nowhere", folder=finished)
+    assert "did you mean `markdown`?" in refused("report", "out", "--format", "markdwn", folder=finished)
+    assert "--bogus" in refused("run", "mine.yaml", "--bogus", folder=finished)
+    assert "did you mean `rows.csv`?" in refused("run", "row.csv", folder=finished)
+    assert "did you mean `label`?" in refused("run", "rows.csv", "--label", "lable", folder=finished)
+    assert "max_memory_gb" in refused("recommend", "out", "--max-memory-gb", "-1", folder=finished)
+
+
+def test_recommend_names_a_row_or_the_nearest(finished: Path) -> None:
+    assert showdown("recommend", "out", folder=finished).stdout.startswith("Take ")
+    assert "none qualifies" in showdown("recommend", "out", "--max-memory-gb", "0.001", folder=finished).stdout
+
+
+def test_audit_in_json_and_strict(finished: Path) -> None:
+    found = showdown("audit", "mine.yaml", "--json", "--strict", "--output", "listing.csv", folder=finished)
+    facts = json.loads(found.stdout)
+    assert facts["audit"]["rows_in"] == ROWS
+    assert found.returncode == (3 if facts["findings"] else 0)
+    assert facts["findings"], "the separable rows hold copies"
+    assert (finished / "listing.csv").read_text().startswith("row,finding,detail")
