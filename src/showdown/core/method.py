@@ -9,10 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
 
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec, SharedProtocol, Strict
+
+LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
+_DECADE = 10.0
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +46,21 @@ class LabelledTexts:
 
 class MethodSettings(Strict):
     """Settings of a method. Each method declares its own; unknown keys are errors."""
+
+
+class TunedSettings(MethodSettings):
+    """What every method that fine-tunes a network lets its user set."""
+
+    learning_rate: float = Field(gt=0.0, le=1.0)
+    """Peak rate, where the protocol tunes none."""
+    learning_rate_range: tuple[LearningRate, LearningRate] | None = None
+    """Lowest and highest rate that tuning begins with; by default a decade to either side of `learning_rate`."""
+
+    @model_validator(mode="after")
+    def _range_goes_up(self) -> Self:
+        if self.learning_rate_range and self.learning_rate_range[0] >= self.learning_rate_range[1]:
+            raise ValueError("learning_rate_range goes from a lower to a higher rate")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +164,19 @@ class TunedMethod(Method):
     def learning_rate(self) -> float:
         """Peak learning rate."""
         return float(self.settings.learning_rate)
+
+    @property
+    def learning_rate_range(self) -> tuple[float, float]:
+        """Lowest and highest rate that tuning begins with.
+
+        By default a decade to either side of `learning_rate`. Around the defaults that is 5e-6 to 5e-4 for full
+        fine-tuning, which holds the rates that BERT's authors searched (arXiv 1810.04805, appendix A.3), and ten times
+        that for LoRA, whose best rate is about ten times full fine-tuning's (arXiv 2405.09673).
+        """
+        given = getattr(self.settings, "learning_rate_range", None)
+        if given is not None:
+            return float(given[0]), float(given[1])
+        return self.learning_rate / _DECADE, min(1.0, self.learning_rate * _DECADE)
 
     @abstractmethod
     def adapt(self, network: Any) -> "torch.nn.Module":

@@ -109,6 +109,8 @@ class RunRecord(Strict):
     train_seconds: float | None = None
     """Forward, backward, step and batching alone: no validation, no writing."""
     total_seconds: float | None = None
+    tuning_seconds: float | None = None
+    """All trials of the search for a learning rate, part of `total_seconds`; None where nothing was tuned."""
     phases: list[Phase] = Field(default_factory=list)
     peak_memory_allocated_gb: PeakMemory | None = None
     peak_memory_reserved_gb: PeakMemory | None = None
@@ -127,10 +129,12 @@ class RunRecord(Strict):
     """Batch 1 first, then the best batch."""
 
     curve_file: str | None = None
+    tuning_file: str | None = None
+    """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
     chosen: dict[str, Any] = Field(default_factory=dict)
-    """Settings that the engine chose by itself (micro-batch, precision, device, batching path)."""
+    """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
     allow_leakage: bool = False

@@ -167,10 +167,23 @@ SplitSpec = Annotated[
 """How rows are divided, by `kind`. Duplicate clusters stay on one side in every kind."""
 
 
+class TuningSpec(Strict):
+    """The search for each trained method's learning rate: an equal budget for all, on validation rows alone."""
+
+    trials: int = Field(default=6, ge=3, le=200)
+    """Trainings at different rates for each run."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Epochs of a trial; by default those of the protocol."""
+    widen: bool = True
+    """Go beyond an end of a method's range, at most twice, where the best rate lies at it; within the same budget."""
+
+
 class SharedProtocol(Strict):
     """What is equal for every method of a comparison. A method may differ only in its own settings."""
 
     split: SplitSpec = AutoSplit()
+    tuning: TuningSpec | None = None
+    """Without it every method trains at the learning rate of its settings."""
     epochs: int = Field(default=3, ge=1)
     effective_batch_rows: int = Field(default=16, ge=1)
     """Rows behind one optimiser step, whatever the micro-batch."""

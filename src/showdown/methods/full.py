@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from showdown.core.method import MethodSettings, TunedMethod
+from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
     import torch
 
 
-class FullSettings(MethodSettings):
+class FullSettings(TunedSettings):
     """Settings of full fine-tuning."""
 
     learning_rate: float = Field(default=5e-5, gt=0.0, le=1.0)

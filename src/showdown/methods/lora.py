@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from showdown.core.errors import UserError, suggestion
-from showdown.core.method import MethodSettings, TunedMethod
+from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
     import torch
 
 
-class LoraSettings(MethodSettings):
+class LoraSettings(TunedSettings):
     """Settings of LoRA and of its variants."""
 
     learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)

@@ -4,7 +4,8 @@ import importlib
 from typing import Any
 
 from showdown.core.errors import UserError, suggestion
-from showdown.core.method import Method
+from showdown.core.method import Method, TunedMethod
+from showdown.core.spec import RunSpec
 
 METHODS: dict[str, str] = {
     "majority": "showdown.methods.majority:Majority",
@@ -30,6 +31,11 @@ def method_class(name: str) -> type[Method]:
     module, _, attribute = METHODS[name].partition(":")
     found: type[Method] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def is_tuned(spec: RunSpec) -> bool:
+    """Return whether the protocol has a learning rate searched for this run's method."""
+    return spec.protocol.tuning is not None and issubclass(method_class(spec.method), TunedMethod)
 
 
 def build(name: str, settings: dict[str, Any]) -> Method:

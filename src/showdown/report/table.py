@@ -132,10 +132,28 @@ def _below(results: Results) -> list[str]:
     lines += list(dict.fromkeys(f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error))
     lines += list(dict.fromkeys(f"{run.name}: {note}" for run in results.runs for note in run.notes))
     for name, run in {run.name: run for run in results.runs}.items():
-        if run.spec.settings:
-            lines.append(
-                f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in run.spec.settings.items())}."
-            )
+        shown = {key: value for key, value in run.spec.settings.items() if value is not None}
+        if run.tuning_seconds is not None:
+            shown.pop("learning_rate", None)
+        if shown:
+            lines.append(f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in shown.items())}.")
+    return lines + _tuning(done)
+
+
+def _tuning(done: Sequence[RunRecord]) -> list[str]:
+    """Say what was tuned, what was chosen and what it took, a line for each row that was."""
+    lines = []
+    for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
+        runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
+        rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
+        tuning = runs[0].spec.protocol.tuning
+        assert tuning is not None
+        found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
+        lines.append(
+            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {tuning.trials} trials for each of "
+            f"{_some(len(runs), 'run')} took {sum(run.tuning_seconds or 0.0 for run in runs):.0f} s in all, "
+            "part of Total and not of Train."
+        )
     return lines
 
 

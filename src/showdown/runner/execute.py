@@ -10,12 +10,12 @@ from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
-from showdown.methods.table import method_class
+from showdown.methods.table import is_tuned, method_class
 from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.plan import plan
 from showdown.runner.process import Workers
-from showdown.runner.stages import ScoreStage, StageError, TrainStage
+from showdown.runner.stages import ScoreStage, StageError, TrainStage, TuneStage
 from showdown.runner.store import Store, read_record
 
 _KEPT_STATUSES: tuple[Status, ...] = ("completed", "out-of-memory")
@@ -117,7 +117,9 @@ def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
     processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
     error = None
-    if not _trained(scene, folder):
+    if is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None:
+        error = scene.workers.run_stage("tune", folder, processed, scene.display.event)
+    if error is None and not _trained(scene, folder):
         error = scene.workers.run_stage("train", folder, processed, scene.display.event)
     if error is None:
         error = scene.workers.run_stage("score", folder, processed, scene.display.event)
@@ -148,6 +150,7 @@ def _read_stage(kind: Any, path: Path) -> Any:
 def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Status | None = None) -> RunRecord:
     """Put a run's record together from what its stages yielded; what is missing stays empty."""
     folder = scene.store.run_folder(spec.run_id)
+    tuned: TuneStage | None = _read_stage(TuneStage, folder / "tune.json")
     trained: TrainStage | None = _read_stage(TrainStage, folder / "train.json")
     scored: ScoreStage | None = None if error else _read_stage(ScoreStage, folder / "score.json")
     return RunRecord(
@@ -162,7 +165,9 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         labels=list(scene.prepared.labels),
         spec=spec,
         allow_leakage=scene.comparison.data.allow_leakage,
-        **(_costs(trained, scored) if trained else {}),
+        tuning_seconds=tuned.seconds if tuned else None,
+        tuning_file=_relative(scene, folder / "tune.json"),
+        **(_costs(tuned, trained, scored) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
     )
 
@@ -186,8 +191,8 @@ def _relative(scene: _Scene, path: Path) -> str | None:
     return str(path.relative_to(scene.store.root)) if path.exists() else None
 
 
-def _costs(trained: TrainStage, scored: ScoreStage | None) -> dict[str, Any]:
-    phases = [*trained.phases, *(_renamed(scored.phases) if scored else [])]
+def _costs(tuned: TuneStage | None, trained: TrainStage, scored: ScoreStage | None) -> dict[str, Any]:
+    phases = [*(tuned.phases if tuned else []), *trained.phases, *(_renamed(scored.phases) if scored else [])]
     training = next((phase for phase in trained.phases if phase.name == "training"), None)
     return {
         "train_seconds": training.seconds if training else 0.0,
@@ -205,7 +210,7 @@ def _costs(trained: TrainStage, scored: ScoreStage | None) -> dict[str, Any]:
         "total_parameters": trained.total_parameters,
         "model_size_mb": trained.model_size_mb,
         "chosen": trained.chosen,
-        "notes": trained.notes,
+        "notes": [*(tuned.notes if tuned else []), *trained.notes],
         "environment": trained.environment,
     }
 

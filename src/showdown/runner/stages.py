@@ -1,11 +1,35 @@
-"""What the two stages of a run hand on: training yields an artefact, scoring reads it back in a fresh process."""
+"""What the stages of a run hand on: tuning a rate, training an artefact, which scoring reads in a fresh process."""
 
 from typing import Any, Literal
 
 from showdown.core.record import Environment, Phase, PredictionSpeed, ScoreKind, Scores
 from showdown.core.spec import Strict
+from showdown.training.search import Trial
 
-StageName = Literal["train", "score"]
+StageName = Literal["tune", "train", "score"]
+
+
+class TuneProgress(Strict):
+    """The finished trials of a tuning that is not over, and what they took."""
+
+    trials: list[Trial]
+    phases: list[Phase]
+    notes: list[str]
+
+
+class TuneStage(Strict):
+    """What tuning yielded."""
+
+    learning_rate: float
+    low: float
+    high: float
+    """The method's range; trials of origin `widened` lie beyond it."""
+    epochs: int
+    trials: list[Trial]
+    seconds: float
+    phases: list[Phase]
+    """One phase, `tuning`: everything from the start of the process, over all trials."""
+    notes: list[str]
 
 
 class TrainStage(Strict):

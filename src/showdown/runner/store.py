@@ -5,6 +5,8 @@ OUT/comparison.json          what was asked for, defaults filled in
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
+                trials.json  trials that are finished, while a tuning is not over
+                tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artefact
                 artifact/    the saved model
                 score.json   what the reloaded artefact scored

@@ -20,9 +20,9 @@ from showdown.data.prepare import load_labels, load_side
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
-from showdown.methods.table import build
+from showdown.methods.table import build, is_tuned
 from showdown.runner.artifact import job_of
-from showdown.runner.stages import TrainStage
+from showdown.runner.stages import TrainStage, TuneStage
 from showdown.runner.worker import Teller
 
 MB = 1e6
@@ -95,7 +95,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
         raise Unavailable(obstacle)
     train, validation = load_side(processed, "train"), load_side(processed, "validation")
     outcome = (
-        _fit(scene, method, train) if isinstance(method, FittedMethod) else _tune(scene, method, train, validation)
+        _fit(scene, method, train) if isinstance(method, FittedMethod) else _finetune(scene, method, train, validation)
     )
     with scene.phase("saving"):
         write_folder(folder / "artifact", lambda partial: _save(outcome, partial))
@@ -143,41 +143,21 @@ def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
     )
 
 
-def _tune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts) -> Outcome:
-    import torch
-
-    from showdown.engine.forward import choose_forward
-    from showdown.models.network import load_network, trainable_parameters, unpacked_parameters
-    from showdown.models.source import locate
-    from showdown.models.tokens import encode, load_tokenizer, token_limit
-    from showdown.training.loop import EncodedRows, TrainingRun
+def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts) -> Outcome:
+    from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import train as run_loop
 
     assert isinstance(method, TunedMethod)
-    job, spec = scene.job, scene.spec
-    with scene.phase("loading"):
-        base = locate(job.model)
-        tokenizer = load_tokenizer(base)
-        network = load_network(base, job, method.options)
-        limit = token_limit(tokenizer, getattr(network.module, "config", None), job.protocol.max_tokens)
-        torch.manual_seed(spec.seed)
-        module = method.adapt(network)
-        forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
-        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
-        held_out = EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets)
+    tuned = tuned_rate(scene)
+    learner = open_learner(scene, method, train, validation)
+    module, protocol = learner.module, scene.job.protocol
     progress = run_loop(
-        TrainingRun(
-            module=module,
-            forward=forward,
-            train=rows,
-            validate=lambda: _validate(module, forward, held_out),
-            protocol=job.protocol,
-            learning_rate=method.learning_rate,
-            seed=spec.seed,
-            device=job.placement.device,
-            clock=scene.clock,
+        learner.training(
+            scene,
+            protocol=protocol,
+            learning_rate=method.learning_rate if tuned is None else tuned,
+            validate=learner.validate,
             checkpoints=_checkpoints(scene, module),
-            watcher=scene.teller,
         )
     )
     write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
@@ -186,13 +166,91 @@ def _tune(scene: Scene, method: Method, train: LabelledTexts, validation: Labell
         trainable_parameters=trainable_parameters(module),
         total_parameters=unpacked_parameters(module),
         chosen={
-            "forward": forward.name,
-            "max_tokens": limit,
+            "forward": learner.forward.name,
+            "max_tokens": learner.limit,
             "micro_batch_rows": progress.micro_batch_rows,
-            "epoch": _selected_epoch(job.protocol, progress.best_epoch),
+            "epoch": _selected_epoch(protocol, progress.best_epoch),
+            **({} if tuned is None else {"learning_rate": tuned}),
         },
         notes=(),
     )
+
+
+def tuned_rate(scene: Scene) -> float | None:
+    """Return the learning rate that the tuning stage found; None where the protocol tunes none."""
+    if not is_tuned(scene.spec):
+        return None
+    return TuneStage.model_validate_json((scene.folder / "tune.json").read_bytes()).learning_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A freshly loaded network with the rows that it learns from and those that it is judged on."""
+
+    module: Any
+    forward: Any
+    train: Any
+    held_out: Any
+    limit: int
+    """Tokens after which a text is cut."""
+
+    def training(
+        self,
+        scene: Scene,
+        *,
+        protocol: SharedProtocol,
+        learning_rate: float,
+        validate: Callable[[], Any],
+        checkpoints: Any,
+    ) -> Any:
+        """Return the training of this network for the loop."""
+        from showdown.training.loop import TrainingRun
+
+        return TrainingRun(
+            module=self.module,
+            forward=self.forward,
+            train=self.train,
+            validate=validate,
+            protocol=protocol,
+            learning_rate=learning_rate,
+            seed=scene.spec.seed,
+            device=scene.job.placement.device,
+            clock=scene.clock,
+            checkpoints=checkpoints,
+            watcher=scene.teller,
+        )
+
+    def validate(self) -> Any:
+        """Judge the network on the validation rows."""
+        return _validate(self.module, self.forward, self.held_out)
+
+
+def open_learner(scene: Scene, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts) -> Learner:
+    """Load the pretrained network, let the method adapt it, and encode the rows: the same for the same seed."""
+    import torch
+
+    from showdown.engine.forward import choose_forward
+    from showdown.models.network import load_network
+    from showdown.models.source import locate
+    from showdown.models.tokens import encode, load_tokenizer, token_limit
+    from showdown.training.loop import EncodedRows
+
+    job = scene.job
+    with scene.phase("loading"):
+        base = locate(job.model)
+        tokenizer = load_tokenizer(base)
+        torch.manual_seed(scene.spec.seed)
+        network = load_network(base, job, method.options)
+        limit = token_limit(tokenizer, getattr(network.module, "config", None), job.protocol.max_tokens)
+        torch.manual_seed(scene.spec.seed)
+        module = method.adapt(network)
+        return Learner(
+            module=module,
+            forward=choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device),
+            train=EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets),
+            held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
+            limit=limit,
+        )
 
 
 def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:

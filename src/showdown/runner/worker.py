@@ -47,7 +47,7 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
     """Carry out a stage and return the exit code.
 
     Args:
-        stage: `train` or `score`.
+        stage: `tune`, `train` or `score`.
         folder: the run's folder, with its `spec.json`.
         processed: folder of the processed rows.
         events: told what happens, one JSON object a line.
@@ -67,8 +67,9 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
 def _stage(name: str) -> Callable[[RunSpec, Path, Path, Teller], None]:
     from showdown.runner.score import score_run
     from showdown.runner.train import train_run
+    from showdown.runner.tune import tune_run
 
-    return {"train": train_run, "score": score_run}[name]
+    return {"tune": tune_run, "train": train_run, "score": score_run}[name]
 
 
 def _die_with_parent() -> None:

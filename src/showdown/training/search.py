@@ -1,0 +1,177 @@
+"""The search for a learning rate: which one to try next, which trial is hopeless, which one won.
+
+Everything follows from the trials that are finished, and nothing else is remembered: a search that was killed goes on
+from them exactly as it would have without the kill. Two thirds of the budget go to rates at equal distances on a log
+scale over the method's range, its ends among them, from the middle outwards; the rest to the tree of Parzen
+estimators (Bergstra et al., NIPS 2011), or beyond an end of the range where the best rate lies at it. A trial is given
+up when its best validation macro F1 so far is below the median of the finished ones after the same epoch (Golovin et
+al., KDD 2017, section 3.2.2). Estimators and median rule are Optuna's (arXiv 1907.10902).
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from showdown.core.spec import Strict
+
+if TYPE_CHECKING:
+    import optuna
+
+_NAME = "learning_rate"
+_PARZEN_SHARE = 3
+"""One trial of so many is left for what follows the grid."""
+MAX_WIDENINGS = 2
+WIDENING_FACTOR = math.sqrt(10.0)
+"""Half a decade beyond the end: no more than one step of a grid of four over two decades."""
+_AT_THE_EDGE = 0.05
+"""A rate this near to an end, as a share of the range on the log scale, is at the edge."""
+_TRIALS_BEFORE_PRUNING = 3
+HIGHEST_RATE = 1.0
+
+
+TrialState = Literal["completed", "pruned", "diverged"]
+
+
+class Trial(Strict):
+    """One training at one learning rate, judged on the validation rows."""
+
+    number: int
+    learning_rate: float
+    origin: Literal["grid", "parzen", "widened"]
+    state: TrialState
+    f1_macro_by_epoch: list[float]
+    loss_by_epoch: list[float]
+    f1_macro: float | None
+    """Of the epoch that the protocol selects; None for a trial that did not complete."""
+    loss: float | None
+    seconds: float
+    """With loading the network anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan:
+    """What a search is given; the number of trials and of epochs are equal for all methods."""
+
+    low: float
+    high: float
+    trials: int
+    epochs: int
+    widen: bool
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What to try next."""
+
+    number: int
+    learning_rate: float
+    origin: Literal["grid", "parzen", "widened"]
+
+
+def propose(plan: SearchPlan, trials: Sequence[Trial]) -> Proposal | None:
+    """Return what to try after these trials; None when the budget is spent."""
+    number = len(trials)
+    if number >= plan.trials:
+        return None
+    grid = _grid(plan)
+    if number < len(grid):
+        return Proposal(number=number, learning_rate=grid[number], origin="grid")
+    beyond = _beyond(plan, trials)
+    if beyond is not None:
+        return Proposal(number=number, learning_rate=beyond, origin="widened")
+    low, high = span(plan, trials)
+    rate = _study(plan, trials).ask().suggest_float(_NAME, low, high, log=True)
+    return Proposal(number=number, learning_rate=rate, origin="parzen")
+
+
+def hopeless(plan: SearchPlan, trials: Sequence[Trial], proposal: Proposal, f1_macro_by_epoch: Sequence[float]) -> bool:
+    """Return whether a trial with these scores so far is to be given up; never after its last epoch."""
+    if len(f1_macro_by_epoch) >= plan.epochs:
+        return False
+    study = _study(plan, trials)
+    study.enqueue_trial({_NAME: proposal.learning_rate})
+    trial = study.ask()
+    for epoch, f1_macro in enumerate(f1_macro_by_epoch):
+        trial.report(f1_macro, epoch)
+    return trial.should_prune()
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """Return the completed trial with the best macro F1, the lower loss among equals; None where none completed."""
+    done = [trial for trial in trials if trial.f1_macro is not None and trial.loss is not None]
+    return max(done, key=lambda trial: (trial.f1_macro, -(trial.loss or 0.0), -trial.number), default=None)
+
+
+def span(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[float, float]:
+    """Return the lowest and the highest rate of the range after its widenings."""
+    beyond = [trial.learning_rate for trial in trials if trial.origin == "widened"]
+    return min([plan.low, *beyond]), max([plan.high, *beyond])
+
+
+def at_edge(plan: SearchPlan, trials: Sequence[Trial]) -> Literal["low", "high"] | None:
+    """Return the end of the range at which the best rate lies; the low one where every trial diverged."""
+    best = best_trial(trials)
+    if best is None:
+        return "low"
+    low, high = span(plan, trials)
+    place = math.log(best.learning_rate / low) / math.log(high / low)
+    if place <= _AT_THE_EDGE:
+        return "low"
+    return "high" if place >= 1.0 - _AT_THE_EDGE else None
+
+
+def _grid(plan: SearchPlan) -> list[float]:
+    """Return rates at equal distances on a log scale, both ends exactly, from the middle outwards."""
+    count = plan.trials - plan.trials // _PARZEN_SHARE
+    steps = [index / max(1, count - 1) for index in range(count)]
+    between = [plan.low * (plan.high / plan.low) ** step for step in steps[1:-1]]
+    return sorted([plan.low, *between, plan.high], key=lambda rate: abs(math.log(rate * rate / plan.low / plan.high)))
+
+
+def _beyond(plan: SearchPlan, trials: Sequence[Trial]) -> float | None:
+    """Return a rate beyond the range where the best lies at its end and it may be widened."""
+    widenings = sum(trial.origin == "widened" for trial in trials)
+    if not plan.widen or widenings >= MAX_WIDENINGS:
+        return None
+    low, high = span(plan, trials)
+    edge = at_edge(plan, trials)
+    if edge == "low":
+        return low / WIDENING_FACTOR
+    return min(HIGHEST_RATE, high * WIDENING_FACTOR) if edge == "high" and high < HIGHEST_RATE else None
+
+
+def _study(plan: SearchPlan, trials: Sequence[Trial]) -> "optuna.Study":
+    """Return a study that knows these trials, its chance fixed by the plan's seed and their number."""
+    import numpy as np
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    seed = int(np.random.SeedSequence([plan.seed % 2**64, len(trials)]).generate_state(1)[0])
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIALS_BEFORE_PRUNING, n_warmup_steps=0),
+    )
+    low, high = span(plan, trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for trial in trials:
+            study.add_trial(_frozen(trial, low, high))
+    return study
+
+
+def _frozen(trial: Trial, low: float, high: float) -> Any:
+    """Return a trial as Optuna keeps it; one that diverged counts as the worst there can be."""
+    import optuna
+
+    pruned = trial.state == "pruned"
+    return optuna.trial.create_trial(
+        state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE,
+        value=None if pruned else trial.f1_macro or 0.0,
+        params={_NAME: trial.learning_rate},
+        distributions={_NAME: optuna.distributions.FloatDistribution(low, high, log=True)},
+        intermediate_values=dict(enumerate(trial.f1_macro_by_epoch)),
+    )
