@@ -1,0 +1,43 @@
+"""A file is the old one or the new one, whatever happens while it is written."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from showdown.core.errors import UserError
+from showdown.core.files import write_bytes, write_folder, write_json
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    write_json(path, {"step": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match=r"Disk full: no room to write state\.json"):
+        write_json(path, {"step": 2})
+    assert path.read_text() == '{\n  "step": 1\n}\n'
+
+
+def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "state.json", {"loss": float("nan")})
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "artifact"
+    write_folder(folder, lambda partial: write_bytes(partial / "a", b"old"))
+
+    def fail(partial: Path) -> None:
+        write_bytes(partial / "a", b"new")
+        raise RuntimeError("the writer broke")
+
+    with pytest.raises(RuntimeError, match="the writer broke"):
+        write_folder(folder, fail)
+    assert (folder / "a").read_bytes() == b"old"
+    write_folder(folder, lambda partial: write_bytes(partial / "b", b"new"))
+    assert [path.name for path in folder.iterdir()] == ["b"]

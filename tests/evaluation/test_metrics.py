@@ -1,0 +1,49 @@
+"""Scores against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from showdown.core.method import Classifier
+from showdown.core.record import ScoreKind
+from showdown.evaluation.metrics import score
+from showdown.evaluation.speed import prediction_speeds
+
+
+def test_scores_of_five_rows() -> None:
+    # Label a: 2 of 3 found, 1 false alarm: precision 2/3, recall 2/3. Label b: 1 of 2 found, 1 false alarm: 1/2, 1/2.
+    found = score([0, 0, 0, 1, 1], [0, 0, 1, 1, 0], ["a", "b", "never seen"])
+    assert found.accuracy == pytest.approx(3 / 5)
+    assert found.f1_macro == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert found.f1_weighted == pytest.approx((3 * 2 / 3 + 2 * 1 / 2) / 5)
+    assert found.precision_weighted == pytest.approx((3 * 2 / 3 + 2 * 1 / 2) / 5)
+    assert found.recall_weighted == pytest.approx(3 / 5)
+    assert found.confusion_matrix == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert [(one.label, one.rows, one.f1) for one in found.per_class][2] == ("never seen", 0, 0.0)
+
+
+def test_no_rows_are_no_score() -> None:
+    with pytest.raises(ValueError, match="no rows to score"):
+        score([], [], ["a", "b"])
+
+
+class Counting(Classifier):
+    """Notes the size of each call."""
+
+    score_kind: ScoreKind = "probability"
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def scores(self, texts: object, *, batch_rows: int) -> np.ndarray:
+        self.calls.append(len(texts))  # type: ignore[arg-type]
+        assert batch_rows == len(texts)  # type: ignore[arg-type]
+        return np.zeros((batch_rows, 2))
+
+
+def test_speed_is_taken_of_one_text_and_of_a_whole_batch() -> None:
+    classifier = Counting()
+    single, best = prediction_speeds(classifier, ["a text"] * 9, lambda: None)
+    assert single.batch_rows == 1
+    assert best.batch_rows in (1, 4, 8)
+    assert set(classifier.calls) <= {1, 4, 8}
+    assert single.latency_p50_ms <= single.latency_p95_ms
