@@ -235,7 +235,7 @@ def _kept_run(results: Results, output: Path, row: str) -> RunRecord:
     store = Store(output)
     kept = [
         run
-        for run in results.runs
+        for run in results.full_size.runs
         if run.name == row and run.status == "completed" and (store.run_folder(run.run_id) / "artifact").is_dir()
     ]
     if not kept:

@@ -53,3 +53,10 @@ def test_files_and_a_split_exclude_each_other() -> None:
         Comparison.model_validate({**base, "data": {"files": files}, "protocol": {"split": {"kind": "kfold"}}})
     with pytest.raises(ValidationError, match=r"needs `data\.files`"):
         Comparison.model_validate({**base, "protocol": {"split": {"kind": "given"}}})
+
+
+@pytest.mark.parametrize("wrong", [[], [0.5], [0.5, 0.25, 1.0], [0.5, 0.5, 1.0], [0.0, 1.0], [1.0, 1.5]])
+def test_learning_curve_rises_to_all_rows(wrong: list[float]) -> None:
+    with pytest.raises(ValidationError):
+        Comparison.model_validate({"methods": {"majority": {}}, "learning_curve": wrong})
+    assert Comparison.model_validate({"methods": {"majority": {}}}).learning_curve == [1.0]

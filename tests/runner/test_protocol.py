@@ -12,7 +12,9 @@ import pytest
 import showdown.evaluation.speed
 from showdown.config.read import check
 from showdown.core.record import Results, RunRecord
+from showdown.report.markdown import markdown
 from showdown.report.pool import pooled_scores
+from showdown.report.table import comparison_table
 from showdown.runner import execute, tune, worker
 from showdown.runner.display import Silent
 from showdown.runner.stages import StageError, StageName, TuneStage
@@ -241,3 +243,41 @@ def test_finished_folds_are_not_done_again(folds: tuple[dict[str, Any], Path]) -
     next(output.glob("runs/lora-s1-p2-*/result.json")).unlink()
     assert carry_out(asked, output) == ["lora, fold 3 of 3"]
     assert outcome(output) == before
+
+
+def test_learning_curve_is_apart_from_the_comparison(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    """Nested subsets that all methods share; what learns nothing runs once; the table has whole runs alone."""
+    asked = comparison(
+        tmp_path,
+        pretrained("bert"),
+        {"majority": {}, "tfidf": {}, "zero-shot": {}},
+        {"split": {"kind": "kfold", "folds": 2}},
+    )
+    alone = tmp_path / "alone"
+    carry_out(asked, alone)
+    asked["learning_curve"] = [0.5, 1.0]
+    output = tmp_path / "out"
+    started = carry_out(asked, output)
+    assert started[-4:] == [
+        f"{name}, fold {fold} of 2, 50 % of the rows" for name in ("majority", "tfidf") for fold in (1, 2)
+    ]
+    results = results_of(output)
+    assert len(results.runs) == 10
+    assert outcome(output)[:6] == outcome(alone)
+    rows = {(run.name, run.partition, run.spec.train_fraction): run.train_rows for run in results.runs}
+    assert rows["majority", 0, 0.5] == rows["tfidf", 0, 0.5]
+    assert rows["tfidf", 0, 0.5] == pytest.approx(0.5 * (rows["tfidf", 0, 1.0] or 0), abs=2)
+    verdict = judge(results, output)
+    whole = judge(results_of(alone), alone)
+    assert verdict.pairs == whole.pairs
+    assert [(row.accuracy, row.f1_macro) for row in verdict.rows] == [
+        (row.accuracy, row.f1_macro) for row in whole.rows
+    ]
+    table = comparison_table(results, verdict)
+    assert len(table.rows) == 3
+    kept = {path.parent.name for path in output.glob("runs/*/artifact")}
+    assert kept <= {run.run_id for run in results.full_size.runs}
+    assert len(kept) == 3
+    text = markdown(results, verdict)
+    assert "## Learning curve" in text
+    assert "Learning curve" not in markdown(results_of(alone), verdict)

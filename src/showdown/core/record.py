@@ -106,6 +106,8 @@ class RunRecord(Strict):
     score_kind: ScoreKind | None = None
     """What the scores in the predictions file are."""
 
+    train_rows: int | None = None
+    """Rows that were trained on."""
     train_seconds: float | None = None
     """Forward, backward, step and batching alone: no validation, no writing."""
     total_seconds: float | None = None
@@ -157,3 +159,8 @@ class Results(Strict):
     data: dict[str, Any]
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
+
+    @property
+    def full_size(self) -> Self:
+        """The same without the runs on a part of the training rows: what is compared."""
+        return self.model_copy(update={"runs": [run for run in self.runs if run.spec.train_fraction == 1.0]})

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class Strict(BaseModel):
@@ -216,8 +217,16 @@ class Comparison(Strict):
     """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it."""
     protocol: SharedProtocol = SharedProtocol()
     seeds: list[int] = Field(default=[0], min_length=1)
+    learning_curve: list[TrainFraction] = [1.0]
+    """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
+
+    @model_validator(mode="after")
+    def _curve_rises_to_all_rows(self) -> Self:
+        if self.learning_curve != sorted(set(self.learning_curve)) or self.learning_curve[-1:] != [1.0]:
+            raise ValueError("`learning_curve` rises and ends with all rows, as in [0.25, 0.5, 1.0]")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_the_split(self) -> Self:
@@ -240,6 +249,8 @@ class RunSpec(Strict):
     protocol: SharedProtocol
     seed: int
     partition: int = 0
+    train_fraction: TrainFraction = 1.0
+    """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
 
     @property

@@ -7,6 +7,7 @@ from statistics import fmean
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import KFoldSplit
+from showdown.report.learning_curve import learning_curve
 from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
 from showdown.verdict.model import Verdict
@@ -26,9 +27,12 @@ def markdown(results: Results, verdict: Verdict) -> str:
     parts.append(_grid(table.headings, table.rows))
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in table.below)]
+    curve = learning_curve(results)
+    if curve:
+        parts += ["## Learning curve", _grid(curve.headings, curve.rows), escaped(curve.sentence)]
     parts += [
         "## Macro F1 by label",
-        _by_label(results),
+        _by_label(results.full_size),
         "## Data",
         *_data(results),
         "## Where it ran",

@@ -62,6 +62,7 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
 
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
     """
+    results = results.full_size
     names = list(dict.fromkeys(run.name for run in results.runs))
     return Table(
         above=_above(results, verdict),

@@ -76,10 +76,11 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
 
 
 def _said(scene: _Scene, spec: RunSpec) -> str:
-    """Name a run for the display: its row, and where there are several, its fold or repeat."""
+    """Name a run for the display: its row, its fold or repeat where there are several, and its part of the rows."""
     count = len(scene.prepared.partitions)
     part = "fold" if scene.prepared.split.kind == "kfold" else "repeat"
-    return spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
+    said = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
+    return said if spec.train_fraction == 1.0 else f"{said}, {100 * spec.train_fraction:g} % of the rows"
 
 
 def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
@@ -195,6 +196,7 @@ def _costs(tuned: TuneStage | None, trained: TrainStage, scored: ScoreStage | No
     phases = [*(tuned.phases if tuned else []), *trained.phases, *(_renamed(scored.phases) if scored else [])]
     training = next((phase for phase in trained.phases if phase.name == "training"), None)
     return {
+        "train_rows": trained.train_rows,
         "train_seconds": training.seconds if training else 0.0,
         "total_seconds": round(sum(phase.seconds for phase in phases), 4),
         "phases": phases,
@@ -229,7 +231,7 @@ def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
         return
     best: dict[str, RunRecord] = {}
     for record in records:
-        if record.status == "completed":
+        if record.status == "completed" and record.spec.train_fraction == 1.0:
             rival = best.get(record.name)
             if rival is None or (record.validation_f1_macro or 0.0) > (rival.validation_f1_macro or 0.0):
                 best[record.name] = record

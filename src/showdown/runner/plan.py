@@ -2,11 +2,11 @@
 
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
 from showdown.data.prepare import Prepared
-from showdown.methods.table import build, method_and_settings
+from showdown.methods.table import build, method_and_settings, method_class
 
 
 def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[RunSpec]:
-    """Return one run for each row, seed and partition.
+    """Return one run for each row, seed and partition, then those on parts of the training rows, the largest first.
 
     A method that seeds do not touch still runs once a seed: that its scores agree is then seen, not assumed.
 
@@ -26,10 +26,13 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
             protocol=protocol,
             seed=seed,
             partition=partition,
+            train_fraction=fraction,
             data_fingerprint=prepared.fingerprint,
         )
+        for fraction in sorted(comparison.learning_curve, reverse=True)
         for row, written in comparison.methods.items()
         for method, settings in [method_and_settings(row, written)]
+        if fraction == 1.0 or method_class(method).learns
         for seed in comparison.seeds
         for partition in range(len(prepared.partitions))
     ]

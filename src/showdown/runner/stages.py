@@ -39,6 +39,8 @@ class TrainStage(Strict):
     phases: list[Phase]
     trained: bool
     """False for a method that has no training."""
+    train_rows: int
+    """Rows that were trained on."""
     trainable_parameters: int
     total_parameters: int
     model_size_mb: float

@@ -17,6 +17,7 @@ from showdown.core.method import FittedMethod, Job, LabelledTexts, Method, Tuned
 from showdown.core.record import Phase
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.data.prepare import load_labels, load_side
+from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
@@ -93,7 +94,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     obstacle = method.obstacle()
     if obstacle:
         raise Unavailable(obstacle)
-    train, validation = load_side(processed, "train"), load_side(processed, "validation")
+    train, validation = training_rows(spec, processed), load_side(processed, "validation")
     outcome = (
         _fit(scene, method, train) if isinstance(method, FittedMethod) else _finetune(scene, method, train, validation)
     )
@@ -103,6 +104,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
         title=method.title,
         phases=scene.clock.phases(),
         trained=method.learns,
+        train_rows=len(train),
         trainable_parameters=outcome.trainable_parameters,
         total_parameters=outcome.total_parameters,
         model_size_mb=round(_size_bytes(folder / "artifact") / MB, 3),
@@ -118,6 +120,11 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     )
     write_json(folder / "train.json", stage.model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
+    """Return the rows that a run is trained on: all training rows, or its point of the learning curve."""
+    return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
 
 
 def _save(outcome: Outcome, partial: Path) -> None:

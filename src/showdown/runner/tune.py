@@ -11,7 +11,7 @@ from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
 from showdown.runner.stages import TuneProgress, TuneStage
-from showdown.runner.train import Scene, open_learner, open_scene
+from showdown.runner.train import Scene, open_learner, open_scene, training_rows
 from showdown.runner.worker import Teller
 from showdown.training.search import Proposal, SearchPlan, Trial, TrialState, at_edge, best_trial, hopeless, propose
 
@@ -37,7 +37,7 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> No
         raise Unavailable(obstacle)
     plan, protocol = _plan(spec, method)
     trials = _resumed(scene)
-    train, validation = load_side(processed, "train"), load_side(processed, "validation")
+    train, validation = training_rows(spec, processed), load_side(processed, "validation")
     while (proposal := propose(plan, trials)) is not None:
         teller.phase(f"tuning, trial {proposal.number + 1} of {plan.trials}, rate {proposal.learning_rate:.2g}")
         trials.append(_Attempt(scene, method, plan, protocol, trials).make(proposal, train, validation))

@@ -31,7 +31,7 @@ _CHANCE = 20261123
 
 
 def judge(results: Results, folder: Path, *, limits: Limits | None = None, price: Price | None = None) -> Verdict:
-    """Judge a comparison.
+    """Judge a comparison; runs on a part of the training rows, points of a learning curve, are left out.
 
     Args:
         results: its records.
@@ -43,7 +43,7 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         UserError: for predictions that are missing or damaged.
 
     """
-    limits = limits or Limits()
+    limits, results = limits or Limits(), results.full_size
     runs: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         runs.setdefault(run.name, []).append(run)

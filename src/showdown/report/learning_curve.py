@@ -1,0 +1,65 @@
+"""Accuracy by how many training rows a method had: would more labels help, and whom most?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from showdown.core.record import Results, RunRecord
+from showdown.report.pool import pooled_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """A small table and what it says."""
+
+    headings: list[str]
+    rows: list[list[str]]
+    """Accuracy in percent, over all tested rows, the mean over seeds; `-` where no run completed."""
+    sentence: str
+
+
+def learning_curve(results: Results) -> LearningCurve | None:
+    """Lay out the learning curve; None where the comparison has no subsets or no run of them completed."""
+    done = [run for run in results.runs if run.status == "completed"]
+    fractions = sorted({run.spec.train_fraction for run in done})
+    if len(fractions) < 2:
+        return None
+    names = list(dict.fromkeys(run.name for run in results.runs))
+    accuracy = {
+        name: [
+            _accuracy([run for run in done if (run.name, run.spec.train_fraction) == (name, fraction)])
+            for fraction in fractions
+        ]
+        for name in names
+    }
+    return LearningCurve(
+        headings=["Method", *(_heading(done, fraction) for fraction in fractions)],
+        rows=[[name, *("-" if value is None else f"{100 * value:.1f}" for value in accuracy[name])] for name in names],
+        sentence=_sentence(accuracy, fractions),
+    )
+
+
+def _accuracy(runs: Sequence[RunRecord]) -> float | None:
+    return fmean(scores.accuracy for scores in pooled_scores(runs)) if runs else None
+
+
+def _heading(done: Sequence[RunRecord], fraction: float) -> str:
+    """Return the share with the rows that it came to, the mean over folds."""
+    rows = [run.train_rows for run in done if run.spec.train_fraction == fraction and run.train_rows is not None]
+    return f"{100 * fraction:g} %" + (f" ({fmean(rows):.0f} rows)" if rows else "")
+
+
+def _sentence(accuracy: dict[str, list[float | None]], fractions: Sequence[float]) -> str:
+    """Name the method that the last step of the curve, the one nearest to more rows, helped most."""
+    steps = {name: (found[-2], found[-1]) for name, found in accuracy.items()}
+    gains = {name: more - less for name, (less, more) in steps.items() if less is not None and more is not None}
+    step = f"from {100 * fractions[-2]:g} to {100 * fractions[-1]:g} % of the training rows"
+    if not gains:
+        return f"No method completed both ends of the last step, {step}."
+    name = max(gains, key=lambda candidate: gains[candidate])
+    if gains[name] <= 0.0:
+        return f"No method gains accuracy {step}: more labels like these may not help."
+    return (
+        f"{name} gains most {step}: {100 * gains[name]:.1f} points of accuracy. The curve is measured and not"
+        " projected: what further rows would bring is a guess."
+    )
