@@ -1,6 +1,6 @@
 """How hard the built-in resumes are for methods that need no fine-tuning: grouped, stratified 5-fold cross-validation.
 
-    python benchmarks/data_difficulty.py
+python benchmarks/data_difficulty.py
 """
 
 import numpy as np

@@ -231,7 +231,8 @@ def summary(cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> list[di
 
 def _print(lines: list[dict[str, Any]]) -> None:
     print(
-        f"{'case':24} {'s/epoch':>16} {'tok/s':>8} {'share':>6} {'alloc':>6} {'resv':>6} {'dev':>6} {'x recipe':>8} {'x best':>7}"
+        f"{'case':24} {'s/epoch':>16} {'tok/s':>8} {'share':>6} {'alloc':>6} {'resv':>6} "
+        f"{'dev':>6} {'x recipe':>8} {'x best':>7}"
     )
     for line in lines:
         if "seconds_per_epoch" not in line:

@@ -74,8 +74,11 @@ def main() -> None:
     options.out.write_text(json.dumps(found, indent=1) + "\n")
     for series in ("step", "sequence"):
         for line in found[series]:
-            print(f"{series:9} {line['tokens']:6} tokens {line['seconds'] * 1e3:9.1f} ms "
-                  f"{line['seconds'] * 1e6 / line['tokens']:7.1f} us/token {line['peak_allocated_gb']:6.2f} GB")  # fmt: skip
+            print(
+                f"{series:9} {line['tokens']:6} tokens {line['seconds'] * 1e3:9.1f} ms "
+                f"{line['seconds'] * 1e6 / line['tokens']:7.1f} us/token "
+                f"{line['peak_allocated_gb']:6.2f} GB"
+            )
 
 
 if __name__ == "__main__":
