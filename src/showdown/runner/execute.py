@@ -133,7 +133,10 @@ def _trained(scene: _Scene, folder: Path) -> bool:
     """Is the training stage of an interrupted run whole?"""
     from showdown.training.checkpoint import damage
 
-    if _read_stage(TrainStage, folder / "train.json") is None:
+    stage = folder / "train.json"
+    if _read_stage(TrainStage, stage) is None:
+        if stage.exists():
+            scene.display.say(f"{stage} is cut short; the run is done again")
         return False
     fault = damage(folder / "artifact")
     if fault:

@@ -1,0 +1,162 @@
+"""A process that has imported everything once, and carries out comparisons in forks that may kill themselves.
+
+Reads one JSON request a line and answers with one line. In a fork the two stages of a run are forks again, as they are
+processes of their own in a real comparison; the rest is the real thing.
+"""
+
+import importlib
+import json
+import mmap
+import os
+import resource
+import signal
+import stat
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import showdown.evaluation.speed
+import showdown.measure.environment
+import showdown.runner.execute
+import showdown.runner.score
+import showdown.runner.train
+from showdown.config.read import check
+from showdown.core.errors import UserError
+from showdown.runner import process, worker
+from showdown.runner.display import Silent
+from showdown.runner.execute import execute
+from showdown.runner.stages import StageError, StageName
+
+COUNTER = mmap.mmap(-1, 8)  # shared with all forks
+WRITING = ("replace", "rename", "fsync")
+"""Functions of `os` that make a file last; pathlib's are built on them."""
+
+
+class Noting(Silent):
+    """Remembers what was said and which runs were started."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.started: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def start(self, number: int, name: str, seed: int) -> None:
+        self.started.append(name)
+
+    def event(self, event: dict[str, Any]) -> None:
+        if event["kind"] == "say":
+            self.said.append(event["message"])
+
+
+def counted() -> int:
+    return int.from_bytes(COUNTER[:8], "little")
+
+
+def count_writes(kill_at: int | None) -> None:
+    """Count every call that makes a written file last, and kill this whole group just before one of them."""
+
+    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            if isinstance(given[0], int) and stat.S_ISDIR(os.fstat(given[0]).st_mode):
+                return function(*given, **named)  # a folder's own fsync: nothing changed since the point before
+            COUNTER[:8] = (counted() + 1).to_bytes(8, "little")
+            if counted() == kill_at:
+                os.killpg(0, signal.SIGKILL)
+            return function(*given, **named)
+
+        return call
+
+    for name in WRITING:
+        setattr(os, name, counting(getattr(os, name)))
+
+
+class ForkedWorkers:
+    """Stands in for the server that forks a worker for every stage: this process is that server."""
+
+    def __init__(self, lock: int) -> None:
+        del lock  # inherited
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left over."""
+
+    def run_stage(self, stage: StageName, folder: Path, processed: Path, listen: process.Listener) -> StageError | None:
+        (folder / "error.json").unlink(missing_ok=True)
+        told = folder / "events.jsonl"
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with (folder / "log.txt").open("ab") as log:
+                    os.dup2(log.fileno(), 2)
+                code = worker.work(stage, folder, processed, told.open("w", encoding="utf-8"))
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        for line in told.read_text(encoding="utf-8").splitlines():
+            listen(json.loads(line))
+        return process._verdict(os.waitstatus_to_exitcode(status), folder)
+
+
+def carry_out(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a comparison in a fork; ``kill_at`` kills it there, ``largest_file`` bounds what it can write (bytes)."""
+    answer = Path(request["output"] + ".answer")
+    answer.unlink(missing_ok=True)
+    COUNTER[:8] = bytes(8)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        display, message = Noting(), None
+        count_writes(request.get("kill_at"))
+        if "largest_file" in request:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"], resource.RLIM_INFINITY))
+        try:
+            execute(check(request["comparison"], "the test"), Path(request["output"]), display)
+        except UserError as error:
+            message = str(error)
+        except BaseException as error:
+            traceback.print_exc()
+            message = f"UNCAUGHT {error!r}"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        answer.write_text(json.dumps({"said": display.said, "started": display.started, "message": message}))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    told = json.loads(answer.read_text()) if answer.exists() else {}
+    return {"killed": os.WIFSIGNALED(status), "points": counted(), **told}
+
+
+AHEAD = (
+    "peft",
+    "peft.tuners.lora",
+    "skops.io",
+    "sklearn.feature_extraction.text",
+    "sklearn.pipeline",
+    "sklearn.svm",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+)
+
+
+def main() -> None:
+    for name in AHEAD:
+        importlib.import_module(name)
+    # What costs time and touches no file: git's word on the commit, repeated timing.
+    showdown.measure.environment._commit = lambda: None
+    showdown.evaluation.speed._SINGLE_CALLS = 1
+    showdown.evaluation.speed._BATCHES = ()
+    showdown.runner.execute.Workers = ForkedWorkers
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(carry_out(json.loads(line))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
