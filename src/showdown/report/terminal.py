@@ -18,18 +18,18 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     table = comparison_table(results, verdict)
     console.print()
     for line in table.above:
-        console.print(escape(line), highlight=False, style="bold", soft_wrap=True)
+        console.print(escape(line), highlight=False, style="bold", soft_wrap=not console.is_terminal)
     console.print(_grid(table.headings, table.rows), soft_wrap=True)
     for line in table.verdict:
-        console.print(f"* {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"* {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
     console.print()
     for line in table.below:
-        console.print(escape(line), highlight=False, soft_wrap=True)
+        console.print(escape(line), highlight=False, soft_wrap=not console.is_terminal)
     curve = learning_curve(results)
     if curve:
         console.print("\nAccuracy % by training rows", style="bold")
         console.print(_grid(curve.headings, curve.rows), soft_wrap=True)
-        console.print(escape(curve.sentence), highlight=False, soft_wrap=True)
+        console.print(escape(curve.sentence), highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
