@@ -15,7 +15,7 @@ _SHAPE = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "head_dim": 8,
-    "max_position_embeddings": 64,
+    "max_position_embeddings": 80,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,
@@ -44,12 +44,18 @@ def decoder(name: str, **more: Any) -> Any:
     return model
 
 
-def encoder(**more: Any) -> Any:
-    """A tiny BERT classifier."""
+def encoder(kind: str = "bert", **more: Any) -> Any:
+    """A tiny encoder with a classification head."""
     torch.manual_seed(0)
     settings = {key: value for key, value in _SHAPE.items() if key not in ("num_key_value_heads", "head_dim")}
-    config = AutoConfig.for_model("bert", **{**settings, **more})
-    return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    if kind == "distilbert":
+        settings |= {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4}
+    config = AutoConfig.for_model(kind, **{**settings, **more})
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
 
 
 def rows(*lengths: int, seed: int = 1) -> list[torch.Tensor]:

@@ -5,11 +5,14 @@ the engine's affair, and `ForwardPath.name` says in the record which way was tak
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
 from torch import nn
 
+from showdown.engine.cpu import FastCpu
+from showdown.engine.encoder import PackedEncoder, encoder_obstacle
 from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
 from showdown.engine.structure import last_token_classifier, unwrapped
 
@@ -56,6 +59,10 @@ class PaddedForward:
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
+        with FastCpu() if self._device == "cpu" else nullcontext():
+            return self._logits(sequences)
+
+    def _logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         ids, mask = padded_batch(sequences, pad_token_id=self._pad_token_id, device=self._device)
         decoder = last_token_classifier(self._module)
         if decoder is None:
@@ -82,6 +89,8 @@ def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompu
     decoder = last_token_classifier(module)
     if decoder is not None and packed_obstacle(decoder, device) is None:
         return PackedForward(decoder, device=device, recompute=recompute)
+    if not recompute and encoder_obstacle(module, device) is None:
+        return PackedEncoder(module)
     if recompute:
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False})
     return PaddedForward(module, pad_token_id=pad_token_id, device=device)

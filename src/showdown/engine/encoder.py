@@ -1,0 +1,68 @@
+"""Padding-free forward passes of BERT and RoBERTa classifiers on a CPU."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.engine.cpu import FastCpu
+from showdown.engine.structure import unwrapped
+
+FAMILIES = ("bert", "roberta", "xlm-roberta")
+
+
+def encoder_obstacle(module: nn.Module, device: str) -> str | None:
+    """Return why this network is no encoder that can be packed here, or None where it is."""
+    model: Any = unwrapped(module)
+    config = model.config
+    if device != "cpu":
+        return "encoders are packed on a CPU alone"
+    if config.model_type not in FAMILIES or not hasattr(model, "classifier"):
+        return f"{config.model_type} is not among {', '.join(FAMILIES)}"
+    if getattr(config, "position_embedding_type", None) not in (None, "absolute"):
+        return "positions are relative"
+    if getattr(config, "is_decoder", False) or config._attn_implementation != "sdpa":
+        return "attention is not PyTorch's own"
+    return None
+
+
+class PackedEncoder:
+    """The sequences of a micro-batch one behind the other; attention runs over each of them alone."""
+
+    name = "packed, attention by sequence"
+
+    def __init__(self, module: nn.Module) -> None:
+        """Take the classifier apart.
+
+        Args:
+            module: a transformers classifier of one of the families, or PEFT's wrapper around one.
+
+        """
+        self._model: Any = unwrapped(module)
+        self._backbone: Any = getattr(self._model, self._model.base_model_prefix)
+        padding = self._backbone.embeddings.padding_idx if self._model.config.model_type != "bert" else -1
+        self._first_position = int(padding) + 1  # RoBERTa counts its positions from behind the padding token's number
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable."""
+        lengths = [sequence.numel() for sequence in sequences]
+        ids = torch.cat(list(sequences))[None]
+        places = torch.cat([torch.arange(length) for length in lengths])[None] + self._first_position
+        with FastCpu(lengths):
+            embedded = self._backbone.embeddings(
+                input_ids=ids, position_ids=places, token_type_ids=torch.zeros_like(ids)
+            )
+            hidden = self._backbone.encoder(embedded, attention_mask=None).last_hidden_state[0]
+        starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+        with FastCpu():
+            return self._pooled(hidden[starts][:, None]).float()
+
+    def _pooled(self, first: torch.Tensor) -> torch.Tensor:
+        """Return the logits for the first token's hidden state of each sequence, shape (sequences, 1, width)."""
+        logits: torch.Tensor
+        if self._model.config.model_type != "bert":
+            logits = self._model.classifier(first)
+            return logits
+        logits = self._model.classifier(self._model.dropout(self._backbone.pooler(first)))
+        return logits

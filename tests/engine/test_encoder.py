@@ -1,0 +1,130 @@
+"""Encoders on a CPU: packed against padded, and dropout that is dropout."""
+
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tiny_networks import LABELS, encoder, rows
+from torch.nn import functional
+
+from showdown.engine import cpu
+from showdown.engine.encoder import PackedEncoder
+from showdown.engine.forward import PaddedForward, choose_forward
+
+LENGTHS = (5, 1, 9, 7, 9)
+TARGETS = torch.tensor([0, 3, 1, 4, 2])
+STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def gradients(path: Any, module: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    module.zero_grad(set_to_none=True)
+    logits = path.logits(rows(*LENGTHS))
+    functional.cross_entropy(logits, TARGETS).backward()
+    return logits.detach(), {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_packed_equals_padded(kind: str, adapted: bool) -> None:
+    module = encoder(kind, **STILL).train()
+    if adapted:
+        config = LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query", "value"], init_lora_weights=False)
+        module = get_peft_model(module, config).train()
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    assert isinstance(path, PackedEncoder)
+    packed_logits, packed = gradients(path, module)
+    # transformers' own forward, without any of ours
+    ids = torch.nn.utils.rnn.pad_sequence(rows(*LENGTHS), batch_first=True, padding_value=module.config.pad_token_id)
+    mask = (torch.arange(ids.shape[1])[None] < torch.tensor(LENGTHS)[:, None]).long()
+    module.zero_grad(set_to_none=True)
+    expected = module(input_ids=ids, attention_mask=mask).logits
+    functional.cross_entropy(expected, TARGETS).backward()
+    assert packed_logits.shape == (len(LENGTHS), LABELS)
+    torch.testing.assert_close(packed_logits, expected, atol=1e-5, rtol=1e-5)
+    for name, parameter in module.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(packed[name], parameter.grad, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: n + m)
+
+
+def test_no_sequence_sees_another() -> None:
+    path = choose_forward(encoder().eval(), pad_token_id=0, device="cpu")
+    sequences = rows(*LENGTHS)
+    before = path.logits(sequences)
+    sequences[2] = rows(9, seed=5)[0]
+    after = path.logits(sequences)
+    assert torch.equal(before[[0, 1, 3, 4]], after[[0, 1, 3, 4]])
+    assert not torch.allclose(before[2], after[2])
+
+
+def test_packs_longer_than_the_longest_text_are_fine() -> None:
+    module = encoder(**STILL).eval()
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    lengths = (64, 64, 64)
+    padded = PaddedForward(module, pad_token_id=0, device="cpu").logits(rows(*lengths))
+    torch.testing.assert_close(path.logits(rows(*lengths)), padded, atol=1e-5, rtol=1e-5)
+
+
+def test_dropout_follows_its_seed_and_is_off_in_evaluation() -> None:
+    module = encoder()
+    for path in (
+        choose_forward(module, pad_token_id=0, device="cpu"),
+        PaddedForward(module, pad_token_id=0, device="cpu"),
+    ):
+        module.train()
+        torch.manual_seed(1)
+        first, second = path.logits(rows(*LENGTHS)), path.logits(rows(*LENGTHS))
+        torch.manual_seed(1)
+        assert torch.equal(path.logits(rows(*LENGTHS)), first)
+        assert not torch.allclose(first, second)
+        module.eval()
+        assert torch.equal(path.logits(rows(*LENGTHS)), path.logits(rows(*LENGTHS)))
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("count", [1, 5, 200_003])
+def test_masks_drop_the_right_share_and_keep_the_mean(probability: float, count: int) -> None:
+    dropped = cpu.dropout(torch.ones(count), probability)
+    kept = dropped[dropped != 0]
+    assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - probability)), rtol=1e-3)
+    if count > 1000:
+        assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=5e-3)
+        assert dropped[:-1].eq(0).logical_and(dropped[1:].eq(0)).float().mean().item() == pytest.approx(
+            probability**2, abs=5e-3
+        ), "neighbours come from one draw and must be independent"
+
+
+def test_dropout_passes_its_mask_to_the_gradient() -> None:
+    x = torch.ones(1000, requires_grad=True)
+    dropped = cpu.dropout(x, 0.3)
+    dropped.sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, dropped.detach())
+
+
+@pytest.mark.parametrize("mask", [None, "seen", "added"])
+def test_attention_is_that_of_pytorch(mask: str | None) -> None:
+    query, key, value = torch.randn(3, 2, 4, 6, 8).unbind(0)
+    seen = torch.rand(2, 1, 6, 6) > 0.3
+    seen[..., 0] = True
+    given = {None: None, "seen": seen, "added": torch.zeros(2, 1, 6, 6).masked_fill(~seen, -1e9)}[mask]
+    expected = functional.scaled_dot_product_attention(query, key, value, attn_mask=given, scale=0.3)
+    found = cpu.attention(query, key, value, mask=given, probability=0.0, scaling=0.3)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_dropped_attention_keeps_its_mean() -> None:
+    query, key, value = torch.randn(3, 1, 2, 5, 8).unbind(0)
+    with cpu.FastCpu():
+        mean = torch.stack(
+            [functional.scaled_dot_product_attention(query, key, value, dropout_p=0.2) for _ in range(3000)]
+        ).mean(dim=0)
+    expected = functional.scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(mean, expected, atol=0.06, rtol=0.06)
+
+
+@pytest.mark.parametrize("change", [{"kind": "distilbert"}, {"kind": "electra"}])
+def test_other_encoders_are_padded(change: dict[str, Any]) -> None:
+    path = choose_forward(encoder(**change), pad_token_id=0, device="cpu")
+    assert path.name == "padded"
+    assert path.logits(rows(*LENGTHS)).shape == (len(LENGTHS), LABELS)
