@@ -104,6 +104,7 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a hundred kills and as many new starts: minutes, and more on a busy machine
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:
     alone, points = left_alone
@@ -160,7 +161,6 @@ def test_a_full_disk_is_said_and_costs_no_finished_run(
     output = tmp_path / "out"
     full = lab.run(output, largest_file=largest)
     errors = [full["message"] or ""]
-    print(largest, full)
     if (output / "results.json").exists():
         errors += [str(run.error) for run in Results.model_validate_json((output / "results.json").read_bytes()).runs]
     assert any("Disk full: no room to write" in error and str(output) in error for error in errors), errors
