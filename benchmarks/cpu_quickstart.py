@@ -1,0 +1,215 @@
+"""The default model on the default data on a CPU: our training loop against transformers' Trainer, in pairs.
+
+Run `python benchmarks/cpu_quickstart.py --out benchmarks/results/cpu_quickstart.json`. Full fine-tuning in float32; the
+same weights, rows, order, effective batch, rate and clipping; dropout as the model's configuration has it. Each pair
+has a seed of its own and runs both sides one after the other, every second pair in turned order. Scores are macro F1 on
+the test rows. With `--precision bfloat16` both sides run under autocast.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.data.prepare import prepare
+from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
+from showdown.evaluation.metrics import score
+from showdown.evaluation.network import logits_of
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.models.network import load_network
+from showdown.models.source import locate
+from showdown.models.tokens import encode, load_tokenizer
+from showdown.training.batches import effective_batches
+from showdown.training.loop import EncodedRows, TrainingRun, Validation, train
+from showdown.training.schedule import warmup_steps
+
+BATCH_ROWS = 8
+LEARNING_RATE = 2e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What both sides train on."""
+
+    job: Job
+    folder: Path
+    train: EncodedRows
+    test: EncodedRows
+    pad: int
+    bf16: bool
+
+    def module(self) -> Any:
+        """The pretrained network with a head drawn from the seed."""
+        torch.manual_seed(self.job.seed)
+        return load_network(self.folder, self.job, NetworkOptions()).module
+
+
+def task(seed: int, options: argparse.Namespace) -> Task:
+    """Read the default data and the default model."""
+    prepared = prepare(DataSpec(), SingleSplit())
+    protocol = SharedProtocol(
+        epochs=options.epochs, effective_batch_rows=BATCH_ROWS, micro_batch_rows=BATCH_ROWS, select_epoch="last",
+        max_tokens=options.max_tokens, dropout=options.dropout,
+    )  # fmt: skip
+    folder = locate(ModelSpec())
+    tokenizer = load_tokenizer(folder)
+
+    def rows(side: LabelledTexts) -> EncodedRows:
+        return EncodedRows(ids=encode(tokenizer, side.texts, options.max_tokens), targets=side.targets)
+
+    placement = Placement(device="cpu", dtype="float32")
+    return Task(
+        job=Job(labels=prepared.labels, model=ModelSpec(), protocol=protocol, placement=placement, seed=seed),
+        folder=folder,
+        train=rows(prepared.side("train")),
+        test=rows(prepared.side("test")),
+        pad=int(tokenizer.pad_token_id),
+        bf16=options.precision == "bfloat16",
+    )
+
+
+class _Autocast:
+    """A forward path under bfloat16 autocast."""
+
+    def __init__(self, path: ForwardPath) -> None:
+        self.name = f"{path.name}, bfloat16"
+        self._path = path
+
+    def logits(self, sequences: Any) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self._path.logits(sequences).float()
+
+
+class _Silent:
+    def step(self, **_: Any) -> None:
+        """Say nothing."""
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
+
+
+def ours(task: Task) -> dict[str, Any]:
+    """Train with the product's loop."""
+    module = task.module()
+    path: ForwardPath = choose_forward(module, pad_token_id=task.pad, device="cpu")
+    path = _Autocast(path) if task.bf16 else path
+    clock = PhaseClock(memory_of("cpu"))
+    run = TrainingRun(
+        module=module, forward=path, train=task.train, validate=lambda: Validation(f1_macro=0.0, loss=0.0),
+        protocol=task.job.protocol, learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
+        checkpoints=None, watcher=_Silent(),
+    )  # fmt: skip
+    train(run)
+    return {"seconds": clock.seconds("training"), "path": path.name, "f1_macro": _f1(module, task)}
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.began = self.seconds = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.seconds = time.perf_counter() - self.began
+
+
+class _InOrder(Trainer):  # type: ignore[misc]
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        return SequentialSampler(train_dataset or self.train_dataset)
+
+
+def theirs(task: Task) -> dict[str, Any]:
+    """Train with transformers' Trainer and dynamic padding."""
+    module, protocol, watch = task.module(), task.job.protocol, _Watch()
+    batches = [
+        batch
+        for epoch in range(protocol.epochs)
+        for batch in effective_batches(len(task.train.ids), BATCH_ROWS, seed=task.job.seed, epoch=epoch)
+    ]
+    # A short last batch of an epoch is filled from the next one: the Trainer reads the rows as one long epoch.
+    order = [row for batch in batches for row in batch]
+
+    def collate(rows: list[int]) -> dict[str, torch.Tensor]:
+        ids = [torch.tensor(task.train.ids[row]) for row in rows]
+        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=task.pad)
+        lengths = torch.tensor([row.numel() for row in ids])
+        mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).long()
+        labels = torch.tensor([task.train.targets[row] for row in rows])
+        return {"input_ids": padded, "attention_mask": mask, "labels": labels}
+
+    steps = -(-len(order) // BATCH_ROWS)
+    arguments = TrainingArguments(
+        output_dir="/tmp/cpu_quickstart", per_device_train_batch_size=BATCH_ROWS, max_steps=steps, use_cpu=True,
+        learning_rate=LEARNING_RATE, weight_decay=protocol.weight_decay, max_grad_norm=1.0, bf16=task.bf16,
+        warmup_steps=warmup_steps(steps, protocol.warmup_fraction), save_strategy="no", report_to=[],
+        disable_tqdm=True, logging_strategy="no", remove_unused_columns=False, seed=task.job.seed,
+    )  # fmt: skip
+    trainer = _InOrder(model=module, args=arguments, train_dataset=order, data_collator=collate, callbacks=[watch])
+    trainer.train()
+    return {"seconds": watch.seconds, "path": "transformers Trainer", "f1_macro": _f1(module, task)}
+
+
+def _f1(module: Any, task: Task) -> float:
+    path = PaddedForward(module, pad_token_id=task.pad, device="cpu")
+    predicted = logits_of(module, path, task.test.ids, 16).argmax(dim=-1).tolist()
+    return score(task.test.targets, predicted, task.job.labels).f1_macro
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    yield
+
+
+def main() -> None:
+    """Run the pairs and write what they took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--max-tokens", type=int, default=256)
+    parser.add_argument("--dropout", type=float, default=None, help="by default as the model's configuration has it")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    options = parser.parse_args()
+    pairs: list[dict[str, Any]] = []
+    with _quiet():
+        for seed in range(options.pairs):
+            one = task(seed, options)
+            sides = {"engine": ours, "trainer": theirs}
+            found = {name: sides[name](one) for name in sorted(sides, reverse=seed % 2 == 1)}
+            pairs.append(found | {"ratio": found["trainer"]["seconds"] / found["engine"]["seconds"]})
+            print(json.dumps(pairs[-1]), flush=True)
+    ratios = [pair["ratio"] for pair in pairs]
+    scores = {side: statistics.mean(pair[side]["f1_macro"] for pair in pairs) for side in ("engine", "trainer")}
+    result = {
+        "settings": {key: value for key, value in vars(options).items() if key != "out"},
+        "speed_over_trainer": {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)},
+        "mean_f1_macro": scores,
+        "pairs": pairs,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    print(json.dumps({key: result[key] for key in ("speed_over_trainer", "mean_f1_macro")}))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
