@@ -18,7 +18,7 @@ from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.runner.worker import Teller
 from showdown.training.batches import effective_batches, micro_batches
-from showdown.training.checkpoint import Checkpoints, damage
+from showdown.training.checkpoint import Checkpoints, State, damage
 from showdown.training.loop import EncodedRows, Progress, TrainingRun, Validation, train
 from showdown.training.schedule import rate_factor, warmup_steps
 
@@ -257,10 +257,22 @@ def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_older_checkpoint_goes_only_after_the_newer_is_whole(tmp_path: Path) -> None:
+    """At every moment there is a whole state, and none is written over another."""
     module = TinyClassifier()
-    train(run_of(module, tmp_path))
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["best-0003", "step-00000009"]
+    whole: list[list[str]] = []
+
+    class Looking(Checkpoints):
+        def save(self, step: int, epoch: int, state: State) -> None:
+            before = {path.name for path in self.folder.glob("step-*")}
+            super().save(step, epoch, state)
+            (newest,) = (path.name for path in self.folder.glob("step-*"))
+            assert newest not in before
+            whole.append([newest])
+
+    run = run_of(module, tmp_path)
+    train(replace(run, checkpoints=Looking(tmp_path, run.watcher.say)))
+    assert len(whole) == 9 + 3  # every step, and the end of every epoch
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-0003", "step-00000009-epoch-0003"]
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(20, 2), (7, 0), (9, 9), (1, 1), (100, 33)])

@@ -2,8 +2,8 @@
 
 import json
 import os
+import select
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from showdown.core.spec import RunSpec
 from showdown.runner.stages import StageError
 
 EXIT_STAGE_ERROR = 3
-_PARENT_POLL_SECONDS = 0.2
+_PARENT_POLL_MILLISECONDS = 200
 
 
 class Teller:
@@ -53,7 +53,7 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
         events: told what happens, one JSON object a line.
 
     """
-    _die_with_parent()
+    watch_over(events)
     try:
         spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
         _stage(stage)(spec, folder, processed, Teller(events))
@@ -72,13 +72,18 @@ def _stage(name: str) -> Callable[[RunSpec, Path, Path, Teller], None]:
     return {"tune": tune_run, "train": train_run, "score": score_run}[name]
 
 
-def _die_with_parent() -> None:
-    """End this process when the one that started it is gone, so that no orphan writes beside a second run."""
+def watch_over(events: IO[str]) -> None:
+    """End this process when the server that forked it or the comparison that listens to it is gone.
+
+    Else an orphan would write beside a second run, or keep the folder's lock until its stage is over.
+    """
     parent = os.getppid()
+    listener = select.poll()
+    listener.register(events.fileno(), 0)  # errors alone: a pipe that nobody reads any more
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_POLL_SECONDS)
+        while os.getppid() == parent and not listener.poll(_PARENT_POLL_MILLISECONDS):
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -80,9 +80,13 @@ class Checkpoints:
         self.folder = folder
         self._say = say
 
-    def save(self, step: int, state: State) -> None:
-        """Write the state after ``step`` optimiser steps, then drop the older ones."""
-        newest = self.folder / f"step-{step:08d}"
+    def save(self, step: int, epoch: int, state: State) -> None:
+        """Write the state after ``step`` optimiser steps and ``epoch`` whole epochs, then drop the older ones.
+
+        Both are in its name, so that a state never takes the place of another: the last step of an epoch is saved
+        before its validation and after it.
+        """
+        newest = self.folder / f"step-{step:08d}-epoch-{epoch:04d}"
         save_state(newest, state)
         self._drop_others("step-", newest)
         best = state.facts.get("best_weights")

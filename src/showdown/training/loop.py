@@ -251,7 +251,7 @@ class _Loop:
                 "optimizer_numbers": numbers,
                 "phases": [phase.model_dump() for phase in self.run.clock.phases()],
             }
-            self.run.checkpoints.save(self.progress.step, State(tensors=tensors, facts=facts))
+            self.run.checkpoints.save(self.progress.step, self.progress.epoch, State(tensors=tensors, facts=facts))
 
     def _resume(self) -> None:
         state = self.run.checkpoints.newest() if self.run.checkpoints else None
