@@ -1,6 +1,8 @@
 """A file is the old one or the new one, whatever happens while it is written."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,30 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (folder / "a").read_bytes() == b"old"
     write_folder(folder, lambda partial: write_bytes(partial / "b", b"new"))
     assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("writer", ["python", "safetensors"])
+def test_a_full_disk_is_said_whoever_meets_it(tmp_path: Path, writer: str) -> None:
+    """A limit on the size of a file stands for the full disk; the old folder stays."""
+    folder = tmp_path / "artifact"
+    write_folder(folder, lambda partial: write_bytes(partial / "a", b"old"))
+    code = f"""
+import resource
+from pathlib import Path
+import numpy
+from safetensors.numpy import save_file
+from showdown.core.errors import UserError
+from showdown.core.files import write_folder
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+fill = {{
+    "python": lambda partial: (partial / "b").write_bytes(bytes(5000)),
+    "safetensors": lambda partial: save_file({{"b": numpy.zeros(5000)}}, partial / "b.safetensors"),
+}}[{writer!r}]
+try:
+    write_folder(Path({str(folder)!r}), fill)
+except UserError as error:
+    print(error)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert f"Disk full: no room to write artifact in {tmp_path}" in found.stdout
+    assert (folder / "a").read_bytes() == b"old"

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,23 @@ PARTIAL = ".partial"
 """Ending of what is being written. Anything so named is worthless and may be removed."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_IN_WORDS = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Tell a full disk, also as safetensors says it, whose error is no OSError and holds the number in its words."""
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    return _FULL_IN_WORDS.search(str(error)) is not None
+
+
 @contextmanager
 def _disk_full_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except Exception as error:
+        if isinstance(error, UserError) or not _is_full_disk(error):
             raise
         raise UserError(
             f"Disk full: no room to write {path.name} in {path.parent}; free some space and run the same command again"
