@@ -7,6 +7,7 @@ The draws come from torch's own generator: seeds and resumed runs repeat.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -56,6 +57,11 @@ def attention(
     return torch.matmul(dropout(scores.softmax(dim=-1), probability), value)
 
 
+def _rows(x: torch.Tensor, count: int, length: int) -> torch.Tensor:
+    """Return a pack (1, heads, count * length, width) of sequences of one length as (count, heads, length, width)."""
+    return x[0].unflatten(1, (count, length)).transpose(0, 1)  # type: ignore[no-untyped-call, no-any-return]
+
+
 class FastCpu(TorchFunctionMode):
     """Sends dropout and dropped attention to the functions above, and splits attention over packed sequences."""
 
@@ -67,7 +73,8 @@ class FastCpu(TorchFunctionMode):
 
         """
         super().__init__()
-        self._lengths = lengths
+        self._runs = None if lengths is None else [(len(list(run)), length) for length, run in groupby(lengths)]
+        """Sequences of one length side by side are attended to in one go: how many, and their length."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -94,10 +101,17 @@ class FastCpu(TorchFunctionMode):
         if named.get("is_causal") or named.get("enable_gqa") or named["query"].is_cuda:
             return func(*args, **kwargs)
         query, key, value = named["query"], named["key"], named["value"]
-        if self._lengths is None:
+        if self._runs is None:
             return self._one(func, (query, key, value), named)
-        parts = zip(*(x.split(self._lengths, dim=-2) for x in (query, key, value)), strict=True)
-        return torch.cat([self._one(func, part, named) for part in parts], dim=-2)
+        parts = zip(
+            *(x.split([count * length for count, length in self._runs], dim=2) for x in (query, key, value)),
+            strict=True,
+        )
+        attended = [
+            self._one(func, tuple(_rows(x, *run) for x in part), named)
+            for part, run in zip(parts, self._runs, strict=True)
+        ]
+        return torch.cat([part.transpose(0, 1).flatten(1, 2) for part in attended], dim=1)[None]
 
     @staticmethod
     def _one(func: Callable[..., Any], parts: tuple[torch.Tensor, ...], named: dict[str, Any]) -> Any:
