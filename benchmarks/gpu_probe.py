@@ -50,10 +50,8 @@ def probe(method: str, *, tiny: bool, device: str) -> None:
     kernels = [event for event in kernels if event.device_type == torch.autograd.DeviceType.CUDA]
     total = sum(event.self_device_time_total for event in kernels)
     for event in sorted(kernels, key=lambda event: -event.self_device_time_total)[:32]:
-        print(
-            f"{event.self_device_time_total / max(total, 1):6.1%} {event.self_device_time_total / 1e3:9.2f} ms "
-            f"{event.count:6d} {event.key[:110]}"
-        )
+        share = event.self_device_time_total / max(total, 1)
+        print(f"{share:6.1%} {event.self_device_time_total / 1e3:9.2f} ms {event.count:6d} {event.key[:110]}")
     print(f"kernels in all {total / 1e3:.1f} ms ({key})", flush=True)
 
 
