@@ -6,6 +6,12 @@ from typing import Any
 
 _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own say a number far above this."""
+_POSITIONS_BEHIND_PADDING = frozenset(
+    "camembert data2vec-text ibert lilt longformer luke mpnet roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl "
+    "xmod".split()
+)
+"""Families whose first token has the position behind the padding token's number (`create_position_ids_from_input_ids`
+in transformers): RoBERTa's 514 positions hold 512 tokens."""
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -27,7 +33,8 @@ def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
         limits.append(int(tokenizer.model_max_length))
     positions = getattr(config, "max_position_embeddings", None)
     if positions:
-        limits.append(int(positions))
+        skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
+        limits.append(int(positions) - skipped)
     return min(limits)
 
 

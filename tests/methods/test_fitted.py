@@ -1,0 +1,87 @@
+"""What every method that fits itself must do. A new line in the table is covered too."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from showdown.core.method import FittedMethod, Job, LabelledTexts
+from showdown.methods.table import METHODS, build, method_class
+from tiny_pretrained import LABELS, job, separable_rows
+
+FITTED = [name for name in METHODS if issubclass(method_class(name), FittedMethod)]
+LEARNING = [name for name in FITTED if method_class(name).learns]
+ASKED = separable_rows(12, start=60)
+
+
+def fitted_and_reloaded(name: str, rows: LabelledTexts, asked: Job, folder: Path) -> np.ndarray:
+    """Fit, save, load anew; return the scores after having checked that they are those of before."""
+    method = build(name, {})
+    assert isinstance(method, FittedMethod)
+    fitted = method.fit(rows, asked)
+    folder.mkdir()
+    method.save(fitted.classifier, folder)
+    again = build(name, {})
+    assert isinstance(again, FittedMethod)
+    before = fitted.classifier.scores(ASKED.texts, batch_rows=5)
+    after = again.load(folder, asked).scores(ASKED.texts, batch_rows=5)
+    assert np.array_equal(before, after)
+    assert before.shape == (len(ASKED), len(asked.labels))
+    assert np.isfinite(before).all()
+    return before
+
+
+def only(rows: LabelledTexts, targets: set[int]) -> LabelledTexts:
+    kept = [index for index, target in enumerate(rows.targets) if target in targets]
+    return LabelledTexts(
+        texts=tuple(rows.texts[index] for index in kept),
+        targets=tuple(rows.targets[index] for index in kept),
+        row_ids=tuple(rows.row_ids[index] for index in kept),
+        clusters=tuple(rows.clusters[index] for index in kept),
+    )
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_answers_the_same_after_saving_and_loading(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    scores = fitted_and_reloaded(name, separable_rows(48), job(pretrained("bert")), tmp_path / "saved")
+    if name in ("tfidf", "frozen"):
+        right = float((scores.argmax(axis=1) == np.array(ASKED.targets)).mean())
+        assert right > 0.8
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize("name", LEARNING)
+def test_a_label_that_was_never_trained_on_never_wins(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str, missing: int
+) -> None:
+    """Two labels are left, which scikit-learn stores otherwise than three: the right ones must win."""
+    left = {0, 1, 2} - {missing}
+    scores = fitted_and_reloaded(name, only(separable_rows(48), left), job(pretrained("bert")), tmp_path / "saved")
+    answers = scores.argmax(axis=1)
+    assert missing not in answers
+    if name != "majority":
+        known = [index for index, target in enumerate(ASKED.targets) if target in left]
+        assert (answers[known] == np.array(ASKED.targets)[known]).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_two_labels_alone(pretrained: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+    asked = replace(job(pretrained("bert")), labels=LABELS[:2])
+    rows = only(separable_rows(48), {0, 1})
+    scores = fitted_and_reloaded(name, rows, asked, tmp_path / "saved")
+    if name in ("tfidf", "frozen"):
+        known = [index for index, target in enumerate(ASKED.targets) if target < 2]
+        assert (scores.argmax(axis=1)[known] == np.array(ASKED.targets)[known]).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", [name for name in FITTED if name not in ("majority",)])
+def test_scores_do_not_depend_on_the_batch(pretrained: Callable[[str], Path], name: str) -> None:
+    method = build(name, {})
+    assert isinstance(method, FittedMethod)
+    classifier = method.fit(separable_rows(48), job(pretrained("bert"))).classifier
+    alone = classifier.scores(ASKED.texts, batch_rows=1)
+    assert np.allclose(alone, classifier.scores(ASKED.texts, batch_rows=7), atol=1e-5)
