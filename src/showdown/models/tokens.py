@@ -6,21 +6,9 @@ from typing import Any
 
 _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own say a number far above this."""
-_POSITIONS_BEHIND_PADDING = frozenset(
-    [
-        "camembert",
-        "data2vec-text",
-        "ibert",
-        "lilt",
-        "longformer",
-        "luke",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xmod",
-    ]
+_POSITIONS_BEHIND_PADDING = (
+    *("camembert", "data2vec-text", "ibert", "lilt", "longformer", "luke", "mpnet"),
+    *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
 )
 """Families whose first token has the position behind the padding token's number (`create_position_ids_from_input_ids`
 in transformers): RoBERTa's 514 positions hold 512 tokens."""
