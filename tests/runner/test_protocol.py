@@ -56,7 +56,7 @@ class HereWorkers:
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "Workers", HereWorkers)
-        patch.setattr(worker, "_die_with_parent", lambda: None)
+        patch.setattr(worker, "watch_over", lambda _: None)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())
         yield
