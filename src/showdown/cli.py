@@ -223,6 +223,8 @@ def main(arguments: Any = None) -> NoReturn:
             raise
         said = " ".join(str(error.format_message()).split())
         _leave(f"error: {said} See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:  # Typer's own answer to Ctrl-C, which says nothing
+        _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,0 +1,114 @@
+"""The command as its user may stop it: Ctrl-C, an orderly end, a kill; and two of it on one folder."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tiny_pretrained import separable_rows, write_csv
+
+PATIENCE = 280
+"""Seconds that a command may take on a busy machine; alone it takes under ten."""
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "showdown", "run", "mine.yaml", "--output", "out"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def newest_step(folder: Path) -> int:
+    names = [path.name for path in folder.glob("out/runs/lora-*/checkpoints/step-*") if path.name.count(".") == 0]
+    return max((int(name.split("-")[1]) for name in names), default=0)
+
+
+def wait_for_a_checkpoint(process: "subprocess.Popen[str]", folder: Path) -> None:
+    """Wait until the running training has saved a state of its own."""
+    before = newest_step(folder)
+    give_up = time.monotonic() + PATIENCE
+    while newest_step(folder) <= before:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < give_up, "no checkpoint"
+        time.sleep(0.02)
+
+
+def is_free(folder: Path, *, within: float) -> bool:
+    """Tell whether nobody holds the folder any more."""
+    give_up = time.monotonic() + within
+    with (folder / "out" / ".lock").open("rb") as lock:
+        while time.monotonic() < give_up:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)
+            else:
+                return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    write_csv(tmp_path / "rows.csv", separable_rows(18))
+    comparison = {
+        "model": {"id": str(pretrained("bert"))},
+        "data": {"source": "rows.csv", "near_duplicate_jaccard": 0.99},
+        "methods": {"lora": {"learning_rate": 0.001}},
+        "protocol": {
+            "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
+            "epochs": 40,
+            "effective_batch_rows": 6,
+            "checkpoint_every_steps": 1,
+        },
+    }
+    (tmp_path / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
+
+    first = start(tmp_path)
+    wait_for_a_checkpoint(first, tmp_path)
+    workers = psutil.Process(first.pid).children(recursive=True)
+    for worker in workers:
+        worker.suspend()  # so that there is still something to do after the second one has left
+    second = start(tmp_path)
+    _, said = second.communicate(timeout=PATIENCE)
+    for worker in workers:
+        worker.resume()
+    assert second.returncode == 2, said
+    assert f"out is in use by PID {first.pid}" in said
+    assert len(said.strip().splitlines()) == 1
+
+    check_stopped(first, signal.SIGINT, 130, tmp_path)
+    third = start(tmp_path)
+    wait_for_a_checkpoint(third, tmp_path)
+    check_stopped(third, signal.SIGTERM, 143, tmp_path)
+
+    last = start(tmp_path)
+    out, said = last.communicate(timeout=PATIENCE)
+    assert last.returncode == 0, out + said
+    assert "continued from step" in out
+    (run,) = json.loads((tmp_path / "out" / "results.json").read_text())["runs"]
+    assert run["status"] == "completed"
+    assert any("continued from step" in note for note in run["notes"])
+
+
+def check_stopped(process: "subprocess.Popen[str]", number: signal.Signals, code: int, folder: Path) -> None:
+    """Send a signal: one line, its exit code, no process left over, and a record that says cancelled."""
+    os.kill(process.pid, number)
+    out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code, out + said
+    assert "run the same command again to continue" in said
+    assert len(said.strip().splitlines()) == 1
+    assert is_free(folder, within=5.0), "a worker outlived its comparison"
+    (run,) = json.loads((folder / "out" / "results.json").read_text())["runs"]
+    assert run["status"] == "cancelled"
