@@ -55,7 +55,7 @@ def run(
     from rich.console import Console
 
     from showdown import api
-    from showdown.report.formats import FORMATS
+    from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
     from showdown.runner.display import display_for
 
@@ -65,7 +65,7 @@ def run(
     results = api.run(comparison, output=folder, display=display_for(console))
     verdict = api.judge(folder)
     print_table(results, verdict, console)
-    report = FORMATS["markdown"](results, verdict, folder)
+    report = write_report("markdown", results, verdict, folder)
     typer.echo(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -107,11 +107,11 @@ def report(
     """Write the report of a comparison."""
     from showdown import api
     from showdown.core.errors import suggestion
-    from showdown.report.formats import FORMATS
+    from showdown.report.formats import FORMATS, write_report
 
     if form not in FORMATS:
         raise UserError(f"--format {form}: unknown{suggestion(form, FORMATS)}; the formats are {', '.join(FORMATS)}")
-    typer.echo(FORMATS[form](api.load(output), api.judge(output), output))
+    typer.echo(write_report(form, api.load(output), api.judge(output), output))
 
 
 @app.command()

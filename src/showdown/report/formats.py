@@ -1,12 +1,34 @@
 """The table of report formats: a name and what writes it into a comparison's folder."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from showdown.core.record import Results
-from showdown.report.markdown import write_markdown
 from showdown.verdict.model import Verdict
 
-FORMATS: dict[str, Callable[[Results, Verdict, Path], Path]] = {
-    "markdown": write_markdown,
+Writer = Callable[[Results, Verdict, Path], Path]
+"""Writes a report into the comparison's folder, and returns the path to show."""
+
+FORMATS: dict[str, str] = {
+    "markdown": "showdown.report.markdown:write_markdown",
 }
+"""Strings, so that one format does not pay for the libraries of the others."""
+
+
+def write_report(form: str, results: Results, verdict: Verdict, folder: Path) -> Path:
+    """Write a comparison's report in one format.
+
+    Args:
+        form: a key of `FORMATS`.
+        results: the comparison.
+        verdict: what can be said of it.
+        folder: its folder, which also receives the report.
+
+    Raises:
+        UserError: where the report cannot be written here, with the mend.
+
+    """
+    module, _, name = FORMATS[form].partition(":")
+    writer: Writer = getattr(import_module(module), name)
+    return writer(results, verdict, folder)
