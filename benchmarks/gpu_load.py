@@ -17,7 +17,7 @@ from gpu_meter import environment
 from gpu_workload import base_model
 from safetensors.torch import save_file
 
-from showdown.engine.nf4 import load_nf4
+from showdown.models.nf4 import load_nf4
 
 
 def anonymous_gb() -> float:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_networks import decoder, rows
 
 from showdown.engine.forward import choose_forward
-from showdown.engine.nf4 import checkpoint_files, load_nf4
+from showdown.models.nf4 import checkpoint_files, load_nf4
 
 pytest.importorskip("bitsandbytes", reason="needs bitsandbytes")
 SHAPE = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}

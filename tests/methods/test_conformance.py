@@ -254,6 +254,25 @@ def test_four_bits_hold_the_weights(pretrained: Callable[[str], Path]) -> None:
         assert float((found - whole[name]).norm() / whole[name].norm()) < 0.12, name
 
 
+def test_four_bits_still_learn_after_a_validation(
+    pretrained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor with AVX512-BF16, bitsandbytes 0.50 packs weights anew where it evaluates, and never back."""
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    module = adapted("qlora", pretrained("bert"))
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    rows = [torch.tensor([2, 5, 6, 3])]
+    before = path.logits(rows).detach()
+    module.eval()
+    with torch.no_grad():
+        assert torch.equal(path.logits(rows), before)
+    module.train()
+    path.logits(rows).sum().backward()  # type: ignore[no-untyped-call]
+    gradients = [value.grad for name, value in module.named_parameters() if "lora_B" in name]
+    assert gradients
+    assert all(gradient is not None and bool(gradient.any()) for gradient in gradients)
+
+
 RELOAD = """
 import json, sys
 from pathlib import Path

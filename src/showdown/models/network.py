@@ -9,6 +9,7 @@ from torch import nn
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
+from showdown.models.nf4 import load_nf4
 
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
@@ -46,10 +47,22 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     head_names = _outside_backbone(skeleton)
     if options.four_bit and job.placement.device == "cpu":
         _refuse_narrow_layers(skeleton, head_names)
-    module, missing = _from_pretrained(folder, job, options, head_names)
+    module, missing = _load(folder, job, options, skeleton, head_names)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
     heads = _topmost(set(head_names) | set(fresh))
+    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+
+
+def network_skeleton(folder: Path, job: Job) -> Network:
+    """Build the network on the meta device: its parts, shapes and names, and no weight.
+
+    Raises:
+        UserError: when the architecture has no sequence classifier.
+
+    """
+    module = _skeleton(folder, job)
+    heads = _outside_backbone(module)
     return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
 
 
@@ -109,6 +122,22 @@ def _outside_backbone(module: nn.Module) -> tuple[str, ...]:
     )
 
 
+def _load(
+    folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
+) -> tuple[nn.Module, list[str]]:
+    """Load the weights, on a GPU straight into four bits where four are asked for."""
+    if options.four_bit and job.placement.device != "cpu":
+        try:
+            missing = load_nf4(
+                skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=head_names
+            )
+        except ValueError:  # a buffer that only the library knows how to make
+            return _from_pretrained(folder, job, options, head_names)
+        skeleton.is_loaded_in_4bit = True  # type: ignore[assignment]  # PEFT asks
+        return skeleton.eval(), missing
+    return _from_pretrained(folder, job, options, head_names)
+
+
 def _from_pretrained(
     folder: Path, job: Job, options: NetworkOptions, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
@@ -131,8 +160,21 @@ def _from_pretrained(
             output_loading_info=True,
             **arguments,
         )
+    if options.four_bit and job.placement.device == "cpu":
+        _keep_packing(module)
     missing = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
     return module, sorted(missing)
+
+
+def _keep_packing(module: nn.Module) -> None:
+    """Keep bitsandbytes from packing weights anew at the first validation, where the processor has AVX512-BF16.
+
+    Its version 0.50 never packs them back for training: the packed layer computes in bfloat16 and has no backward
+    pass, so that the next training step, or a layer with a bias, fails.
+    """
+    for child in module.modules():
+        if hasattr(child, "support_avx512bf16_for_cpu"):
+            child.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 class _quiet:
