@@ -187,6 +187,13 @@ class TunedMethod(Method):
 
         """
 
+    def strip(self, module: Any) -> "torch.nn.Module | None":
+        """Take away what `adapt` put on a network and return it as it was loaded, for another trial to start from.
+
+        None where training changed the network itself, so that it must be loaded anew.
+        """
+        return None
+
     @abstractmethod
     def save(self, module: "torch.nn.Module", folder: Path) -> None:
         """Write what was trained into an existing, empty folder, as safetensors."""

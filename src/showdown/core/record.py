@@ -32,6 +32,21 @@ class PeakMemory(Strict):
     run: float
 
 
+class MemorySplit(Strict):
+    """What the training phase's peak of allocated memory was made of, in GB (1e9 bytes).
+
+    Weights, gradients and the optimiser's state are counted from their tensors; activations are the rest. On a CPU the
+    peak is of the resident set, and what the process held before it loaded the network goes to the libraries.
+    """
+
+    weights_gb: float
+    gradients_gb: float
+    """0 where the step is taken inside the backward pass."""
+    optimiser_gb: float
+    libraries_gb: float
+    activations_gb: float
+
+
 class PredictionSpeed(Strict):
     """Speed of prediction at one batch size, after warm-up."""
 
@@ -118,6 +133,8 @@ class RunRecord(Strict):
     peak_memory_reserved_gb: PeakMemory | None = None
     peak_memory_device_gb: PeakMemory | None = None
     memory_kind: Literal["gpu", "process resident set"] | None = None
+    memory_split: MemorySplit | None = None
+    """None where no network is trained."""
 
     trainable_parameters: int | None = None
     total_parameters: int | None = None

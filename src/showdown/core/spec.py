@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
@@ -189,7 +190,17 @@ class SharedProtocol(Strict):
     effective_batch_rows: int = Field(default=16, ge=1)
     """Rows behind one optimiser step, whatever the micro-batch."""
     micro_batch_rows: int | None = Field(default=None, ge=1)
-    """Rows in one forward pass; by default 8, or fewer where the effective batch is smaller."""
+    """Rows in one forward pass, instead of those that `memory` comes to."""
+    memory: Memory = "speed"
+    """`speed` keeps all for the backward pass and takes the largest micro-batch that fits; `lean` recomputes and takes
+    the smallest that keeps the processor busy; a number takes the fastest settings within so many GB of a GPU."""
+    match_memory: bool = True
+    """All methods get the settings at which every one of them fits; otherwise each gets its own best."""
+    moments_on_host: bool = False
+    """Full fine-tuning keeps AdamW's moments in the host's memory: slow, and a third of the GPU's memory."""
+    weight_rounding: Literal["auto", "nearest", "stochastic", "float32"] = "auto"
+    """How steps on bfloat16 weights are rounded: to nearest, at random in proportion, or with float32 master weights.
+    `auto` keeps masters where few weights learn, and rounds stochastically where all do."""
     max_tokens: int = Field(default=512, ge=8)
     """A longer text is cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
@@ -205,6 +216,17 @@ class SharedProtocol(Strict):
     """Bitwise equal reruns on a GPU, at some cost in speed. A CPU run always is, with the same number of threads."""
     checkpoint_every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between checkpoints; by default one checkpoint an epoch."""
+
+    @model_validator(mode="after")
+    def _moments_on_host_can_be(self) -> Self:
+        if self.moments_on_host and self.max_gradient_norm is not None:
+            raise ValueError(
+                "`moments_on_host` steps inside the backward pass, before the norm of all gradients is known: "
+                "set `max_gradient_norm: null`"
+            )
+        if self.moments_on_host and self.weight_rounding == "float32":
+            raise ValueError("`moments_on_host` keeps no float32 masters: set `weight_rounding` to another way")
+        return self
 
 
 class Comparison(Strict):

@@ -67,6 +67,11 @@ class Lora(TunedMethod):
                 )
         return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
 
+    def strip(self, module: Any) -> "torch.nn.Module | None":
+        """Take off the adapters; PEFT trains a copy of the head, so that its own head is as it was drawn."""
+        base: torch.nn.Module = module.unload()
+        return base
+
     def save(self, module: Any, folder: Path) -> None:
         """Write adapters and head as safetensors, in PEFT's own layout."""
         module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)

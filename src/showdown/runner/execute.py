@@ -211,6 +211,7 @@ def _costs(tuned: TuneStage | None, trained: TrainStage, scored: ScoreStage | No
             for kind in ("allocated", "reserved", "device")
         },
         "memory_kind": trained.memory_kind,
+        "memory_split": trained.memory_split,
         "trainable_parameters": trained.trainable_parameters,
         "total_parameters": trained.total_parameters,
         "model_size_mb": trained.model_size_mb,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from showdown.core.record import Environment, Phase, PredictionSpeed, ScoreKind, Scores
+from showdown.core.record import Environment, MemorySplit, Phase, PredictionSpeed, ScoreKind, Scores
 from showdown.core.spec import Strict
 from showdown.training.search import Trial
 
@@ -47,6 +47,7 @@ class TrainStage(Strict):
     chosen: dict[str, Any]
     notes: list[str]
     memory_kind: Literal["gpu", "process resident set"]
+    memory_split: MemorySplit | None = None
     environment: Environment
 
 
