@@ -7,6 +7,7 @@ from statistics import fmean
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound
 from showdown.verdict.model import Verdict
+from showdown.verdict.words import FLOOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +21,15 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Headings and cells; a row that did not complete says so in its second cell."""
+    """Headings and cells; a row that did not complete says so in its second cell, and its others are empty."""
 
     above: list[str]
     """What must be read before the table."""
     headings: list[str]
     rows: list[list[str]]
+    best: frozenset[tuple[int, int]]
+    """Row and column of the cells to mark: the highest score, the least of what costs; the majority label, which does
+    nothing, is not asked."""
     verdict: list[str]
     """What the numbers say, in sentences, the most important first."""
     below: list[str]
@@ -63,11 +67,15 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
     """
     results = results.full_size
-    names = list(dict.fromkeys(run.name for run in results.runs))
+    runs = {
+        name: [run for run in results.runs if run.name == name] for name in dict.fromkeys(r.name for r in results.runs)
+    }
+    rows = [_row(name, found, verdict) for name, found in runs.items()]
     return Table(
         above=_above(results, verdict),
         headings=["Method", "Accuracy %", "95 % interval", "Macro F1", *(column.heading for column in COLUMNS)],
-        rows=[_row(name, [run for run in results.runs if run.name == name], verdict) for name in names],
+        rows=rows,
+        best=_best(rows, list(runs.values()), verdict),
         verdict=[*verdict.sentences, *verdict.assumptions],
         below=[*_below(results), *differences(verdict.confounds)],
     )
@@ -89,9 +97,39 @@ def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
     ]
 
 
+def _best(
+    rows: Sequence[Sequence[str]], runs: Sequence[Sequence[RunRecord]], verdict: Verdict
+) -> frozenset[tuple[int, int]]:
+    """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
+    judged = {row.name: row for row in verdict.rows}
+    scores = [judged[found[0].name] for found in runs]
+    measures: dict[int, list[float | None]] = {
+        1: [-row.accuracy.value if row.accuracy else None for row in scores],
+        3: [-row.f1_macro.value if row.f1_macro else None for row in scores],
+    }
+    measures |= {4 + place: [_mean(column, found) for found in runs] for place, column in enumerate(COLUMNS)}
+    marked = set()
+    for place, values in measures.items():
+        asked = {
+            row: value
+            for row, value in enumerate(values)
+            if value is not None and scores[row].accuracy and scores[row].method != FLOOR
+        }
+        shown = {rows[row][place] for row in asked}
+        if len(shown) > 1:
+            best = rows[min(asked, key=lambda row: asked[row])][place]
+            marked |= {(row, place) for row in asked if rows[row][place] == best}
+    return frozenset(marked)
+
+
 def _cell(column: Column, runs: Sequence[RunRecord]) -> str:
-    values = [value for run in runs if (value := column.value(run)) is not None]
-    return column.show(fmean(values)) if values else "-"
+    value = _mean(column, runs)
+    return "-" if value is None else column.show(value)
+
+
+def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
+    values = [value for run in runs if run.status == "completed" and (value := column.value(run)) is not None]
+    return fmean(values) if values else None
 
 
 def _above(results: Results, verdict: Verdict) -> list[str]:

@@ -9,7 +9,8 @@ from showdown.verdict.spread import STEADY_METHODS
 
 CHEAP_METHODS = frozenset({"tfidf", "frozen"})
 """Rivals that learn in seconds on a CPU: no fine-tuning is worth its cost unless it beats them."""
-_FLOOR = "majority"
+FLOOR = "majority"
+"""Does nothing, and so is no rival in what costs something."""
 _MANY_ROWS = 1_000_000
 _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
@@ -171,7 +172,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
 
 def _wins(scored: Sequence[RowVerdict]) -> str | None:
     """Say who measured best in what costs something; the majority class, which does nothing, is left out."""
-    rows = [row for row in scored if row.method != _FLOOR]
+    rows = [row for row in scored if row.method != FLOOR]
     found = []
     for words, form, measure in _WINS:
         known = [(value, row.name) for row in rows if (value := measure(row)) is not None]

@@ -1,0 +1,31 @@
+"""Which cells of the table are marked best."""
+
+from pathlib import Path
+
+from written_comparison import METHODS, write_comparison
+
+from showdown.report.table import comparison_table
+from showdown.verdict.summary import judge
+
+
+def test_best_of_each_column_leaves_out_the_floor_and_failed_rows(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path, failed={"qlora": "needs 99 GB"})
+    table = comparison_table(results, judge(results, tmp_path))
+    names = list(METHODS)
+    marked = {(names[row], table.headings[column]) for row, column in table.best}
+    scores = {run.name: run.accuracy for run in results.runs if run.accuracy is not None}
+    leader = max(scores, key=lambda name: scores[name])
+    assert (leader, "Accuracy %") in marked
+    # Costs rise with the place in the table: the cheapest that does anything is TF-IDF, not the majority label.
+    assert {heading for name, heading in marked if name == "tfidf"} >= {"Train s", "Memory GB", "Saved MB"}
+    assert not [name for name, _ in marked if name in ("majority", "qlora")]
+
+
+def test_cells_that_show_the_same_share_the_mark_and_none_is_marked_where_all_do(tmp_path: Path) -> None:
+    twins = {"lora": ("lora", "LoRA", 1.0), "again": ("lora", "LoRA", 1.0), "tfidf": ("tfidf", "TF-IDF + SVM", 0.5)}
+    results = write_comparison(tmp_path / "some", methods=twins)
+    table = comparison_table(results, judge(results, tmp_path / "some"))
+    assert {(row, column) for row, column in table.best if column == 1} == {(0, 1), (1, 1)}
+    alike = {name: twins[name] for name in ("lora", "again")}
+    results = write_comparison(tmp_path / "all", methods=alike)
+    assert not [at for at in comparison_table(results, judge(results, tmp_path / "all")).best if at[1] == 1]
