@@ -12,6 +12,8 @@ Writer = Callable[[Results, Verdict, Path], Path]
 
 FORMATS: dict[str, str] = {
     "markdown": "showdown.report.markdown:write_markdown",
+    "csv": "showdown.report.records.csv:write_csv",
+    "parquet": "showdown.report.records.parquet:write_parquet",
 }
 """Strings, so that one format does not pay for the libraries of the others."""
 
