@@ -29,3 +29,14 @@ def test_cells_that_show_the_same_share_the_mark_and_none_is_marked_where_all_do
     alike = {name: twins[name] for name in ("lora", "again")}
     results = write_comparison(tmp_path / "all", methods=alike)
     assert not [at for at in comparison_table(results, judge(results, tmp_path / "all")).best if at[1] == 1]
+
+
+def test_rows_that_cannot_be_told_from_the_highest(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path)
+    verdict = judge(results, tmp_path)
+    table = comparison_table(results, verdict)
+    near = {list(METHODS)[row] for row in table.near}
+    leader = max(verdict.rows, key=lambda row: row.accuracy.value if row.accuracy else 0.0).name
+    pairs = {frozenset((pair.first, pair.second)): pair.different for pair in verdict.pairs}
+    assert near == {name for name in METHODS if name != leader and not pairs[frozenset((leader, name))]}
+    assert "majority" not in near

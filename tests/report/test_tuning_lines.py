@@ -4,7 +4,7 @@ from typing import Any
 
 from showdown.core.record import RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.report.table import _tuning
+from showdown.report.notes import tuning
 
 
 def run(seed: int, rate: float | None, **settings: Any) -> RunRecord:
@@ -33,8 +33,8 @@ def run(seed: int, rate: float | None, **settings: Any) -> RunRecord:
 
 
 def test_rates_trials_and_time_of_all_runs_are_said() -> None:
-    (line,) = _tuning([run(0, 1e-3), run(1, 2e-4)])
+    (line,) = tuning([run(0, 1e-3), run(1, 2e-4)])
     assert "learning_rate 0.0002 to 0.001; 6 trials for each of 2 runs took 21 s in all" in line
-    (line,) = _tuning([run(0, 1e-3)])
+    (line,) = tuning([run(0, 1e-3)])
     assert "learning_rate 0.001; 6 trials for each of 1 run took" in line
-    assert _tuning([run(0, None)]) == []
+    assert tuning([run(0, None)]) == []

@@ -1,13 +1,13 @@
 """The comparison table as plain cells, the same for every format."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
-from showdown.verdict.confounds import Confound
+from showdown.report.notes import differences, events, reading, settings, some
 from showdown.verdict.model import Verdict
-from showdown.verdict.words import FLOOR
+from showdown.verdict.words import FLOOR, pair_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,23 @@ class Table:
     best: frozenset[tuple[int, int]]
     """Row and column of the cells to mark: the highest score, the least of what costs; the majority label, which does
     nothing, is not asked."""
+    near: frozenset[int]
+    """Rows whose accuracy cannot be told from the highest one."""
     verdict: list[str]
     """What the numbers say, in sentences, the most important first."""
-    below: list[str]
-    """How to read the columns, what failed, what differs between rows beyond the method."""
+    reading: list[str]
+    """How to read the columns."""
+    events: list[str]
+    """What failed, and what must be known of single runs."""
+    settings: list[str]
+    """Each row's own."""
+    differing: list[str]
+    """What differs between rows beyond the method and its settings."""
+
+    @property
+    def below(self) -> list[str]:
+        """All that stands beneath the table."""
+        return [*self.reading, *self.events, *self.settings, *self.differing]
 
 
 def _training_peak(record: RunRecord) -> float | None:
@@ -76,8 +89,12 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         headings=["Method", "Accuracy %", "95 % interval", "Macro F1", *(column.heading for column in COLUMNS)],
         rows=rows,
         best=_best(rows, list(runs.values()), verdict),
+        near=_near(list(runs), verdict),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        below=[*_below(results), *differences(verdict.confounds)],
+        reading=reading(results),
+        events=events(results),
+        settings=settings(results),
+        differing=differences(verdict.confounds),
     )
 
 
@@ -122,6 +139,15 @@ def _best(
     return frozenset(marked)
 
 
+def _near(names: Sequence[str], verdict: Verdict) -> frozenset[int]:
+    scored = [row for row in verdict.rows if row.accuracy]
+    if not scored:
+        return frozenset()
+    leader = max(scored, key=lambda row: row.accuracy.value if row.accuracy else 0.0).name
+    pairs = {name: pair_of(verdict.pairs, leader, name) for name in names}
+    return frozenset(place for place, name in enumerate(names) if (pair := pairs[name]) and not pair.different)
+
+
 def _cell(column: Column, runs: Sequence[RunRecord]) -> str:
     value = _mean(column, runs)
     return "-" if value is None else column.show(value)
@@ -143,82 +169,7 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
     if judged:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
-            f"{_some(best.partitions, 'split')}, {_some(best.seeds, 'seed')}, {best.test_rows} test rows: "
+            f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
             f"one row is {100 / best.test_rows:.1f} points, so small differences here are noise."
         )
     return lines
-
-
-def _some(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _below(results: Results) -> list[str]:
-    done = [run for run in results.runs if run.status == "completed"]
-    lines = []
-    kinds = {run.memory_kind for run in done}
-    if "process resident set" in kinds:
-        lines.append(
-            "Memory: peak resident set of the process while training, on a CPU, libraries included (GB of 1e9 bytes)."
-        )
-    if "gpu" in kinds:
-        lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
-    lines.append(
-        "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
-        "reloading and scoring. Latency: one text, median."
-    )
-    lines += _of_all_runs(done)
-    lines += list(dict.fromkeys(f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error))
-    lines += list(dict.fromkeys(f"{run.name}: {note}" for run in results.runs for note in run.notes))
-    for name, run in {run.name: run for run in results.runs}.items():
-        shown = {key: value for key, value in run.spec.settings.items() if value is not None}
-        if run.tuning_seconds is not None:
-            shown.pop("learning_rate", None)
-        if shown:
-            lines.append(f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in shown.items())}.")
-    return lines + _tuning(done)
-
-
-def _tuning(done: Sequence[RunRecord]) -> list[str]:
-    """Say what was tuned, what was chosen and what it took, a line for each row that was."""
-    lines = []
-    for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
-        runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
-        rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
-        tuning = runs[0].spec.protocol.tuning
-        assert tuning is not None
-        found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
-        lines.append(
-            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {tuning.trials} trials for each of "
-            f"{_some(len(runs), 'run')} took {sum(run.tuning_seconds or 0.0 for run in runs):.0f} s in all, "
-            "part of Total and not of Train."
-        )
-    return lines
-
-
-def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
-    """Say that times are those of one run, and what all runs of a row took, where a row has several."""
-    runs_of: dict[str, list[RunRecord]] = {}
-    for run in done:
-        runs_of.setdefault(run.name, []).append(run)
-    if all(len(runs) == 1 for runs in runs_of.values()):
-        return []
-    spent = [
-        f"{name} {sum(run.total_seconds or 0.0 for run in runs):.0f} s ({_some(len(runs), 'run')})"
-        for name, runs in runs_of.items()
-    ]
-    return ["Times, memory, size and latency are per run, the mean over a row's runs.", f"In all: {', '.join(spent)}."]
-
-
-def differences(found: Sequence[Confound]) -> list[str]:
-    """Say what differs between rows beyond the method and its settings, which are listed apart, a line each."""
-    return [
-        f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
-    ]
-
-
-def _by_value(values: Mapping[str, Sequence[str]]) -> str:
-    names_of: dict[str, list[str]] = {}
-    for name, found in values.items():
-        names_of.setdefault(", ".join(found), []).append(name)
-    return "; ".join(f"{value} ({', '.join(names)})" for value, names in names_of.items())

@@ -1,0 +1,93 @@
+"""What stands beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
+
+from collections.abc import Mapping, Sequence
+
+from showdown.core.record import Results, RunRecord
+from showdown.verdict.confounds import Confound
+
+
+def reading(results: Results) -> list[str]:
+    """Say how to read the columns."""
+    done = [run for run in results.runs if run.status == "completed"]
+    lines = []
+    kinds = {run.memory_kind for run in done}
+    if "process resident set" in kinds:
+        lines.append(
+            "Memory: peak resident set of the process while training, on a CPU, libraries included (GB of 1e9 bytes)."
+        )
+    if "gpu" in kinds:
+        lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
+    lines.append(
+        "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
+        "reloading and scoring. Latency: one text, median."
+    )
+    return lines + _of_all_runs(done)
+
+
+def events(results: Results) -> list[str]:
+    """Say what failed, and what must be known of a run."""
+    errors = [f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error]
+    notes = [f"{run.name}: {note}" for run in results.runs for note in run.notes]
+    return list(dict.fromkeys([*errors, *notes]))
+
+
+def settings(results: Results) -> list[str]:
+    """Say each row's own settings, and what was tuned."""
+    lines = []
+    for name, run in {run.name: run for run in results.runs}.items():
+        shown = {key: value for key, value in run.spec.settings.items() if value is not None}
+        if run.tuning_seconds is not None:
+            shown.pop("learning_rate", None)
+        if shown:
+            lines.append(f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in shown.items())}.")
+    return lines + tuning([run for run in results.runs if run.status == "completed"])
+
+
+def tuning(done: Sequence[RunRecord]) -> list[str]:
+    """Say what was tuned, what was chosen and what it took, a line for each row that was."""
+    lines = []
+    for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
+        runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
+        rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
+        asked = runs[0].spec.protocol.tuning
+        assert asked is not None
+        found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
+        lines.append(
+            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {asked.trials} trials for each of "
+            f"{some(len(runs), 'run')} took {sum(run.tuning_seconds or 0.0 for run in runs):.0f} s in all, "
+            "part of Total and not of Train."
+        )
+    return lines
+
+
+def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
+    """Say that times are those of one run, and what all runs of a row took, where a row has several."""
+    runs_of: dict[str, list[RunRecord]] = {}
+    for run in done:
+        runs_of.setdefault(run.name, []).append(run)
+    if all(len(runs) == 1 for runs in runs_of.values()):
+        return []
+    spent = [
+        f"{name} {sum(run.total_seconds or 0.0 for run in runs):.0f} s ({some(len(runs), 'run')})"
+        for name, runs in runs_of.items()
+    ]
+    return ["Times, memory, size and latency are per run, the mean over a row's runs.", f"In all: {', '.join(spent)}."]
+
+
+def differences(found: Sequence[Confound]) -> list[str]:
+    """Say what differs between rows beyond the method and its settings, which are listed apart, a line each."""
+    return [
+        f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
+    ]
+
+
+def _by_value(values: Mapping[str, Sequence[str]]) -> str:
+    names_of: dict[str, list[str]] = {}
+    for name, found in values.items():
+        names_of.setdefault(", ".join(found), []).append(name)
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in names_of.items())
+
+
+def some(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it needs one."""
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
