@@ -24,6 +24,7 @@ from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
+from showdown.engine.stepping import StepSettings
 from showdown.evaluation.metrics import score
 from showdown.evaluation.network import logits_of
 from showdown.measure.memory import memory_of
@@ -60,7 +61,7 @@ def task(seed: int, options: argparse.Namespace) -> Task:
     """Read the default data and the default model."""
     prepared = prepare(DataSpec(), SingleSplit())
     protocol = SharedProtocol(
-        epochs=options.epochs, effective_batch_rows=BATCH_ROWS, micro_batch_rows=BATCH_ROWS, select_epoch="last",
+        epochs=options.epochs, effective_batch_rows=BATCH_ROWS, select_epoch="last",
         max_tokens=options.max_tokens, dropout=options.dropout,
     )  # fmt: skip
     folder = locate(ModelSpec())
@@ -108,7 +109,9 @@ def ours(task: Task) -> dict[str, Any]:
     clock = PhaseClock(memory_of("cpu"))
     run = TrainingRun(
         module=module, forward=path, train=task.train, validate=lambda: Validation(f1_macro=0.0, loss=0.0),
-        protocol=task.job.protocol, learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
+        protocol=task.job.protocol, micro_batch_rows=BATCH_ROWS,
+        step=StepSettings(weight_decay=task.job.protocol.weight_decay),
+        learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
         checkpoints=None, watcher=_Silent(),
     )  # fmt: skip
     train(run)

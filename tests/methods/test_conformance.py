@@ -20,6 +20,7 @@ from showdown.core.method import NetworkOptions, TunedMethod
 from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
+from showdown.engine.stepping import StepSettings
 from showdown.evaluation.network import NetworkClassifier
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
@@ -126,7 +127,7 @@ def test_gradient_does_not_depend_on_accumulation(pretrained: Callable[[str], Pa
 
 
 def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
-    asked = job(folder, dropout=0.0, epochs=1, effective_batch_rows=12, micro_batch_rows=micro_rows)
+    asked = job(folder, dropout=0.0, epochs=1, effective_batch_rows=12)
     module = adapted(method, folder)
     rows, tokenizer = separable_rows(12), load_tokenizer(folder)
     progress = run_loop(
@@ -136,6 +137,8 @@ def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
             train=EncodedRows(ids=encode(tokenizer, rows.texts, 64), targets=rows.targets),
             validate=lambda: Validation(f1_macro=0.0, loss=0.0),
             protocol=asked.protocol,
+            micro_batch_rows=micro_rows,
+            step=StepSettings(weight_decay=asked.protocol.weight_decay),
             learning_rate=1e-3,
             seed=0,
             device="cpu",

@@ -10,6 +10,7 @@ import torch
 
 from showdown.core.method import NetworkOptions
 from showdown.engine.forward import choose_forward
+from showdown.engine.stepping import StepSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network
@@ -70,7 +71,7 @@ def test_losses_are_the_trainers(pretrained: Callable[[str], Path], tmp_path: Pa
     folder = pretrained(family)
     texts = separable_rows(ROWS)
     tokenizer = load_tokenizer(folder)
-    asked = job(folder, dropout=0.0, epochs=EPOCHS, effective_batch_rows=BATCH, micro_batch_rows=BATCH)
+    asked = job(folder, dropout=0.0, epochs=EPOCHS, effective_batch_rows=BATCH)
     rows = EncodedRows(ids=encode(tokenizer, texts.texts, 64), targets=texts.targets)
     ours = load_network(folder, asked, NetworkOptions()).module
     theirs = load_network(folder, asked, NetworkOptions()).module
@@ -82,6 +83,8 @@ def test_losses_are_the_trainers(pretrained: Callable[[str], Path], tmp_path: Pa
             train=rows,
             validate=lambda: Validation(f1_macro=0.0, loss=0.0),
             protocol=asked.protocol.model_copy(update={"select_epoch": "last"}),
+            micro_batch_rows=BATCH,
+            step=StepSettings(weight_decay=asked.protocol.weight_decay),
             learning_rate=RATE,
             seed=0,
             device="cpu",

@@ -14,6 +14,7 @@ from torch import nn
 
 from showdown.core.spec import SharedProtocol
 from showdown.engine.forward import PaddedForward
+from showdown.engine.stepping import StepSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.runner.worker import Teller
@@ -74,16 +75,20 @@ class Watcher(Teller):
             raise Stop
 
 
-def run_of(module: TinyClassifier, folder: Path | None = None, **protocol: Any) -> TrainingRun:
+def run_of(
+    module: TinyClassifier, folder: Path | None = None, *, micro_batch_rows: int = 4, **protocol: Any
+) -> TrainingRun:
     watcher = Watcher()
     scores = iter([0.5, 0.4, 0.9, 0.2, 0.1, 0.0])
-    settings = {"epochs": 3, "effective_batch_rows": 8, "micro_batch_rows": 4, "checkpoint_every_steps": 1, **protocol}
+    settings = {"epochs": 3, "effective_batch_rows": 8, "checkpoint_every_steps": 1, **protocol}
     return TrainingRun(
         module=module,
         forward=TinyForward(module),
         train=ROWS,
         validate=lambda: Validation(f1_macro=next(scores), loss=1.0),
         protocol=SharedProtocol(**settings),
+        micro_batch_rows=micro_batch_rows,
+        step=StepSettings(weight_decay=0.01),
         learning_rate=1e-2,
         seed=3,
         device="cpu",

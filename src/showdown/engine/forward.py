@@ -75,6 +75,14 @@ class PaddedForward:
         return pooled_logits.float()
 
 
+def is_packed(module: nn.Module, device: str) -> bool:
+    """Return whether `choose_forward` packs this network without padding on this device."""
+    decoder = last_token_classifier(module)
+    if decoder is not None:
+        return packed_obstacle(decoder, device) is None
+    return encoder_obstacle(module, device) is None
+
+
 def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompute: bool = False) -> ForwardPath:
     """Choose the fastest way that is correct for this network on this device.
 

@@ -28,6 +28,8 @@ class StepSettings:
 
 
 _LARGE = 1_000_000
+_MASTERED_BYTES = 4 + 4 + 2
+"""Two float32 moments and the 16 bits that bfloat16 lacks."""
 
 
 @functools.cache
@@ -109,8 +111,7 @@ class Stepper:
         norm = total_norm(gradients.values())
         scale = torch.ones_like(norm) if max_norm is None else ((norm + 1e-6) / max_norm).clamp(min=1.0)
         self._step(gradients, scale)
-        for parameter in self._parameters.values():
-            parameter.grad = None
+        self.drop_gradients()
         return norm
 
     def _step(self, gradients: Mapping[str, torch.Tensor], scale: torch.Tensor) -> None:
@@ -186,6 +187,11 @@ class Stepper:
 
         return step
 
+    def drop_gradients(self) -> None:
+        """Forget the gradients of a step that is to be computed again."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return everything that a checkpoint must hold beside the weights, by name."""
         held = {"steps": torch.tensor(self._steps)}
@@ -203,6 +209,15 @@ class Stepper:
             second.copy_(tensors[f"second.{name}"])
             if name in self._low:
                 self._low[name].copy_(tensors[f"low.{name}"])
+
+
+def state_bytes(parameters: Iterable[torch.Tensor], rounding: Rounding) -> int:
+    """Return the bytes of moments and master weights that a `Stepper` keeps for these parameters."""
+    return sum(
+        value.numel()
+        * (_MASTERED_BYTES if value.dtype == torch.bfloat16 and rounding == "float32" else 2 * value.itemsize)
+        for value in parameters
+    )
 
 
 def total_norm(gradients: Iterable[torch.Tensor]) -> torch.Tensor:

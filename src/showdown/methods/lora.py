@@ -68,8 +68,16 @@ class Lora(TunedMethod):
         return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
 
     def strip(self, module: Any) -> "torch.nn.Module | None":
-        """Take off the adapters; PEFT trains a copy of the head, so that its own head is as it was drawn."""
+        """Take off the adapters, and the trained copies of the head, which PEFT would leave in its place."""
+        inner = module.get_base_model()
+        heads = {
+            name: child.original_module for name, child in inner.named_modules() if hasattr(child, "original_module")
+        }
         base: torch.nn.Module = module.unload()
+        for name, head in heads.items():
+            base.set_submodule(name, head)
+        if hasattr(base, "peft_config"):
+            del base.peft_config
         return base
 
     def save(self, module: Any, folder: Path) -> None:

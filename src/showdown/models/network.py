@@ -80,7 +80,8 @@ def load_saved_network(folder: Path, job: Job) -> Network:
     return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
 
 
-def _configuration(folder: Path, job: Job) -> Any:
+def configuration(folder: Path, job: Job) -> Any:
+    """Return a model's configuration with the job's labels and dropout."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -103,7 +104,7 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
     """Build the classifier without weights, to learn the names of its parts before it is loaded."""
     from transformers import AutoModelForSequenceClassification
 
-    config = _configuration(folder, job)
+    config = configuration(folder, job)
     try:
         with torch.device("meta"):
             module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
@@ -151,7 +152,7 @@ def _from_pretrained(
     with _quiet():
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
-            config=_configuration(folder, job),
+            config=configuration(folder, job),
             dtype=dtype_of(job.placement),
             use_safetensors=True,
             trust_remote_code=False,
@@ -268,6 +269,21 @@ def unpacked_parameters(module: nn.Module) -> int:
             continue
         state = getattr(parameter, "quant_state", None)
         total += state.shape.numel() if state is not None else parameter.numel()
+    return total
+
+
+_NF4_BYTES = 0.5 + 1 / _NF4_BLOCK + 4 / (_NF4_BLOCK * 256)
+"""Of a weight in NF4: four bits, its share of a scale in one byte, and of that scale's own (arXiv 2305.14314)."""
+
+
+def weight_bytes(network: Network, options: NetworkOptions) -> float:
+    """Return the bytes of a network's weights as they lie on the device; a network without weights will do."""
+    total = float(sum(value.numel() * value.itemsize for value in network.module.parameters()))
+    if options.four_bit:
+        for name in network.linear_names:
+            weight = network.module.get_submodule(name).weight
+            assert isinstance(weight, torch.Tensor)
+            total -= weight.numel() * (weight.itemsize - _NF4_BYTES)
     return total
 
 

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import psutil
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_folder, write_json
 from showdown.core.method import FittedMethod, Job, LabelledTexts, Method, TunedMethod
-from showdown.core.record import Phase
+from showdown.core.record import GB, MemorySplit, Phase
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.data.prepare import load_labels, load_side
 from showdown.data.subset import nested_subset
@@ -23,6 +23,7 @@ from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
 from showdown.methods.table import build, is_tuned
 from showdown.runner.artifact import job_of
+from showdown.runner.memory import MemorySettings, memory_settings, most_weights_learn, rounding_of
 from showdown.runner.stages import TrainStage, TuneStage
 from showdown.runner.worker import Teller
 
@@ -58,6 +59,7 @@ class Outcome:
     total_parameters: int
     chosen: dict[str, Any]
     notes: tuple[str, ...]
+    memory_split: MemorySplit | None = None
 
 
 def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> Scene:
@@ -116,6 +118,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
         },
         notes=[*outcome.notes, *teller.said],
         memory_kind=memory_of(scene.job.placement.device).kind,
+        memory_split=outcome.memory_split,
         environment=environment(scene.job.placement.device),
     )
     write_json(folder / "train.json", stage.model_dump())
@@ -156,11 +159,13 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
 
     assert isinstance(method, TunedMethod)
     tuned = tuned_rate(scene)
-    learner = open_learner(scene, method, train, validation)
+    ground = open_ground(scene, method, train, validation)
+    if scene.job.placement.device != "cpu" or scene.job.protocol.memory != "speed":
+        scene.teller.say(ground.memory.said(scene.job.protocol.memory))
+    learner = ground.learner()
     module, protocol = learner.module, scene.job.protocol
     progress = run_loop(
         learner.training(
-            scene,
             protocol=protocol,
             learning_rate=method.learning_rate if tuned is None else tuned,
             validate=learner.validate,
@@ -174,12 +179,35 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
         total_parameters=unpacked_parameters(module),
         chosen={
             "forward": learner.forward.name,
-            "max_tokens": learner.limit,
+            "max_tokens": ground.limit,
             "micro_batch_rows": progress.micro_batch_rows,
+            "recompute": ground.memory.recompute,
+            "step_in_backward": learner.step.in_backward,
+            "weight_rounding": learner.step.rounding if scene.job.placement.dtype == "bfloat16" else None,
             "epoch": _selected_epoch(protocol, progress.best_epoch),
             **({} if tuned is None else {"learning_rate": tuned}),
         },
         notes=(),
+        memory_split=_memory_split(scene, learner),
+    )
+
+
+def _memory_split(scene: Scene, learner: "Learner") -> MemorySplit:
+    """Take the training phase's peak apart."""
+    from showdown.engine.stepping import state_bytes
+
+    weights = sum(value.numel() * value.itemsize for value in learner.module.parameters()) / GB
+    learning = [value for value in learner.module.parameters() if value.requires_grad]
+    gradients = 0.0 if learner.step.in_backward else sum(value.numel() * value.itemsize for value in learning) / GB
+    optimiser = 0.0 if learner.step.moments_on_host else state_bytes(learning, learner.step.rounding) / GB
+    libraries = learner.ground.libraries_gb
+    peak = next(phase.peak_allocated_gb for phase in scene.clock.phases() if phase.name == "training")
+    return MemorySplit(
+        weights_gb=round(weights, 4),
+        gradients_gb=round(gradients, 4),
+        optimiser_gb=round(optimiser, 4),
+        libraries_gb=round(libraries, 4),
+        activations_gb=round(max(0.0, peak - weights - gradients - optimiser - libraries), 4),
     )
 
 
@@ -192,33 +220,31 @@ def tuned_rate(scene: Scene) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A freshly loaded network with the rows that it learns from and those that it is judged on."""
+    """A network that a method has adapted, ready to be trained."""
 
     module: Any
     forward: Any
-    train: Any
-    held_out: Any
-    limit: int
-    """Tokens after which a text is cut."""
+    step: Any
+    """How steps are taken: a `showdown.engine.stepping.StepSettings`."""
+    ground: "Ground"
+    network: Any
+    """The names of its parts, for when the method's own are taken away again."""
 
     def training(
-        self,
-        scene: Scene,
-        *,
-        protocol: SharedProtocol,
-        learning_rate: float,
-        validate: Callable[[], Any],
-        checkpoints: Any,
+        self, *, protocol: SharedProtocol, learning_rate: float, validate: Callable[[], Any], checkpoints: Any
     ) -> Any:
         """Return the training of this network for the loop."""
         from showdown.training.loop import TrainingRun
 
+        scene = self.ground.scene
         return TrainingRun(
             module=self.module,
             forward=self.forward,
-            train=self.train,
+            train=self.ground.train,
             validate=validate,
             protocol=protocol,
+            micro_batch_rows=self.ground.memory.micro_batch_rows,
+            step=self.step,
             learning_rate=learning_rate,
             seed=scene.spec.seed,
             device=scene.job.placement.device,
@@ -229,15 +255,71 @@ class Learner:
 
     def validate(self) -> Any:
         """Judge the network on the validation rows."""
-        return _validate(self.module, self.forward, self.held_out)
+        return _validate(self.module, self.forward, self.ground.held_out)
 
 
-def open_learner(scene: Scene, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts) -> Learner:
-    """Load the pretrained network, let the method adapt it, and encode the rows: the same for the same seed."""
-    import torch
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What all trainings of a stage have in common: the rows, encoded, and how much memory they may take."""
 
-    from showdown.engine.forward import choose_forward
-    from showdown.models.network import load_network
+    scene: Scene
+    method: TunedMethod
+    base: Path
+    pad_token_id: int
+    train: Any
+    held_out: Any
+    limit: int
+    """Tokens after which a text is cut."""
+    memory: MemorySettings
+    libraries_gb: float
+    """What the process held before any network; 0 on a GPU, where it holds nothing."""
+
+    def learner(self, network: Any = None) -> Learner:
+        """Return a network adapted afresh: the same for the same seed.
+
+        Args:
+            network: the pretrained network, where an earlier training gave it back; it is loaded otherwise.
+
+        """
+        import torch
+
+        from showdown.engine.forward import choose_forward
+        from showdown.models.network import load_network
+
+        job = self.scene.job
+        with self.scene.phase("loading"):
+            torch.manual_seed(job.seed)
+            network = network or load_network(self.base, job, self.method.options)
+            torch.manual_seed(job.seed)
+            module = self.method.adapt(network)
+            forward = choose_forward(
+                module,
+                pad_token_id=self.pad_token_id,
+                device=job.placement.device,
+                recompute=self.memory.recompute,
+            )
+        return Learner(module=module, forward=forward, step=self._step(module), ground=self, network=network)
+
+    def give_back(self, learner: Learner) -> Any:
+        """Return the pretrained network as it was loaded, or None where training changed it."""
+        stripped = self.method.strip(learner.module)
+        return None if stripped is None else replace(learner.network, module=stripped)
+
+    def _step(self, module: Any) -> Any:
+        from showdown.engine.stepping import StepSettings
+
+        protocol, whole = self.scene.job.protocol, most_weights_learn(module)
+        return StepSettings(
+            weight_decay=protocol.weight_decay,
+            rounding=rounding_of(protocol, whole),
+            in_backward=self.memory.step_in_backward,
+            moments_on_host=whole and protocol.moments_on_host,
+        )
+
+
+def open_ground(scene: Scene, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts) -> Ground:
+    """Encode the rows and work out the memory settings."""
+    from showdown.models.network import configuration
     from showdown.models.source import locate
     from showdown.models.tokens import encode, load_tokenizer, token_limit
     from showdown.training.loop import EncodedRows
@@ -246,17 +328,18 @@ def open_learner(scene: Scene, method: TunedMethod, train: LabelledTexts, valida
     with scene.phase("loading"):
         base = locate(job.model)
         tokenizer = load_tokenizer(base)
-        torch.manual_seed(scene.spec.seed)
-        network = load_network(base, job, method.options)
-        limit = token_limit(tokenizer, getattr(network.module, "config", None), job.protocol.max_tokens)
-        torch.manual_seed(scene.spec.seed)
-        module = method.adapt(network)
-        return Learner(
-            module=module,
-            forward=choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device),
-            train=EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets),
+        limit = token_limit(tokenizer, configuration(base, job), job.protocol.max_tokens)
+        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
+        return Ground(
+            scene=scene,
+            method=method,
+            base=base,
+            pad_token_id=int(tokenizer.pad_token_id),
+            train=rows,
             held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
             limit=limit,
+            memory=memory_settings(scene.spec.name, job, scene.folder.parent.parent, rows.lengths),
+            libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )
 
 

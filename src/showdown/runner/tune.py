@@ -2,16 +2,17 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_json
-from showdown.core.method import LabelledTexts, TunedMethod
+from showdown.core.method import TunedMethod
 from showdown.core.record import Phase
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
 from showdown.runner.stages import TuneProgress, TuneStage
-from showdown.runner.train import Scene, open_learner, open_scene, training_rows
+from showdown.runner.train import Ground, Learner, Scene, open_ground, open_scene, training_rows
 from showdown.runner.worker import Teller
 from showdown.training.search import Proposal, SearchPlan, Trial, TrialState, at_edge, best_trial, hopeless, propose
 
@@ -37,10 +38,13 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> No
         raise Unavailable(obstacle)
     plan, protocol = _plan(spec, method)
     trials = _resumed(scene)
-    train, validation = training_rows(spec, processed), load_side(processed, "validation")
+    ground = open_ground(scene, method, training_rows(spec, processed), load_side(processed, "validation"))
+    network = None
     while (proposal := propose(plan, trials)) is not None:
         teller.phase(f"tuning, trial {proposal.number + 1} of {plan.trials}, rate {proposal.learning_rate:.2g}")
-        trials.append(_Attempt(scene, method, plan, protocol, trials).make(proposal, train, validation))
+        attempt = _Attempt(ground, plan, protocol, trials)
+        trials.append(attempt.make(proposal, network))
+        network = attempt.given_back
         done = TuneProgress(trials=trials, phases=scene.clock.phases(), notes=teller.said)
         write_json(folder / _PROGRESS, done.model_dump())
     write_json(folder / "tune.json", _stage(scene, plan, trials).model_dump())
@@ -73,25 +77,32 @@ def _resumed(scene: Scene) -> list[Trial]:
 
 
 class _Attempt:
-    """One trial: a network loaded anew and trained at the proposed rate."""
+    """One trial: a network adapted afresh and trained at the proposed rate.
 
-    def __init__(
-        self, scene: Scene, method: TunedMethod, plan: SearchPlan, protocol: SharedProtocol, trials: list[Trial]
-    ) -> None:
-        self.scene, self.method, self.plan, self.protocol, self.trials = scene, method, plan, protocol, trials
+    Trials of a method that leaves the pretrained network as it was share it, so that it is loaded once.
+    """
+
+    def __init__(self, ground: Ground, plan: SearchPlan, protocol: SharedProtocol, trials: list[Trial]) -> None:
+        self.ground, self.plan, self.protocol, self.trials = ground, plan, protocol, trials
         self.f1_macro: list[float] = []
         self.loss: list[float] = []
+        self.given_back: Any = None
+        """The pretrained network after the trial, for the next one; None where that must load its own."""
 
-    def make(self, proposal: Proposal, train: LabelledTexts, validation: LabelledTexts) -> Trial:
+    def make(self, proposal: Proposal, network: Any) -> Trial:
         """Train until the last epoch, until it is hopeless, or until it diverges."""
-        before = _seconds(self.scene.clock.phases())
+        clock = self.ground.scene.clock
+        before = _seconds(clock.phases())
         state: TrialState = "completed"
+        learner = self.ground.learner(network)
         try:
-            self._train(proposal, train, validation)
+            self._train(proposal, learner)
         except _Hopeless:
             state = "pruned"
         except FloatingPointError:
             state = "diverged"
+        self.given_back = self.ground.give_back(learner)
+        del learner
         _free()
         chosen = self._selected() if state == "completed" else None
         return Trial(
@@ -101,14 +112,12 @@ class _Attempt:
             loss_by_epoch=self.loss,
             f1_macro=None if chosen is None else self.f1_macro[chosen],
             loss=None if chosen is None else self.loss[chosen],
-            seconds=round(_seconds(self.scene.clock.phases()) - before, 4),
+            seconds=round(_seconds(clock.phases()) - before, 4),
         )
 
-    def _train(self, proposal: Proposal, train: LabelledTexts, validation: LabelledTexts) -> None:
+    def _train(self, proposal: Proposal, learner: Learner) -> None:
         from showdown.training.loop import Validation
         from showdown.training.loop import train as run_loop
-
-        learner = open_learner(self.scene, self.method, train, validation)
 
         def validate() -> Validation:
             found: Validation = learner.validate()
@@ -120,7 +129,6 @@ class _Attempt:
 
         run_loop(
             learner.training(
-                self.scene,
                 protocol=self.protocol,
                 learning_rate=proposal.learning_rate,
                 validate=validate,
@@ -131,7 +139,7 @@ class _Attempt:
     def _selected(self) -> int:
         """Return the index of the epoch that the run's protocol would score."""
         epochs = range(len(self.f1_macro))
-        if self.scene.spec.protocol.select_epoch == "last":
+        if self.ground.scene.spec.protocol.select_epoch == "last":
             return epochs[-1]
         return max(epochs, key=lambda epoch: (self.f1_macro[epoch], -self.loss[epoch], -epoch))
 

@@ -11,12 +11,15 @@ from torch import nn
 from showdown.core.record import Phase
 from showdown.core.spec import SharedProtocol
 from showdown.engine.forward import ForwardPath
+from showdown.engine.steady import steady_process
+from showdown.engine.stepping import Stepper, StepSettings
 from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
 from showdown.training.schedule import rate_factor, warmup_steps
 
-DEFAULT_MICRO_BATCH_ROWS = 8
+_STEPPER = "stepper."
+_WEIGHT = "weight."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +60,26 @@ class Progress:
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
-    micro_batch_rows: int = DEFAULT_MICRO_BATCH_ROWS
+    micro_batch_rows: int
     best_weights: str | None = None
     best_epoch: int | None = None
     best_f1_macro: float = -1.0
     best_loss: float = math.inf
-    curve: dict[str, list[float]] = field(
+    curve: dict[str, list[float | None]] = field(
         default_factory=lambda: {"step": [], "loss": [], "learning_rate": [], "gradient_norm": []}
     )
+    """One value a step; the gradient's norm is None where the step is taken before all gradients are there."""
     validation: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A step that was taken, its numbers perhaps still on their way from the GPU."""
+
+    step: int
+    loss: torch.Tensor
+    learning_rate: float
+    norm: torch.Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +91,11 @@ class TrainingRun:
     train: EncodedRows
     validate: Callable[[], Validation]
     protocol: SharedProtocol
+    micro_batch_rows: int
+    """Rows of a forward pass to begin with; halved where memory does not suffice."""
+    step: StepSettings
     learning_rate: float
+    """Peak rate of the schedule."""
     seed: int
     device: str
     clock: PhaseClock
@@ -92,7 +110,8 @@ def train(run: TrainingRun) -> Progress:
     `validation` and `checkpoint`.
 
     Raises:
-        torch.OutOfMemoryError: when one row does not fit.
+        torch.OutOfMemoryError: when one row does not fit, or a step inside the backward pass.
+        FloatingPointError: when the loss is no number.
 
     """
     return _Loop(run).go()
@@ -104,8 +123,11 @@ class _Loop:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
-        self.optimizer = adamw(self.parameters, run.learning_rate, run.protocol.weight_decay)
-        self.progress = Progress(micro_batch_rows=_micro_rows(run.protocol))
+        self.stepper = Stepper(self.parameters, run.step)
+        self.progress = Progress(micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows))
+        self.taken: list[_Taken] = []
+        self.steps_behind = 1 if run.device == "cuda" else 0
+        """How many steps are left unread, so that the host can prepare the next one while the GPU computes."""
         self.lengths = run.train.lengths
         self.steps_per_epoch = math.ceil(len(self.lengths) / run.protocol.effective_batch_rows)
         self.total_steps = self.steps_per_epoch * run.protocol.epochs
@@ -127,12 +149,13 @@ class _Loop:
             len(self.lengths), run.protocol.effective_batch_rows, seed=run.seed, epoch=progress.epoch
         )
         run.module.train()
-        with run.clock.phase("training"):
+        every = run.protocol.checkpoint_every_steps
+        with run.clock.phase("training"), steady_process():
             for rows in batches[progress.step_in_epoch :]:
                 self._step(rows)
-                every = run.protocol.checkpoint_every_steps
                 if every and progress.step % every == 0:
                     self._save()
+            self._read(0)
 
     def _end_epoch(self) -> None:
         run, progress = self.run, self.progress
@@ -153,16 +176,27 @@ class _Loop:
         self._save()
 
     def _step(self, rows: list[int]) -> None:
-        """One optimiser step; where memory does not suffice, the same step again with half the micro-batch."""
+        """Take one optimiser step."""
+        run, progress = self.run, self.progress
+        rate = run.learning_rate * rate_factor(progress.step, self.total_steps, self.warmup)
+        self.stepper.begin(rate)
+        loss = self._accumulate_backing_off(rows)
+        norm = self.stepper.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
+        progress.step += 1
+        progress.step_in_epoch += 1
+        self.taken.append(_Taken(step=progress.step, loss=loss, learning_rate=rate, norm=norm))
+        self._read(self.steps_behind)
+
+    def _accumulate_backing_off(self, rows: list[int]) -> torch.Tensor:
+        """Compute a step's gradients; where memory does not suffice, again with half the micro-batch."""
         progress = self.progress
         while True:
             try:
-                loss = self._accumulate(rows)
-                break
+                return self._accumulate(rows)
             except torch.OutOfMemoryError:
-                if progress.micro_batch_rows == 1:
+                if progress.micro_batch_rows == 1 or self.run.step.in_backward:
                     raise
-                self.optimizer.zero_grad(set_to_none=True)
+                self.stepper.drop_gradients()
                 if self.run.device == "cuda":
                     torch.cuda.empty_cache()
                 progress.micro_batch_rows = math.ceil(progress.micro_batch_rows / 2)
@@ -170,44 +204,39 @@ class _Loop:
                     f"out of memory at step {progress.step + 1}: micro-batch halved to "
                     f"{progress.micro_batch_rows} rows, effective batch unchanged"
                 )
-        norm = self._clip()
-        rate = self.run.learning_rate * rate_factor(progress.step, self.total_steps, self.warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._note(loss, rate, norm)
 
-    def _accumulate(self, rows: list[int]) -> float:
+    def _accumulate(self, rows: list[int]) -> torch.Tensor:
         """Forward and backward of a step's rows; the gradient is that of the mean loss over all its rows."""
         total = torch.zeros((), device=self.run.device)
         for micro in micro_batches(rows, self.lengths, self.progress.micro_batch_rows):
             logits = self.run.forward.logits([torch.tensor(self.run.train.ids[row]) for row in micro])
-            targets = torch.tensor([self.run.train.targets[row] for row in micro], device=logits.device)
+            targets = torch.tensor([self.run.train.targets[row] for row in micro])
+            targets = targets.to(logits.device, non_blocking=True)
             loss = nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / len(rows)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        return float(total)
+        return total
 
-    def _clip(self) -> float:
-        limit = self.run.protocol.max_gradient_norm
-        return float(nn.utils.clip_grad_norm_(self.parameters.values(), math.inf if limit is None else limit).detach())
-
-    def _note(self, loss: float, rate: float, norm: float) -> None:
+    def _read(self, behind: int) -> None:
+        """Read the numbers of the steps taken, but for the newest few, and tell of them."""
         progress = self.progress
-        progress.step += 1
-        progress.step_in_epoch += 1
-        for key, value in (("step", progress.step), ("loss", loss), ("learning_rate", rate), ("gradient_norm", norm)):
-            progress.curve[key].append(value)
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} at step {progress.step}; a lower learning rate may hold")
-        self.run.watcher.step(
-            step=progress.step,
-            steps=self.total_steps,
-            epoch=progress.epoch + 1,
-            loss=loss,
-            seconds=self.run.clock.seconds("training"),
-        )
+        while len(self.taken) > behind:
+            one = self.taken.pop(0)
+            loss = float(one.loss)
+            norm = None if one.norm is None else float(one.norm)
+            for key, value in (
+                ("step", one.step), ("loss", loss), ("learning_rate", one.learning_rate), ("gradient_norm", norm)
+            ):  # fmt: skip
+                progress.curve[key].append(value)
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} at step {one.step}; a lower learning rate may hold")
+            self.run.watcher.step(
+                step=one.step,
+                steps=self.total_steps,
+                epoch=(one.step - 1) // self.steps_per_epoch + 1,
+                loss=loss,
+                seconds=self.run.clock.seconds("training"),
+            )
 
     def _save_best(self) -> None:
         if self.run.checkpoints is None:
@@ -233,63 +262,34 @@ class _Loop:
     def _save(self) -> None:
         if self.run.checkpoints is None:
             return
+        self._read(0)
         with self.run.clock.phase("checkpoint"):
-            tensors: dict[str, torch.Tensor] = {f"weight.{name}": value for name, value in self.parameters.items()}
-            numbers: dict[str, dict[str, Any]] = {}
-            for index, entries in self.optimizer.state_dict()["state"].items():
-                for key, value in entries.items():
-                    if isinstance(value, torch.Tensor):
-                        tensors[f"optimizer.{index}.{key}"] = value
-                    else:
-                        numbers.setdefault(str(index), {})[key] = value
-            tensors["random.cpu"] = torch.get_rng_state()
+            tensors = {f"{_WEIGHT}{name}": value for name, value in self.parameters.items()}
+            state = {f"{_STEPPER}{name}": value for name, value in self.stepper.tensors().items()}
+            random = {"random.cpu": torch.get_rng_state()}
             if self.run.device == "cuda":
-                tensors["random.cuda"] = torch.cuda.get_rng_state()
+                random["random.cuda"] = torch.cuda.get_rng_state()
             facts = {
                 **vars(self.progress),
                 "best_loss": self.progress.best_loss if math.isfinite(self.progress.best_loss) else None,
-                "optimizer_numbers": numbers,
                 "phases": [phase.model_dump() for phase in self.run.clock.phases()],
             }
-            self.run.checkpoints.save(self.progress.step, self.progress.epoch, State(tensors=tensors, facts=facts))
+            whole = State(tensors={**tensors, **state, **random}, facts=facts)
+            self.run.checkpoints.save(self.progress.step, self.progress.epoch, whole)
 
     def _resume(self) -> None:
         state = self.run.checkpoints.newest() if self.run.checkpoints else None
         if state is None:
             return
         facts = dict(state.facts)
-        numbers = facts.pop("optimizer_numbers")
         self.run.clock.add([Phase.model_validate(phase) for phase in facts.pop("phases")])
         facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
         self.progress = Progress(**facts)
-        self._copy_in({name: state.tensors[f"weight.{name}"] for name in self.parameters})
-        self._restore_optimizer(state, numbers)
+        self._copy_in({name: state.tensors[f"{_WEIGHT}{name}"] for name in self.parameters})
+        self.stepper.load(
+            {name.removeprefix(_STEPPER): value for name, value in state.tensors.items() if name.startswith(_STEPPER)}
+        )
         torch.set_rng_state(state.tensors["random.cpu"])
         if "random.cuda" in state.tensors and self.run.device == "cuda":
             torch.cuda.set_rng_state(state.tensors["random.cuda"])
         self.run.watcher.say(f"continued from step {self.progress.step} of {self.total_steps}")
-
-    def _restore_optimizer(self, state: State, numbers: dict[str, dict[str, Any]]) -> None:
-        entries: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in numbers.items()}
-        for name, tensor in state.tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".", 2)
-                entries.setdefault(int(index), {})[key] = tensor
-        whole = self.optimizer.state_dict()
-        whole["state"] = entries
-        self.optimizer.load_state_dict(whole)
-
-
-def _micro_rows(protocol: SharedProtocol) -> int:
-    return min(protocol.micro_batch_rows or DEFAULT_MICRO_BATCH_ROWS, protocol.effective_batch_rows)
-
-
-def adamw(parameters: dict[str, nn.Parameter], learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """Return AdamW (arXiv 1711.05101) that decays matrices alone: no bias, no norm, as the Trainer does."""
-    matrices = [value for value in parameters.values() if value.dim() > 1]
-    vectors = [value for value in parameters.values() if value.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
