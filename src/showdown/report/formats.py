@@ -12,6 +12,7 @@ Writer = Callable[[Results, Verdict, Path], Path]
 
 FORMATS: dict[str, str] = {
     "markdown": "showdown.report.markdown:write_markdown",
+    "latex": "showdown.report.latex.table:write_table",
     "csv": "showdown.report.records.csv:write_csv",
     "parquet": "showdown.report.records.parquet:write_parquet",
 }

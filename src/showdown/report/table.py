@@ -9,6 +9,9 @@ from showdown.report.notes import differences, events, reading, settings, some
 from showdown.verdict.model import Verdict
 from showdown.verdict.words import FLOOR, pair_of
 
+MARKS = "Bold: the best measured in a column. †: accuracy that cannot be told from the highest."
+"""How `best` and `near` are shown where a format marks them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:

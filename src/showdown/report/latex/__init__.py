@@ -1,0 +1,1 @@
+"""LaTeX: a table ready for `\\input`, and the draft of a paper."""

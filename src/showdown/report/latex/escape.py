@@ -1,0 +1,52 @@
+"""Text that LaTeX prints as it is: nothing of it is ever a command, a comment or a ligature."""
+
+import re
+import unicodedata
+
+_COMMANDS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_\allowbreak{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
+    "[": r"{[}",
+    "]": r"{]}",
+    "*": r"{*}",
+}
+"""The signs that mean something, or that a line's end before them would take for its own argument (`[`, `*`)."""
+_JOINED = re.compile(r"([-,])(?=\1)")
+"""Twice in a row these two become a dash and a quotation mark."""
+_PRINTED = frozenset(
+    "¡¢£¥¦§©ª«¬®°±²³µ¶·¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ"
+    "ĀāĂăĄąĆćĈĉĊċČčĎďĐđĒēĔĕĖėĘęĚěĜĝĞğĠġĢģĤĥĨĩĪīĬĭĮįİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŊŋŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŲų"
+    "ŴŵŶŷŸŹźŻżŽžȘșȚț–—‘’‚“”„†‡•…‰‹›€№™←↑→↓"
+)
+"""What pdfLaTeX prints beyond ASCII in the T1 encoding; a test compiles all of it."""
+
+
+def latex(text: str) -> str:
+    r"""Return text as LaTeX that prints it on one line, under any engine and with `\usepackage[T1]{fontenc}`.
+
+    A character that pdfLaTeX has no glyph for stands as its code point, `[U+4E2D]`, so that none is lost.
+    """
+    one_line = " ".join(unicodedata.normalize("NFC", text).split())
+    return _JOINED.sub(r"\1{}", "".join(_printed(character) for character in one_line))
+
+
+def _printed(character: str) -> str:
+    if character in _COMMANDS:
+        return _COMMANDS[character]
+    if " " <= character <= "~" or character in _PRINTED:
+        return character
+    return rf"{{[}}U+{ord(character):04X}{{]}}"
