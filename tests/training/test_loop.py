@@ -332,3 +332,24 @@ def test_padding_changes_nothing(pretrained: Callable[[str], Path]) -> None:
             together = forward.logits(rows)
             alone = torch.cat([forward.logits([row]) for row in rows])
         assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_a_step_inside_the_backward_pass_is_the_same_step() -> None:
+    """Without clipping and accumulation; the norm of all gradients is then never known."""
+    settings: dict[str, Any] = {"max_gradient_norm": None, "micro_batch_rows": 8, "select_epoch": "last"}
+    outside, expected = finish(run_of(TinyClassifier(), **settings))
+    run = run_of(TinyClassifier(), **settings)
+    inside, found = finish(replace(run, step=replace(run.step, in_backward=True)))
+    assert inside.curve["gradient_norm"] == [None] * 9
+    assert inside.curve["loss"] == pytest.approx(outside.curve["loss"], rel=1e-6)
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, rtol=1e-6, atol=1e-7)
+
+
+def test_running_out_of_memory_inside_such_a_step_is_not_tried_again() -> None:
+    """Some weights may have been stepped already."""
+    module = TinyClassifier()
+    run = run_of(module, max_gradient_norm=None, micro_batch_rows=8)
+    run = replace(run, step=replace(run.step, in_backward=True), forward=TinyForward(module, fails_at=[2]))
+    with pytest.raises(torch.OutOfMemoryError):
+        train(run)

@@ -138,13 +138,13 @@ def plan(
     whole = [option(effective_rows, True, True)] if demand.may_step_in_backward else []
     if memory == "lean":
         lean_rows = min(effective_rows, max(1, LEAN_TOKENS // max(lengths)))
-        return min([option(max(lean_rows, sizes[-1]), True), *whole], key=lambda one: one.expected_peak_gb)
+        return min([*whole, option(max(lean_rows, sizes[-1]), True)], key=lambda one: one.expected_peak_gb)
     limit = min(free_gb * SHARE_OF_FREE, free_gb if memory == "speed" else float(memory))
     choices = [option(rows, False) for rows in sizes]
     if memory != "speed":
         choices = _by_speed(choices, [*whole, *(option(rows, True) for rows in sizes)])
     fitting = [choice for choice in choices if choice.expected_peak_gb <= limit]
-    return fitting[0] if fitting else min(choices, key=lambda one: one.expected_peak_gb)
+    return fitting[0] if fitting else min(choices, key=lambda one: (one.expected_peak_gb, one.micro_rows))
 
 
 def _halves(rows: int) -> list[int]:

@@ -110,7 +110,7 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
             micro_batch_rows=min(asked or chosen.micro_rows, job.protocol.effective_batch_rows),
             recompute=chosen.recompute,
             step_in_backward=chosen.in_backward and not asked,
-            expected_peak_gb=None if asked else round(own.expected_peak_gb, 3),
+            expected_peak_gb=None if asked else round(own.expected_peak_gb, 6),
         )
         for row, own in plans.items()
         for chosen in [together if job.protocol.match_memory else own]
