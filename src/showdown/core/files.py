@@ -81,6 +81,23 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that only grows. A kill may cut the last line short: readers pass over such a line.
+
+    Raises:
+        UserError: when the disk is full.
+
+    """
+    with _disk_full_named(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, (("\n" if torn else "") + line + "\n").encode("utf-8"))
+        finally:
+            os.close(descriptor)
+
+
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Make the folder ``path`` appear whole: ``fill`` writes into a temporary one, which is then renamed.
 

@@ -32,6 +32,14 @@ class PeakMemory(Strict):
     run: float
 
 
+class Energy(Strict):
+    """What the GPU spent by its own counter, in kWh, whoever used it: while training alone, and over the whole run."""
+
+    training: float | None
+    """None where the method has no training phase."""
+    run: float
+
+
 class MemorySplit(Strict):
     """What the training phase's peak of allocated memory was made of, in GB (1e9 bytes).
 
@@ -136,6 +144,9 @@ class RunRecord(Strict):
     memory_split: MemorySplit | None = None
     """None where no network is trained."""
 
+    energy_kwh: Energy | None = None
+    """None without a GPU whose counter can be read."""
+
     trainable_parameters: int | None = None
     total_parameters: int | None = None
     model_size_mb: float | None = None
@@ -148,6 +159,8 @@ class RunRecord(Strict):
     """Batch 1 first, then the best batch."""
 
     curve_file: str | None = None
+    system_file: str | None = None
+    """Samples of the system while the run went (`showdown.core.samples`)."""
     tuning_file: str | None = None
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)

@@ -243,6 +243,8 @@ class Comparison(Strict):
     """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
+    sampling_seconds: float = Field(default=1.0, ge=0.0)
+    """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
 
     @model_validator(mode="after")
     def _curve_rises_to_all_rows(self) -> Self:

@@ -1,7 +1,7 @@
 """Named phases of a run: seconds and peak memory of each, exclusive of the phases inside it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from showdown.core.record import Phase
@@ -11,8 +11,10 @@ from showdown.measure.memory import Memory, MemoryPeak
 class PhaseClock:
     """Times named phases. A phase inside another one stops the outer's clock; a name met again goes on."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, entered: Callable[[str], None] | None = None) -> None:
+        """Start the clock; ``entered`` is told of each phase that is open from now on."""
         self._memory = memory
+        self._entered = entered
         self._seconds: dict[str, float] = {}
         self._peaks: dict[str, MemoryPeak] = {}
         self._open: list[str] = []
@@ -34,11 +36,17 @@ class PhaseClock:
         """Charge what happens inside to ``name``."""
         self._charge()
         self._open.append(name)
+        self._tell()
         try:
             yield
         finally:
             self._charge()
             self._open.pop()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._entered and self._open:
+            self._entered(self._open[-1])
 
     def _charge(self) -> None:
         """Give the time and the peak since the last change of phase to the phase that was open, if any."""

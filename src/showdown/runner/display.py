@@ -93,6 +93,8 @@ class PlainLines:
             self.say(f"{self._run}: {event['message']}")
         elif event["kind"] == "phase":
             self.say(f"{self._run}: {event['phase']}")
+        elif event["kind"] != "step":
+            return
         elif time.monotonic() - self._last_step_line >= _PLAIN_EVERY_SECONDS or event["step"] == event["steps"]:
             self._last_step_line = time.monotonic()
             self.say(f"{self._run}: {step_line(event)}")
@@ -135,7 +137,7 @@ class LiveBar(PlainLines):
             self.say(f"{self._run}: {event['message']}")
         elif event["kind"] == "phase":
             self._progress.update(self._task, detail=event["phase"])
-        else:
+        elif event["kind"] == "step":
             self._progress.update(
                 self._task, completed=event["step"], total=event["steps"], detail=escape(step_line(event))
             )

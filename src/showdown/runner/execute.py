@@ -8,13 +8,16 @@ from typing import Any
 
 from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
+from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
 from showdown.methods.table import is_tuned, method_class
 from showdown.models.source import pin
 from showdown.runner.display import Display
+from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
-from showdown.runner.process import Workers
+from showdown.runner.process import Listener, Workers
+from showdown.runner.sampling import SYSTEM_FILE, Sampler
 from showdown.runner.stages import ScoreStage, StageError, TrainStage, TuneStage
 from showdown.runner.store import Store, read_record
 
@@ -40,9 +43,10 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         display: is told what happens.
 
     Raises:
-        UserError: for bad data, a model that cannot be had, a folder in use, a full disk.
+        UserError: for bad data, a model that cannot be had, a budget of memory without a GPU, a folder in use, a full disk.
 
     """
+    refuse_budget_on_cpu(comparison.protocol)
     store = Store(output)
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
@@ -116,17 +120,24 @@ def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
     folder = scene.store.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
-    processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
-    error = None
-    if is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None:
-        error = scene.workers.run_stage("tune", folder, processed, scene.display.event)
-    if error is None and not _trained(scene, folder):
-        error = scene.workers.run_stage("train", folder, processed, scene.display.event)
-    if error is None:
-        error = scene.workers.run_stage("score", folder, processed, scene.display.event)
+    with Sampler(folder, scene.comparison.sampling_seconds, scene.display.event) as sampler:
+        error = _run_stages(scene, spec, folder, sampler.hear)
     record = _record(scene, spec, error)
     write_json(folder / "result.json", record.model_dump(mode="json"))
     return record
+
+
+def _run_stages(scene: _Scene, spec: RunSpec, folder: Path, listen: Listener) -> StageError | None:
+    """Carry out the stages that are not done yet, until one goes wrong."""
+    processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
+    error = None
+    if is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None:
+        error = scene.workers.run_stage("tune", folder, processed, listen)
+    if error is None and not _trained(scene, folder):
+        error = scene.workers.run_stage("train", folder, processed, listen)
+    if error is None:
+        error = scene.workers.run_stage("score", folder, processed, listen)
+    return error
 
 
 def _trained(scene: _Scene, folder: Path) -> bool:
@@ -171,6 +182,8 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         allow_leakage=scene.comparison.data.allow_leakage,
         tuning_seconds=tuned.seconds if tuned else None,
         tuning_file=_relative(scene, folder / "tune.json"),
+        system_file=_relative(scene, folder / SYSTEM_FILE),
+        energy_kwh=energy_of(read_samples(folder / SYSTEM_FILE)),
         **(_costs(tuned, trained, scored) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
     )

@@ -74,7 +74,7 @@ def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> 
     memory = memory_of(job.placement.device)
     started_seconds = time.time() - psutil.Process().create_time()
     peak = memory.peak()
-    clock = PhaseClock(memory)
+    clock = PhaseClock(memory, teller.entered)
     clock.add(
         [
             Phase(

@@ -25,9 +25,17 @@ class Teller:
         self._stream = stream
         self.said: list[str] = []
 
+    def worker(self, stage: str) -> None:
+        """A process of its own begins a stage."""
+        self._tell(kind="worker", stage=stage, pid=os.getpid())
+
     def phase(self, name: str) -> None:
         """A phase begins."""
         self._tell(kind="phase", phase=name)
+
+    def entered(self, name: str) -> None:
+        """The clock charges a phase from now on; finer than `phase`, and met again and again."""
+        self._tell(kind="entered", phase=name)
 
     def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
         """One optimiser step is done."""
@@ -56,7 +64,9 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
     watch_over(events)
     try:
         spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
-        _stage(stage)(spec, folder, processed, Teller(events))
+        teller = Teller(events)
+        teller.worker(stage)
+        _stage(stage)(spec, folder, processed, teller)
     except BaseException as error:
         traceback.print_exc()
         write_json(folder / "error.json", _stage_error(error).model_dump())
