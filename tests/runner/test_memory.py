@@ -10,9 +10,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from showdown.core.errors import UserError
 from showdown.core.method import Job, Placement
 from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
-from showdown.runner.memory import MemorySettings, memory_settings, rounding_of
+from showdown.runner.memory import MemorySettings, memory_settings, refuse_budget_on_cpu, rounding_of
 from tiny_pretrained import job
 
 LENGTHS = [40, 30, 20, 60] * 8
@@ -140,6 +141,15 @@ def test_masters_are_kept_where_few_weights_learn() -> None:
     auto = SharedProtocol()
     assert (rounding_of(auto, True), rounding_of(auto, False)) == ("stochastic", "float32")
     assert rounding_of(SharedProtocol(weight_rounding="nearest"), False) == "nearest"
+
+
+def test_a_budget_is_refused_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("showdown.runner.memory.gpu_is_here", lambda: False)
+    with pytest.raises(UserError, match=r"protocol\.memory: a budget of 16 GB.*use `speed` or `lean`"):
+        refuse_budget_on_cpu(SharedProtocol(memory=16))
+    refuse_budget_on_cpu(SharedProtocol(memory="lean"))
+    monkeypatch.setattr("showdown.runner.memory.gpu_is_here", lambda: True)
+    refuse_budget_on_cpu(SharedProtocol(memory=16))
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ bfloat16 keeps 8 significant bits, so an update smaller than 1/512 of a weight i
 Sources: Zamirai et al. 2020 (arXiv 2010.06192) for both; AdamW is Loshchilov and Hutter (arXiv 1711.05101).
 """
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from showdown.engine.dropout import Dropout, random_words
+from showdown.engine.lora import triton_is_here
 
 Rounding = Literal["nearest", "stochastic", "float32"]
 
@@ -94,7 +94,7 @@ def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed:
         seed: of the random bits; None for rounding to nearest.
 
     """
-    if weight.value.is_cuda and importlib.util.find_spec("triton") is not None:
+    if weight.value.is_cuda and triton_is_here():
         from showdown.engine import adamw_kernel
 
         adamw_kernel.update_(weight, step, gradient_scale, seed)

@@ -1,7 +1,5 @@
 """The optimiser step: exact AdamW, clipped or inside the backward pass, with moments on the GPU or on the host."""
 
-import functools
-import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +8,7 @@ from torch import nn
 
 from showdown.engine.dropout import draw_seed, dropout_for
 from showdown.engine.host_moments import HostMoments
+from showdown.engine.lora import triton_is_here
 from showdown.engine.rounding import AdamwStep, Rounding, Weight, update_
 
 
@@ -30,11 +29,6 @@ class StepSettings:
 _LARGE = 1_000_000
 _MASTERED_BYTES = 4 + 4 + 2
 """Two float32 moments and the 16 bits that bfloat16 lacks."""
-
-
-@functools.cache
-def _triton_here() -> bool:
-    return importlib.util.find_spec("triton") is not None
 
 
 class Stepper:
@@ -78,7 +72,7 @@ class Stepper:
         """Whether our kernel steps it: what torch cannot do, and large tensors, where ours moves fewer bytes."""
         if parameter.dtype != torch.bfloat16:
             return False
-        large = parameter.is_cuda and parameter.numel() >= _LARGE and _triton_here()
+        large = parameter.is_cuda and parameter.numel() >= _LARGE and triton_is_here()
         return large or self._settings.rounding != "nearest"
 
     def begin(self, learning_rate: float) -> None:

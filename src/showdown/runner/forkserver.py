@@ -29,10 +29,15 @@ _AHEAD = (
 _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 
 
+def gpu_is_here() -> bool:
+    """Tell whether this machine has an NVIDIA GPU, without touching it."""
+    return any(sign.exists() for sign in _GPU_SIGNS)
+
+
 def serve() -> None:
     """Fork a worker for each request until standard input ends."""
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # lets libraries ask for a GPU without initialising CUDA
-    if not any(sign.exists() for sign in _GPU_SIGNS):
+    if not gpu_is_here():
         for name in _AHEAD:
             importlib.import_module(name)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

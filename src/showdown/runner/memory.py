@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from showdown.core.errors import UserError
 from showdown.core.files import write_json
 from showdown.core.method import Job, TunedMethod
 from showdown.core.spec import Comparison, SharedProtocol, Strict
 from showdown.methods.table import build, method_and_settings
+from showdown.runner.forkserver import gpu_is_here
 
 CPU_ROWS = 8
 """Rows of a micro-batch on a CPU: larger ones leave its caches."""
@@ -45,6 +47,20 @@ class _Kept(Strict):
     key: str
     settings: dict[str, MemorySettings]
     """By row of the table."""
+
+
+def refuse_budget_on_cpu(protocol: SharedProtocol) -> None:
+    """Refuse a budget in GB where there is no GPU that it could be of.
+
+    Raises:
+        UserError: in one line.
+
+    """
+    if not isinstance(protocol.memory, str) and not gpu_is_here():
+        raise UserError(
+            f"protocol.memory: a budget of {protocol.memory:g} GB is one of a GPU, and this machine has none; "
+            "use `speed` or `lean`"
+        )
 
 
 def memory_settings(name: str, job: Job, output: Path, lengths: Sequence[int]) -> MemorySettings:

@@ -1,0 +1,61 @@
+# mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
+# ruff: noqa: PLR0913, PLR0917
+"""Triton kernel that makes a dense weight of an NF4 one, double quantisation and all, in one launch.
+
+bitsandbytes takes three (scales from 8 bits, their offset, the weight) and more time of the host than the GPU needs for
+all of them. Values are the same to the bit. Imported only where Triton is installed.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+
+_BYTES_A_PROGRAM = 1024
+
+
+@triton.jit(do_not_specialize=("count",))
+def _dequantise_kernel(
+    packed_ptr, scale_ptr, code_ptr, outer_code_ptr, outer_scale_ptr, offset_ptr, dense_ptr, count,
+    NESTED: tl.constexpr, BLOCK_WEIGHTS: tl.constexpr, OUTER_BLOCK: tl.constexpr, BYTES: tl.constexpr,
+):  # fmt: skip
+    index = tl.program_id(0).to(tl.int64) * BYTES + tl.arange(0, BYTES)
+    inside = index < count
+    packed = tl.load(packed_ptr + index, mask=inside, other=0).to(tl.int32)
+    block = index // (BLOCK_WEIGHTS // 2)
+    if NESTED:
+        place = tl.load(scale_ptr + block, mask=inside, other=0).to(tl.int32)
+        outer = tl.load(outer_scale_ptr + block // OUTER_BLOCK, mask=inside, other=0.0)
+        scale = tl.load(outer_code_ptr + place) * outer + tl.load(offset_ptr)
+    else:
+        scale = tl.load(scale_ptr + block, mask=inside, other=0.0)
+    first = tl.load(code_ptr + (packed >> 4)) * scale
+    second = tl.load(code_ptr + (packed & 15)) * scale
+    pairs = tl.program_id(0).to(tl.int64) * (2 * BYTES) + tl.arange(0, 2 * BYTES)
+    tl.store(dense_ptr + pairs, tl.interleave(first, second).to(dense_ptr.dtype.element_ty), mask=pairs < 2 * count)
+
+
+def dequantise(packed: torch.Tensor, state: Any, scales: torch.Tensor | None) -> torch.Tensor:
+    """Return the dense weight of an NF4 one on a GPU.
+
+    Args:
+        packed: two weights a byte, the first in the high half: uint8, contiguous.
+        state: bitsandbytes' `QuantState` of it.
+        scales: float32, one a block, where they were worked out before; None takes them from the state.
+
+    Returns:
+        Shape `state.shape`, type `state.dtype`.
+
+    """
+    dense = torch.empty(state.shape, dtype=state.dtype, device=packed.device)
+    nested = scales is None and state.nested
+    held = state.absmax if scales is None else scales
+    outer = state.state2 if nested else state
+    count = packed.numel()
+    _dequantise_kernel[(triton.cdiv(count, _BYTES_A_PROGRAM),)](
+        packed, held, state.code, outer.code, outer.absmax, state.offset if nested else held, dense, count,
+        NESTED=nested, BLOCK_WEIGHTS=state.blocksize, OUTER_BLOCK=outer.blocksize, BYTES=_BYTES_A_PROGRAM,
+        num_warps=4, enable_fp_fusion=False,
+    )  # fmt: skip
+    return dense
