@@ -20,6 +20,7 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
+    from showdown.report.across.beside import Beside
     from showdown.verdict.model import Verdict
 
 DEFAULT_METHODS: dict[str, dict[str, Any]] = {
@@ -197,6 +198,64 @@ def judge(
         fault = error.errors()[0]
         raise UserError(f"limit `{fault['loc'][-1]}`: {fault['msg']} (given: {fault['input']})") from error
     return judge_results(load(output), Path(output), limits=asked, price=price)
+
+
+def report(*outputs: Path | str, formats: Sequence[str] | None = None, folder: Path | str | None = None) -> list[Path]:
+    """Write the report of a comparison into its folder, or one of several comparisons beside each other.
+
+    Args:
+        outputs: the comparisons' folders.
+        formats: names of formats; for one comparison HTML, Markdown, PDF and figures by default.
+        folder: where a report of several goes; by default beside the first of them.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: for an unknown format, a folder without results, or a library that is missing.
+
+    """
+    if len(outputs) > 1:
+        from showdown.report.across import formats as several
+
+        asked = _known(formats or list(several.FORMATS), several.FORMATS)
+        return several.write_beside(beside(*outputs), Path(folder) if folder else _beside_first(outputs), asked)
+    from showdown.report.formats import DEFAULT_FORMATS, FORMATS, write_report
+
+    asked = _known(formats or DEFAULT_FORMATS, FORMATS)
+    (output,) = map(Path, outputs)
+    results, verdict = load(output), judge(output)
+    return [write_report(form, results, verdict, output) for form in asked]
+
+
+def beside(*outputs: Path | str) -> "Beside":
+    """Lay comparisons beside each other: one table, what differs, and what may be said of the differences.
+
+    Raises:
+        UserError: for a folder without results.
+
+    """
+    from showdown.report.across.beside import called, lay_beside
+    from showdown.verdict.across import Judged
+
+    folders = [Path(output) for output in outputs]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UserError("the same folder is given twice; give different comparisons")
+    judged = [Judged(results=load(folder), verdict=judge(folder), folder=folder) for folder in folders]
+    return lay_beside(dict(zip(called(folders, [item.results for item in judged]), judged, strict=True)))
+
+
+def _known(asked: Sequence[str], formats: Mapping[str, Any]) -> Sequence[str]:
+    for form in asked:
+        if form not in formats:
+            known = ", ".join(formats)
+            raise UserError(f"--format {form}: unknown{suggestion(form, formats)}; the formats are {known}")
+    return asked
+
+
+def _beside_first(outputs: Sequence[Path | str]) -> Path:
+    folders = [Path(output).resolve() for output in outputs]
+    return folders[0].parent / "-beside-".join(folder.name for folder in folders)
 
 
 def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Prediction]:

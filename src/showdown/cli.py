@@ -36,6 +36,7 @@ Target = Annotated[
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
 Label = Annotated[str | None, typer.Option(help="Column of the label.")]
+FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
 
 
@@ -101,17 +102,25 @@ def audit(
 
 @app.command()
 def report(
-    output: Finished,
-    form: Annotated[str, typer.Option("--format", help="Format of the report.")] = "markdown",
+    outputs: Annotated[list[Path], typer.Argument(metavar="OUTPUT...", help="Folders that `showdown run` wrote.")],
+    forms: Annotated[list[str] | None, typer.Option("--format", help=FORMAT_HELP)] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="The draft of a paper in LaTeX: --format paper.")] = False,
+    folder: Annotated[Path | None, typer.Option("--output", help="Where a report of several goes.")] = None,
 ) -> None:
-    """Write the report of a comparison."""
+    """Write the report of a comparison, or lay several comparisons beside each other."""
     from showdown import api
-    from showdown.core.errors import suggestion
-    from showdown.report.formats import FORMATS, write_report
 
-    if form not in FORMATS:
-        raise UserError(f"--format {form}: unknown{suggestion(form, FORMATS)}; the formats are {', '.join(FORMATS)}")
-    typer.echo(write_report(form, api.load(output), api.judge(output), output))
+    asked = [*(forms or []), *(["paper"] if paper else [])]
+    if len(outputs) > 1:
+        from rich.console import Console
+
+        from showdown.report.across.terminal import print_beside
+
+        print_beside(api.beside(*outputs), Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+    elif folder is not None:
+        raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
+    for path in api.report(*outputs, formats=asked, folder=folder):
+        typer.echo(path)
 
 
 @app.command()

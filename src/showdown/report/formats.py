@@ -17,6 +17,8 @@ FORMATS: dict[str, str] = {
     "parquet": "showdown.report.records.parquet:write_parquet",
 }
 """Strings, so that one format does not pay for the libraries of the others."""
+DEFAULT_FORMATS = tuple(form for form in ("html", "markdown", "pdf", "figures") if form in FORMATS)
+"""What a report is where no format is named."""
 
 
 def write_report(form: str, results: Results, verdict: Verdict, folder: Path) -> Path:

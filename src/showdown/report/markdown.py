@@ -24,12 +24,12 @@ def markdown(results: Results, verdict: Verdict) -> str:
     """Return the whole report: what must be known, the table, the labels' scores, where it ran."""
     table = comparison_table(results, verdict)
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
-    parts.append(_grid(table.headings, table.rows))
+    parts.append(grid(table.headings, table.rows))
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in table.below)]
     curve = learning_curve(results)
     if curve:
-        parts += ["## Learning curve", _grid(curve.headings, curve.rows), escaped(curve.sentence)]
+        parts += ["## Learning curve", grid(curve.headings, curve.rows), escaped(curve.sentence)]
     parts += [
         "## Macro F1 by label",
         _by_label(results.full_size),
@@ -38,7 +38,7 @@ def markdown(results: Results, verdict: Verdict) -> str:
         "## Where it ran",
         *_where(results),
     ]
-    return _spaced(parts)
+    return spaced(parts)
 
 
 def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
@@ -48,7 +48,8 @@ def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
     return path
 
 
-def _grid(headings: list[str], rows: list[list[str]]) -> str:
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; all columns but the first are set to the right."""
     lines = [
         "| " + " | ".join(escaped(heading) for heading in headings) + " |",
         "| --- |" + " ---: |" * (len(headings) - 1),
@@ -75,7 +76,7 @@ def _by_label(results: Results) -> str:
         ]
         for index, label in enumerate(some[0].labels)
     ]
-    return _grid(["Label", "Test rows", *done], rows)
+    return grid(["Label", "Test rows", *done], rows)
 
 
 def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
@@ -104,7 +105,8 @@ def _where(results: Results) -> list[str]:
     return [f"- {escaped(line)}" for line in lines]
 
 
-def _spaced(parts: list[str]) -> str:
+def spaced(parts: Sequence[str]) -> str:
+    """Join parts with empty lines between them, but for the items of a list."""
     text = ""
     for part, following in zip(parts, [*parts[1:], ""], strict=True):
         both_items = part.startswith("- ") and following.startswith("- ")

@@ -31,8 +31,8 @@ class Table:
     headings: list[str]
     rows: list[list[str]]
     best: frozenset[tuple[int, int]]
-    """Row and column of the cells to mark: the highest score, the least of what costs; the majority label, which does
-    nothing, is not asked."""
+    """Row and column of the cells to mark: the highest score, the least of what costs. What does nothing is not asked:
+    the majority label, and a cost of 0."""
     near: frozenset[int]
     """Rows whose accuracy cannot be told from the highest one."""
     verdict: list[str]
@@ -133,7 +133,7 @@ def _best(
         asked = {
             row: value
             for row, value in enumerate(values)
-            if value is not None and scores[row].accuracy and scores[row].method != FLOOR
+            if value and scores[row].accuracy and scores[row].method != FLOOR
         }
         shown = {rows[row][place] for row in asked}
         if len(shown) > 1:

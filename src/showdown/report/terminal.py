@@ -19,7 +19,7 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     console.print()
     for line in table.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=not console.is_terminal)
-    console.print(_grid(table.headings, table.rows), soft_wrap=True)
+    console.print(grid(table.headings, table.rows), soft_wrap=True)
     for line in table.verdict:
         console.print(f"* {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
     console.print()
@@ -28,15 +28,16 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     curve = learning_curve(results)
     if curve:
         console.print("\nAccuracy % by training rows", style="bold")
-        console.print(_grid(curve.headings, curve.rows), soft_wrap=True)
+        console.print(grid(curve.headings, curve.rows), soft_wrap=True)
         console.print(escape(curve.sentence), highlight=False, soft_wrap=not console.is_terminal)
 
 
-def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> RichTable:
+    """Return a table whose first ``left`` columns are text and whose others are numbers."""
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, header_style="bold")
     for index, heading in enumerate(headings):
         # A heading of several words stands on two lines, so that the table fits eighty columns.
-        grid.add_column("\n".join(heading.rsplit(" ", 1)), justify="left" if index == 0 else "right", no_wrap=True)
+        grid.add_column("\n".join(heading.rsplit(" ", 1)), justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
         grid.add_row(*(escape(cell) for cell in row))
     return grid

@@ -186,11 +186,12 @@ def _compare_repeats(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest,
 
 
 def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
-    tested = [
-        (first, second, found)
-        for first, second in itertools.combinations(outcomes, 2)
-        if (found := compare(outcomes[first], outcomes[second]))
-    ]
+    return judge_pairs([(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)])
+
+
+def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVerdict]:
+    """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out."""
+    tested = [(a.name, b.name, found) for a, b in pairs if (found := compare(a, b))]
     adjusted = holm([test.p_value for _, _, (test, _) in tested])
     return [
         PairVerdict(

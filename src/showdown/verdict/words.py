@@ -137,12 +137,24 @@ def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> li
     """Say who cannot be told from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
-    said = [
-        f"{pair.first} and {pair.second} cannot be told apart: {_gap(pair, pairs)}; {needed(pair)}."
-        for pair in found[:_FEW_PAIRS]
-    ]
+    said = [decided(pair, pairs) for pair in found[:_FEW_PAIRS]]
     rest = ", ".join(pair.second for pair in found[_FEW_PAIRS:])
     return [*said, f"Nor can {leader.name} be told apart from {rest}."] if rest else said
+
+
+def decided(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
+    """Say which of a pair is better, or that they cannot be told apart and what would decide it.
+
+    Args:
+        pair: one of ``pairs``.
+        pairs: all that were tested together.
+
+    """
+    if not pair.different:
+        return f"{pair.first} and {pair.second} cannot be told apart: {_gap(pair, pairs)}; {needed(pair)}."
+    if pair.accuracy.value > 0:
+        return f"{pair.first} beats {pair.second} by {_points(pair.accuracy)}."
+    return f"{pair.second} beats {pair.first} by {_points(_turned(pair.accuracy))}."
 
 
 def needed(pair: PairVerdict) -> str:

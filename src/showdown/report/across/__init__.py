@@ -1,0 +1,1 @@
+"""Several comparisons beside each other: two models, two data sets, two GPUs."""

@@ -1,0 +1,87 @@
+"""What a report of several comparisons holds, as plain cells and sentences, the same for every format."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from showdown.core.record import Results
+from showdown.report.table import Table, comparison_table
+from showdown.verdict.across import AcrossVerdict, Judged, judge_across
+
+_CHECKSUM = re.compile(r"(sha256:)?([0-9a-f]{40,})(-dirty)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """One table over all comparisons, and what differs between them."""
+
+    title: str
+    above: list[str]
+    """What must be read before the table, of each comparison."""
+    headings: list[str]
+    rows: list[list[str]]
+    """Grouped by method; the second cell names the comparison, and the third says so where a row did not complete."""
+    verdict: list[str]
+    differing_headings: list[str]
+    differing: list[list[str]]
+    """What differs, a line each: its key, its kind, and its value in every comparison."""
+    below: list[str]
+
+
+def called(folders: Sequence[Path], results: Sequence[Results]) -> list[str]:
+    """Return what to call comparisons: their names, or their folders where names are the same."""
+    candidates = ([item.name for item in results], [path.resolve().name for path in folders], list(map(str, folders)))
+    return next((names for names in candidates if len(set(names)) == len(names)), candidates[-1])
+
+
+def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
+    """Lay comparisons beside each other.
+
+    Args:
+        comparisons: by what each is called, two or more.
+
+    """
+    tables = {label: comparison_table(item.results, item.verdict) for label, item in comparisons.items()}
+    found = judge_across(comparisons)
+    some = next(iter(tables.values()))
+    return Beside(
+        title=" beside ".join(comparisons),
+        above=[f"{label}: {line}" for label, table in tables.items() for line in table.above],
+        headings=[some.headings[0], "Comparison", *some.headings[1:]],
+        rows=_rows(comparisons, tables),
+        verdict=found.sentences,
+        differing_headings=["What differs", "Kind", *comparisons],
+        differing=_differing(found, list(comparisons)),
+        below=_below(tables),
+    )
+
+
+def _rows(comparisons: Mapping[str, Judged], tables: Mapping[str, Table]) -> list[list[str]]:
+    """Put the rows of one name together, in the order in which names are first met."""
+    groups: dict[str, list[list[str]]] = {}
+    for label, table in tables.items():
+        names = dict.fromkeys(run.name for run in comparisons[label].results.full_size.runs)
+        for name, row in zip(names, table.rows, strict=True):
+            groups.setdefault(name, []).append([row[0], label, *row[1:]])
+    return [row for group in groups.values() for row in group]
+
+
+def _differing(found: AcrossVerdict, labels: Sequence[str]) -> list[list[str]]:
+    return [
+        [item.key, item.kind, *(", ".join(map(_short, item.values.get(label, ["-"]))) for label in labels)]
+        for item in found.differing
+    ]
+
+
+def _short(value: str) -> str:
+    """Cut a checksum to what tells it from another one."""
+    found = _CHECKSUM.fullmatch(value)
+    return f"{found[1] or ''}{found[2][:12]}…{found[3] or ''}" if found else value
+
+
+def _below(tables: Mapping[str, Table]) -> list[str]:
+    reading = dict.fromkeys(
+        line for table in tables.values() for line in table.reading if not line.startswith("In all")
+    )
+    return [*reading, *(f"{label}: {line}" for label, table in tables.items() for line in table.events)]

@@ -1,0 +1,14 @@
+"""Several comparisons beside each other as one self-contained page, without a script."""
+
+from importlib import resources
+
+from showdown.report.across.beside import Beside
+
+
+def html(beside: Beside) -> str:
+    """Return the page; all text in it is escaped."""
+    from jinja2 import Environment
+
+    template = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    return made.render(beside=beside)

@@ -1,0 +1,23 @@
+"""Several comparisons beside each other at a terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from showdown.report.across.beside import Beside
+from showdown.report.terminal import grid
+
+
+def print_beside(beside: Beside, console: Console) -> None:
+    """Print the table and what differs."""
+    wrap = not console.is_terminal
+    for line in beside.above:
+        console.print(escape(line), highlight=False, style="bold", soft_wrap=wrap)
+    console.print(grid(beside.headings, beside.rows, left=2), soft_wrap=True)
+    for line in beside.verdict:
+        console.print(f"* {escape(line)}", highlight=False, soft_wrap=wrap)
+    labels = beside.differing_headings[2:]
+    for key, kind, *values in beside.differing:
+        each = "; ".join(f"{value} ({label})" for value, label in zip(values, labels, strict=True))
+        console.print(escape(f"Differs, {key} ({kind}): {each}."), highlight=False, soft_wrap=wrap)
+    for line in beside.below:
+        console.print(escape(line), highlight=False, soft_wrap=wrap)

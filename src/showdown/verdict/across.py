@@ -1,0 +1,169 @@
+"""Several comparisons beside each other: what differs between them, and what may be said of their scores."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from showdown.core.record import Results, RunRecord
+from showdown.core.spec import Strict
+from showdown.verdict.confounds import Confound, confounds
+from showdown.verdict.model import PairVerdict, Verdict
+from showdown.verdict.outcomes import RowOutcomes, load_outcomes
+from showdown.verdict.summary import judge_pairs
+from showdown.verdict.words import decided
+
+_FEW = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A comparison with its verdict and its folder."""
+
+    results: Results
+    verdict: Verdict
+    folder: Path
+
+
+class AcrossVerdict(Strict):
+    """What can be said of several comparisons beside each other."""
+
+    same_test_rows: bool
+    """One fingerprint of data and split: only then are differences between the comparisons tested."""
+    differing: list[Confound]
+    """By comparison, what is not alike in all of them; an own setting is named with its row."""
+    pairs: list[PairVerdict]
+    """Each row against itself in another comparison; names are `row (comparison)`."""
+    sentences: list[str]
+
+
+def named(row: str, comparison: str) -> str:
+    """Return how a row of one of several comparisons is called."""
+    return f"{row} ({comparison})"
+
+
+def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
+    """Judge comparisons beside each other.
+
+    Args:
+        comparisons: by what each is called, two or more.
+
+    Raises:
+        UserError: for predictions that are missing or damaged.
+
+    """
+    completed = {
+        label: [run for run in item.results.full_size.runs if run.status == "completed"]
+        for label, item in comparisons.items()
+    }
+    same = _same_test_rows([item.results for item in comparisons.values()])
+    pairs = judge_pairs(_same_rows_of(comparisons)) if same else []
+    differing = [*_data(comparisons), *_between(completed), *_own_settings(completed)]
+    return AcrossVerdict(
+        same_test_rows=same,
+        differing=differing,
+        pairs=pairs,
+        sentences=_sentences(comparisons, same=same, pairs=pairs, differing=differing),
+    )
+
+
+def _same_test_rows(results: Sequence[Results]) -> bool:
+    """Tell by the fingerprint, which covers texts, labels and split, and by the labels' order in the answers."""
+    fingerprints = {str(item.data.get("fingerprint")) for item in results}
+    labels = {tuple(run.labels) for item in results for run in item.runs if run.labels}
+    return len(fingerprints) == 1 and len(labels) == 1 and fingerprints != {"None"}
+
+
+def _same_rows_of(comparisons: Mapping[str, Judged]) -> list[tuple[RowOutcomes, RowOutcomes]]:
+    outcomes = {label: load_outcomes(item.results.full_size, item.folder) for label, item in comparisons.items()}
+    rows = dict.fromkeys(row for found in outcomes.values() for row in found)
+    return [
+        (replace(outcomes[a][row], name=named(row, a)), replace(outcomes[b][row], name=named(row, b)))
+        for row in rows
+        for a, b in itertools.combinations(outcomes, 2)
+        if row in outcomes[a] and row in outcomes[b] and _same_answers_asked(outcomes[a][row], outcomes[b][row])
+    ]
+
+
+def _same_answers_asked(first: RowOutcomes, second: RowOutcomes) -> bool:
+    """Make sure of it: equal rows have equal true labels."""
+    return first.parts.keys() == second.parts.keys() and all(
+        np.array_equal(part.row_ids, second.parts[key].row_ids) and np.array_equal(part.true, second.parts[key].true)
+        for key, part in first.parts.items()
+    )
+
+
+def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
+    """Find what differs in the data, in words that say more than a fingerprint."""
+    facts: dict[str, dict[str, list[str]]] = {}
+    for label, item in comparisons.items():
+        asked, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
+        known = {
+            "data.source": asked.get("files") or asked.get("source"),
+            "labels": len(item.results.data.get("labels") or ()),
+            "rows_used": audit.get("rows_used"),
+        }
+        for key, value in known.items():
+            if value is not None:
+                facts.setdefault(key, {})[label] = [str(value)]
+    return [
+        Confound(kind="data", key=key, values=values)
+        for key, values in facts.items()
+        if len({value for (value,) in values.values()}) > 1
+    ]
+
+
+def _between(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
+    """Find what differs between comparisons, other than what differs between the rows of each in the same way."""
+    return [
+        item.model_copy(update={"key": f"model.{item.key}"}) if item.kind == "model" else item
+        for item in confounds(completed)
+        if item.kind != "own setting" and len({tuple(values) for values in item.values.values()}) > 1
+    ]
+
+
+def _own_settings(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
+    rows = dict.fromkeys(run.name for runs in completed.values() for run in runs)
+    found = []
+    for row in rows:
+        of_row = {label: [run for run in runs if run.name == row] for label, runs in completed.items()}
+        differing = confounds({label: runs for label, runs in of_row.items() if runs})
+        found += [
+            item.model_copy(update={"key": f"{item.key} of {row}"}) for item in differing if item.kind == "own setting"
+        ]
+    return found
+
+
+def _sentences(
+    comparisons: Mapping[str, Judged], *, same: bool, pairs: Sequence[PairVerdict], differing: Sequence[Confound]
+) -> list[str]:
+    said = []
+    if same:
+        said.append(
+            "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
+        )
+        said += [decided(pair, pairs) for pair in pairs]
+    else:
+        said.append(
+            "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "
+            "between them is tested."
+        )
+    keys = [item.key for item in differing]
+    more = f" and {len(keys) - _FEW} more" if len(keys) > _FEW else ""
+    said.append(
+        f"Between them differ {', '.join(keys[:_FEW])}{more}." if keys else "Nothing recorded differs between them."
+    )
+    return said + _alone(comparisons)
+
+
+def _alone(comparisons: Mapping[str, Judged]) -> list[str]:
+    """Name the rows that not all comparisons have."""
+    rows = {label: {run.name for run in item.results.runs} for label, item in comparisons.items()}
+    everywhere = set.intersection(*rows.values())
+    return [
+        f"Only some comparisons have these rows; {label}: {', '.join(sorted(found - everywhere))}."
+        for label, found in rows.items()
+        if found - everywhere
+    ]
