@@ -16,6 +16,8 @@ from showdown.measure.system import GpuReading, ProcessMeter
 from showdown.runner import sampling
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 
+WORKER = {"kind": "worker", "stage": "train", "pid": os.getpid()}
+
 
 class FakeGpu:
     """A GPU that spends 100 J between two readings."""
@@ -59,12 +61,9 @@ def test_samples_name_the_phases_of_the_record(tmp_path: Path) -> None:
                     sampler.hear({"kind": "entered", "phase": phase})
                 wait_for_samples(path, len(read_samples(path)) + 2)
     found = read_samples(path)
-    assert list(dict.fromkeys(sample.phase for sample in found if sample.phase)) == [
-        phase for _, inner in phases for phase in inner
-    ]
+    assert list(dict.fromkeys(sample.phase for sample in found)) == [phase for _, inner in phases for phase in inner]
     assert [sample.seconds for sample in found] == sorted(sample.seconds for sample in found)
-    measured = [sample for sample in found if sample.phase]
-    assert all(sample.ram_gb and 0.01 < sample.ram_gb < 100 for sample in measured[1:])
+    assert all(sample.ram_gb and 0.01 < sample.ram_gb < 100 for sample in found)
     assert all(sample.gpu_memory_gb is None for sample in found)
     assert [event["seconds"] for event in heard if event["kind"] == "sample"] == [sample.seconds for sample in found]
     assert sum(event["kind"] == "worker" for event in heard) == 2
@@ -75,18 +74,20 @@ def test_tuning_is_one_phase(tmp_path: Path) -> None:
         sampler.hear({"kind": "worker", "stage": "tune", "pid": os.getpid()})
         sampler.hear({"kind": "entered", "phase": "training"})
         wait_for_samples(tmp_path / SYSTEM_FILE, 4)
-    assert {sample.phase for sample in read_samples(tmp_path / SYSTEM_FILE)[1:]} == {"tuning"}
+    assert {sample.phase for sample in read_samples(tmp_path / SYSTEM_FILE)} == {"tuning"}
 
 
 def test_a_resumed_run_goes_on_after_a_torn_line(tmp_path: Path, gpu: FakeGpu) -> None:
     path = tmp_path / SYSTEM_FILE
-    with Sampler(tmp_path, 0.05, nothing):
+    with Sampler(tmp_path, 0.05, nothing) as sampler:
+        sampler.hear(WORKER)
         wait_for_samples(path, 3)
     before = read_samples(path)
     with path.open("a") as file:
         file.write('{"seconds": 12.5, "pha')
     gpu.joules += 1e6  # spent while nobody sampled: not the run's
-    with Sampler(tmp_path, 0.05, nothing):
+    with Sampler(tmp_path, 0.05, nothing) as sampler:
+        sampler.hear(WORKER)
         wait_for_samples(path, len(before) + 2)
     found = read_samples(path)
     assert found[: len(before)] == before
@@ -101,16 +102,16 @@ def test_a_resumed_run_goes_on_after_a_torn_line(tmp_path: Path, gpu: FakeGpu) -
 def test_no_sampling_writes_nothing(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
     with Sampler(tmp_path, 0.0, heard.append) as sampler:
-        sampler.hear({"kind": "entered", "phase": "training"})
+        sampler.hear(WORKER)
     assert not list(tmp_path.iterdir())
-    assert heard == [{"kind": "entered", "phase": "training"}]
+    assert heard == [WORKER]
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_no_more(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
     with Sampler(tmp_path / "missing", 0.05, heard.append) as sampler:
+        sampler.hear(WORKER)
         time.sleep(0.2)
-        sampler.hear({"kind": "entered", "phase": "training"})
     said = [event["message"] for event in heard if event["kind"] == "say"]
     assert len(said) == 1
     assert "no more samples" in said[0]

@@ -44,15 +44,9 @@ class Sampler:
         self._stage = ""
         self._phase: str | None = None
         self._wake, self._over = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._sample_on, daemon=True) if every_seconds else None
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        before = read_samples(self._path) if self._thread else []
-        self._began = time.monotonic() - (before[-1].seconds if before else 0.0)
-        self._energy_before = max((one.gpu_energy_joules or 0.0 for one in before), default=0.0)
-        self._energy_began: float | None = None
-        if self._thread:
-            self._thread.start()
         return self
 
     def __exit__(
@@ -70,10 +64,21 @@ class Sampler:
             self._stage, self._phase = event["stage"], _FIRST_PHASE[event["stage"]]
             self._process = _process(event["pid"])
             self._wake.set()
+            if self._every_seconds and self._thread is None:
+                self._begin()
         elif event["kind"] == "entered" and self._stage != "tune" and event["phase"] != self._phase:
             self._phase = event["phase"]
             self._wake.set()
         self._listen(event)
+
+    def _begin(self) -> None:
+        """Start with the first worker: libraries that are imported before it belong to no run."""
+        before = read_samples(self._path)
+        self._began = time.monotonic() - (before[-1].seconds if before else 0.0)
+        self._energy_before = max((one.gpu_energy_joules or 0.0 for one in before), default=0.0)
+        self._energy_began: float | None = None
+        self._thread = threading.Thread(target=self._sample_on, daemon=True)
+        self._thread.start()
 
     def _sample_on(self) -> None:
         try:
