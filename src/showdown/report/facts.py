@@ -1,0 +1,69 @@
+"""What a comparison was: its data, its protocol, where it ran and how to run it again, as keys and values."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from showdown.core.record import Results
+
+Fact = tuple[str, str]
+
+
+def data_facts(results: Results) -> list[Fact]:
+    """Return the source, the fingerprint and the audit's counts; findings inside the split that was used come last."""
+    asked, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
+    source = asked.get("files") or asked.get("source")
+    found = [("source", _said(source))] if source else []
+    found += [
+        ("fingerprint", _said(results.data.get("fingerprint"))),
+        ("labels", str(len(results.data.get("labels", [])))),
+    ]
+    return found + [(key, _said(value)) for key, value in _leaves(audit) if isinstance(value, (int, float))]
+
+
+def protocol_facts(results: Results) -> list[Fact]:
+    """Return what is equal for every method, as the first run has it."""
+    if not results.runs:
+        return []
+    spec = results.runs[0].spec
+    model = [("model", spec.model.id), ("revision", _said(spec.model.revision))]
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in results.runs}))
+    protocol = [(key, _said(value)) for key, value in _leaves(spec.protocol.model_dump(mode="json"))]
+    return [*model, ("seeds", seeds), *protocol]
+
+
+def environment_facts(results: Results) -> list[Fact]:
+    """Return where the first run that says so took place; empty where none does."""
+    found = next((run.environment for run in results.runs if run.environment), None)
+    if found is None:
+        return []
+    place: dict[str, Any] = found.model_dump(mode="json")
+    versions = place.pop("versions")
+    facts = [(key, _said(value)) for key, value in place.items() if value is not None]
+    return [*facts, *((name, str(version)) for name, version in versions.items())]
+
+
+def comparison_yaml(results: Results) -> str:
+    """Return the comparison as the YAML that `showdown run` takes, defaults filled in."""
+    from ruamel.yaml import YAML
+
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    writer.dump(results.comparison, text)
+    return text.getvalue()
+
+
+def _leaves(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, below in value.items():
+        if isinstance(below, dict):
+            yield from _leaves(below, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", below
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
