@@ -144,8 +144,7 @@ def recommend(
         "max_train_seconds": max_train_seconds,
     }
     found = api.judge(output, limits=limits, price_per_hour=price_per_hour).recommendation
-    nearest = f"none qualifies; the nearest is {found.nearest}" if found.nearest else "none qualifies"
-    typer.echo(f"Take {found.chosen}." if found.chosen else nearest)
+    typer.echo(found.said)
     for line in [*found.reasons, *found.flips]:
         typer.echo(f"- {line}")
 

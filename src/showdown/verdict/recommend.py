@@ -70,6 +70,13 @@ class Recommendation(Strict):
     """Sentences: what would lead to another choice."""
     rejected: list[Rejected]
 
+    @property
+    def said(self) -> str:
+        """Which row to take, in words."""
+        if self.chosen:
+            return f"Take {self.chosen}."
+        return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "none qualifies"
+
 
 _BOUNDS = (
     ("max_memory_gb", "memory_gb", "memory", "{:.3g} GB"),
