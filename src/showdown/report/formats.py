@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.verdict.model import Verdict
 
@@ -12,11 +13,21 @@ Writer = Callable[[Results, Verdict, Path], Path]
 
 FORMATS: dict[str, str] = {
     "markdown": "showdown.report.markdown:write_markdown",
+    "figures": "showdown.report.figures.save:write_figures",
     "latex": "showdown.report.latex.table:write_table",
+    "pdf": "showdown.report.pdf.write:write_pdf",
     "csv": "showdown.report.records.csv:write_csv",
     "parquet": "showdown.report.records.parquet:write_parquet",
 }
 """Strings, so that one format does not pay for the libraries of the others."""
+_PACKAGES = {
+    "altair": "altair",
+    "jinja2": "jinja2",
+    "pyarrow": "pyarrow",
+    "typst": "typst",
+    "vl_convert": "vl-convert-python",
+}
+"""By module, what to install where it is missing."""
 DEFAULT_FORMATS = tuple(form for form in ("html", "markdown", "pdf", "figures") if form in FORMATS)
 """What a report is where no format is named."""
 
@@ -35,5 +46,11 @@ def write_report(form: str, results: Results, verdict: Verdict, folder: Path) ->
 
     """
     module, _, name = FORMATS[form].partition(":")
-    writer: Writer = getattr(import_module(module), name)
-    return writer(results, verdict, folder)
+    try:
+        writer: Writer = getattr(import_module(module), name)
+        return writer(results, verdict, folder)
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get(error.name or "")
+        if package is None:
+            raise
+        raise UserError(f"--format {form} needs {package}, which is not installed: pip install {package}") from error

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import KFoldSplit
 from showdown.report.learning_curve import learning_curve
-from showdown.report.pool import pooled_scores
+from showdown.report.pool import label_scores
 from showdown.report.table import comparison_table
 from showdown.verdict.model import Verdict
 
@@ -66,24 +64,8 @@ def _by_label(results: Results) -> str:
             done.setdefault(run.name, []).append(run)
     if not done:
         return "No run completed."
-    pooled = {name: pooled_scores(runs) for name, runs in done.items()}
-    some = max(done.values(), key=len)
-    rows = [
-        [
-            label,
-            str(_rows_of_label(some, index)),
-            *(f"{fmean(scores.f1[index] for scores in found):.2f}" for found in pooled.values()),
-        ]
-        for index, label in enumerate(some[0].labels)
-    ]
+    rows = [[one.label, str(one.rows), *(f"{f1:.2f}" for f1 in one.f1.values())] for one in label_scores(done)]
     return grid(["Label", "Test rows", *done], rows)
-
-
-def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
-    """Return how many different rows of a label were tested; of overlapping repeats those of the first."""
-    folds = isinstance(runs[0].spec.protocol.split, KFoldSplit)
-    first = [run for run in runs if run.seed == runs[0].seed and (folds or run.partition == runs[0].partition)]
-    return sum(sum(run.confusion_matrix[label]) for run in first)
 
 
 def _data(results: Results) -> list[str]:

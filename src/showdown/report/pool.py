@@ -5,8 +5,9 @@ anything; the confusion matrices of the folds add up to that of all rows (Forman
 of the ways to average F1 over folds, the pooled counts alone are unbiased).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from showdown.core.record import RunRecord
 from showdown.core.spec import KFoldSplit
@@ -41,8 +42,8 @@ def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
 
 
 def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
-    size = len(runs[0].confusion_matrix)
-    summed = [[sum(run.confusion_matrix[i][j] for run in runs) for j in range(size)] for i in range(size)]
+    summed = confusions(runs)
+    size = len(summed)
     right = [summed[i][i] for i in range(size)]
     true = [sum(row) for row in summed]
     said = [sum(summed[i][j] for i in range(size)) for j in range(size)]
@@ -56,3 +57,47 @@ def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
         f1_macro=sum(met) / len(met),
         f1=tuple(f1),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScore:
+    """How well every row of the table answers one label."""
+
+    label: str
+    rows: int
+    """Different test rows of it; of overlapping repeats those of the first."""
+    f1: dict[str, float]
+    """By row of the table: over all rows that a seed tested, the mean over seeds (and repeats)."""
+
+
+def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
+    """Return F1 of each label, in the order of the records' labels.
+
+    Args:
+        done: completed runs by row of the table; each has at least one.
+
+    """
+    if not done:
+        return []
+    pooled = {name: pooled_scores(runs) for name, runs in done.items()}
+    some = max(done.values(), key=len)
+    return [
+        LabelScore(
+            label=label,
+            rows=_rows_of_label(some, index),
+            f1={name: fmean(scores.f1[index] for scores in found) for name, found in pooled.items()},
+        )
+        for index, label in enumerate(some[0].labels)
+    ]
+
+
+def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
+    folds = isinstance(runs[0].spec.protocol.split, KFoldSplit)
+    first = [run for run in runs if run.seed == runs[0].seed and (folds or run.partition == runs[0].partition)]
+    return sum(sum(run.confusion_matrix[label]) for run in first)
+
+
+def confusions(runs: Sequence[RunRecord]) -> list[list[int]]:
+    """Return the confusion matrices of completed runs of one row added up: true labels down, predicted ones across."""
+    size = len(runs[0].confusion_matrix)
+    return [[sum(run.confusion_matrix[i][j] for run in runs) for j in range(size)] for i in range(size)]

@@ -1,0 +1,191 @@
+"""The design system: colours by role, a colour and a marker for every row, sizes, the look of axes.
+
+Colours stand for roles. A picture is drawn in those of the light theme; a page may replace each by its twin of the dark
+one, so that no two roles share a value. The colours of methods were searched for the largest distance in Oklab between
+any two of them, as seen by normal eyes and through the simulations of protanopia, deuteranopia and tritanopia by
+Machado et al. (IEEE TVCG 15(6), 2009), with a contrast of at least 3 to 1 to the background (WCAG 2.2, 1.4.11).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from showdown.core.record import Results
+
+LIGHT: dict[str, str] = {
+    "page": "#ffffff",
+    "ink": "#1b1f24",
+    "muted": "#5a636e",
+    "grid": "#e4e7eb",
+    "axis": "#aab2bb",
+    "band": "#f2f4f7",
+    "band-strong": "#e1ebf8",
+    "passed-over": "#8a929c",
+    "method-majority": "#7a7f87",
+    "method-tfidf": "#572c1a",
+    "method-frozen": "#18a652",
+    "method-zero-shot": "#292756",
+    "method-full": "#0049ed",
+    "method-lora": "#ff5b00",
+    "method-qlora": "#8a21a6",
+    "method-dora": "#b12837",
+    "ramp-0": "#f3f6fa",
+    "ramp-1": "#e0eaf6",
+    "ramp-2": "#cbdcf0",
+    "ramp-3": "#b2cbe8",
+    "ramp-4": "#95b8de",
+    "ramp-5": "#75a2d2",
+    "ramp-6": "#4177b3",
+    "ramp-7": "#30669f",
+    "ramp-8": "#22558b",
+    "ramp-9": "#154475",
+    "ramp-10": "#0a335e",
+    "on-low": "#14181d",
+    "on-high": "#fdfdfe",
+}
+DARK: dict[str, str] = {
+    "page": "#12161c",
+    "ink": "#e8ebef",
+    "muted": "#a3adb8",
+    "grid": "#2a313a",
+    "axis": "#56606b",
+    "band": "#1a2028",
+    "band-strong": "#1d2f47",
+    "passed-over": "#78828d",
+    "method-majority": "#7d838d",
+    "method-tfidf": "#946925",
+    "method-frozen": "#1cd7ad",
+    "method-zero-shot": "#d3e47e",
+    "method-full": "#3494ff",
+    "method-lora": "#e9b019",
+    "method-qlora": "#c262cc",
+    "method-dora": "#ee7f62",
+    "ramp-0": "#1a222c",
+    "ramp-1": "#182b41",
+    "ramp-2": "#173453",
+    "ramp-3": "#183e66",
+    "ramp-4": "#1b4979",
+    "ramp-5": "#21568d",
+    "ramp-6": "#5c96d6",
+    "ramp-7": "#77a9e0",
+    "ramp-8": "#93bce9",
+    "ramp-9": "#b0cff2",
+    "ramp-10": "#cde2fa",
+    "on-low": "#f1f4f8",
+    "on-high": "#0d1116",
+}
+METHOD_ROLES = tuple(role for role in LIGHT if role.startswith("method-"))
+RAMP_STEPS = 10
+_FIRST_HIGH_STEP = 6
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+_DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3])
+_FONT = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+SMALL_TEXT_PX = 11
+PANEL_PX = 348
+"""Width of a whole panel, axes included: what a phone of 380 px shows without scrolling."""
+PLOT_HEIGHT_PX = 190
+_CHARACTER_PX = 6.2
+_CONTROL = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How a row of the table looks in every figure."""
+
+    colour: str
+    """In the light theme."""
+    shape: str
+    dash: tuple[int, ...]
+
+
+def styles(results: Results) -> dict[str, Style]:
+    """Give every row of the table its look.
+
+    A row has its method's colour. Further rows of one method, and methods without a colour of their own, take colours
+    that no row needs, and when none is left, dashed lines and other markers tell them apart.
+    """
+    methods = {run.name: run.method for run in results.runs}
+    own: dict[str, str] = {}
+    for name, method in sorted(methods.items(), key=lambda item: item[0] != item[1]):
+        role = f"method-{method}"
+        if role in METHOD_ROLES and role not in own.values():
+            own[name] = role
+    spare = [role for role in METHOD_ROLES[1:] if role not in own.values()]
+    found, turns = {}, dict.fromkeys(METHOD_ROLES, 0)
+    for place, name in enumerate(methods):
+        wanted = f"method-{methods[name]}"
+        fallback = wanted if wanted in METHOD_ROLES else METHOD_ROLES[1 + place % (len(METHOD_ROLES) - 1)]
+        role = own.get(name) or (spare.pop(0) if spare else fallback)
+        found[name] = Style(
+            colour=LIGHT[role],
+            shape=_SHAPES[place % len(_SHAPES)],
+            dash=tuple(_DASHES[turns[role] % len(_DASHES)]),
+        )
+        turns[role] += 1
+    return found
+
+
+def colour_scale(looks: Mapping[str, Style]) -> alt.Scale:
+    """Return the scale that gives each row its colour."""
+    return alt.Scale(domain=list(looks), range=[look.colour for look in looks.values()])
+
+
+def shape_scale(looks: Mapping[str, Style]) -> alt.Scale:
+    """Return the scale that gives each row its marker."""
+    return alt.Scale(domain=list(looks), range=[look.shape for look in looks.values()])
+
+
+def dash_scale(looks: Mapping[str, Style]) -> alt.Scale:
+    """Return the scale that gives each row its line."""
+    return alt.Scale(domain=list(looks), range=[list(look.dash) for look in looks.values()])
+
+
+def ramp(share: float) -> tuple[str, str]:
+    """Return the fill and the text colour of a cell with a value from 0 to 1."""
+    step = min(RAMP_STEPS, max(0, round(share * RAMP_STEPS)))
+    return LIGHT[f"ramp-{step}"], LIGHT["on-high" if step >= _FIRST_HIGH_STEP else "on-low"]
+
+
+def plain(text: str) -> str:
+    """Return a label on one line, without control characters, which no SVG may hold."""
+    return " ".join(text.split()).translate(_CONTROL)
+
+
+def text_px(text: str) -> float:
+    """Estimate the width of small text."""
+    return _CHARACTER_PX * len(text)
+
+
+def rows_of(records: Sequence[Mapping[str, Any]]) -> alt.Data:
+    """Return records as a chart's data."""
+    return alt.Data(values=[dict(record) for record in records])  # type: ignore[no-untyped-call]
+
+
+def themed(chart: alt.TopLevelMixin) -> Any:
+    """Return a whole chart in the look of all figures."""
+    axis = {
+        "labelColor": LIGHT["muted"],
+        "titleColor": LIGHT["muted"],
+        "titleFontWeight": "normal",
+        "titleFontSize": SMALL_TEXT_PX,
+        "labelFontSize": SMALL_TEXT_PX,
+        "gridColor": LIGHT["grid"],
+        "domainColor": LIGHT["axis"],
+        "tickColor": LIGHT["axis"],
+        "tickSize": 4,
+        "titlePadding": 6,
+    }
+    configured: Any = chart
+    return configured.configure(
+        background=LIGHT["page"],
+        font=_FONT,
+        padding=4,
+        aria=False,  # the figure's own words are read out, not thousands of marks
+        axis=axis,
+        view={"stroke": None},
+        title={"color": LIGHT["ink"], "fontSize": 12, "fontWeight": "bold", "anchor": "start", "offset": 8},
+        text={"color": LIGHT["ink"], "fontSize": SMALL_TEXT_PX},
+        concat={"spacing": 24},
+    )

@@ -1,0 +1,72 @@
+"""What a figure is: panels that each fit a phone, and together make one picture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from showdown.report.figures.design import LIGHT, PANEL_PX, Style, rows_of, text_px, themed
+
+_LEGEND_GAP_PX = 26
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture of a comparison with its words."""
+
+    name: str
+    """Of its files."""
+    title: str
+    alt: str
+    """What it shows, for those who cannot see it."""
+    caption: str
+    """How to read it; may be empty."""
+    panels: tuple[Any, ...]
+    """Altair charts, each at most `PANEL_PX` wide where its labels allow."""
+    columns: int
+    """Panels side by side in one picture."""
+    legend: Mapping[str, Style]
+    """Rows whose colours and markers need a legend; empty where the panels name them."""
+
+    @property
+    def chart(self) -> Any:
+        """All panels and the legend as one Altair chart."""
+        grid: Any = self.panels[0] if len(self.panels) == 1 else alt.concat(*self.panels, columns=self.columns)
+        return themed(alt.vconcat(_legend(self.legend), grid) if self.legend else grid)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Return all rows of data behind all panels."""
+        return [record for panel in self.panels for record in _records(panel)]
+
+
+def _records(chart: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for part in (chart, *getattr(chart, "layer", ())):
+        values = getattr(getattr(part, "data", None), "values", None)
+        if isinstance(values, list):
+            found += values
+    return found
+
+
+def _legend(looks: Mapping[str, Style]) -> Any:
+    """Draw markers and names in lines that fit a panel or two."""
+    x, y, placed = 0.0, 0, []
+    for name, look in looks.items():
+        width = text_px(name) + _LEGEND_GAP_PX
+        if x + width > 2 * PANEL_PX:
+            x, y = 0.0, y + 18
+        placed.append({"name": name, "x": x + 8, "text_x": x + 17, "y": y + 8, "colour": look.colour})
+        placed[-1]["shape"] = look.shape
+        x += width
+    base = alt.Chart(rows_of(placed)).encode(y=alt.Y("y:Q", axis=None, scale=None))
+    marks = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=alt.X("x:Q", axis=None, scale=None),
+        color=alt.Color("colour:N", scale=None),
+        shape=alt.Shape("shape:N", scale=None),
+    )
+    names = base.mark_text(align="left", baseline="middle", color=LIGHT["ink"]).encode(
+        x=alt.X("text_x:Q", axis=None, scale=None), text="name:N"
+    )
+    return alt.layer(marks, names).properties(width=2 * PANEL_PX, height=y + 16)

@@ -1,0 +1,88 @@
+"""What figures are drawn from: the records, the verdict, and the files that runs left."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from showdown.core.record import Results, RunRecord
+from showdown.report.figures.design import Style, styles
+from showdown.verdict.model import RowVerdict, Verdict
+
+_SYSTEM = "system.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A comparison as the figures see it."""
+
+    results: Results
+    verdict: Verdict
+    folder: Path
+
+    @cached_property
+    def looks(self) -> dict[str, Style]:
+        """The look of every row of the table."""
+        return styles(self.results.full_size)
+
+    @cached_property
+    def scored(self) -> list[RowVerdict]:
+        """Rows of the verdict that have scores."""
+        return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
+
+    @cached_property
+    def done(self) -> dict[str, list[RunRecord]]:
+        """Completed runs on all training rows, by row of the table; rows without one are left out."""
+        found: dict[str, list[RunRecord]] = {}
+        for run in self.results.full_size.runs:
+            if run.status == "completed":
+                found.setdefault(run.name, []).append(run)
+        return found
+
+    def curve(self, run: RunRecord) -> dict[str, Any] | None:
+        """Return a run's training and validation curve; None where it has none or the file is gone."""
+        if run.curve_file is None:
+            return None
+        try:
+            read = json.loads((self.folder / run.curve_file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return read if isinstance(read, dict) else None
+
+    def samples(self, run: RunRecord) -> list[dict[str, Any]]:
+        """Return the samples of the system while a run went on, in order; a last line cut short is passed over."""
+        try:
+            lines = (self.folder / "runs" / run.run_id / _SYSTEM).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
+        found = []
+        for line in lines:
+            try:
+                sample = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(sample, dict) and isinstance(sample.get("seconds"), (int, float)):
+                found.append(sample)
+        return sorted(found, key=lambda sample: float(sample["seconds"]))
+
+    def sampled(self) -> dict[str, tuple[RunRecord, list[dict[str, Any]]]]:
+        """Return the first run of each row that has samples, and the samples."""
+        found = {}
+        for name, runs in self.done.items():
+            for run in runs:
+                samples = self.samples(run)
+                if len(samples) > 1:
+                    found[name] = (run, samples)
+                    break
+        return found
+
+
+def thinned(values: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """Return at most so many points: as they are, or means of runs of neighbours."""
+    size = -(-len(values) // most)
+    if size <= 1:
+        return list(values)
+    parts = [values[start : start + size] for start in range(0, len(values), size)]
+    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]

@@ -1,0 +1,48 @@
+"""Pareto fronts: accuracy against each cost on its own, with the rows that another one beats in both greyed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from showdown.report.figures.design import Style
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.material import Material
+from showdown.report.figures.points import COST, LATENCY, MEMORY, SECONDS, SIZE, Amount, Point, panel, points_for
+from showdown.verdict.pareto import pareto
+
+
+def pareto_fronts(material: Material) -> Figure | None:
+    """Draw a front for each cost that was measured; None where none was of two rows."""
+    panels, said = [], []
+    for amount in (MEMORY, SECONDS, COST, SIZE, LATENCY):
+        points = points_for(material.scored, amount)
+        if len(points) < 2 or not any(point.amount for point in points):
+            continue
+        front = fronts(points, amount)
+        panels.append(_panel(points, front, amount, material.looks))
+        said.append(f"{amount.title}: {', '.join(front)}")
+    if not panels:
+        return None
+    return Figure(
+        name="pareto",
+        title="Pareto fronts",
+        alt=f"Accuracy against one cost in each panel. On the front: {'; '.join(said)}.",
+        caption="A row is grey where another is at least as good in both measures of the panel and better in one. "
+        "Measured values alone: intervals are not weighed here.",
+        panels=tuple(panels),
+        columns=3,
+        legend={},
+    )
+
+
+def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
+    """Return the names on the front of accuracy against one amount, by the rule of the verdict."""
+    return pareto(
+        [(point.row.name, {"accuracy": point.accuracy[0], amount.key: point.amount}) for point in points]
+    ).front
+
+
+def _panel(points: Sequence[Point], front: Sequence[str], amount: Amount, looks: Mapping[str, Style]) -> Any:
+    drawn = [replace(point, greyed=point.row.name not in front) for point in points]
+    on_front = sorted((point for point in drawn if not point.greyed), key=lambda point: point.amount)
+    return panel(drawn, amount, looks, whiskers=False, front=on_front)

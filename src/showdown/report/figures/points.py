@@ -1,0 +1,183 @@
+"""A score against an amount, each row a named point: what the trade-off and the Pareto charts share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+
+from showdown.report.figures.design import LIGHT, Style, rows_of, shape_scale
+from showdown.report.figures.placing import Box, Spot, place
+from showdown.report.figures.scales import Axis, amount_axis, score_axis
+from showdown.verdict.model import RowVerdict
+
+PLOT_PX = 286
+HEIGHT_PX = 210
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """Something that a row costs."""
+
+    key: str
+    """Its name among `showdown.verdict.pareto.MEASURES`, and of the column in a figure's data."""
+    title: str
+    """With its unit."""
+    value: Callable[[RowVerdict], float | None]
+
+
+MEMORY = Amount(key="memory_gb", title="Peak memory, GB", value=lambda row: row.memory_gb)
+SECONDS = Amount(key="train_seconds", title="Training time, s", value=lambda row: row.train_seconds)
+COST = Amount(key="cost", title="Cost of one model", value=lambda row: row.cost.model if row.cost else None)
+SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: row.model_size_mb)
+LATENCY = Amount(key="latency_ms", title="Latency, ms (95th percentile)", value=lambda row: row.latency_ms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A row with a score and an amount."""
+
+    row: RowVerdict
+    amount: float
+    greyed: bool = False
+
+    @property
+    def accuracy(self) -> tuple[float, float, float]:
+        """Value, low and high in percent."""
+        found = self.row.accuracy
+        assert found is not None
+        return 100 * found.value, 100 * found.low, 100 * found.high
+
+
+def points_for(rows: Sequence[RowVerdict], amount: Amount) -> list[Point]:
+    """Return the rows that have a score and this amount; none where they measured different kinds of memory."""
+    known = [Point(row=row, amount=value) for row in rows if row.accuracy and (value := amount.value(row)) is not None]
+    if amount.key == MEMORY.key and len({point.row.memory_kind for point in known}) > 1:
+        return []
+    return known
+
+
+def across(axis: Axis, amount: Amount, key: str) -> alt.X:
+    """Return the horizontal channel of a layer: every layer has the same axis, so that it is drawn once."""
+    return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.drawn(amount.title, grid=False))
+
+
+def upwards(axis: Axis, key: str) -> alt.Y:
+    """Return the vertical channel of a layer."""
+    return alt.Y(f"{key}:Q", scale=axis.scale, axis=axis.drawn("Accuracy, %", domain=False, ticks=False))
+
+
+def panel(
+    points: Sequence[Point],
+    amount: Amount,
+    looks: Mapping[str, Style],
+    *,
+    whiskers: bool,
+    front: Sequence[Point] = (),
+) -> Any:
+    """Draw points with their names.
+
+    Args:
+        points: at least one.
+        amount: what lies on the horizontal axis.
+        looks: of all rows.
+        whiskers: draw the 95 % intervals.
+        front: points to join by a stepped line, in the order of the amount.
+
+    """
+    x = amount_axis([point.amount for point in points])
+    bounds = [point.accuracy for point in points]
+    y = score_axis(
+        [low if whiskers else value for value, low, _ in bounds],
+        [high if whiskers else value for value, _, high in bounds],
+        100.0,
+        headroom=not whiskers,
+    )
+    steps = _steps(front, x)
+    records = _records(points, amount, looks, (x, y), whiskers=whiskers, steps=steps)
+    base = alt.Chart(rows_of(records)).encode(
+        x=across(x, amount, amount.key),
+        y=upwards(y, "accuracy_percent"),
+    )
+    colour = alt.Color("colour:N", scale=None)
+    layers: list[Any] = []
+    if steps:
+        line = [{amount.key: at, "accuracy_percent": height} for at, height in steps]
+        layers.append(
+            alt.Chart(rows_of(line))
+            .mark_line(interpolate="step-after", color=LIGHT["axis"], strokeWidth=1.5)
+            .encode(x=across(x, amount, amount.key), y=upwards(y, "accuracy_percent"))
+        )
+    if whiskers:
+        layers.append(
+            base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(
+                y=upwards(y, "low_percent"), y2="high_percent:Q", color=colour
+            )
+        )
+    shape = alt.Shape("row:N", scale=shape_scale(looks), legend=None)
+    layers.append(base.mark_point(filled=True, size=75, opacity=1).encode(color=colour, shape=shape))
+    for align in ("left", "right", "center"):
+        layers.append(
+            base.transform_filter(f"datum.align == '{align}'")
+            .mark_text(align=align, baseline="middle")
+            .encode(
+                x=across(x, amount, "label_x"),
+                y=upwards(y, "label_y"),
+                text="row:N",
+                color=alt.Color("label_colour:N", scale=None),
+            )
+        )
+    return alt.layer(*layers).properties(width=PLOT_PX, height=HEIGHT_PX)
+
+
+def _steps(front: Sequence[Point], x: Axis) -> list[tuple[float, float]]:
+    """Return the corners of a front, amount and accuracy in percent; it goes on to the end of the axis."""
+    if not front:
+        return []
+    corners = [(point.amount, point.accuracy[0]) for point in front]
+    return [*corners, (x.high, corners[-1][1])]
+
+
+def _lines(steps: Sequence[tuple[float, float]], x: Axis, y: Axis) -> list[Box]:
+    """Return the pixels that a front covers."""
+    found = []
+    for (left, here), (right, there) in pairwise(steps):
+        start, end = PLOT_PX * x.share(left), PLOT_PX * x.share(right)
+        first, last = HEIGHT_PX * (1 - y.share(here)), HEIGHT_PX * (1 - y.share(there))
+        found.append((start, first - 1, end, first + 1))
+        found.append((end - 1, min(first, last), end + 1, max(first, last)))
+    return found
+
+
+def _records(
+    points: Sequence[Point],
+    amount: Amount,
+    looks: Mapping[str, Style],
+    axes: tuple[Axis, Axis],
+    *,
+    whiskers: bool,
+    steps: Sequence[tuple[float, float]],
+) -> list[dict[str, Any]]:
+    x, y = axes
+    spots = []
+    for point in points:
+        value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.accuracy)
+        top, bottom = (high, low) if whiskers else (value, value)
+        spots.append(Spot(name=point.row.name, x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom))
+    return [
+        {
+            "row": point.row.name,
+            amount.key: point.amount,
+            "accuracy_percent": point.accuracy[0],
+            "low_percent": point.accuracy[1],
+            "high_percent": point.accuracy[2],
+            "greyed": point.greyed,
+            "colour": LIGHT["passed-over"] if point.greyed else looks[point.row.name].colour,
+            "label_colour": LIGHT["muted"] if point.greyed else LIGHT["ink"],
+            "label_x": x.at(label.x / PLOT_PX),
+            "label_y": y.at(1 - label.y / HEIGHT_PX),
+            "align": label.align,
+        }
+        for point, label in zip(points, place(spots, PLOT_PX, HEIGHT_PX, _lines(steps, x, y)), strict=True)
+    ]

@@ -1,0 +1,70 @@
+"""What the machine did while a run of each row went on: utilisation, power, temperature, processor, memory."""
+
+from typing import Any
+
+import altair as alt
+
+from showdown.report.figures.design import PLOT_HEIGHT_PX, Style, colour_scale, dash_scale, rows_of
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.material import Material, thinned
+from showdown.report.figures.scales import linear_axis
+
+METRICS = {
+    "gpu_utilisation_percent": "GPU utilisation, %",
+    "gpu_power_watts": "GPU power, W",
+    "gpu_temperature_c": "GPU temperature, °C",
+    "cpu_percent": "Processor, % of one thread",
+    "ram_gb": "Process memory, GB",
+}
+"""By key of a sample: the axis title."""
+_MOST_POINTS = 120
+_WIDTH_PX = 286
+
+
+def system(material: Material) -> Figure | None:
+    """Draw a panel for each thing that was sampled; None where nothing was."""
+    sampled = {name: samples for name, (_, samples) in material.sampled().items()}
+    panels, said = [], []
+    met: dict[str, Style] = {}
+    for key, title in METRICS.items():
+        records: list[dict[str, Any]] = [
+            {"row": name, "seconds": seconds, key: value}
+            for name, samples in sampled.items()
+            for seconds, value in thinned(_known(samples, key), _MOST_POINTS)
+        ]
+        if records:
+            met |= {one["row"]: material.looks[one["row"]] for one in records}
+            panels.append((key, title, records))
+            said.append(f"{title} at most {max(one[key] for one in records):.3g}")
+    if not panels:
+        return None
+    looks = {name: look for name, look in material.looks.items() if name in met}
+    return Figure(
+        name="system",
+        title="The machine over time",
+        alt=f"A line for the first run of each row, by seconds since its start. {'; '.join(said)}.",
+        caption="The first run of each row, sampled while it went on.",
+        panels=tuple(_panel(looks, key, title, records) for key, title, records in panels),
+        columns=3,
+        legend=looks,
+    )
+
+
+def _known(samples: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+    return [(float(one["seconds"]), float(one[key])) for one in samples if isinstance(one.get(key), (int, float))]
+
+
+def _panel(looks: dict[str, Style], key: str, title: str, records: list[dict[str, Any]]) -> Any:
+    x = linear_axis([max(one["seconds"] for one in records)])
+    y = linear_axis([max(one[key] for one in records)])
+    chart: Any = alt.Chart(rows_of(records))
+    return (
+        chart.mark_line(strokeWidth=1.5, opacity=0.9)
+        .encode(
+            x=alt.X("seconds:Q", scale=x.scale, axis=x.drawn("Seconds since the start", grid=False)),
+            y=alt.Y(f"{key}:Q", scale=y.scale, axis=y.drawn(title, domain=False, ticks=False)),
+            color=alt.Color("row:N", scale=colour_scale(looks), legend=None),
+            strokeDash=alt.StrokeDash("row:N", scale=dash_scale(looks), legend=None),
+        )
+        .properties(width=_WIDTH_PX, height=PLOT_HEIGHT_PX - 30)
+    )

@@ -1,0 +1,35 @@
+"""Accuracy, with its interval, against what a row costs in memory, time and money."""
+
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.material import Material
+from showdown.report.figures.points import COST, MEMORY, SECONDS, panel, points_for
+
+
+def trade_off(material: Material) -> Figure | None:
+    """Draw the trade-off chart; None where no row has scores."""
+    found = {amount.title: (points_for(material.scored, amount), amount) for amount in (MEMORY, SECONDS, COST)}
+    panels = [
+        panel(points, amount, material.looks, whiskers=True)
+        for points, amount in found.values()
+        if any(point.amount for point in points)
+    ]
+    if not panels:
+        return None
+    best = max(material.scored, key=lambda row: row.accuracy.value if row.accuracy else 0.0)
+    return Figure(
+        name="trade-off",
+        title="Accuracy against memory, time and cost",
+        alt=f"Points with 95 % intervals, one a row of the table, against memory, training time and cost. "
+        f"Up and left is better. {best.name} is highest.",
+        caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip(),
+        panels=tuple(panels),
+        columns=3,
+        legend={},
+    )
+
+
+def _prices(material: Material) -> str:
+    """Say at what price cost was counted."""
+    found = {row.cost.price.source: row.cost.price.per_hour for row in material.scored if row.cost}
+    prices = "; ".join(f"{per_hour:.3g} an hour ({source})" for source, per_hour in found.items())
+    return f"Cost is of training and tuning one model, at {prices}." if found else ""
