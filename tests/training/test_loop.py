@@ -300,6 +300,7 @@ def test_warmup_is_rounded_as_the_trainer_does() -> None:
         if 0 < fraction < 1:
             assert warmup_steps(total, fraction) == arguments.get_warmup_steps(total)
     assert (warmup_steps(10, 0.0), warmup_steps(10, 1.0)) == (0, 10)
+    assert (warmup_steps(10, 0.1, 7), warmup_steps(10, 0.1, 0)) == (7, 0)
 
 
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:

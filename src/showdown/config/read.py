@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from showdown.core.errors import UserError, suggestion
-from showdown.core.spec import Comparison, Strict
-from showdown.methods.table import METHODS, build, method_and_settings, method_class
+from showdown.core.spec import Comparison, SharedProtocol, Strict
+from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
+
+_SHOULD_BE = "Input should be "
+_ONE_FOR_ALL = ("split", "tuning")
+"""What no row may have of its own: the rows that it is judged on, and the budget of its search."""
 
 
 def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Sequence[str]) -> Comparison:
@@ -58,7 +63,27 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
             raise UserError(
                 f"{said}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
             ) from error
+        _check_own_protocol(comparison, row, said)
     return comparison
+
+
+def _check_own_protocol(comparison: Comparison, row: str, said: str) -> None:
+    own = comparison.methods[row].get("protocol")
+    if own is None:
+        return
+    if not isinstance(own, dict):
+        raise UserError(
+            f"{said}: `methods.{row}.protocol` is a mapping of what this row does otherwise than all others"
+        )
+    for key in _ONE_FOR_ALL:
+        if key in own:
+            raise UserError(
+                f"{said}: `methods.{row}.protocol.{key}`: all rows have one {key}; set `protocol.{key}` instead"
+            )
+    try:
+        protocol_of(comparison.protocol, comparison.methods[row])
+    except ValidationError as error:
+        raise UserError(f"{said}: {_first_fault(error, SharedProtocol, ('methods', row, 'protocol'))}") from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -123,13 +148,31 @@ def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str
         where = ".".join([*section, *keys])
         place = f" in `{where}`" if where else ""
         return f"`{location[-1]}` unknown{place}{near or '; known are ' + ', '.join(known)}"
-    keys = [part for part in _walk(model, location)[1] if part not in ("all-linear", "list[str]")]
+    faults = _of_one_value(error, model)
+    fault, keys = faults[0], _walk(model, [str(part) for part in faults[0]["loc"]])[1]
     where = ".".join([*section, *keys])
     given = (
         "" if fault["type"] == "missing" or isinstance(fault["input"], dict) else f" (given: {_short(fault['input'])})"
     )
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _either_of(faults)
     return f"`{where}`: {message[:1].lower()}{message[1:]}{given}" if where else message
+
+
+def _of_one_value(error: ValidationError, model: type[Strict]) -> list[ErrorDetails]:
+    """Return the faults of the first value that is wrong, one for each form that it might have had.
+
+    Where a value takes one of several forms (a word, or a list of words), the form that it comes nearest to is the one
+    in which the fault lies deepest.
+    """
+    faults = error.errors(include_url=False)
+    places = [_walk(model, [str(part) for part in fault["loc"]])[1] for fault in faults]
+    deepest = max((place for place in places if place[: len(places[0])] == places[0]), key=len)
+    return [fault for fault, place in zip(faults, places, strict=True) if place == deepest]
+
+
+def _either_of(faults: Sequence[ErrorDetails]) -> str:
+    first, *others = dict.fromkeys(fault["msg"].removeprefix("Value error, ") for fault in faults)
+    return " or ".join([first, *(other.removeprefix(_SHOULD_BE) for other in others)])
 
 
 def _short(value: Any) -> str:
@@ -144,13 +187,15 @@ def _walk(model: type[BaseModel], location: Sequence[str]) -> tuple[list[type[Ba
         The forms that a value there may have, and the place as a person writes it, without the names of forms.
 
     """
-    forms, keys = [model], []
+    forms, keys, named = [model], [], False
     for part in location:
         if len(forms) > 1:
             forms = [form for form in forms if form.model_fields["kind"].default == part]
             continue
-        keys.append(part)
+        if forms or named or part.isdigit():
+            keys.append(part)
         field = forms[0].model_fields.get(part) if forms else None
+        named = field is not None and get_origin(field.annotation) is dict
         forms = _models_in(field.annotation) if field else []
     return forms, keys
 

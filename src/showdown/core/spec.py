@@ -181,7 +181,7 @@ class TuningSpec(Strict):
 
 
 class SharedProtocol(Strict):
-    """What is equal for every method of a comparison. A method may differ only in its own settings."""
+    """What is equal for every method of a comparison, save what a row's own `protocol` says otherwise."""
 
     split: SplitSpec = AutoSplit()
     tuning: TuningSpec | None = None
@@ -204,6 +204,8 @@ class SharedProtocol(Strict):
     max_tokens: int = Field(default=512, ge=8)
     """A longer text is cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Optimiser steps that warm up, instead of a fraction of all."""
     weight_decay: float = Field(default=0.01, ge=0.0)
     max_gradient_norm: float | None = Field(default=1.0, gt=0.0)
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
@@ -236,7 +238,10 @@ class Comparison(Strict):
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
-    """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it."""
+    """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it.
+
+    `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
+    """
     protocol: SharedProtocol = SharedProtocol()
     seeds: list[int] = Field(default=[0], min_length=1)
     learning_curve: list[TrainFraction] = [1.0]

@@ -5,7 +5,7 @@ from typing import Any
 
 from showdown.core.errors import UserError, suggestion
 from showdown.core.method import Method, TunedMethod
-from showdown.core.spec import RunSpec
+from showdown.core.spec import RunSpec, SharedProtocol
 
 METHODS: dict[str, str] = {
     "majority": "showdown.methods.majority:Majority",
@@ -53,4 +53,15 @@ def build(name: str, settings: dict[str, Any]) -> Method:
 def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Split what a comparison writes under a row's name into the method's name and its settings."""
     rest = dict(written)
+    rest.pop("protocol", None)
     return str(rest.pop("method", row)), rest
+
+
+def protocol_of(shared: SharedProtocol, written: dict[str, Any]) -> SharedProtocol:
+    """Return the protocol of one row: the shared one, and what is written under the row's own `protocol` in its place.
+
+    Raises:
+        ValidationError: for what is no protocol.
+
+    """
+    return SharedProtocol.model_validate({**shared.model_dump(), **(written.get("protocol") or {})})

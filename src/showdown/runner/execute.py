@@ -11,7 +11,7 @@ from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
-from showdown.methods.table import is_tuned, method_class
+from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.memory import refuse_budget_on_cpu
@@ -46,7 +46,8 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         UserError: for bad data, a model that cannot be had, a budget of memory without a GPU, a folder in use, a full disk.
 
     """
-    refuse_budget_on_cpu(comparison.protocol)
+    for written in comparison.methods.values():
+        refuse_budget_on_cpu(protocol_of(comparison.protocol, written))
     store = Store(output)
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)

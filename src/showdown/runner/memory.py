@@ -6,6 +6,7 @@ difference.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from showdown.core.errors import UserError
 from showdown.core.files import write_json
 from showdown.core.method import Job, TunedMethod
 from showdown.core.spec import Comparison, SharedProtocol, Strict
-from showdown.methods.table import build, method_and_settings
+from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.runner.forkserver import gpu_is_here
 
 CPU_ROWS = 8
@@ -76,7 +77,7 @@ def memory_settings(name: str, job: Job, output: Path, lengths: Sequence[int]) -
     if job.placement.device == "cpu":
         return _on_a_cpu(job.protocol, lengths)
     comparison = Comparison.model_validate_json((output / "comparison.json").read_bytes())
-    key = f"{comparison.methods} {job.protocol} {job.model}"
+    key = f"{comparison.methods} {comparison.protocol} {job.model}"
     path = output / "memory.json"
     try:
         kept = _Kept.model_validate_json(path.read_bytes())
@@ -106,30 +107,31 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
     from showdown.engine.budget import GB, matched, plan, shape_of
 
     free_gb = torch.cuda.mem_get_info()[0] / GB
-    plans = {}
+    plans, protocols = {}, {}
     for row, written in comparison.methods.items():
         method = build(*method_and_settings(row, written))
         if isinstance(method, TunedMethod) and method.obstacle() is None:
-            config, demand = _demand(method, job)
+            protocol = protocols[row] = protocol_of(comparison.protocol, written)
+            config, demand = _demand(method, replace(job, protocol=protocol))
             plans[row] = plan(
                 shape_of(config),
                 demand,
-                memory=job.protocol.memory,
+                memory=protocol.memory,
                 lengths=lengths,
-                effective_rows=job.protocol.effective_batch_rows,
+                effective_rows=protocol.effective_batch_rows,
                 free_gb=free_gb,
             )
     together = matched(list(plans.values()))
-    asked = job.protocol.micro_batch_rows
     return {
         row: MemorySettings(
-            micro_batch_rows=min(asked or chosen.micro_rows, job.protocol.effective_batch_rows),
+            micro_batch_rows=min(asked or chosen.micro_rows, protocols[row].effective_batch_rows),
             recompute=chosen.recompute,
             step_in_backward=chosen.in_backward and not asked,
             expected_peak_gb=None if asked else round(own.expected_peak_gb, 6),
         )
         for row, own in plans.items()
-        for chosen in [together if job.protocol.match_memory else own]
+        for chosen in [together if protocols[row].match_memory else own]
+        for asked in [protocols[row].micro_batch_rows]
     }
 
 

@@ -2,7 +2,7 @@
 
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
 from showdown.data.prepare import Prepared
-from showdown.methods.table import build, method_and_settings, method_class
+from showdown.methods.table import build, method_and_settings, method_class, protocol_of
 
 
 def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[RunSpec]:
@@ -16,14 +16,13 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
         prepared: its rows and how they are divided; the runs say what `auto` came to.
 
     """
-    protocol = comparison.protocol.model_copy(update={"split": prepared.split})
     return [
         RunSpec(
             name=row,
             method=method,
             settings=build(method, settings).settings.model_dump(),
             model=model,
-            protocol=protocol,
+            protocol=protocol_of(comparison.protocol, written).model_copy(update={"split": prepared.split}),
             seed=seed,
             partition=partition,
             train_fraction=fraction,

@@ -131,7 +131,7 @@ class _Loop:
         self.lengths = run.train.lengths
         self.steps_per_epoch = math.ceil(len(self.lengths) / run.protocol.effective_batch_rows)
         self.total_steps = self.steps_per_epoch * run.protocol.epochs
-        self.warmup = warmup_steps(self.total_steps, run.protocol.warmup_fraction)
+        self.warmup = warmup_steps(self.total_steps, run.protocol.warmup_fraction, run.protocol.warmup_steps)
 
     def go(self) -> Progress:
         """Run all epochs that are left."""

@@ -3,9 +3,9 @@
 import math
 
 
-def warmup_steps(total_steps: int, warmup_fraction: float) -> int:
-    """Return how many steps warm up, rounded up as transformers' Trainer does."""
-    return math.ceil(total_steps * warmup_fraction)
+def warmup_steps(total_steps: int, warmup_fraction: float, asked_steps: int | None = None) -> int:
+    """Return how many steps warm up: as many as asked for, or a fraction, rounded up as transformers' Trainer does."""
+    return math.ceil(total_steps * warmup_fraction) if asked_steps is None else asked_steps
 
 
 def rate_factor(step: int, total_steps: int, warmup: int) -> float:

@@ -1,0 +1,27 @@
+"""Rows of one comparison, each with its own protocol where its user says so."""
+
+from showdown.config.read import check
+from showdown.core.spec import ModelSpec
+from showdown.data.prepare import prepare
+from showdown.runner.plan import plan
+
+
+def test_a_row_does_otherwise_only_where_its_own_protocol_says_so() -> None:
+    asked = check(
+        {
+            "methods": {
+                "full": {"protocol": {"effective_batch_rows": 8, "warmup_steps": 100, "memory": "lean"}},
+                "lora": {"rank": 4},
+            },
+            "protocol": {"epochs": 2, "effective_batch_rows": 16, "split": {"kind": "single"}},
+        },
+        "the test",
+    )
+    full, lora = plan(asked, ModelSpec(), prepare(asked.data, asked.protocol.split))
+    assert (full.protocol.effective_batch_rows, full.protocol.warmup_steps, full.protocol.memory) == (8, 100, "lean")
+    assert lora.protocol == asked.protocol
+    assert (
+        full.protocol.model_copy(update={"effective_batch_rows": 16, "warmup_steps": None, "memory": "speed"})
+        == asked.protocol
+    )
+    assert lora.settings["rank"] == 4
