@@ -1,4 +1,4 @@
-"""What a comparison was: its data, its protocol, where it ran and how to run it again, as keys and values."""
+"""What a comparison was: its data, its model, where it ran and how to run it again, as keys and values."""
 
 import io
 from collections.abc import Iterator
@@ -18,18 +18,14 @@ def data_facts(results: Results) -> list[Fact]:
         ("fingerprint", _said(results.data.get("fingerprint"))),
         ("labels", str(len(results.data.get("labels", [])))),
     ]
-    return found + [(key, _said(value)) for key, value in _leaves(audit) if isinstance(value, (int, float))]
+    counts = [(key, value) for key, value in _leaves(audit) if isinstance(value, (int, float))]
+    return found + [(key.replace("_", " ").replace(".", ", "), _said(value)) for key, value in counts]
 
 
-def protocol_facts(results: Results) -> list[Fact]:
-    """Return what is equal for every method, as the first run has it."""
-    if not results.runs:
-        return []
-    spec = results.runs[0].spec
-    model = [("model", spec.model.id), ("revision", _said(spec.model.revision))]
-    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in results.runs}))
-    protocol = [(key, _said(value)) for key, value in _leaves(spec.protocol.model_dump(mode="json"))]
-    return [*model, ("seeds", seeds), *protocol]
+def model_facts(results: Results) -> list[Fact]:
+    """Return the pretrained model that every method starts from, as it was found; empty where nothing ran."""
+    models = dict.fromkeys((run.spec.model.id, _said(run.spec.model.revision)) for run in results.runs)
+    return [fact for name, revision in models for fact in (("model", name), ("revision", revision))]
 
 
 def environment_facts(results: Results) -> list[Fact]:

@@ -1,0 +1,82 @@
+"""What the PDF says, as data for its template."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from showdown.core.record import Results
+from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts
+from showdown.report.figures.design import LIGHT
+from showdown.report.figures.figure import Figure
+from showdown.report.table import MARKS, Table, comparison_table
+from showdown.verdict.model import Verdict
+
+_JOINERS = "\u200c\u200d"
+"""Format characters that are part of words and of emoji."""
+
+
+def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
+    """Return all that the template shows, each text on one line, ready for JSON.
+
+    Args:
+        results: the comparison.
+        verdict: what can be said of it.
+        figures: its pictures, which lie beside the template as `NAME.pdf`.
+
+    """
+    table = comparison_table(results, verdict)
+    found = verdict.recommendation
+    said: dict[str, Any] = {
+        "title": results.name,
+        "leaky": any(run.allow_leakage for run in results.runs),
+        "above": table.above,
+        "table": {**_cells(table), "reading": [MARKS, *table.reading]},
+        "answer": table.verdict[:1],
+        "verdict": table.verdict[1:],
+        "recommendation": [found.said, *found.reasons, *found.flips],
+        "figures": {
+            figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
+        },
+        "events": table.events,
+        "settings": table.settings,
+        "differing": table.differing,
+        "data": data_facts(results),
+        "environment": [*model_facts(results), *environment_facts(results)],
+        "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
+    }
+    lines = [_visible(line) for line in comparison_yaml(results).splitlines()]
+    shown: dict[str, Any] = _shown(said)
+    return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
+
+
+def _cells(table: Table) -> dict[str, Any]:
+    return {
+        "headings": table.headings,
+        "rows": [
+            {
+                "cells": row,
+                "scored": any(row[2:]),
+                "near": place in table.near,
+                "best": [(place, column) in table.best for column in range(len(row))],
+            }
+            for place, row in enumerate(table.rows)
+        ],
+    }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return _visible(" ".join(value.split()))
+    if isinstance(value, dict):
+        return {key: _shown(below) for key, below in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _visible(text: str) -> str:
+    """Return text whose control characters stand as their code points: none is lost, none turns the line around."""
+    return "".join(
+        f"[U+{ord(character):04X}]"
+        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in _JOINERS
+        else character
+        for character in text
+    )

@@ -1,0 +1,48 @@
+"""Typesetting the PDF."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typst
+import vl_convert
+
+from showdown.core.files import write_bytes
+from showdown.core.record import Results
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.save import svg
+from showdown.report.pdf.content import content
+from showdown.verdict.model import Verdict
+
+_WIDE = {"pareto": 3, "training-loss": 3, "validation-score": 3, "confusion": 3}
+"""Panels side by side where they may be small; elsewhere two."""
+
+
+def write_pdf(results: Results, verdict: Verdict, folder: Path) -> Path:
+    """Write `report.pdf` into the comparison's folder and return its path."""
+    path = folder / "report.pdf"
+    write_bytes(path, pdf(results, verdict, figures_of(results, verdict, folder)))
+    return path
+
+
+def pdf(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> bytes:
+    """Typeset the report. Its fonts come with Typst; scripts that these lack are taken from the system."""
+    with TemporaryDirectory(prefix="showdown-pdf-") as name:
+        folder = Path(name)
+        for figure in figures:
+            (folder / f"{figure.name}.pdf").write_bytes(figure_pdf(figure))
+        said = json.dumps(content(results, verdict, figures), ensure_ascii=False)
+        (folder / "report.json").write_text(said, encoding="utf-8")
+        template = resources.files(__package__).joinpath("report.typ").read_text(encoding="utf-8")
+        (folder / "report.typ").write_text(template, encoding="utf-8")
+        return bytes(typst.compile(str(folder / "report.typ"), root=str(folder)))
+
+
+def figure_pdf(figure: Figure) -> bytes:
+    """Draw a figure for a page: the picture of its SVG, with the font in it."""
+    columns = min(_WIDE.get(figure.name, 2), len(figure.panels))
+    return bytes(vl_convert.svg_to_pdf(svg(replace(figure, columns=columns).chart)))
