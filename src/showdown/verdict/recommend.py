@@ -78,20 +78,21 @@ class Recommendation(Strict):
         return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "none qualifies"
 
 
-_BOUNDS = (
+BOUNDS: tuple[tuple[str, str, str, str], ...] = (
     ("max_memory_gb", "memory_gb", "memory", "{:.3g} GB"),
     ("max_cost", "cost", "cost", "{:.3g}"),
     ("min_f1_macro", "f1_macro", "macro F1", "{:.3f}"),
     ("max_latency_ms", "latency_ms", "latency", "{:.3g} ms"),
     ("max_train_seconds", "train_seconds", "training time", "{:.3g} s"),
 )
-_WORDS = {limit: (word, form) for limit, _, word, form in _BOUNDS}
+"""Each limit, the key of a candidate that it bounds, its word, and how a value is shown."""
+_WORDS = {limit: (word, form) for limit, _, word, form in BOUNDS}
 
 
 def misses(row: Candidate, limits: Limits) -> list[Miss]:
     """Return the limits that a row does not keep to; what was not measured counts as not kept."""
     found = []
-    for limit, key, _, _ in _BOUNDS:
+    for limit, key, _, _ in BOUNDS:
         allowed: float | None = getattr(limits, limit)
         if allowed is None:
             continue
@@ -110,13 +111,18 @@ def excess(miss: Miss) -> float:
     return larger / smaller - 1.0 if smaller > 0 else float("inf")
 
 
+def leader_of(rows: Sequence[Candidate]) -> Candidate:
+    """Return the row with the highest accuracy; of equals that with the highest macro F1."""
+    return max(rows, key=lambda row: (row["accuracy"], row["f1_macro"]))
+
+
 def choose(rows: Sequence[Candidate]) -> Candidate:
     """Return the best of rows that all qualify.
 
     The leader has the highest accuracy. Of the rows that are within `NEAR` of it and cannot be told apart from it (and
     of the leader itself) the cheapest is taken; by training time where a cost is missing.
     """
-    leader = max(rows, key=lambda row: (row["accuracy"], row["f1_macro"]))
+    leader = leader_of(rows)
     peers = [row for row in rows if row is leader or _equal(row, leader)]
     priced = all(row["cost"] is not None for row in peers)
     return min(peers, key=lambda row: (_price(row, priced=priced), -row["accuracy"]))
@@ -145,7 +151,7 @@ def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
     if not fit:
         return _none(rejected)
     chosen = choose(fit)
-    leader = max(fit, key=lambda row: (row["accuracy"], row["f1_macro"]))
+    leader = leader_of(fit)
     return Recommendation(
         chosen=chosen["name"],
         reasons=_reasons(chosen, leader, limits),
@@ -190,7 +196,7 @@ def _reasons(chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
     said = f"{chosen['name']}: accuracy {100 * chosen['accuracy']:.1f} %, macro F1 {chosen['f1_macro']:.3f}"
     kept = [
         f"{word} {form.format(chosen[key])}"  # type: ignore[literal-required]
-        for limit, key, word, form in _BOUNDS
+        for limit, key, word, form in BOUNDS
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
     if chosen is leader:

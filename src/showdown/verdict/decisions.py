@@ -1,0 +1,156 @@
+"""The recommendation for every set of limits at once, for a page that looks it up.
+
+A limit matters only through the rows that keep to it, and those change at measured values alone. So the rules are asked
+once for every set of rows that some limits leave over, and a page needs to know no rule but whether a value keeps to a
+limit.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from showdown.core.spec import Strict
+from showdown.verdict.recommend import BOUNDS, Candidate, Limits, Recommendation, leader_of, misses, recommend
+
+ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms")
+"""The limits that can be moved, in this order."""
+_STOPS = 36
+_ROOM = 1.25
+
+
+class Criterion(Strict):
+    """One limit and what every row measured."""
+
+    limit: str
+    word: str
+    least: bool
+    """The limit is a least value, not a largest one."""
+    values: list[float | None]
+    """By row; None where it was not measured, which keeps to no limit."""
+    shown: list[str]
+    """The same for people."""
+    stops: list[float]
+    """Round limits from strict to loose, so that a slider reaches every choice."""
+
+
+class Decisions(Strict):
+    """All recommendations. Sets of rows are numbers whose bits are rows, in the order of `rows`."""
+
+    rows: list[str]
+    criteria: list[Criterion]
+    choices: dict[str, int]
+    """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
+    pairs: list[tuple[str, str]]
+    """The row to take and the leader, whose comparison gives the reasons."""
+    said: dict[str, str]
+    """By row to take: the sentence."""
+    reasons: dict[str, list[str]]
+    """By `PAIR:LIMITS`, where the bits of the second are the criteria with a limit: the sentences."""
+    none_qualifies: list[str]
+    """By row that is the nearest where none qualifies: the sentence."""
+
+
+def decisions(rows: Sequence[Candidate]) -> Decisions:
+    """Ask the rules for every set of rows that limits can leave over.
+
+    Args:
+        rows: the rows of the table that have scores, in its order.
+
+    """
+    cells = _cells(rows)
+    pairs: list[tuple[str, str]] = []
+    choices: dict[str, int] = {}
+    said: dict[str, str] = {}
+    reasons: dict[str, list[str]] = {}
+    for (kept, limited), limits in cells.items():
+        if not kept:
+            continue
+        if str(kept) not in choices:
+            found = recommend(rows, limits)
+            leader = leader_of([row for place, row in enumerate(rows) if kept >> place & 1])
+            pair = (str(found.chosen), leader["name"])
+            if pair not in pairs:
+                pairs.append(pair)
+            choices[str(kept)] = pairs.index(pair)
+            said[pair[0]] = found.said
+        key = f"{choices[str(kept)]}:{limited}"
+        if key not in reasons:
+            reasons[key] = recommend(rows, limits).reasons
+    return Decisions(
+        rows=[row["name"] for row in rows],
+        criteria=[_criterion(rows, limit) for limit in ON_PAGE],
+        choices=choices,
+        pairs=pairs,
+        said=said,
+        reasons=reasons,
+        none_qualifies=[_none(row["name"]) for row in rows],
+    )
+
+
+def _none(nearest: str) -> str:
+    return Recommendation(chosen=None, nearest=nearest, reasons=[], flips=[], rejected=[]).said
+
+
+def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:
+    key = next(key for name, key, _, _ in BOUNDS if name == limit)
+    return [row[key] for row in rows]  # type: ignore[literal-required]
+
+
+def _cells(rows: Sequence[Candidate]) -> dict[tuple[int, int], Limits]:
+    """Return limits for every reachable set of rows and set of criteria with a limit."""
+    cells = {((1 << len(rows)) - 1, 0): Limits()}
+    for place, limit in enumerate(ON_PAGE):
+        kept_by = {}
+        for value in _thresholds(_measured(rows, limit), least=limit.startswith("min_")):
+            alone = Limits.model_validate({limit: value})
+            kept_by[sum(1 << at for at, row in enumerate(rows) if not misses(row, alone))] = value
+        for (kept, limited), limits in list(cells.items()):
+            for mask, value in kept_by.items():
+                cell = (kept & mask, limited | 1 << place)
+                if cell not in cells:
+                    cells[cell] = limits.model_copy(update={limit: value})
+    return cells
+
+
+def _thresholds(values: Sequence[float | None], *, least: bool) -> Iterator[float]:
+    """Yield a limit for every set of rows that this criterion alone can leave over; a limit is above 0."""
+    positive = sorted({value for value in values if value is not None and value > 0})
+    yield from positive
+    if positive:
+        yield positive[0] / 2
+    if least and (not positive or positive[-1] < 1):
+        yield (1 + (positive[-1] if positive else 0)) / 2
+    if not positive and not least:
+        yield 1.0
+
+
+def _criterion(rows: Sequence[Candidate], limit: str) -> Criterion:
+    _, _, word, form = next(bound for bound in BOUNDS if bound[0] == limit)
+    values = _measured(rows, limit)
+    known = sorted({value for value in values if value is not None and value > 0})
+    least = limit.startswith("min_")
+    return Criterion(
+        limit=limit,
+        word=word,
+        least=least,
+        values=values,
+        shown=["not measured" if value is None else form.format(value) for value in values],
+        stops=[number / 100 for number in range(100, 0, -1)] if least else _stops(known),
+    )
+
+
+def _stops(known: Sequence[float]) -> list[float]:
+    """Return rising round numbers around measured values, and each of those rounded up."""
+    if not known:
+        return []
+    low, high = known[0] / _ROOM, known[-1] * _ROOM
+    even = [low * (high / low) ** (turn / (_STOPS - 1)) for turn in range(_STOPS)]
+    return sorted({float(f"{value:.2g}") for value in even} | {_rounded_up(value) for value in known})
+
+
+def _rounded_up(value: float) -> float:
+    shown = float(f"{value:.3g}")
+    return shown if shown >= value else float(f"{shown + 10 ** _exponent(shown):.3g}")
+
+
+def _exponent(value: float) -> int:
+    """Return the power of ten of the third significant digit."""
+    return int(f"{value:.2e}".partition("e")[2]) - 2
