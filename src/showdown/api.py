@@ -8,7 +8,7 @@ for record in results.runs:
 print(showdown.predict("out", "lora", ["Eight years of ABAP ..."]))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,7 @@ def run(
     """
     from showdown.runner.display import Silent
     from showdown.runner.execute import execute
+    from showdown.trackers.tracked import Tracked
 
     if isinstance(comparison, Mapping):
         asked = check(comparison, "the comparison")
@@ -102,7 +103,13 @@ def run(
         asked = comparison
     else:
         asked = comparison_for(str(comparison), overrides=overrides)
-    return execute(asked, Path(output) if output else default_output(asked), display or Silent())
+    folder, shown = Path(output) if output else default_output(asked), display or Silent()
+    if not asked.trackers:
+        return execute(asked, folder, shown)
+    tracked = Tracked(shown, asked.trackers, folder, asked.name)
+    results = execute(asked, folder, tracked)
+    tracked.complete(results)
+    return results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +263,18 @@ def _known(asked: Sequence[str], formats: Mapping[str, Any]) -> Sequence[str]:
 def _beside_first(outputs: Sequence[Path | str]) -> Path:
     folders = [Path(output).resolve() for output in outputs]
     return folders[0].parent / "-beside-".join(folder.name for folder in folders)
+
+
+def sync(output: Path | str) -> Iterator[tuple[str, str]]:
+    """Send what trackers wrote to where each tool's own settings say; yields its name and what was done.
+
+    Raises:
+        UserError: when nothing was tracked, or a server cannot be reached.
+
+    """
+    from showdown.trackers.upload import upload
+
+    return upload(Path(output), load(output).name)
 
 
 def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Prediction]:

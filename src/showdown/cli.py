@@ -50,9 +50,14 @@ def run(
     text: Text = None,
     label: Label = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write; showdown-out/NAME by default.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
+    import json
+
     from rich.console import Console
 
     from showdown import api
@@ -60,7 +65,8 @@ def run(
     from showdown.report.terminal import print_table
     from showdown.runner.display import display_for
 
-    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    tracked = [f"trackers={json.dumps(track)}"] if track else []
+    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *tracked, *(overrides or [])])
     folder = output or api.default_output(comparison)
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     results = api.run(comparison, output=folder, display=display_for(console))
@@ -121,6 +127,15 @@ def report(
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
     for path in api.report(*outputs, formats=asked, folder=folder):
         typer.echo(path)
+
+
+@app.command()
+def sync(output: Finished) -> None:
+    """Send what trackers wrote to where each tool's own settings say."""
+    from showdown import api
+
+    for name, done in api.sync(output):
+        typer.echo(f"{name}: {done}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from showdown.core.errors import UserError, suggestion
 from showdown.core.spec import Comparison, SharedProtocol, Strict
 from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
+from showdown.trackers.table import TRACKERS
 
 _SHOULD_BE = "Input should be "
 _ONE_FOR_ALL = ("split", "tuning")
@@ -50,6 +51,12 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
         comparison = Comparison.model_validate(written)
     except ValidationError as error:
         raise UserError(f"{said}: {_first_fault(error, Comparison, ())}") from error
+    for tracker in comparison.trackers:
+        if tracker not in TRACKERS:
+            raise UserError(
+                f"{said}: tracker `{tracker}` unknown in `trackers`{suggestion(tracker, TRACKERS)}; the trackers are "
+                f"{', '.join(TRACKERS)}"
+            )
     for row, settings in comparison.methods.items():
         method, rest = method_and_settings(row, settings)
         if method not in METHODS:

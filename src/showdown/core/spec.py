@@ -250,6 +250,8 @@ class Comparison(Strict):
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
+    trackers: list[str] = []
+    """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
 
     @model_validator(mode="after")
     def _curve_rises_to_all_rows(self) -> Self:

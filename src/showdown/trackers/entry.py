@@ -1,0 +1,197 @@
+"""From a run's files to what a tracker may see: an allow-list of settings, curves and scores.
+
+No label, text, path, error message or note leaves: labels are words of the data, and the others may quote it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from showdown.core.record import RunRecord
+from showdown.core.samples import read_samples
+from showdown.trackers.tracker import Entry, Plain, Series, Table
+from showdown.verdict.model import RowVerdict, Verdict
+
+SUMMARY = "summary"
+MOST_POINTS = 1000
+"""Of a series; a longer one is thinned evenly, so that the time that a tracker takes is bounded."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SCORES = (
+    "accuracy",
+    "f1_macro",
+    "f1_weighted",
+    "precision_weighted",
+    "recall_weighted",
+    "validation_f1_macro",
+    "train_rows",
+    "train_seconds",
+    "total_seconds",
+    "tuning_seconds",
+    "trainable_parameters",
+    "total_parameters",
+    "model_size_mb",
+    "rows_per_second",
+    "latency_p50_ms",
+    "latency_p95_ms",
+)
+_PAIRS = ("peak_memory_allocated_gb", "peak_memory_reserved_gb", "peak_memory_device_gb", "energy_kwh")
+"""Each with a figure of training and one of the run."""
+
+
+def entry_of(record: RunRecord, output: Path) -> Entry:
+    """Return what a tracker may see of a finished run.
+
+    Args:
+        record: the run's record.
+        output: the comparison's folder, which the record's files lie in.
+
+    """
+    curves = _curves(output / record.curve_file) if record.curve_file else []
+    system = _system(output / record.system_file) if record.system_file else []
+    part = "" if record.spec.train_fraction == 1.0 else f"-rows{100 * record.spec.train_fraction:g}"
+    return Entry(
+        key=record.run_id,
+        name=f"{record.name}-s{record.seed}-p{record.partition}{part}",
+        status=record.status,
+        began_unix_seconds=_began(record, output),
+        config=_config(record),
+        series=[series for series in (*curves, *system) if series.rows],
+        scores=_scores(record),
+    )
+
+
+def summary_of(verdict: Verdict, records: Sequence[RunRecord], output: Path) -> Entry:
+    """Return the entry that holds the comparison's table."""
+    columns = list(_table_row(verdict.rows[0])) if verdict.rows else []
+    return Entry(
+        key=SUMMARY,
+        name=SUMMARY,
+        status="completed" if all(record.status == "completed" for record in records) else "incomplete",
+        began_unix_seconds=min((_began(record, output) for record in records), default=0.0),
+        config={"rows": len(verdict.rows), "runs": len(records)},
+        scores={
+            f"{row.name}/{name}": value
+            for row in verdict.rows
+            for name, value in _table_row(row).items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        },
+        table=Table(columns=columns, rows=[list(_table_row(row).values()) for row in verdict.rows]),
+    )
+
+
+def _table_row(row: RowVerdict) -> dict[str, Plain]:
+    accuracy, f1 = row.accuracy, row.f1_macro
+    return {
+        "row": row.name,
+        "method": row.method,
+        "accuracy": accuracy.value if accuracy else None,
+        "accuracy_low": accuracy.low if accuracy else None,
+        "accuracy_high": accuracy.high if accuracy else None,
+        "f1_macro": f1.value if f1 else None,
+        "f1_macro_low": f1.low if f1 else None,
+        "f1_macro_high": f1.high if f1 else None,
+        "train_seconds": row.train_seconds,
+        "memory_gb": row.memory_gb,
+        "model_size_mb": row.model_size_mb,
+        "latency_ms": row.latency_ms,
+        "rows_per_second": row.rows_per_second,
+        "cost": row.cost.model if row.cost else None,
+    }
+
+
+def _began(record: RunRecord, output: Path) -> float:
+    """Return about when a run began, in seconds since 1970: its record is written at its end."""
+    path = output / "runs" / record.run_id / "result.json"
+    ended = path.stat().st_mtime if path.exists() else 0.0
+    return round(max(0.0, ended - (record.total_seconds or 0.0)), 3)
+
+
+def _config(record: RunRecord) -> dict[str, Plain]:
+    spec = record.spec
+    found = {
+        "method": spec.method,
+        "row": spec.name,
+        "seed": spec.seed,
+        "partition": spec.partition,
+        "train_fraction": spec.train_fraction,
+        "labels": len(record.labels),
+        "data_fingerprint": spec.data_fingerprint[:16],
+        "model": spec.model.model_dump(),
+        "settings": spec.settings,
+        "protocol": spec.protocol.model_dump(mode="json"),
+        "chosen": record.chosen,
+    }
+    return dict(_leaves(found, ""))
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Plain]]:
+    """Yield numbers, truth values and words of one piece; what is more than a name stays here."""
+    if isinstance(value, Mapping):
+        for inner, below in value.items():
+            yield from _leaves(below, f"{key}.{inner}" if key else str(inner))
+    elif isinstance(value, (list, tuple)):
+        named = [_plain(item, key) for item in value]
+        if named and None not in named:
+            yield key, ",".join(map(str, named))
+    elif (plain := _plain(value, key)) is not None:
+        yield key, plain
+
+
+def _plain(value: Any, key: str) -> Plain:
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if not isinstance(value, str):
+        return None
+    if key in ("model.id", "settings.model"):
+        return value if _HUB_NAME.fullmatch(value) else _name(Path(value).name)
+    return _name(value)
+
+
+def _name(value: str) -> str | None:
+    return value if _NAME.fullmatch(value) else None
+
+
+def _scores(record: RunRecord) -> dict[str, float]:
+    found: dict[str, float] = {name: getattr(record, name) for name in _SCORES if getattr(record, name) is not None}
+    for name in _PAIRS:
+        pair = getattr(record, name)
+        stem, _, unit = name.rpartition("_")
+        for part in ("training", "run"):
+            if pair is not None and getattr(pair, part) is not None:
+                found[f"{stem}_{part}_{unit}"] = getattr(pair, part)
+    for phase in record.phases:
+        found[f"phase_{phase.name.replace(' ', '_')}_seconds"] = phase.seconds
+    return found
+
+
+def _curves(path: Path) -> list[Series]:
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    training = written["training"]
+    rows = [dict(zip(training, values, strict=True)) for values in zip(*training.values(), strict=True)]
+    return [
+        Series(name="training", axis="step", rows=_known(_thinned(rows))),
+        Series(name="validation", axis="step", rows=_known(written["validation"])),
+    ]
+
+
+def _system(path: Path) -> list[Series]:
+    rows = [sample.model_dump(exclude={"phase"}) for sample in read_samples(path)]
+    return [Series(name="system", axis="seconds", rows=_known(_thinned(rows)))]
+
+
+def _thinned(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return at most so many rows, the first and the last among them."""
+    if len(rows) <= MOST_POINTS:
+        return list(rows)
+    return [rows[round(turn * (len(rows) - 1) / (MOST_POINTS - 1))] for turn in range(MOST_POINTS)]
+
+
+def _known(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    return [{key: float(value) for key, value in row.items() if value is not None} for row in rows]

@@ -1,0 +1,99 @@
+"""MLflow: a SQLite store in the comparison's folder, copied to a tracking server later."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from showdown.core.errors import UserError
+from showdown.trackers.tracker import Entry, Tracker
+
+_KEY_TAG = "showdown.key"
+_DIGEST_TAG = "showdown.digest"
+_BATCH = 1000
+"""The most metrics that the server takes at once."""
+_TABLE = "comparison.json"
+_ENTRIES = "entries"
+SERVER = "MLFLOW_TRACKING_URI"
+
+
+class Mlflow(Tracker):
+    """One MLflow run an entry, in an experiment named as the project."""
+
+    def write(self, entry: Entry) -> None:
+        """Write a run into the folder's store, and keep the entry for `upload`."""
+        kept = self.folder / _ENTRIES / f"{entry.key}.json"
+        _Store(f"sqlite:///{self.folder / 'mlflow.db'}", self.project, (self.folder / "artifacts").as_uri()).put(entry)
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(entry.model_dump_json(), encoding="utf-8")
+
+    def upload(self) -> str:
+        """Copy the runs to the server that `MLFLOW_TRACKING_URI` names; those that it has already stay."""
+        server = os.environ.get(SERVER)
+        if not server:
+            raise UserError(f"mlflow: set {SERVER} to the server's address, as in {SERVER}=http://127.0.0.1:5000")
+        store = _Store(server, self.project, None)
+        sent = [
+            store.put(Entry.model_validate_json(path.read_bytes()))
+            for path in sorted((self.folder / _ENTRIES).glob("*.json"))
+        ]
+        return f"{sum(sent)} runs sent, {len(sent) - sum(sent)} there already"
+
+
+class _Store:
+    """An MLflow store: of the folder, or a server's."""
+
+    def __init__(self, uri: str, project: str, artifacts: str | None) -> None:
+        from mlflow.tracking import MlflowClient
+
+        self._client = MlflowClient(tracking_uri=uri)
+        found = self._client.get_experiment_by_name(project)
+        self._experiment = (
+            found.experiment_id if found else self._client.create_experiment(project, artifact_location=artifacts)
+        )
+
+    def put(self, entry: Entry) -> bool:
+        """Write an entry, unless the very same is there; return whether it was written."""
+        import hashlib
+
+        digest = hashlib.sha256(entry.model_dump_json().encode()).hexdigest()
+        for run in self._client.search_runs([self._experiment], f"tags.`{_KEY_TAG}` = '{entry.key}'"):
+            if run.data.tags.get(_DIGEST_TAG) == digest:
+                return False
+            self._client.delete_run(run.info.run_id)
+        began = round(1000 * entry.began_unix_seconds)
+        run = self._client.create_run(
+            self._experiment, start_time=began, tags={_KEY_TAG: entry.key}, run_name=entry.name
+        )
+        self._fill(run.info.run_id, entry, began)
+        # The digest goes last: what a kill left half-written is written anew.
+        self._client.set_tag(run.info.run_id, _DIGEST_TAG, digest)
+        finished = "FINISHED" if entry.status == "completed" else "FAILED"
+        self._client.set_terminated(run.info.run_id, status=finished)
+        return True
+
+    def _fill(self, run_id: str, entry: Entry, began: int) -> None:
+        from mlflow.entities import Param
+
+        params = [Param(key, str(value)) for key, value in {**entry.config, "status": entry.status}.items()]
+        for start in range(0, len(params), 100):
+            self._client.log_batch(run_id, params=params[start : start + 100])
+        metrics = _metrics(entry, began)
+        while batch := list(islice(metrics, _BATCH)):
+            self._client.log_batch(run_id, metrics=batch)
+        if entry.table:
+            self._client.log_dict(run_id, entry.table.model_dump(), _TABLE)
+
+
+def _metrics(entry: Entry, began: int) -> Iterator[Any]:
+    from mlflow.entities import Metric
+
+    for series in entry.series:
+        for row in series.rows:
+            at = row[series.axis]
+            stamp = began + round(1000 * at) if series.axis == "seconds" else began
+            for key, value in row.items():
+                if key != series.axis:
+                    yield Metric(f"{series.name}/{key}", value, stamp, round(at))
+    for key, value in entry.scores.items():
+        yield Metric(key, value, began, 0)
