@@ -69,9 +69,8 @@ def _by_label(results: Results) -> str:
 
 
 def _data(results: Results) -> list[str]:
-    audit = results.data.get("audit") or {}
-    counts = ", ".join(f"{key} {value}" for key, value in audit.items() if isinstance(value, (int, float)))
-    return [f"- Fingerprint: {escaped(str(results.data.get('fingerprint')))}", f"- {escaped(counts)}"]
+    found = [f"Fingerprint: {results.data.get('fingerprint')}", *results.data.get("notices", [])]
+    return [f"- {escaped(line)}" for line in found]
 
 
 def _where(results: Results) -> list[str]:

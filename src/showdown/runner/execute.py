@@ -10,10 +10,12 @@ from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
+from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
+from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
 from showdown.runner.process import Listener, Workers
@@ -30,6 +32,7 @@ class _Scene:
     store: Store
     comparison: Comparison
     prepared: Prepared
+    inspection: DeepAudit
     workers: Workers
     display: Display
 
@@ -43,7 +46,8 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         display: is told what happens.
 
     Raises:
-        UserError: for bad data, a model that cannot be had, a budget of memory without a GPU, a folder in use, a full disk.
+        UserError: for bad data, a model that cannot be had, a budget of memory without a GPU, a folder in use, a full
+            disk.
 
     """
     for written in comparison.methods.values():
@@ -57,8 +61,17 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))
         if not all_whole(prepared, store.processed_folder):
             write_prepared(prepared, store.processed_folder)
+        inspection = inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder)
+        display.data(deep_lines(inspection))
         with Workers(lock) as workers:
-            scene = _Scene(store=store, comparison=comparison, prepared=prepared, workers=workers, display=display)
+            scene = _Scene(
+                store=store,
+                comparison=comparison,
+                prepared=prepared,
+                inspection=inspection,
+                workers=workers,
+                display=display,
+            )
             return _run_all(scene, specs)
 
 
@@ -99,6 +112,8 @@ def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, R
             "split": scene.prepared.split.model_dump(mode="json"),
             "partitions": len(scene.prepared.partitions),
             "audit": scene.prepared.audit.model_dump(mode="json"),
+            "inspection": scene.inspection.model_dump(mode="json"),
+            "notices": [*scene.prepared.notices, *deep_lines(scene.inspection)],
         },
         runs=[
             records[spec.run_id] or _record(scene, spec, StageError(status="failed", error="not run yet"), "cancelled")

@@ -2,6 +2,7 @@
 
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          what was asked for, defaults filled in
+OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
@@ -36,7 +37,8 @@ class Store:
         self.results_file = root / "results.json"
         self.comparison_file = root / "comparison.json"
         self.runs_folder = root / "runs"
-        self.processed_folder = root / "data" / "processed"
+        self.data_folder = root / "data"
+        self.processed_folder = self.data_folder / "processed"
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run's files are."""
