@@ -42,7 +42,7 @@ class Training:
             tiny: a network for trying the benchmark out.
             device: `cuda` or `cpu`.
             dropout: of the adapters' input.
-            settings: `micro_rows`, and where wanted `recompute`, `in_backward`, `moments_on_host`, `rounding`.
+            settings: `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`, `moments_on_host`, `rounding`.
 
         """
         self.method, self.rows, self.device = method, rows, device
@@ -67,7 +67,9 @@ class Training:
         """Take one optimiser step over these rows; return their mean loss."""
         self.stepper.begin(LEARNING_RATE[self.method])
         total = torch.zeros((), device=self.device)
-        for micro in micro_batches(batch, self.rows.lengths, self.settings["micro_rows"]):
+        for micro in micro_batches(
+            batch, self.rows.lengths, self.settings["micro_rows"], self.settings.get("micro_tokens")
+        ):
             logits = self.path.logits([self.rows.ids[row] for row in micro])
             targets = torch.tensor([self.rows.targets[row] for row in micro]).to(self.device, non_blocking=True)
             loss = functional.cross_entropy(logits, targets, reduction="sum") / len(batch)

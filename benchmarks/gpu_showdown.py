@@ -22,6 +22,8 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looking for a GPU
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
+from showdown.engine.budget import LEAN_TOKENS
+
 WARMUP_STEPS = 3
 STRONGEST_GROUP = 50
 """Effective batches that length grouping sorts together, as transformers' LengthGroupedSampler."""
@@ -41,6 +43,9 @@ class Case:
     """By default as the command says."""
 
 
+_LEAN = {"micro_rows": 16, "micro_tokens": LEAN_TOKENS, "recompute": True}
+
+
 def _cases() -> list[Case]:
     recipe = [Case(name=f"recipe-{m}", side="recipe", method=m) for m in ("full", "lora", "qlora")]
     speed = [
@@ -56,8 +61,8 @@ def _cases() -> list[Case]:
             name="lean-full", side="engine", method="full",
             settings={"micro_rows": 8, "recompute": True, "in_backward": True},
         ),
-        Case(name="lean-lora", side="engine", method="lora", settings={"micro_rows": 4, "recompute": True}),
-        Case(name="lean-qlora", side="engine", method="qlora", settings={"micro_rows": 3, "recompute": True}),
+        Case(name="lean-lora", side="engine", method="lora", settings={**_LEAN}),
+        Case(name="lean-qlora", side="engine", method="qlora", settings={**_LEAN}),
         Case(
             name="host-full", side="engine", method="full", repeats=1,
             settings={"micro_rows": 8, "recompute": True, "in_backward": True, "moments_on_host": True},

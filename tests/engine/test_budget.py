@@ -1,12 +1,13 @@
 """The count of memory against the measured peaks, and the choices that follow from it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from showdown.engine.budget import Demand, Plan, Shape, largest_tokens, matched, peak_bytes, plan
+from showdown.engine.budget import LEAN_TOKENS, Demand, Plan, Shape, largest_tokens, matched, peak_bytes, plan
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LENGTHS = json.loads((BENCHMARKS / "seed_lengths.json").read_text())["train"]
@@ -53,45 +54,66 @@ def chosen(method: str, memory: Any, free_gb: float = 141.0) -> Plan:
     return plan(MISTRAL, DEMANDS[method], memory=memory, lengths=LENGTHS, effective_rows=rows, free_gb=free_gb)
 
 
+WHOLE_STEP = largest_tokens(LENGTHS, 16)
+
+
 def test_speed_takes_the_whole_step_where_it_fits() -> None:
-    assert (chosen("lora", "speed").micro_rows, chosen("lora", "speed").recompute) == (16, False)
-    assert chosen("full", "speed").micro_rows == 8
+    found = chosen("lora", "speed")
+    assert (found.micro_rows, found.micro_tokens, found.recompute) == (16, WHOLE_STEP, False)
+    assert chosen("full", "speed").micro_tokens == largest_tokens(LENGTHS, 8)
 
 
-def test_speed_halves_the_micro_batch_on_a_smaller_gpu_and_never_recomputes() -> None:
+def test_speed_takes_fewer_tokens_on_a_smaller_gpu_and_never_recomputes() -> None:
     found = chosen("lora", "speed", free_gb=24.0)
-    assert found.micro_rows < 16
+    assert max(LENGTHS) <= (found.micro_tokens or 0) < WHOLE_STEP
     assert not found.recompute
-    assert found.expected_peak_gb <= 24.0
+    assert 20.0 < found.expected_peak_gb <= 24.0
 
 
 def test_lean_recomputes_and_stays_above_the_launches() -> None:
     found = chosen("qlora", "lean")
     assert found.recompute
-    assert found.micro_rows == 4
+    assert found.micro_tokens == LEAN_TOKENS
 
 
-@pytest.mark.parametrize("budget", [16.0, 17.5, 20.0, 25.0, 30.0, 45.0])
-def test_a_budget_is_kept(budget: float) -> None:
+def test_a_step_inside_the_backward_pass_is_the_leanest_and_takes_all_rows_at_once() -> None:
+    demand = replace(DEMANDS["full"], may_step_in_backward=True)
+    found = plan(MISTRAL, demand, memory="lean", lengths=LENGTHS, effective_rows=8, free_gb=141.0)
+    assert (found.in_backward, found.recompute) == (True, True)
+    assert found.micro_tokens == largest_tokens(LENGTHS, 8)
+    assert found.expected_peak_gb < chosen("full", "lean").expected_peak_gb - 10
+
+
+def test_padded_rows_count_as_the_longest_and_in_whole_rows() -> None:
+    demand = replace(DEMANDS["lora"], padded=True)
+    found = plan(MISTRAL, demand, memory=40.0, lengths=LENGTHS, effective_rows=16, free_gb=141.0)
+    assert found.micro_tokens is None
+    assert 1 <= found.micro_rows < 16
+    assert found.expected_peak_gb <= 40.0
+
+
+@pytest.mark.parametrize("budget", [15.5, 16.0, 17.5, 20.0, 25.0, 30.0, 45.0])
+def test_a_budget_is_kept_and_used(budget: float) -> None:
     found = chosen("lora", budget)
     assert found.expected_peak_gb <= budget
+    assert found.micro_tokens == WHOLE_STEP or found.expected_peak_gb > 0.95 * budget
 
 
 def test_a_larger_budget_never_chooses_a_slower_way() -> None:
     plans = [chosen("qlora", budget) for budget in (5.0, 6.0, 9.0, 14.0, 20.0, 32.0)]
-    order = [(not one.recompute, one.micro_rows) for one in plans]
+    order = [(not one.recompute, one.micro_tokens) for one in plans]
     assert order == sorted(order)
 
 
 def test_where_nothing_fits_the_least_is_taken() -> None:
     found = chosen("lora", 10.0)
-    assert (found.micro_rows, found.recompute) == (1, True)
+    assert (found.micro_tokens, found.recompute) == (max(LENGTHS), True)
     assert found.expected_peak_gb > 10.0
 
 
 def test_methods_of_one_comparison_get_matched_settings() -> None:
     found = matched([chosen("lora", 30.0), chosen("qlora", 30.0)])
-    assert found.micro_rows == min(chosen("lora", 30.0).micro_rows, chosen("qlora", 30.0).micro_rows)
+    assert found.micro_tokens == min(chosen(name, 30.0).micro_tokens or 0 for name in ("lora", "qlora"))
     assert found.expected_peak_gb <= 30.0
 
 

@@ -19,11 +19,11 @@ pytestmark = [
 def test_it_equals_bitsandbytes(shape: tuple[int, int], nested: bool) -> None:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    from showdown.engine.nf4_kernel import dequantise
+    from showdown.engine.nf4_kernel import Dense
     from showdown.engine.projection import _scales
 
     weight = torch.randn(shape, device="cuda", dtype=torch.bfloat16) * 0.02
     packed, state = quantize_4bit(weight, quant_type="nf4", compress_statistics=nested)
     expected = dequantize_4bit(packed, state)
-    assert torch.equal(dequantise(packed, state, None), expected)
-    assert torch.equal(dequantise(packed, state, _scales(state)), expected)
+    assert torch.equal(Dense(packed, state, None)(), expected)
+    assert torch.equal(Dense(packed, state, _scales(state))(), expected)

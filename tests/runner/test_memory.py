@@ -17,12 +17,14 @@ from showdown.runner.memory import MemorySettings, memory_settings, refuse_budge
 from tiny_pretrained import job
 
 LENGTHS = [40, 30, 20, 60] * 8
+WHOLE_STEP = 8 * 60
 METHODS: dict[str, dict[str, Any]] = {"tfidf": {}, "full": {}, "lora": {}}
 
 
 @pytest.fixture(autouse=True)
 def _a_gpu_of_100_gb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (100e9, 100e9))
+    monkeypatch.setattr("showdown.engine.packed.varlen_is_here", lambda: True)
 
 
 def settings_of(
@@ -43,8 +45,8 @@ def settings_of(
     return {name: memory_settings(name, asked, folder, LENGTHS) for name in methods if name != "tfidf"}
 
 
-def chosen_of(settings: MemorySettings) -> tuple[int, bool, bool]:
-    return settings.micro_batch_rows, settings.recompute, settings.step_in_backward
+def chosen_of(settings: MemorySettings) -> tuple[int | None, bool, bool]:
+    return settings.micro_batch_tokens, settings.recompute, settings.step_in_backward
 
 
 def test_speed_takes_the_whole_step_for_all(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
@@ -63,9 +65,9 @@ def test_the_methods_of_a_comparison_get_what_all_of_them_fit(
     budget = expected["lora"] + 0.2 * (expected["full"] - expected["lora"])
     together = settings_of(tmp_path, model, memory=budget)
     assert chosen_of(together["lora"]) == chosen_of(together["full"])
-    assert together["full"].recompute or together["full"].micro_batch_rows < 8
+    assert together["full"].recompute or (together["full"].micro_batch_tokens or 0) < WHOLE_STEP
     own = settings_of(tmp_path, model, memory=budget, match_memory=False)
-    assert (own["lora"].micro_batch_rows, own["lora"].recompute) == (8, False)
+    assert (own["lora"].micro_batch_tokens, own["lora"].recompute) == (WHOLE_STEP, False)
     assert chosen_of(own["full"]) != chosen_of(own["lora"])
 
 
@@ -80,7 +82,7 @@ def test_settings_stay_while_the_comparison_stays(
     assert settings_of(tmp_path, model, METHODS | {"dora": {}})["full"] != first["full"]
     (tmp_path / "memory.json").write_text("{")
     assert settings_of(tmp_path, model)["full"] != first["full"]
-    assert json.loads((tmp_path / "memory.json").read_text())["settings"]["lora"]["micro_batch_rows"] == 1
+    assert json.loads((tmp_path / "memory.json").read_text())["settings"]["lora"]["micro_batch_tokens"] == 60
 
 
 def test_lean_full_fine_tuning_steps_inside_the_backward_pass_where_nothing_clips(
@@ -132,7 +134,7 @@ def test_a_cpu_needs_no_count(
 def test_the_choice_is_said_in_words() -> None:
     chosen = MemorySettings(micro_batch_rows=4, recompute=True, step_in_backward=True, expected_peak_gb=15.234)
     assert chosen.said(16.0) == (
-        "memory `16.0`: micro-batch 4 rows, layers recomputed in the backward pass, "
+        "memory `16.0`: micro-batch at most 4 rows, layers recomputed in the backward pass, "
         "step inside the backward pass, expected peak 15.2 GB"
     )
 

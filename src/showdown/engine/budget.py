@@ -13,7 +13,7 @@ from showdown.core.spec import Memory
 GB = 1e9
 _BYTES = 2
 """Of one bfloat16 number."""
-LEAN_TOKENS = 2048
+LEAN_TOKENS = 1792
 """Tokens of a micro-batch below which an H200 waits for its host more than it computes."""
 SHARE_OF_FREE = 0.92
 """Of the GPU's memory that a plan may fill; the rest is for the allocator's rounding."""
@@ -74,6 +74,9 @@ class Plan:
     """Settings that were chosen, for the record and for a resumed run."""
 
     micro_rows: int
+    """The most rows of a micro-batch."""
+    micro_tokens: int | None
+    """The most tokens of a micro-batch; None where rows are padded, and rows alone count."""
     recompute: bool
     expected_peak_gb: float
     in_backward: bool = False
@@ -91,18 +94,27 @@ def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
     return _BYTES * (residuals + attention + 2 * shape.inner)
 
 
-def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in_backward: bool = False) -> float:
-    """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
+def token_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
+    """Return what a micro-batch needs for each of its tokens, at the peak of its step."""
     kept = kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
     passing = _BYTES * 4 * shape.inner
     if recompute:
-        activations = tokens * (_BYTES * shape.hidden * shape.layers + kept + passing)
-    else:  # the last layer keeps next to nothing: only the pooled tokens go through it
-        activations = tokens * (kept * (shape.layers - 1) + passing)
+        return _BYTES * shape.hidden * shape.layers + kept + passing
+    return kept * (shape.layers - 1) + passing  # the last layer keeps next to nothing: only pooled tokens go through
+
+
+def held_bytes(shape: Shape, demand: Demand) -> float:
+    """Return what is held whatever the micro-batch, but for gradients."""
     dense = _BYTES * shape.hidden * shape.inner if demand.four_bit else 0
+    return demand.weight_bytes + demand.moment_bytes + dense
+
+
+def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in_backward: bool = False) -> float:
+    """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
+    activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients appear while activations go, so both are never there in full.
-    return demand.weight_bytes + demand.moment_bytes + dense + max(activations, gradients)
+    return held_bytes(shape, demand) + max(activations, gradients)
 
 
 def largest_tokens(lengths: Sequence[int], rows: int) -> int:
@@ -116,7 +128,7 @@ def plan(
     """Choose micro-batch and recomputation for one method.
 
     Args:
-        shape: the decoder's widths.
+        shape: the network's widths.
         demand: what the method holds in any case.
         memory: `speed` keeps all and takes the largest micro-batch that fits the GPU; `lean` recomputes and takes the
             smallest that is not bound by launches; a number of GB takes the fastest settings within it.
@@ -128,41 +140,72 @@ def plan(
         The settings. Where nothing fits, those that need least: running out of memory then backs off and says so.
 
     """
-
-    def option(rows: int, recompute: bool, in_backward: bool = demand.moments_on_host) -> Plan:
-        tokens = rows * max(lengths) if demand.padded else largest_tokens(lengths, rows)
-        peak = peak_bytes(shape, demand, tokens=tokens, recompute=recompute, in_backward=in_backward)
-        return Plan(micro_rows=rows, recompute=recompute, expected_peak_gb=peak / GB, in_backward=in_backward)
-
-    sizes = [effective_rows] if demand.moments_on_host else _halves(effective_rows)
-    whole = [option(effective_rows, True, True)] if demand.may_step_in_backward else []
+    limit = min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory)
+    planner = _Planner(shape, demand, lengths, effective_rows, limit * GB)
     if memory == "lean":
-        lean_rows = min(effective_rows, max(1, LEAN_TOKENS // max(lengths)))
-        return min([*whole, option(max(lean_rows, sizes[-1]), True)], key=lambda one: one.expected_peak_gb)
-    limit = min(free_gb * SHARE_OF_FREE, free_gb if memory == "speed" else float(memory))
-    choices = [option(rows, False) for rows in sizes]
-    if memory != "speed":
-        choices = _by_speed(choices, [*whole, *(option(rows, True) for rows in sizes)])
-    fitting = [choice for choice in choices if choice.expected_peak_gb <= limit]
-    return fitting[0] if fitting else min(choices, key=lambda one: (one.expected_peak_gb, one.micro_rows))
+        return planner.lean()
+    return planner.kept() if memory == "speed" else planner.fastest()
 
 
-def _halves(rows: int) -> list[int]:
-    """Return rows, its half and so on down to 1."""
-    found = [rows]
-    while found[-1] > 1:
-        found.append((found[-1] + 1) // 2)
-    return found
+class _Planner:
+    """The choices for one method within a limit of bytes."""
 
+    def __init__(
+        self, shape: Shape, demand: Demand, lengths: Sequence[int], effective_rows: int, limit_bytes: float
+    ) -> None:
+        self.shape, self.demand, self.limit_bytes = shape, demand, limit_bytes
+        self.rows, self.longest = effective_rows, max(lengths)
+        self.whole = effective_rows * self.longest if demand.padded else largest_tokens(lengths, effective_rows)
+        """Tokens of the largest step."""
 
-def _by_speed(kept: list[Plan], recomputed: list[Plan]) -> list[Plan]:
-    """Order plans by speed: recomputing costs a third, which is less than what micro-batches under four rows cost."""
-    return [
-        *(one for one in kept if one.micro_rows >= 4),
-        *(one for one in recomputed if one.micro_rows >= 4),
-        *(one for one in kept if one.micro_rows < 4),
-        *(one for one in recomputed if one.micro_rows < 4),
-    ]
+    def option(self, tokens: float, *, recompute: bool, in_backward: bool = False) -> Plan:
+        """Return the plan with micro-batches of at most so many tokens, at least one row and at most the whole step."""
+        inside = in_backward or self.demand.moments_on_host
+        tokens = self.whole if inside else max(self.longest, min(self.whole, int(tokens)))
+        rows = self.rows
+        if self.demand.padded:
+            rows = max(1, int(tokens) // self.longest)
+            tokens = rows * self.longest
+        peak = peak_bytes(self.shape, self.demand, tokens=int(tokens), recompute=recompute, in_backward=inside)
+        return Plan(
+            micro_rows=rows,
+            micro_tokens=None if self.demand.padded else int(tokens),
+            recompute=recompute,
+            expected_peak_gb=peak / GB,
+            in_backward=inside,
+        )
+
+    def fitting(self, *, recompute: bool) -> Plan:
+        """Return the largest micro-batch within the limit."""
+        room = self.limit_bytes - held_bytes(self.shape, self.demand)
+        return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
+
+    def inside(self) -> list[Plan]:
+        """Return the plan that steps inside the backward pass, where that may be."""
+        return [self.option(self.whole, recompute=True, in_backward=True)] if self.demand.may_step_in_backward else []
+
+    def kept(self) -> Plan:
+        """Keep everything for the backward pass."""
+        return self.fitting(recompute=False)
+
+    def lean(self) -> Plan:
+        """Take the least memory."""
+        return min([*self.inside(), self.option(LEAN_TOKENS, recompute=True)], key=lambda one: one.expected_peak_gb)
+
+    def fastest(self) -> Plan:
+        """Take the fastest plan within the limit.
+
+        Recomputing costs a third, which is less than what micro-batches cost that do not fill the GPU.
+        """
+        kept, again = self.kept(), self.fitting(recompute=True)
+        enough = min(self.whole, LEAN_TOKENS)
+        filling = [one for one in (kept, *self.inside(), again) if self.tokens(one) >= enough]
+        fitting = [one for one in [*filling, kept, again] if one.expected_peak_gb * GB <= self.limit_bytes]
+        return fitting[0] if fitting else min([*self.inside(), again], key=lambda one: one.expected_peak_gb)
+
+    def tokens(self, one: Plan) -> int:
+        """Return the most tokens of a plan's micro-batch."""
+        return one.micro_tokens or one.micro_rows * self.longest
 
 
 def matched(plans: Sequence[Plan]) -> Plan:
@@ -170,9 +213,11 @@ def matched(plans: Sequence[Plan]) -> Plan:
 
     A step inside the backward pass needs all its rows in one micro-batch, so where one method takes it, all take those.
     """
-    whole = [one.micro_rows for one in plans if one.in_backward]
+    whole = [one for one in plans if one.in_backward]
+    least = min(whole or plans, key=lambda one: (one.micro_tokens or 0, one.micro_rows))
     return Plan(
-        micro_rows=max(whole) if whole else min(one.micro_rows for one in plans),
+        micro_rows=least.micro_rows,
+        micro_tokens=least.micro_tokens,
         recompute=any(one.recompute for one in plans),
         expected_peak_gb=max(one.expected_peak_gb for one in plans),
         in_backward=bool(whole),

@@ -36,26 +36,41 @@ def _dequantise_kernel(
     tl.store(dense_ptr + pairs, tl.interleave(first, second).to(dense_ptr.dtype.element_ty), mask=pairs < 2 * count)
 
 
-def dequantise(packed: torch.Tensor, state: Any, scales: torch.Tensor | None) -> torch.Tensor:
-    """Return the dense weight of an NF4 one on a GPU.
+class Dense:
+    """Makes the dense weight of one NF4 weight; what does not change from call to call is looked up once."""
 
-    Args:
-        packed: two weights a byte, the first in the high half: uint8, contiguous.
-        state: bitsandbytes' `QuantState` of it.
-        scales: float32, one a block, where they were worked out before; None takes them from the state.
+    def __init__(self, packed: torch.Tensor, state: Any, scales: torch.Tensor | None) -> None:
+        """Look it up.
 
-    Returns:
-        Shape `state.shape`, type `state.dtype`.
+        Args:
+            packed: two weights a byte, the first in the high half: uint8, contiguous, on a GPU.
+            state: bitsandbytes' `QuantState` of it.
+            scales: float32, one a block, where they were worked out before; None takes them from the state.
 
-    """
-    dense = torch.empty(state.shape, dtype=state.dtype, device=packed.device)
-    nested = scales is None and state.nested
-    held = state.absmax if scales is None else scales
-    outer = state.state2 if nested else state
-    count = packed.numel()
-    _dequantise_kernel[(triton.cdiv(count, _BYTES_A_PROGRAM),)](
-        packed, held, state.code, outer.code, outer.absmax, state.offset if nested else held, dense, count,
-        NESTED=nested, BLOCK_WEIGHTS=state.blocksize, OUTER_BLOCK=outer.blocksize, BYTES=_BYTES_A_PROGRAM,
-        num_warps=4, enable_fp_fusion=False,
-    )  # fmt: skip
-    return dense
+        """
+        nested = scales is None and state.nested
+        held = state.absmax if scales is None else scales
+        outer = state.state2 if nested else state
+        count = packed.numel()
+        self._shape, self._dtype, self._device = tuple(state.shape), state.dtype, packed.device
+        # A plain tensor: every look at bitsandbytes' own parameter goes through its Python.
+        self._before = (
+            packed.detach().as_subclass(torch.Tensor),
+            held,
+            state.code,
+            outer.code,
+            outer.absmax,
+            state.offset if nested else held,
+        )
+        self._count = count
+        self._launch = _dequantise_kernel[(triton.cdiv(count, _BYTES_A_PROGRAM),)]
+        self._constants = {"NESTED": nested, "BLOCK_WEIGHTS": state.blocksize, "OUTER_BLOCK": outer.blocksize}
+
+    def __call__(self) -> torch.Tensor:
+        """Return the weight, of the shape and type that its state says."""
+        dense = torch.empty(self._shape, dtype=self._dtype, device=self._device)
+        self._launch(
+            *self._before, dense, self._count, **self._constants, BYTES=_BYTES_A_PROGRAM, num_warps=4,
+            enable_fp_fusion=False,
+        )  # fmt: skip
+        return dense

@@ -4,7 +4,7 @@ What is saved is the input, once, and only where a weight or an adapter learns. 
 inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ class Projection:
         self.adapter = adapter
         self.quantised = getattr(base.weight, "quant_state", None) is not None
         self._scales: torch.Tensor | None = None
+        self._dense: Callable[[], torch.Tensor] | None = None
 
     def keep_scales(self) -> None:
         """Hold the scales of a 4-bit weight as float32 instead of in 8 bits: 0.05 bytes a weight, less work a pass."""
@@ -32,10 +33,12 @@ class Projection:
 
     def weight(self, dtype: torch.dtype) -> torch.Tensor:
         """Return the dense weight of shape (output width, input width)."""
-        weight: torch.Tensor = self.base.weight
         if not self.quantised:
+            weight: torch.Tensor = self.base.weight
             return weight.detach()
-        return _dense(weight, self._scales).to(dtype)
+        if self._dense is None:
+            self._dense = _dense(self.base.weight, self._scales)
+        return self._dense().to(dtype)
 
     def learning(self) -> list[nn.Parameter]:
         """Return the parameters that learn, in a fixed order: weight, bias, A, B."""
@@ -45,17 +48,16 @@ class Projection:
         return [parameter for parameter in own if parameter is not None and parameter.requires_grad]
 
 
-def _dense(weight: Any, scales: torch.Tensor | None) -> torch.Tensor:
-    """Return a 4-bit weight as a dense one, of its state's type."""
+def _dense(weight: Any, scales: torch.Tensor | None) -> Callable[[], torch.Tensor]:
+    """Return what makes a 4-bit weight dense, of its state's type."""
     state = weight.quant_state
     if weight.is_cuda and state.quant_type == "nf4" and lora.triton_is_here():
-        from showdown.engine.nf4_kernel import dequantise
+        from showdown.engine.nf4_kernel import Dense
 
-        return dequantise(weight.data, state, scales)
+        return Dense(weight.data, state, scales)
     from bitsandbytes.functional import dequantize_4bit
 
-    dense: torch.Tensor = dequantize_4bit(weight.data, state)
-    return dense
+    return lambda: dequantize_4bit(weight.data, state)
 
 
 def _scales(state: Any) -> torch.Tensor | None:

@@ -8,7 +8,7 @@ difference.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import UserError
 from showdown.core.files import write_json
@@ -16,6 +16,9 @@ from showdown.core.method import Job, TunedMethod
 from showdown.core.spec import Comparison, SharedProtocol, Strict
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.runner.forkserver import gpu_is_here
+
+if TYPE_CHECKING:
+    from showdown.engine.budget import Plan
 
 CPU_ROWS = 8
 """Rows of a micro-batch on a CPU: larger ones leave its caches."""
@@ -28,6 +31,9 @@ class MemorySettings(Strict):
     """What `protocol.memory` came to."""
 
     micro_batch_rows: int
+    """The most rows of a forward pass."""
+    micro_batch_tokens: int | None = None
+    """The most tokens of a forward pass; None where rows alone count."""
     recompute: bool
     step_in_backward: bool = False
     expected_peak_gb: float | None = None
@@ -35,8 +41,9 @@ class MemorySettings(Strict):
 
     def said(self, asked: object) -> str:
         """Say the choice in a line."""
+        tokens = f" of at most {self.micro_batch_tokens:,} tokens together" if self.micro_batch_tokens else ""
         parts = [
-            f"micro-batch {self.micro_batch_rows} rows",
+            f"micro-batch at most {self.micro_batch_rows} rows{tokens}",
             "layers recomputed in the backward pass" if self.recompute else "no recomputation",
             *(["step inside the backward pass"] if self.step_in_backward else []),
             *([] if self.expected_peak_gb is None else [f"expected peak {self.expected_peak_gb:.3g} GB"]),
@@ -107,7 +114,7 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
     from showdown.engine.budget import GB, matched, plan, shape_of
 
     free_gb = torch.cuda.mem_get_info()[0] / GB
-    plans, protocols = {}, {}
+    protocols, plans = {}, {}
     for row, written in comparison.methods.items():
         method = build(*method_and_settings(row, written))
         if isinstance(method, TunedMethod) and method.obstacle() is None:
@@ -123,16 +130,21 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
             )
     together = matched(list(plans.values()))
     return {
-        row: MemorySettings(
-            micro_batch_rows=min(asked or chosen.micro_rows, protocols[row].effective_batch_rows),
-            recompute=chosen.recompute,
-            step_in_backward=chosen.in_backward and not asked,
-            expected_peak_gb=None if asked else round(own.expected_peak_gb, 6),
-        )
+        row: _settings(protocols[row], own, together if protocols[row].match_memory else own)
         for row, own in plans.items()
-        for chosen in [together if protocols[row].match_memory else own]
-        for asked in [protocols[row].micro_batch_rows]
     }
+
+
+def _settings(protocol: SharedProtocol, own: "Plan", chosen: "Plan") -> MemorySettings:
+    """Return what a row gets: what the user names goes before what was planned."""
+    asked = protocol.micro_batch_rows
+    return MemorySettings(
+        micro_batch_rows=min(asked or chosen.micro_rows, protocol.effective_batch_rows),
+        micro_batch_tokens=None if asked else chosen.micro_tokens,
+        recompute=chosen.recompute,
+        step_in_backward=chosen.in_backward and not asked,
+        expected_peak_gb=None if asked else round(own.expected_peak_gb, 6),
+    )
 
 
 def _demand(method: TunedMethod, job: Job) -> tuple[Any, Any]:

@@ -24,16 +24,33 @@ def effective_batches(row_count: int, effective_rows: int, *, seed: int, epoch: 
     return [order[start : start + effective_rows] for start in range(0, row_count, effective_rows)]
 
 
-def micro_batches(rows: Sequence[int], lengths: Sequence[int], micro_rows: int) -> list[list[int]]:
-    """Divide the rows of a step into micro-batches of at most ``micro_rows`` rows of like length, longest first.
+def micro_batches(
+    rows: Sequence[int], lengths: Sequence[int], micro_rows: int, micro_tokens: int | None = None
+) -> list[list[int]]:
+    """Divide the rows of a step into micro-batches, longest rows first.
 
-    The longest first, so that memory that does not suffice shows at once.
+    The longest first, so that memory that does not suffice shows at once, and rows of like length lie together.
 
     Args:
         rows: rows of the step.
         lengths: tokens of every training row, indexed by row.
         micro_rows: the most rows of one forward pass.
+        micro_tokens: the most tokens of one forward pass, padding not counted; a longer row goes alone. Rows then fill
+            up the first micro-batch that has room for them (first fit decreasing).
 
     """
     by_length = sorted(rows, key=lambda row: (-lengths[row], row))
-    return [by_length[start : start + micro_rows] for start in range(0, len(by_length), micro_rows)]
+    if micro_tokens is None:
+        return [by_length[start : start + micro_rows] for start in range(0, len(by_length), micro_rows)]
+    filled: list[list[int]] = []
+    room: list[int] = []
+    for row in by_length:
+        place = next(
+            (n for n, left in enumerate(room) if left >= lengths[row] and len(filled[n]) < micro_rows), len(filled)
+        )
+        if place == len(filled):
+            filled.append([])
+            room.append(micro_tokens)
+        filled[place].append(row)
+        room[place] -= lengths[row]
+    return filled

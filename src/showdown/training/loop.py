@@ -61,6 +61,7 @@ class Progress:
     step_in_epoch: int = 0
     step: int = 0
     micro_batch_rows: int
+    micro_batch_tokens: int | None = None
     best_weights: str | None = None
     best_epoch: int | None = None
     best_f1_macro: float = -1.0
@@ -92,7 +93,9 @@ class TrainingRun:
     validate: Callable[[], Validation]
     protocol: SharedProtocol
     micro_batch_rows: int
-    """Rows of a forward pass to begin with; halved where memory does not suffice."""
+    """The most rows of a forward pass to begin with; halved where memory does not suffice."""
+    micro_batch_tokens: int | None = None
+    """The most tokens of a forward pass; None where rows alone count. Halved with the rows."""
     step: StepSettings
     learning_rate: float
     """Peak rate of the schedule."""
@@ -124,7 +127,10 @@ class _Loop:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
         self.stepper = Stepper(self.parameters, run.step)
-        self.progress = Progress(micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows))
+        self.progress = Progress(
+            micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows),
+            micro_batch_tokens=run.micro_batch_tokens,
+        )
         self.taken: list[_Taken] = []
         self.steps_behind = 1 if run.device == "cuda" else 0
         """How many steps are left unread, so that the host can prepare the next one while the GPU computes."""
@@ -200,6 +206,8 @@ class _Loop:
                 if self.run.device == "cuda":
                     torch.cuda.empty_cache()
                 progress.micro_batch_rows = math.ceil(progress.micro_batch_rows / 2)
+                if progress.micro_batch_tokens is not None:
+                    progress.micro_batch_tokens = math.ceil(progress.micro_batch_tokens / 2)
                 self.run.watcher.say(
                     f"out of memory at step {progress.step + 1}: micro-batch halved to "
                     f"{progress.micro_batch_rows} rows, effective batch unchanged"
@@ -208,7 +216,8 @@ class _Loop:
     def _accumulate(self, rows: list[int]) -> torch.Tensor:
         """Forward and backward of a step's rows; the gradient is that of the mean loss over all its rows."""
         total = torch.zeros((), device=self.run.device)
-        for micro in micro_batches(rows, self.lengths, self.progress.micro_batch_rows):
+        progress = self.progress
+        for micro in micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens):
             logits = self.run.forward.logits([torch.tensor(self.run.train.ids[row]) for row in micro])
             targets = torch.tensor([self.run.train.targets[row] for row in micro])
             targets = targets.to(logits.device, non_blocking=True)
