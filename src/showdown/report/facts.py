@@ -28,6 +28,15 @@ def model_facts(results: Results) -> list[Fact]:
     return [fact for name, revision in models for fact in (("model", name), ("revision", revision))]
 
 
+def protocol_facts(results: Results) -> list[Fact]:
+    """Return what is equal for every method, as the runs had it; empty where nothing ran."""
+    if not results.runs:
+        return []
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in results.runs}))
+    protocol = _leaves(results.runs[0].spec.protocol.model_dump(mode="json"))
+    return [("seeds", seeds), *((key.replace("_", " ").replace(".", ", "), _said(value)) for key, value in protocol)]
+
+
 def environment_facts(results: Results) -> list[Fact]:
     """Return where the first run that says so took place; empty where none does."""
     found = next((run.environment for run in results.runs if run.environment), None)
