@@ -82,6 +82,32 @@ def test_leakage_let_in_is_said(built, answers):
     assert any("Copies of training rows" in sentence for sentence in sentences)
 
 
+def test_the_leak_is_counted_and_its_worth_said(built, answers):
+    seeds_of(built, answers, "lora", 0, allow_leakage=True)
+    data = {
+        "audit": {"across": {"test_copies": 137, "test_rows": 145}},
+        "inspection": {"leak_worth": {"leaky_accuracy": 0.995, "clean_accuracy": 0.786}},
+    }
+    said = judge(built.results.model_copy(update={"data": data}), built.folder).sentences
+    (leak,) = [sentence for sentence in said if "Copies of training rows" in sentence]
+    assert "137 of 145 (94 %)" in leak
+    assert "worth 20.9 points: 99.5 % in cross-validation by rows, 78.6 % with copies kept on one side" in leak
+
+
+def test_a_difference_of_one_row_is_said_in_rows(built, answers):
+    for name, wrong in (("lora", 9), ("qlora", 8), ("full", 4)):
+        seeds_of(built, answers, name, wrong, method=name, seeds=1, rows=145)
+    said = judge(built.results, built.folder).sentences
+    (apart,) = [sentence for sentence in said if "rows apart" in sentence]
+    assert apart == "lora and qlora are 1 of 145 test rows apart: so small a difference is a coin toss."
+
+
+def test_methods_without_a_training_loop_have_no_training_settings(built, answers):
+    seeds_of(built, answers, "lora", 30, protocol={"effective_batch_rows": 16, "max_tokens": 64})
+    seeds_of(built, answers, "tfidf", 60, method="tfidf", protocol={"effective_batch_rows": 8, "max_tokens": 512})
+    assert judge(built.results, built.folder).pairs[0].confounds == ["max_tokens"]
+
+
 def test_nothing_completed_is_still_a_verdict(built):
     built.failed("full", "failed", "boom")
     verdict = judge(built.results, built.folder)

@@ -5,12 +5,32 @@ from typing import Any, Literal
 
 from showdown.core.record import RunRecord
 from showdown.core.spec import Strict
+from showdown.verdict.spread import STEADY_METHODS
 
 Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardware", "measurement", "own setting"]
 
 _HARDWARE = ("platform", "cpu", "cpu_threads", "memory_gb", "gpu", "gpu_memory_gb", "driver")
 _FINDINGS = frozenset({"epoch"})
 """What the engine notes among its choices but found by training: a result, not a cause."""
+_OF_TRAINING = frozenset(
+    {
+        "epochs",
+        "effective_batch_rows",
+        "micro_batch_rows",
+        "memory",
+        "match_memory",
+        "moments_on_host",
+        "weight_rounding",
+        "warmup_fraction",
+        "warmup_steps",
+        "weight_decay",
+        "max_gradient_norm",
+        "select_epoch",
+        "checkpoint_every_steps",
+        "tuning",
+    }
+)
+"""Keys of the protocol that a method without a training loop does not have."""
 _TUNED = "learning_rate"
 """What tuning finds and the engine notes: it stands for the setting of that name."""
 
@@ -64,7 +84,7 @@ def between(found: Sequence[Confound], first: str, second: str) -> list[Confound
 def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
     spec = run.spec
     sources: list[tuple[Kind, Any]] = [
-        ("protocol", spec.protocol.model_dump(mode="json")),
+        ("protocol", spec.protocol.model_dump(mode="json", exclude=_protocol_without(run.method))),
         ("model", spec.model.model_dump(mode="json")),
         ("data", {"fingerprint": spec.data_fingerprint, "allow_leakage": run.allow_leakage}),
         ("engine", {key: value for key, value in run.chosen.items() if key not in _FINDINGS | {_TUNED}}),
@@ -78,6 +98,10 @@ def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
     for kind, value in sources:
         for key, leaf in _leaves(value, ""):
             yield kind, key, leaf
+
+
+def _protocol_without(method: str) -> set[str]:
+    return set(_OF_TRAINING) if method in STEADY_METHODS else set()
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:

@@ -64,8 +64,10 @@ class PairVerdict(Strict):
     mcnemar_p: float | None
     """Exact McNemar test of the first run of each alone, blind to reruns."""
     different: bool
+    rows: int
+    """Test rows that both answered; the least of any repeat."""
     clusters: int
-    """Independent test rows behind it."""
+    """Independent ones among them."""
     clusters_to_decide: int | None
     """Independent test rows that would find a difference as large as this with power 0.8; None where none would."""
     confounds: list[str]

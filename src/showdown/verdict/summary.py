@@ -24,7 +24,8 @@ from showdown.verdict.paired import (
 from showdown.verdict.pareto import pareto
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
-from showdown.verdict.words import sentences
+from showdown.verdict.surprise import memory_surprises
+from showdown.verdict.words import leak_said, sentences
 
 _CHANCE = 20261123
 """Seed of the bootstrap: the same records always give the same verdict."""
@@ -56,7 +57,14 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     recommendation = recommend(candidates(rows, pairs), limits)
     leaky = any(run.allow_leakage for run in results.runs)
     return Verdict(
-        sentences=sentences(rows, pairs, front, differing, leaky=leaky),
+        sentences=sentences(
+            rows,
+            pairs,
+            front,
+            differing,
+            leak=leak_said(results.data) if leaky else None,
+            surprises=memory_surprises(completed, differing),
+        ),
         rows=rows,
         pairs=pairs,
         pareto=front,
@@ -191,12 +199,12 @@ def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
 
 def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVerdict]:
     """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out."""
-    tested = [(a.name, b.name, found) for a, b in pairs if (found := compare(a, b))]
+    tested = [(a, b, found) for a, b in pairs if (found := compare(a, b))]
     adjusted = holm([test.p_value for _, _, (test, _) in tested])
     return [
         PairVerdict(
-            first=first,
-            second=second,
+            first=first.name,
+            second=second.name,
             test="paired over rows and reruns" if test.mcnemar_p is not None else "corrected resampled t",
             accuracy=_interval(test.effect),
             f1_macro=_interval(f1) if f1 else None,
@@ -204,12 +212,19 @@ def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVe
             p_holm=p_holm,
             mcnemar_p=test.mcnemar_p,
             different=p_holm <= ALPHA,
+            rows=_shared_rows(first, second),
             clusters=test.rows,
             clusters_to_decide=rows_to_decide(test, pairs=len(tested)),
             confounds=[],
         )
         for (first, second, (test, f1)), p_holm in zip(tested, adjusted, strict=True)
     ]
+
+
+def _shared_rows(first: RowOutcomes, second: RowOutcomes) -> int:
+    keys = [key for key in first.parts if key in second.parts]
+    counts = [len(shared(first.parts[key], second.parts[key])[0].true) for key in keys]
+    return min(count for count in counts if count)
 
 
 def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:

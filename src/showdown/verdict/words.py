@@ -1,6 +1,7 @@
 """The verdict in sentences that say no more than the numbers do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from showdown.verdict.confounds import Confound
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
@@ -14,6 +15,8 @@ FLOOR = "majority"
 _MANY_ROWS = 1_000_000
 _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
+_FEW_ROWS = 2
+"""A difference of no more test rows than these is said in rows."""
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str, Measure], ...] = (
@@ -31,7 +34,8 @@ def sentences(
     front: Pareto,
     differing: Sequence[Confound],
     *,
-    leaky: bool,
+    leak: str | None,
+    surprises: Sequence[str] = (),
 ) -> list[str]:
     """Say what a comparison showed, the most important first.
 
@@ -40,20 +44,61 @@ def sentences(
         pairs: all pairs that share test rows.
         front: who dominates whom.
         differing: what differs beyond the method.
-        leaky: were copies let across the split?
+        leak: what copies that were let across the split mean; None where none were.
+        surprises: what the memory needs by way of explanation.
 
     """
     scored = sorted((row for row in rows if row.accuracy), key=lambda row: -_accuracy(row).value)
-    found = [_cheap_rival(scored, pairs)]
-    if leaky:
-        found.append("Copies of training rows were let into the test rows: these scores say little of new texts.")
+    found = [_cheap_rival(scored, pairs), leak]
     if scored:
-        found += [_leader(scored, pairs), *_undecided(scored, pairs), _single_seed(scored)]
-        found += [_wins(scored), _dominated(front)]
+        found += [_leader(scored, pairs), *_undecided(scored, pairs), _rows_apart(pairs), _single_seed(scored)]
+        found += [_wins(scored), _dominated(front), *surprises]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
     return [sentence for sentence in found if sentence]
+
+
+def leak_said(data: Mapping[str, Any]) -> str:
+    """Say how many copies were let into the test rows, and what they are worth to a cheap model.
+
+    Args:
+        data: the `data` of a comparison's results: its audit and its inspection.
+
+    """
+    across = (data.get("audit") or {}).get("across")
+    worth = (data.get("inspection") or {}).get("leak_worth")
+    said = "Copies of training rows were let into the test rows"
+    if across:
+        share = 100 * across["test_copies"] / max(1, across["test_rows"])
+        said += f", {across['test_copies']:,} of {across['test_rows']:,} ({share:.0f} %)"
+    said += ": these scores say little of new texts."
+    if worth:
+        leaky, clean = 100 * worth["leaky_accuracy"], 100 * worth["clean_accuracy"]
+        said += (
+            f" To TF-IDF with a linear SVM such a leak is worth {leaky - clean:.1f} points: {leaky:.1f} % in "
+            f"cross-validation by rows, {clean:.1f} % with copies kept on one side."
+        )
+    return said
+
+
+def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
+    """Say of pairs that differ by a row or two how few that is; with several seeds the mean over them."""
+    close = sorted(
+        (
+            pair
+            for pair in pairs
+            if not pair.different and 0.5 <= abs(pair.accuracy.value) * pair.rows < _FEW_ROWS + 0.5
+        ),
+        key=lambda pair: abs(pair.accuracy.value) * pair.rows,
+    )
+    if not close:
+        return None
+    said = []
+    for pair in close[:_FEW_PAIRS]:
+        apart = round(abs(pair.accuracy.value) * pair.rows)
+        said.append(f"{pair.first} and {pair.second} are {apart} of {pair.rows} test rows apart")
+    return f"{'; '.join(said)}: so small a difference is a coin toss."
 
 
 def _accuracy(row: RowVerdict) -> Interval:
