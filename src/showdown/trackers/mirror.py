@@ -22,6 +22,7 @@ PATIENCE_SECONDS = 90.0
 """For one call of one tracker: the slowest takes seven seconds to make its database, and a second a run."""
 _PATIENCE_FOR_AN_ENTRY = 10.0
 _LEDGER = "written.json"
+_LOG = "log.txt"
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "TMPDIR", "TZ")
 """Of the environment: no account, no token, no address of a server reaches a process that writes."""
 
@@ -67,6 +68,7 @@ class Mirror:
         write_json(self._folder / _LEDGER, {**written, **{key: due[key] for key in done}})
         if len(done) < len(waiting):
             raise RuntimeError(self._last_words())
+        (self._folder / _LOG).unlink(missing_ok=True)
 
     def _ledger(self) -> dict[str, str]:
         try:
@@ -99,10 +101,10 @@ class Mirror:
 
     def _last_words(self) -> str:
         try:
-            lines = (self._folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = (self._folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return f"{lines[-1][:200] if lines else 'its process ended early'}; see {self._folder / 'log.txt'}"
+        return f"{lines[-1][:200] if lines else 'its process ended early'}; see {self._folder / _LOG}"
 
 
 def _environment() -> dict[str, str]:

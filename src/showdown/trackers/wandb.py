@@ -41,6 +41,9 @@ class Wandb(Tracker):
         # The client's own logs hold paths of this machine.
         for written in (self.folder / _OFFLINE, *self._runs(entry.key)):
             shutil.rmtree(written / "logs", ignore_errors=True)
+        for link in (self.folder / _OFFLINE).iterdir():
+            if link.is_symlink():
+                link.unlink()  # to the newest run and its logs
 
     def _settings(self, wandb: Any) -> Any:
         """Return settings under which nothing but what is given is looked at: no console, code, diff, host, account."""
