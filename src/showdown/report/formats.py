@@ -12,10 +12,12 @@ Writer = Callable[[Results, Verdict, Path], Path]
 """Writes a report into the comparison's folder, and returns the path to show."""
 
 FORMATS: dict[str, str] = {
+    "html": "showdown.report.page.write:write_html",
     "markdown": "showdown.report.markdown:write_markdown",
     "figures": "showdown.report.figures.save:write_figures",
     "latex": "showdown.report.latex.table:write_table",
     "pdf": "showdown.report.pdf.write:write_pdf",
+    "paper": "showdown.report.latex.paper:write_paper",
     "csv": "showdown.report.records.csv:write_csv",
     "parquet": "showdown.report.records.parquet:write_parquet",
 }

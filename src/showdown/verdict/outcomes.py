@@ -87,7 +87,7 @@ def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
         UserError: for a predictions file that is missing or damaged.
 
     """
-    labels = _labels(results)
+    labels = label_places(results)
     by_name: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         if run.status == "completed" and run.predictions_file:
@@ -95,7 +95,8 @@ def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
     return {name: _row(name, runs, folder, labels) for name, runs in by_name.items()}
 
 
-def _labels(results: Results) -> dict[str, int]:
+def label_places(results: Results) -> dict[str, int]:
+    """Return the number that stands for each label in `Outcomes`."""
     names = {label: None for run in results.runs for label in run.labels}
     return {name: index for index, name in enumerate(names)}
 

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from showdown.report.figures.design import LIGHT, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, extent, plain, ramp, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import confusions
@@ -75,15 +75,23 @@ def _panel(name: str, matrix: Any, labels: list[str], kept: list[int]) -> Any:
             )
     cell = min(_LARGEST_CELL_PX, max(11, _PLOT_PX // len(kept)))
     font = 11 if cell > 20 else 8
-    look: dict[str, Any] = {"domain": False, "ticks": False, "labelFontSize": min(11, cell - 2), "labelOverlap": False}
+    label_px = min(11, cell - 2)
+    look: dict[str, Any] = {
+        "domain": False,
+        "ticks": False,
+        "labelFontSize": label_px,
+        "labelOverlap": False,
+        "labelLimit": _LABELS_PX,
+        "minExtent": extent(list(short.values()), _LABELS_PX, label_px),
+    }
     across = alt.Scale(domain=list(short.values()))
     base = alt.Chart(rows_of(records), title=name).encode(
         x=alt.X(
             "predicted:N",
             scale=across,
-            axis=alt.Axis(title="Answer", labelAngle=-90, labelLimit=_LABELS_PX, **look),
+            axis=alt.Axis(title="Answer", labelAngle=-90, **look),
         ),
-        y=alt.Y("true:N", scale=across, axis=alt.Axis(title="True label", labelLimit=_LABELS_PX, **look)),
+        y=alt.Y("true:N", scale=across, axis=alt.Axis(title="True label", **look)),
     )
     stroke = 1 if len(kept) <= _MOST_WIDE_LABELS else 0.5
     return alt.layer(

@@ -120,7 +120,7 @@ def _panel(
     runs = len({record["run"] for record in records})
     look = material.looks[name]
     chart: Any = alt.Chart(rows_of(records), title=name)
-    points = {"size": 30, "filled": True} if across[0] == "epoch" else False
+    points = {"size": 30, "filled": True, "color": look.colour} if across[0] == "epoch" else False
     return (
         chart.mark_line(
             color=look.colour,

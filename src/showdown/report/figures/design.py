@@ -158,6 +158,11 @@ def text_px(text: str) -> float:
     return _CHARACTER_PX * len(text)
 
 
+def extent(names: Sequence[str], limit: float, font_px: float = SMALL_TEXT_PX) -> float:
+    """Return the room that an axis keeps for names: what they take in the widest of the fonts that may draw them."""
+    return min(limit, max(text_px(name) for name in names) * font_px / SMALL_TEXT_PX) + 4
+
+
 def rows_of(records: Sequence[Mapping[str, Any]]) -> alt.Data:
     """Return records as a chart's data."""
     return alt.Data(values=[dict(record) for record in records])  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, extent, plain, ramp, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import label_scores
@@ -64,7 +64,13 @@ def _panel(records: list[dict[str, Any]], names: list[str], labels: list[str]) -
             "label:N",
             sort=labels,
             title=None,
-            axis=alt.Axis(domain=False, ticks=False, labelLimit=_LABELS_PX, labelColor=LIGHT["ink"]),
+            axis=alt.Axis(
+                domain=False,
+                ticks=False,
+                labelLimit=_LABELS_PX,
+                labelColor=LIGHT["ink"],
+                minExtent=extent(labels, _LABELS_PX),
+            ),
         ),
     )
     return alt.layer(

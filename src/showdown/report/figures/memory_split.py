@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from showdown.core.record import MemorySplit, RunRecord
-from showdown.report.figures.design import LIGHT, PANEL_PX, rows_of, text_px
+from showdown.report.figures.design import LIGHT, PANEL_PX, extent, rows_of, text_px
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import linear_axis
@@ -70,7 +70,12 @@ def _panel(records: list[dict[str, Any]], names: list[str], parts: list[tuple[st
     totals = {name: sum(one["gb"] for one in records if one["row"] == name) for name in names}
     x = linear_axis(list(totals.values()))
     width = PANEL_PX - 40 - min(_NAMES_PX, max(text_px(name) for name in names) + 12)
-    y = alt.Y("row:N", sort=names, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=int(_NAMES_PX)))
+    y = alt.Y(
+        "row:N",
+        sort=names,
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelLimit=int(_NAMES_PX), minExtent=extent(names, _NAMES_PX)),
+    )
     bars = (
         alt.Chart(rows_of([one for one in records if one["gb"]]))
         .mark_bar(stroke=LIGHT["page"], strokeWidth=1, height=18)

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, PANEL_PX, colour_scale, rows_of, shape_scale, text_px
+from showdown.report.figures.design import LIGHT, PANEL_PX, colour_scale, extent, rows_of, shape_scale, text_px
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import score_axis
@@ -57,7 +57,13 @@ def _panel(material: Material, records: list[dict[str, Any]], title: str, limit:
             "row:N",
             sort=names,
             title=None,
-            axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelLimit=int(_NAMES_PX)),
+            axis=alt.Axis(
+                domain=False,
+                ticks=False,
+                labelPadding=8,
+                labelLimit=int(_NAMES_PX),
+                minExtent=extent(names, _NAMES_PX) + 6,
+            ),
         ),
         color=alt.Color("row:N", scale=colour_scale(material.looks), legend=None),
     )

@@ -1,0 +1,109 @@
+"""Test rows on which the rows of the table disagree, with the text; for reports that stay on this machine."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from showdown.core.errors import UserError
+from showdown.core.record import Results
+from showdown.data.prepare import load_side, partition_folder
+from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
+from showdown.verdict.words import FLOOR
+
+_PROCESSED = Path("data") / "processed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one row of the table answered; with several seeds the most frequent answer, of equals the first."""
+
+    name: str
+    label: str
+    right: bool
+    seeds: int
+    of_seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """A test row and its answers."""
+
+    row: int
+    """1-based, in the source."""
+    label: str
+    text: str | None
+    """None where the processed data is gone."""
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreements:
+    """The rows to show and what they are of."""
+
+    shown: tuple[Disagreement, ...]
+    """The most divided first: where as many are right as wrong."""
+    count: int
+    """Rows with any disagreement."""
+    tested: int
+
+
+def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
+    """Find test rows that not all methods answer alike; the majority label, which always says one thing, is not asked.
+
+    Args:
+        results: the comparison.
+        folder: its folder, with predictions and processed data.
+        most: rows to return.
+
+    Raises:
+        UserError: for predictions that are missing or damaged.
+
+    """
+    asked = {name: found for name, found in load_outcomes(results.full_size, folder).items() if found.method != FLOOR}
+    labels = list(label_places(results.full_size))
+    by_row: dict[int, dict[str, Answer]] = {}
+    truths: dict[int, str] = {}
+    for name, found in asked.items():
+        for row, truth, answer in _answers(name, found, labels):
+            by_row.setdefault(row, {})[name] = answer
+            truths[row] = truth
+    divided = [row for row, answers in by_row.items() if len({answer.label for answer in answers.values()}) > 1]
+    divided.sort(key=lambda row: (-_division(by_row[row]), row))
+    texts = _texts(results, folder)
+    shown = tuple(
+        Disagreement(row=row, label=truths[row], text=texts.get(row), answers=tuple(by_row[row].values()))
+        for row in divided[:most]
+    )
+    return Disagreements(shown=shown, count=len(divided), tested=len(by_row))
+
+
+def _answers(name: str, found: RowOutcomes, labels: list[str]) -> list[tuple[int, str, Answer]]:
+    part = next(iter(found.parts.values()))
+    said = []
+    for place, row in enumerate(part.row_ids.tolist()):
+        ((most, seeds),) = Counter(part.predicted[:, place].tolist()).most_common(1)
+        true = int(part.true[place])
+        answer = Answer(
+            name=name, label=labels[most], right=most == true, seeds=seeds, of_seeds=part.predicted.shape[0]
+        )
+        said.append((row, labels[true], answer))
+    return said
+
+
+def _division(answers: Mapping[str, Answer]) -> int:
+    right = sum(answer.right for answer in answers.values())
+    return min(right, len(answers) - right)
+
+
+def _texts(results: Results, folder: Path) -> dict[int, str]:
+    """Return test texts by row of the source; empty where the processed data is gone or damaged."""
+    count = int(results.data.get("partitions", 1))
+    found: dict[int, str] = {}
+    try:
+        for partition in range(count):
+            side = load_side(partition_folder(folder / _PROCESSED, partition, count), "test")
+            found |= dict(zip(side.row_ids, side.texts, strict=True))
+    except UserError:
+        return {}
+    return found

@@ -1,0 +1,218 @@
+"""The page: its template filled with the comparison's words, figures and numbers."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from pydantic import ValidationError
+
+from showdown.core.files import write_text
+from showdown.core.record import Results
+from showdown.data.audit import Audit, findings, lines
+from showdown.report.disagreements import disagreements
+from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
+from showdown.report.figures.design import LIGHT, styles
+from showdown.report.figures.gallery import figures_of
+from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
+from showdown.report.pool import label_scores
+from showdown.report.table import MARKS, Table, comparison_table
+from showdown.verdict.decisions import Decisions, decisions
+from showdown.verdict.model import Verdict
+from showdown.verdict.summary import candidates
+from showdown.verdict.words import needed
+
+_MOST_DISAGREEMENTS = 30
+_SHORT_TEXT, _LONG_TEXT = 220, 4000
+_GROUPS = {
+    "scores": ("Scores", ("scores",)),
+    "fronts": ("Score against cost", ("pareto",)),
+    "training": ("Training", ("training-loss", "validation-score", "learning-curve")),
+    "memory": ("Memory", ("memory-over-time", "memory-split")),
+    "machine": ("The machine", ("system",)),
+    "labels": ("Labels", ("label-f1", "confusion")),
+}
+"""Sections of figures: id, title and the names of their figures; one without a figure is left out."""
+_LABELS = {
+    "max_memory_gb": ("At most this memory", "GB"),
+    "max_cost": ("At most this cost of one model", ""),
+    "min_f1_macro": ("At least this macro F1", ""),
+    "max_latency_ms": ("At most this latency", "ms"),
+}
+_LIGHT = "color-scheme:light;--link:#0b57c2;--bad:#b3261e;--good:#1b6e3c;"
+_DARK = "color-scheme:dark;--link:#7db4ff;--bad:#ff8a80;--good:#6fd39a;"
+_NUMBER = re.compile(r"([+-]?[\d.]+)(?: ([KMB])\b)?")
+_TIMES = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    shown: str
+    sort: float | None
+    best: bool
+    near: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    name: str
+    """Of the row, where its title says something else."""
+    colour: str
+    failed: str
+    """The status and why, or empty."""
+    cells: tuple[_Cell, ...]
+
+
+def write_html(results: Results, verdict: Verdict, folder: Path) -> Path:
+    """Write `report.html` into the comparison's folder and return its path.
+
+    Raises:
+        UserError: for predictions that are missing or damaged.
+
+    """
+    path = folder / "report.html"
+    write_text(path, page(results, verdict, folder))
+    return path
+
+
+def page(results: Results, verdict: Verdict, folder: Path) -> str:
+    """Return the page; it holds texts of the test rows and asks for nothing from outside."""
+    table = comparison_table(results, verdict)
+    drawings = {figure.name: draw(figure) for figure in figures_of(results, verdict, folder)}
+    groups = _groups(drawings)
+    shown = disagreements(results, folder, _MOST_DISAGREEMENTS)
+    found = decisions(candidates(verdict.rows, verdict.pairs))
+    script = _file("page.js")
+    context = {
+        "name": results.name,
+        "leaky": any(run.allow_leakage for run in results.runs),
+        "answer": verdict.sentences[0] if verdict.sentences else "",
+        "said": verdict.recommendation.said if verdict.recommendation.chosen else "",
+        "reasons": verdict.recommendation.reasons,
+        "table": table,
+        "marks": MARKS,
+        "rows": _rows(results, verdict, table),
+        "drawings": drawings,
+        "groups": groups,
+        "decisions": _limits(found) if found.rows else None,
+        "pairs": _pairs(verdict),
+        "label_rows": label_scores(_done(results)),
+        "disagreements": shown,
+        "short": _SHORT_TEXT,
+        "long": _LONG_TEXT,
+        **_audit(results),
+        "data_facts": data_facts(results),
+        "protocol_facts": [*model_facts(results), *protocol_facts(results)],
+        "environment_facts": environment_facts(results),
+        "confounds": [item.model_dump() for item in verdict.confounds],
+        "confound_names": list(dict.fromkeys(name for item in verdict.confounds for name in item.values)),
+        "yaml": comparison_yaml(results),
+        "sections": _sections(groups, limits=bool(found.rows), divided=bool(shown.count)),
+        "style": _style(),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": True, "allow_nan": False}
+    return made.from_string(_file("report.html.j2")).render(context)
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _style() -> str:
+    dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{_DARK}{DARK_VARIABLES}}}}}"
+    return f":root{{{_LIGHT}{LIGHT_VARIABLES}}}\n{dark}\n{_file('style.css')}"
+
+
+def _groups(drawings: Mapping[str, Drawing]) -> list[dict[str, Any]]:
+    found = []
+    for key, (title, names) in _GROUPS.items():
+        drawn = [drawings[name] for name in names if name in drawings]
+        if drawn:
+            found.append({"id": key, "title": title, "drawings": drawn})
+    return found
+
+
+def _sections(groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool) -> list[dict[str, str]]:
+    titles = {"answer": "Answer"}
+    titles |= {"limits": "Limits"} if limits else {}
+    titles |= {"verdict": "Verdict", **{group["id"]: group["title"] for group in groups}}
+    titles |= {"disagreements": "Disagreements"} if divided else {}
+    titles |= {"data": "Data", "protocol": "Protocol", "environment": "Environment", "reproduce": "Run it again"}
+    return [{"id": key, "title": title} for key, title in titles.items()]
+
+
+def _rows(results: Results, verdict: Verdict, table: Table) -> list[_Row]:
+    roles = {colour: role for role, colour in LIGHT.items()}
+    looks = styles(results.full_size)
+    found = []
+    for place, (row, cells) in enumerate(zip(verdict.rows, table.rows, strict=True)):
+        failed = "" if row.accuracy else f"{cells[1]}: {(row.obstacle or '').partition(': ')[2]}"
+        shown = tuple(
+            _Cell(
+                shown=cell,
+                sort=sort_key(cell),
+                best=(place, column) in table.best,
+                near=column == 1 and place in table.near,
+            )
+            for column, cell in enumerate(cells)
+        )
+        alias = row.name if row.name not in cells[0].split() and f"({row.name})" not in cells[0] else ""
+        found.append(_Row(name=alias, colour=f"--{roles[looks[row.name].colour]}", failed=failed, cells=shown))
+    return found
+
+
+def sort_key(cell: str) -> float | None:
+    """Return the number that a cell shows, by which it is sorted; None for a cell without one."""
+    found = _NUMBER.match(cell)
+    return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
+
+
+def _limits(found: Decisions) -> dict[str, Any]:
+    said = found.model_dump()
+    for criterion in said["criteria"]:
+        criterion["label"], criterion["unit"] = _LABELS[criterion["limit"]]
+        if not criterion["least"]:
+            continue
+        criterion["stops"] = sorted(criterion["stops"], reverse=True)
+    return said
+
+
+def _pairs(verdict: Verdict) -> list[dict[str, str]]:
+    return [
+        {
+            "first": pair.first,
+            "second": pair.second,
+            "points": f"{100 * pair.accuracy.value:+.1f}",
+            "interval": f"{100 * pair.accuracy.low:+.1f} to {100 * pair.accuracy.high:+.1f}",
+            "p": "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+            "different": "yes" if pair.different else "not shown",
+            "needed": "" if pair.different else needed(pair),
+        }
+        for pair in verdict.pairs
+    ]
+
+
+def _done(results: Results) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for run in results.full_size.runs:
+        if run.status == "completed":
+            found.setdefault(run.name, []).append(run)
+    return found
+
+
+def _audit(results: Results) -> dict[str, list[str]]:
+    """Return the audit in its own words: as the run said it, else as its record says it, if that can be read."""
+    said = list(results.data.get("notices", []))
+    try:
+        audit = Audit.model_validate(results.data.get("audit"))
+    except ValidationError:
+        return {"audit_lines": said, "findings": []}
+    return {"audit_lines": said or lines(audit), "findings": findings(audit)}
