@@ -1,5 +1,6 @@
 r"""LaTeX compiles, and what a user wrote stays text: read back from the pages as `pdftotext` sees them."""
 
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -9,7 +10,9 @@ import pytest
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
+from showdown.report.formats import write_report
 from showdown.report.latex.escape import _PRINTED, latex
+from showdown.report.latex.paper import paper
 from showdown.report.latex.table import write_table
 from showdown.report.table import comparison_table
 from showdown.verdict.summary import judge
@@ -45,6 +48,11 @@ def as_printed(text: str) -> str:
     """What a page shows of a text: code points instead of characters without a glyph, without spaces."""
     kept = (c if c.isascii() or c in _PRINTED else f"[U+{ord(c):04X}]" for c in " ".join(text.split()))
     return "".join("".join(kept).split())
+
+
+def squeezed(text: str) -> str:
+    """Text without spaces, hyphens at the ends of lines, and the minus that TeX sets for a hyphen in a formula."""
+    return "".join(text.replace("\u2212", "-").replace("\u00ad", "").split())
 
 
 def without_accents(text: str) -> str:
@@ -113,3 +121,68 @@ def test_a_wide_table_stays_on_the_page(tmp_path: Path) -> None:
     (tmp_path / "wide.tex").write_text(PREAMBLE + rf"\input{{{path.stem}}}\end{{document}}", encoding="utf-8")
     compiled(tmp_path, "wide")
     assert "Overfull \\hbox" not in (tmp_path / "wide.log").read_text(encoding="latin-1")
+
+
+@needs_tex
+def test_the_paper_compiles_with_every_number_from_the_records(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path, failed={"qlora": "needs 99 GB"}, seeds=(0, 1), rows=90)
+    verdict = judge(results, tmp_path)
+    path = write_report("paper", results, verdict, tmp_path)
+    text = compiled(path.parent, "paper", times=2)
+    page = squeezed(text)
+    for run in verdict.rows:
+        if run.accuracy and run.f1_macro:
+            assert f"{100 * run.accuracy.value:.1f}" in page
+            assert f"{run.f1_macro.value:.3f}" in page
+    for pair in verdict.pairs:
+        assert f"{100 * pair.accuracy.low:+.1f}to{100 * pair.accuracy.high:+.1f}" in page
+    for line in verdict.sentences:
+        assert squeezed(as_printed(line)) in page or "out-of-memory" in line, line
+    assert "450labelledtextsin3classes" in page  # what the audit counted
+    log = (path.parent / "paper.log").read_text(encoding="latin-1")
+    for fault in ("Overfull", "undefined", "multiply defined", "Missing character"):
+        assert fault not in log, fault
+    for picture in (path.parent / "figures").iterdir():
+        assert f"figures/{picture.name}" in path.read_text(encoding="utf-8")
+
+
+def test_the_paper_cites_what_was_used_and_lists_nothing_else(tmp_path: Path) -> None:
+    source = tmp_path / "used"
+    results = write_comparison(source, model="mistralai/Mistral-7B-v0.1", seeds=(0, 1))
+    text = paper(results, judge(results, source), [])
+    cited = {key for keys in re.findall(r"\\cite\{([^}]+)\}", text) for key in keys.split(",")}
+    listed = re.findall(r"\\bibitem\{([^}]+)\}", text)
+    assert cited == set(listed)
+    assert len(listed) == len(set(listed))
+    assert {"hu2022", "dettmers2023", "jiang2023", "holm1979", "mcnemar1947", "smyth2004"} <= cited
+    assert not cited & {"liu2024", "wang2020", "nadeau2003", "akiba2019", "yin2019"}
+    plain = {name: METHODS[name] for name in ("majority", "tfidf")}
+    few = write_comparison(tmp_path / "few", methods=plain, model="all-minilm-l6-v2")
+    text = paper(few, judge(few, tmp_path / "few"), [])
+    assert r"\bibitem{wang2020}" in text
+    assert r"\bibitem{reimers2019}" in text
+    assert "loshchilov2019" not in text
+    assert "hu2022" not in text
+
+
+@needs_tex
+def test_hostile_text_and_a_leak_in_the_paper(tmp_path: Path) -> None:
+    titles = {f"row-{place}": ("lora", text, 0.9 - place / 20) for place, text in enumerate(HOSTILE)}
+    results = write_comparison(
+        tmp_path,
+        labels=HOSTILE,
+        methods={**METHODS, **titles, "x" * 64: ("lora", "L" * 90, 0.5)},
+        failed={"qlora": HOSTILE[0], "row-5": HOSTILE[1]},
+        model=HOSTILE[2],
+        fingerprint=HOSTILE[1],
+        allow_leakage=True,
+        rows=160,
+    )
+    verdict = judge(results, tmp_path)
+    path = write_report("paper", results, verdict, tmp_path)
+    page = squeezed(compiled(path.parent, "paper", times=2))
+    assert "root:" not in page
+    assert "LEAKAGEALLOWED" in page[:400]
+    for text in (*HOSTILE, "x" * 64, "L" * 90):
+        assert squeezed(as_printed(text)) in page, text
+    assert "Overfull" not in (path.parent / "paper.log").read_text(encoding="latin-1")

@@ -5,8 +5,10 @@ import pytest
 
 from showdown.core.errors import UserError
 from showdown.verdict.cost import own_price
+from showdown.verdict.model import Interval
 from showdown.verdict.recommend import Limits
 from showdown.verdict.summary import judge
+from showdown.verdict.words import _points
 
 
 def seeds_of(built, answers, name, wrong, *, method="lora", seeds=3, rows=300, **record):
@@ -166,3 +168,7 @@ def test_missing_predictions_are_a_user_error(built, answers):
     (built.folder / built.runs[0].predictions_file).unlink()
     with pytest.raises(UserError, match="predictions cannot be read"):
         judge(built.results, built.folder)
+
+
+def test_no_difference_has_a_minus_before_nothing() -> None:
+    assert _points(Interval(value=-0.0002, low=-0.18, high=0.18)) == "+0.0 points (-18.0 to +18.0)"

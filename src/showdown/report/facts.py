@@ -10,7 +10,7 @@ Fact = tuple[str, str]
 
 
 def data_facts(results: Results) -> list[Fact]:
-    """Return the source, the fingerprint and the audit's counts; findings inside the split that was used come last."""
+    """Return the source, the fingerprint, the labels, and the audit's counts where it left no words (see `audited`)."""
     asked, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
     source = asked.get("files") or asked.get("source")
     found = [("source", _said(source))] if source else []
@@ -19,7 +19,16 @@ def data_facts(results: Results) -> list[Fact]:
         ("labels", str(len(results.data.get("labels", [])))),
     ]
     counts = [(key, value) for key, value in _leaves(audit) if isinstance(value, (int, float))]
-    return found + [(key.replace("_", " ").replace(".", ", "), _said(value)) for key, value in counts]
+    return (
+        found
+        if audited(results)
+        else found + [(key.replace("_", " ").replace(".", ", "), _said(value)) for key, value in counts]
+    )
+
+
+def audited(results: Results) -> list[str]:
+    """Return what the audit found, a line each; empty for results of before it was kept in words."""
+    return [str(line) for line in results.data.get("notices") or ()]
 
 
 def model_facts(results: Results) -> list[Fact]:
@@ -46,6 +55,14 @@ def environment_facts(results: Results) -> list[Fact]:
     versions = place.pop("versions")
     facts = [(key, _said(value)) for key, value in place.items() if value is not None]
     return [*facts, *((name, str(version)) for name, version in versions.items())]
+
+
+def place(results: Results) -> str | None:
+    """Return the machine of the first run that names it, in words."""
+    found = next((run.environment for run in results.runs if run.environment), None)
+    if found is None:
+        return None
+    return f"{found.gpu or found.cpu}, {found.cpu_threads} threads, {found.memory_gb} GB of memory, {found.platform}"
 
 
 def comparison_yaml(results: Results) -> str:

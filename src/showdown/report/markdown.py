@@ -5,6 +5,7 @@ from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
+from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
 from showdown.report.pool import label_scores
 from showdown.report.table import comparison_table
@@ -78,7 +79,7 @@ def _where(results: Results) -> list[str]:
     if found is None:
         return ["- No run completed."]
     lines = [
-        f"{found.gpu or found.cpu}, {found.cpu_threads} threads, {found.memory_gb} GB of memory, {found.platform}",
+        str(place(results)),
         ", ".join(f"{name} {version}" for name, version in found.versions.items()),
         f"commit {found.commit or 'unknown (not a checkout)'}",
         f"model {results.runs[0].spec.model.id} at {results.runs[0].spec.model.revision}",

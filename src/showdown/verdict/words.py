@@ -132,7 +132,12 @@ def _percent(interval: Interval) -> str:
 
 
 def _points(interval: Interval) -> str:
-    return f"{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+    return f"{_signed(interval.value)} points ({_signed(interval.low)} to {_signed(interval.high)})"
+
+
+def _signed(share: float) -> str:
+    """Return points with their sign; what rounds to nothing is +0.0, never -0.0."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _gap(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:

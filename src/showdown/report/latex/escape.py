@@ -25,6 +25,8 @@ _COMMANDS = {
     "*": r"{*}",
 }
 """The signs that mean something, or that a line's end before them would take for its own argument (`[`, `*`)."""
+_LONG_WORD = 24
+_LONG_BREAK = r"\allowbreak{}"
 _JOINED = re.compile(r"([-,])(?=\1)")
 """Twice in a row these two become a dash and a quotation mark."""
 _PRINTED = frozenset(
@@ -41,7 +43,13 @@ def latex(text: str) -> str:
     A character that pdfLaTeX has no glyph for stands as its code point, `[U+4E2D]`, so that none is lost.
     """
     one_line = " ".join(unicodedata.normalize("NFC", text).split())
-    return _JOINED.sub(r"\1{}", "".join(_printed(character) for character in one_line))
+    return _JOINED.sub(r"\1{}", " ".join(_word(word) for word in one_line.split(" ")))
+
+
+def _word(word: str) -> str:
+    """Return a word that may be broken anywhere where no line would hold it."""
+    breaks = _LONG_BREAK if len(word) > _LONG_WORD else ""
+    return breaks.join(_printed(character) for character in word)
 
 
 def _printed(character: str) -> str:

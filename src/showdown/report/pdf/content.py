@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from showdown.core.record import Results
-from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts
+from showdown.report.facts import audited, comparison_yaml, data_facts, environment_facts, model_facts
 from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
 from showdown.report.table import MARKS, Table, comparison_table
@@ -41,6 +41,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "settings": table.settings,
         "differing": table.differing,
         "data": data_facts(results),
+        "audited": audited(results),
         "environment": [*model_facts(results), *environment_facts(results)],
         "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
     }

@@ -2,24 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typst
-import vl_convert
 
 from showdown.core.files import write_bytes
 from showdown.core.record import Results
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
-from showdown.report.figures.save import svg
 from showdown.report.pdf.content import content
+from showdown.report.pdf.figure import figure_pdf
 from showdown.verdict.model import Verdict
-
-_WIDE = {"pareto": 3, "training-loss": 3, "validation-score": 3, "confusion": 3}
-"""Panels side by side where they may be small; elsewhere two."""
 
 
 def write_pdf(results: Results, verdict: Verdict, folder: Path) -> Path:
@@ -40,9 +35,3 @@ def pdf(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> bytes:
         template = resources.files(__package__).joinpath("report.typ").read_text(encoding="utf-8")
         (folder / "report.typ").write_text(template, encoding="utf-8")
         return bytes(typst.compile(str(folder / "report.typ"), root=str(folder)))
-
-
-def figure_pdf(figure: Figure) -> bytes:
-    """Draw a figure for a page: the picture of its SVG, with the font in it."""
-    columns = min(_WIDE.get(figure.name, 2), len(figure.panels))
-    return bytes(vl_convert.svg_to_pdf(svg(replace(figure, columns=columns).chart)))

@@ -1,0 +1,163 @@
+"""The draft of a paper, every number of which comes from the records."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from showdown.core.files import write_bytes, write_text
+from showdown.core.record import Results
+from showdown.report.facts import audited, comparison_yaml, environment_facts, model_facts, place, protocol_facts
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.gallery import figures_of
+from showdown.report.latex.escape import latex
+from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
+from showdown.report.latex.table import latex_table
+from showdown.report.pdf.figure import figure_pdf
+from showdown.report.table import comparison_table
+from showdown.verdict.model import PairVerdict, Verdict
+from showdown.verdict.paired import ALPHA
+from showdown.verdict.spread import STEADY_METHODS
+
+_FIGURES = (
+    "trade-off",
+    "scores",
+    "pareto",
+    "learning",
+    "training-loss",
+    "validation-score",
+    "memory-over-time",
+    "memory-split",
+    "label-f1",
+)
+"""What a paper shows, where the comparison has it."""
+
+_LONG_NAME = 20
+"""Characters beyond which a row's name is set on several lines."""
+
+
+class Tex(str):
+    """LaTeX that is put into the paper as it is; every other text is escaped."""
+
+
+def write_paper(results: Results, verdict: Verdict, folder: Path) -> Path:
+    """Write `paper/paper.tex` and its figures into the comparison's folder and return the path of the paper."""
+    target = folder / "paper"
+    shown = {figure.name: figure for figure in figures_of(results, verdict, folder)}
+    figures = [shown[name] for name in _FIGURES if name in shown]
+    for figure in figures:
+        write_bytes(target / "figures" / f"{figure.name}.pdf", figure_pdf(figure))
+    write_text(target / "paper.tex", paper(results, verdict, figures))
+    return target / "paper.tex"
+
+
+def paper(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> str:
+    """Return the paper in LaTeX; its figures are looked for as `figures/NAME.pdf`."""
+    template = resources.files(__package__).joinpath("paper.tex.j2").read_text(encoding="utf-8")
+    return _environment().from_string(template).render(_content(results, verdict, figures))
+
+
+def _environment() -> Environment:
+    made = Environment(  # escaping is done by `finalize`, for LaTeX and not for HTML
+        autoescape=False,  # noqa: S701
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Tex) else latex(str(value)),
+    )
+    made.filters |= {
+        "listed": _listed,
+        "sentences": lambda lines: Tex(" ".join(latex(line) for line in lines)),
+        "keys": lambda keys: Tex(keys if isinstance(keys, str) else ",".join(keys)),
+    }
+    return made
+
+
+def _listed(words: Sequence[str]) -> Tex:
+    shown = [latex(word) for word in words]
+    return Tex(shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}")
+
+
+def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
+    table = comparison_table(results, verdict)
+    audit = results.data.get("audit") or {}
+    rows = {run.name: run for run in results.runs}
+    leaky = any(run.allow_leakage for run in results.runs)
+    methods = [{"name": name, "title": run.title, "key": METHODS.get(run.method)} for name, run in rows.items()]
+    content = {
+        "name": results.name,
+        "title": f"{results.name}: {len(rows)} methods of text classification compared",
+        "version": metadata.version("finetuning-showdown"),
+        "leaky": leaky,
+        "above": table.above,
+        "methods": list(dict.fromkeys(run.title for run in rows.values())),
+        "method_list": methods,
+        "rows": audit.get("rows_used", 0),
+        "labels": len(results.data.get("labels") or ()),
+        "source": (results.comparison.get("data") or {}).get("source") or "given files",
+        "fingerprint": str(results.data.get("fingerprint"))[:12],
+        "audited": audited(results),
+        "models": list(dict.fromkeys(run.spec.model.id for run in results.runs)),
+        "model_keys": cited_models(results),
+        "settings": table.settings,
+        "trained": any(run.method not in STEADY_METHODS for run in rows.values()),
+        "tuned": any(run.tuning_seconds is not None for run in results.runs),
+        "statistics": cited_statistics(results, verdict),
+        "alpha": f"{ALPHA:.2g}",
+        "verdict": verdict.sentences,
+        "recommendation": verdict.recommendation.said,
+        "reasons": verdict.recommendation.reasons,
+        "threats": [*table.above[leaky:], *verdict.assumptions, *table.differing],
+        "events": table.events,
+        "commit": next((run.environment.commit for run in results.runs if run.environment), None),
+        "machine": place(results) or "a machine that no record names",
+        "table": Tex(latex_table(table, caption=results.name)),
+        "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
+        "pairs": [_pair(pair) for pair in verdict.pairs],
+        "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.15\linewidth}" * 2),
+        "fact_tables": [
+            (protocol_facts(results), "What is equal for every method.", Tex("protocol")),
+            ([*model_facts(results), *environment_facts(results)], "The model, and where it ran.", Tex("place")),
+        ],
+        "yaml": list(_indented(comparison_yaml(results))),
+    }
+    return {**content, "references": list(_cited(content))}
+
+
+def _pair(pair: PairVerdict) -> Mapping[str, Any]:
+    low, high = 100 * pair.accuracy.low, 100 * pair.accuracy.high
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "difference": Tex(f"${100 * pair.accuracy.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
+        "p": _p_value(pair.p_value),
+        "holm": _p_value(pair.p_holm),
+        "different": pair.different,
+    }
+
+
+def _p_value(value: float) -> Tex:
+    return Tex("$<0.001$" if value < 0.001 else f"{value:.3f}")
+
+
+def _indented(text: str) -> Iterator[tuple[Tex, str]]:
+    for line in text.splitlines():
+        stripped = line.lstrip(" ")
+        yield Tex(str((len(line) - len(stripped)) / 2)), stripped
+
+
+def _cited(content: Mapping[str, Any]) -> Iterator[tuple[str, Tex]]:
+    """Yield the references that the paper cites, in the order of their keys."""
+    keys = {"broder1997", *content["model_keys"], *content["statistics"].values()}
+    keys |= {row["key"] for row in content["method_list"] if row["key"]}
+    keys |= {"loshchilov2019"} if content["trained"] else set()
+    keys |= {"akiba2019", "bergstra2011"} if content["tuned"] else set()
+    yield from ((key, Tex(text)) for key, text in references().items() if key in keys)

@@ -1,0 +1,60 @@
+"""What a paper on a comparison cites: only what the comparison used."""
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+from showdown.core.record import Results
+from showdown.verdict.model import Verdict
+from showdown.verdict.spread import STEADY_METHODS
+
+METHODS: Mapping[str, str] = {
+    "lora": "hu2022",
+    "qlora": "dettmers2023",
+    "dora": "liu2024",
+    "tfidf": "joachims1998",
+    "zero-shot": "yin2019",
+}
+"""By method, its paper."""
+_MODELS: Mapping[str, tuple[str, ...]] = {
+    "minilm": ("wang2020", "reimers2019"),
+    "sentence-transformers": ("reimers2019",),
+    "mistral": ("jiang2023",),
+    "distilbert": ("sanh2019",),
+    "roberta": ("liu2019",),
+    "modernbert": ("warner2024",),
+    "bert-": ("devlin2019",),
+}
+"""By a part of a model's name."""
+
+
+def references() -> dict[str, str]:
+    """Return all references that a paper may need, by key, in LaTeX."""
+    blocks = resources.files(__package__).joinpath("references.txt").read_text(encoding="utf-8").split("\n\n")
+    return {key: " ".join(text.split()) for key, _, text in (block.partition("\n") for block in blocks)}
+
+
+def cited_models(results: Results) -> list[str]:
+    """Return the keys of the papers of the pretrained model."""
+    names = {run.spec.model.id.casefold() for run in results.runs}
+    found = (keys for part, keys in _MODELS.items() if any(part in name for name in names))
+    return list(dict.fromkeys(key for keys in found for key in keys))
+
+
+def cited_statistics(results: Results, verdict: Verdict) -> dict[str, str]:
+    """Return the statistics that were used: what for, and the key."""
+    return dict(_statistics(results, verdict))
+
+
+def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield from (("wilson", "wilson1927"), ("effective", "korn1998"), ("clusters", "davison1997"))
+    repeated = any(pair.mcnemar_p is None for pair in verdict.pairs)
+    if any(run.spec.protocol.split.kind == "kfold" for run in results.runs):
+        yield "folds", "forman2010"
+    if repeated:
+        yield "repeats", "nadeau2003"
+    if verdict.pairs:
+        yield "holm", "holm1979"
+    if any(pair.mcnemar_p is not None for pair in verdict.pairs):
+        yield from (("mcnemar", "mcnemar1947"), ("paired", "bonett2012"), ("degrees", "satterthwaite1946"))
+        if any(row.method not in STEADY_METHODS and row.accuracy for row in verdict.rows):
+            yield from (("reruns", "smyth2004"), ("spread", "dodge2020"))

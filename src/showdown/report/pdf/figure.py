@@ -1,0 +1,17 @@
+"""Figures for pages."""
+
+from dataclasses import replace
+
+import vl_convert
+
+from showdown.report.figures.figure import Figure
+from showdown.report.figures.save import svg
+
+_WIDE = {"pareto": 3, "training-loss": 3, "validation-score": 3, "confusion": 3}
+"""Panels side by side where they may be small; elsewhere two."""
+
+
+def figure_pdf(figure: Figure) -> bytes:
+    """Draw a figure for a page: the picture of its SVG, with the font in it."""
+    columns = min(_WIDE.get(figure.name, 2), len(figure.panels))
+    return bytes(vl_convert.svg_to_pdf(svg(replace(figure, columns=columns).chart)))
