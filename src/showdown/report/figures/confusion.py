@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from showdown.report.figures.design import LIGHT, extent, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, extent, labelled, plain, ramp, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import confusions
@@ -53,7 +53,7 @@ def _worst(matrix: Any, labels: list[str]) -> str:
 
 
 def _panel(name: str, matrix: Any, labels: list[str], kept: list[int]) -> Any:
-    short = {place: plain(labels[place]) for place in kept}
+    short = dict(zip(kept, labelled([labels[place] for place in kept]), strict=True))
     records: list[dict[str, Any]] = []
     for true in kept:
         there = max(1, int(matrix[true].sum()))

@@ -153,6 +153,18 @@ def plain(text: str) -> str:
     return " ".join(text.split()).translate(_CONTROL)
 
 
+def labelled(labels: Sequence[str]) -> list[str]:
+    """Return labels as a figure shows them, each different from the others."""
+    found: dict[str, None] = {}
+    for label in labels:
+        shown, turn = plain(label), 1
+        while shown in found:
+            turn += 1
+            shown = f"{plain(label)} ({turn})"
+        found[shown] = None
+    return list(found)
+
+
 def text_px(text: str) -> float:
     """Estimate the width of small text."""
     return _CHARACTER_PX * len(text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, extent, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, extent, labelled, plain, ramp, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import label_scores
@@ -23,7 +23,8 @@ def label_f1(material: Material) -> Figure | None:
     ordered = sorted(table, key=lambda one: -fmean(one.f1.values()))
     shown = ordered[-MOST_LABELS:]
     names = list(material.done)
-    labels = {one.label: f"{plain(one.label)} ({one.rows})" for one in shown}
+    called = labelled([one.label for one in shown])
+    labels = {one.label: f"{name} ({one.rows})" for one, name in zip(shown, called, strict=True)}
     records: list[dict[str, Any]] = []
     for one in shown:
         for name in names:

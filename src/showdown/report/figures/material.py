@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.record import Results, RunRecord
+from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import Style, styles
 from showdown.verdict.model import RowVerdict, Verdict
-
-_SYSTEM = "system.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,30 +50,19 @@ class Material:
             return None
         return read if isinstance(read, dict) else None
 
-    def samples(self, run: RunRecord) -> list[dict[str, Any]]:
-        """Return the samples of the system while a run went on, in order; a last line cut short is passed over."""
-        try:
-            lines = (self.folder / "runs" / run.run_id / _SYSTEM).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
-            return []
-        found = []
-        for line in lines:
-            try:
-                sample = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(sample, dict) and isinstance(sample.get("seconds"), (int, float)):
-                found.append(sample)
-        return sorted(found, key=lambda sample: float(sample["seconds"]))
+    def samples(self, run: RunRecord) -> list[Sample]:
+        """Return the samples of the system while a run went on, in order; empty where there are none."""
+        return read_samples(self.folder / run.system_file) if run.system_file else []
 
-    def sampled(self) -> dict[str, tuple[RunRecord, list[dict[str, Any]]]]:
-        """Return the first run of each row that has samples, and the samples."""
+    @cached_property
+    def sampled(self) -> dict[str, list[Sample]]:
+        """Return the samples of the first run of each row that has any."""
         found = {}
         for name, runs in self.done.items():
             for run in runs:
                 samples = self.samples(run)
                 if len(samples) > 1:
-                    found[name] = (run, samples)
+                    found[name] = samples
                     break
         return found
 

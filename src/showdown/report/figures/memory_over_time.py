@@ -6,6 +6,7 @@ from typing import Any
 
 import altair as alt
 
+from showdown.core.samples import Sample
 from showdown.report.figures.design import LIGHT, PLOT_HEIGHT_PX, rows_of, text_px
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material, thinned
@@ -14,15 +15,13 @@ from showdown.report.figures.scales import Axis, linear_axis
 _MOST_POINTS = 200
 _WIDTH_PX = 286
 _HEIGHT_PX = PLOT_HEIGHT_PX - 30
-_GPU, _PROCESS = "gpu_memory_gb", "ram_gb"
 
 
 def memory_over_time(material: Material) -> Figure | None:
     """Draw the memory of one run of each row; None where none was sampled."""
-    sampled = {name: samples for name, (_, samples) in material.sampled().items()}
-    on_gpu = any(isinstance(sample.get(_GPU), (int, float)) for samples in sampled.values() for sample in samples)
-    key = _GPU if on_gpu else _PROCESS
-    lines = {name: line for name, samples in sampled.items() if (line := _line(samples, key))}
+    sampled = material.sampled
+    on_gpu = any(sample.gpu_memory_gb is not None for samples in sampled.values() for sample in samples)
+    lines = {name: line for name, samples in sampled.items() if (line := _line(samples, on_gpu=on_gpu))}
     if not lines:
         return None
     y = linear_axis([value for line in lines.values() for _, value in line])
@@ -32,7 +31,7 @@ def memory_over_time(material: Material) -> Figure | None:
         name="memory-over-time",
         title="Memory over time",
         alt=f"{title}, over the time of a run, with its phases. {said}.",
-        caption="The first run of each row, sampled while it went on; between two samples a peak may be missed. "
+        caption="The first run of each row, sampled while it went on; a peak between two samples may be missed. "
         "Bands are phases.",
         panels=tuple(
             _panel(material, name, line, phases_of(sampled[name]), (y, title)) for name, line in lines.items()
@@ -42,17 +41,18 @@ def memory_over_time(material: Material) -> Figure | None:
     )
 
 
-def _line(samples: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
-    known = [(float(one["seconds"]), float(one[key])) for one in samples if isinstance(one.get(key), (int, float))]
+def _line(samples: Sequence[Sample], *, on_gpu: bool) -> list[tuple[float, float]]:
+    read = [(sample.seconds, sample.gpu_memory_gb if on_gpu else sample.ram_gb) for sample in samples]
+    known = [(seconds, value) for seconds, value in read if value is not None]
     return thinned(known, _MOST_POINTS) if len(known) > 1 else []
 
 
-def phases_of(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def phases_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     """Return the phases that samples met, each from its first sample to the next phase's first."""
     spans = []
-    for phase, found in groupby(samples, key=lambda sample: str(sample.get("phase") or "")):
-        spans.append((phase, float(next(found)["seconds"])))
-    ends = [start for _, start in spans[1:]] + [float(samples[-1]["seconds"])]
+    for phase, found in groupby(samples, key=lambda sample: sample.phase or ""):
+        spans.append((phase, next(found).seconds))
+    ends = [start for _, start in spans[1:]] + [samples[-1].seconds]
     return [
         {"phase": phase, "start": start, "end": end} for (phase, start), end in zip(spans, ends, strict=True) if phase
     ]
@@ -73,7 +73,7 @@ def _panel(
     if bands:
         layers.append(
             alt.Chart(rows_of(bands))
-            .mark_rect(stroke=LIGHT["page"], strokeWidth=0.5)
+            .mark_rect(stroke=LIGHT["page"], strokeWidth=0.5, opacity=0.65)
             .encode(
                 x=alt.X("start:Q", scale=x.scale, axis=across),
                 x2="end:Q",

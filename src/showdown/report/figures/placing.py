@@ -16,6 +16,7 @@ Box = tuple[float, float, float, float]
 _HEIGHT_PX = 12.0
 _POINT_PX = 5.0
 _GAP_PX = 8.0
+_FAR_PX = 16.0
 _LIFTS_PX = (0.0, -9.0, 9.0, -13.0, 13.0, -18.0, 18.0, -24.0, 24.0, -32.0, 32.0, -42.0, 42.0)
 
 
@@ -38,6 +39,10 @@ class Label:
     x: float
     y: float
     align: Literal["left", "right", "center"]
+
+    def is_far_from(self, spot: Spot) -> bool:
+        """Whether a line should lead from the point to its name."""
+        return abs(self.y - spot.y) > _FAR_PX
 
     @property
     def box(self) -> Box:

@@ -115,6 +115,11 @@ def panel(
                 y=upwards(y, "low_percent"), y2="high_percent:Q", color=colour
             )
         )
+    layers.append(
+        base.transform_filter("datum.far")
+        .mark_rule(color=LIGHT["axis"])
+        .encode(x=across(x, amount, "label_x"), y=upwards(y, "label_y"), x2=f"{amount.key}:Q", y2="accuracy_percent:Q")
+    )
     shape = alt.Shape("row:N", scale=shape_scale(looks), legend=None)
     layers.append(base.mark_point(filled=True, size=75, opacity=1).encode(color=colour, shape=shape))
     for align in ("left", "right", "center"):
@@ -178,6 +183,7 @@ def _records(
             "label_x": x.at(label.x / PLOT_PX),
             "label_y": y.at(1 - label.y / HEIGHT_PX),
             "align": label.align,
+            "far": label.is_far_from(spot),
         }
-        for point, label in zip(points, place(spots, PLOT_PX, HEIGHT_PX, _lines(steps, x, y)), strict=True)
+        for point, spot, label in zip(points, spots, place(spots, PLOT_PX, HEIGHT_PX, _lines(steps, x, y)), strict=True)
     ]

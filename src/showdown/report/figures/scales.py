@@ -11,6 +11,8 @@ _FEW_TICKS = 5
 _WIDE = 30.0
 """Where the largest value is this many times the smallest positive one, a linear axis would crush the small ones."""
 _HEADROOM = 1.04
+_ALIKE = 0.5
+"""Where the least is more than this part of the largest, an axis from 0 would be half empty."""
 _HEADROOM_OF_SCORES = 0.06
 
 
@@ -63,11 +65,16 @@ def nice_step(span: float, ticks: int = _FEW_TICKS) -> float:
 
 
 def amount_axis(values: Sequence[float], ticks: int = _FEW_TICKS) -> Axis:
-    """Return an axis from 0 for amounts, such as seconds or GB; logarithmic where they differ in size very much."""
-    high = max(values, default=0.0)
+    """Return an axis for amounts, such as seconds or GB: from 0, but for amounts that are much alike, which start later.
+
+    It is logarithmic where they differ in size very much.
+    """
+    low, high = min(values, default=0.0), max(values, default=0.0)
     positive = [value for value in values if value > 0]
     if positive and high / min(positive) > _WIDE:
         return _log_axis(positive, high)
+    if low > _ALIKE * high:
+        return score_axis([low], [high], math.inf, headroom=True)
     return linear_axis(values, ticks)
 
 
@@ -88,7 +95,7 @@ def _log_axis(positive: Sequence[float], high: float) -> Axis:
 
 def score_axis(lows: Sequence[float], highs: Sequence[float], limit: float, *, headroom: bool = False) -> Axis:
     """Return an axis for scores from 0 to a limit, no longer than the intervals ask, or a little longer."""
-    step = nice_step(max(highs) - min(lows) or 0.1 * limit)
+    step = nice_step(max(highs) - min(lows) or 0.1 * max(highs) or 0.1)
     low = max(0.0, math.floor(min(lows) / step + 1e-9) * step)
     high = min(limit, math.ceil(max(highs) / step - 1e-9) * step)
     if high <= low:

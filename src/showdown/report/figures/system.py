@@ -1,13 +1,16 @@
 """What the machine did while a run of each row went on: utilisation, power, temperature, processor, memory."""
 
+from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import altair as alt
 
+from showdown.core.samples import Sample
 from showdown.report.figures.design import PLOT_HEIGHT_PX, Style, colour_scale, dash_scale, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material, thinned
-from showdown.report.figures.scales import linear_axis
+from showdown.report.figures.scales import linear_axis, score_axis
 
 METRICS = {
     "gpu_utilisation_percent": "GPU utilisation, %",
@@ -16,20 +19,21 @@ METRICS = {
     "cpu_percent": "Processor, % of one thread",
     "ram_gb": "Process memory, GB",
 }
-"""By key of a sample: the axis title."""
+"""By field of a sample: the axis title."""
+_WARM = "gpu_temperature_c"
+"""Its 0 means nothing."""
 _MOST_POINTS = 120
 _WIDTH_PX = 286
 
 
 def system(material: Material) -> Figure | None:
     """Draw a panel for each thing that was sampled; None where nothing was."""
-    sampled = {name: samples for name, (_, samples) in material.sampled().items()}
     panels, said = [], []
     met: dict[str, Style] = {}
     for key, title in METRICS.items():
         records: list[dict[str, Any]] = [
             {"row": name, "seconds": seconds, key: value}
-            for name, samples in sampled.items()
+            for name, samples in material.sampled.items()
             for seconds, value in thinned(_known(samples, key), _MOST_POINTS)
         ]
         if records:
@@ -50,13 +54,15 @@ def system(material: Material) -> Figure | None:
     )
 
 
-def _known(samples: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
-    return [(float(one["seconds"]), float(one[key])) for one in samples if isinstance(one.get(key), (int, float))]
+def _known(samples: Sequence[Sample], key: str) -> list[tuple[float, float]]:
+    read = [(sample.seconds, getattr(sample, key)) for sample in samples]
+    return [(seconds, value) for seconds, value in read if value is not None]
 
 
 def _panel(looks: dict[str, Style], key: str, title: str, records: list[dict[str, Any]]) -> Any:
     x = linear_axis([max(one["seconds"] for one in records)])
-    y = linear_axis([max(one[key] for one in records)])
+    values = [one[key] for one in records]
+    y = score_axis([min(values)], [max(values)], inf, headroom=True) if key == _WARM else linear_axis(values)
     chart: Any = alt.Chart(rows_of(records))
     return (
         chart.mark_line(strokeWidth=1.5, opacity=0.9)
