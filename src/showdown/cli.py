@@ -57,6 +57,7 @@ def run(
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
     import json
+    from contextlib import closing
 
     from rich.console import Console
 
@@ -69,7 +70,8 @@ def run(
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *tracked, *(overrides or [])])
     folder = output or api.default_output(comparison)
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
-    results = api.run(comparison, output=folder, display=display_for(console))
+    with closing(display_for(console)) as display:
+        results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
     report = write_report("markdown", results, verdict, folder)

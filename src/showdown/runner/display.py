@@ -1,4 +1,4 @@
-"""Showing how a comparison goes: a live bar at a terminal, plain lines elsewhere."""
+"""Showing how a comparison goes: a live table of all runs at a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from showdown.core.record import RunRecord
 
@@ -19,14 +18,14 @@ class Display(Protocol):
     def data(self, notices: Sequence[str]) -> None:
         """What is to be known of the data."""
 
-    def plan(self, runs: Sequence[tuple[str, int]], finished: int) -> None:
-        """All runs (row and seed), and how many of them are finished already."""
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
+        """All runs (row and seed), and the records of those that are finished already."""
 
     def start(self, number: int, name: str, seed: int) -> None:
         """A run starts."""
 
     def event(self, event: dict[str, Any]) -> None:
-        """Something happened in the run."""
+        """Something happened in the run; samples of the system come from another thread."""
 
     def say(self, message: str) -> None:
         """A line for the user."""
@@ -41,7 +40,7 @@ class Silent:
     def data(self, notices: Sequence[str]) -> None:
         """Nothing."""
 
-    def plan(self, runs: Sequence[tuple[str, int]], finished: int) -> None:
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
         """Nothing."""
 
     def start(self, number: int, name: str, seed: int) -> None:
@@ -58,7 +57,7 @@ class Silent:
 
 
 class PlainLines:
-    """Plain lines; also the common part of the live display."""
+    """Plain lines; also the common part of the live table."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -71,9 +70,10 @@ class PlainLines:
         for notice in notices:
             self.say(notice)
 
-    def plan(self, runs: Sequence[tuple[str, int]], finished: int) -> None:
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
         """Print how much there is to do."""
         self._total = len(runs)
+        finished = sum(record is not None for record in records)
         if finished == len(runs):
             self.say(f"all {len(runs)} runs are finished")
         elif finished:
@@ -108,47 +108,8 @@ class PlainLines:
         if record:
             self.say(f"{self._run}: {outcome_line(record)}")
 
-
-class LiveBar(PlainLines):
-    """A bar of the run that is going, under the lines of those that are done."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[detail]}"),
-            console=console,
-            transient=True,
-        )
-        self._task: TaskID | None = None
-
-    def start(self, number: int, name: str, seed: int) -> None:
-        """Put up the bar."""
-        self._run = f"[{number}/{self._total}] {name}, seed {seed}"
-        self._task = self._progress.add_task(escape(self._run), total=None, detail="starting")
-        self._progress.start()
-
-    def event(self, event: dict[str, Any]) -> None:
-        """Move the bar."""
-        if self._task is None:
-            return
-        if event["kind"] == "say":
-            self.say(f"{self._run}: {event['message']}")
-        elif event["kind"] == "phase":
-            self._progress.update(self._task, detail=event["phase"])
-        elif event["kind"] == "step":
-            self._progress.update(
-                self._task, completed=event["step"], total=event["steps"], detail=escape(step_line(event))
-            )
-
-    def finish(self, record: RunRecord | None) -> None:
-        """Take the bar down and print the outcome."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._progress.stop()
-            self._task = None
-        super().finish(record)
+    def close(self) -> None:
+        """Nothing is left on the screen."""
 
 
 def step_line(event: dict[str, Any]) -> str:
@@ -170,6 +131,10 @@ def outcome_line(record: RunRecord) -> str:
     )
 
 
-def display_for(console: Console) -> Display:
-    """Return the live bar at a terminal, plain lines elsewhere."""
-    return LiveBar(console) if console.is_terminal else PlainLines(console)
+def display_for(console: Console) -> PlainLines:
+    """Return the live table at a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        return PlainLines(console)
+    from showdown.runner.live import LiveTable
+
+    return LiveTable(console)

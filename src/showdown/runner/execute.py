@@ -19,6 +19,7 @@ from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
 from showdown.runner.process import Listener, Workers
+from showdown.runner.progress import ProgressLog
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 from showdown.runner.stages import ScoreStage, StageError, TrainStage, TuneStage
 from showdown.runner.store import Store, read_record
@@ -77,10 +78,9 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
 
 def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     records = {spec.run_id: _finished(scene, spec) for spec in specs}
-    scene.display.plan(
-        [(_said(scene, spec), spec.seed) for spec in specs], sum(value is not None for value in records.values())
-    )
+    scene.display.plan([(_said(scene, spec), spec.seed) for spec in specs], [records[spec.run_id] for spec in specs])
     try:
+        _write_results(scene, specs, records)
         for number, spec in enumerate(specs, start=1):
             if records[spec.run_id] is None:
                 scene.display.start(number, _said(scene, spec), spec.seed)
@@ -136,7 +136,8 @@ def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
     folder = scene.store.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
-    with Sampler(folder, scene.comparison.sampling_seconds, scene.display.event) as sampler:
+    progress = ProgressLog(folder, scene.display.event)
+    with Sampler(folder, scene.comparison.sampling_seconds, progress.hear) as sampler:
         error = _run_stages(scene, spec, folder, sampler.hear)
     record = _record(scene, spec, error)
     write_json(folder / "result.json", record.model_dump(mode="json"))

@@ -35,9 +35,9 @@ class Tracked:
         """Pass it on."""
         self._shown.data(notices)
 
-    def plan(self, runs: Sequence[tuple[str, int]], finished: int) -> None:
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
         """Pass it on."""
-        self._shown.plan(runs, finished)
+        self._shown.plan(runs, records)
 
     def start(self, number: int, name: str, seed: int) -> None:
         """Pass it on."""

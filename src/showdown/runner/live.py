@@ -1,0 +1,180 @@
+"""The live table of a comparison's runs at a terminal."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from showdown.core.progress import Moment
+from showdown.core.record import RunRecord
+from showdown.runner.display import PlainLines, outcome_line
+from showdown.runner.progress import moment_after
+
+_REFRESH_PER_SECOND = 2
+"""Drawing costs processor time that the run could use."""
+_OTHER_LINES = 7
+"""Of the screen: heading, rules, the lines that say what is left out, and the line beneath."""
+_FEWEST_ROWS = 3
+_STAGES = {"tune": "tuning", "train": "training", "score": "scoring"}
+
+
+@dataclass(kw_only=True)
+class Row:
+    """One run of the table."""
+
+    name: str
+    seed: int
+    record: RunRecord | None = None
+    moment: Moment | None = None
+    memory_gb: float | None = None
+    """On the GPU where there is one, otherwise of the process."""
+    running: bool = False
+
+
+class LiveTable(PlainLines):
+    """All runs: waiting, running with stage, step, loss, rate, memory and time left, or done with their scores.
+
+    It goes away when the comparison ends: the comparison's own table takes its place.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._rows: list[Row] = []
+        self._current: Row | None = None
+        self._began = time.monotonic()
+        self._live: Live | None = None
+
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
+        """Take the runs in."""
+        super().plan(runs, records)
+        self._rows = [
+            Row(name=name, seed=seed, record=record) for (name, seed), record in zip(runs, records, strict=True)
+        ]
+
+    def start(self, number: int, name: str, seed: int) -> None:
+        """Put the table up, and mark the run."""
+        self._current = self._rows[number - 1]
+        self._current.running = True
+        if self._live is None:
+            self._live = Live(
+                get_renderable=self.drawn,
+                console=self.console,
+                refresh_per_second=_REFRESH_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Take in what happened."""
+        row = self._current
+        if row is None:
+            return
+        if event["kind"] == "say":
+            self.say(f"{row.name}, seed {row.seed}: {event['message']}")
+        elif event["kind"] == "sample":
+            gpu, ram = event["gpu_memory_gb"], event["ram_gb"]
+            row.memory_gb = gpu if gpu is not None else ram if ram is not None else row.memory_gb
+        else:
+            row.moment = moment_after(row.moment, event)
+
+    def finish(self, record: RunRecord | None) -> None:
+        """Show the outcome, of a run that did not complete in full; take the table down after the last one."""
+        row = self._current
+        if row is not None:
+            row.record, row.running = record, False
+            self._current = None
+            if record and record.status != "completed":
+                self.say(f"{row.name}, seed {row.seed}: {outcome_line(record)}")
+        if all(row.record is not None for row in self._rows):
+            self.close()
+
+    def close(self) -> None:
+        """Take the table down."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def drawn(self) -> Group:
+        """Return the table as it stands, no higher than the screen."""
+        table = Table(expand=False, pad_edge=False)
+        for heading, right in _COLUMNS:
+            table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+        first, last = self._window()
+        for row in self._rows[first:last]:
+            table.add_row(*_cells(row))
+        done = sum(row.record is not None for row in self._rows)
+        above = [Text(f"{first} more above", style="dim")] if first else []
+        below = [Text(f"{len(self._rows) - last} more below", style="dim")] if last < len(self._rows) else []
+        elapsed = time.monotonic() - self._began
+        return Group(*above, table, *below, Text(f"{done} of {len(self._rows)} runs done, {clock(elapsed)} elapsed"))
+
+    def _window(self) -> tuple[int, int]:
+        """Return which rows fit on the screen: those around the run that is going."""
+        room = max(_FEWEST_ROWS, self.console.height - _OTHER_LINES)
+        at = next((index for index, row in enumerate(self._rows) if row.running), 0)
+        first = max(0, min(at - room // 2, len(self._rows) - room))
+        return first, min(len(self._rows), first + room)
+
+
+_COLUMNS = (
+    ("Run", False),
+    ("Seed", True),
+    ("State", False),
+    ("Step", True),
+    ("Loss", True),
+    ("Steps/s", True),
+    ("Memory GB", True),
+    ("Left", True),
+    ("Accuracy %", True),
+    ("Macro F1", True),
+)
+
+
+def _cells(row: Row) -> list[Text]:
+    style = "" if row.running or row.record else "dim"
+    if row.record is not None:
+        found = _outcome(row.record)
+    elif row.running:
+        found = _going(row.moment, row.memory_gb)
+    else:
+        found = ["waiting", *[""] * 7]
+    return [Text(cell, style=style) for cell in (row.name, str(row.seed), *found)]
+
+
+def _outcome(record: RunRecord) -> list[str]:
+    memory = record.peak_memory_device_gb
+    shown = f"{memory.run:.2f}" if memory else ""
+    if record.status != "completed":
+        return [record.status, "", "", "", shown, "", "", ""]
+    return ["done", "", "", "", shown, "", f"{100 * (record.accuracy or 0):.1f}", f"{record.f1_macro:.3f}"]
+
+
+def _going(moment: Moment | None, memory_gb: float | None) -> list[str]:
+    memory = "" if memory_gb is None else f"{memory_gb:.2f}"
+    if moment is None:
+        return ["starting", "", "", "", memory, "", "", ""]
+    if moment.step is None:
+        return [moment.phase or _STAGES[moment.stage], "", "", "", memory, "", "", ""]
+    rate, left = moment.steps_per_second, moment.left_seconds
+    return [
+        f"{_STAGES[moment.stage]}, epoch {moment.epoch}",
+        f"{moment.step}/{moment.steps}",
+        f"{moment.loss:.3f}",
+        "" if rate is None else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}",
+        memory,
+        "" if left is None else clock(left),
+        "",
+        "",
+    ]
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds, with hours where there are any."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
