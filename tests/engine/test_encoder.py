@@ -81,6 +81,26 @@ def test_dropout_follows_its_seed_and_is_off_in_evaluation() -> None:
         assert torch.equal(path.logits(rows(*LENGTHS)), path.logits(rows(*LENGTHS)))
 
 
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_recomputing_with_dropout_gives_the_same_gradients(kind: str) -> None:
+    gradients = []
+    for recompute in (False, True):
+        torch.manual_seed(3)
+        module = encoder(kind=kind).train()
+        path = (
+            choose_forward(module, pad_token_id=0, device="cpu", recompute=True)
+            if recompute
+            else PaddedForward(module, pad_token_id=0, device="cpu")
+        )
+        torch.manual_seed(4)
+        path.logits(rows(*LENGTHS)).square().sum().backward()
+        gradients.append({name: value.grad for name, value in module.named_parameters() if value.grad is not None})
+    kept, again = gradients
+    assert kept.keys() == again.keys()
+    for name, gradient in kept.items():
+        torch.testing.assert_close(again[name], gradient, msg=name)
+
+
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("count", [1, 5, 200_003])
 def test_masks_drop_the_right_share_and_keep_the_mean(probability: float, count: int) -> None:

@@ -100,5 +100,7 @@ def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompu
     if not recompute and encoder_obstacle(module, device) is None:
         return PackedEncoder(module)
     if recompute:
-        unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False})
+        # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.
+        ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}
+        unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
     return PaddedForward(module, pad_token_id=pad_token_id, device=device)
