@@ -38,10 +38,11 @@ class Figure:
     @property
     def records(self) -> list[dict[str, Any]]:
         """Return all rows of data behind all panels."""
-        return [record for panel in self.panels for record in _records(panel)]
+        return [record for panel in self.panels for record in records_of(panel)]
 
 
-def _records(chart: Any) -> list[dict[str, Any]]:
+def records_of(chart: Any) -> list[dict[str, Any]]:
+    """Return the rows of data behind a panel and its layers."""
     found: list[dict[str, Any]] = []
     for part in (chart, *getattr(chart, "layer", ())):
         values = getattr(getattr(part, "data", None), "values", None)

@@ -65,9 +65,9 @@ def nice_step(span: float, ticks: int = _FEW_TICKS) -> float:
 
 
 def amount_axis(values: Sequence[float], ticks: int = _FEW_TICKS) -> Axis:
-    """Return an axis for amounts, such as seconds or GB: from 0, but for amounts that are much alike, which start later.
+    """Return an axis for amounts, such as seconds or GB.
 
-    It is logarithmic where they differ in size very much.
+    It starts at 0, or later where amounts are much alike, and is logarithmic where they differ in size very much.
     """
     low, high = min(values, default=0.0), max(values, default=0.0)
     positive = [value for value in values if value > 0]
@@ -99,7 +99,7 @@ def score_axis(lows: Sequence[float], highs: Sequence[float], limit: float, *, h
     low = max(0.0, math.floor(min(lows) / step + 1e-9) * step)
     high = min(limit, math.ceil(max(highs) / step - 1e-9) * step)
     if high <= low:
-        low = max(0.0, high - step)
+        low, high = (high - step, high) if high >= step else (0.0, step)
     room = _HEADROOM_OF_SCORES * (high - low) if headroom else 0.0
     return Axis(low=low - (room if low > 0.0 else 0.0), high=high + room, ticks=_multiples(low, high, step))
 

@@ -1,0 +1,317 @@
+"""Figures: their values are those of the records, empty ones are left out, and every eye can tell rows apart."""
+
+import json
+import math
+import random
+import struct
+import xml.etree.ElementTree as ET
+from itertools import combinations, pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+
+from showdown.core.record import Results
+from showdown.report.figures.confusion import MOST_LABELS
+from showdown.report.figures.design import DARK, LIGHT, METHOD_ROLES, RAMP_STEPS, ramp, styles
+from showdown.report.figures.figure import Figure, records_of
+from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.material import thinned
+from showdown.report.figures.placing import Spot, place
+from showdown.report.figures.save import svg, write_figures
+from showdown.report.figures.scales import amount_axis, linear_axis, score_axis
+from showdown.report.pool import label_scores, pooled_scores
+from showdown.verdict.model import Verdict
+from showdown.verdict.summary import judge
+from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
+from written_comparison import HOSTILE, METHODS, write_comparison
+
+Drawn = tuple[Results, Verdict, dict[str, Figure]]
+
+
+def drawn_from(results: Results, folder: Path) -> Drawn:
+    verdict = judge(results, folder)
+    return results, verdict, {figure.name: figure for figure in figures_of(results, verdict, folder)}
+
+
+def panel_title(panel: Any) -> str:
+    return str(panel.to_dict().get("title") or panel.to_dict()["layer"][0]["title"])
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    folder = tmp_path_factory.mktemp("figures") / "out"
+    results = write_traced(folder, gpu="NVIDIA H200", seeds=(0, 1), labels=HOSTILE, failed={"qlora": "needs 9 GB"})
+    return drawn_from(results, folder)
+
+
+def test_scores_are_those_of_the_verdict(drawn: Drawn) -> None:
+    _, verdict, figures = drawn
+    scored = [row for row in verdict.rows if row.accuracy and row.f1_macro]
+    accuracy, f1_macro = map(records_of, figures["scores"].panels)
+    assert [one["row"] for one in accuracy] == [row.name for row in scored] == ["majority", "tfidf", "full", "lora"]
+    for row, one, other in zip(scored, accuracy, f1_macro, strict=True):
+        assert (one["value"], one["low"], one["high"]) == tuple(
+            pytest.approx(100 * value) for value in (row.accuracy.value, row.accuracy.low, row.accuracy.high)
+        )
+        assert (other["value"], other["low"], other["high"]) == (
+            row.f1_macro.value,
+            row.f1_macro.low,
+            row.f1_macro.high,
+        )
+        assert one["shown"] == f"{100 * row.accuracy.value:.1f}"
+
+
+@pytest.mark.parametrize("name", ["trade-off", "pareto"])
+def test_points_lie_at_what_was_measured(drawn: Drawn, name: str) -> None:
+    _, verdict, figures = drawn
+    rows = {row.name: row for row in verdict.rows}
+    met = set()
+    for record in figures[name].records:
+        for key in ("memory_gb", "train_seconds", "cost", "model_size_mb", "latency_ms"):
+            if "row" in record and key in record:
+                row = rows[record["row"]]
+                measured = row.cost.model if key == "cost" else getattr(row, key)
+                assert record[key] == measured
+                assert record["accuracy_percent"] == pytest.approx(100 * row.accuracy.value)
+                met.add((record["row"], key))
+    keys = 3 if name == "trade-off" else 5
+    assert len(met) == 4 * keys
+    assert {row for row, _ in met} == {"majority", "tfidf", "full", "lora"}
+
+
+def test_a_row_is_grey_exactly_where_another_beats_it(drawn: Drawn) -> None:
+    greyed = 0
+    for panel in drawn[2]["pareto"].panels:
+        points = [one for one in records_of(panel) if "greyed" in one]
+        (key,) = set(points[0]) & {"memory_gb", "train_seconds", "cost", "model_size_mb", "latency_ms"}
+        for one in points:
+            beaten = any(
+                other[key] <= one[key]
+                and other["accuracy_percent"] >= one["accuracy_percent"]
+                and (other[key], other["accuracy_percent"]) != (one[key], one["accuracy_percent"])
+                for other in points
+            )
+            assert one["greyed"] == beaten
+            assert (one["colour"] == LIGHT["passed-over"]) == beaten
+            greyed += beaten
+    assert greyed
+
+
+def test_curves_hold_every_step_and_epoch_of_every_run(drawn: Drawn) -> None:
+    results, _, figures = drawn
+    done = [run for run in results.runs if run.curve_file]
+    assert {run.name for run in done} == {"full", "lora"}
+    losses, validations = figures["training-loss"].records, figures["validation-score"].records
+    assert len(losses) == len(done) * STEPS
+    assert len(validations) == len(done) * EPOCHS
+    assert {one["run"] for one in losses} == {"seed 0, part 0", "seed 1, part 0"}
+    assert all(one["f1_macro"] == pytest.approx(0.2 + 0.2 * one["epoch"], abs=0.2) for one in validations)
+
+
+def test_samples_and_memory_split_are_drawn_as_written(drawn: Drawn) -> None:
+    results, _, figures = drawn
+    full = next(run for run in results.runs if run.name == "full")
+    seconds = [one for one in figures["memory-over-time"].records if one.get("row") == "full"]
+    assert len(seconds) == SAMPLES  # the torn last line is passed over
+    (panel,) = (panel for panel in figures["memory-over-time"].panels if panel.title.text == "full")
+    phases = [one["phase"] for one in panel.layer[0].data.values]
+    assert phases == ["start", "loading", "training", "validation", "training", "validation", "saving", "prediction"]
+    assert full.memory_split is not None
+    bars = [one for one in figures["memory-split"].records if one["row"] == "full" and "part" in one]
+    largest = max(
+        (run.memory_split for run in results.runs if run.name == "full" and run.memory_split),
+        key=lambda split: split.activations_gb,
+    )
+    assert {one["part"]: one["gb"] for one in bars} == {
+        "Weights": largest.weights_gb,
+        "Gradients": 0.2,
+        "Optimiser": 0.5,
+        "Activations": largest.activations_gb,
+    }
+    assert len(figures["system"].panels) == 5
+    assert max(one["gpu_power_watts"] for one in figures["system"].records if "gpu_power_watts" in one) <= 590
+
+
+def test_label_scores_and_confusions_add_up_to_the_records(drawn: Drawn) -> None:
+    results, _, figures = drawn
+    done: dict[str, list] = {}
+    for run in results.runs:
+        if run.status == "completed":
+            done.setdefault(run.name, []).append(run)
+    drawn_f1 = sorted(one["f1"] for one in figures["label-f1"].records if one["row"] == "lora")
+    assert drawn_f1 == pytest.approx(sorted(one.f1["lora"] for one in label_scores(done)))
+    assert fmean(drawn_f1) == pytest.approx(fmean(scores.f1_macro for scores in pooled_scores(done["lora"])))
+    for name, runs in done.items():
+        (panel,) = (one for one in figures["confusion"].panels if panel_title(one) == name)
+        cells = records_of(panel)
+        assert sum(one["rows"] for one in cells) == sum(sum(map(sum, run.confusion_matrix)) for run in runs)
+        right = sum(one["rows"] for one in cells if one["true"] == one["predicted"])
+        assert right == sum(row[place] for run in runs for place, row in enumerate(run.confusion_matrix))
+
+
+def test_empty_figures_are_left_out(tmp_path: Path) -> None:
+    _, _, figures = drawn_from(write_comparison(tmp_path / "out"), tmp_path / "out")
+    assert set(figures) == {"trade-off", "scores", "pareto", "label-f1", "confusion"}
+    nothing = write_comparison(tmp_path / "failed", failed=dict.fromkeys(METHODS, "needs 99 GB"))
+    assert drawn_from(nothing, tmp_path / "failed")[2] == {}
+
+
+def test_a_row_without_a_curve_has_no_panel(drawn: Drawn) -> None:
+    assert [panel.title for panel in drawn[2]["training-loss"].panels] == ["full", "lora"]
+
+
+def test_many_labels_are_cut_to_the_most_confused(tmp_path: Path) -> None:
+    labels = [f"label number {place}" for place in range(60)]
+    _, _, figures = drawn_from(write_comparison(tmp_path / "out", labels=labels, rows=240), tmp_path / "out")
+    assert len({one["true"] for one in records_of(figures["confusion"].panels[0])}) <= MOST_LABELS
+    assert "of 60 labels" in figures["confusion"].alt
+
+
+def test_labels_that_look_alike_stay_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    _, _, figures = drawn_from(write_comparison(folder, labels=("a b", "a\nb", "c")), folder)
+    assert len({one["label"] for one in figures["label-f1"].records}) == 3
+
+
+def test_files_are_whole_drawings_even_with_hostile_labels(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    methods = {name: METHODS[name] for name in ("tfidf", "lora")}
+    results = write_comparison(folder, labels=(*HOSTILE[:5], "a\x00\x07bell"), methods=methods)
+    target = write_figures(results, judge(results, folder), folder)
+    names = {path.name for path in target.iterdir()}
+    assert {"trade-off.svg", "trade-off.png", "label-f1.svg", "label-f1.png"} <= names
+    for path in target.glob("*.svg"):
+        root = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert root.tag.endswith("svg")
+        assert not [one for one in root.iter() if one.tag.endswith(("script", "image", "foreignObject"))]
+        assert float(root.attrib["width"]) < 1200
+    words = "".join(ET.fromstring((target / "label-f1.svg").read_text(encoding="utf-8")).itertext())
+    assert "<script>alert('1')" in words
+    width, height = struct.unpack(">II", (target / "scores.png").read_bytes()[16:24])
+    assert (width > 600) and (height > 100)
+
+
+def test_a_method_has_one_colour_everywhere(drawn: Drawn) -> None:
+    results, _, figures = drawn
+    looks = styles(results)
+    assert len({look.colour for look in looks.values()}) == len(looks)
+    for one in figures["trade-off"].records:
+        assert one["colour"] == looks[one["row"]].colour
+    assert looks["lora"].colour == LIGHT["method-lora"]
+    lines = svg(figures["training-loss"].panels[1]).lower()
+    assert looks["lora"].colour in lines
+    assert looks["full"].colour not in lines
+
+
+def luminance(colour: str) -> float:
+    parts = linear(colour)
+    return float(parts @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+SIMULATIONS = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+"""Machado, Oliveira and Fernandes 2009, severity 1.0, for linear RGB."""
+
+
+def oklab(colour: str, simulation: str) -> np.ndarray:
+    seen = np.clip(np.asarray(SIMULATIONS[simulation]) @ linear(colour), 0, 1)
+    cones = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    lab = np.array(
+        [
+            [0.2104542553, 0.793617785, -0.0040720468],
+            [1.9779984951, -2.428592205, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.808675766],
+        ]
+    )
+    return lab @ np.cbrt(cones @ seen)
+
+
+@pytest.mark.parametrize("simulation", SIMULATIONS)
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_methods_are_told_apart_by_every_eye(theme: dict[str, str], simulation: str) -> None:
+    nearest = min(
+        float(np.linalg.norm(oklab(theme[one], simulation) - oklab(theme[other], simulation)))
+        for one, other in combinations(METHOD_ROLES, 2)
+    )
+    assert nearest > 0.085  # 0.02 is a just noticeable difference in Oklab; markers and names tell them apart, too
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_contrasts_hold_wcag_aa(theme: dict[str, str]) -> None:
+    assert all(contrast(theme[role], theme["page"]) >= 3.0 for role in (*METHOD_ROLES, "passed-over"))
+    assert all(contrast(theme[role], theme["page"]) >= 4.5 for role in ("ink", "muted"))
+    assert contrast(theme["ink"], theme["band-strong"]) >= 4.5
+    roles = {colour: role for role, colour in LIGHT.items()}
+    for step in range(RAMP_STEPS + 1):
+        fill, ink = (theme[roles[colour]] for colour in ramp(step / RAMP_STEPS))
+        assert contrast(fill, ink) >= 4.5, step
+
+
+def test_roles_share_no_colour() -> None:
+    """A page finds the role of a colour by its value."""
+    assert len(set(LIGHT.values())) == len(LIGHT)
+    assert set(LIGHT) == set(DARK)
+
+
+def test_names_do_not_overlap() -> None:
+    draw = random.Random(3)
+    for _ in range(40):
+        spots = [
+            Spot(name=name, x=draw.uniform(0, 286), y=y, top=y - 20, bottom=y + 20)
+            for name in ("majority", "tfidf", "zero-shot", "frozen", "full", "lora", "qlora")
+            for y in [draw.uniform(30, 180)]
+        ]
+        labels = place(spots, 286, 210)
+        assert [label.name for label in labels] == [spot.name for spot in spots]
+        for one, other in combinations([label.box for label in labels], 2):
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_axes_hold_their_values() -> None:
+    draw = random.Random(4)
+    for _ in range(200):
+        values = [draw.choice([0.0, 10 ** draw.uniform(-5, 5)]) for _ in range(draw.randint(1, 8))]
+        axes = [amount_axis(values), linear_axis(values), score_axis([min(values)], [max(values)], math.inf)]
+        for axis in axes:
+            assert axis.low <= min(values) and max(values) <= axis.high * (1 + 1e-9)
+            assert 1 <= len(axis.ticks) <= 13
+            assert all(one < other for one, other in pairwise(axis.ticks))
+            for value in values:
+                assert axis.at(axis.share(value)) == pytest.approx(value, rel=1e-6, abs=1e-9 * axis.high)
+
+
+def test_thinning_keeps_means_and_short_lines() -> None:
+    line = [(float(step), math.sin(step)) for step in range(1000)]
+    assert thinned(line[:100], 100) == line[:100]
+    thin = thinned(line, 100)
+    assert len(thin) == 100
+    assert fmean(value for _, value in thin) == pytest.approx(fmean(value for _, value in line))
+
+
+def test_the_data_of_a_chart_hold_no_text(drawn: Drawn) -> None:
+    """Labels and names alone: a picture may be shown to others."""
+    assert all("text" not in record for figure in drawn[2].values() for record in figure.records)
+    assert json.loads(drawn[2]["scores"].chart.to_json())["config"]["background"] == LIGHT["page"]

@@ -1,0 +1,98 @@
+"""What the page looks up is what the rules say, for any limits."""
+
+import random
+from typing import Any
+
+import pytest
+
+from showdown.verdict.decisions import Decisions, decisions
+from showdown.verdict.recommend import Candidate, Limits, leader_of, recommend
+
+
+def random_rows(draw: random.Random) -> list[Candidate]:
+    """Rows with gaps, ties and zeros, some of which cannot be told apart."""
+    names = [f"row-{place}" for place in range(draw.randint(1, 7))]
+    rows = [
+        Candidate(
+            name=name,
+            accuracy=draw.choice([0.9, 0.905, 0.85, draw.random()]),
+            f1_macro=draw.choice([0.0, 1.0, 0.8, draw.random()]),
+            f1_macro_low=0.1,
+            memory_gb=draw.choice([None, 4.0, draw.uniform(0.1, 80)]),
+            cost=draw.choice([None, 0.0, draw.uniform(1e-5, 9)]),
+            latency_ms=draw.choice([None, 0.0, draw.uniform(0.01, 500)]),
+            train_seconds=draw.choice([None, 0.0, draw.uniform(1, 900)]),
+            not_told_apart=[],
+        )
+        for name in names
+    ]
+    for row in rows:
+        row["not_told_apart"] += [name for name in names if name != row["name"] and draw.random() < 0.5]
+    return rows
+
+
+def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
+    """Limits at measured values, between them, and beyond them all."""
+    limits = {}
+    for criterion in found.criteria:
+        if draw.random() < 0.6:
+            known = [value for value in criterion.values if value] or [0.5]
+            value = draw.choice([draw.choice(known), draw.choice(known) * draw.uniform(0.2, 4), *criterion.stops[:1]])
+            limits[criterion.limit] = min(1.0, value) if criterion.least else value
+    return limits
+
+
+def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, list[str]]:
+    kept, limited = (1 << len(found.rows)) - 1, 0
+    for turn, criterion in enumerate(found.criteria):
+        if criterion.limit in limits:
+            limit, limited = limits[criterion.limit], limited | 1 << turn
+            for place, value in enumerate(criterion.values):
+                if value is None or (value < limit if criterion.least else value > limit):
+                    kept &= ~(1 << place)
+    if not kept:
+        return None, []
+    pair = found.choices[str(kept)]
+    return found.pairs[pair][0], found.reasons[f"{pair}:{limited}"]
+
+
+@pytest.mark.parametrize("chance", range(12))
+def test_every_limit_leads_to_what_the_rules_say(chance: int) -> None:
+    draw = random.Random(chance)
+    rows = random_rows(draw)
+    found = decisions(rows)
+    chosen = set()
+    for _ in range(150):
+        limits = random_limits(draw, found)
+        told = recommend(rows, Limits.model_validate(limits))
+        assert looked_up(found, limits) == (told.chosen, told.reasons if told.chosen else [])
+        chosen.add(told.chosen)
+        if told.chosen:
+            assert found.said[told.chosen] == told.said
+        elif told.nearest:
+            assert found.none_qualifies[found.rows.index(told.nearest)] == told.said
+    assert chosen
+
+
+def test_stops_reach_every_measured_value() -> None:
+    rows = random_rows(random.Random(5))
+    for criterion in decisions(rows).criteria:
+        known = [value for value in criterion.values if value]
+        rising = sorted(criterion.stops)
+        assert rising == (criterion.stops if not criterion.least else criterion.stops[::-1])
+        for value in known:
+            keeping = [stop for stop in rising if (value >= stop if criterion.least else value <= stop)]
+            assert keeping
+            if not criterion.least:
+                assert keeping[0] <= value * 1.01  # the strictest limit that the row keeps to is a stop
+    assert [one.word for one in decisions(rows).criteria] == ["memory", "cost", "macro F1", "latency"]
+
+
+def test_no_rows_have_no_choices() -> None:
+    found = decisions([])
+    assert (found.rows, found.choices, found.pairs) == ([], {}, [])
+
+
+def test_the_leader_is_the_most_accurate() -> None:
+    rows: Any = [{"name": "a", "accuracy": 0.5, "f1_macro": 0.4}, {"name": "b", "accuracy": 0.5, "f1_macro": 0.6}]
+    assert leader_of(rows)["name"] == "b"
