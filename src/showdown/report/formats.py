@@ -30,8 +30,8 @@ _PACKAGES = {
     "vl_convert": "vl-convert-python",
 }
 """By module, what to install where it is missing."""
-DEFAULT_FORMATS = tuple(form for form in ("html", "markdown", "pdf", "figures") if form in FORMATS)
-"""What a report is where no format is named."""
+DEFAULT_FORMATS = ("figures", "markdown", "html", "pdf")
+"""What a report is where no format is named; figures first, so that the Markdown can link them."""
 
 
 def write_report(form: str, results: Results, verdict: Verdict, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The report as Markdown, for a README or an issue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.files import write_text
@@ -8,10 +9,24 @@ from showdown.core.record import Results, RunRecord
 from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
 from showdown.report.pool import label_scores
-from showdown.report.table import comparison_table
+from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
+FIGURES_FOLDER = Path("report") / "figures"
+_FIRST = ("trade-off", "scores")
+"""Pictures that stand right below the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure that lies as a file beside the report."""
+
+    title: str
+    alt: str
+    caption: str
+    link: str
+    """Relative to the report."""
 
 
 def escaped(text: str) -> str:
@@ -19,13 +34,22 @@ def escaped(text: str) -> str:
     return " ".join(text.split()).translate(_SPECIAL)
 
 
-def markdown(results: Results, verdict: Verdict) -> str:
-    """Return the whole report: what must be known, the table, the labels' scores, where it ran."""
-    table = comparison_table(results, verdict)
+def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:
+    """Return the whole report: what must be known, the table, the labels' scores, where it ran.
+
+    Args:
+        results: the comparison.
+        verdict: what can be said of it.
+        pictures: figures to link, by name.
+
+    """
+    table, pictures = comparison_table(results, verdict), pictures or {}
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
-    parts.append(grid(table.headings, table.rows))
+    parts += [_marked(table), *(_picture(pictures[name]) for name in _FIRST if name in pictures)]
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
-    parts += ["## How to read it", *(f"- {escaped(line)}" for line in table.below)]
+    parts += ["## How to read it", *(f"- {escaped(line)}" for line in (MARKS, *table.below))]
+    if pictures.keys() - set(_FIRST):
+        parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
     curve = learning_curve(results)
     if curve:
         parts += ["## Learning curve", grid(curve.headings, curve.rows), escaped(curve.sentence)]
@@ -41,18 +65,56 @@ def markdown(results: Results, verdict: Verdict) -> str:
 
 
 def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
-    """Write `report.md` into the comparison's folder and return its path."""
+    """Write `report.md` into the comparison's folder and return its path.
+
+    It links the pictures of these results that lie in the folder; `--format figures` writes them.
+    """
     path = folder / "report.md"
-    write_text(path, markdown(results, verdict))
+    write_text(path, markdown(results, verdict, _pictures(results, verdict, folder)))
     return path
+
+
+def _pictures(results: Results, verdict: Verdict, folder: Path) -> dict[str, Picture]:
+    """Find the figures that are no older than the results; altair is imported only where there may be some."""
+    drawn, records = folder / FIGURES_FOLDER, folder / "results.json"
+    if not drawn.is_dir() or not records.is_file():
+        return {}
+    from showdown.report.figures.gallery import figures_of
+
+    found = {}
+    for figure in figures_of(results, verdict, folder):
+        file = drawn / f"{figure.name}.png"
+        if file.is_file() and file.stat().st_mtime >= records.stat().st_mtime:
+            link = file.relative_to(folder).as_posix()
+            found[figure.name] = Picture(title=figure.title, alt=figure.alt, caption=figure.caption, link=link)
+    return found
+
+
+def _picture(found: Picture) -> str:
+    said = " ".join(escaped(text) for text in (f"{found.title}.", found.caption) if text)
+    return f"![{escaped(found.alt)}]({found.link})\n\n{said}"
+
+
+def _marked(table: Table) -> str:
+    """Return the comparison's table with its marks."""
+    rows = [[escaped(cell) for cell in row] for row in table.rows]
+    for row, column in table.best:
+        rows[row][column] = f"**{rows[row][column]}**"
+    for row in table.near:
+        rows[row][1] += " †"
+    return _joined([escaped(heading) for heading in table.headings], rows)
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; all columns but the first are set to the right."""
+    return _joined([escaped(heading) for heading in headings], [[escaped(cell) for cell in row] for row in rows])
+
+
+def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [
-        "| " + " | ".join(escaped(heading) for heading in headings) + " |",
+        "| " + " | ".join(headings) + " |",
         "| --- |" + " ---: |" * (len(headings) - 1),
-        *("| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows),
+        *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines)
 
