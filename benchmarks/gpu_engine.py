@@ -42,7 +42,8 @@ class Training:
             tiny: a network for trying the benchmark out.
             device: `cuda` or `cpu`.
             dropout: of the adapters' input.
-            settings: `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`, `moments_on_host`, `rounding`.
+            settings: `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`, `moments_on_host`,
+                `rounding`.
 
         """
         self.method, self.rows, self.device = method, rows, device

@@ -74,6 +74,9 @@ def test_lean_recomputes_and_stays_above_the_launches() -> None:
     found = chosen("qlora", "lean")
     assert found.recompute
     assert found.micro_tokens == LEAN_TOKENS
+    assert found.expected_peak_gb < 5.0
+    assert LEAN_TOKENS < (chosen("lora", "lean").micro_tokens or 0)
+    assert chosen("lora", "lean").expected_peak_gb < 15.6
 
 
 def test_a_step_inside_the_backward_pass_is_the_leanest_and_takes_all_rows_at_once() -> None:

@@ -15,6 +15,8 @@ _BYTES = 2
 """Of one bfloat16 number."""
 LEAN_TOKENS = 1792
 """Tokens of a micro-batch below which an H200 waits for its host more than it computes."""
+LEAN_SHARE = 0.08
+"""Of what is held in any case: activations below it are not worth a smaller micro-batch."""
 SHARE_OF_FREE = 0.92
 """Of the GPU's memory that a plan may fill; the rest is for the allocator's rounding."""
 
@@ -189,8 +191,10 @@ class _Planner:
         return self.fitting(recompute=False)
 
     def lean(self) -> Plan:
-        """Take the least memory."""
-        return min([*self.inside(), self.option(LEAN_TOKENS, recompute=True)], key=lambda one: one.expected_peak_gb)
+        """Take the least memory that does not make the GPU wait."""
+        room = LEAN_SHARE * held_bytes(self.shape, self.demand)
+        tokens = max(LEAN_TOKENS, room / token_bytes(self.shape, self.demand, recompute=True))
+        return min([*self.inside(), self.option(tokens, recompute=True)], key=lambda one: one.expected_peak_gb)
 
     def fastest(self) -> Plan:
         """Take the fastest plan within the limit.

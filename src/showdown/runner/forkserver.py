@@ -2,8 +2,8 @@
 
 Importing torch, transformers, peft and scikit-learn takes ten seconds; a comparison has two stages a run. The server
 itself touches no tensor and starts no thread, so that each fork is as good as a new process, and every run of a
-comparison starts from the same memory. With a GPU nothing is imported ahead: libraries open the driver as they are
-imported, and a worker forked after that was seen to hang.
+comparison starts from the same memory. CUDA must not be touched before a fork: should an import start it, the server
+begins again and imports nothing ahead.
 
 Requests come as JSON lines on standard input; workers tell their events on the server's standard output, and the
 server ends each with `{"kind": "exit", "code": ...}`.
@@ -11,6 +11,7 @@ server ends each with `{"kind": "exit", "code": ...}`.
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ _AHEAD = (
     "sklearn.svm",
     "peft",
 )
+_AHEAD_ON_A_GPU = ("bitsandbytes", "liger_kernel.transformers")
+_NOTHING_AHEAD = "SHOWDOWN_NOTHING_AHEAD"
 _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 
 
@@ -38,9 +41,8 @@ def gpu_is_here() -> bool:
 def serve() -> None:
     """Fork a worker for each request until standard input ends."""
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # lets libraries ask for a GPU without initialising CUDA
-    if not gpu_is_here():
-        for name in _AHEAD:
-            importlib.import_module(name)
+    if _NOTHING_AHEAD not in os.environ:
+        _import_ahead()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while request := sys.stdin.readline():
         stage, folder, processed = json.loads(request)
@@ -49,6 +51,16 @@ def serve() -> None:
             _become_worker(stage, Path(folder), Path(processed))
         _, status = os.waitpid(child, 0)
         os.write(1, json.dumps({"kind": "exit", "code": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+
+
+def _import_ahead() -> None:
+    for name in (*_AHEAD, *(_AHEAD_ON_A_GPU if gpu_is_here() else ())):
+        if importlib.util.find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
+    if gpu_is_here() and importlib.import_module("torch").cuda.is_initialized():
+        os.execve(  # noqa: S606 - this very program again
+            sys.executable, [sys.executable, "-m", "showdown.runner.forkserver"], {**os.environ, _NOTHING_AHEAD: "1"}
+        )
 
 
 def _become_worker(stage: str, folder: Path, processed: Path) -> None:
