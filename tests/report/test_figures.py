@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
+from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
 from showdown.report.figures.confusion import MOST_LABELS
@@ -25,8 +27,6 @@ from showdown.report.figures.scales import amount_axis, linear_axis, score_axis
 from showdown.report.pool import label_scores, pooled_scores
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
-from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
-from written_comparison import HOSTILE, METHODS, write_comparison
 
 Drawn = tuple[Results, Verdict, dict[str, Figure]]
 

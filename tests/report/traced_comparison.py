@@ -5,8 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from showdown.core.record import MemorySplit, Results, RunRecord
 from written_comparison import write_comparison
+
+from showdown.core.record import MemorySplit, Results, RunRecord
 
 STEPS = 90
 EPOCHS = 3

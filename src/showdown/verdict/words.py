@@ -132,10 +132,10 @@ def _percent(interval: Interval) -> str:
 
 
 def _points(interval: Interval) -> str:
-    return f"{_signed(interval.value)} points ({_signed(interval.low)} to {_signed(interval.high)})"
+    return f"{signed_points(interval.value)} points ({signed_points(interval.low)} to {signed_points(interval.high)})"
 
 
-def _signed(share: float) -> str:
+def signed_points(share: float) -> str:
     """Return points with their sign; what rounds to nothing is +0.0, never -0.0."""
     return f"{round(100 * share, 1) + 0.0:+.1f}"
 

@@ -25,7 +25,7 @@ from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.decisions import Decisions, decisions
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import candidates
-from showdown.verdict.words import needed
+from showdown.verdict.words import needed, signed_points
 
 _MOST_DISAGREEMENTS = 30
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
@@ -190,8 +190,8 @@ def _pairs(verdict: Verdict) -> list[dict[str, str]]:
         {
             "first": pair.first,
             "second": pair.second,
-            "points": f"{100 * pair.accuracy.value:+.1f}",
-            "interval": f"{100 * pair.accuracy.low:+.1f} to {100 * pair.accuracy.high:+.1f}",
+            "points": signed_points(pair.accuracy.value),
+            "interval": f"{signed_points(pair.accuracy.low)} to {signed_points(pair.accuracy.high)}",
             "p": "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
             "different": "yes" if pair.different else "not shown",
             "needed": "" if pair.different else needed(pair),
