@@ -22,6 +22,7 @@ from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows, write_csv
 
 ROWS = 24
+WHOLE = {name: worker._stage(name) for name in ("tune", "train", "score")}
 
 
 class Noting(Silent):
@@ -119,6 +120,21 @@ def test_tuning_is_equal_for_all_and_charged_apart(tuned: Path) -> None:
         assert run.total_seconds > phase.seconds + run.train_seconds
         rates = json.loads((tuned / str(run.curve_file)).read_text())["training"]["learning_rate"]
         assert max(rates) == pytest.approx(chosen.learning_rate, rel=0.5)
+
+
+def test_tuning_stays_charged_where_training_fails(
+    tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = json.loads((tuned / "comparison.json").read_bytes())
+    asked["methods"] = {"lora": asked["methods"]["lora"]}
+    monkeypatch.setattr(worker, "_stage", lambda name: diverge if name == "train" else WHOLE[name])
+    carry_out(asked, tmp_path / "out")
+    (run,) = results_of(tmp_path / "out").runs
+    assert run.status == "failed"
+    assert [phase.name for phase in run.phases] == ["tuning"]
+    assert run.tuning_seconds == run.total_seconds == run.phases[0].seconds > 0
+    assert run.peak_memory_allocated_gb is not None
+    assert (run.peak_memory_allocated_gb.training, run.train_seconds) == (None, None)
 
 
 def test_the_winning_trial_is_what_is_trained_then(tuned: Path) -> None:

@@ -201,7 +201,8 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         tuning_file=_relative(scene, folder / "tune.json"),
         system_file=_relative(scene, folder / SYSTEM_FILE),
         energy_kwh=energy_of(read_samples(folder / SYSTEM_FILE)),
-        **(_costs(tuned, trained, scored) if trained else {}),
+        **_costs([stage for stage in (tuned, trained, scored) if stage]),
+        **(_training(trained, tuned) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
     )
 
@@ -225,12 +226,18 @@ def _relative(scene: _Scene, path: Path) -> str | None:
     return str(path.relative_to(scene.store.root)) if path.exists() else None
 
 
-def _costs(tuned: TuneStage | None, trained: TrainStage, scored: ScoreStage | None) -> dict[str, Any]:
-    phases = [*(tuned.phases if tuned else []), *trained.phases, *(_renamed(scored.phases) if scored else [])]
-    training = next((phase for phase in trained.phases if phase.name == "training"), None)
+def _costs(stages: Sequence[TuneStage | TrainStage | ScoreStage]) -> dict[str, Any]:
+    """Return what the stages took that were finished, whether or not the run was."""
+    phases = [
+        phase
+        for stage in stages
+        for phase in (_renamed(stage.phases) if isinstance(stage, ScoreStage) else stage.phases)
+    ]
+    if not phases:
+        return {}
+    trained = [stage for stage in stages if isinstance(stage, TrainStage)]
+    training = next((phase for stage in trained for phase in stage.phases if phase.name == "training"), None)
     return {
-        "train_rows": trained.train_rows,
-        "train_seconds": training.seconds if training else 0.0,
         "total_seconds": round(sum(phase.seconds for phase in phases), 4),
         "phases": phases,
         **{
@@ -240,6 +247,14 @@ def _costs(tuned: TuneStage | None, trained: TrainStage, scored: ScoreStage | No
             )
             for kind in ("allocated", "reserved", "device")
         },
+    }
+
+
+def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
+    training = next((phase for phase in trained.phases if phase.name == "training"), None)
+    return {
+        "train_rows": trained.train_rows,
+        "train_seconds": training.seconds if training else 0.0,
         "memory_kind": trained.memory_kind,
         "memory_split": trained.memory_split,
         "trainable_parameters": trained.trainable_parameters,
