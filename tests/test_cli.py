@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -97,6 +98,28 @@ def test_hostile_labels_are_shown_literally(finished: Path) -> None:
     assert "\u202e" in report
     predictions = list(csv.DictReader((finished / "out").glob("runs/tfidf*/predictions.csv").__next__().open()))
     assert HOSTILE.replace('"', "") in {row["label"] for row in predictions}
+
+
+def test_report_is_a_page_a_pdf_and_figures_unless_a_format_is_named(finished: Path) -> None:
+    found = showdown("report", "out", folder=finished)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == ["out/report/figures", "out/report.md", "out/report.html", "out/report.pdf"]
+    assert (finished / "out/report.pdf").read_bytes().startswith(b"%PDF-")
+    assert "](report/figures/trade-off.png)" in (finished / "out/report.md").read_text(encoding="utf-8")
+    named = showdown("report", "out", "--format", "csv", "--format", "latex", "--paper", folder=finished)
+    assert named.stdout.split() == ["out/records.csv", "out/table.tex", "out/paper/paper.tex"]
+
+
+def test_report_of_several_comparisons(finished: Path) -> None:
+    shutil.copytree(finished / "out", finished / "second", dirs_exist_ok=True)
+    found = showdown("report", "out", "second", "--output", "both", folder=finished)
+    assert found.returncode == 0, found.stderr
+    assert "All comparisons were tested on the same rows" in found.stdout
+    assert "lora (out) and lora (second) cannot be told apart: +0.0 points" in found.stdout
+    assert found.stdout.split()[-2:] == ["both/comparisons.md", "both/comparisons.html"]
+    assert "--output is for a report of several" in refused("report", "out", "--output", "both", folder=finished)
+    assert "given twice" in refused("report", "out", "./out", folder=finished)
+    assert "the formats are markdown, html" in refused("report", "out", "second", "--format", "pdf", folder=finished)
 
 
 def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
