@@ -177,7 +177,7 @@ class _Loop:
             progress.best_epoch = progress.epoch + 1
         progress.epoch += 1
         progress.step_in_epoch = 0
-        if better and run.protocol.select_epoch == "best":
+        if better and run.protocol.select_epoch == "best" and progress.epoch < run.protocol.epochs:
             self._save_best()
         self._save()
 
