@@ -38,8 +38,6 @@ from showdown.verdict.simulation import World, simulate, true_macro_f1
 HERE = Path(__file__).resolve().parent
 STUDY = HERE.parent.parent / "shared" / "data" / "resumes.csv"
 BASE_SEED = 20261123
-F1_REPLICATES = 200
-"""Fewer than the product's: the calibration of an interval hardly depends on it, its time does."""
 DRIFTING = (False, False)
 """No method is taken for one that answers alike at every seed."""
 
@@ -99,7 +97,7 @@ def coverage(cell: Cell) -> dict[str, float]:
             found = accuracy_interval(drawn.correct[0], rows)
         else:
             one = Outcomes(predicted=drawn.predicted[0], true=drawn.true, clusters=rows, row_ids=rows)
-            found = f1_interval(one, rng, F1_REPLICATES)
+            found = f1_interval(one, rng)
         hits += found.low <= truth <= found.high
         width += found.high - found.low
     return {**shares(hits, cell.times), "mean_width_points": 100 * width / cell.times}
@@ -254,7 +252,7 @@ PARTS: dict[
         lambda row: (row["share"] <= 0.05 and row["high"] <= 0.06) if row["spread"] <= 0.02 else None,
     ),
     "accuracy": (coverage, 2000, _accuracy_grid, _covers),
-    "macro-f1": (coverage, 1000, _f1_grid, _covers),
+    "macro-f1": (coverage, 2000, _f1_grid, _covers),
     "power": (
         power,
         1000,

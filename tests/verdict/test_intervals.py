@@ -124,7 +124,7 @@ def test_macro_f1_coverage_in_miniature():
         drawn = simulate(rng, world, accuracies=np.array([0.8]), spread=0.0, seeds=1, rows=166)
         rows = np.arange(166)
         one = Outcomes(predicted=drawn.predicted[0], true=drawn.true, clusters=rows, row_ids=rows)
-        found = f1_interval(one, rng, 200)
+        found = f1_interval(one, rng)
         hits += found.low <= truth <= found.high
     assert 0.90 <= hits / 150 <= 0.99
 

@@ -7,6 +7,8 @@ from showdown.verdict.outcomes import Floats, Ints, Outcomes
 
 _BLOCK_CELLS = 4_000_000
 """Weights held at once: 32 MB."""
+_JACKKNIFE_GROUPS = 500
+"""More clusters than these are left out in groups: a standard error within 3 % (Kott 2001)."""
 
 
 def cluster_index(clusters: Ints) -> Ints:
@@ -80,3 +82,28 @@ def f1_replicates(runs: tuple[Outcomes, ...], replicates: int, rng: np.random.Ge
         for place, outcome in enumerate(runs):
             found[place].append(macro_f1(weights, outcome.true, outcome.predicted))
     return tuple(np.concatenate(blocks) for blocks in found)
+
+
+def f1_jackknife(outcomes: Outcomes, rng: np.random.Generator) -> Floats:
+    """Macro F1 of every run with one cluster of the test rows left out, or one of 500 random groups of clusters.
+
+    Returns:
+        Shape (clusters or groups, seeds).
+
+    """
+    index = cluster_index(outcomes.clusters)
+    groups = int(index.max()) + 1
+    if groups > _JACKKNIFE_GROUPS:
+        index = (rng.permutation(groups) % _JACKKNIFE_GROUPS)[index]
+        groups = _JACKKNIFE_GROUPS
+    block = max(1, _BLOCK_CELLS // len(index))
+    return np.concatenate(
+        [
+            macro_f1(
+                (index != np.arange(start, min(start + block, groups))[:, None]).astype(np.float64),
+                outcomes.true,
+                outcomes.predicted,
+            )
+            for start in range(0, groups, block)
+        ]
+    )

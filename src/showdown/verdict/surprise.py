@@ -9,6 +9,7 @@ _MORE = 1.05
 """A peak larger by less than this is no surprise: a CPU's resident set moves by as much."""
 _LIVES_ON_MEMORY = (
     "micro_batch_rows",
+    "micro_batch_tokens",
     "recompute",
     "max_tokens",
     "precision",
