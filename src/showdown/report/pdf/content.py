@@ -14,6 +14,9 @@ from showdown.verdict.model import Verdict
 _JOINERS = "\u200c\u200d"
 """Format characters that are part of words and of emoji."""
 
+_FIRST_FACTS = ("model", "source", "labels")
+"""What stands below the title."""
+
 
 def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
     """Return all that the template shows, each text on one line, ready for JSON.
@@ -26,8 +29,10 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
     """
     table = comparison_table(results, verdict)
     found = verdict.recommendation
+    models, data = model_facts(results), data_facts(results)
     said: dict[str, Any] = {
         "title": results.name,
+        "subtitle": ", ".join(f"{key} {value}" for key, value in (*models, *data) if key in _FIRST_FACTS),
         "leaky": any(run.allow_leakage for run in results.runs),
         "above": table.above,
         "table": {**_cells(table), "reading": [MARKS, *table.reading]},
@@ -40,9 +45,9 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "events": table.events,
         "settings": table.settings,
         "differing": table.differing,
-        "data": data_facts(results),
+        "data": data,
         "audited": audited(results),
-        "environment": [*model_facts(results), *environment_facts(results)],
+        "environment": [*models, *environment_facts(results)],
         "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
     }
     lines = [_visible(line) for line in comparison_yaml(results).splitlines()]

@@ -7,7 +7,7 @@ import vl_convert
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.save import svg
 
-_WIDE = {"pareto": 3, "training-loss": 3, "validation-score": 3, "confusion": 3}
+_WIDE = {"trade-off": 3, "pareto": 3, "training-loss": 3, "validation-score": 3, "confusion": 3}
 """Panels side by side where they may be small; elsewhere two."""
 
 
