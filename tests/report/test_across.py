@@ -14,7 +14,7 @@ from showdown.report.across.html import html
 from showdown.report.across.markdown import markdown
 from showdown.verdict.across import Judged, judge_across
 from showdown.verdict.outcomes import load_outcomes
-from showdown.verdict.summary import compare
+from showdown.verdict.pairs import compare
 
 
 def judged(folder: Path, results: Results) -> Judged:

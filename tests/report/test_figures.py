@@ -309,6 +309,8 @@ def test_thinning_keeps_means_and_short_lines() -> None:
     thin = thinned(line, 100)
     assert len(thin) == 100
     assert fmean(value for _, value in thin) == pytest.approx(fmean(value for _, value in line))
+    peaks = [(float(step), float(step == 501)) for step in range(1000)]
+    assert max(value for _, value in thinned(peaks, 100, max)) == 1.0
 
 
 def test_the_data_of_a_chart_hold_no_text(drawn: Drawn) -> None:

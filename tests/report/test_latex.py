@@ -186,3 +186,16 @@ def test_hostile_text_and_a_leak_in_the_paper(tmp_path: Path) -> None:
     for text in (*HOSTILE, "x" * 64, "L" * 90):
         assert squeezed(as_printed(text)) in page, text
     assert "Overfull" not in (path.parent / "paper.log").read_text(encoding="latin-1")
+
+
+def test_the_paper_calls_equal_only_what_is(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path)
+    assert "one protocol for all" in paper(results, judge(results, tmp_path), [])
+    runs = list(results.runs)
+    other = runs[-1].spec.protocol.model_copy(update={"epochs": 9})
+    runs[-1] = runs[-1].model_copy(update={"spec": runs[-1].spec.model_copy(update={"protocol": other})})
+    mixed = results.model_copy(update={"runs": runs})
+    text = paper(mixed, judge(mixed, tmp_path), [])
+    assert "one protocol for all" not in text
+    assert "equal for every method" not in text
+    assert "Differs{,} epochs" in text or "Differs, epochs" in text

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
 from showdown.report.pool import pooled_scores
+from showdown.verdict.model import Curve, Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +15,18 @@ class LearningCurve:
 
     headings: list[str]
     rows: list[list[str]]
-    """Accuracy in percent, over all tested rows, the mean over seeds; `-` where no run completed."""
+    """Accuracy in percent with its interval, over all tested rows, the mean over seeds; `-` where no run completed."""
     sentence: str
 
 
-def learning_curve(results: Results) -> LearningCurve | None:
-    """Lay out the learning curve; None where the comparison has no subsets or no run of them completed."""
+def learning_curve(results: Results, judged: Curve | None = None) -> LearningCurve | None:
+    """Lay out the learning curve; None where the comparison has no subsets or no run of them completed.
+
+    Args:
+        results: all runs.
+        judged: its curve as the verdict has it; without it there are no intervals.
+
+    """
     done = [run for run in results.runs if run.status == "completed"]
     fractions = sorted({run.spec.train_fraction for run in done})
     if len(fractions) < 2:
@@ -34,9 +41,43 @@ def learning_curve(results: Results) -> LearningCurve | None:
     }
     return LearningCurve(
         headings=["Method", *(_heading(done, fraction) for fraction in fractions)],
-        rows=[[name, *("-" if value is None else f"{100 * value:.1f}" for value in accuracy[name])] for name in names],
-        sentence=_sentence(accuracy, fractions),
+        rows=[
+            [name, *(_cell(value, interval) for value, interval in zip(accuracy[name], intervals, strict=True))]
+            for name in names
+            for intervals in [judged.accuracy[name] if judged else [None] * len(fractions)]
+        ],
+        sentence=_judged(judged) if judged and judged.steps else _sentence(accuracy, fractions),
     )
+
+
+def _cell(value: float | None, interval: Interval | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" + (f" ({100 * interval.low:.0f} to {100 * interval.high:.0f})" if interval else "")
+
+
+def _points(interval: Interval) -> str:
+    return f"{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def _judged(curve: Curve) -> str:
+    """Say whom the last step helped, and whether one more than the others."""
+    step = f"from {100 * curve.fractions[-2]:g} to {100 * curve.fractions[-1]:g} % of the training rows"
+    helped = [item for item in curve.steps if item.shown]
+    best = curve.steps[0]
+    if not helped:
+        return (
+            f"More labels were not shown to help any method {step}; the largest gain is that of {best.name}, "
+            f"{_points(best.gain)}, and may be chance."
+        )
+    said = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
+    if curve.ahead is not None:
+        second = curve.steps[1].name
+        if curve.ahead.low > 0.0:
+            said += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
+        else:
+            said += f" Whether {best.name} gains more than {second} cannot be told: {_points(curve.ahead)}."
+    return f"{said} The curve is measured and not projected: what further rows would bring is a guess."
 
 
 def _accuracy(runs: Sequence[RunRecord]) -> float | None:

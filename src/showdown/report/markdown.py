@@ -50,7 +50,7 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in (MARKS, *table.below))]
     if pictures.keys() - set(_FIRST):
         parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
-    curve = learning_curve(results)
+    curve = learning_curve(results, verdict.curve)
     if curve:
         parts += ["## Learning curve", grid(curve.headings, curve.rows), escaped(curve.sentence)]
     parts += [

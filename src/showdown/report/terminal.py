@@ -25,7 +25,7 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     console.print()
     for line in table.below:
         console.print(escape(line), highlight=False, soft_wrap=not console.is_terminal)
-    curve = learning_curve(results)
+    curve = learning_curve(results, verdict.curve)
     if curve:
         console.print("\nAccuracy % by training rows", style="bold")
         console.print(grid(curve.headings, curve.rows), soft_wrap=True)

@@ -30,8 +30,8 @@ def confusion(material: Material) -> Figure | None:
         name="confusion",
         title="Confusion matrices",
         alt=f"{some}Answers by true label, a matrix for each row of the table. Most frequent confusion: {said}.",
-        caption=f"{some}True labels down, answers across; counts over all runs of a row. The darker a cell, the larger "
-        "its share of the true label.",
+        caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
+        "larger the share of the true label.",
         panels=tuple(_panel(name, matrix, labels, kept) for name, matrix in matrices.items()),
         columns=2,
         legend={},

@@ -87,6 +87,8 @@ PANEL_PX = 348
 """Width of a whole panel, axes included: what a phone of 380 px shows without scrolling."""
 PLOT_HEIGHT_PX = 190
 _CHARACTER_PX = 6.2
+_WIDEST_FONT = 1.16
+"""Width of a text in DejaVu Sans, in which browsers of bare machines draw it, for one in Liberation Sans."""
 _CONTROL = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
@@ -172,7 +174,7 @@ def text_px(text: str) -> float:
 
 def extent(names: Sequence[str], limit: float, font_px: float = SMALL_TEXT_PX) -> float:
     """Return the room that an axis keeps for names: what they take in the widest of the fonts that may draw them."""
-    return min(limit, max(text_px(name) for name in names) * font_px / SMALL_TEXT_PX) + 4
+    return min(_WIDEST_FONT * limit, max(text_px(name) for name in names) * font_px / SMALL_TEXT_PX) + 4
 
 
 def rows_of(records: Sequence[Mapping[str, Any]]) -> alt.Data:

@@ -17,7 +17,7 @@ _WIDTH_PX = 286
 
 def learning(material: Material) -> Figure | None:
     """Draw the learning curve; None where the comparison has no parts of the training rows."""
-    curve = learning_curve(material.results)
+    curve = learning_curve(material.results, material.verdict.curve)
     if curve is None:
         return None
     records = _records(material)

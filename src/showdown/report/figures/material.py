@@ -1,10 +1,11 @@
 """What figures are drawn from: the records, the verdict, and the files that runs left."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from showdown.core.record import Results, RunRecord
@@ -67,10 +68,12 @@ class Material:
         return found
 
 
-def thinned(values: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
-    """Return at most so many points: as they are, or means of runs of neighbours."""
+def thinned(
+    values: Sequence[tuple[float, float]], most: int, merge: Callable[[Sequence[float]], float] = fmean
+) -> list[tuple[float, float]]:
+    """Return at most so many points: as they are, or neighbours merged at their mean place."""
     size = -(-len(values) // most)
     if size <= 1:
         return list(values)
     parts = [values[start : start + size] for start in range(0, len(values), size)]
-    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
+    return [(fmean(x for x, _ in part), merge([y for _, y in part])) for part in parts]

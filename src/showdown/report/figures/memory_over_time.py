@@ -44,7 +44,7 @@ def memory_over_time(material: Material) -> Figure | None:
 def _line(samples: Sequence[Sample], *, on_gpu: bool) -> list[tuple[float, float]]:
     read = [(sample.seconds, sample.gpu_memory_gb if on_gpu else sample.ram_gb) for sample in samples]
     known = [(seconds, value) for seconds, value in read if value is not None]
-    return thinned(known, _MOST_POINTS) if len(known) > 1 else []
+    return thinned(known, _MOST_POINTS, max) if len(known) > 1 else []
 
 
 def phases_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def _panel(
     up: tuple[Axis, str],
 ) -> Any:
     y, title = up
-    x = linear_axis([seconds for seconds, _ in line])
+    x = linear_axis([*(seconds for seconds, _ in line), *(one["end"] for one in phases)])
     across = alt.Axis(title="Seconds since the start", values=list(x.ticks), format="~r", grid=False)
     bands = [{**one, "band": LIGHT["band-strong" if one["phase"] == "training" else "band"]} for one in phases]
     layers: list[Any] = []

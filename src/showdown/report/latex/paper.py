@@ -92,6 +92,8 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     rows = {run.name: run for run in results.runs}
     leaky = any(run.allow_leakage for run in results.runs)
     methods = [{"name": name, "title": run.title, "key": METHODS.get(run.method)} for name, run in rows.items()]
+    own_protocols = any(item.kind == "protocol" for item in verdict.confounds)
+    caption = f"The protocol of {methods[0]['title']}." if own_protocols else "What is equal for every method."
     content = {
         "name": results.name,
         "title": f"{results.name}: {len(rows)} methods of text classification compared",
@@ -110,6 +112,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "settings": table.settings,
         "trained": any(run.method not in STEADY_METHODS for run in rows.values()),
         "tuned": any(run.tuning_seconds is not None for run in results.runs),
+        "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
         "verdict": verdict.sentences,
@@ -124,7 +127,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "pairs": [_pair(pair) for pair in verdict.pairs],
         "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.15\linewidth}" * 2),
         "fact_tables": [
-            (protocol_facts(results), "What is equal for every method.", Tex("protocol")),
+            (protocol_facts(results), caption, Tex("protocol")),
             ([*model_facts(results), *environment_facts(results)], "The model, and where it ran.", Tex("place")),
         ],
         "yaml": list(_indented(comparison_yaml(results))),

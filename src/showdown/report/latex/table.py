@@ -33,7 +33,7 @@ def latex_table(table: Table, *, caption: str) -> str:
         [
             r"\begin{table}[t]",
             r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{words}}}\label{{tab:showdown}}",
+            rf"\caption{{{words}}}\label{{tab:showdown}}\smallskip",
             r"\setbox0=\hbox{%",
             *_tabular(table),
             r"}%",
@@ -78,5 +78,5 @@ def _row(table: Table, place: int, *, ragged: bool) -> str:
 def _cell(table: Table, row: int, column: int, text: str) -> str:
     shown = "--" if text == "-" else latex(text)
     if (row, column) in table.best:
-        return rf"\textbf{{{shown}}}"
+        shown = rf"\textbf{{{shown}}}"
     return rf"{shown}\rlap{{$^\dagger$}}" if column == 1 and row in table.near else shown
