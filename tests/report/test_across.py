@@ -133,3 +133,9 @@ def test_it_is_written_and_hostile_text_stays_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(&#39;1&#39;)" in html(beside)
     assert not re.search(r"(src|href)=", html(beside))
     assert "<script>" not in markdown(beside)
+
+
+def test_a_comparison_that_yielded_nothing_differs_in_nothing_that_ran(tmp_path: Path) -> None:
+    found = judge_across(two(tmp_path, failed=dict.fromkeys(METHODS, "no")))
+    assert not {"seeds", "partitions", "gpu"} & {item.key for item in found.differing}
+    assert found.pairs == []

@@ -12,7 +12,7 @@ from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.outcomes import RowOutcomes, load_outcomes
-from showdown.verdict.summary import judge_pairs
+from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.words import decided
 
 _FEW = 8
@@ -55,8 +55,9 @@ def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
 
     """
     completed = {
-        label: [run for run in item.results.full_size.runs if run.status == "completed"]
+        label: runs
         for label, item in comparisons.items()
+        if (runs := [run for run in item.results.full_size.runs if run.status == "completed"])
     }
     same = _same_test_rows([item.results for item in comparisons.values()])
     pairs = judge_pairs(_same_rows_of(comparisons)) if same else []
