@@ -151,7 +151,7 @@ def _sentences(
             "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "
             "between them is tested."
         )
-    keys = [item.key for item in differing]
+    keys = list(dict.fromkeys(item.key for item in differing))
     more = f" and {len(keys) - _FEW} more" if len(keys) > _FEW else ""
     said.append(
         f"Between them differ {', '.join(keys[:_FEW])}{more}." if keys else "Nothing recorded differs between them."
