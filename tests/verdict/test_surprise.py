@@ -26,6 +26,7 @@ def test_less_that_learns_and_more_memory_is_explained(built):
     trained(built, "qlora", 12.2, 3_500_000, activations_gb=6.0, chosen={"micro_batch_rows": 16, "recompute": True})
     (said,) = [line for line in judge(built.results, built.folder).sentences if "took more memory" in line]
     assert said.startswith("lora took more memory than full (75.3 against 58.1 GB) while it trains 0.049 % of")
+    assert "of the parameters against 100 %" in said
     assert "they differ in micro_batch_rows 16 against 4, recompute False against True. That is not the method" in said
     assert "activations, 61 GB of its peak against 3," in said
 

@@ -74,6 +74,29 @@ class PairVerdict(Strict):
     """Keys of what else differs between the two."""
 
 
+class CurveStep(Strict):
+    """What the last step of the learning curve, the one nearest to more rows, brought a row of the table."""
+
+    name: str
+    gain: Interval
+    """Accuracy with all training rows less that with the next smaller part, on the same test rows."""
+    shown: bool
+    """Told apart from no gain, adjusted over all rows of the table."""
+
+
+class Curve(Strict):
+    """Accuracy by how many training rows a method had."""
+
+    fractions: list[float]
+    """Rising, the last is 1."""
+    accuracy: dict[str, list[Interval | None]]
+    """By row of the table, one for each fraction; None where no run of it completed."""
+    steps: list[CurveStep]
+    """The largest gain first; rows that completed both ends alone."""
+    ahead: Interval | None
+    """By how much the largest gain exceeds the second; None where there are no two, or splits are repeated."""
+
+
 class Verdict(Strict):
     """What can be said of a comparison, and no more."""
 
@@ -83,6 +106,8 @@ class Verdict(Strict):
     pairs: list[PairVerdict]
     pareto: Pareto
     confounds: list[Confound]
+    curve: Curve | None = None
+    """None where the comparison has no parts of the training rows."""
     limits: Limits
     recommendation: Recommendation
     assumptions: list[str]

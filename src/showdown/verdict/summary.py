@@ -9,30 +9,20 @@ import numpy as np
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound, between, confounds
 from showdown.verdict.cost import PRICES_OF, Price, cost_of
-from showdown.verdict.intervals import Estimate, row_intervals
-from showdown.verdict.model import Interval, PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes, load_outcomes, shared
-from showdown.verdict.paired import (
-    ALPHA,
-    PairTest,
-    corrected_resampled_t,
-    f1_difference,
-    holm,
-    paired_test,
-    rows_to_decide,
-)
+from showdown.verdict.intervals import row_intervals
+from showdown.verdict.learning import judge_curve
+from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
+from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs
 from showdown.verdict.pareto import pareto
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.words import leak_said, sentences
 
-_CHANCE = 20261123
-"""Seed of the bootstrap: the same records always give the same verdict."""
-
 
 def judge(results: Results, folder: Path, *, limits: Limits | None = None, price: Price | None = None) -> Verdict:
-    """Judge a comparison; runs on a part of the training rows, points of a learning curve, are left out.
+    """Judge a comparison; runs on a part of the training rows make its learning curve alone.
 
     Args:
         results: its records.
@@ -44,6 +34,7 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         UserError: for predictions that are missing or damaged.
 
     """
+    curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
     runs: dict[str, list[RunRecord]] = {}
     for run in results.runs:
@@ -69,6 +60,7 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         pairs=pairs,
         pareto=front,
         confounds=differing,
+        curve=curve,
         limits=limits,
         recommendation=recommendation,
         assumptions=_assumptions(outcomes, rows, price),
@@ -119,10 +111,6 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
     ]
 
 
-def _interval(estimate: Estimate) -> Interval:
-    return Interval(value=estimate.value, low=estimate.low, high=estimate.high)
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
@@ -136,7 +124,7 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
 def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None) -> RowVerdict:
     done = [run for run in runs if run.status == "completed"]
     missing = next((f"{run.status}: {run.error}" for run in runs if run.status != "completed"), None)
-    scores = row_intervals(outcome, np.random.default_rng(_CHANCE)) if outcome else {}
+    scores = row_intervals(outcome, np.random.default_rng(CHANCE)) if outcome else {}
     parts = list(outcome.parts.values()) if outcome else []
     return RowVerdict(
         name=runs[0].name,
@@ -146,8 +134,8 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         partitions=len({run.partition for run in done}),
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
-        accuracy=_interval(scores["accuracy"]) if scores else None,
-        f1_macro=_interval(scores["f1_macro"]) if scores else None,
+        accuracy=interval_of(scores["accuracy"]) if scores else None,
+        f1_macro=interval_of(scores["f1_macro"]) if scores else None,
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,
@@ -166,65 +154,8 @@ def _spread_points(parts: Sequence[Outcomes]) -> float | None:
     return 100 * float(np.sqrt(np.mean([net_rerun_variance(part.correct) for part in parts])))
 
 
-def compare(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, Estimate | None] | None:
-    """Compare two rows on shared test rows: the test of accuracy, and the difference in macro F1 where it is known.
-
-    Returns:
-        None where they share no test row, or no two repeats.
-
-    """
-    if first.repeated or second.repeated:
-        return _compare_repeats(first, second)
-    a, b = shared(first.parts[0], second.parts[0])
-    if not len(a.true):
-        return None
-    steady = (first.method in STEADY_METHODS, second.method in STEADY_METHODS)
-    test = paired_test(a.correct, b.correct, a.clusters, steady=steady)
-    return test, f1_difference(a, b, np.random.default_rng(_CHANCE))
-
-
-def _compare_repeats(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, None] | None:
-    both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
-    both = [(a, b) for a, b in both if len(a.true)]
-    if len(both) < 2:
-        return None
-    differences: Floats = np.array([a.correct.mean() - b.correct.mean() for a, b in both])
-    rows = min(len(np.unique(a.clusters)) for a, _ in both)
-    return corrected_resampled_t(differences, test_over_train=first.test_over_train, rows=rows), None
-
-
 def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
     return judge_pairs([(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)])
-
-
-def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVerdict]:
-    """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out."""
-    tested = [(a, b, found) for a, b in pairs if (found := compare(a, b))]
-    adjusted = holm([test.p_value for _, _, (test, _) in tested])
-    return [
-        PairVerdict(
-            first=first.name,
-            second=second.name,
-            test="paired over rows and reruns" if test.mcnemar_p is not None else "corrected resampled t",
-            accuracy=_interval(test.effect),
-            f1_macro=_interval(f1) if f1 else None,
-            p_value=test.p_value,
-            p_holm=p_holm,
-            mcnemar_p=test.mcnemar_p,
-            different=p_holm <= ALPHA,
-            rows=_shared_rows(first, second),
-            clusters=test.rows,
-            clusters_to_decide=rows_to_decide(test, pairs=len(tested)),
-            confounds=[],
-        )
-        for (first, second, (test, f1)), p_holm in zip(tested, adjusted, strict=True)
-    ]
-
-
-def _shared_rows(first: RowOutcomes, second: RowOutcomes) -> int:
-    keys = [key for key in first.parts if key in second.parts]
-    counts = [len(shared(first.parts[key], second.parts[key])[0].true) for key in keys]
-    return min(count for count in counts if count)
 
 
 def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:

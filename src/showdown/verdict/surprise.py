@@ -62,7 +62,7 @@ def _said(name: str, run: RunRecord, other: RunRecord, differing: Sequence[Confo
         f"{item.key} {'/'.join(item.values[name])} against {'/'.join(item.values[other.name])}"
         for item in differing
         if item.key in _LIVES_ON_MEMORY
-        and item.kind in ("engine", "protocol")
+        and item.kind == "engine"
         and name in item.values
         and other.name in item.values
         and item.values[name] != item.values[other.name]
@@ -85,4 +85,5 @@ def _said(name: str, run: RunRecord, other: RunRecord, differing: Sequence[Confo
 
 
 def _share(run: RunRecord) -> str:
-    return f"{100 * (run.trainable_parameters or 0) / max(1, run.total_parameters or 0):.2g} %"
+    share = 100 * (run.trainable_parameters or 0) / max(1, run.total_parameters or 0)
+    return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
