@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from showdown.core.method import NetworkOptions
+from showdown.models import tokens
 from showdown.models.network import load_network
-from showdown.models.tokens import encode, load_tokenizer, token_limit
+from showdown.models.tokens import count_tokens, encode, load_tokenizer, token_limit
 from tiny_pretrained import DECODERS, ENCODERS, job
 
 
@@ -43,3 +44,11 @@ def test_a_cut_text_keeps_its_end_token(pretrained: Callable[[str], Path]) -> No
     short, cut = encode(tokenizer, ["oven", "oven " * 20], 8)
     assert (len(short), len(cut)) == (3, 8)
     assert short[-1] == cut[-1] == tokenizer.sep_token_id
+
+
+def test_tokens_are_counted_part_by_part(pretrained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load_tokenizer(pretrained("bert"))
+    texts = ["oven " * length for length in range(7)]
+    monkeypatch.setattr(tokens, "_COUNTED_AT_ONCE", 3)
+    assert count_tokens(tokenizer, texts) == [length + 2 for length in range(7)]
+    assert count_tokens(tokenizer, []) == []

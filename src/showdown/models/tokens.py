@@ -6,6 +6,8 @@ from typing import Any
 
 _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own say a number far above this."""
+_COUNTED_AT_ONCE = 2_000
+"""Texts; a tokenizer keeps hundreds of bytes a token until all are done."""
 _POSITIONS_BEHIND_PADDING = (
     *("camembert", "data2vec-text", "ibert", "lilt", "longformer", "luke", "mpnet"),
     *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
@@ -50,7 +52,9 @@ def encode(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[int]]:
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     """Return how many tokens each text has, special ones included, uncut."""
-    if not texts:
-        return []
-    ids = tokenizer(list(texts), add_special_tokens=True, return_attention_mask=False, verbose=False)["input_ids"]
-    return [len(row) for row in ids]
+    counts: list[int] = []
+    for start in range(0, len(texts), _COUNTED_AT_ONCE):
+        part = list(texts[start : start + _COUNTED_AT_ONCE])
+        ids = tokenizer(part, add_special_tokens=True, return_attention_mask=False, verbose=False)["input_ids"]
+        counts += [len(row) for row in ids]
+    return counts
