@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 import struct
 import xml.etree.ElementTree as ET
 from itertools import combinations, pairwise
@@ -317,3 +318,26 @@ def test_the_data_of_a_chart_hold_no_text(drawn: Drawn) -> None:
     """Labels and names alone: a picture may be shown to others."""
     assert all("text" not in record for figure in drawn[2].values() for record in figure.records)
     assert json.loads(drawn[2]["scores"].chart.to_json())["config"]["background"] == LIGHT["page"]
+
+
+def test_the_learning_curve_holds_every_part_of_the_training_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    results = write_comparison(folder, methods={name: METHODS[name] for name in ("majority", "full", "lora")})
+    parts = []
+    for turn, fraction in enumerate((0.25, 0.5)):
+        other = write_comparison(tmp_path / f"part-{turn}", methods={"lora": ("lora", "LoRA", 0.3 + fraction)})
+        for run in other.runs:
+            spec = run.spec.model_copy(update={"train_fraction": fraction})
+            file = f"runs/lora-part-{turn}.csv"
+            shutil.copy(tmp_path / f"part-{turn}" / str(run.predictions_file), folder / file)
+            update = {"spec": spec, "run_id": spec.run_id, "predictions_file": file, "train_rows": int(240 * fraction)}
+            parts.append(run.model_copy(update=update))
+    whole = results.model_copy(update={"runs": [*results.runs, *parts]})
+    _, verdict, figures = drawn_from(whole, folder)
+    records = figures["learning-curve"].records
+    assert [(one["row"], one["train_rows"]) for one in records[:3]] == [("lora", 60), ("lora", 120), ("lora", 240)]
+    assert verdict.curve is not None
+    for one, interval in zip(records, verdict.curve.accuracy["lora"], strict=False):
+        assert interval is not None
+        assert one["accuracy_percent"] == pytest.approx(100 * interval.value)
+        assert (one["low_percent"], one["high_percent"]) == (100 * interval.low, 100 * interval.high)

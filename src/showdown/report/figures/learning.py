@@ -10,27 +10,33 @@ from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import linear_axis, score_axis
 from showdown.report.learning_curve import learning_curve
-from showdown.report.pool import pooled_scores
+from showdown.verdict.model import Curve
 
 _WIDTH_PX = 286
 
 
 def learning(material: Material) -> Figure | None:
     """Draw the learning curve; None where the comparison has no parts of the training rows."""
-    curve = learning_curve(material.results, material.verdict.curve)
-    if curve is None:
+    judged = material.verdict.curve
+    curve = learning_curve(material.results, judged)
+    if curve is None or judged is None:
         return None
-    records = _records(material)
+    records = _records(material, judged)
+    if not records:
+        return None
     looks = {name: look for name, look in material.looks.items() if any(one["row"] == name for one in records)}
     x = linear_axis([one["train_rows"] for one in records])
-    values = [one["accuracy_percent"] for one in records]
-    y = score_axis([min(values)], [max(values)], 100.0, headroom=True)
+    y = score_axis([one["low_percent"] for one in records], [one["high_percent"] for one in records], 100.0)
     chart: Any = alt.Chart(rows_of(records)).encode(
         x=alt.X("train_rows:Q", scale=x.scale, axis=x.drawn("Training rows", grid=False)),
         y=alt.Y("accuracy_percent:Q", scale=y.scale, axis=y.drawn("Accuracy, %", domain=False, ticks=False)),
         color=alt.Color("row:N", scale=colour_scale(looks), legend=None),
     )
     panel = alt.layer(
+        chart.mark_rule(strokeWidth=1.5, opacity=0.4).encode(
+            y=alt.Y("low_percent:Q", scale=y.scale, axis=y.drawn("Accuracy, %", domain=False, ticks=False)),
+            y2="high_percent:Q",
+        ),
         chart.mark_line(strokeWidth=2),
         chart.mark_point(filled=True, size=60, opacity=1, stroke=LIGHT["page"], strokeWidth=0.5).encode(
             shape=alt.Shape("row:N", scale=shape_scale(looks), legend=None)
@@ -40,26 +46,29 @@ def learning(material: Material) -> Figure | None:
         name="learning-curve",
         title="Accuracy by training rows",
         alt=f"Accuracy of each row trained on parts of the training rows. {curve.sentence}",
-        caption=curve.sentence,
+        caption=f"{curve.sentence} Bars are 95 % intervals.",
         panels=(panel,),
         columns=1,
         legend=looks,
     )
 
 
-def _records(material: Material) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, float], list[Any]] = {}
+def _records(material: Material, judged: Curve) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, float], list[int]] = {}
     for run in material.results.runs:
         if run.status == "completed" and run.train_rows:
-            groups.setdefault((run.name, run.spec.train_fraction), []).append(run)
-    several = {name for name, _ in groups if sum(other == name for other, _ in groups) > 1}
+            rows.setdefault((run.name, run.spec.train_fraction), []).append(run.train_rows)
+    several = {name for name, found in judged.accuracy.items() if sum(one is not None for one in found) > 1}
     return [
         {
             "row": name,
             "fraction": fraction,
-            "train_rows": fmean(run.train_rows for run in runs),
-            "accuracy_percent": 100 * fmean(scores.accuracy for scores in pooled_scores(runs)),
+            "train_rows": fmean(rows[name, fraction]),
+            "accuracy_percent": 100 * interval.value,
+            "low_percent": 100 * interval.low,
+            "high_percent": 100 * interval.high,
         }
-        for (name, fraction), runs in groups.items()
-        if name in several
+        for name, found in judged.accuracy.items()
+        for fraction, interval in zip(judged.fractions, found, strict=True)
+        if interval is not None and name in several and (name, fraction) in rows
     ]
