@@ -10,9 +10,10 @@ import pytest
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
+from showdown.report import figures
 from showdown.report.formats import write_report
 from showdown.report.latex.escape import _PRINTED, latex
-from showdown.report.latex.paper import paper
+from showdown.report.latex.paper import SHOWN, paper
 from showdown.report.latex.table import write_table
 from showdown.report.table import comparison_table
 from showdown.verdict.summary import judge
@@ -199,3 +200,8 @@ def test_the_paper_calls_equal_only_what_is(tmp_path: Path) -> None:
     assert "one protocol for all" not in text
     assert "equal for every method" not in text
     assert "Differs{,} epochs" in text or "Differs, epochs" in text
+
+
+def test_a_paper_knows_figures_by_the_names_that_they_have() -> None:
+    drawn = "".join(path.read_text(encoding="utf-8") for path in Path(figures.__path__[0]).glob("*.py"))
+    assert [name for name in SHOWN if f'name="{name}"' not in drawn] == []

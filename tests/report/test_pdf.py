@@ -1,6 +1,7 @@
 """The PDF, rendered and read back: its text against the records, and hostile text as text."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
@@ -11,6 +12,7 @@ from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.report.figures.gallery import figures_of
 from showdown.report.formats import write_report
+from showdown.report.pdf.write import pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
@@ -93,6 +95,13 @@ def test_every_figure_is_in_it_and_nothing_runs_off_the_page(made: tuple[Results
         assert picture.min() < 128, "an empty page"
         margins = (picture[:8], picture[-8:], picture[:, :12], picture[:, -12:])
         assert all(margin.min() > 250 for margin in margins), "ink in the margin"
+
+
+def test_a_figure_that_the_pages_do_not_know_by_name_is_shown_too(made: tuple[Results, Verdict, Pages, Path]) -> None:
+    results, verdict, _, folder = made
+    new = replace(figures_of(results, verdict, folder)[0], name="brand-new", title="A brand new figure")
+    (folder / "new.pdf").write_bytes(pdf(results, verdict, [new]))
+    assert "A brand new figure" in Pages(folder / "new.pdf")
 
 
 def test_a_library_that_is_missing_is_one_line_that_names_the_install(

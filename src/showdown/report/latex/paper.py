@@ -21,11 +21,11 @@ from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.spread import STEADY_METHODS
 
-_FIGURES = (
+SHOWN = (
     "trade-off",
     "scores",
     "pareto",
-    "learning",
+    "learning-curve",
     "training-loss",
     "validation-score",
     "memory-over-time",
@@ -46,7 +46,7 @@ def write_paper(results: Results, verdict: Verdict, folder: Path) -> Path:
     """Write `paper/paper.tex` and its figures into the comparison's folder and return the path of the paper."""
     target = folder / "paper"
     shown = {figure.name: figure for figure in figures_of(results, verdict, folder)}
-    figures = [shown[name] for name in _FIGURES if name in shown]
+    figures = [shown[name] for name in SHOWN if name in shown]
     for figure in figures:
         write_bytes(target / "figures" / f"{figure.name}.pdf", figure_pdf(figure))
     write_text(target / "paper.tex", paper(results, verdict, figures))
