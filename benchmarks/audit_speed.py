@@ -1,0 +1,94 @@
+"""How long the whole audit of 100,000 texts takes, and how much memory: `showdown audit` in a process of its own.
+
+Usage (from the checkout, on a machine with little else to do):
+
+    python benchmarks/audit_speed.py
+
+Texts of 30 words drawn from 20,000 by Zipf's law, each label with words of its own; 2 % exact copies, 2 % near-copies
+with one word changed, 1 % wrong labels. The process may use two cores.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from showdown.core.files import write_json
+
+HERE = Path(__file__).resolve().parent
+LABELS, WORDS, VOCABULARY, OWN_WORDS = 25, 30, 20_000, 40
+COPIES, NEAR_COPIES, WRONG_LABELS = 0.02, 0.02, 0.01
+LIMIT_SECONDS, LIMIT_GB = 60.0, 2.0
+CORES = 2
+
+
+def write_rows(path: Path, count: int) -> None:
+    """Write the texts as CSV."""
+    rng = np.random.default_rng(20261123)
+    vocabulary = np.array([f"w{number:x}" for number in range(VOCABULARY)])
+    labels = rng.integers(0, LABELS, count)
+    ranks = np.minimum(rng.zipf(1.3, (count, WORDS)) - 1, VOCABULARY - LABELS * OWN_WORDS - 1)
+    own = VOCABULARY - (labels[:, None] + 1) * OWN_WORDS + rng.integers(0, OWN_WORDS, (count, WORDS))
+    words = vocabulary[np.where(rng.random((count, WORDS)) < 0.25, own, ranks)]
+    copies, near = int(COPIES * count), int(NEAR_COPIES * count)
+    source = rng.integers(0, count - copies - near, copies + near)
+    words[count - copies - near :], labels[count - copies - near :] = words[source], labels[source]
+    words[count - near :, 7] = "changed"
+    wrong = rng.choice(count, int(WRONG_LABELS * count), replace=False)
+    labels[wrong] = (labels[wrong] + 1) % LABELS
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["text", "label"])
+        writer.writerows((" ".join(row), f"label {label}") for row, label in zip(words, labels, strict=True))
+
+
+def main() -> int:
+    """Print what was measured and write `benchmarks/results/audit_speed.json`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        write_rows(path, options.rows)
+        cores = sorted(os.sched_getaffinity(0))[:CORES]
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "showdown", "audit", str(path), "--json", "--output", str(Path(folder) / "rows.txt")],
+            check=True,
+            capture_output=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+        seconds = time.perf_counter() - started
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = json.loads(done.stdout)
+    report = {
+        "rows": options.rows,
+        "words": WORDS,
+        "labels": LABELS,
+        "cores": len(cores),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_gb": round(used.ru_maxrss * 1024 / 1e9, 3),
+        "busy_processes_beside": round(os.getloadavg()[0], 1),
+        "exact_copies": found["audit"]["exact_copies"],
+        "near_copies": found["audit"]["near_copies"],
+        "label_errors": len(found["inspection"]["label_errors"]),
+        "leak_rows": (found["inspection"]["leak_worth"] or {}).get("rows"),
+        "meets_target": seconds <= LIMIT_SECONDS and used.ru_maxrss * 1024 / 1e9 <= LIMIT_GB,
+    }
+    for key, value in report.items():
+        print(f"{key} {value}")
+    write_json(HERE / "results" / "audit_speed.json", report)
+    return 0 if report["meets_target"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
