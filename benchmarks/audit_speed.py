@@ -61,7 +61,7 @@ def main() -> int:
         cores = sorted(os.sched_getaffinity(0))[:CORES]
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "showdown", "audit", str(path), "--json", "--output", str(Path(folder) / "rows.txt")],
+            [sys.executable, "-m", "showdown", "audit", str(path), "--json", "--output", f"{folder}/found.csv"],
             check=True,
             capture_output=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
