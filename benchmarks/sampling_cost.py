@@ -3,7 +3,8 @@
 Run `python benchmarks/sampling_cost.py --out benchmarks/results/sampling_cost.json`. A process of its own takes
 training steps of a network of the default model's shape (random weights, float32 on a CPU, bfloat16 on a GPU), block
 after block; this process samples it during every second block as `showdown run` does, every second pair in turned
-order. A block lasts about `--block-seconds`, and has samples at its beginning and end beside those of the interval. The ratio of a pair is seconds with sampling over seconds without; a median below 1.01 is the goal. Beside the default
+order. A block lasts about `--block-seconds`, and has samples at its beginning and end beside those of the interval.
+The ratio of a pair is seconds with sampling over seconds without; a median below 1.01 is the goal. Beside the default
 interval one a twentieth as long is measured, to show a cost that the noise would hide.
 """
 
