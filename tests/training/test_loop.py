@@ -277,7 +277,8 @@ def test_the_older_checkpoint_goes_only_after_the_newer_is_whole(tmp_path: Path)
     run = run_of(module, tmp_path)
     train(replace(run, checkpoints=Looking(tmp_path, run.watcher.say)))
     assert len(whole) == 9 + 3  # every step, and the end of every epoch
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-0001", "step-00000009-epoch-0003"]  # the last is the best, and in the state
+    # The last epoch is the best one, and its weights are those of the state.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-0001", "step-00000009-epoch-0003"]
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(20, 2), (7, 0), (9, 9), (1, 1), (100, 33)])
