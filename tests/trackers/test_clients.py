@@ -166,7 +166,9 @@ def every_byte(folder: Path) -> Iterator[tuple[Path, bytes]]:
 
 def test_no_word_of_the_data_and_no_name_of_this_machine_is_in_any_byte(mirrored: Path) -> None:
     looked_at = 0
-    hidden = [SECRET, "baker", "five years", Path(sys.argv[0]).name, f"{socket.gethostname()}.", "pytest"]
+    program = Path(sys.argv[0]).name
+    hidden = [SECRET, "baker", "five years", f"{socket.gethostname()}.", "pytest"]
+    hidden += [program] if len(program) > 4 else []  # `-c`, as parallel tests are started, is in many a binary file
     for path, content in every_byte(mirrored):
         looked_at += 1
         for word in hidden:
