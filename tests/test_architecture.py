@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "runner", "report", "methods", "data"},
+    "cli": {"api", "config", "runner", "report", "watch", "methods", "data"},
     "api": {"config", "runner", "report", "trackers", "verdict", "data", "models"},
     "runner": {"training", "evaluation", "methods", "data", "measure", "models", "engine"},
     "training": {"engine", "models", "measure"},
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "methods": {"models"},
     "report": {"verdict", "data"},
     "trackers": {"verdict"},
+    "watch": {"runner"},
     "config": {"methods", "trackers"},
 }
 """Beside itself and core; what is not named here may import core alone."""

@@ -132,6 +132,27 @@ def report(
 
 
 @app.command()
+def watch(
+    output: Finished,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of this machine's loopback; 0 takes a free one.")] = 8484,
+) -> None:
+    """Follow a running comparison on a local page, which becomes its report."""
+    from showdown import api
+    from showdown.report.formats import write_report
+    from showdown.watch.server import WatchServer
+
+    def report() -> Path:
+        return write_report("html", api.load(output), api.judge(output), output)
+
+    with WatchServer(output, port, report) as server:
+        typer.echo(f"{server.address} follows {output}; Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("ended")
+
+
+@app.command()
 def sync(output: Finished) -> None:
     """Send what trackers wrote to where each tool's own settings say."""
     from showdown import api

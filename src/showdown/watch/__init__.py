@@ -1,0 +1,1 @@
+"""A local page that follows a running comparison and becomes its report."""

@@ -1,0 +1,160 @@
+"""How a comparison stands, read from its folder: numbers and names, no text of the data.
+
+Another process writes the files meanwhile. What is unchanged is not read again; of what only grows, the new part is.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from showdown.core.progress import PROGRESS_FILE, Moment
+from showdown.core.record import Results, RunRecord
+from showdown.core.samples import Sample
+from showdown.runner.store import Store
+
+MOST_POINTS = 200
+"""Of a curve on the page."""
+_SYSTEM_FILE = "system.jsonl"
+
+
+class GrowingFile:
+    """The whole lines of a file of JSON objects that another process appends to."""
+
+    def __init__(self, path: Path, parse: Callable[[Any], Any]) -> None:
+        self._path = path
+        self._parse = parse
+        self._offset = 0
+        self._found: list[Any] = []
+
+    def read(self) -> list[Any]:
+        """Return all lines so far; what is no such object is passed over."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return self._found
+        whole = content.rfind(b"\n") + 1
+        self._offset += whole
+        for line in content[:whole].splitlines():
+            try:
+                self._found.append(self._parse(json.loads(line)))
+            except ValueError:
+                continue
+        return self._found
+
+
+class Watched:
+    """One comparison's folder as the page sees it."""
+
+    def __init__(self, output: Path) -> None:
+        self._store = Store(output)
+        self._results: tuple[float, Results] | None = None
+        self._curves: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._growing: dict[Path, GrowingFile] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return how the comparison stands, ready for JSON."""
+        in_use, results = self._store.in_use(), self._read_results()
+        if results is None:
+            return {"name": None, "in_use": in_use, "complete": False, "runs": []}
+        current = self._current(results) if in_use else None
+        folds = results.data.get("partitions", 1)
+        return {
+            "name": results.name,
+            "in_use": in_use,
+            "complete": not in_use and all(run.status != "cancelled" for run in results.runs),
+            "runs": [self._run(run, folds, current) for run in results.runs],
+        }
+
+    def _read_results(self) -> Results | None:
+        path = self._store.results_file
+        try:
+            changed = path.stat().st_mtime
+            if self._results is None or self._results[0] != changed:
+                self._results = (changed, Results.model_validate_json(path.read_bytes()))
+        except (OSError, ValueError):
+            return None
+        return self._results[1]
+
+    def _current(self, results: Results) -> str | None:
+        """Return the run that is going: of those that are not over, the one that began last."""
+        began = {
+            run.run_id: spec.stat().st_mtime
+            for run in results.runs
+            if run.status == "cancelled" and (spec := self._store.run_folder(run.run_id) / "spec.json").exists()
+        }
+        return max(began, key=began.__getitem__) if began else None
+
+    def _run(self, run: RunRecord, folds: int, current: str | None) -> dict[str, Any]:
+        part = f"{run.partition + 1} of {folds}" if folds > 1 else ""
+        share = "" if run.spec.train_fraction == 1.0 else f"{100 * run.spec.train_fraction:g} % of the rows"
+        base = {"name": run.name, "seed": run.seed, "part": ", ".join(filter(None, (part, share)))}
+        if run.run_id == current:
+            return {**base, **self._going(run.run_id)}
+        if run.status == "cancelled":
+            return {**base, "state": "waiting"}
+        memory = run.peak_memory_device_gb
+        return {
+            **base,
+            "state": "done" if run.status == "completed" else run.status,
+            "accuracy": run.accuracy,
+            "f1_macro": run.f1_macro,
+            "train_seconds": run.train_seconds,
+            "memory_gb": memory.run if memory else None,
+            **self._finished_curve(run),
+        }
+
+    def _going(self, run_id: str) -> dict[str, Any]:
+        folder = self._store.run_folder(run_id)
+        moments: list[Moment] = self._lines(folder / PROGRESS_FILE, Moment.model_validate)
+        samples: list[Sample] = self._lines(folder / _SYSTEM_FILE, Sample.model_validate)
+        found: dict[str, Any] = {"state": "running"}
+        if moments:
+            now = moments[-1]
+            found |= now.model_dump()
+            found |= {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
+            found["loss_curve"] = _thinned(_last_training(moments))
+        if samples:
+            last = samples[-1]
+            memory = last.gpu_memory_gb if last.gpu_memory_gb is not None else last.ram_gb
+            found |= last.model_dump(exclude={"phase", "seconds", "gpu_energy_joules"}) | {"memory_gb": memory}
+        return found
+
+    def _lines(self, path: Path, parse: Callable[[Any], Any]) -> list[Any]:
+        return self._growing.setdefault(path, GrowingFile(path, parse)).read()
+
+    def _finished_curve(self, run: RunRecord) -> dict[str, Any]:
+        if run.curve_file is None:
+            return {}
+        path = self._store.root / run.curve_file
+        try:
+            changed = path.stat().st_mtime
+            if self._curves.get(run.run_id, (0.0, {}))[0] != changed:
+                written = json.loads(path.read_bytes())
+                points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
+                scores = [[epoch["step"], epoch["f1_macro"]] for epoch in written["validation"]]
+                self._curves[run.run_id] = (changed, {"loss_curve": _thinned(points), "f1_curve": scores})
+        except (OSError, ValueError, KeyError):
+            return {}
+        return self._curves[run.run_id][1]
+
+
+def _last_training(moments: Sequence[Moment]) -> list[tuple[float, float]]:
+    """Return steps and losses of the training that goes on now: a trial of a search begins anew."""
+    points: list[tuple[float, float]] = []
+    for moment in moments:
+        if moment.step is None or moment.loss is None:
+            continue
+        while points and points[-1][0] >= moment.step:
+            points.pop()
+        points.append((moment.step, moment.loss))
+    return points
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """Return at most so many points, the first and the last among them."""
+    if len(points) > MOST_POINTS:
+        points = [points[round(turn * (len(points) - 1) / (MOST_POINTS - 1))] for turn in range(MOST_POINTS)]
+    return [list(point) for point in points]
