@@ -144,12 +144,12 @@ def watch(
     def report() -> Path:
         return write_report("html", api.load(output), api.judge(output), output)
 
-    with WatchServer(output, port, report) as server:
-        typer.echo(f"{server.address} follows {output}; Ctrl-C ends it")
-        try:
+    try:
+        with WatchServer(output, port, report) as server:
+            typer.echo(f"{server.address} follows {output}; Ctrl-C ends it")
             server.serve_forever()
-        except KeyboardInterrupt:
-            typer.echo("ended")
+    except KeyboardInterrupt:
+        typer.echo("ended")
 
 
 @app.command()

@@ -68,7 +68,7 @@ class Store:
             os.close(descriptor)
 
     def in_use(self) -> bool:
-        """Tell whether a comparison runs here now. It looks for a moment alone: who starts one meanwhile waits for it."""
+        """Tell whether a comparison runs here now. It looks for a moment: who starts one meanwhile waits."""
         try:
             descriptor = os.open(self.root / ".lock", os.O_RDONLY)
         except OSError:
