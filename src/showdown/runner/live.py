@@ -20,6 +20,7 @@ _REFRESH_PER_SECOND = 2
 _OTHER_LINES = 7
 """Of the screen: heading, rules, the lines that say what is left out, and the line beneath."""
 _FEWEST_ROWS = 3
+_STATE_WIDTH = len("training, epoch 10")
 _STAGES = {"tune": "tuning", "train": "training", "score": "scoring"}
 
 
@@ -103,7 +104,8 @@ class LiveTable(PlainLines):
         """Return the table as it stands, no higher than the screen."""
         table = Table(expand=False, pad_edge=False)
         for heading, right in _COLUMNS:
-            table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+            least = _STATE_WIDTH if heading == "State" else None  # so that the table does not jump with each phase
+            table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=least)
         first, last = self._window()
         for row in self._rows[first:last]:
             table.add_row(*_cells(row))

@@ -117,7 +117,8 @@ class Watched:
             found |= {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
             found["loss_curve"] = _thinned(_last_training(moments))
         if samples:
-            last = samples[-1]
+            # Between two stages there is no process to read: what was read last stands.
+            last = next((one for one in reversed(samples) if one.ram_gb is not None), samples[-1])
             memory = last.gpu_memory_gb if last.gpu_memory_gb is not None else last.ram_gb
             found |= last.model_dump(exclude={"phase", "seconds", "gpu_energy_joules"}) | {"memory_gb": memory}
         return found
