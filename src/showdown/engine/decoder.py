@@ -17,6 +17,7 @@ from showdown.engine import fused
 from showdown.engine.adapters import refresh
 from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
 from showdown.engine.dropout import draw_seed
+from showdown.engine.norms import add_rms_norm, rms_norm
 from showdown.engine.projection import SharedInput, read_projection
 
 FAMILIES = ("mistral", "llama", "qwen2", "qwen3", "gemma", "gemma3_text")
@@ -145,11 +146,12 @@ class PackedDecoder:
         refresh([shared.bank for shared in self._shared], hidden.dtype)
         places = torch.arange(ids.numel(), device=ids.device) - _starts_by_token(layout, ids.numel())
         step = Pass(keys=layout, queries=layout, positions=_rotary(self._backbone, hidden, places), seed=draw_seed())
+        stream: _Stream = (hidden, None)
         for number in range(len(self._layers) - 1):
-            hidden = self._run(number, hidden, step)
+            stream = self._run(number, stream, step)
         last = replace(step, queries=last_query_layout(layout))
-        hidden = self._run(len(self._layers) - 1, hidden, last)
-        return fused.rms_norm(hidden, self._backbone.norm)
+        _, normed = add_rms_norm(*self._run(len(self._layers) - 1, stream, last), self._backbone.norm)
+        return normed
 
     def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
         embedding = self._backbone.embed_tokens
@@ -158,26 +160,28 @@ class PackedDecoder:
             hidden = hidden * torch.tensor(self._config.hidden_size**0.5, dtype=hidden.dtype, device=hidden.device)
         return hidden
 
-    def _run(self, number: int, hidden: torch.Tensor, step: Pass) -> torch.Tensor:
-        run: Callable[[torch.Tensor], torch.Tensor] = lambda x: self._layer(number, x, step)  # noqa: E731
+    def _run(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
         if not (self.recompute and torch.is_grad_enabled()):
-            return run(hidden)
+            return self._layer(number, stream, step)
+        hidden = _summed(stream)
         if not hidden.requires_grad:  # a frozen embedding: without this the recomputed layer would not learn
             hidden = hidden.detach().requires_grad_()
+        run: Callable[[torch.Tensor], torch.Tensor] = lambda x: _summed(self._layer(number, (x, None), step))  # noqa: E731
         again: torch.Tensor = checkpoint(run, hidden, use_reentrant=True, preserve_rng_state=self._opaque)
-        return again
+        return again, None
 
-    def _layer(self, number: int, hidden: torch.Tensor, step: Pass) -> torch.Tensor:
+    def _layer(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
         layer = self._layers[number]
-        attended = self._attention(number, fused.rms_norm(hidden, layer.input_layernorm), step)
+        hidden, normed = add_rms_norm(*stream, layer.input_layernorm)
+        attended = self._attention(number, normed, step)
         if step.queries is not step.keys:
             hidden = hidden[step.keys.last_tokens]
         if not hasattr(layer, "pre_feedforward_layernorm"):
-            hidden, normed = fused.add_rms_norm(attended, hidden, layer.post_attention_layernorm)
-            return hidden + self._mlp(number, normed, step.seed)
-        attended = fused.rms_norm(attended, layer.post_attention_layernorm)
-        hidden, normed = fused.add_rms_norm(attended, hidden, layer.pre_feedforward_layernorm)
-        return hidden + fused.rms_norm(self._mlp(number, normed, step.seed), layer.post_feedforward_layernorm)
+            hidden, normed = add_rms_norm(hidden, attended, layer.post_attention_layernorm)
+            return hidden, self._mlp(number, normed, step.seed)
+        attended = rms_norm(attended, layer.post_attention_layernorm)
+        hidden, normed = add_rms_norm(hidden, attended, layer.pre_feedforward_layernorm)
+        return hidden, rms_norm(self._mlp(number, normed, step.seed), layer.post_feedforward_layernorm)
 
     def _mlp(self, number: int, normed: torch.Tensor, seed: int) -> torch.Tensor:
         linears, stream = self._linears[number], number * _STREAMS_A_LAYER
@@ -208,7 +212,16 @@ class PackedDecoder:
     def _head_norms(attention: Any, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not hasattr(attention, "q_norm"):
             return query, key
-        return fused.rms_norm(query, attention.q_norm), fused.rms_norm(key, attention.k_norm)
+        return rms_norm(query, attention.q_norm), rms_norm(key, attention.k_norm)
+
+
+_Stream = tuple[torch.Tensor, torch.Tensor | None]
+"""The residual stream between two layers, shape (tokens, hidden width), and what is still to be added to it."""
+
+
+def _summed(stream: _Stream) -> torch.Tensor:
+    hidden, delta = stream
+    return hidden if delta is None else hidden + delta
 
 
 def _by_head(x: torch.Tensor, attention: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Norms, rotary positions and gated units: Liger's kernels on a GPU that has them, plain PyTorch elsewhere.
+"""Rotary positions and gated units: Liger's kernels on a GPU that has them, plain PyTorch elsewhere.
 
 Both compute the same function; `docs/performance.md` gives the gain of each.
 """
@@ -8,7 +8,6 @@ import importlib.util
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from showdown.engine.projection import Group, SharedInput
@@ -22,35 +21,6 @@ def liger_is_here() -> bool:
 
 def _fused(x: torch.Tensor) -> bool:
     return x.is_cuda and liger_is_here()
-
-
-def _norm_settings(norm: Any) -> tuple[float, float, str]:
-    """Return epsilon, what is added to the weight, and Liger's name for the order of casts."""
-    if hasattr(norm, "variance_epsilon"):
-        return norm.variance_epsilon, 0.0, "llama"
-    return norm.eps, 1.0, "gemma"
-
-
-def rms_norm(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
-    """Return the RMS norm of x over its last dimension, as the transformers module computes it."""
-    if not _fused(x):
-        normed: torch.Tensor = norm(x)
-        return normed
-    from liger_kernel.ops.rms_norm import LigerRMSNormFunction
-
-    epsilon, offset, casts = _norm_settings(norm)
-    normed = LigerRMSNormFunction.apply(x, norm.weight, epsilon, offset, casts, False)
-    return normed
-
-
-def add_rms_norm(delta: torch.Tensor, residual: torch.Tensor, norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the new residual (residual + delta) and its RMS norm.
-
-    Liger has a kernel that does both. It is not used: its backward pass is compiled anew for every number of tokens
-    (in steps of 132 on an H200), at 0.2 s each, and saves half a percent.
-    """
-    total = residual + delta
-    return total, rms_norm(total, norm)
 
 
 def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:

@@ -12,28 +12,28 @@ import torch
 import triton
 import triton.language as tl
 
-_BYTES_A_PROGRAM = 1024
+_BLOCKS_A_PROGRAM = 32
 
 
-@triton.jit(do_not_specialize=("count",))
+@triton.jit
 def _dequantise_kernel(
-    packed_ptr, scale_ptr, code_ptr, outer_code_ptr, outer_scale_ptr, offset_ptr, dense_ptr, count,
-    NESTED: tl.constexpr, BLOCK_WEIGHTS: tl.constexpr, OUTER_BLOCK: tl.constexpr, BYTES: tl.constexpr,
+    packed_ptr, scale_ptr, code_ptr, outer_code_ptr, outer_scale_ptr, offset_ptr, dense_ptr, blocks,
+    NESTED: tl.constexpr, OUTER_BLOCK: tl.constexpr, BLOCKS: tl.constexpr, BYTES: tl.constexpr,
 ):  # fmt: skip
-    index = tl.program_id(0).to(tl.int64) * BYTES + tl.arange(0, BYTES)
-    inside = index < count
-    packed = tl.load(packed_ptr + index, mask=inside, other=0).to(tl.int32)
-    block = index // (BLOCK_WEIGHTS // 2)
+    block = tl.program_id(0).to(tl.int64) * BLOCKS + tl.arange(0, BLOCKS)
+    inside = block < blocks
     if NESTED:
-        place = tl.load(scale_ptr + block, mask=inside, other=0).to(tl.int32)
+        step = tl.load(scale_ptr + block, mask=inside, other=0).to(tl.int32)
         outer = tl.load(outer_scale_ptr + block // OUTER_BLOCK, mask=inside, other=0.0)
-        scale = tl.load(outer_code_ptr + place) * outer + tl.load(offset_ptr)
+        scale = tl.load(outer_code_ptr + step) * outer + tl.load(offset_ptr)
     else:
         scale = tl.load(scale_ptr + block, mask=inside, other=0.0)
-    first = tl.load(code_ptr + (packed >> 4)) * scale
-    second = tl.load(code_ptr + (packed & 15)) * scale
-    pairs = tl.program_id(0).to(tl.int64) * (2 * BYTES) + tl.arange(0, 2 * BYTES)
-    tl.store(dense_ptr + pairs, tl.interleave(first, second).to(dense_ptr.dtype.element_ty), mask=pairs < 2 * count)
+    index = block[:, None] * BYTES + tl.arange(0, BYTES)[None, :]
+    packed = tl.load(packed_ptr + index, mask=inside[:, None], other=0).to(tl.int32)
+    first = tl.load(code_ptr + (packed >> 4)) * scale[:, None]
+    second = tl.load(code_ptr + (packed & 15)) * scale[:, None]
+    place = block[:, None] * (2 * BYTES) + tl.arange(0, 2 * BYTES)[None, :]
+    tl.store(dense_ptr + place, tl.interleave(first, second).to(dense_ptr.dtype.element_ty), mask=inside[:, None])
 
 
 class Dense:
@@ -43,7 +43,7 @@ class Dense:
         """Look it up.
 
         Args:
-            packed: two weights a byte, the first in the high half: uint8, contiguous, on a GPU.
+            packed: two weights a byte, the first in the high half: uint8, contiguous, on a GPU; whole blocks.
             state: bitsandbytes' `QuantState` of it.
             scales: float32, one a block, where they were worked out before; None takes them from the state.
 
@@ -51,7 +51,6 @@ class Dense:
         nested = scales is None and state.nested
         held = state.absmax if scales is None else scales
         outer = state.state2 if nested else state
-        count = packed.numel()
         self._shape, self._dtype, self._device = tuple(state.shape), state.dtype, packed.device
         # A plain tensor: every look at bitsandbytes' own parameter goes through its Python.
         self._before = (
@@ -62,15 +61,15 @@ class Dense:
             outer.absmax,
             state.offset if nested else held,
         )
-        self._count = count
-        self._launch = _dequantise_kernel[(triton.cdiv(count, _BYTES_A_PROGRAM),)]
-        self._constants = {"NESTED": nested, "BLOCK_WEIGHTS": state.blocksize, "OUTER_BLOCK": outer.blocksize}
+        self._blocks = 2 * packed.numel() // state.blocksize
+        self._launch = _dequantise_kernel[(triton.cdiv(self._blocks, _BLOCKS_A_PROGRAM),)]
+        self._constants = {"NESTED": nested, "OUTER_BLOCK": outer.blocksize, "BYTES": state.blocksize // 2}
 
     def __call__(self) -> torch.Tensor:
         """Return the weight, of the shape and type that its state says."""
         dense = torch.empty(self._shape, dtype=self._dtype, device=self._device)
         self._launch(
-            *self._before, dense, self._count, **self._constants, BYTES=_BYTES_A_PROGRAM, num_warps=4,
+            *self._before, dense, self._blocks, **self._constants, BLOCKS=_BLOCKS_A_PROGRAM, num_warps=4,
             enable_fp_fusion=False,
         )  # fmt: skip
         return dense

@@ -51,7 +51,8 @@ class Projection:
 def _dense(weight: Any, scales: torch.Tensor | None) -> Callable[[], torch.Tensor]:
     """Return what makes a 4-bit weight dense, of its state's type."""
     state = weight.quant_state
-    if weight.is_cuda and state.quant_type == "nf4" and lora.triton_is_here():
+    whole_blocks = 2 * weight.numel() % state.blocksize == 0
+    if weight.is_cuda and state.quant_type == "nf4" and whole_blocks and lora.triton_is_here():
         from showdown.engine.nf4_kernel import Dense
 
         return Dense(weight.data, state, scales)
