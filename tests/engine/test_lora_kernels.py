@@ -75,6 +75,21 @@ def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, ra
     _assert_near(dx, expected_dx)
 
 
+@needs_triton
+@pytest.mark.gpu
+@pytest.mark.parametrize(("tokens", "width", "rank"), [(70, 160, 16), (1, 128, 16), (300, 1024, 32)])
+def test_what_comes_up_again_is_added(tokens: int, width: int, rank: int) -> None:
+    from showdown.engine import lora_kernels
+
+    kind = torch.float32 if INTERPRETED else torch.bfloat16
+    y, u, b = (
+        torch.randn(*shape, device=DEVICE).to(kind) for shape in ((tokens, width), (tokens, rank), (width, rank))
+    )
+    expected = y.float() + 0.5 * u.float() @ b.float().t()
+    lora_kernels.add_up_(y, u, b, 0.5)
+    _assert_near(y, expected)
+
+
 def _assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
     error = (found.float() - expected).norm() / expected.norm()
     assert error < (1e-5 if INTERPRETED else 1e-2)

@@ -47,7 +47,8 @@ def rotate(
     turned_query, turned_key = LigerRopeFunction.apply(
         query[None].transpose(1, 2), key[None].transpose(1, 2), cosine[None], sine[None]
     )
-    return turned_query.transpose(1, 2)[0], turned_key.transpose(1, 2)[0]
+    # Not `[0]`, whose backward pass fills a new tensor with zeros and copies the gradient into it.
+    return turned_query.transpose(1, 2).squeeze(0), turned_key.transpose(1, 2).squeeze(0)
 
 
 def rotate_apart(x: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

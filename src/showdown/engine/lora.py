@@ -50,6 +50,16 @@ def project_down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout | None) -> t
     return u
 
 
+def add_up_(y: torch.Tensor, u: torch.Tensor, b: torch.Tensor, scaling: float) -> None:
+    """Add scaling u B^T to y of shape (tokens, width), in place, for u (tokens, rank) and B (width, rank)."""
+    if _kernels_apply(y, 1, u.shape[1]) and y.is_contiguous():
+        from showdown.engine import lora_kernels
+
+        lora_kernels.add_up_(y, u, b, scaling)
+        return
+    y.addmm_(u, b.t(), alpha=scaling)
+
+
 def gradients_down(x: torch.Tensor, du: torch.Tensor, dropout: Dropout | None) -> torch.Tensor:
     """Return dA of shape (adapters, rank, width) for du of shape (adapters, tokens, rank)."""
     adapters, _, rank = du.shape

@@ -7,8 +7,9 @@ For adapter number j of one input x of shape (tokens, width), with the mask m_j 
 * `down`: u_j = scale (x m_j) A_j^T
 * `down_gradient`: dA_j = scale du_j^T (x m_j)
 * `input_gradient`: dx += scale sum_j m_j (du_j A_j)
+* `add_up`: y_j += scale u_j B_j^T, which knows no mask
 
-Each reads x (or dx) once for all adapters of the input. Imported only where Triton is installed.
+Each reads x (or dx, or y) once for all adapters of the input. Imported only where Triton is installed.
 """
 
 import torch
@@ -164,6 +165,24 @@ def _input_gradient_kernel(
     tl.store(dx_ptr + index, (dx + total * scale).to(dx_ptr.dtype.element_ty), mask=inside)
 
 
+@triton.jit(do_not_specialize=("tokens", "scale"))
+def _add_up_kernel(
+    y_ptr, u_ptr, b_ptr, tokens, width, scale,
+    RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
+    columns = tl.program_id(1) * BLOCK_W + tl.arange(0, BLOCK_W)
+    ranks = tl.arange(0, RANK)
+    row_in, column_in = rows < tokens, columns < width
+    u = tl.load(u_ptr + rows.to(tl.int64)[:, None] * RANK + ranks[None, :], mask=row_in[:, None], other=0.0)
+    b = tl.load(b_ptr + columns[:, None] * RANK + ranks[None, :], mask=column_in[:, None], other=0.0)
+    index = rows.to(tl.int64)[:, None] * width + columns[None, :]
+    inside = row_in[:, None] & column_in[None, :]
+    y = tl.load(y_ptr + index, mask=inside, other=0.0).to(tl.float32)
+    y += tl.dot(u, tl.trans(b)) * scale
+    tl.store(y_ptr + index, y.to(y_ptr.dtype.element_ty), mask=inside)
+
+
 def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
     """Return u of shape (adapters, tokens, rank) for x (tokens, width) and a (adapters, rank, width), rank padded."""
     tokens, width = x.shape
@@ -202,3 +221,13 @@ def input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dropout
         dx, du, a, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
     )  # fmt: skip
+
+
+def add_up_(y: torch.Tensor, u: torch.Tensor, b: torch.Tensor, scale: float) -> None:
+    """Add scale u B^T to y of shape (tokens, width), in place: u (tokens, rank), b (width, rank), rank padded."""
+    tokens, width = y.shape
+    rank = u.shape[1]
+    block_t, block_w = 64, 128
+    _add_up_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
+        y, u, b, tokens, width, scale, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4
+    )

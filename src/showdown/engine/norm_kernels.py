@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
-# ruff: noqa: PLR0913, PLR0917
+# ruff: noqa: PLR0913, PLR0917, SIM108
 """Triton kernels of RMS norms on a residual stream: the sum and its norm in one pass, and so backwards.
 
 Forward: total = residual + delta; normed = total * rstd * weight. Backward: the gradient of `normed`, through the norm,

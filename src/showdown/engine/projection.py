@@ -186,7 +186,7 @@ class Group:
         bank = self.bank
         inner = lora.project_down(x, bank.downs, self.dropout)
         for number, u, up, adapter in zip(self.adapted, inner, bank.ups, bank.adapters, strict=True):
-            outputs[number].addmm_(u, up.t(), alpha=adapter.scaling)
+            lora.add_up_(outputs[number], u, up, adapter.scaling)
         return outputs, inner
 
     def gradients(
