@@ -43,7 +43,7 @@ class Training:
             device: `cuda` or `cpu`.
             dropout: of the adapters' input.
             settings: `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`, `moments_on_host`,
-                `rounding`.
+                `rounding` (by default the product's own).
 
         """
         self.method, self.rows, self.device = method, rows, device
@@ -57,7 +57,7 @@ class Training:
             learning,
             StepSettings(
                 weight_decay=WEIGHT_DECAY,
-                rounding=settings.get("rounding", "nearest"),
+                rounding=settings.get("rounding", "stochastic" if method == "full" else "float32"),
                 in_backward=self.in_backward,
                 moments_on_host=bool(settings.get("moments_on_host")),
             ),

@@ -52,10 +52,9 @@ def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([row["target"] for row in rows])}
 
 
-def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool) -> Any:
+def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool, kind: torch.dtype) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
-    kind = WEIGHTS[method] if device == "cuda" else torch.float32
     model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora")
     if liger:
         from liger_kernel.transformers import apply_liger_kernel_to_mistral
@@ -78,6 +77,7 @@ def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool)
 def run(
     method: str, rows: Rows, steps: list[list[int]], warmup: list[list[int]], *, tiny: bool, device: str,
     dropout: float, grouped: bool, curve: bool, checkpointing: bool | None = None, clip: bool = True,
+    batch_rows: int | None = None, weights: torch.dtype | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train the given steps and return losses, seconds and memory.
 
@@ -93,14 +93,18 @@ def run(
         curve: note the loss of every step, which costs a synchronisation each.
         checkpointing: of gradients; by default as in the study.
         clip: to a norm of 1, the Trainer's default.
+        batch_rows: of a micro-batch; by default as in the study.
+        weights: their type; by default as in the study, float32 on a CPU.
 
     """
-    model = _model(method, tiny=tiny, device=device, dropout=dropout, liger=grouped and device == "cuda")
+    kind = (weights or WEIGHTS[method]) if device == "cuda" else torch.float32
+    batch_rows = batch_rows or BATCH[method]
+    model = _model(method, tiny=tiny, device=device, dropout=dropout, liger=grouped and device == "cuda", kind=kind)
     order = [{"ids": rows.ids[row], "target": rows.targets[row]} for batch in [*warmup, *steps] for row in batch]
-    accumulate = EFFECTIVE_ROWS[method] // BATCH[method]
+    accumulate = EFFECTIVE_ROWS[method] // batch_rows
     meter = Meter(device=device)
     arguments = TrainingArguments(
-        output_dir="/tmp/recipe", per_device_train_batch_size=BATCH[method], gradient_accumulation_steps=accumulate,
+        output_dir="/tmp/recipe", per_device_train_batch_size=batch_rows, gradient_accumulation_steps=accumulate,
         max_steps=len(warmup) + len(steps), learning_rate=LEARNING_RATE[method], weight_decay=WEIGHT_DECAY,
         lr_scheduler_type="constant", warmup_steps=0, bf16=device == "cuda", use_cpu=device == "cpu",
         gradient_checkpointing=method != "lora" if checkpointing is None else checkpointing,

@@ -86,7 +86,9 @@ class ForkedWorkers:
     def __exit__(self, *_: object) -> None:
         """Nothing is left over."""
 
-    def run_stage(self, stage: StageName, folder: Path, processed: Path, listen: process.Listener) -> StageError | None:
+    def run_stage(
+        self, stage: StageName, folder: Path, processed: Path, listen: process.Listener, base: str | None = None
+    ) -> StageError | None:
         (folder / "error.json").unlink(missing_ok=True)
         told = folder / "events.jsonl"
         child = os.fork()

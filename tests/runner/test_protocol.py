@@ -47,7 +47,9 @@ class HereWorkers:
     def __exit__(self, *_: object) -> None:
         """Nothing is left over."""
 
-    def run_stage(self, stage: StageName, folder: Path, processed: Path, listen: Any) -> StageError | None:
+    def run_stage(
+        self, stage: StageName, folder: Path, processed: Path, listen: Any, base: str | None = None
+    ) -> StageError | None:
         if worker.work(stage, folder, processed, io.StringIO()):
             return StageError.model_validate_json((folder / "error.json").read_bytes())
         return None

@@ -155,6 +155,9 @@ class NetworkOptions:
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
 
+    leaves_network: ClassVar[bool] = False
+    """Whether `strip` gives the pretrained network back as it was loaded, so that another run can start from it."""
+
     @property
     def options(self) -> NetworkOptions:
         """How the network is loaded."""
@@ -188,7 +191,7 @@ class TunedMethod(Method):
         """
 
     def strip(self, module: Any) -> "torch.nn.Module | None":
-        """Take away what `adapt` put on a network and return it as it was loaded, for another trial to start from.
+        """Take away what `adapt` put on a network and return it as it was loaded, for another training to start from.
 
         None where training changed the network itself, so that it must be loaded anew.
         """

@@ -248,6 +248,9 @@ class Comparison(Strict):
     """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
+    share_base: bool | None = None
+    """Runs that leave the pretrained network as it was (LoRA and its kin: seeds, folds, variants) are trained one after
+    the other in one process that loads it once. By default on a GPU alone."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
     trackers: list[str] = []

@@ -13,7 +13,7 @@ from showdown.core.spec import Memory
 GB = 1e9
 _BYTES = 2
 """Of one bfloat16 number."""
-LEAN_TOKENS = 1792
+LEAN_TOKENS = 1920
 """Tokens of a micro-batch below which an H200 waits for its host more than it computes."""
 LEAN_SHARE = 0.08
 """Of what is held in any case: activations below it are not worth a smaller micro-batch."""

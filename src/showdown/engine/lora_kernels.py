@@ -216,7 +216,7 @@ def input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dropout
     """Add the adapters' part to dx of shape (tokens, width), in place."""
     tokens, width = dx.shape
     adapters, _, rank = du.shape
-    block_t, block_w = 64, 128
+    block_t, block_w = 32, 128
     _input_gradient_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
         dx, du, a, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
@@ -227,7 +227,7 @@ def add_up_(y: torch.Tensor, u: torch.Tensor, b: torch.Tensor, scale: float) -> 
     """Add scale u B^T to y of shape (tokens, width), in place: u (tokens, rank), b (width, rank), rank padded."""
     tokens, width = y.shape
     rank = u.shape[1]
-    block_t, block_w = 64, 128
+    block_t, block_w = 32, 128
     _add_up_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
         y, u, b, tokens, width, scale, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4
     )

@@ -216,6 +216,12 @@ def state_bytes(parameters: Iterable[torch.Tensor], rounding: Rounding) -> int:
 
 def total_norm(gradients: Iterable[torch.Tensor]) -> torch.Tensor:
     """Return the Euclidean norm of all gradients together, summed in float32."""
-    norms = torch._foreach_norm(list(gradients), 2.0, dtype=torch.float32)
-    norm: torch.Tensor = torch.linalg.vector_norm(torch.stack(list(norms)))
+    found = list(gradients)
+    small = [gradient for gradient in found if gradient.numel() < _LARGE]
+    norms = list(torch._foreach_norm(small, 2.0, dtype=torch.float32)) if small else []
+    # One by one, large tensors are read 1.4 times as fast (`benchmarks/gpu_kernels.py`).
+    norms += [
+        torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in found if gradient.numel() >= _LARGE
+    ]
+    norm: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm

@@ -32,6 +32,7 @@ class Lora(TunedMethod):
     title: ClassVar[str] = "LoRA"
     summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    leaves_network: ClassVar[bool] = True
     use_dora: ClassVar[bool] = False
 
     def adapt(self, network: Any) -> "torch.nn.Module":

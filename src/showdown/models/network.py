@@ -1,5 +1,6 @@
 """A pretrained network with a classification head, and what its parts are called."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ class Network:
     """Modules outside the backbone, and any module that the checkpoint has no weights for. Trained in every arm."""
     linear_names: tuple[str, ...]
     """Linear layers inside the backbone's stack of layers: where adapters go. Neither pooler nor head."""
+    drawn: tuple[str, ...] = ()
+    """Parameters that the checkpoint has no weights for: drawn from the seed."""
+
+    def redraw(self, seed: int) -> None:
+        """Draw the new weights again, from another seed."""
+        _draw_new_weights(self.module, self.drawn, seed)
 
 
 def dtype_of(placement: Placement) -> torch.dtype:
@@ -51,7 +58,7 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
     heads = _topmost(set(head_names) | set(fresh))
-    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads), drawn=tuple(missing))
 
 
 def network_skeleton(folder: Path, job: Job) -> Network:
@@ -221,7 +228,7 @@ def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> N
             )
 
 
-def _draw_new_weights(module: nn.Module, missing: list[str], seed: int) -> None:
+def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> None:
     """Draw new weights as the Hugging Face models do: matrices normal, biases zero, norms one.
 
     Drawn here, on the CPU and in name order, so that they do not depend on the method or the device.

@@ -21,9 +21,13 @@ from showdown.runner.plan import plan
 from showdown.runner.process import Listener, Workers
 from showdown.runner.progress import ProgressLog
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
-from showdown.runner.stages import ScoreStage, StageError, TrainStage, TuneStage
+from showdown.runner.sharing import in_groups
+from showdown.runner.stages import ScoreStage, StageError, StageName, TrainStage, TuneStage
 from showdown.runner.store import Store, read_record
 
+_STAGES: tuple[StageName, ...] = ("tune", "train", "score")
+_STAGES_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train",), ("score",))
+"""Of runs that share a pretrained network: all are trained, in one process, before any is scored in one of its own."""
 _KEPT_STATUSES: tuple[Status, ...] = ("completed", "out-of-memory")
 """What is not tried again. What was unavailable, failed or cancelled may go better the next time."""
 
@@ -81,13 +85,17 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     scene.display.plan([(_said(scene, spec), spec.seed) for spec in specs], [records[spec.run_id] for spec in specs])
     try:
         _write_results(scene, specs, records)
-        for number, spec in enumerate(specs, start=1):
-            if records[spec.run_id] is None:
-                scene.display.start(number, _said(scene, spec), spec.seed)
-                records[spec.run_id] = _run_one(scene, spec)
-                _prune_models(scene, [record for record in records.values() if record])
-                _write_results(scene, specs, records)
-                scene.display.finish(records[spec.run_id])
+        waiting = [spec for spec in specs if records[spec.run_id] is None]
+        for base, group in in_groups(waiting, share=scene.comparison.share_base):
+            for stages in _STAGES_APART if base else (_STAGES,):
+                for spec in group:
+                    due = [stage for stage in stages if _is_due(scene, spec, stage)]
+                    if due and records[spec.run_id] is None:
+                        scene.display.start(specs.index(spec) + 1, _said(scene, spec), spec.seed)
+                        records[spec.run_id] = _run_one(scene, spec, due, base)
+                        _prune_models(scene, [record for record in records.values() if record])
+                        _write_results(scene, specs, records)
+                        scene.display.finish(records[spec.run_id])
     finally:
         results = _write_results(scene, specs, records)
     return results
@@ -132,29 +140,40 @@ def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
     return record if record and record.status in _KEPT_STATUSES else None
 
 
-def _run_one(scene: _Scene, spec: RunSpec) -> RunRecord:
+def _is_due(scene: _Scene, spec: RunSpec, stage: StageName) -> bool:
+    """Is this stage still to be done?"""
+    folder = scene.store.run_folder(spec.run_id)
+    if stage == "tune":
+        return is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None
+    return stage == "score" or not _trained(scene, folder)
+
+
+def _run_one(scene: _Scene, spec: RunSpec, stages: Sequence[StageName], base: str | None) -> RunRecord | None:
+    """Carry out stages of a run; return its record where it is over, by its last stage or by an error."""
     folder = scene.store.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
     progress = ProgressLog(folder, scene.display.event)
     with Sampler(folder, scene.comparison.sampling_seconds, progress.hear) as sampler:
-        error = _run_stages(scene, spec, folder, sampler.hear)
+        error = _run_stages(scene, spec, stages, sampler.hear, base)
+    if error is None and stages[-1] != _STAGES[-1]:
+        return None
     record = _record(scene, spec, error)
     write_json(folder / "result.json", record.model_dump(mode="json"))
     return record
 
 
-def _run_stages(scene: _Scene, spec: RunSpec, folder: Path, listen: Listener) -> StageError | None:
-    """Carry out the stages that are not done yet, until one goes wrong."""
+def _run_stages(
+    scene: _Scene, spec: RunSpec, stages: Sequence[StageName], listen: Listener, base: str | None
+) -> StageError | None:
+    """Carry out stages in their order, until one goes wrong."""
+    folder = scene.store.run_folder(spec.run_id)
     processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
-    error = None
-    if is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None:
-        error = scene.workers.run_stage("tune", folder, processed, listen)
-    if error is None and not _trained(scene, folder):
-        error = scene.workers.run_stage("train", folder, processed, listen)
-    if error is None:
-        error = scene.workers.run_stage("score", folder, processed, listen)
-    return error
+    for stage in stages:
+        error = scene.workers.run_stage(stage, folder, processed, listen, base if stage == "train" else None)
+        if error:
+            return error
+    return None
 
 
 def _trained(scene: _Scene, folder: Path) -> bool:

@@ -5,6 +5,9 @@ itself touches no tensor and starts no thread, so that each fork is as good as a
 comparison starts from the same memory. CUDA must not be touched before a fork: should an import start it, the server
 begins again and imports nothing ahead.
 
+Trainings that share a pretrained network follow each other in one worker, which keeps it (`Keeper`). It ends before
+anything else starts.
+
 Requests come as JSON lines on standard input; workers tell their events on the server's standard output, and the
 server ends each with `{"kind": "exit", "code": ...}`.
 """
@@ -16,6 +19,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _AHEAD = (
@@ -44,13 +48,65 @@ def serve() -> None:
     if _NOTHING_AHEAD not in os.environ:
         _import_ahead()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    keeper: Keeper | None = None
     while request := sys.stdin.readline():
-        stage, folder, processed = json.loads(request)
-        child = os.fork()
-        if child == 0:
-            _become_worker(stage, Path(folder), Path(processed))
-        _, status = os.waitpid(child, 0)
-        os.write(1, json.dumps({"kind": "exit", "code": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+        stage, folder, processed, base = json.loads(request)
+        if keeper and keeper.base != base:
+            keeper.end()
+            keeper = None
+        if base is None:
+            code = _in_a_process_of_its_own(stage, Path(folder), Path(processed))
+        else:
+            keeper = keeper or Keeper(base)
+            code = keeper.train(folder, processed)
+            keeper = None if code else keeper
+        os.write(1, json.dumps({"kind": "exit", "code": code}).encode() + b"\n")
+
+
+def _in_a_process_of_its_own(stage: str, folder: Path, processed: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        _become_worker(stage, folder, processed)
+    return _exit_code(child)
+
+
+def _exit_code(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+class Keeper:
+    """A worker that trains run after run and keeps the pretrained network that they share; one that fails is gone."""
+
+    def __init__(self, base: str) -> None:
+        """Fork it.
+
+        Args:
+            base: names the network.
+
+        """
+        self.base = base
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(self._requests)
+            os.close(self._answers)
+            _become_keeper(requests, answers)
+        os.close(requests)
+        os.close(answers)
+
+    def train(self, folder: str, processed: str) -> int:
+        """Train one run and return 0, or the exit code of the worker, which has then ended."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._requests, json.dumps([folder, processed]).encode() + b"\n")
+        return 0 if os.read(self._answers, 1) else self.end()
+
+    def end(self) -> int:
+        """Let it go, and return its exit code."""
+        os.close(self._requests)
+        os.close(self._answers)
+        return _exit_code(self._child)
 
 
 def _import_ahead() -> None:
@@ -68,16 +124,42 @@ def _become_worker(stage: str, folder: Path, processed: Path) -> None:
 
     code = 1
     try:
-        with (folder / "log.txt").open("ab") as log:
-            events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-        code = work(stage, folder, processed, events)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        with _logged(folder):
+            code = work(stage, folder, processed, events)
     finally:
         os._exit(code)  # the server's own clean-up is not the worker's
+
+
+def _become_keeper(requests: int, answers: int) -> None:
+    from showdown.runner.sharing import KeptBase
+    from showdown.runner.worker import work
+
+    code = 1
+    try:
+        events, kept = os.fdopen(os.dup(1), "w", encoding="utf-8"), KeptBase()
+        with os.fdopen(requests, encoding="utf-8") as lines:
+            for line in lines:
+                folder, processed = map(Path, json.loads(line))
+                with _logged(folder):
+                    code = work("train", folder, processed, events, kept)
+                if code:
+                    break
+                os.write(answers, b"1")
+    finally:
+        os._exit(code)
+
+
+@contextlib.contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """Send what libraries print into the run's own log."""
+    with (folder / "log.txt").open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    yield
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def _cells(row: Row) -> list[Text]:
     elif row.running:
         found = _going(row.moment, row.memory_gb)
     else:
-        found = ["waiting", *[""] * 7]
+        found = ["trained" if row.moment and row.moment.stage == "train" else "waiting", *[""] * 7]
     return [Text(cell, style=style) for cell in (row.name, str(row.seed), *found)]
 
 

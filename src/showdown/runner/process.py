@@ -43,7 +43,9 @@ class Workers:
         """End the server and the worker that may be running."""
         self._end()
 
-    def run_stage(self, stage: StageName, folder: Path, processed: Path, listen: Listener) -> StageError | None:
+    def run_stage(
+        self, stage: StageName, folder: Path, processed: Path, listen: Listener, base: str | None = None
+    ) -> StageError | None:
         """Run a stage to its end.
 
         Args:
@@ -51,6 +53,8 @@ class Workers:
             folder: the run's folder.
             processed: folder of the processed rows.
             listen: is given each event.
+            base: names the pretrained network that this training shares with others: those that follow each other with
+                the same name go through one process. None for a process of its own.
 
         Returns:
             None when the stage finished; what went wrong otherwise.
@@ -59,7 +63,7 @@ class Workers:
         (folder / "error.json").unlink(missing_ok=True)
         server = self._started(folder)
         assert server.stdin is not None and server.stdout is not None
-        request = json.dumps([stage, str(folder.resolve()), str(processed.resolve())])
+        request = json.dumps([stage, str(folder.resolve()), str(processed.resolve()), base])
         server.stdin.write(request.encode() + b"\n")
         server.stdin.flush()
         for line in server.stdout:

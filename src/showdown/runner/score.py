@@ -15,8 +15,8 @@ from showdown.evaluation.metrics import score
 from showdown.evaluation.speed import prediction_speeds
 from showdown.measure.memory import memory_of
 from showdown.runner.artifact import open_classifier
+from showdown.runner.scene import open_scene
 from showdown.runner.stages import ScoreStage
-from showdown.runner.train import open_scene
 from showdown.runner.worker import Teller
 
 _BATCH_ROWS = 16

@@ -1,53 +1,30 @@
 """The training stage of a run: from processed rows to a saved artefact."""
 
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_folder, write_json
-from showdown.core.method import FittedMethod, Job, LabelledTexts, Method, TunedMethod
-from showdown.core.record import GB, MemorySplit, Phase
+from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
+from showdown.core.record import GB, MemorySplit
 from showdown.core.spec import RunSpec, SharedProtocol
-from showdown.data.prepare import load_labels, load_side
+from showdown.data.prepare import load_side
 from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
-from showdown.measure.phases import PhaseClock
 from showdown.methods.table import build, is_tuned
-from showdown.runner.artifact import job_of
-from showdown.runner.memory import MemorySettings, memory_settings, most_weights_learn, rounding_of
+from showdown.runner.ground import Learner, open_ground
+from showdown.runner.scene import Scene, open_scene
+from showdown.runner.sharing import NOTE, KeptBase
 from showdown.runner.stages import TrainStage, TuneStage
 from showdown.runner.worker import Teller
 
 MB = 1e6
-_VALIDATION_BATCH_ROWS = 16
 _TWO_CHECKPOINTS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What every part of a stage needs."""
-
-    spec: RunSpec
-    folder: Path
-    job: Job
-    clock: PhaseClock
-    teller: Teller
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Charge what happens inside to a phase, and tell of it."""
-        self.teller.phase(name)
-        with self.clock.phase(name):
-            yield
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,45 +37,31 @@ class Outcome:
     chosen: dict[str, Any]
     notes: tuple[str, ...]
     memory_split: MemorySplit | None = None
+    give_back: Callable[[], Any] = lambda: None
+    """Returns the pretrained network as it was loaded, or None."""
 
 
-def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> Scene:
-    """Set the stage: seeds, number types, the clock; the process's start and imports are its first phase."""
-    import torch
+def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller, kept: KeptBase | None = None) -> None:
+    """Fit the run's method on the training rows and save the artefact; `train.json` is committed last.
 
-    job = job_of(spec, load_labels(processed))
-    torch.manual_seed(spec.seed)
-    if spec.protocol.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    memory = memory_of(job.placement.device)
-    started_seconds = time.time() - psutil.Process().create_time()
-    peak = memory.peak()
-    clock = PhaseClock(memory, teller.entered)
-    clock.add(
-        [
-            Phase(
-                name="start",
-                seconds=round(started_seconds, 4),
-                peak_allocated_gb=peak.allocated_gb,
-                peak_reserved_gb=peak.reserved_gb,
-                peak_device_gb=peak.device_gb,
-            )
-        ]
-    )
-    return Scene(spec=spec, folder=folder, job=job, clock=clock, teller=teller)
+    Args:
+        spec: the run.
+        folder: the run's folder.
+        processed: folder of the processed rows.
+        teller: told what happens.
+        kept: where the pretrained network is found and left, in a process that several runs share.
 
-
-def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> None:
-    """Fit the run's method on the training rows and save the artefact; `train.json` is committed last."""
-    scene = open_scene(spec, folder, processed, teller)
+    """
+    scene = open_scene(spec, folder, processed, teller, time.time() if kept and kept.runs else None)
     method = build(spec.method, spec.settings)
     obstacle = method.obstacle()
     if obstacle:
         raise Unavailable(obstacle)
     train, validation = training_rows(spec, processed), load_side(processed, "validation")
     outcome = (
-        _fit(scene, method, train) if isinstance(method, FittedMethod) else _finetune(scene, method, train, validation)
+        _fit(scene, method, train)
+        if isinstance(method, FittedMethod)
+        else _finetune(scene, method, train, validation, kept.take() if kept else None)
     )
     with scene.phase("saving"):
         write_folder(folder / "artifact", lambda partial: _save(outcome, partial))
@@ -123,6 +86,8 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     )
     write_json(folder / "train.json", stage.model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    if kept:
+        kept.leave(outcome.give_back())
 
 
 def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
@@ -153,7 +118,7 @@ def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
     )
 
 
-def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts) -> Outcome:
+def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any) -> Outcome:
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import train as run_loop
 
@@ -162,7 +127,7 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
     ground = open_ground(scene, method, train, validation)
     if scene.job.placement.device != "cpu" or scene.job.protocol.memory != "speed":
         scene.teller.say(ground.memory.said(scene.job.protocol.memory))
-    learner = ground.learner()
+    learner = ground.learner(network)
     module, protocol = learner.module, scene.job.protocol
     progress = run_loop(
         learner.training(
@@ -187,9 +152,11 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
             "weight_rounding": learner.step.rounding if scene.job.placement.dtype == "bfloat16" else None,
             "epoch": _selected_epoch(protocol, progress.best_epoch),
             **({} if tuned is None else {"learning_rate": tuned}),
+            **({} if network is None else {"network": "kept from the run before"}),
         },
-        notes=(),
+        notes=() if network is None else (NOTE,),
         memory_split=_memory_split(scene, learner),
+        give_back=lambda: ground.give_back(learner),
     )
 
 
@@ -219,150 +186,8 @@ def tuned_rate(scene: Scene) -> float | None:
     return TuneStage.model_validate_json((scene.folder / "tune.json").read_bytes()).learning_rate
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learner:
-    """A network that a method has adapted, ready to be trained."""
-
-    module: Any
-    forward: Any
-    step: Any
-    """How steps are taken: a `showdown.engine.stepping.StepSettings`."""
-    ground: "Ground"
-    network: Any
-    """The names of its parts, for when the method's own are taken away again."""
-
-    def training(
-        self, *, protocol: SharedProtocol, learning_rate: float, validate: Callable[[], Any], checkpoints: Any
-    ) -> Any:
-        """Return the training of this network for the loop."""
-        from showdown.training.loop import TrainingRun
-
-        scene = self.ground.scene
-        return TrainingRun(
-            module=self.module,
-            forward=self.forward,
-            train=self.ground.train,
-            validate=validate,
-            protocol=protocol,
-            micro_batch_rows=self.ground.memory.micro_batch_rows,
-            micro_batch_tokens=self.ground.memory.micro_batch_tokens,
-            step=self.step,
-            learning_rate=learning_rate,
-            seed=scene.spec.seed,
-            device=scene.job.placement.device,
-            clock=scene.clock,
-            checkpoints=checkpoints,
-            watcher=scene.teller,
-        )
-
-    def validate(self) -> Any:
-        """Judge the network on the validation rows."""
-        return _validate(self.module, self.forward, self.ground.held_out)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What all trainings of a stage have in common: the rows, encoded, and how much memory they may take."""
-
-    scene: Scene
-    method: TunedMethod
-    base: Path
-    pad_token_id: int
-    train: Any
-    held_out: Any
-    limit: int
-    """Tokens after which a text is cut."""
-    memory: MemorySettings
-    libraries_gb: float
-    """What the process held before any network; 0 on a GPU, where it holds nothing."""
-
-    def learner(self, network: Any = None) -> Learner:
-        """Return a network adapted afresh: the same for the same seed.
-
-        Args:
-            network: the pretrained network, where an earlier training gave it back; it is loaded otherwise.
-
-        """
-        import torch
-
-        from showdown.engine.forward import choose_forward
-        from showdown.models.network import load_network
-
-        job = self.scene.job
-        with self.scene.phase("loading"):
-            torch.manual_seed(job.seed)
-            network = network or load_network(self.base, job, self.method.options)
-            torch.manual_seed(job.seed)
-            module = self.method.adapt(network)
-            forward = choose_forward(
-                module,
-                pad_token_id=self.pad_token_id,
-                device=job.placement.device,
-                recompute=self.memory.recompute,
-            )
-        return Learner(module=module, forward=forward, step=self._step(module), ground=self, network=network)
-
-    def give_back(self, learner: Learner) -> Any:
-        """Return the pretrained network as it was loaded, or None where training changed it."""
-        stripped = self.method.strip(learner.module)
-        return None if stripped is None else replace(learner.network, module=stripped)
-
-    def _step(self, module: Any) -> Any:
-        from showdown.engine.stepping import StepSettings
-
-        protocol, whole = self.scene.job.protocol, most_weights_learn(module)
-        return StepSettings(
-            weight_decay=protocol.weight_decay,
-            rounding=rounding_of(protocol, whole),
-            in_backward=self.memory.step_in_backward,
-            moments_on_host=whole and protocol.moments_on_host,
-        )
-
-
-def open_ground(scene: Scene, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts) -> Ground:
-    """Encode the rows and work out the memory settings."""
-    from showdown.models.network import configuration
-    from showdown.models.source import locate
-    from showdown.models.tokens import encode, load_tokenizer, token_limit
-    from showdown.training.loop import EncodedRows
-
-    job = scene.job
-    with scene.phase("loading"):
-        base = locate(job.model)
-        tokenizer = load_tokenizer(base)
-        limit = token_limit(tokenizer, configuration(base, job), job.protocol.max_tokens)
-        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
-        return Ground(
-            scene=scene,
-            method=method,
-            base=base,
-            pad_token_id=int(tokenizer.pad_token_id),
-            train=rows,
-            held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
-            limit=limit,
-            memory=memory_settings(scene.spec.name, job, scene.folder.parent.parent, rows.lengths),
-            libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
-        )
-
-
 def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:
     return protocol.epochs if protocol.select_epoch == "last" else best
-
-
-def _validate(module: Any, forward: Any, rows: Any) -> Any:
-    import torch
-
-    from showdown.evaluation.metrics import METRICS
-    from showdown.evaluation.network import logits_of
-    from showdown.training.loop import Validation
-
-    logits = logits_of(module, forward, rows.ids, _VALIDATION_BATCH_ROWS)
-    targets = torch.tensor(rows.targets)
-    loss = torch.nn.functional.cross_entropy(logits, targets)
-    return Validation(
-        f1_macro=METRICS["f1_macro"](targets.numpy(), logits.argmax(dim=1).numpy()),
-        loss=float(loss),
-    )
 
 
 def _checkpoints(scene: Scene, module: Any) -> Any:

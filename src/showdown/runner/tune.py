@@ -1,6 +1,5 @@
 """The tuning stage of a run: a learning rate for the method, from trials judged on the validation rows."""
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,11 @@ from showdown.core.record import Phase
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
+from showdown.runner.ground import Ground, Learner, open_ground
+from showdown.runner.scene import Scene, open_scene
+from showdown.runner.sharing import free_memory
 from showdown.runner.stages import TuneProgress, TuneStage
-from showdown.runner.train import Ground, Learner, Scene, open_ground, open_scene, training_rows
+from showdown.runner.train import training_rows
 from showdown.runner.worker import Teller
 from showdown.training.search import Proposal, SearchPlan, Trial, TrialState, at_edge, best_trial, hopeless, propose
 
@@ -103,7 +105,7 @@ class _Attempt:
             state = "diverged"
         self.given_back = self.ground.give_back(learner)
         del learner
-        _free()
+        free_memory()
         chosen = self._selected() if state == "completed" else None
         return Trial(
             **vars(proposal),
@@ -142,15 +144,6 @@ class _Attempt:
         if self.ground.scene.spec.protocol.select_epoch == "last":
             return epochs[-1]
         return max(epochs, key=lambda epoch: (self.f1_macro[epoch], -self.loss[epoch], -epoch))
-
-
-def _free() -> None:
-    """Give back the memory of the trial's network, so that the next one has all of it."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _seconds(phases: list[Phase]) -> float:

@@ -7,12 +7,15 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.files import write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.stages import StageError
+
+if TYPE_CHECKING:
+    from showdown.runner.sharing import KeptBase
 
 EXIT_STAGE_ERROR = 3
 _PARENT_POLL_MILLISECONDS = 200
@@ -51,7 +54,7 @@ class Teller:
         self._stream.flush()
 
 
-def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
+def work(stage: str, folder: Path, processed: Path, events: IO[str], kept: "KeptBase | None" = None) -> int:
     """Carry out a stage and return the exit code.
 
     Args:
@@ -59,22 +62,26 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str]) -> int:
         folder: the run's folder, with its `spec.json`.
         processed: folder of the processed rows.
         events: told what happens, one JSON object a line.
+        kept: in a process that several runs share: where the pretrained network is found and left.
 
     """
-    watch_over(events)
+    if kept is None or not kept.runs:
+        watch_over(events)
     try:
         spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
         teller = Teller(events)
         teller.worker(stage)
-        _stage(stage)(spec, folder, processed, teller)
+        _stage(stage)(spec, folder, processed, teller, *([kept] if kept else []))
     except BaseException as error:
         traceback.print_exc()
         write_json(folder / "error.json", _stage_error(error).model_dump())
         return EXIT_STAGE_ERROR
+    if kept:
+        kept.tidy()
     return 0
 
 
-def _stage(name: str) -> Callable[[RunSpec, Path, Path, Teller], None]:
+def _stage(name: str) -> Callable[..., None]:
     from showdown.runner.score import score_run
     from showdown.runner.train import train_run
     from showdown.runner.tune import tune_run

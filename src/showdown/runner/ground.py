@@ -1,0 +1,162 @@
+"""What trainings stand on: encoded rows, memory settings, and a network that a method has adapted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from showdown.core.method import LabelledTexts, TunedMethod
+from showdown.core.record import GB
+from showdown.core.spec import SharedProtocol
+from showdown.runner.memory import MemorySettings, memory_settings, most_weights_learn, rounding_of
+from showdown.runner.scene import Scene
+
+_VALIDATION_BATCH_ROWS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A network that a method has adapted, ready to be trained."""
+
+    module: Any
+    forward: Any
+    step: Any
+    """How steps are taken: a `showdown.engine.stepping.StepSettings`."""
+    ground: "Ground"
+    network: Any
+    """The names of its parts, for when the method's own are taken away again."""
+
+    def training(
+        self, *, protocol: SharedProtocol, learning_rate: float, validate: Callable[[], Any], checkpoints: Any
+    ) -> Any:
+        """Return the training of this network for the loop."""
+        from showdown.training.loop import TrainingRun
+
+        scene = self.ground.scene
+        return TrainingRun(
+            module=self.module,
+            forward=self.forward,
+            train=self.ground.train,
+            validate=validate,
+            protocol=protocol,
+            micro_batch_rows=self.ground.memory.micro_batch_rows,
+            micro_batch_tokens=self.ground.memory.micro_batch_tokens,
+            step=self.step,
+            learning_rate=learning_rate,
+            seed=scene.spec.seed,
+            device=scene.job.placement.device,
+            clock=scene.clock,
+            checkpoints=checkpoints,
+            watcher=scene.teller,
+        )
+
+    def validate(self) -> Any:
+        """Judge the network on the validation rows."""
+        return _validate(self.module, self.forward, self.ground.held_out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What all trainings of a stage have in common: the rows, encoded, and how much memory they may take."""
+
+    scene: Scene
+    method: TunedMethod
+    base: Path
+    pad_token_id: int
+    train: Any
+    held_out: Any
+    limit: int
+    """Tokens after which a text is cut."""
+    memory: MemorySettings
+    libraries_gb: float
+    """What the process held before any network; 0 on a GPU, where it holds nothing."""
+
+    def learner(self, network: Any = None) -> Learner:
+        """Return a network adapted afresh: the same for the same seed.
+
+        Args:
+            network: the pretrained network, where an earlier training gave it back, which then gets the head that it
+                would be loaded with; it is loaded otherwise.
+
+        """
+        import torch
+
+        from showdown.engine.forward import choose_forward
+        from showdown.models.network import load_network
+
+        job = self.scene.job
+        with self.scene.phase("loading"):
+            torch.manual_seed(job.seed)
+            if network is None:
+                network = load_network(self.base, job, self.method.options)
+            else:
+                network.redraw(job.seed)
+            torch.manual_seed(job.seed)
+            module = self.method.adapt(network)
+            forward = choose_forward(
+                module,
+                pad_token_id=self.pad_token_id,
+                device=job.placement.device,
+                recompute=self.memory.recompute,
+            )
+        return Learner(module=module, forward=forward, step=self._step(module), ground=self, network=network)
+
+    def give_back(self, learner: Learner) -> Any:
+        """Return the pretrained network as it was loaded, or None where training changed it."""
+        stripped = self.method.strip(learner.module)
+        return None if stripped is None else replace(learner.network, module=stripped)
+
+    def _step(self, module: Any) -> Any:
+        from showdown.engine.stepping import StepSettings
+
+        protocol, whole = self.scene.job.protocol, most_weights_learn(module)
+        return StepSettings(
+            weight_decay=protocol.weight_decay,
+            rounding=rounding_of(protocol, whole),
+            in_backward=self.memory.step_in_backward,
+            moments_on_host=whole and protocol.moments_on_host,
+        )
+
+
+def open_ground(scene: Scene, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts) -> Ground:
+    """Encode the rows and work out the memory settings."""
+    from showdown.models.network import configuration
+    from showdown.models.source import locate
+    from showdown.models.tokens import encode, load_tokenizer, token_limit
+    from showdown.training.loop import EncodedRows
+
+    job = scene.job
+    with scene.phase("loading"):
+        base = locate(job.model)
+        tokenizer = load_tokenizer(base)
+        limit = token_limit(tokenizer, configuration(base, job), job.protocol.max_tokens)
+        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
+        return Ground(
+            scene=scene,
+            method=method,
+            base=base,
+            pad_token_id=int(tokenizer.pad_token_id),
+            train=rows,
+            held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
+            limit=limit,
+            memory=memory_settings(scene.spec.name, job, scene.folder.parent.parent, rows.lengths),
+            libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
+        )
+
+
+def _validate(module: Any, forward: Any, rows: Any) -> Any:
+    import torch
+
+    from showdown.evaluation.metrics import METRICS
+    from showdown.evaluation.network import logits_of
+    from showdown.training.loop import Validation
+
+    logits = logits_of(module, forward, rows.ids, _VALIDATION_BATCH_ROWS)
+    targets = torch.tensor(rows.targets)
+    loss = torch.nn.functional.cross_entropy(logits, targets)
+    return Validation(
+        f1_macro=METRICS["f1_macro"](targets.numpy(), logits.argmax(dim=1).numpy()),
+        loss=float(loss),
+    )

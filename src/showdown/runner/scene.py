@@ -1,0 +1,75 @@
+"""What every stage of a run begins with: the run, its folder, its clock, and whom it tells."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from showdown.core.method import Job
+from showdown.core.record import Phase
+from showdown.core.spec import RunSpec
+from showdown.data.prepare import load_labels
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.runner.artifact import job_of
+from showdown.runner.worker import Teller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What every part of a stage needs."""
+
+    spec: RunSpec
+    folder: Path
+    job: Job
+    clock: PhaseClock
+    teller: Teller
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Charge what happens inside to a phase, and tell of it."""
+        self.teller.phase(name)
+        with self.clock.phase(name):
+            yield
+
+
+def open_scene(
+    spec: RunSpec, folder: Path, processed: Path, teller: Teller, began_seconds: float | None = None
+) -> Scene:
+    """Set the stage: seeds, number types, the clock; the process's start and imports are its first phase.
+
+    Args:
+        spec: the run.
+        folder: the run's folder.
+        processed: folder of the processed rows.
+        teller: told what happens.
+        began_seconds: when the stage began, in seconds since the epoch; None for the start of the process.
+
+    """
+    import torch
+
+    job = job_of(spec, load_labels(processed))
+    torch.manual_seed(spec.seed)
+    if spec.protocol.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    memory = memory_of(job.placement.device)
+    started_seconds = time.time() - (began_seconds or psutil.Process().create_time())
+    peak = memory.peak()
+    clock = PhaseClock(memory, teller.entered)
+    clock.add(
+        [
+            Phase(
+                name="start",
+                seconds=round(started_seconds, 4),
+                peak_allocated_gb=peak.allocated_gb,
+                peak_reserved_gb=peak.reserved_gb,
+                peak_device_gb=peak.device_gb,
+            )
+        ]
+    )
+    return Scene(spec=spec, folder=folder, job=job, clock=clock, teller=teller)
