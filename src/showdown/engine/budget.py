@@ -13,7 +13,7 @@ from showdown.core.spec import Memory
 GB = 1e9
 _BYTES = 2
 """Of one bfloat16 number."""
-LEAN_TOKENS = 1920
+LEAN_TOKENS = 3584
 """Tokens of a micro-batch below which an H200 waits for its host more than it computes."""
 LEAN_SHARE = 0.08
 """Of what is held in any case: activations below it are not worth a smaller micro-batch."""
@@ -85,6 +85,9 @@ class Plan:
     """Whether the step is taken inside the backward pass."""
 
 
+_INPUTS_ON_GPU = 3
+"""Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
+the host (`host_inputs.py`)."""
 _PADDED_KEEPS = 2.0
 """Times what a packed decoder keeps of a token: a cautious guess for paths that are not counted in detail."""
 
@@ -101,7 +104,8 @@ def token_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     kept = kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
     passing = _BYTES * 4 * shape.inner
     if recompute:
-        return _BYTES * shape.hidden * shape.layers + kept + passing
+        inputs = shape.layers if demand.padded else _INPUTS_ON_GPU
+        return _BYTES * shape.hidden * inputs + kept + passing
     return kept * (shape.layers - 1) + passing  # the last layer keeps next to nothing: only pooled tokens go through
 
 

@@ -6,6 +6,7 @@ pooled tokens need queries, the output projection and the MLP, so only they get 
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from showdown.engine import fused
 from showdown.engine.adapters import refresh
 from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
 from showdown.engine.dropout import draw_seed
+from showdown.engine.host_inputs import HostInputs
 from showdown.engine.norms import add_rms_norm, rms_norm
 from showdown.engine.projection import SharedInput, read_projection
 
@@ -119,7 +121,8 @@ class PackedDecoder:
 
         Args:
             backbone: transformers' model without a head; adapters may be in it.
-            recompute: keep only each layer's input, and run the layer again in the backward pass.
+            recompute: keep only each layer's input, on a GPU in the host's memory, and run the layer again in the
+                backward pass.
 
         """
         self._backbone = backbone
@@ -128,6 +131,8 @@ class PackedDecoder:
         self._layers = list(backbone.layers)[: backbone.config.num_hidden_layers]
         self._types = getattr(backbone.config, "layer_types", None) or ["full_attention"] * len(self._layers)
         self.recompute = recompute
+        self.inputs_on_host = recompute and next(backbone.parameters()).is_cuda
+        self._inputs = HostInputs()
         self._linears = [_linears(layer, keep_scales=not recompute) for layer in self._layers]
         self._shared = _in_use(self._linears)
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
@@ -146,6 +151,7 @@ class PackedDecoder:
         refresh([shared.bank for shared in self._shared], hidden.dtype)
         places = torch.arange(ids.numel(), device=ids.device) - _starts_by_token(layout, ids.numel())
         step = Pass(keys=layout, queries=layout, positions=_rotary(self._backbone, hidden, places), seed=draw_seed())
+        self._inputs.begin()
         stream: _Stream = (hidden, None)
         for number in range(len(self._layers) - 1):
             stream = self._run(number, stream, step)
@@ -167,7 +173,8 @@ class PackedDecoder:
         if not hidden.requires_grad:  # a frozen embedding: without this the recomputed layer would not learn
             hidden = hidden.detach().requires_grad_()
         run: Callable[[torch.Tensor], torch.Tensor] = lambda x: _summed(self._layer(number, (x, None), step))  # noqa: E731
-        again: torch.Tensor = checkpoint(run, hidden, use_reentrant=True, preserve_rng_state=self._opaque)
+        with self._inputs.held() if self.inputs_on_host else nullcontext():
+            again: torch.Tensor = checkpoint(run, hidden, use_reentrant=True, preserve_rng_state=self._opaque)
         return again, None
 
     def _layer(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
