@@ -4,12 +4,13 @@ from typing import Any
 
 import torch
 from gpu_meter import Meter
-from gpu_workload import ALPHA, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
+from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 from torch.nn import functional
 
+from showdown.engine.budget import Demand, plan, shape_of
 from showdown.engine.forward import choose_forward
 from showdown.engine.steady import steady_process
-from showdown.engine.stepping import Stepper, StepSettings
+from showdown.engine.stepping import Stepper, StepSettings, state_bytes
 from showdown.training.batches import micro_batches
 
 
@@ -42,13 +43,14 @@ class Training:
             tiny: a network for trying the benchmark out.
             device: `cuda` or `cpu`.
             dropout: of the adapters' input.
-            settings: `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`, `moments_on_host`,
+            settings: `budget_gb`, or `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`,
+                `moments_on_host`,
                 `rounding` (by default the product's own).
 
         """
         self.method, self.rows, self.device = method, rows, device
-        self.settings = settings
         self.module = network(method, tiny=tiny, device=device, dropout=dropout).train()
+        settings = self.settings = settings if "budget_gb" not in settings else self._within(settings["budget_gb"])
         recompute = bool(settings.get("recompute"))
         self.path = choose_forward(self.module, pad_token_id=PAD, device=device, recompute=recompute)
         learning = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
@@ -63,6 +65,27 @@ class Training:
             ),
         )
         self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
+
+    def _within(self, budget_gb: float) -> dict[str, Any]:
+        """Return the settings that the engine works out for a budget, as the product does for `memory: 30`."""
+        learning = [value for value in self.module.parameters() if value.requires_grad]
+        demand = Demand(
+            weight_bytes=torch.cuda.memory_allocated() if self.device == "cuda" else 0,
+            gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
+            moment_bytes=state_bytes(learning, "stochastic" if self.method == "full" else "float32"),
+            trains_backbone=self.method == "full",
+            four_bit=self.method == "qlora",
+        )
+        found = plan(
+            shape_of(self.module.config),
+            demand,
+            memory=budget_gb,
+            lengths=self.rows.lengths,
+            effective_rows=EFFECTIVE_ROWS[self.method],
+            free_gb=torch.cuda.mem_get_info()[1] / 1e9 if self.device == "cuda" else budget_gb,
+        )
+        print(f"budget of {budget_gb} GB: {found}", flush=True)
+        return {"micro_rows": found.micro_rows, "micro_tokens": found.micro_tokens, "recompute": found.recompute}
 
     def step(self, batch: list[int]) -> torch.Tensor:
         """Take one optimiser step over these rows; return their mean loss."""

@@ -14,7 +14,9 @@ import statistics
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from showdown.engine.budget import LEAN_TOKENS
+from showdown.runner.forkserver import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
 STRONGEST_GROUP = 50
@@ -60,7 +63,7 @@ def _cases() -> list[Case]:
         ),
         Case(
             name="lean-lora", side="engine", method="lora",
-            settings={"micro_rows": 16, "micro_tokens": 2304, "recompute": True},
+            settings={"micro_rows": 16, "micro_tokens": 4352, "recompute": True},
         ),
         Case(
             name="lean-qlora", side="engine", method="qlora",
@@ -76,14 +79,8 @@ def _cases() -> list[Case]:
         for m in ("full", "lora", "qlora")
     ]
     between = [
-        Case(name="between-lora", side="engine", method="lora", settings={"micro_rows": 8}, repeats=1),
-        Case(
-            name="between-qlora",
-            side="engine",
-            method="qlora",
-            settings={"micro_rows": 8, "recompute": True},
-            repeats=1,
-        ),
+        Case(name="budget-lora", side="engine", method="lora", settings={"budget_gb": 30.0}),
+        Case(name="budget-qlora", side="engine", method="qlora", settings={"budget_gb": 20.0}),
     ]
     without = [
         Case(name=f"recipe-{m}-dropout0", side="recipe", method=m, dropout=0.0, repeats=1) for m in ("lora", "qlora")
@@ -186,28 +183,14 @@ def _preload(device: str) -> None:
     """Import what every case needs, once, without starting CUDA: libraries that ask for the GPU's kind are told it."""
     import torch
 
-    if device == "cuda":
-        known = _capability()
-        asked = torch.cuda.get_device_capability
-        torch.cuda.get_device_capability = lambda *_: known  # type: ignore[assignment]
-    import bitsandbytes  # noqa: F401
-    import peft  # noqa: F401
-    from transformers import Trainer  # noqa: F401
+    with gpu_kind_from_driver() if device == "cuda" else nullcontext():
+        import bitsandbytes  # noqa: F401
+        import peft  # noqa: F401
+        from transformers import Trainer  # noqa: F401
 
-    if device == "cuda":
-        import liger_kernel.transformers  # noqa: F401
-
-        torch.cuda.get_device_capability = asked
-        print(f"imports started CUDA: {torch.cuda.is_initialized()}", flush=True)
-
-
-def _capability() -> tuple[int, int]:
-    """The GPU's compute capability, without starting CUDA."""
-    import pynvml
-
-    pynvml.nvmlInit()
-    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(0))
-    return int(major), int(minor)
+        if device == "cuda":
+            import liger_kernel.transformers  # noqa: F401
+    print(f"imports started CUDA: {torch.cuda.is_initialized()}", flush=True)
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -259,7 +242,7 @@ def main() -> None:
     """Run the cases and write their results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--cases", default="", help="names, or beginnings of names, with commas; all by default")
+    parser.add_argument("--cases", default="", help="names with commas, `*` for any letters; all by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--every", type=int, default=1, help="measure every so manieth step of the epoch")
     parser.add_argument("--steps", type=int, default=None, help="at most so many")
@@ -268,7 +251,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a tiny network, to try the benchmark out")
     options = parser.parse_args()
     wanted = [name for name in options.cases.split(",") if name]
-    cases = [case for case in _cases() if not wanted or any(case.name.startswith(name) for name in wanted)]
+    cases = [case for case in _cases() if not wanted or any(fnmatch(case.name, name) for name in wanted)]
     options.start = _way_to_start(options.device)
     print(f"cases start by {options.start}", flush=True)
     runs: dict[str, list[dict[str, Any]]] = {case.name: [] for case in cases}

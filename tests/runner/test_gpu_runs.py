@@ -1,7 +1,7 @@
 """Whole comparisons on a GPU, with the product's own processes: every method, memory modes, reruns to the bit."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,22 @@ TUNED: dict[str, dict[str, Any]] = {
 ALL = {"majority": {}, "tfidf": {}, "frozen": {}, "zero-shot": {}, **TUNED}
 
 
-def carried_out(folder: Path, model: Path, methods: dict[str, Any] = TUNED, **protocol: Any) -> Results:
+def carried_out(
+    folder: Path,
+    model: Path,
+    methods: dict[str, Any] = TUNED,
+    *,
+    seeds: Sequence[int] = (0,),
+    share_base: bool | None = None,
+    **protocol: Any,
+) -> Results:
     folder.mkdir(exist_ok=True)
     asked = {
         "data": {"source": str(write_csv(folder / "rows.csv", separable_rows(84))), "near_duplicate_jaccard": 0.99},
         "model": {"id": str(model)},
         "methods": methods,
+        "seeds": list(seeds),
+        "share_base": share_base,
         "protocol": {"epochs": 4, "effective_batch_rows": 12, "split": {"kind": "single"}, **protocol},
     }
     return execute(check(asked, "the test"), folder / "out", Silent())
@@ -113,3 +123,27 @@ def test_trials_share_their_base_within_one_percent_of_its_memory(
     (won,) = [trial for trial in trials if trial["learning_rate"] == run.chosen["learning_rate"]]
     curve = json.loads((tmp_path / "out" / str(run.curve_file)).read_text())["validation"]
     assert [epoch["loss"] for epoch in curve] == won["loss_by_epoch"]
+
+
+def test_runs_that_share_a_network_peak_within_one_percent_of_one_alone(
+    pretrained: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Seeds of QLoRA and LoRA in one process, by default on a GPU: the same scores and allocated memory as apart."""
+    methods = {name: TUNED[name] for name in ("lora", "qlora")}
+    found = {
+        share: carried_out(
+            tmp_path / str(share), pretrained("mistral"), methods, deterministic=True, seeds=[0, 1], share_base=share
+        )
+        for share in (None, False)
+    }
+    for one, other in zip(found[None].runs, found[False].runs, strict=True):
+        assert (one.error, other.error) == (None, None)
+        assert losses_of(tmp_path / "None", one) == losses_of(tmp_path / "False", other)
+        assert one.accuracy == other.accuracy
+        peaks = [run.peak_memory_allocated_gb for run in (one, other)]
+        assert peaks[0] is not None
+        assert peaks[1] is not None
+        assert peaks[0].training == pytest.approx(peaks[1].training, rel=0.01)
+    kept = [run.chosen.get("network") for run in found[None].runs]
+    assert kept == [None, "kept from the run before"] * 2
+    assert {run.chosen.get("network") for run in found[False].runs} == {None}

@@ -2,8 +2,9 @@
 
 Importing torch, transformers, peft and scikit-learn takes ten seconds; a comparison has two stages a run. The server
 itself touches no tensor and starts no thread, so that each fork is as good as a new process, and every run of a
-comparison starts from the same memory. CUDA must not be touched before a fork: should an import start it, the server
-begins again and imports nothing ahead.
+comparison starts from the same memory. CUDA must not be touched before a fork: libraries that ask for the GPU's kind
+when they are imported are told it by the driver, and should an import start CUDA all the same, the server begins again
+and imports nothing ahead.
 
 Trainings that share a pretrained network follow each other in one worker, which keeps it (`Keeper`). It ends before
 anything else starts.
@@ -40,6 +41,29 @@ _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 def gpu_is_here() -> bool:
     """Tell whether this machine has an NVIDIA GPU, without touching it."""
     return any(sign.exists() for sign in _GPU_SIGNS)
+
+
+@contextlib.contextmanager
+def gpu_kind_from_driver() -> Iterator[None]:
+    """Answer for the GPU's compute capability from its driver: torch's own answer starts CUDA, which no fork survives.
+
+    bitsandbytes 0.50 and Liger 0.8.5 ask while they are imported. Where the driver does not answer, nothing changes.
+    """
+    import pynvml
+    import torch
+
+    try:
+        pynvml.nvmlInit()
+        known = tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(0)))
+    except pynvml.NVMLError:
+        yield
+        return
+    asked = torch.cuda.get_device_capability
+    torch.cuda.get_device_capability = lambda *_: known
+    try:
+        yield
+    finally:
+        torch.cuda.get_device_capability = asked
 
 
 def serve() -> None:
@@ -110,9 +134,10 @@ class Keeper:
 
 
 def _import_ahead() -> None:
-    for name in (*_AHEAD, *(_AHEAD_ON_A_GPU if gpu_is_here() else ())):
-        if importlib.util.find_spec(name.partition(".")[0]):
-            importlib.import_module(name)
+    with gpu_kind_from_driver() if gpu_is_here() else contextlib.nullcontext():
+        for name in (*_AHEAD, *(_AHEAD_ON_A_GPU if gpu_is_here() else ())):
+            if importlib.util.find_spec(name.partition(".")[0]):
+                importlib.import_module(name)
     if gpu_is_here() and importlib.import_module("torch").cuda.is_initialized():
         os.execve(  # noqa: S606 - this very program again
             sys.executable, [sys.executable, "-m", "showdown.runner.forkserver"], {**os.environ, _NOTHING_AHEAD: "1"}
