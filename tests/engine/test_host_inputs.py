@@ -62,10 +62,10 @@ def test_a_pass_without_a_backward_pass_leaves_nothing_behind() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_inputs_leave_the_gpu() -> None:
     weight = torch.randn(1024, 1024, device="cuda").requires_grad_()
+    x = torch.randn(4096, 1024, device="cuda", requires_grad=True)
     peaks = {}
     for on_host in (False, True):
         held = HostInputs()
-        x = torch.randn(4096, 1024, device="cuda", requires_grad=True)
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

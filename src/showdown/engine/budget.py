@@ -19,6 +19,11 @@ LEAN_SHARE = 0.08
 """Of what is held in any case: activations below it are not worth a smaller micro-batch."""
 SHARE_OF_FREE = 0.92
 """Of the GPU's memory that a plan may fill; the rest is for the allocator's rounding."""
+_SHARE_OF_BUDGET = 0.98
+"""Of a budget that a plan may fill: counts of steps without recomputation are right to 1.5 %, and no budget may be
+exceeded."""
+_KEPT_SCALES = 0.12
+"""Of 4-bit weights: what their scales take in float32, kept where nothing is recomputed (4 bytes for 64 weights)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +114,11 @@ def token_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     return kept * (shape.layers - 1) + passing  # the last layer keeps next to nothing: only pooled tokens go through
 
 
-def held_bytes(shape: Shape, demand: Demand) -> float:
+def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     """Return what is held whatever the micro-batch, but for gradients."""
     dense = _BYTES * shape.hidden * shape.inner if demand.four_bit else 0
-    return demand.weight_bytes + demand.moment_bytes + dense
+    scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
+    return demand.weight_bytes + demand.moment_bytes + dense + scales
 
 
 def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in_backward: bool = False) -> float:
@@ -120,7 +126,7 @@ def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients appear while activations go, so both are never there in full.
-    return held_bytes(shape, demand) + max(activations, gradients)
+    return held_bytes(shape, demand, recompute=recompute) + max(activations, gradients)
 
 
 def largest_tokens(lengths: Sequence[int], rows: int) -> int:
@@ -146,7 +152,7 @@ def plan(
         The settings. Where nothing fits, those that need least: running out of memory then backs off and says so.
 
     """
-    limit = min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory)
+    limit = min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory * _SHARE_OF_BUDGET)
     planner = _Planner(shape, demand, lengths, effective_rows, limit * GB)
     if memory == "lean":
         return planner.lean()
@@ -183,7 +189,7 @@ class _Planner:
 
     def fitting(self, *, recompute: bool) -> Plan:
         """Return the largest micro-batch within the limit."""
-        room = self.limit_bytes - held_bytes(self.shape, self.demand)
+        room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
         return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
 
     def inside(self) -> list[Plan]:
@@ -196,7 +202,7 @@ class _Planner:
 
     def lean(self) -> Plan:
         """Take the least memory that does not make the GPU wait."""
-        room = LEAN_SHARE * held_bytes(self.shape, self.demand)
+        room = LEAN_SHARE * held_bytes(self.shape, self.demand, recompute=True)
         tokens = max(LEAN_TOKENS, room / token_bytes(self.shape, self.demand, recompute=True))
         return min([*self.inside(), self.option(tokens, recompute=True)], key=lambda one: one.expected_peak_gb)
 

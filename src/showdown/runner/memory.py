@@ -41,10 +41,12 @@ class MemorySettings(Strict):
 
     def said(self, asked: object) -> str:
         """Say the choice in a line."""
-        tokens = f" of at most {self.micro_batch_tokens:,} tokens together" if self.micro_batch_tokens else ""
+        packed = self.micro_batch_tokens is not None
+        tokens = f" of at most {self.micro_batch_tokens:,} tokens together" if packed else ""
+        on_host = ", their inputs in the host's memory" if packed else ""
         parts = [
             f"micro-batch at most {self.micro_batch_rows} rows{tokens}",
-            "layers recomputed in the backward pass" if self.recompute else "no recomputation",
+            f"layers recomputed in the backward pass{on_host}" if self.recompute else "no recomputation",
             *(["step inside the backward pass"] if self.step_in_backward else []),
             *([] if self.expected_peak_gb is None else [f"expected peak {self.expected_peak_gb:.3g} GB"]),
         ]
