@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
@@ -255,8 +255,8 @@ def beside(*outputs: Path | str) -> "Beside":
 def _known(asked: Sequence[str], formats: Mapping[str, Any]) -> Sequence[str]:
     for form in asked:
         if form not in formats:
-            known = ", ".join(formats)
-            raise UserError(f"--format {form}: unknown{suggestion(form, formats)}; the formats are {known}")
+            known = then(suggestion(form, formats), f"the formats are {', '.join(formats)}")
+            raise UserError(f"--format {form}: unknown{known}")
     return asked
 
 
@@ -309,7 +309,7 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
 def _kept_run(results: Results, output: Path, row: str) -> RunRecord:
     names = list(dict.fromkeys(run.name for run in results.runs))
     if row not in names:
-        raise UserError(f"no row `{row}` in {output}{suggestion(row, names)}; it has {', '.join(names)}")
+        raise UserError(f"no row `{row}` in {output}{then(suggestion(row, names), 'it has ' + ', '.join(names))}")
     store = Store(output)
     kept = [
         run

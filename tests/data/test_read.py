@@ -101,7 +101,7 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
 def test_wrong_settings(tmp_path: Path) -> None:
     path = write(tmp_path, "Resume,Category\nx,a\ny,b\n")
     for settings, said in (
-        ({"text": "Resme"}, "no column `Resme`; did you mean `Resume`?; columns: `Resume`, `Category`"),
+        ({"text": "Resme"}, "no column `Resme`; did you mean `Resume`? columns: `Resume`, `Category`"),
         ({"text": "Resume", "label": "Resume"}, "both `text` and `label`"),
         ({"encoding": "utf-9"}, "encoding `utf-9` unknown"),
         ({"encoding": "base64"}, "encoding `base64` unknown"),
@@ -254,7 +254,7 @@ def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("offline")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(UserError, match=r"did you mean `resumes`\?; check the name and the network"):
+    with pytest.raises(UserError, match=r"did you mean `resumes`\? check the name and the network"):
         read_rows(DataSpec(source="resume"))
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -17,3 +18,15 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     by_folded = {word.casefold(): word for word in known}
     near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.6)
     return f"; did you mean `{by_folded[near[0]]}`?" if near else ""
+
+
+def nearest_file(wrong: str, known: Iterable[str]) -> str:
+    """Return `suggestion` for a file, whose name is judged without an ending that many have."""
+    stems = {Path(name).stem: name for name in known}
+    near = difflib.get_close_matches(Path(wrong).stem.casefold(), {stem.casefold() for stem in stems}, n=1, cutoff=0.6)
+    return next((f"; did you mean `{name}`?" for stem, name in stems.items() if stem.casefold() in near), "")
+
+
+def then(near: str, more: str) -> str:
+    """Return what goes on after a suggestion, which is a question, or after a statement where there is none."""
+    return f"{near} {more}" if near else f"; {more}"

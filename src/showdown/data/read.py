@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, nearest_file, suggestion
 from showdown.core.spec import DataSpec
 from showdown.data.columns import choose_columns
 from showdown.data.delimited import read_delimited
@@ -157,7 +157,7 @@ def _refuse_missing(path: Path, source: str) -> None:
     if not path.parent.is_dir():
         raise UserError(f"no file {shown(source)}: there is no folder {shown(str(path.parent))}; check the path")
     try:
-        near = suggestion(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
+        near = nearest_file(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
     except OSError:
         near = ""
     near = near or suggestion(source, [BUILT_IN])

@@ -11,7 +11,7 @@ import re
 import struct
 from pathlib import Path
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import ModelSpec
 
 BUILT_IN = "all-minilm-l6-v2"
@@ -96,11 +96,11 @@ def _from_hub(spec: ModelSpec) -> Path:
         return Path(snapshot_download(spec.id, revision=spec.revision, allow_patterns=_WANTED_FILES))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         at = f" at revision {spec.revision}" if spec.revision else ""
+        mend = f"download it where there is a network with `hf download {spec.id}`, or give the path of a local folder"
         reason = "the hub refused it" if isinstance(error, HfHubHTTPError) else "the hub cannot be reached"
         raise UserError(
             f"model `{spec.id}`{at}: no such folder or built-in model, not in the cache "
-            f"({constants.HF_HUB_CACHE}), and {reason}{suggestion(spec.id, [BUILT_IN])}; download it once where there "
-            f"is a network with `hf download {spec.id}`, or give the path of a local folder"
+            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, [BUILT_IN]), mend)}"
         ) from error
 
 
