@@ -138,10 +138,22 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     assert all(0 < float(row["probability"]) <= 1 for row in answers)
 
 
+def test_predict_reports_rows_that_it_cannot_answer(finished: Path) -> None:
+    (finished / "holes.csv").write_bytes("id;text\n1;caf\xe9 oven\n2; \n".encode("latin-1"))
+    named = ("--encoding", "latin-1", "--separator", ";")
+    answer = ("predict", "out", "--method", "tfidf", "--file", "holes.csv", "--output")
+    found = showdown(*answer, "answered.csv", *named, folder=finished)
+    assert found.stdout.splitlines() == ["1 row has no text (row 2), not answered", "1 row answered: answered.csv"]
+    (finished / "taken").mkdir()
+    assert "cannot write taken: this is a folder" in refused(*answer, "taken", folder=finished)
+
+
 def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:
     assert "did you mean `lora`?" in refused("predict", "out", "--method", "lroa", "--text", "x", folder=finished)
     assert "either --text or --file" in refused("predict", "out", "--method", "lora", folder=finished)
     assert "--output" in refused("predict", "out", "--method", "lora", "--file", "new.csv", folder=finished)
+    assert "text 1 of 1 is empty" in refused("predict", "out", "--method", "tfidf", "--text", " ", folder=finished)
+    assert "it is a file" in refused("run", "mine.yaml", "--output", "rows.csv", folder=finished)
     assert "no results.json" in refused("report", "nowhere", folder=finished)
     assert "did you mean `markdown`?" in refused("report", "out", "--format", "markdwn", folder=finished)
     assert "--bogus" in refused("run", "mine.yaml", "--bogus", folder=finished)

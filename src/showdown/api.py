@@ -137,6 +137,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         UserError: for data that cannot be read.
 
     """
+    from showdown.core.files import make_room
     from showdown.data.audit import audit_rows, findings, lines
     from showdown.data.divide import divide
     from showdown.data.inspection import deep_audit, deep_findings, deep_lines
@@ -146,6 +147,8 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     from showdown.models.source import locate
     from showdown.models.tokens import count_tokens, load_tokenizer
 
+    if listing:
+        make_room(listing)
     rows = gather(comparison.data)
     partitions: list[Partition] = []
     unsplittable: list[str] = []
@@ -286,7 +289,7 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
         texts: what to classify; cleaned here as the comparison's rows were.
 
     Raises:
-        UserError: when the row or its model is not there.
+        UserError: when the row or its model is not there, or a text is empty.
 
     """
     from showdown.data.clean import clean
@@ -297,9 +300,13 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
     folder = Store(Path(output)).run_folder(record.run_id)
     classifier = open_classifier(record.spec, tuple(record.labels), folder / "artifact")
     kind = results.comparison["data"]["clean"]
+    cleaned = [clean(text, kind) for text in texts]
+    for number, text in enumerate(cleaned, start=1):
+        if not text.strip():
+            raise UserError(f"text {number} of {len(texts)} is empty (cleaned with `{kind}`); give a text with words")
     if not texts:
         return []
-    scores = classifier.scores([clean(text, kind) for text in texts], batch_rows=16)
+    scores = classifier.scores(cleaned, batch_rows=16)
     return [
         Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
         for line in scores

@@ -188,17 +188,19 @@ def recommend(
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0917 - each is an option of the command line
     output: Finished,
     method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .parquet).")] = None,
     column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
     answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
+    separator: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
 ) -> None:
     """Answer new texts with a saved model."""
     from showdown import api
-    from showdown.runner.answers import answer_file
+    from showdown.runner.answers import Asked, answer_file
 
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
@@ -208,8 +210,11 @@ def predict(
         return
     if file is None or answers is None:
         raise UserError("--file needs --output, the CSV to write")
-    rows = answer_file(api.load(output), file, column, lambda texts: api.predict(output, method, texts), answers)
-    typer.echo(f"{rows} rows answered: {answers}")
+    asked = Asked(file=file, column=column, encoding=encoding, separator=separator)
+    done = answer_file(api.load(output), asked, lambda texts: api.predict(output, method, texts), answers)
+    for line in done.notices:
+        typer.echo(line)
+    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered: {answers}")
 
 
 @app.command()

@@ -24,6 +24,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert path.read_text() == '{\n  "step": 1\n}\n'
 
 
+def test_a_place_that_is_none_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for path, why in {"folder": "this is a folder", "file/new": "file is a file, not a folder"}.items():
+        with pytest.raises(UserError, match=why):
+            write_bytes(tmp_path / path, b"x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "state.json", {"loss": float("nan")})

@@ -53,16 +53,31 @@ def _sync_tree(folder: Path) -> None:
     _sync(folder)
 
 
+def make_room(path: Path) -> None:
+    """Make the folder of a file that is to be written; whoever works long for a file asks before the work.
+
+    Raises:
+        UserError: where no such file can be.
+
+    """
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: this is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"cannot write {path}: {error.filename} is a file, not a folder; name another place") from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` with ``content`` in one step that survives a kill and a power cut.
 
     Raises:
-        UserError: when the disk is full; the old file is intact.
+        UserError: when the disk is full, or no such file can be; the old file is intact.
 
     """
     partial = path.with_name(path.name + PARTIAL)
     with _disk_full_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()

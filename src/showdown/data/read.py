@@ -61,8 +61,8 @@ def read_rows(spec: DataSpec) -> RawRows:
     table = read_table(spec)
     text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
     names = (table.names[text_index], table.names[label_index])
-    texts = _checked(table, text_index)
-    labels = _checked(table, label_index)
+    texts = checked_column(table, text_index)
+    labels = checked_column(table, label_index)
     kept, missing = _split_missing(table.numbers, texts, labels)
     raw = RawRows(
         place=table.place,
@@ -164,7 +164,7 @@ def _refuse_missing(path: Path, source: str) -> None:
     raise UserError(f"no file {shown(source)}{near or '; check the path'}")
 
 
-def _checked(table: Table, index: int) -> list[str | None]:
+def checked_column(table: Table, index: int) -> list[str | None]:
     """Return the cells of a column; every one is text that can be written as UTF-8.
 
     Raises:

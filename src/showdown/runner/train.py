@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
+from showdown.measure.system import process_age_seconds
 from showdown.methods.table import build, is_tuned
 from showdown.runner.artifact import job_of
 from showdown.runner.memory import MemorySettings, memory_settings, most_weights_learn, rounding_of
@@ -72,7 +72,7 @@ def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     memory = memory_of(job.placement.device)
-    started_seconds = time.time() - psutil.Process().create_time()
+    started_seconds = process_age_seconds(psutil.Process())
     peak = memory.peak()
     clock = PhaseClock(memory, teller.entered)
     clock.add(
