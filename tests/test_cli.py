@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from canary import canary
 from tiny_pretrained import separable_rows, write_csv
 
 HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
@@ -131,7 +132,7 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     found = showdown(
         "predict", "out", "--method", "lora", "--file", "new.csv", "--output", "answers.csv", folder=finished
     )
-    assert found.returncode == 0, found.stderr
+    assert (found.returncode, found.stderr) == (0, "")
     with (finished / "answers.csv").open(newline="", encoding="utf-8") as file:
         answers = list(csv.DictReader(file))
     assert [row["text"] for row in answers] == texts
@@ -146,6 +147,22 @@ def test_predict_reports_rows_that_it_cannot_answer(finished: Path) -> None:
     assert found.stdout.splitlines() == ["1 row has no text (row 2), not answered", "1 row answered: answered.csv"]
     (finished / "taken").mkdir()
     assert "cannot write taken: this is a folder" in refused(*answer, "taken", folder=finished)
+
+
+def test_a_damaged_or_foreign_model_is_one_line(finished: Path) -> None:
+    """Cut short, and in the same length something else: a pickle, which is not run."""
+    shutil.copytree(finished / "out", finished / "hurt")
+    (weights,) = finished.glob("hurt/runs/lora*/artifact/adapter_model.safetensors")
+    whole, song = weights.read_bytes(), canary(finished / "sung")
+    weights.write_bytes(song.ljust(len(whole), b"."))
+    answer = ("predict", "hurt", "--method", "lora", "--text", "x")
+    assert "the saved model of `lora` in hurt/runs/lora" in refused(*answer, folder=finished)
+    weights.write_bytes(whole[:-1])
+    (weights.parent / "adapter_model.bin").write_bytes(song)
+    assert "adapter_model.safetensors is cut short or missing; remove hurt/runs/lora" in refused(
+        *answer, folder=finished
+    )
+    assert not (finished / "sung").exists()
 
 
 def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:

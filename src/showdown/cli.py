@@ -202,6 +202,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     from showdown import api
     from showdown.runner.answers import Asked, answer_file
 
+    _quieten_libraries()
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
     if text is not None:
@@ -241,6 +242,15 @@ def _columns(text: str | None, label: str | None) -> list[str]:
 
     given = {"data.text": text, "data.label": label}
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
+def _quieten_libraries() -> None:
+    """Keep what libraries tell their programmers off the terminal of who asks for an answer."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -38,7 +38,7 @@ class Strict(BaseModel):
 class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
-    id: str = "all-minilm-l6-v2"
+    id: str = Field(default="all-minilm-l6-v2", min_length=1)
     """The built-in model's name, a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""

@@ -21,7 +21,7 @@ def process_age_seconds(process: psutil.Process) -> float:
     """
     stat = Path(f"/proc/{process.pid}/stat")
     if not stat.exists():
-        return max(0.0, time.time() - process.create_time())
+        return max(0.0, time.time() - float(process.create_time()))
     ticks = int(stat.read_text().rpartition(")")[2].split()[19])
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 

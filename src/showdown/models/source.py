@@ -33,7 +33,7 @@ def pin(spec: ModelSpec) -> ModelSpec:
     if Path(spec.id).is_dir():
         return ModelSpec(id=spec.id, revision=_checked_revision(spec, fingerprint(Path(spec.id))))
     if spec.id == BUILT_IN:
-        return ModelSpec(id=spec.id, revision=f"sha256:{_BUILT_IN_SHA256}")
+        return ModelSpec(id=spec.id, revision=_checked_revision(spec, f"sha256:{_BUILT_IN_SHA256}"))
     return ModelSpec(id=spec.id, revision=locate(spec).name)
 
 
