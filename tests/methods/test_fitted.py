@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from canary import Canary, canary
+from showdown.core.errors import UserError
 from showdown.core.method import FittedMethod, Job, LabelledTexts
 from showdown.methods.table import METHODS, build, method_class
 from showdown.methods.tfidf import TfIdf
-from tiny_pretrained import LABELS, job, separable_rows
+from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 FITTED = [name for name in METHODS if issubclass(method_class(name), FittedMethod)]
 LEARNING = [name for name in FITTED if method_class(name).learns]
@@ -60,6 +61,30 @@ def test_answers_the_same_after_saving_and_loading(
     if name in ("tfidf", "frozen"):
         right = float((scores.argmax(axis=1) == np.array(ASKED.targets)).mean())
         assert right > 0.8
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "frozen"])
+@pytest.mark.parametrize("family", [*ENCODERS, *DECODERS])
+def test_every_family_serves(pretrained: Callable[[str], Path], tmp_path: Path, name: str, family: str) -> None:
+    folder = pretrained(family)
+    asked = job(folder, max_tokens=32)
+    if (name, family) == ("zero-shot", "mistral-window"):
+        with pytest.raises(UserError, match="the template and the longest label alone take"):
+            fitted_and_reloaded(name, separable_rows(24), asked, tmp_path / "saved")
+        return
+    fitted_and_reloaded(name, separable_rows(24), asked, tmp_path / "saved")
+
+
+def test_zero_shot_takes_another_model_and_says_so(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    other = pretrained("nli")
+    method = build("zero-shot", {"model": str(other)})
+    assert isinstance(method, FittedMethod)
+    fitted = method.fit(separable_rows(24), job(pretrained("bert")))
+    assert fitted.notes == (f"zero-shot by entailment with {other}, template `This text is about {{label}}.`",)
+    assert fitted.classifier.score_kind == "probability"
+    method.save(fitted.classifier, tmp_path)
+    again = method.load(tmp_path, job(pretrained("bert"))).scores(ASKED.texts, batch_rows=5)
+    assert np.array_equal(fitted.classifier.scores(ASKED.texts, batch_rows=5), again)
 
 
 @pytest.mark.parametrize("name", FITTED)
