@@ -366,7 +366,7 @@ def _validate(module: Any, forward: Any, rows: Any) -> Any:
 
 
 def _checkpoints(scene: Scene, module: Any) -> Any:
-    """Return where checkpoints go, or None where two of them do not fit on the disk; either is said."""
+    """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
     from showdown.training.checkpoint import Checkpoints
 
     # A checkpoint holds the weights that learn and two moments of each; the best epoch's weights lie beside it.
