@@ -6,7 +6,13 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback."""
+    """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback.
+
+    What was typed may be in it: line breaks and other control characters are written as escapes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message))
 
 
 class Unavailable(Exception):
