@@ -19,7 +19,7 @@ ROWS = 60
 
 def showdown(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "showdown", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "showdown", *map(str, arguments)],  # -P: as the installed command is started
         cwd=folder,
         capture_output=True,
         text=True,
@@ -42,6 +42,8 @@ def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     """A folder with data, a comparison of every kind of method, and its results, one row of which cannot be had."""
     folder = tmp_path_factory.mktemp("cli")
     write_csv(folder / "rows.csv", separable_rows(ROWS), labels=("baker", "pilot", f'"{HOSTILE.replace(chr(34), "")}"'))
+    for name in ("torch", "py", "json", "sklearn"):  # a stranger's files beside the data
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()\nraise SystemExit('taken')\n")
     comparison = {
         "model": {"id": str(pretrained("bert"))},
         "data": {"source": "rows.csv"},
@@ -69,6 +71,10 @@ def test_help_and_methods_import_no_torch(command: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout
+
+
+def test_no_code_is_taken_from_the_folder_of_the_data(finished: Path) -> None:
+    assert not (finished / "ran").exists()
 
 
 def test_a_run_ends_with_its_table_and_paths(finished: Path) -> None:
