@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
-from showdown.core.errors import Unavailable, UserError, suggestion, then
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
-    from showdown.core.method import Classifier
     from showdown.report.across.beside import Beside
     from showdown.verdict.model import Verdict
 
@@ -294,10 +293,11 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
 
     """
     from showdown.data.clean import clean
+    from showdown.runner.artifact import open_saved
 
     results = load(output)
     record = _kept_run(results, Path(output), row)
-    classifier = _saved_classifier(record, Store(Path(output)).run_folder(record.run_id))
+    classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
     kind = results.comparison["data"]["clean"]
     cleaned = [clean(text, kind) for text in texts]
     for number, text in enumerate(cleaned, start=1):
@@ -310,26 +310,6 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
         Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
         for line in scores
     ]
-
-
-def _saved_classifier(record: RunRecord, folder: Path) -> "Classifier":
-    """Open the model that a run saved, or say why it cannot be opened."""
-    from showdown.runner.artifact import open_classifier
-    from showdown.training.checkpoint import damage
-
-    mend = f"remove {folder} and run the comparison again"
-    fault = damage(folder / "artifact")
-    if fault:
-        raise UserError(f"the saved model of `{record.name}`: {fault} is cut short or missing; {mend}")
-    try:
-        return open_classifier(record.spec, tuple(record.labels), folder / "artifact")
-    except UserError:
-        raise
-    except Unavailable as error:
-        raise UserError(f"`{record.name}` cannot answer here: {error}") from error
-    except Exception as error:
-        why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
-        raise UserError(f"the saved model of `{record.name}` in {folder} cannot be read ({why}); {mend}") from error
 
 
 def _kept_run(results: Results, output: Path, row: str) -> RunRecord:

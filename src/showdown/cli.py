@@ -271,7 +271,8 @@ def main(arguments: Any = None) -> NoReturn:
     except UserError as error:
         _leave(f"error: {error}", EXIT_BAD_INPUT)
     except OSError as error:
-        _leave(f"error: {error.filename or 'the system'}: {error.strerror or error}", EXIT_BAD_INPUT)
+        place = f"{error.filename}: " if error.filename else ""
+        _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Terminated:

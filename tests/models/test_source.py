@@ -121,10 +121,42 @@ def test_a_pickle_under_a_harmless_name_is_not_run(
 ) -> None:
     folder = shutil.copytree(pretrained("bert"), tmp_path / "model")
     (folder / name).write_bytes(canary(tmp_path / "sung"))
-    with pytest.raises((OSError, ValueError, SafetensorError)):
+    with pytest.raises((OSError, ValueError, SafetensorError, UserError)):
         load_tokenizer(folder)
         load_network(folder, job(folder), NetworkOptions())
     assert not (tmp_path / "sung").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("config.json", r"config\.json is not JSON; save or download it again"),
+        ("model.safetensors", r"model\.safetensors is cut short or no safetensors file"),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 1, 0.5, -1])
+def test_a_torn_model_is_named_before_anything_runs(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str, message: str, cut: float
+) -> None:
+    folder = shutil.copytree(pretrained("bert"), tmp_path / "model")
+    whole = (folder / name).read_bytes().rstrip()
+    (folder / name).write_bytes(whole[: int(cut * len(whole)) if isinstance(cut, float) else cut])
+    with pytest.raises(UserError, match=message):
+        pin(ModelSpec(id=str(folder)))
+
+
+def test_a_tokenizer_that_is_missing_or_cannot_pad_is_said(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(pretrained("bert"), tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    for name in ("pad_token", "unk_token", "eos_token"):
+        settings[name] = None
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match="has no token to pad with"):
+        load_tokenizer(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"no tokenizer can be read in .*; save it there") as caught:
+        load_tokenizer(folder)
+    assert str(caught.value).isprintable()
 
 
 def test_code_that_comes_with_a_model_is_never_run(pretrained: Callable[[str], Path], tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ def make_room(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"cannot write {path}: {error.filename} is a file, not a folder; name another place") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {path}: no permission in {path.parent}; name another place")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

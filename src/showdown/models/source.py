@@ -7,9 +7,11 @@ from the same bytes and the record says which.
 import hashlib
 import importlib.util
 import json
+import math
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import ModelSpec
@@ -85,7 +87,36 @@ def _checked_folder(folder: Path, said: str) -> Path:
             f"model `{said}`: no safetensors weights in {folder}; pickled weights are never loaded. "
             "Save it again with `save_pretrained`, which writes safetensors"
         )
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"model `{said}`: {folder / 'config.json'} is not JSON; save or download it again") from error
+    for path in folder.glob("*.safetensors"):
+        if not _is_whole(path):
+            raise UserError(f"model `{said}`: {path} is cut short or no safetensors file; save or download it again")
     return folder
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a safetensors file has the length that its header says (a gap is allowed by no writer)."""
+    try:
+        header, header_bytes = _header(path)
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
+        return False
+    return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return a safetensors file's header and its length in bytes.
+
+    Source: the safetensors format, 8 bytes of header length and a JSON header.
+    """
+    with path.open("rb") as file:
+        (header_bytes,) = struct.unpack("<Q", file.read(8))
+        if header_bytes > path.stat().st_size:
+            raise ValueError(f"{path} has a header longer than the file")
+        return json.loads(file.read(header_bytes)), header_bytes
 
 
 def _from_hub(spec: ModelSpec) -> Path:
@@ -123,19 +154,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def stored_parameters(folder: Path) -> int:
-    """Count the numbers in a folder's safetensors files from their headers, reading no weights.
-
-    Source: the safetensors format, 8 bytes of header length and a JSON header.
-    """
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            (header_bytes,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(header_bytes))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for length in tensor["shape"]:
-                    count *= length
-                total += count
-    return total
+    """Count the numbers in a folder's safetensors files from their headers, reading no weights."""
+    return sum(
+        math.prod(tensor["shape"])
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, tensor in _header(path)[0].items()
+        if name != "__metadata__"
+    )
