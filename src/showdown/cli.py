@@ -283,8 +283,8 @@ def main(arguments: Any = None) -> NoReturn:
         # A usage error of the command line; Typer carries its own copy of click, so that its class has no stable name.
         if not hasattr(error, "format_message"):
             raise
-        said = " ".join(str(error.format_message()).split())
-        _leave(f"error: {said} See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
+        said = " ".join(str(error.format_message()).split()).rstrip(".")
+        _leave(f"error: {said}. See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
     if code == EXIT_INTERRUPTED:  # Typer's own answer to Ctrl-C, which says nothing
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
