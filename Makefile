@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing pinned packages for tests into $(VENV) (some minutes the first time) ..."
-	$(PIP) --editable '.[dev,audit]'
+	$(PIP) --editable '.[dev,audit,hub]'
 	@touch $@ $(VENV)/.installed
 
 clean:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from canary import canary
 from tiny_pretrained import separable_rows, write_csv
 
 HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
@@ -18,7 +19,7 @@ ROWS = 60
 
 def showdown(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "showdown", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "showdown", *map(str, arguments)],  # -P: as the installed command is started
         cwd=folder,
         capture_output=True,
         text=True,
@@ -41,6 +42,8 @@ def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     """A folder with data, a comparison of every kind of method, and its results, one row of which cannot be had."""
     folder = tmp_path_factory.mktemp("cli")
     write_csv(folder / "rows.csv", separable_rows(ROWS), labels=("baker", "pilot", f'"{HOSTILE.replace(chr(34), "")}"'))
+    for name in ("torch", "py", "json", "sklearn"):  # a stranger's files beside the data
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()\nraise SystemExit('taken')\n")
     comparison = {
         "model": {"id": str(pretrained("bert"))},
         "data": {"source": "rows.csv"},
@@ -68,6 +71,10 @@ def test_help_and_methods_import_no_torch(command: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout
+
+
+def test_no_code_is_taken_from_the_folder_of_the_data(finished: Path) -> None:
+    assert not (finished / "ran").exists()
 
 
 def test_a_run_ends_with_its_table_and_paths(finished: Path) -> None:
@@ -131,17 +138,45 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     found = showdown(
         "predict", "out", "--method", "lora", "--file", "new.csv", "--output", "answers.csv", folder=finished
     )
-    assert found.returncode == 0, found.stderr
+    assert (found.returncode, found.stderr) == (0, "")
     with (finished / "answers.csv").open(newline="", encoding="utf-8") as file:
         answers = list(csv.DictReader(file))
     assert [row["text"] for row in answers] == texts
     assert all(0 < float(row["probability"]) <= 1 for row in answers)
 
 
+def test_predict_reports_rows_that_it_cannot_answer(finished: Path) -> None:
+    (finished / "holes.csv").write_bytes("id;text\n1;caf\xe9 oven\n2; \n".encode("latin-1"))
+    named = ("--encoding", "latin-1", "--separator", ";")
+    answer = ("predict", "out", "--method", "tfidf", "--file", "holes.csv", "--output")
+    found = showdown(*answer, "answered.csv", *named, folder=finished)
+    assert found.stdout.splitlines() == ["1 row has no text (row 2), not answered", "1 row answered: answered.csv"]
+    (finished / "taken").mkdir()
+    assert "cannot write taken: this is a folder" in refused(*answer, "taken", folder=finished)
+
+
+def test_a_damaged_or_foreign_model_is_one_line(finished: Path) -> None:
+    """Cut short, and in the same length something else: a pickle, which is not run."""
+    shutil.copytree(finished / "out", finished / "hurt")
+    (weights,) = finished.glob("hurt/runs/lora*/artifact/adapter_model.safetensors")
+    whole, song = weights.read_bytes(), canary(finished / "sung")
+    weights.write_bytes(song.ljust(len(whole), b"."))
+    answer = ("predict", "hurt", "--method", "lora", "--text", "x")
+    assert "the saved model of `lora` in hurt/runs/lora" in refused(*answer, folder=finished)
+    weights.write_bytes(whole[:-1])
+    (weights.parent / "adapter_model.bin").write_bytes(song)
+    assert "adapter_model.safetensors is cut short or missing; remove hurt/runs/lora" in refused(
+        *answer, folder=finished
+    )
+    assert not (finished / "sung").exists()
+
+
 def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:
     assert "did you mean `lora`?" in refused("predict", "out", "--method", "lroa", "--text", "x", folder=finished)
     assert "either --text or --file" in refused("predict", "out", "--method", "lora", folder=finished)
     assert "--output" in refused("predict", "out", "--method", "lora", "--file", "new.csv", folder=finished)
+    assert "text 1 of 1 is empty" in refused("predict", "out", "--method", "tfidf", "--text", " ", folder=finished)
+    assert "it is a file" in refused("run", "mine.yaml", "--output", "rows.csv", folder=finished)
     assert "no results.json" in refused("report", "nowhere", folder=finished)
     assert "did you mean `markdown`?" in refused("report", "out", "--format", "markdwn", folder=finished)
     assert "--bogus" in refused("run", "mine.yaml", "--bogus", folder=finished)

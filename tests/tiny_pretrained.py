@@ -33,7 +33,14 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", _WIDTH),
     "distilbert": (
         "distilbert",
-        {"dim": 64, "hidden_dim": 128, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 80},
+        {
+            "dim": 64,
+            "hidden_dim": 128,
+            "n_layers": 2,
+            "n_heads": 4,
+            "max_position_embeddings": 80,
+            "initializer_range": 0.2,
+        },
     ),
     "roberta": ("roberta", _WIDTH),
     "deberta": (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
@@ -137,6 +137,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         UserError: for data that cannot be read.
 
     """
+    from showdown.core.files import make_room
     from showdown.data.audit import audit_rows, findings, lines
     from showdown.data.divide import divide
     from showdown.data.inspection import deep_audit, deep_findings, deep_lines
@@ -146,6 +147,8 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     from showdown.models.source import locate
     from showdown.models.tokens import count_tokens, load_tokenizer
 
+    if listing:
+        make_room(listing)
     rows = gather(comparison.data)
     partitions: list[Partition] = []
     unsplittable: list[str] = []
@@ -255,8 +258,8 @@ def beside(*outputs: Path | str) -> "Beside":
 def _known(asked: Sequence[str], formats: Mapping[str, Any]) -> Sequence[str]:
     for form in asked:
         if form not in formats:
-            known = ", ".join(formats)
-            raise UserError(f"--format {form}: unknown{suggestion(form, formats)}; the formats are {known}")
+            known = then(suggestion(form, formats), f"the formats are {', '.join(formats)}")
+            raise UserError(f"--format {form}: unknown{known}")
     return asked
 
 
@@ -286,20 +289,23 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
         texts: what to classify; cleaned here as the comparison's rows were.
 
     Raises:
-        UserError: when the row or its model is not there.
+        UserError: when the row or its model is not there, or a text is empty.
 
     """
     from showdown.data.clean import clean
-    from showdown.runner.artifact import open_classifier
+    from showdown.runner.artifact import open_saved
 
     results = load(output)
     record = _kept_run(results, Path(output), row)
-    folder = Store(Path(output)).run_folder(record.run_id)
-    classifier = open_classifier(record.spec, tuple(record.labels), folder / "artifact")
+    classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
     kind = results.comparison["data"]["clean"]
+    cleaned = [clean(text, kind) for text in texts]
+    for number, text in enumerate(cleaned, start=1):
+        if not text.strip():
+            raise UserError(f"text {number} of {len(texts)} is empty (cleaned with `{kind}`); give a text with words")
     if not texts:
         return []
-    scores = classifier.scores([clean(text, kind) for text in texts], batch_rows=16)
+    scores = classifier.scores(cleaned, batch_rows=16)
     return [
         Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
         for line in scores
@@ -309,7 +315,7 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
 def _kept_run(results: Results, output: Path, row: str) -> RunRecord:
     names = list(dict.fromkeys(run.name for run in results.runs))
     if row not in names:
-        raise UserError(f"no row `{row}` in {output}{suggestion(row, names)}; it has {', '.join(names)}")
+        raise UserError(f"no row `{row}` in {output}{then(suggestion(row, names), 'it has ' + ', '.join(names))}")
     store = Store(output)
     kept = [
         run

@@ -188,18 +188,21 @@ def recommend(
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0917 - each is an option of the command line
     output: Finished,
     method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .parquet).")] = None,
     column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
     answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
+    separator: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
 ) -> None:
     """Answer new texts with a saved model."""
     from showdown import api
-    from showdown.runner.answers import answer_file
+    from showdown.runner.answers import Asked, answer_file
 
+    _quieten_libraries()
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
     if text is not None:
@@ -208,8 +211,11 @@ def predict(
         return
     if file is None or answers is None:
         raise UserError("--file needs --output, the CSV to write")
-    rows = answer_file(api.load(output), file, column, lambda texts: api.predict(output, method, texts), answers)
-    typer.echo(f"{rows} rows answered: {answers}")
+    asked = Asked(file=file, column=column, encoding=encoding, separator=separator)
+    done = answer_file(api.load(output), asked, lambda texts: api.predict(output, method, texts), answers)
+    for line in done.notices:
+        typer.echo(line)
+    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered: {answers}")
 
 
 @app.command()
@@ -238,6 +244,15 @@ def _columns(text: str | None, label: str | None) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
+def _quieten_libraries() -> None:
+    """Keep what libraries tell their programmers off the terminal of who asks for an answer."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
     del signal_number, frame
     raise Terminated
@@ -256,7 +271,8 @@ def main(arguments: Any = None) -> NoReturn:
     except UserError as error:
         _leave(f"error: {error}", EXIT_BAD_INPUT)
     except OSError as error:
-        _leave(f"error: {error.filename or 'the system'}: {error.strerror or error}", EXIT_BAD_INPUT)
+        place = f"{error.filename}: " if error.filename else ""
+        _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Terminated:
@@ -267,8 +283,8 @@ def main(arguments: Any = None) -> NoReturn:
         # A usage error of the command line; Typer carries its own copy of click, so that its class has no stable name.
         if not hasattr(error, "format_message"):
             raise
-        said = " ".join(str(error.format_message()).split())
-        _leave(f"error: {said} See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
+        said = " ".join(str(error.format_message()).split()).rstrip(".")
+        _leave(f"error: {said}. See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
     if code == EXIT_INTERRUPTED:  # Typer's own answer to Ctrl-C, which says nothing
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

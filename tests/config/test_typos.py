@@ -8,13 +8,16 @@ import pytest
 
 from showdown.config.read import read_comparison
 from showdown.core.errors import UserError
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol, SplitFiles, TuningSpec
 from showdown.methods.table import METHODS, method_class
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz_"
-TYPOS = 400
+TYPOS = 2000
 LEAST_RIGHT_SUGGESTIONS = 0.95
 KEYS: list[tuple[tuple[str, ...], str]] = [
+    *(((), key) for key in Comparison.model_fields),
+    *((("protocol", "tuning"), key) for key in TuningSpec.model_fields),
+    *((("data", "files"), key) for key in SplitFiles.model_fields),
     *((("protocol",), key) for key in SharedProtocol.model_fields),
     *((("data",), key) for key in DataSpec.model_fields),
     *((("model",), key) for key in ModelSpec.model_fields),
@@ -55,8 +58,9 @@ def test_one_letter_typos_are_refused_and_most_get_the_right_suggestion() -> Non
         with pytest.raises(UserError) as caught:
             read(inner)
         message = str(caught.value)
+        where = f" in `{'.'.join(section)}`" if section else ""
         assert "\n" not in message
-        assert f"`{wrong}` unknown in `{'.'.join(section)}`" in message
+        assert f"`{wrong}` unknown{where}" in message
         right += f"did you mean `{key}`?" in message
     assert right / tried >= LEAST_RIGHT_SUGGESTIONS
 
@@ -74,6 +78,7 @@ def test_a_key_of_another_section_is_suggested() -> None:
         ("- lora\n- full\n", "a comparison is a mapping"),
         ("", "a comparison is a mapping"),
         ("methods: {}\n", "`methods`"),
+        ("name: mine\nmetods: {lora: {}}\n", "`metods` unknown; did you mean `methods`?"),
         ("methods: {lora: {}}\nseeds: []\n", "`seeds`"),
         ("methods: {lroa: {}}\n", "method `lroa` unknown in `methods`; did you mean `lora`?"),
         ("methods: {mine: {method: lroa}}\n", "did you mean `lora`?"),
@@ -83,6 +88,24 @@ def test_a_key_of_another_section_is_suggested() -> None:
         ("methods: {Lora: {}}\n", "`methods.Lora"),
         ("methods: {../up: {method: lora}}\n", "../up"),
         ("methods: {lora: {}}\nprotocol: {epochs: 0}\n", "`protocol.epochs`"),
+        ("methods: {lora: {}}\nprotocol: {epochs: -1}\n", "(given: -1)"),
+        ("methods: [lora, full]\n", "`methods`: input should be a section of keys, as in `methods: {name: value}`"),
+        ("methods: {lora: 3}\n", "`methods.lora`: input should be a section of keys, as in `lora: {name: value}`"),
+        ("methods: {lora: {}}\ndata: resumes\n", "`data`: input should be a section of keys"),
+        ("methods: {}\n", "`methods`: needs at least one entry"),
+        ("name: 5\nmethods: {lora: {}}\n", "`name`: input should be a valid string (given: 5)"),
+        ("name: ../up\nmethods: {lora: {}}\n", "`name`: name it with a-z, 0-9"),
+        ("methods: {lora: {}}\nseeds: 3\n", "`seeds`: input should be a valid list (given: 3)"),
+        ("methods: {lora: {}}\nseeds: [1, 0, 1]\n", "`seeds`: seed 1 is there 2 times"),
+        ("methods: {lora: {}}\nseeds: [-1]\n", "`seeds.0`: input should be greater than or equal to 0 (given: -1)"),
+        ("methods: {lora: {}}\nseeds: [5000000000]\n", "`seeds.0`: input should be less than 4294967296"),
+        ("methods: {lora: {}}\nmodel: {id: ''}\n", "`model.id`: string should have at least 1 character"),
+        ("methods: {lora: {}}\ndata: {files: {train: a.csv}}\n", "`data.files.validation`: is missing"),
+        (
+            "methods: {lora: {}}\ndata: {source: a.csv, files: {train: a.csv, validation: b.csv, test: c.csv}}\n",
+            "`data.source: a.csv` and `data.files` exclude each other",
+        ),
+        ("methods: !!python/object/apply:os.system [exit]\n", "not valid YAML at line 1"),
         ("methods: {lora: {}}\nprotocol: {epochs: .nan}\n", "`protocol.epochs`"),
     ],
 )
@@ -96,6 +119,25 @@ def test_faults_of_a_file_are_one_line_with_their_place(tmp_path: Path, text: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_method_with_nothing_behind_it_has_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("methods:\n  full:\n  lora:\n")
+    assert read_comparison(tmp_path / "mine.yaml", base={}, overrides=[]).methods == {"full": {}, "lora": {}}
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
+    for name, message in {"folder": "this is a folder", "latin": "not UTF-8 at byte 9"}.items():
+        with pytest.raises(UserError, match=message):
+            read_comparison(tmp_path / f"{name}.yaml", base={}, overrides=[])
+
+
+def test_a_missing_file_suggests_no_stranger(tmp_path: Path) -> None:
+    (tmp_path / "tag.yaml").write_text("methods: {lora: {}}\n")
+    with pytest.raises(UserError, match="check the path"):
+        read_comparison(tmp_path / "nothere.yaml", base={}, overrides=[])
+
+
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text("methods: {lora: {}}\n")
     with pytest.raises(UserError, match=r"did you mean `quickstart\.yaml`"):
@@ -106,6 +148,11 @@ def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("protocol.epochs", "write it as key=value"),
+        ("=3", "write it as key=value"),
+        (".=3", "write it as key=value"),
+        ("protocol..epochs=3", "write it as key=value"),
+        ("protocol.epochs=", "(given: None)"),
+        ("protocol=3", "`protocol`: input should be a section of keys"),
         ("protocol.epchs=3", "did you mean `epochs`?"),
         ("methods.lora.targets=3", "`methods.lora.targets`: input should be 'all-linear' or a valid list (given: 3)"),
         ("methods.lora.targets=[3]", "`methods.lora.targets.0`: input should be a valid string (given: 3)"),

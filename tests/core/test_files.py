@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from showdown.core import files
 from showdown.core.errors import UserError
 from showdown.core.files import write_bytes, write_folder, write_json
 
@@ -19,9 +20,23 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(UserError, match=r"Disk full: no room to write state\.json"):
+    with pytest.raises(UserError, match=r"Disk full: need .* in .* to write state\.json"):
         write_json(path, {"step": 2})
     assert path.read_text() == '{\n  "step": 1\n}\n'
+
+
+def test_a_place_that_is_none_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for path, why in {"folder": "this is a folder", "file/new": "file is a file, not a folder"}.items():
+        with pytest.raises(UserError, match=why):
+            write_bytes(tmp_path / path, b"x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+
+
+@pytest.mark.parametrize(("size", "said"), [(1, "0.1 kB"), (2_340_000, "2.4 MB"), (28_400_000_000, "28.4 GB")])
+def test_how_much_is_needed_is_said_in_a_unit_that_suits(size: int, said: str) -> None:
+    assert files._amount(size) == said
 
 
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -68,5 +83,6 @@ except UserError as error:
     print(error)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert f"Disk full: no room to write artifact in {tmp_path}" in found.stdout
+    assert f" in {tmp_path} to write artifact; free some space and run the same command again" in found.stdout
+    assert found.stdout.startswith("Disk full: need more than ")
     assert (folder / "a").read_bytes() == b"old"

@@ -64,6 +64,15 @@ def test_planted_findings(tmp_path: Path) -> None:
     assert audit.if_split_by_rows is None
 
 
+@pytest.mark.parametrize(
+    ("copies", "said"), [(1, "1 row of 31 (3 %) repeats an earlier"), (2, "2 rows of 32 (6 %) repeat an earlier")]
+)
+def test_one_row_repeats_and_two_repeat(tmp_path: Path, copies: int, said: str) -> None:
+    rows = topics(30)
+    found = gathered(tmp_path, [*rows, *rows[:copies]])
+    assert any(line.startswith(said) for line in lines(audit_rows(found, SingleSplit(), [], allow_leakage=False)))
+
+
 def test_label_errors_are_found(tmp_path: Path) -> None:
     planted = topics(150)
     wrong = {5: "a", 40: "c", 77: "b", 100: "c"}

@@ -101,7 +101,7 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
 def test_wrong_settings(tmp_path: Path) -> None:
     path = write(tmp_path, "Resume,Category\nx,a\ny,b\n")
     for settings, said in (
-        ({"text": "Resme"}, "no column `Resme`; did you mean `Resume`?; columns: `Resume`, `Category`"),
+        ({"text": "Resme"}, "no column `Resme`; did you mean `Resume`? columns: `Resume`, `Category`"),
         ({"text": "Resume", "label": "Resume"}, "both `text` and `label`"),
         ({"encoding": "utf-9"}, "encoding `utf-9` unknown"),
         ({"encoding": "base64"}, "encoding `base64` unknown"),
@@ -254,7 +254,7 @@ def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("offline")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(UserError, match=r"did you mean `resumes`\?; check the name and the network"):
+    with pytest.raises(UserError, match=r"did you mean `resumes`\? check the name and the network"):
         read_rows(DataSpec(source="resume"))
 
 
@@ -264,7 +264,7 @@ def test_fuzzed_files_lose_no_row(tmp_path: Path) -> None:
     pieces += ["a", "b c", "\ufeff", "\0", ";", "\t", "{", "}", "\u00e9"]
     weights = [8, 8, 8, 8, 8] + [1] * (len(pieces) - 5)
     used = 0
-    for index in range(600):
+    for index in range(10_000):
         body = "".join(generator.choices(pieces, weights, k=generator.randint(0, 6)))
         ending = generator.choice(["csv", "tsv", "jsonl", "parquet"])
         start = generator.choice([GOOD, GOOD, "", '{"text": "x", "label": "a"}\n'])
@@ -277,7 +277,7 @@ def test_fuzzed_files_lose_no_row(tmp_path: Path) -> None:
         used += 1
         numbers = sorted([*raw.rows, *(row for part in raw.left_out for row in part.rows)])
         assert numbers == list(range(1, raw.rows_in + 1))
-    assert used > 30
+    assert used > 500
 
 
 def test_json_lines_survive_a_round_trip(tmp_path: Path) -> None:

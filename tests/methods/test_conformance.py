@@ -32,10 +32,11 @@ from showdown.runner.train import train_run
 from showdown.runner.worker import Teller
 from showdown.training.loop import EncodedRows, TrainingRun, Validation
 from showdown.training.loop import train as run_loop
-from tiny_pretrained import ENCODERS, LABELS, job, separable_rows, write_csv
+from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows, write_csv
 
 TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)]
 MODELS = ("bert", "mistral")
+FAMILIES = [*ENCODERS, *DECODERS]
 CASES = [(method, model) for method in TUNED for model in MODELS]
 RANK = 8
 ASKED = separable_rows(16, start=100).texts
@@ -106,7 +107,8 @@ def trained(
     def of(method: str, model: str) -> Trained:
         if (method, model) not in done:
             folder = tmp_path_factory.mktemp(f"{method}-{model}")
-            done[method, model] = train(spec(method, pretrained(model)), folder, processed)
+            epochs = 4 if model in MODELS else 3
+            done[method, model] = train(spec(method, pretrained(model), epochs=epochs), folder, processed)
         return done[method, model]
 
     return of
@@ -290,9 +292,18 @@ for folder in map(Path, folders):
 """
 
 
+OTHERS = [(method, family) for method in ("full", "lora", "qlora") for family in FAMILIES if family not in MODELS]
+
+
+@pytest.mark.parametrize(("method", "family"), OTHERS)
+def test_every_family_learns(trained: Callable[[str, str], Trained], method: str, family: str) -> None:
+    losses = trained(method, family).losses
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
+
+
 def test_a_fresh_process_answers_the_same(trained: Callable[[str, str], Trained]) -> None:
-    """Save and reload: equal scores; from a four-bit backbone equal labels."""
-    runs = {case: trained(*case) for case in CASES}
+    """Save and reload: equal scores; from a four-bit backbone equal labels. On every family."""
+    runs = {case: trained(*case) for case in [*CASES, *OTHERS]}
     asked = json.dumps([[str(run.folder) for run in runs.values()], ASKED, LABELS])
     subprocess.run([sys.executable, "-c", RELOAD], input=asked, text=True, check=True, timeout=280)
     for (method, model), run in runs.items():

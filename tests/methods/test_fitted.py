@@ -3,13 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
+from skops.io.exceptions import UntrustedTypesFoundException
 
+from canary import Canary, canary
+from showdown.core.errors import UserError
 from showdown.core.method import FittedMethod, Job, LabelledTexts
 from showdown.methods.table import METHODS, build, method_class
-from tiny_pretrained import LABELS, job, separable_rows
+from showdown.methods.tfidf import TfIdf
+from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 FITTED = [name for name in METHODS if issubclass(method_class(name), FittedMethod)]
 LEARNING = [name for name in FITTED if method_class(name).learns]
@@ -45,12 +51,65 @@ def only(rows: LabelledTexts, targets: set[int]) -> LabelledTexts:
 
 @pytest.mark.parametrize("name", FITTED)
 def test_answers_the_same_after_saving_and_loading(
-    pretrained: Callable[[str], Path], tmp_path: Path, name: str
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    scores = fitted_and_reloaded(name, separable_rows(48), job(pretrained("bert")), tmp_path / "saved")
+    """And no library writes on the terminal of who asks."""
+    asked = job(pretrained("bert"))
+    capfd.readouterr()
+    scores = fitted_and_reloaded(name, separable_rows(48), asked, tmp_path / "saved")
+    assert capfd.readouterr() == ("", "")
     if name in ("tfidf", "frozen"):
         right = float((scores.argmax(axis=1) == np.array(ASKED.targets)).mean())
         assert right > 0.8
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "frozen"])
+@pytest.mark.parametrize("family", [*ENCODERS, *DECODERS])
+def test_every_family_serves(pretrained: Callable[[str], Path], tmp_path: Path, name: str, family: str) -> None:
+    folder = pretrained(family)
+    asked = job(folder, max_tokens=32)
+    if (name, family) == ("zero-shot", "mistral-window"):
+        with pytest.raises(UserError, match="the template and the longest label alone take"):
+            fitted_and_reloaded(name, separable_rows(24), asked, tmp_path / "saved")
+        return
+    fitted_and_reloaded(name, separable_rows(24), asked, tmp_path / "saved")
+
+
+def test_zero_shot_takes_another_model_and_says_so(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    other = pretrained("nli")
+    method = build("zero-shot", {"model": str(other)})
+    assert isinstance(method, FittedMethod)
+    fitted = method.fit(separable_rows(24), job(pretrained("bert")))
+    assert fitted.notes == (f"zero-shot by entailment with {other}, template `This text is about {{label}}.`",)
+    assert fitted.classifier.score_kind == "probability"
+    method.save(fitted.classifier, tmp_path)
+    again = method.load(tmp_path, job(pretrained("bert"))).scores(ASKED.texts, batch_rows=5)
+    assert np.array_equal(fitted.classifier.scores(ASKED.texts, batch_rows=5), again)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_pickle_in_the_place_of_what_was_saved_is_not_run(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    asked, folder = job(pretrained("bert")), tmp_path / "saved"
+    fitted_and_reloaded(name, separable_rows(24), asked, folder)
+    (saved,) = (path for path in folder.iterdir() if path.name != "manifest.json")
+    saved.write_bytes(canary(tmp_path / "sung"))
+    method = build(name, {})
+    assert isinstance(method, FittedMethod)
+    with pytest.raises((ValueError, SafetensorError, BadZipFile)):
+        method.load(folder, asked)
+    assert not (tmp_path / "sung").exists()
+
+
+def test_a_pipeline_that_holds_more_than_numbers_is_refused(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    """skops rebuilds nothing but what it trusts."""
+    import skops.io
+
+    skops.io.dump(Canary(tmp_path / "sung"), tmp_path / "pipeline.skops")
+    with pytest.raises(UntrustedTypesFoundException):
+        TfIdf(TfIdf.Settings()).load(tmp_path, job(pretrained("bert")))
+    assert not (tmp_path / "sung").exists()
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])

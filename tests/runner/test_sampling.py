@@ -3,16 +3,19 @@
 import itertools
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from showdown.core.samples import Sample, energy_of, read_samples
 from showdown.measure import system
-from showdown.measure.system import GpuReading, ProcessMeter
+from showdown.measure.system import GpuReading, ProcessMeter, process_age_seconds
 from showdown.runner import sampling
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 
@@ -129,6 +132,19 @@ def test_the_processors_use_is_what_was_spent() -> None:
     assert 20 < busy < 250
     assert idle < busy / 2
     assert resident > 0.01
+
+
+def test_a_process_is_as_old_as_it_is() -> None:
+    """Its start is known to a hundredth of a second, not to a whole one."""
+    began = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        ages = []
+        for _ in range(4):
+            ages.append(time.monotonic() - began - process_age_seconds(psutil.Process(child.pid)))
+            time.sleep(0.1)
+        child.kill()
+    assert all(-0.05 < age < 0.5 for age in ages), ages
+    assert max(ages) - min(ages) < 0.1
 
 
 def test_which_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

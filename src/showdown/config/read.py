@@ -9,12 +9,20 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, nearest_file, suggestion, then
 from showdown.core.spec import Comparison, SharedProtocol, Strict
 from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
 from showdown.trackers.table import TRACKERS
 
 _SHOULD_BE = "Input should be "
+_PLAINLY = {
+    "dict_type": "Input should be a section of keys, as in `{key}: {{name: value}}`",
+    "model_type": "Input should be a section of keys, as in `{key}: {{name: value}}`",
+    "missing": "Is missing",
+    "string_pattern_mismatch": "Name it with a-z, 0-9, `.`, `_` and `-`, at most 64 and a letter or digit first",
+    "too_short": "Needs at least one entry",
+}
+"""Words of our own, by pydantic's type of fault, where its words are for programmers."""
 _ONE_FOR_ALL = ("split", "tuning")
 """What no row may have of its own: the rows that it is judged on, and the budget of its search."""
 
@@ -54,15 +62,16 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
     for tracker in comparison.trackers:
         if tracker not in TRACKERS:
             raise UserError(
-                f"{said}: tracker `{tracker}` unknown in `trackers`{suggestion(tracker, TRACKERS)}; the trackers are "
-                f"{', '.join(TRACKERS)}"
+                f"{said}: tracker `{tracker}` unknown in `trackers`"
+                f"{then(suggestion(tracker, TRACKERS), 'the trackers are ' + ', '.join(TRACKERS))}"
             )
     for row, settings in comparison.methods.items():
         method, rest = method_and_settings(row, settings)
         if method not in METHODS:
             raise UserError(
-                f"{said}: method `{method}` unknown in `methods`{suggestion(method, METHODS)}; the methods are "
-                f"{', '.join(METHODS)} (a row of another name says `method:`)"
+                f"{said}: method `{method}` unknown in `methods`"
+                f"{then(suggestion(method, METHODS), 'the methods are ' + ', '.join(METHODS))}"
+                " (a row of another name says `method:`)"
             )
         try:
             build(method, rest)
@@ -98,10 +107,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         folder = path.parent if path.parent.is_dir() else Path()
-        near = suggestion(path.name, [file.name for file in folder.glob("*.y*ml")])
-        raise UserError(f"no file {path}{near}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        near = nearest_file(path.name, [file.name for file in folder.glob("*.y*ml")])
+        raise UserError(f"no file {path}{near or '; check the path'}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: this is a folder; name a comparison (.yaml) in it") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
     try:
         found = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
@@ -119,7 +132,7 @@ def _where(error: YAMLError) -> str:
 
 def _override(written: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
-    if not equals or not key:
+    if not equals or not all(key.split(".")):
         raise UserError(f"--set {override}: write it as key=value, as in --set protocol.epochs=5")
     try:
         parsed = YAML(typ="safe", pure=True).load(value) if value else None
@@ -146,7 +159,7 @@ def _longest_known(place: Mapping[str, Any], parts: Sequence[str]) -> int:
 
 
 def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str, ...]) -> str:
-    fault = error.errors(include_url=False)[0]
+    fault = _misspelt_or_first(error.errors(include_url=False))
     location = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         forms, keys = _walk(model, location[:-1])
@@ -165,6 +178,17 @@ def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str
     return f"`{where}`: {message[:1].lower()}{message[1:]}{given}" if where else message
 
 
+def _misspelt_or_first(faults: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Return the first fault; where that is a missing key, an unknown one beside it, which is likely what was meant."""
+    first = faults[0]
+    if first["type"] != "missing":
+        return first
+    beside = [
+        fault for fault in faults if fault["type"] == "extra_forbidden" and fault["loc"][:-1] == first["loc"][:-1]
+    ]
+    return next(iter(beside), first)
+
+
 def _of_one_value(error: ValidationError, model: type[Strict]) -> list[ErrorDetails]:
     """Return the faults of the first value that is wrong, one for each form that it might have had.
 
@@ -178,8 +202,15 @@ def _of_one_value(error: ValidationError, model: type[Strict]) -> list[ErrorDeta
 
 
 def _either_of(faults: Sequence[ErrorDetails]) -> str:
-    first, *others = dict.fromkeys(fault["msg"].removeprefix("Value error, ") for fault in faults)
+    first, *others = dict.fromkeys(map(_in_words, faults))
     return " or ".join([first, *(other.removeprefix(_SHOULD_BE) for other in others)])
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    plainly = _PLAINLY.get(fault["type"])
+    if plainly is None:
+        return fault["msg"].removeprefix("Value error, ")
+    return plainly.format(key=fault["loc"][-1] if fault["loc"] else "")
 
 
 def _short(value: Any) -> str:

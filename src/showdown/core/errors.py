@@ -2,10 +2,17 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
-    """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback."""
+    """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback.
+
+    What was typed may be in it: line breaks and other control characters are written as escapes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message))
 
 
 class Unavailable(Exception):
@@ -17,3 +24,15 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     by_folded = {word.casefold(): word for word in known}
     near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.6)
     return f"; did you mean `{by_folded[near[0]]}`?" if near else ""
+
+
+def nearest_file(wrong: str, known: Iterable[str]) -> str:
+    """Return `suggestion` for a file, whose name is judged without an ending that many have."""
+    stems = {Path(name).stem: name for name in known}
+    near = difflib.get_close_matches(Path(wrong).stem.casefold(), {stem.casefold() for stem in stems}, n=1, cutoff=0.6)
+    return next((f"; did you mean `{name}`?" for stem, name in stems.items() if stem.casefold() in near), "")
+
+
+def then(near: str, more: str) -> str:
+    """Return what goes on after a suggestion, which is a question, or after a statement where there is none."""
+    return f"{near} {more}" if near else f"; {more}"

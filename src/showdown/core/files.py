@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -28,15 +29,27 @@ def _is_full_disk(error: Exception) -> bool:
 
 
 @contextmanager
-def _disk_full_named(path: Path) -> Iterator[None]:
+def _disk_full_named(path: Path, needed: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         if isinstance(error, UserError) or not _is_full_disk(error):
             raise
         raise UserError(
-            f"Disk full: no room to write {path.name} in {path.parent}; free some space and run the same command again"
+            f"Disk full: need {needed()} in {path.parent} to write {path.name}; free some space and run the same "
+            "command again"
         ) from error
+
+
+def _amount(size_bytes: int) -> str:
+    """Return bytes in the unit that suits them, rounded up: at least that much is needed."""
+    unit, name = next((unit for unit in ((10**9, "GB"), (10**6, "MB")) if size_bytes >= unit[0]), (10**3, "kB"))
+    return f"{math.ceil(10 * size_bytes / unit) / 10:g} {name}"
+
+
+def _written(folder: Path) -> str:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"more than {_amount(size)}"
 
 
 def _sync(path: Path) -> None:
@@ -53,16 +66,33 @@ def _sync_tree(folder: Path) -> None:
     _sync(folder)
 
 
+def make_room(path: Path) -> None:
+    """Make the folder of a file that is to be written; whoever works long for a file asks before the work.
+
+    Raises:
+        UserError: where no such file can be.
+
+    """
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: this is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"cannot write {path}: {error.filename} is a file, not a folder; name another place") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {path}: no permission in {path.parent}; name another place")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` with ``content`` in one step that survives a kill and a power cut.
 
     Raises:
-        UserError: when the disk is full; the old file is intact.
+        UserError: when the disk is full, or no such file can be; the old file is intact.
 
     """
     partial = path.with_name(path.name + PARTIAL)
-    with _disk_full_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _disk_full_named(path, lambda: _amount(len(content))):
+        make_room(path)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
@@ -88,7 +118,7 @@ def append_line(path: Path, line: str) -> None:
         UserError: when the disk is full.
 
     """
-    with _disk_full_named(path):
+    with _disk_full_named(path, lambda: _amount(len(line.encode()))):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             size = os.fstat(descriptor).st_size
@@ -106,7 +136,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
     """
     partial = path.with_name(path.name + PARTIAL)
-    with _disk_full_named(path):
+    with _disk_full_named(path, lambda: _written(partial)):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         fill(partial)

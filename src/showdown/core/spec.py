@@ -9,12 +9,23 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every library takes."""
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
@@ -27,7 +38,7 @@ class Strict(BaseModel):
 class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
-    id: str = "all-minilm-l6-v2"
+    id: str = Field(default="all-minilm-l6-v2", min_length=1)
     """The built-in model's name, a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
@@ -243,7 +254,7 @@ class Comparison(Strict):
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
     protocol: SharedProtocol = SharedProtocol()
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
     learning_curve: list[TrainFraction] = [1.0]
     """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
@@ -262,9 +273,27 @@ class Comparison(Strict):
             raise ValueError("`learning_curve` rises and ends with all rows, as in [0.25, 0.5, 1.0]")
         return self
 
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _nothing_is_no_settings(cls, written: Any) -> Any:
+        """Read `lora:` with nothing behind it as `lora: {}`."""
+        if isinstance(written, dict):
+            return {row: {} if settings is None else settings for row, settings in written.items()}
+        return written
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        for seed in seeds:
+            if seeds.count(seed) > 1:
+                raise ValueError(f"seed {seed} is there {seeds.count(seed)} times; give each once")
+        return seeds
+
     @model_validator(mode="after")
     def _one_source_of_the_split(self) -> Self:
         kind = self.protocol.split.kind
+        if self.data.files is not None and self.data.source != DataSpec.model_fields["source"].default:
+            raise ValueError(f"`data.source: {self.data.source}` and `data.files` exclude each other; drop one")
         if self.data.files is not None and kind not in ("auto", "given"):
             raise ValueError(f"`data.files` gives the split: drop `protocol.split.kind: {kind}`, or give `data.source`")
         if self.data.files is None and kind == "given":

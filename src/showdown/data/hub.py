@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.data.parquet import arrow_table
 from showdown.data.tables import Table, refuse_twin_columns, shown
 
@@ -18,21 +18,19 @@ def read_hub(identity: str) -> Table:
         UserError: when the package is missing, or the data set cannot be found, reached or read.
 
     """
+    near = suggestion(identity, [BUILT_IN])
     try:
         import datasets
     except ImportError as error:
-        near = suggestion(identity, [BUILT_IN])
-        raise UserError(
-            f"data.source: no file {shown(identity)}{near}; to read it from the Hugging Face Hub install"
-            " `pip install 'finetuning-showdown[hub]'`"
-        ) from error
+        mend = "to read it from the Hugging Face Hub install `pip install 'finetuning-showdown[hub]'`"
+        raise UserError(f"data.source: no file {shown(identity)}{then(near, mend)}") from error
     try:
         found = datasets.load_dataset(identity)
     except Exception as error:
-        near = suggestion(identity, [BUILT_IN])
+        mend = f"check the name and the network ({type(error).__name__}: {shown(str(error))})"
         raise UserError(
-            f"data.source: neither a file nor a data set that the Hugging Face Hub gives: {shown(identity)}{near};"
-            f" check the name and the network ({type(error).__name__}: {shown(str(error))})"
+            "data.source: neither a file nor a data set that the Hugging Face Hub gives: "
+            f"{shown(identity)}{then(near, mend)}"
         ) from error
     return _table(found, identity)
 

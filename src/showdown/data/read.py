@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, nearest_file, suggestion
 from showdown.core.spec import DataSpec
 from showdown.data.columns import choose_columns
 from showdown.data.delimited import read_delimited
@@ -61,8 +61,8 @@ def read_rows(spec: DataSpec) -> RawRows:
     table = read_table(spec)
     text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
     names = (table.names[text_index], table.names[label_index])
-    texts = _checked(table, text_index)
-    labels = _checked(table, label_index)
+    texts = checked_column(table, text_index)
+    labels = checked_column(table, label_index)
     kept, missing = _split_missing(table.numbers, texts, labels)
     raw = RawRows(
         place=table.place,
@@ -157,14 +157,14 @@ def _refuse_missing(path: Path, source: str) -> None:
     if not path.parent.is_dir():
         raise UserError(f"no file {shown(source)}: there is no folder {shown(str(path.parent))}; check the path")
     try:
-        near = suggestion(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
+        near = nearest_file(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
     except OSError:
         near = ""
     near = near or suggestion(source, [BUILT_IN])
     raise UserError(f"no file {shown(source)}{near or '; check the path'}")
 
 
-def _checked(table: Table, index: int) -> list[str | None]:
+def checked_column(table: Table, index: int) -> list[str | None]:
     """Return the cells of a column; every one is text that can be written as UTF-8.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 
 _SHOWN_CHARACTERS = 60
 _SHOWN_ROWS = 10
@@ -89,7 +89,7 @@ def find_column(place: str, names: Sequence[str], wanted: str) -> int:
     """
     if wanted in names:
         return names.index(wanted)
-    raise UserError(f"{place}: no column {shown(wanted)}{_near(wanted, names)}; columns: {column_list(names)}")
+    raise UserError(f"{place}: no column {shown(wanted)}{then(_near(wanted, names), 'columns: ' + column_list(names))}")
 
 
 def _near(wanted: str, names: Iterable[str]) -> str:

@@ -5,11 +5,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from showdown.core.record import GB
+
+
+def process_age_seconds(process: psutil.Process) -> float:
+    """Return the seconds since a process was started or forked.
+
+    Linux keeps the start in ticks since the machine's start (proc_pid_stat(5)). psutil adds them to the machine's start
+    in whole seconds of the wall clock, and would be wrong by up to one.
+    """
+    stat = Path(f"/proc/{process.pid}/stat")
+    if not stat.exists():
+        return max(0.0, time.time() - float(process.create_time()))
+    ticks = int(stat.read_text().rpartition(")")[2].split()[19])
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 
 
 class ProcessMeter:
@@ -23,7 +37,7 @@ class ProcessMeter:
 
         """
         self._process = psutil.Process(pid)
-        self._read_at = time.monotonic() - max(0.0, time.time() - self._process.create_time())
+        self._read_at = time.monotonic() - process_age_seconds(self._process)
         self._cpu_seconds = 0.0
 
     def read(self) -> tuple[float, float]:

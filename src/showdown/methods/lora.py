@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Lora(TunedMethod):
         for target in self.settings.targets:
             if target not in endings:
                 raise UserError(
-                    f"method `{type(self).__name__.lower()}`: no linear layer `{target}`{suggestion(target, endings)}; "
-                    f"this model has {', '.join(sorted(endings))}"
+                    f"method `{type(self).__name__.lower()}`: no linear layer `{target}`"
+                    f"{then(suggestion(target, endings), 'this model has ' + ', '.join(sorted(endings)))}"
                 )
         return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
 

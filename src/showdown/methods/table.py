@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.method import Method, TunedMethod
 from showdown.core.spec import RunSpec, SharedProtocol
 
@@ -27,7 +27,8 @@ def method_class(name: str) -> type[Method]:
 
     """
     if name not in METHODS:
-        raise UserError(f"method `{name}` unknown{suggestion(name, METHODS)}; the methods are {', '.join(METHODS)}")
+        known = then(suggestion(name, METHODS), f"the methods are {', '.join(METHODS)}")
+        raise UserError(f"method `{name}` unknown{known}")
     module, _, attribute = METHODS[name].partition(":")
     found: type[Method] = getattr(importlib.import_module(module), attribute)
     return found

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from showdown.core.method import Job
-from showdown.models.network import dtype_of
+from showdown.models.network import dtype_of, quiet
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 
 
@@ -20,13 +20,14 @@ class Embedder:
 
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        self.module = AutoModel.from_pretrained(
-            folder,
-            dtype=dtype_of(job.placement),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+        with quiet():
+            self.module = AutoModel.from_pretrained(
+                folder,
+                dtype=dtype_of(job.placement),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
         self.module.to(self.device).eval()
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
 

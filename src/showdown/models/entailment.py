@@ -9,7 +9,7 @@ import torch
 
 from showdown.core.method import Classifier, Job
 from showdown.core.record import ScoreKind
-from showdown.models.network import dtype_of
+from showdown.models.network import dtype_of, quiet
 from showdown.models.tokens import load_tokenizer, token_limit
 
 
@@ -24,13 +24,14 @@ class EntailmentClassifier(Classifier):
         self.sentences = list(sentences)
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        self.module = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            dtype=dtype_of(job.placement),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+        with quiet():
+            self.module = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                dtype=dtype_of(job.placement),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
         self.module.to(self.device).eval()
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
         labels = self.module.config.id2label

@@ -12,6 +12,7 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
 
+_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
 LORA_TARGET_TYPES = (nn.Linear,)
@@ -46,7 +47,7 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     A given seed gives every method the same new head.
 
     Raises:
-        UserError: when the architecture has no sequence classifier.
+        UserError: when the architecture has no sequence classifier, or no linear layers in its stack.
         Unavailable: when its layers cannot be held in four bits on this device.
 
     """
@@ -58,7 +59,10 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
     heads = _topmost(set(head_names) | set(fresh))
-    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads), drawn=tuple(missing))
+    linears = _stack_linears(module, heads)
+    if not linears:
+        raise UserError(f"model `{job.model.id}`: its architecture keeps its layers in another form; {_CHOOSE}")
+    return Network(module=module, head_names=heads, linear_names=linears, drawn=tuple(missing))
 
 
 def network_skeleton(folder: Path, job: Job) -> Network:
@@ -117,8 +121,7 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
             module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
     except ValueError as error:
         raise UserError(
-            f"model `{job.model.id}`: its architecture `{config.model_type}` has no sequence classifier; "
-            "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
+            f"model `{job.model.id}`: its architecture `{config.model_type}` has no sequence classifier; {_CHOOSE}"
         ) from error
     return module
 
@@ -156,7 +159,7 @@ def _from_pretrained(
         arguments["quantization_config"] = _nf4(job.placement, head_names)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
-    with _quiet():
+    with quiet():
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=configuration(folder, job),
@@ -185,7 +188,7 @@ def _keep_packing(module: nn.Module) -> None:
             child.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
-class _quiet:
+class quiet:
     """Silences the loading report: that the head is new is the point, and records say so."""
 
     def __enter__(self) -> None:

@@ -7,11 +7,13 @@ from the same bytes and the record says which.
 import hashlib
 import importlib.util
 import json
+import math
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
-from showdown.core.errors import UserError, suggestion
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import ModelSpec
 
 BUILT_IN = "all-minilm-l6-v2"
@@ -33,7 +35,7 @@ def pin(spec: ModelSpec) -> ModelSpec:
     if Path(spec.id).is_dir():
         return ModelSpec(id=spec.id, revision=_checked_revision(spec, fingerprint(Path(spec.id))))
     if spec.id == BUILT_IN:
-        return ModelSpec(id=spec.id, revision=f"sha256:{_BUILT_IN_SHA256}")
+        return ModelSpec(id=spec.id, revision=_checked_revision(spec, f"sha256:{_BUILT_IN_SHA256}"))
     return ModelSpec(id=spec.id, revision=locate(spec).name)
 
 
@@ -85,7 +87,36 @@ def _checked_folder(folder: Path, said: str) -> Path:
             f"model `{said}`: no safetensors weights in {folder}; pickled weights are never loaded. "
             "Save it again with `save_pretrained`, which writes safetensors"
         )
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"model `{said}`: {folder / 'config.json'} is not JSON; save or download it again") from error
+    for path in folder.glob("*.safetensors"):
+        if not _is_whole(path):
+            raise UserError(f"model `{said}`: {path} is cut short or no safetensors file; save or download it again")
     return folder
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a safetensors file has the length that its header says (a gap is allowed by no writer)."""
+    try:
+        header, header_bytes = _header(path)
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
+        return False
+    return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return a safetensors file's header and its length in bytes.
+
+    Source: the safetensors format, 8 bytes of header length and a JSON header.
+    """
+    with path.open("rb") as file:
+        (header_bytes,) = struct.unpack("<Q", file.read(8))
+        if header_bytes > path.stat().st_size:
+            raise ValueError(f"{path} has a header longer than the file")
+        return json.loads(file.read(header_bytes)), header_bytes
 
 
 def _from_hub(spec: ModelSpec) -> Path:
@@ -96,11 +127,11 @@ def _from_hub(spec: ModelSpec) -> Path:
         return Path(snapshot_download(spec.id, revision=spec.revision, allow_patterns=_WANTED_FILES))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         at = f" at revision {spec.revision}" if spec.revision else ""
+        mend = f"download it where there is a network with `hf download {spec.id}`, or give the path of a local folder"
         reason = "the hub refused it" if isinstance(error, HfHubHTTPError) else "the hub cannot be reached"
         raise UserError(
             f"model `{spec.id}`{at}: no such folder or built-in model, not in the cache "
-            f"({constants.HF_HUB_CACHE}), and {reason}{suggestion(spec.id, [BUILT_IN])}; download it once where there "
-            f"is a network with `hf download {spec.id}`, or give the path of a local folder"
+            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, [BUILT_IN]), mend)}"
         ) from error
 
 
@@ -123,19 +154,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def stored_parameters(folder: Path) -> int:
-    """Count the numbers in a folder's safetensors files from their headers, reading no weights.
-
-    Source: the safetensors format, 8 bytes of header length and a JSON header.
-    """
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            (header_bytes,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(header_bytes))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for length in tensor["shape"]:
-                    count *= length
-                total += count
-    return total
+    """Count the numbers in a folder's safetensors files from their headers, reading no weights."""
+    return sum(
+        math.prod(tensor["shape"])
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, tensor in _header(path)[0].items()
+        if name != "__metadata__"
+    )

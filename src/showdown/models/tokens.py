@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from showdown.core.errors import UserError
+
 _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own say a number far above this."""
 _COUNTED_AT_ONCE = 2_000
@@ -17,12 +19,25 @@ in transformers): RoBERTa's 514 positions hold 512 tokens."""
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load a model's tokenizer, with a pad token (its end-of-sequence one where it has none) and right padding."""
+    """Load a model's tokenizer, with a pad token (its end-of-sequence one where it has none) and right padding.
+
+    Raises:
+        UserError: when the folder has none that can be read, or none that can pad.
+
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # the library raises whatever it meets
+        why = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+        raise UserError(
+            f"no tokenizer can be read in {folder} ({why}); save it there with the tokenizer's `save_pretrained`"
+        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise UserError(f"the tokenizer in {folder} has no token to pad with; give it a `pad_token` and save it again")
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
     return tokenizer

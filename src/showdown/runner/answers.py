@@ -3,53 +3,94 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
-from showdown.core.files import write_text
+from showdown.core.files import make_room, write_text
 from showdown.core.record import Results
 from showdown.core.spec import DataSpec
+from showdown.data.clean import clean
 from showdown.data.columns import TEXT_NAME
-from showdown.data.read import read_table
-from showdown.data.tables import Table, column_list, find_column
+from showdown.data.read import checked_column, left_out_lines, read_table
+from showdown.data.tables import Table, column_list, count, find_column, row_list
 
 if TYPE_CHECKING:
     from showdown.api import Prediction
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A file of texts to answer; it needs no label column."""
+
+    file: Path
+    """CSV, TSV, JSONL or Parquet."""
+    column: str | None = None
+    """The text column, or None to find it: the comparison's, or the only one that can be."""
+    encoding: str | None = None
+    """By default that of the comparison's data; so for the separator."""
+    separator: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """How a file was answered: rows in = rows answered + rows that the notices name."""
+
+    rows: int
+    notices: tuple[str, ...]
+
+
 def answer_file(
-    results: Results,
-    file: Path,
-    column: str | None,
-    answer: "Callable[[Sequence[str]], Sequence[Prediction]]",
-    output: Path,
-) -> int:
-    """Answer every row of a file and write its text with label and score as CSV; return the number of rows.
+    results: Results, asked: Asked, answer: "Callable[[Sequence[str]], Sequence[Prediction]]", output: Path
+) -> Answered:
+    """Answer every row of a file and write its text with label and score as CSV.
+
+    A row without text stays in its place with empty answers.
 
     Args:
-        results: the comparison that the model comes from; its text column is looked for first.
-        file: CSV, TSV, JSONL or Parquet; it needs no label column.
-        column: the text column, or None to find it.
+        results: the comparison that the model comes from.
+        asked: the file.
         answer: gives a prediction a text.
         output: the CSV to write. Cells are exact, as in the data.
 
     Raises:
-        UserError: for a file that cannot be read or whose text column is not clear.
+        UserError: for a file that cannot be read or written, or whose text column is not clear.
 
     """
-    table = read_table(DataSpec(source=str(file)))
-    index = _text_column(table, column, str(results.comparison["data"].get("text") or ""))
-    texts = [cell if isinstance(cell, str) else "" for cell in table.column(index)]
-    predictions = answer(texts)
+    make_room(output)
+    data = results.comparison["data"]
+    table = read_table(
+        DataSpec(
+            source=str(asked.file),
+            encoding=asked.encoding or data["encoding"],
+            separator=asked.separator or data["separator"],
+        )
+    )
+    index = _text_column(table, asked.column, str(data["text"] or ""))
+    texts = [cell or "" for cell in checked_column(table, index)]
+    told = [bool(clean(text, data["clean"]).strip()) for text in texts]
+    predictions = answer([text for text, has_words in zip(texts, told, strict=True) if has_words])
+    write_text(output, _written(table.names[index], texts, told, predictions))
+    return Answered(rows=len(predictions), notices=_notices(table, told))
+
+
+def _written(name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]") -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    kind = predictions[0].score_kind if predictions else "score"
-    writer.writerow([table.names[index], "predicted", kind])
-    for text, prediction in zip(texts, predictions, strict=True):
-        writer.writerow([text, prediction.label, f"{prediction.score:.6g}"])
-    write_text(output, written.getvalue())
-    return len(texts)
+    writer.writerow([name, "predicted", predictions[0].score_kind if predictions else "score"])
+    answers = iter(predictions)
+    for text, has_words in zip(texts, told, strict=True):
+        found = next(answers) if has_words else None
+        writer.writerow([text, found.label, f"{found.score:.6g}"] if found else [text, "", ""])
+    return written.getvalue()
+
+
+def _notices(table: Table, told: Sequence[bool]) -> tuple[str, ...]:
+    empty = [number for number, has_words in zip(table.numbers, told, strict=True) if not has_words]
+    verb = "has" if len(empty) == 1 else "have"
+    said = [f"{count(len(empty), 'row')} {verb} no text ({row_list(empty)}), not answered"] if empty else []
+    return (*table.notices, *left_out_lines(table.left_out), *said)
 
 
 def _text_column(table: Table, column: str | None, usual: str) -> int:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.record import RunRecord
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.methods.table import build
 
@@ -45,6 +47,34 @@ def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> C
         return method.load(artifact, job)
     assert isinstance(method, TunedMethod)
     return _open_network(method, job, artifact)
+
+
+def open_saved(record: RunRecord, folder: Path) -> Classifier:
+    """Load the model of a finished run for new texts.
+
+    Args:
+        record: the run's.
+        folder: the run's.
+
+    Raises:
+        UserError: when the model is damaged, or cannot answer on this machine.
+
+    """
+    from showdown.training.checkpoint import damage
+
+    mend = f"remove {folder} and run the comparison again"
+    fault = damage(folder / "artifact")
+    if fault:
+        raise UserError(f"the saved model of `{record.name}`: {fault} is cut short or missing; {mend}")
+    try:
+        return open_classifier(record.spec, tuple(record.labels), folder / "artifact")
+    except UserError:
+        raise
+    except Unavailable as error:
+        raise UserError(f"`{record.name}` cannot answer here: {error}") from error
+    except Exception as error:
+        why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
+        raise UserError(f"the saved model of `{record.name}` in {folder} cannot be read ({why}); {mend}") from error
 
 
 def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:

@@ -140,7 +140,9 @@ def _import_ahead() -> None:
                 importlib.import_module(name)
     if gpu_is_here() and importlib.import_module("torch").cuda.is_initialized():
         os.execve(  # noqa: S606 - this very program again
-            sys.executable, [sys.executable, "-m", "showdown.runner.forkserver"], {**os.environ, _NOTHING_AHEAD: "1"}
+            sys.executable,
+            [sys.executable, "-P", "-m", "showdown.runner.forkserver"],
+            {**os.environ, _NOTHING_AHEAD: "1"},
         )
 
 

@@ -82,7 +82,8 @@ class Workers:
         if self._server is None:
             with (folder / "log.txt").open("ab") as log:
                 self._server = subprocess.Popen(
-                    [sys.executable, "-m", "showdown.runner.forkserver"],
+                    # -P: no module is taken from the folder where the command is typed
+                    [sys.executable, "-P", "-m", "showdown.runner.forkserver"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

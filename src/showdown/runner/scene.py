@@ -1,7 +1,6 @@
 """What every stage of a run begins with: the run, its folder, its clock, and whom it tells."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_labels
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
+from showdown.measure.system import process_age_seconds
 from showdown.runner.artifact import job_of
 from showdown.runner.worker import Teller
 
@@ -37,9 +37,7 @@ class Scene:
             yield
 
 
-def open_scene(
-    spec: RunSpec, folder: Path, processed: Path, teller: Teller, began_seconds: float | None = None
-) -> Scene:
+def open_scene(spec: RunSpec, folder: Path, processed: Path, teller: Teller, *, fresh: bool = True) -> Scene:
     """Set the stage: seeds, number types, the clock; the process's start and imports are its first phase.
 
     Args:
@@ -47,7 +45,7 @@ def open_scene(
         folder: the run's folder.
         processed: folder of the processed rows.
         teller: told what happens.
-        began_seconds: when the stage began, in seconds since the epoch; None for the start of the process.
+        fresh: whether the process began for this stage; of another's start nothing is charged.
 
     """
     import torch
@@ -58,7 +56,7 @@ def open_scene(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     memory = memory_of(job.placement.device)
-    started_seconds = time.time() - (began_seconds or psutil.Process().create_time())
+    started_seconds = process_age_seconds(psutil.Process()) if fresh else 0.0
     peak = memory.peak()
     clock = PhaseClock(memory, teller.entered)
     clock.add(

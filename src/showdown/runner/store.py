@@ -56,9 +56,8 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UserError(
-                f"cannot write in {self.root}: {error.strerror}; choose another folder with --output"
-            ) from (error)
+            why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+            raise UserError(f"cannot write in {self.root}: {why}; choose another folder with --output") from error
         try:
             self._wait_for(descriptor)
             os.ftruncate(descriptor, 0)

@@ -1,7 +1,6 @@
 """The training stage of a run: from processed rows to a saved artefact."""
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller, kept
         kept: where the pretrained network is found and left, in a process that several runs share.
 
     """
-    scene = open_scene(spec, folder, processed, teller, time.time() if kept and kept.runs else None)
+    scene = open_scene(spec, folder, processed, teller, fresh=kept is None or not kept.runs)
     method = build(spec.method, spec.settings)
     obstacle = method.obstacle()
     if obstacle:
@@ -191,7 +190,7 @@ def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:
 
 
 def _checkpoints(scene: Scene, module: Any) -> Any:
-    """Return where checkpoints go, or None where two of them do not fit on the disk; either is said."""
+    """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
     from showdown.training.checkpoint import Checkpoints
 
     # A checkpoint holds the weights that learn and two moments of each; the best epoch's weights lie beside it.
