@@ -27,6 +27,8 @@ class RowVerdict(Strict):
     """Seeds behind the scores."""
     partitions: int
     """Folds or repeats of each seed that completed."""
+    repeated: bool = False
+    """Splits are repeated: the spread between reruns is within that between repeats, and nothing is assumed."""
     test_rows: int
     """Test rows of one seed; of one repeat where splits are repeated."""
     clusters: int

@@ -132,6 +132,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         title=runs[0].title,
         seeds=outcome.seeds if outcome else 0,
         partitions=len({run.partition for run in done}),
+        repeated=outcome.repeated if outcome else False,
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
