@@ -96,3 +96,50 @@ def test_a_tuned_rate_stands_for_the_setting(built):
     (found,) = confounds({run.name: [run] for run in built.runs})
     assert found.kind == "own setting"
     assert found.values == {"lora": ["0.0003"], "full": ["2e-05"]}
+
+
+def test_what_only_one_row_has_at_all_is_found(built):
+    built.run("lora", [0], [0], protocol={"tuning": {"trials": 6}})
+    built.run("full", [0], [0])
+    found = {item.key: item.values for item in confounds({run.name: [run] for run in built.runs})}
+    assert found == {
+        "tuning.trials": {"lora": ["6"], "full": ["none"]},
+        "tuning.widen": {"lora": ["True"], "full": ["none"]},
+    }
+
+
+def test_a_network_of_its_own_is_another_model(built):
+    built.run("zero", [0], [0], method="zero-shot", settings={"model": "facebook/bart-large-mnli", "template": "{label}"})
+    built.run("same", [0], [0], method="zero-shot", settings={"model": None, "template": "{label}"})
+    built.run("lora", [0], [0])
+    built.run("tfidf", [0], [0], method="tfidf")
+    (found,) = confounds({run.name: [run] for run in built.runs})
+    assert (found.kind, found.key) == ("model", "id")
+    assert found.values == {
+        "zero": ["facebook/bart-large-mnli"],
+        "same": ["all-minilm-l6-v2"],
+        "lora": ["all-minilm-l6-v2"],
+    }
+
+
+def test_a_fold_that_only_one_seed_lacks_is_found(built):
+    for name, done in (("lora", [(0, 0), (0, 1), (1, 0), (1, 1)]), ("full", [(0, 0), (0, 1), (1, 0)])):
+        for seed, fold in done:
+            built.run(name, [0], [0], seed=seed, partition=fold)
+    runs = {name: [run for run in built.runs if run.name == name] for name in ("lora", "full")}
+    (found,) = confounds(runs)
+    assert (found.kind, found.key) == ("runs", "partitions")
+    assert found.values == {"lora": ["0, 1"], "full": ["0, 1 of seed 0; 0 of seed 1"]}
+
+
+def test_whole_texts_against_their_beginnings(built):
+    built.run("tfidf", [0], [0], method="tfidf", protocol={"max_tokens": 64})
+    built.run("majority", [0], [0], method="majority", protocol={"max_tokens": 64})
+    built.run("lora", [0], [0], protocol={"max_tokens": 64}, chosen={"max_tokens": 48})
+    built.run("frozen", [0], [0], method="frozen", protocol={"max_tokens": 64})
+    rows = {run.name: [run] for run in built.runs}
+    (found,) = confounds(rows, longest_tokens=65)
+    assert (found.kind, found.key) == ("data", "text_read")
+    assert found.values == {"tfidf": ["whole"], "lora": ["first 48 tokens"], "frozen": ["first 64 tokens"]}
+    assert confounds(rows, longest_tokens=48) == []
+    assert confounds(rows) == []

@@ -228,10 +228,10 @@ def test_repeats_assume_no_spread(built, answers):
     assert any("more test rows in each split would decide it" in text for text in verdict.sentences)
 
 
-def test_what_is_saved_is_not_called_the_whole_model_and_nothing_wins_by_doing_nothing(built, answers):
+def test_nothing_wins_by_doing_nothing_and_what_is_saved_is_not_called_the_model(built, answers):
     seeds_of(built, answers, "zero", 30, method="zero-shot", train_seconds=0.0, model_size_mb=0.0)
     seeds_of(built, answers, "lora", 30, train_seconds=9.0, model_size_mb=1.5)
     seeds_of(built, answers, "full", 30, method="full", train_seconds=5.0, model_size_mb=90.0)
     (best,) = [text for text in judge(built.results, built.folder).sentences if text.startswith("Measured best")]
     assert "shortest training full (5 s)" in best
-    assert "smallest saved, without the pretrained network, lora (1.5 MB)" in best
+    assert "least saved on the disk lora (1.5 MB)" in best

@@ -41,7 +41,8 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         runs.setdefault(run.name, []).append(run)
     outcomes = load_outcomes(results, folder)
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
-    differing = confounds({name: found for name, found in completed.items() if found})
+    done = {name: found for name, found in completed.items() if found}
+    differing = confounds(done, longest_tokens=_longest_tokens(results))
     rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
     pairs = _with_confounds(_pairs(outcomes), differing)
     front = pareto(measures([row for row in rows if row.accuracy]))
@@ -65,6 +66,12 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         recommendation=recommendation,
         assumptions=_assumptions(outcomes, rows, price),
     )
+
+
+def _longest_tokens(results: Results) -> int | None:
+    """Return the tokens of the longest text, where the audit counted them."""
+    lengths = (results.data.get("inspection") or {}).get("lengths")
+    return int(lengths["longest_tokens"]) if lengths else None
 
 
 def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | None]]]:

@@ -27,7 +27,7 @@ _WINS: tuple[tuple[str, str, Measure], ...] = (
     ("least memory", "{:.3g} GB", lambda row: row.memory_gb),
     ("shortest training", "{:.3g} s", lambda row: row.train_seconds),
     ("cheapest", "{:.2g}", lambda row: row.cost.model if row.cost else None),
-    ("smallest saved, without the pretrained network,", "{:.3g} MB", lambda row: row.model_size_mb),
+    ("least saved on the disk", "{:.3g} MB", lambda row: row.model_size_mb),
     ("lowest latency", "{:.3g} ms", lambda row: row.latency_ms),
 )
 
