@@ -183,7 +183,7 @@ def recommend(
     }
     found = api.judge(output, limits=limits, price_per_hour=price_per_hour).recommendation
     typer.echo(found.said)
-    for line in [*found.reasons, *found.flips]:
+    for line in [*found.warnings, *found.reasons, *found.flips]:
         typer.echo(f"- {line}")
 
 

@@ -84,6 +84,13 @@ def test_leakage_let_in_is_said(built, answers):
     assert any("Copies of training rows" in sentence for sentence in sentences)
 
 
+def test_a_choice_of_leaky_scores_is_warned_of(built, answers):
+    seeds_of(built, answers, "lora", 0, allow_leakage=True)
+    found = judge(built.results, built.folder).recommendation
+    assert found.chosen == "lora"
+    assert found.warnings[0].startswith("Copies of training rows were let into the test rows")
+
+
 def test_the_leak_is_counted_and_its_worth_said(built, answers):
     seeds_of(built, answers, "lora", 0, allow_leakage=True)
     data = {

@@ -46,15 +46,16 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
     pairs = _with_confounds(_pairs(outcomes), differing)
     front = pareto(measures([row for row in rows if row.accuracy]))
-    recommendation = recommend(candidates(rows, pairs), limits)
-    leaky = any(run.allow_leakage for run in results.runs)
+    leak = leak_said(results.data) if any(run.allow_leakage for run in results.runs) else None
+    chosen = recommend(candidates(rows, pairs), limits)
+    recommendation = chosen.model_copy(update={"warnings": [leak] if leak else []})
     return Verdict(
         sentences=sentences(
             rows,
             pairs,
             front,
             differing,
-            leak=leak_said(results.data) if leaky else None,
+            leak=leak,
             surprises=memory_surprises(completed, differing),
         ),
         rows=rows,
