@@ -1,7 +1,8 @@
 import pytest
 
+from showdown.core.record import Energy
 from showdown.verdict.confounds import between, confounds
-from showdown.verdict.cost import cost_of, own_price, price_of
+from showdown.verdict.cost import cost_of, energy_of_runs, own_price, price_of
 
 
 def test_cost_by_hand(built):
@@ -24,6 +25,27 @@ def test_tuning_is_apart_and_runs_are_averaged(built):
     cost = cost_of([first, second], own_price(3600.0))
     assert cost.tuning == pytest.approx(50.0)
     assert cost.training == pytest.approx(18.0)
+
+
+def test_energy_is_apart_and_costs_what_its_user_says(built):
+    for energy in (Energy(training=0.5, run=1.0, tuning=0.0, scoring=0.2), Energy(training=2.0, run=6.0, tuning=3.0)):
+        built.run("lora", [0], [0], energy_kwh=energy)
+    used = energy_of_runs(built.runs)
+    # From the start to the saved model: 0.8 and 3.0 kWh, and 0 and 3.0 of tuning.
+    assert (used.training, used.tuning) == pytest.approx((1.9, 1.5))
+    without, with_energy = (cost_of(built.runs, own_price(3.6, per_kwh=price)) for price in (0.0, 0.3))
+    assert with_energy.training == pytest.approx(without.training + 1.9 * 0.3)
+    assert with_energy.tuning == pytest.approx(1.5 * 0.3)
+    assert with_energy.per_thousand_predictions == without.per_thousand_predictions
+    assert with_energy.price.source == "your own price, 0.3 a kWh"
+
+
+def test_energy_that_was_not_read_of_every_run_is_unknown(built):
+    built.run("lora", [0], [0], energy_kwh=Energy(training=0.5, run=1.0))
+    built.run("lora", [0], [0], seed=1)
+    assert energy_of_runs(built.runs) is None
+    assert energy_of_runs([]) is None
+    assert cost_of(built.runs, own_price(3.6, per_kwh=0.3)).training == pytest.approx(0.018)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound, between, confounds
-from showdown.verdict.cost import PRICES_OF, Price, cost_of
+from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
 from showdown.verdict.intervals import row_intervals
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
@@ -153,6 +153,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         latency_ms=_mean([run.latency_p95_ms for run in done]),
         rows_per_second=_mean([run.rows_per_second for run in done]),
         cost=cost_of(done, price),
+        energy=energy_of_runs(done),
         obstacle=missing,
     )
 
