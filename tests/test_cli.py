@@ -155,6 +155,27 @@ def test_recommend_names_a_row_or_the_nearest(finished: Path) -> None:
     assert "none qualifies" in showdown("recommend", "out", "--max-memory-gb", "0.001", folder=finished).stdout
 
 
+def test_prices_of_the_users_own_come_first(finished: Path) -> None:
+    example = showdown("recommend", "out", "--max-cost", "5", folder=finished).stdout
+    assert "an example in US dollars" in example
+    own = showdown("recommend", "out", "--max-cost", "5", "--price-per-hour", "36", folder=finished).stdout
+    assert "At 36 an hour (your own price)." in own
+    assert (
+        "none qualifies"
+        in showdown("recommend", "out", "--max-cost", "0.0001", "--price-per-hour", "3600", folder=finished).stdout
+    )
+    priced = ["--price-per-hour", "0", "--price-per-kwh", "0.3"]
+    found = showdown("report", "out", "--format", "markdown", *priced, folder=finished)
+    assert found.returncode == 0, found.stderr
+    assert "(your own price, 0.3 a kWh)" in (finished / "out/report.md").read_text(encoding="utf-8")
+    said = refused("recommend", "out", "--price-per-kwh", "0.3", folder=finished)
+    assert "--price-per-kwh needs --price-per-hour" in said
+    assert "price_per_hour" in refused("recommend", "out", "--price-per-hour", "-1", folder=finished)
+    assert "price_per_kwh" in refused(
+        "recommend", "out", "--price-per-hour", "1", "--price-per-kwh", "-1", folder=finished
+    )
+
+
 def test_audit_in_json_and_strict(finished: Path) -> None:
     found = showdown("audit", "mine.yaml", "--json", "--strict", "--output", "listing.csv", folder=finished)
     facts = json.loads(found.stdout)

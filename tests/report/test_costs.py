@@ -17,7 +17,9 @@ def tuned(tmp_path: Path) -> Results:
     results = write_comparison(tmp_path, gpu="NVIDIA H100 80GB HBM3")
     runs = []
     for run in results.runs:
-        searched = [run.phases[0].model_copy(update={"name": "tuning", "seconds": 3600.0})] if run.name == "lora" else []
+        searched = (
+            [run.phases[0].model_copy(update={"name": "tuning", "seconds": 3600.0})] if run.name == "lora" else []
+        )
         energy = Energy(training=0.1, run=0.75 if searched else 0.25, tuning=0.5 if searched else None, scoring=0.05)
         runs.append(
             run.model_copy(
@@ -44,13 +46,19 @@ def test_training_tuning_and_predictions_are_apart(tuned: Results, tmp_path: Pat
 
 def test_an_example_price_has_its_day_and_energy_its_price(tuned: Results, tmp_path: Path) -> None:
     example = costs(tuned, judge(tuned, tmp_path))
-    assert example[0].endswith(" At 3.99 an hour (RunPod Secure Cloud (SXM), read 2026-11-09), an example in US dollars.")
+    assert example[0].endswith(
+        " At 3.99 an hour (RunPod Secure Cloud (SXM), read 2026-11-09), an example in US dollars."
+    )
     priced = costs(tuned, judge(tuned, tmp_path, price=own_price(0.0, per_kwh=0.3)))
     assert "lora 0.06 and 0.15 for tuning" in priced[0]
-    assert priced[0].endswith(" At 0 an hour (your own price, 0.3 a kWh). Energy of tfidf could not be read: it is not in its cost.")
+    assert priced[0].endswith(
+        " At 0 an hour (your own price, 0.3 a kWh). Energy of tfidf could not be read: it is not in its cost."
+    )
     assert not priced[-1].endswith("Not priced.")
 
 
 def test_nothing_is_said_of_what_is_not_known(tmp_path: Path) -> None:
     results = write_comparison(tmp_path, gpu="Some GPU 9000", methods={"lora": METHODS["lora"]})
-    assert costs(results, judge(results, tmp_path)) == ["No price is known for Some GPU 9000: give yours, --price-per-hour."]
+    assert costs(results, judge(results, tmp_path)) == [
+        "No price is known for Some GPU 9000: give yours, --price-per-hour."
+    ]

@@ -131,7 +131,9 @@ def test_what_only_one_row_has_at_all_is_found(built):
 
 
 def test_a_network_of_its_own_is_another_model(built):
-    built.run("zero", [0], [0], method="zero-shot", settings={"model": "facebook/bart-large-mnli", "template": "{label}"})
+    built.run(
+        "zero", [0], [0], method="zero-shot", settings={"model": "facebook/bart-large-mnli", "template": "{label}"}
+    )
     built.run("same", [0], [0], method="zero-shot", settings={"model": None, "template": "{label}"})
     built.run("lora", [0], [0])
     built.run("tfidf", [0], [0], method="tfidf")

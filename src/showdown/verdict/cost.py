@@ -23,7 +23,6 @@ CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of
 """US dollars per hour of one CPU thread."""
 
 
-
 class Price(Strict):
     """What an hour of the device that a run used costs."""
 

@@ -70,7 +70,7 @@ class Recommendation(Strict):
     flips: list[str]
     """Sentences: what would lead to another choice."""
     rejected: list[Rejected]
-    warnings: list[str] = []
+    warnings: list[str] = Field(default_factory=list)
     """Sentences: what must be known before the choice is followed."""
 
     @property

@@ -194,7 +194,9 @@ def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
             beaten.append(f"{other.name} by {_points(pair.accuracy)}")
     if len(scored) == 1:
         return f"{said}; there is no other row with scores to compare it with."
-    return f"{said}; {who} beats {', '.join(beaten)}." if beaten else f"{said}; {who} was not shown to beat any other row."
+    return (
+        f"{said}; {who} beats {', '.join(beaten)}." if beaten else f"{said}; {who} was not shown to beat any other row."
+    )
 
 
 def _others(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
@@ -271,7 +273,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
 
 
 def _wins(scored: Sequence[RowVerdict]) -> str | None:
-    """Say who measured best in what costs something; what does nothing, the majority class or a cost of 0, is left out."""
+    """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
     rows = [row for row in scored if row.method != FLOOR]
     found = []
     for words, form, measure in _WINS:
