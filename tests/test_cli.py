@@ -183,3 +183,24 @@ def test_audit_in_json_and_strict(finished: Path) -> None:
     assert found.returncode == (3 if facts["findings"] else 0)
     assert facts["findings"], "the separable rows hold copies"
     assert (finished / "listing.csv").read_text().startswith("row,finding,detail")
+
+
+def test_audit_of_given_files_lists_the_copies_across_them(finished: Path) -> None:
+    rows = [f"a{row} b{row} c{row} d{row},{('baker', 'pilot')[row % 2]}" for row in range(60)]
+    sides = {"train": rows[:40], "validation": rows[40:50], "test": [*rows[50:], rows[0]]}
+    for side, lines in sides.items():
+        (finished / f"{side}.csv").write_text("\n".join(["text,label", *lines, ""]), encoding="utf-8")
+    asked = json.loads((finished / "mine.yaml").read_text(encoding="utf-8"))
+    files = {side: f"{side}.csv" for side in sides}
+    asked |= {"data": {"files": files, "near_duplicate_jaccard": 0.99}}
+    asked["protocol"] |= {"split": {"kind": "given"}}
+    (finished / "given.yaml").write_text(json.dumps(asked), encoding="utf-8")
+    found = showdown("audit", "given.yaml", "--strict", "--output", "across.csv", folder=finished)
+    assert found.returncode == 3, found.stderr
+    assert "LEAK: 1 of 11 test rows" in found.stdout
+    listed = list(csv.DictReader((finished / "across.csv").open(encoding="utf-8", newline="")))
+    across = [line for line in listed if line["finding"] == "copy across the split"]
+    assert [(line["row"], line["detail"]) for line in across] == [
+        ("61", "in the test rows, a copy of it in the training rows")
+    ]
+    assert "are copies of training rows" in refused("run", "given.yaml", "--output", "never", folder=finished)

@@ -20,6 +20,8 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
+    from showdown.data.rows import Rows
+    from showdown.data.split import Partition
     from showdown.report.across.beside import Beside
     from showdown.verdict.cost import Price
     from showdown.verdict.model import Verdict
@@ -154,6 +156,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         partitions = divide(rows, comparison.data, comparison.protocol.split)
     except UserError as error:
         unsplittable = [str(error)]
+        partitions = _as_given(rows)
     quick = audit_rows(rows, comparison.protocol.split, partitions, allow_leakage=comparison.data.allow_leakage)
     tokenizer = load_tokenizer(locate(comparison.model))
     deep = deep_audit(
@@ -165,8 +168,17 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         lines=(*rows.notices, *lines(quick), *unsplittable, *deep_lines(deep)),
         findings=(*findings(quick), *unsplittable, *deep_findings(deep)),
         facts={"audit": quick.model_dump(mode="json"), "inspection": deep.model_dump(mode="json")},
-        listed_rows=write_listing(listing, rows, quick, deep) if listing else 0,
+        listed_rows=write_listing(listing, rows, quick, deep, partitions) if listing else 0,
     )
+
+
+def _as_given(rows: "Rows") -> "list[Partition]":
+    """Return the given files' sides for their audit, copies across them and all; none where no files are given."""
+    from showdown.data.split import SIDES, given_partition
+
+    if not set(SIDES) <= set(rows.sides):
+        return []
+    return [given_partition(rows.sides, rows.clusters, allow_leakage=True)]
 
 
 def load(output: Path | str) -> Results:
