@@ -242,3 +242,22 @@ def test_nothing_wins_by_doing_nothing_and_what_is_saved_is_not_called_the_model
     (best,) = [text for text in judge(built.results, built.folder).sentences if text.startswith("Measured best")]
     assert "shortest training full (5 s)" in best
     assert "least saved on the disk lora (1.5 MB)" in best
+
+
+def test_the_front_and_who_is_dominated_are_said_as_measured(built, answers):
+    seeds_of(built, answers, "full", 30, method="full", train_seconds=60.0)
+    seeds_of(built, answers, "lora", 33, train_seconds=9.0)
+    seeds_of(built, answers, "dora", 36, method="dora", train_seconds=12.0)
+    said = judge(built.results, built.folder).sentences
+    (front,) = [text for text in said if "Pareto" in text]
+    assert front == (
+        "On the Pareto front of accuracy, macro F1, memory, training time, cost, size and latency: full, lora; "
+        "dominated, no better in any measured value, chance included: dora by lora."
+    )
+
+
+def test_a_front_of_all_rows_is_said_too(built, answers):
+    seeds_of(built, answers, "full", 30, method="full", train_seconds=60.0)
+    seeds_of(built, answers, "lora", 33, train_seconds=9.0)
+    (front,) = [text for text in judge(built.results, built.folder).sentences if "Pareto" in text]
+    assert front.endswith(": full, lora; no row is dominated.")

@@ -21,6 +21,17 @@ _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
 _FEW_ROWS = 2
 """A difference of no more test rows than these is said in rows."""
+_PAIR = 2
+_MEASURES = {
+    "accuracy": "accuracy",
+    "f1_macro": "macro F1",
+    "memory_gb": "memory",
+    "train_seconds": "training time",
+    "cost": "cost",
+    "model_size_mb": "size",
+    "latency_ms": "latency",
+}
+"""What a measure of the Pareto front is called."""
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str, Measure], ...] = (
@@ -57,7 +68,7 @@ def sentences(
     if scored:
         found += [_leader(scored, pairs), *_undecided(scored, pairs), _others(scored, pairs)]
         found += [_rows_apart(pairs), _single_seed(scored)]
-        found += [_wins(scored), _dominated(front), *surprises]
+        found += [_wins(scored), _front(front), *surprises]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
@@ -287,11 +298,15 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
-def _dominated(front: Pareto) -> str | None:
-    if not front.dominated:
+def _front(front: Pareto) -> str | None:
+    """Say who is on the Pareto front and who is not; of one row there is nothing to say."""
+    if len(front.front) + len(front.dominated) < _PAIR:
         return None
-    said = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
-    return f"Dominated, no better in anything measured: {'; '.join(said)}."
+    words = [_MEASURES[measure] for measure in front.measures]
+    over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    beaten = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
+    rest = f"dominated, no better in any measured value, chance included: {'; '.join(beaten)}"
+    return f"On the Pareto front of {over}: {', '.join(front.front)}; {rest if beaten else 'no row is dominated'}."
 
 
 def _differing(differing: Sequence[Confound]) -> str | None:
