@@ -74,7 +74,7 @@ def price_of(run: RunRecord) -> Price | None:
         per_thread, source = CPU_THREAD_PRICE
         return Price(
             per_hour=round(per_thread * place.cpu_threads, 6),
-            source=f"{source}, {place.cpu_threads} threads",
+            source=f"{source}, {place.cpu_threads} thread{'' if place.cpu_threads == 1 else 's'}",
             example=True,
         )
     for name, (per_hour, source) in GPU_PRICES.items():
