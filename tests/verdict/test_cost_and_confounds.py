@@ -57,6 +57,17 @@ def test_example_prices_by_device(built, environment, gpu, per_hour):
     assert price_of(built.runs[0]).per_hour == pytest.approx(per_hour)
 
 
+@pytest.mark.parametrize("gpu", ["NVIDIA RTX A1000 Laptop GPU", "NVIDIA GH200 480GB", "NVIDIA GB200"])
+def test_a_name_within_another_gpus_name_is_no_price(built, environment, gpu):
+    built.run("lora", [0], [0], environment=environment(gpu))
+    assert price_of(built.runs[0]) is None
+
+
+def test_the_same_gpu_in_another_case_has_its_price(built, environment):
+    built.run("lora", [0], [0], environment=environment("nvidia a100-sxm4-80gb"))
+    assert price_of(built.runs[0]).per_hour == 1.79
+
+
 def test_an_unknown_device_has_no_price_but_takes_the_users(built, environment):
     built.run("lora", [0], [0], environment=environment("Some GPU 9000"))
     assert cost_of(built.runs, None) is None

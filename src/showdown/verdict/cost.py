@@ -1,5 +1,6 @@
 """Money: measured seconds times a price an hour. Derived when it is asked for, never stored, so that it can change."""
 
+import re
 from collections.abc import Sequence
 
 from pydantic import Field
@@ -18,7 +19,7 @@ GPU_PRICES: dict[str, tuple[float, str]] = {
     "H100": (3.99, "RunPod Secure Cloud (SXM), read 2026-11-09"),
     "A100": (1.79, "RunPod Secure Cloud (80 GB), read 2026-11-09"),
 }
-"""US dollars per GPU hour on demand. The first whose name occurs in the name of the GPU is taken."""
+"""US dollars per GPU hour on demand. The first whose name occurs, as words, in the name of the GPU is taken."""
 CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of 2026-04-17")
 """US dollars per hour of one CPU thread."""
 
@@ -78,7 +79,7 @@ def price_of(run: RunRecord) -> Price | None:
             example=True,
         )
     for name, (per_hour, source) in GPU_PRICES.items():
-        if name.casefold() in place.gpu.casefold():
+        if re.search(rf"\b{name}\b", place.gpu, flags=re.IGNORECASE):
             return Price(per_hour=per_hour, source=source, example=True)
     return None
 
