@@ -30,7 +30,16 @@ from showdown.data.duplicates import find_clusters
 from showdown.data.read import read_table
 from showdown.verdict.intervals import accuracy_interval, f1_interval
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.paired import ALPHA, corrected_resampled_t, holm, mcnemar_exact, paired_test
+from showdown.verdict.paired import (
+    ALPHA,
+    POWER,
+    PairTest,
+    corrected_resampled_t,
+    holm,
+    mcnemar_exact,
+    paired_test,
+    rows_to_decide,
+)
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import World, simulate, true_macro_f1
@@ -40,6 +49,8 @@ STUDY = HERE.parent.parent / "shared" / "data" / "resumes.csv"
 BASE_SEED = 20261123
 DRIFTING = (False, False)
 """No method is taken for one that answers alike at every seed."""
+_PILOT_ROWS, _MOST_ROWS = 120, 20_000
+"""Rows of a comparison that asks how many more it needs, and the most that are simulated then."""
 _F1_ROOM = 0.1
 """The limit of macro F1 lies this far below the true one of the best: a limit at it would be kept by chance."""
 
@@ -119,6 +130,30 @@ def power(cell: Cell) -> dict[str, float]:
         discordance += float((correct[0, 0] != correct[1, 0]).mean())
         found += tests_of(correct)[0, 1] <= ALPHA
     return {**shares(found, cell.times), "discordance": discordance / cell.times}
+
+
+def rows_promised(cell: Cell) -> dict[str, float]:
+    """How often do the rows that "would decide it four times in five" decide it, where the seen gap is the true one?"""
+    rng, settings = cell.rng(), dict(cell.settings)
+    gap, found, tried, never, asked = settings.pop("gap"), 0, 0, 0, []
+    while tried < cell.times:
+        pilot = _pair(rng, gap, rows=_PILOT_ROWS, **settings)
+        seen = abs(pilot.effect.value)
+        if not 0.5 * gap < seen < min(1.5 * gap, 0.25):
+            continue
+        rows = rows_to_decide(pilot, pairs=1)
+        if rows is None:
+            never += 1
+            continue
+        asked.append(rows)
+        found += _pair(rng, seen, rows=min(rows, _MOST_ROWS), **settings).p_value <= ALPHA
+        tried += 1
+    return {**shares(found, tried), "no_rows_would": never / (never + tried), "median_rows": float(np.median(asked))}
+
+
+def _pair(rng: np.random.Generator, gap: float, **settings: Any) -> PairTest:
+    first, second = simulate(rng, World(), accuracies=np.array([0.7, 0.7 + gap]), **settings).correct
+    return paired_test(first, second, np.arange(first.shape[1]), steady=DRIFTING)
 
 
 def recommendations(cell: Cell) -> dict[str, float]:
@@ -263,6 +298,7 @@ def _covers(row: dict[str, Any]) -> bool:
     return bool(0.93 <= row["share"] <= 0.97)
 
 
+_LEAST_POWER, _MOST_POWER = POWER - 0.1, POWER + 0.1
 Simulation = Callable[[Cell], dict[str, float]]
 PARTS: dict[
     str, tuple[Simulation, int, Callable[[], list[dict[str, Any]]], Callable[[dict[str, Any]], bool | None]]
@@ -284,6 +320,17 @@ PARTS: dict[
         1000,
         _power_grid,
         lambda row: row["share"] >= 0.9 if (row["gap"], row["rows"], row["seeds"]) == (0.1, 500, 5) else None,
+    ),
+    "decide": (
+        rows_promised,
+        1000,
+        lambda: [
+            {"gap": 0.25, "seeds": 1, "spread": 0.02},
+            {"gap": 0.1, "seeds": 2, "spread": 0.01},
+            {"gap": 0.1, "seeds": 3, "spread": 0.02},
+            {"gap": 0.06, "seeds": 5, "spread": 0.01},
+        ],
+        lambda row: bool(_LEAST_POWER <= row["share"] <= _MOST_POWER),
     ),
     "recommend": (
         recommendations,
