@@ -30,7 +30,16 @@ from showdown.data.duplicates import find_clusters
 from showdown.data.read import read_table
 from showdown.verdict.intervals import accuracy_interval, f1_interval
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.paired import ALPHA, corrected_resampled_t, holm, mcnemar_exact, paired_test
+from showdown.verdict.paired import (
+    ALPHA,
+    POWER,
+    PairTest,
+    corrected_resampled_t,
+    holm,
+    mcnemar_exact,
+    paired_test,
+    rows_to_decide,
+)
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import World, simulate, true_macro_f1
@@ -40,6 +49,10 @@ STUDY = HERE.parent.parent / "shared" / "data" / "resumes.csv"
 BASE_SEED = 20261123
 DRIFTING = (False, False)
 """No method is taken for one that answers alike at every seed."""
+_PILOT_ROWS, _MOST_ROWS = 120, 20_000
+"""Rows of a comparison that asks how many more it needs, and the most that are simulated then."""
+_F1_ROOM = 0.1
+"""The limit of macro F1 lies this far below the true one of the best: a limit at it would be kept by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +75,26 @@ def shares(hits: int, times: int) -> dict[str, float]:
     return {"share": hits / times, "low": float(interval.low), "high": float(interval.high)}
 
 
-def tests_of(correct: Floats) -> dict[tuple[int, int], float]:
+def tests_of(correct: Floats, steady: tuple[bool, bool] = DRIFTING) -> dict[tuple[int, int], float]:
     """P-value of every pair of methods in answers of shape (methods, seeds, rows)."""
     clusters = np.arange(correct.shape[2])
     pairs = list(itertools.combinations(range(len(correct)), 2))
-    return {(a, b): paired_test(correct[a], correct[b], clusters, steady=DRIFTING).p_value for a, b in pairs}
+    return {(a, b): paired_test(correct[a], correct[b], clusters, steady=steady).p_value for a, b in pairs}
 
 
 def equal_methods(cell: Cell) -> dict[str, float]:
-    """Comparisons of 2 to 7 equal methods: how often is any difference declared?"""
-    rng, false, plain = cell.rng(), 0, 0
+    """Comparisons of 2 to 7 equal methods: how often is any difference declared?
+
+    Where they are steady, as TF-IDF is, all seeds give one answer and no spread is assumed.
+    """
+    rng, false, plain, settings = cell.rng(), 0, 0, dict(cell.settings)
+    steady, seeds = bool(settings.pop("steady", False)), int(settings.pop("seeds"))
     for _ in range(cell.times):
         methods, rows = int(rng.integers(2, 8)), int(rng.choice([166, 500, 2000]))
         accuracies = np.full(methods, rng.uniform(0.6, 0.95))
-        drawn = simulate(rng, World(), accuracies=accuracies, rows=rows, **cell.settings)
-        correct = drawn.correct
-        false += min(holm(list(tests_of(correct).values()))) <= ALPHA
+        drawn = simulate(rng, World(), accuracies=accuracies, rows=rows, seeds=1 if steady else seeds, **settings)
+        correct = np.repeat(drawn.correct, seeds, axis=1) if steady else drawn.correct
+        false += min(holm(list(tests_of(correct, (steady, steady)).values()))) <= ALPHA
         exact = [mcnemar_exact(a[0], b[0]) for a, b in itertools.combinations(correct, 2)]
         plain += min(holm(exact)) <= ALPHA
     return {**shares(false, cell.times), "plain_mcnemar": plain / cell.times}
@@ -115,26 +132,65 @@ def power(cell: Cell) -> dict[str, float]:
     return {**shares(found, cell.times), "discordance": discordance / cell.times}
 
 
-def recommendations(cell: Cell) -> dict[str, float]:
-    """How often is the true best under a memory limit recommended, where it is best by a clear gap?"""
+def rows_promised(cell: Cell) -> dict[str, float]:
+    """How often do the rows that "would decide it four times in five" decide it, where the seen gap is the true one?"""
     rng, settings = cell.rng(), dict(cell.settings)
-    gap, hits = settings.pop("gap"), 0
+    gap, found, tried, never, asked = settings.pop("gap"), 0, 0, 0, []
+    while tried < cell.times:
+        pilot = _pair(rng, gap, rows=_PILOT_ROWS, **settings)
+        seen = abs(pilot.effect.value)
+        if not 0.5 * gap < seen < min(1.5 * gap, 0.25):
+            continue
+        rows = rows_to_decide(pilot, pairs=1)
+        if rows is None:
+            never += 1
+            continue
+        asked.append(rows)
+        found += _pair(rng, seen, rows=min(rows, _MOST_ROWS), **settings).p_value <= ALPHA
+        tried += 1
+    return {**shares(found, tried), "no_rows_would": never / (never + tried), "median_rows": float(np.median(asked))}
+
+
+def _pair(rng: np.random.Generator, gap: float, **settings: Any) -> PairTest:
+    first, second = simulate(rng, World(), accuracies=np.array([0.7, 0.7 + gap]), **settings).correct
+    return paired_test(first, second, np.arange(first.shape[1]), steady=DRIFTING)
+
+
+def recommendations(cell: Cell) -> dict[str, float]:
+    """How often is the true best under limits recommended, where it is best by a clear gap?
+
+    Limits are of memory alone, or of memory, cost, latency and macro F1 together. Rows outside may be better.
+    """
+    rng, settings = cell.rng(), dict(cell.settings)
+    gap, every, hits, kept = settings.pop("gap"), settings.pop("limits") == "all", 0, 0
     for _ in range(cell.times):
         methods = int(rng.integers(3, 8))
-        memory, cost = rng.uniform(2, 80, methods), rng.uniform(0.01, 5, methods)
-        limit = float(np.sort(memory)[rng.integers(1, methods)])
+        amounts = {"memory_gb": rng.uniform(2, 80, methods), "cost": rng.uniform(0.01, 5, methods)}
+        amounts |= {"latency_ms": rng.uniform(5, 200, methods)} if every else {}
+        bounds = _bounds(rng, amounts if every else {"memory_gb": amounts["memory_gb"]})
         best = rng.uniform(0.75, 0.95)
-        inside = memory <= limit
+        inside = np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0)
         truth = np.where(inside, best - gap - rng.uniform(0, 0.1, methods), rng.uniform(0.6, 0.97, methods))
         winner, second = (int(index) for index in rng.choice(np.flatnonzero(inside), 2, replace=False))
         truth[winner], truth[second] = best, best - gap
         drawn = simulate(rng, World(), accuracies=truth, **settings)
-        chosen = recommend(_candidates(drawn.true, drawn.predicted, memory, cost), Limits(max_memory_gb=limit))
+        limits = {f"max_{key}": bound for key, bound in bounds.items()}
+        limits |= {"min_f1_macro": true_macro_f1(World(), best) - _F1_ROOM} if every else {}
+        chosen = recommend(_candidates(drawn.true, drawn.predicted, amounts), Limits.model_validate(limits))
         hits += chosen.chosen == str(winner)
-    return shares(hits, cell.times)
+        kept += int(inside.sum())
+    return {**shares(hits, cell.times), "rows_within_limits": kept / cell.times}
 
 
-def _candidates(true: Ints, predicted: Ints, memory: Floats, cost: Floats) -> list[Candidate]:
+def _bounds(rng: np.random.Generator, amounts: dict[str, Floats]) -> dict[str, float]:
+    """Draw a limit for each amount, at a measured value; two rows at least keep to all of them."""
+    while True:
+        bounds = {key: float(np.sort(found)[rng.integers(1, len(found))]) for key, found in amounts.items()}
+        if np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0).sum() > 1:
+            return bounds
+
+
+def _candidates(true: Ints, predicted: Ints, amounts: dict[str, Floats]) -> list[Candidate]:
     correct = (predicted == true).astype(np.float64)
     pairs = tests_of(correct)
     alike = [pair for pair, adjusted in zip(pairs, holm(list(pairs.values())), strict=True) if adjusted > ALPHA]
@@ -148,9 +204,9 @@ def _candidates(true: Ints, predicted: Ints, memory: Floats, cost: Floats) -> li
                 accuracy=float(correct[index].mean()),
                 f1_macro=f1,
                 f1_macro_low=f1,
-                memory_gb=float(memory[index]),
-                cost=float(cost[index]),
-                latency_ms=None,
+                memory_gb=float(amounts["memory_gb"][index]),
+                cost=float(amounts["cost"][index]),
+                latency_ms=float(amounts["latency_ms"][index]) if "latency_ms" in amounts else None,
                 train_seconds=None,
                 not_told_apart=[str(b if a == index else a) for a, b in alike if index in (a, b)],
             )
@@ -234,13 +290,15 @@ def _f1_grid() -> list[dict[str, Any]]:
 def _power_grid() -> list[dict[str, Any]]:
     wanted = _grid(gap=[0.1], row_share=[0.35], rows=[500], seeds=[5], spread=[0.0, 0.01, 0.02])
     others = _grid(gap=[0.03, 0.05, 0.1], row_share=[0.35, 0.6], rows=[166, 500, 2000], seeds=[1, 3, 5], spread=[0.01])
-    return wanted + others
+    less_discordant = _grid(gap=[0.1], row_share=[0.42], rows=[500], seeds=[5], spread=[0.0, 0.01, 0.02])
+    return wanted + others + less_discordant
 
 
 def _covers(row: dict[str, Any]) -> bool:
     return bool(0.93 <= row["share"] <= 0.97)
 
 
+_LEAST_POWER, _MOST_POWER = POWER - 0.1, POWER + 0.1
 Simulation = Callable[[Cell], dict[str, float]]
 PARTS: dict[
     str, tuple[Simulation, int, Callable[[], list[dict[str, Any]]], Callable[[dict[str, Any]], bool | None]]
@@ -248,7 +306,11 @@ PARTS: dict[
     "equal": (
         equal_methods,
         2000,
-        lambda: _grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02]) + _grid(seeds=[1, 5], spread=[0.04]),
+        lambda: (
+            _grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02])
+            + _grid(seeds=[1, 5], spread=[0.04])
+            + _grid(seeds=[1, 3, 5], spread=[0.0], steady=[True])
+        ),
         lambda row: (row["share"] <= 0.05 and row["high"] <= 0.06) if row["spread"] <= 0.02 else None,
     ),
     "accuracy": (coverage, 2000, _accuracy_grid, _covers),
@@ -259,10 +321,21 @@ PARTS: dict[
         _power_grid,
         lambda row: row["share"] >= 0.9 if (row["gap"], row["rows"], row["seeds"]) == (0.1, 500, 5) else None,
     ),
+    "decide": (
+        rows_promised,
+        1000,
+        lambda: [
+            {"gap": 0.25, "seeds": 1, "spread": 0.02},
+            {"gap": 0.1, "seeds": 2, "spread": 0.01},
+            {"gap": 0.1, "seeds": 3, "spread": 0.02},
+            {"gap": 0.06, "seeds": 5, "spread": 0.01},
+        ],
+        lambda row: bool(_LEAST_POWER <= row["share"] <= _MOST_POWER),
+    ),
     "recommend": (
         recommendations,
         1000,
-        lambda: _grid(gap=[0.03, 0.05, 0.1], rows=[166, 500, 1000], seeds=[5], spread=[0.01]),
+        lambda: _grid(limits=["memory", "all"], gap=[0.03, 0.05, 0.1], rows=[166, 500, 1000], seeds=[5], spread=[0.01]),
         lambda row: row["share"] >= 0.95 if row["gap"] == 0.1 and row["rows"] >= 500 else None,
     ),
     "real": (

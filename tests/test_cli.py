@@ -190,6 +190,27 @@ def test_recommend_names_a_row_or_the_nearest(finished: Path) -> None:
     assert "none qualifies" in showdown("recommend", "out", "--max-memory-gb", "0.001", folder=finished).stdout
 
 
+def test_prices_of_the_users_own_come_first(finished: Path) -> None:
+    example = showdown("recommend", "out", "--max-cost", "5", folder=finished).stdout
+    assert "an example in US dollars" in example
+    own = showdown("recommend", "out", "--max-cost", "5", "--price-per-hour", "36", folder=finished).stdout
+    assert "At 36 an hour (your own price)." in own
+    assert (
+        "none qualifies"
+        in showdown("recommend", "out", "--max-cost", "0.0001", "--price-per-hour", "3600", folder=finished).stdout
+    )
+    priced = ["--price-per-hour", "0", "--price-per-kwh", "0.3"]
+    found = showdown("report", "out", "--format", "markdown", *priced, folder=finished)
+    assert found.returncode == 0, found.stderr
+    assert "(your own price, 0.3 a kWh)" in (finished / "out/report.md").read_text(encoding="utf-8")
+    said = refused("recommend", "out", "--price-per-kwh", "0.3", folder=finished)
+    assert "--price-per-kwh needs --price-per-hour" in said
+    assert "price_per_hour" in refused("recommend", "out", "--price-per-hour", "-1", folder=finished)
+    assert "price_per_kwh" in refused(
+        "recommend", "out", "--price-per-hour", "1", "--price-per-kwh", "-1", folder=finished
+    )
+
+
 def test_audit_in_json_and_strict(finished: Path) -> None:
     found = showdown("audit", "mine.yaml", "--json", "--strict", "--output", "listing.csv", folder=finished)
     facts = json.loads(found.stdout)
@@ -197,3 +218,24 @@ def test_audit_in_json_and_strict(finished: Path) -> None:
     assert found.returncode == (3 if facts["findings"] else 0)
     assert facts["findings"], "the separable rows hold copies"
     assert (finished / "listing.csv").read_text().startswith("row,finding,detail")
+
+
+def test_audit_of_given_files_lists_the_copies_across_them(finished: Path) -> None:
+    rows = [f"a{row} b{row} c{row} d{row},{('baker', 'pilot')[row % 2]}" for row in range(60)]
+    sides = {"train": rows[:40], "validation": rows[40:50], "test": [*rows[50:], rows[0]]}
+    for side, lines in sides.items():
+        (finished / f"{side}.csv").write_text("\n".join(["text,label", *lines, ""]), encoding="utf-8")
+    asked = json.loads((finished / "mine.yaml").read_text(encoding="utf-8"))
+    files = {side: f"{side}.csv" for side in sides}
+    asked |= {"data": {"files": files, "near_duplicate_jaccard": 0.99}}
+    asked["protocol"] |= {"split": {"kind": "given"}}
+    (finished / "given.yaml").write_text(json.dumps(asked), encoding="utf-8")
+    found = showdown("audit", "given.yaml", "--strict", "--output", "across.csv", folder=finished)
+    assert found.returncode == 3, found.stderr
+    assert "LEAK: 1 of 11 test rows" in found.stdout
+    listed = list(csv.DictReader((finished / "across.csv").open(encoding="utf-8", newline="")))
+    across = [line for line in listed if line["finding"] == "copy across the split"]
+    assert [(line["row"], line["detail"]) for line in across] == [
+        ("61", "in the test rows, a copy of it in the training rows")
+    ]
+    assert "are copies of training rows" in refused("run", "given.yaml", "--output", "never", folder=finished)

@@ -20,7 +20,10 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
+    from showdown.data.rows import Rows
+    from showdown.data.split import Partition
     from showdown.report.across.beside import Beside
+    from showdown.verdict.cost import Price
     from showdown.verdict.model import Verdict
 
 DEFAULT_METHODS: dict[str, dict[str, Any]] = {
@@ -156,6 +159,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         partitions = divide(rows, comparison.data, comparison.protocol.split)
     except UserError as error:
         unsplittable = [str(error)]
+        partitions = _as_given(rows)
     quick = audit_rows(rows, comparison.protocol.split, partitions, allow_leakage=comparison.data.allow_leakage)
     tokenizer = load_tokenizer(locate(comparison.model))
     deep = deep_audit(
@@ -167,8 +171,17 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         lines=(*rows.notices, *lines(quick), *unsplittable, *deep_lines(deep)),
         findings=(*findings(quick), *unsplittable, *deep_findings(deep)),
         facts={"audit": quick.model_dump(mode="json"), "inspection": deep.model_dump(mode="json")},
-        listed_rows=write_listing(listing, rows, quick, deep) if listing else 0,
+        listed_rows=write_listing(listing, rows, quick, deep, partitions) if listing else 0,
     )
+
+
+def _as_given(rows: "Rows") -> "list[Partition]":
+    """Return the given files' sides for their audit, copies across them and all; none where no files are given."""
+    from showdown.data.split import SIDES, given_partition
+
+    if not set(SIDES) <= set(rows.sides):
+        return []
+    return [given_partition(rows.sides, rows.clusters, allow_leakage=True)]
 
 
 def load(output: Path | str) -> Results:
@@ -182,7 +195,11 @@ def load(output: Path | str) -> Results:
 
 
 def judge(
-    output: Path | str, *, limits: Mapping[str, float | None] | None = None, price_per_hour: float | None = None
+    output: Path | str,
+    *,
+    limits: Mapping[str, float | None] | None = None,
+    price_per_hour: float | None = None,
+    price_per_kwh: float | None = None,
 ) -> "Verdict":
     """Judge a comparison: intervals, tests, what cannot be told apart, and which method to take under limits.
 
@@ -190,33 +207,57 @@ def judge(
         output: the comparison's folder.
         limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
         price_per_hour: what an hour of your device costs; an example price otherwise.
+        price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
     Raises:
-        UserError: for a limit that cannot be, or a folder without results.
+        UserError: for a limit or price that cannot be, or a folder without results.
 
     """
     from pydantic import ValidationError
 
-    from showdown.verdict.cost import Price
     from showdown.verdict.recommend import Limits
     from showdown.verdict.summary import judge as judge_results
 
     try:
         asked = Limits.model_validate(limits or {})
-        price = None if price_per_hour is None else Price(per_hour=price_per_hour, source="your own")
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(f"limit `{fault['loc'][-1]}`: {fault['msg']} (given: {fault['input']})") from error
+    price = _own_price(price_per_hour, price_per_kwh)
     return judge_results(load(output), Path(output), limits=asked, price=price)
 
 
-def report(*outputs: Path | str, formats: Sequence[str] | None = None, folder: Path | str | None = None) -> list[Path]:
+def _own_price(price_per_hour: float | None, price_per_kwh: float | None) -> "Price | None":
+    from showdown.verdict.cost import own_price
+
+    for key, value in (("price_per_hour", price_per_hour), ("price_per_kwh", price_per_kwh)):
+        if value is not None and not (0.0 <= value < float("inf")):
+            raise UserError(f"`{key}` is 0 or more (given: {value:g})")
+    if price_per_hour is None:
+        if price_per_kwh is not None:
+            raise UserError(
+                "--price-per-kwh needs --price-per-hour, 0 for a machine of your own: example prices of hours are of "
+                "rented machines, and hold the energy"
+            )
+        return None
+    return own_price(price_per_hour, price_per_kwh or 0.0)
+
+
+def report(
+    *outputs: Path | str,
+    formats: Sequence[str] | None = None,
+    folder: Path | str | None = None,
+    price_per_hour: float | None = None,
+    price_per_kwh: float | None = None,
+) -> list[Path]:
     """Write the report of a comparison into its folder, or one of several comparisons beside each other.
 
     Args:
         outputs: the comparisons' folders.
         formats: names of formats; for one comparison HTML, Markdown, PDF and figures by default.
         folder: where a report of several goes; by default beside the first of them.
+        price_per_hour: what an hour of your device costs; an example price otherwise.
+        price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
     Returns:
         The files written.
@@ -229,16 +270,17 @@ def report(*outputs: Path | str, formats: Sequence[str] | None = None, folder: P
         from showdown.report.across import formats as several
 
         asked = _known(formats or list(several.FORMATS), several.FORMATS)
-        return several.write_beside(beside(*outputs), Path(folder) if folder else _beside_first(outputs), asked)
+        found = beside(*outputs, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+        return several.write_beside(found, Path(folder) if folder else _beside_first(outputs), asked)
     from showdown.report.formats import DEFAULT_FORMATS, FORMATS, write_report
 
     asked = _known(formats or DEFAULT_FORMATS, FORMATS)
     (output,) = map(Path, outputs)
-    results, verdict = load(output), judge(output)
+    results, verdict = load(output), judge(output, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
     return [write_report(form, results, verdict, output) for form in asked]
 
 
-def beside(*outputs: Path | str) -> "Beside":
+def beside(*outputs: Path | str, price_per_hour: float | None = None, price_per_kwh: float | None = None) -> "Beside":
     """Lay comparisons beside each other: one table, what differs, and what may be said of the differences.
 
     Raises:
@@ -251,7 +293,14 @@ def beside(*outputs: Path | str) -> "Beside":
     folders = [Path(output) for output in outputs]
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError("the same folder is given twice; give different comparisons")
-    judged = [Judged(results=load(folder), verdict=judge(folder), folder=folder) for folder in folders]
+    judged = [
+        Judged(
+            results=load(folder),
+            verdict=judge(folder, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh),
+            folder=folder,
+        )
+        for folder in folders
+    ]
     return lay_beside(dict(zip(called(folders, [item.results for item in judged]), judged, strict=True)))
 
 

@@ -37,6 +37,8 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a k
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
 Label = Annotated[str | None, typer.Option(help="Column of the label.")]
 FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
+PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of the device.")]
+PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
 
 
@@ -114,20 +116,23 @@ def report(
     forms: Annotated[list[str] | None, typer.Option("--format", help=FORMAT_HELP)] = None,
     paper: Annotated[bool, typer.Option("--paper", help="The draft of a paper in LaTeX: --format paper.")] = False,
     folder: Annotated[Path | None, typer.Option("--output", help="Where a report of several goes.")] = None,
+    price_per_hour: PerHour = None,
+    price_per_kwh: PerKwh = None,
 ) -> None:
     """Write the report of a comparison, or lay several comparisons beside each other."""
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
+    prices = {"price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
     if len(outputs) > 1:
         from rich.console import Console
 
         from showdown.report.across.terminal import print_beside
 
-        print_beside(api.beside(*outputs), Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+        print_beside(api.beside(*outputs, **prices), Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
-    for path in api.report(*outputs, formats=asked, folder=folder):
+    for path in api.report(*outputs, formats=asked, folder=folder, **prices):
         typer.echo(path)
 
 
@@ -164,15 +169,18 @@ def sync(output: Finished) -> None:
 @app.command()
 def recommend(
     output: Finished,
+    *,
     max_memory_gb: Annotated[float | None, typer.Option(help="Peak memory in GB (1e9 bytes).")] = None,
     max_cost: Annotated[float | None, typer.Option(help="Of training and tuning one model.")] = None,
     min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
-    price_per_hour: Annotated[float | None, typer.Option(help="Your price of an hour of the device.")] = None,
+    price_per_hour: PerHour = None,
+    price_per_kwh: PerKwh = None,
 ) -> None:
     """Say which method to take under limits, what decided it, and what would change it."""
     from showdown import api
+    from showdown.report.notes import costs
 
     limits = {
         "max_memory_gb": max_memory_gb,
@@ -181,9 +189,11 @@ def recommend(
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
     }
-    found = api.judge(output, limits=limits, price_per_hour=price_per_hour).recommendation
+    verdict = api.judge(output, limits=limits, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+    found = verdict.recommendation
     typer.echo(found.said)
-    for line in [*found.reasons, *found.flips]:
+    priced = max_cost is not None or price_per_hour is not None
+    for line in [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]:
         typer.echo(f"- {line}")
 
 

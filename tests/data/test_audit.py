@@ -11,6 +11,7 @@ from showdown.data.audit import audit_rows, findings, lines
 from showdown.data.inspection import deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing
 from showdown.data.rows import Rows, gather
+from showdown.data.split import Partition
 
 STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
 
@@ -36,6 +37,22 @@ def test_clean_data_has_no_findings(tmp_path: Path) -> None:
     assert findings(audit) == []
     assert deep_findings(deep_audit(rows)) == []
     assert lines(audit)[0] == "90 rows read, 90 used"
+
+
+def test_every_check_has_its_line_also_where_nothing_was_found(tmp_path: Path) -> None:
+    pytest.importorskip("cleanlab", reason="the extra package `cleanlab` is not installed")
+    rows = gathered(tmp_path, topics(90))
+    said = [*lines(audit_rows(rows, SingleSplit(), [])), *deep_lines(deep_audit(rows))]
+    for line in (
+        "No text has two labels",
+        "No likely label error",
+        "No row has fewer than 3 words",
+        "No label has fewer than 5 different texts",
+    ):
+        assert said.count(line) == 1
+    rows = gathered(tmp_path, [*topics(90), (topics(90)[0][0], "b"), ("two words", "z")])
+    said = [*lines(audit_rows(rows, SingleSplit(), [])), *deep_lines(deep_audit(rows))]
+    assert not any(line.startswith(("No text has", "No row", "No label")) for line in said)
 
 
 def test_planted_findings(tmp_path: Path) -> None:
@@ -122,6 +139,25 @@ def test_listing_holds_rows_and_no_text(tmp_path: Path) -> None:
     assert not any(record["detail"].startswith(("=", "+", "-", "@")) for record in records)
     content = (tmp_path / "listing.csv").read_text() + audit.model_dump_json()
     assert not any(text[:12] in content for text, _ in base)
+
+
+def test_rows_of_rare_labels_and_copies_across_the_split_are_listed(tmp_path: Path) -> None:
+    base = topics(60)
+    rows = gathered(tmp_path, [*base, base[0], base[3], ("some lone words", "z")])
+    partitions = [
+        Partition(train=tuple(range(50)), validation=tuple(range(50, 60)), test=(60, 62)),
+        Partition(train=tuple(range(60)), validation=(61,), test=(62,)),
+    ]
+    audit = audit_rows(rows, SingleSplit(), partitions)
+    write_listing(tmp_path / "listing.csv", rows, audit, deep_audit(rows), partitions)
+    with (tmp_path / "listing.csv").open(encoding="utf-8", newline="") as file:
+        records = [tuple(record.values()) for record in csv.DictReader(file)]
+    assert ("63", "rare label", "label `z` has 1 different text") in records
+    across = [record for record in records if record[1] == "copy across the split"]
+    assert across == [
+        ("61", "copy across the split", "in the test rows of split 1, a copy of it in the training rows"),
+        ("62", "copy across the split", "in the validation rows of split 2, a copy of it in the training rows"),
+    ]
 
 
 def test_study_leak_is_worth_twenty_points() -> None:

@@ -49,3 +49,43 @@ def test_hostile_titles_are_no_markup(tmp_path: Path) -> None:
     assert "`" not in bare
     lines = [line for line in bare.splitlines() if line.startswith("| ")]
     assert {line.count("|") for line in lines[:14]} == {11}, "a bar in a title makes no cell"
+
+
+def test_every_pair_has_its_effect_its_interval_and_its_tests(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path)
+    verdict = judge(results, tmp_path)
+    text = markdown(results, verdict)
+    (heading,) = [line for line in text.splitlines() if line.startswith("| First | Second |")]
+    assert heading == (
+        "| First | Second | Accuracy, points | 95 % interval | p (Holm) | Different | Macro F1, points "
+        "| 95 % interval | McNemar p, one run each | Differ also in |"
+    )
+    lines = text[text.index(heading) :].splitlines()[2 : 2 + len(verdict.pairs)]
+    assert len(verdict.pairs) == 10
+    for line, pair in zip(lines, verdict.pairs, strict=True):
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        assert cells[:2] == [pair.first, pair.second]
+        assert float(cells[2]) == round(100 * pair.accuracy.value, 1)
+        assert cells[3] == f"{100 * pair.accuracy.low:+.1f} to {100 * pair.accuracy.high:+.1f}"
+        assert cells[5] == ("yes" if pair.different else "not shown")
+        assert pair.f1_macro is not None
+        assert float(cells[6]) == round(100 * pair.f1_macro.value, 1)
+    assert "exact McNemar test" in text
+    assert "corrected resampled" not in text
+
+
+def test_pairs_of_repeated_splits_name_their_test(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "some")
+    verdict = judge(results, tmp_path / "some")
+    repeated = [
+        pair.model_copy(update={"test": "corrected resampled t", "mcnemar_p": None, "f1_macro": None})
+        for pair in verdict.pairs
+    ]
+    text = markdown(results, verdict.model_copy(update={"pairs": repeated}))
+    assert "the corrected resampled t-test over repeats" in text
+    assert "| - | - | - | - |" in text
+
+
+def test_one_row_makes_no_pair(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path, methods={"lora": METHODS["lora"]})
+    assert "## Pairs" not in markdown(results, judge(results, tmp_path))

@@ -93,4 +93,4 @@ def test_csv_holds_the_same_as_parquet_and_quotes_formulas(written: tuple[Result
 
 def test_columns_with_a_unit_end_with_it(written: tuple[Results, Path]) -> None:
     names = written_as("parquet", written)[0]
-    assert not [name for name in names for unit in ("_gb_", "_ms_", "_mb_", "_seconds_") if unit in name]
+    assert not [name for name in names for unit in ("_gb_", "_ms_", "_mb_", "_seconds_", "_kwh_") if unit in name]

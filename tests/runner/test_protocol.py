@@ -196,6 +196,21 @@ def test_every_trial_diverging_is_said(tuned: Path, tmp_path: Path, monkeypatch:
             tune.tune_run(spec, tmp_path, tuned / "data" / "processed", worker.Teller(io.StringIO()))
 
 
+def test_a_hopeless_trial_stops_early_and_is_charged(
+    tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = results_of(tuned).runs[2].spec
+    monkeypatch.setattr(tune, "hopeless", lambda plan, trials, proposal, scores: proposal.number == 1)
+    tune.tune_run(spec, tmp_path, tuned / "data" / "processed", worker.Teller(io.StringIO()))
+    stage = TuneStage.model_validate_json((tmp_path / "tune.json").read_bytes())
+    assert [trial.state for trial in stage.trials] == ["completed", "pruned", "completed", "completed"]
+    given_up = stage.trials[1]
+    assert (len(given_up.f1_macro_by_epoch), given_up.f1_macro) == (1, None)
+    assert len(stage.trials[0].f1_macro_by_epoch) == spec.protocol.epochs == 2
+    assert stage.learning_rate != given_up.learning_rate
+    assert stage.seconds > sum(trial.seconds for trial in stage.trials) > given_up.seconds > 0
+
+
 def diverge(*_: Any) -> None:
     raise FloatingPointError
 

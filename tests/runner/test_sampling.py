@@ -183,6 +183,16 @@ def test_energy_goes_to_the_phase_in_which_it_was_spent() -> None:
     assert untrained.training is None
 
 
+def test_energy_of_tuning_and_of_scoring_is_apart() -> None:
+    steps = ("tuning", "tuning", "start", "training", "start of scoring", "reloading", "prediction", "speed", None)
+    found = energy_of(samples(*((turn, phase, 36.0 * turn) for turn, phase in enumerate(steps))))
+    assert found is not None
+    assert found.tuning == pytest.approx(72 / 3.6e6)
+    assert found.scoring == pytest.approx(144 / 3.6e6)
+    assert found.training == pytest.approx(36 / 3.6e6)
+    assert found.run == pytest.approx(288 / 3.6e6)
+
+
 def test_every_cut_of_the_file_leaves_its_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / SYSTEM_FILE
     written = samples((0, "start", 0), (1, "training", 36), (2, "training", 72))

@@ -1,7 +1,8 @@
 import pytest
 
+from showdown.core.record import Energy
 from showdown.verdict.confounds import between, confounds
-from showdown.verdict.cost import cost_of, own_price, price_of
+from showdown.verdict.cost import cost_of, energy_of_runs, own_price, price_of
 
 
 def test_cost_by_hand(built):
@@ -26,6 +27,27 @@ def test_tuning_is_apart_and_runs_are_averaged(built):
     assert cost.training == pytest.approx(18.0)
 
 
+def test_energy_is_apart_and_costs_what_its_user_says(built):
+    for energy in (Energy(training=0.5, run=1.0, tuning=0.0, scoring=0.2), Energy(training=2.0, run=6.0, tuning=3.0)):
+        built.run("lora", [0], [0], energy_kwh=energy)
+    used = energy_of_runs(built.runs)
+    # From the start to the saved model: 0.8 and 3.0 kWh, and 0 and 3.0 of tuning.
+    assert (used.training, used.tuning) == pytest.approx((1.9, 1.5))
+    without, with_energy = (cost_of(built.runs, own_price(3.6, per_kwh=price)) for price in (0.0, 0.3))
+    assert with_energy.training == pytest.approx(without.training + 1.9 * 0.3)
+    assert with_energy.tuning == pytest.approx(1.5 * 0.3)
+    assert with_energy.per_thousand_predictions == without.per_thousand_predictions
+    assert with_energy.price.source == "your own price, 0.3 a kWh"
+
+
+def test_energy_that_was_not_read_of_every_run_is_unknown(built):
+    built.run("lora", [0], [0], energy_kwh=Energy(training=0.5, run=1.0))
+    built.run("lora", [0], [0], seed=1)
+    assert energy_of_runs(built.runs) is None
+    assert energy_of_runs([]) is None
+    assert cost_of(built.runs, own_price(3.6, per_kwh=0.3)).training == pytest.approx(0.018)
+
+
 @pytest.mark.parametrize(
     ("gpu", "per_hour"),
     [("NVIDIA H100 80GB HBM3", 3.99), ("NVIDIA H100 PCIe", 2.89), ("NVIDIA H200", 4.59), (None, 0.085)],
@@ -33,6 +55,17 @@ def test_tuning_is_apart_and_runs_are_averaged(built):
 def test_example_prices_by_device(built, environment, gpu, per_hour):
     built.run("lora", [0], [0], environment=environment(gpu))
     assert price_of(built.runs[0]).per_hour == pytest.approx(per_hour)
+
+
+@pytest.mark.parametrize("gpu", ["NVIDIA RTX A1000 Laptop GPU", "NVIDIA GH200 480GB", "NVIDIA GB200"])
+def test_a_name_within_another_gpus_name_is_no_price(built, environment, gpu):
+    built.run("lora", [0], [0], environment=environment(gpu))
+    assert price_of(built.runs[0]) is None
+
+
+def test_the_same_gpu_in_another_case_has_its_price(built, environment):
+    built.run("lora", [0], [0], environment=environment("nvidia a100-sxm4-80gb"))
+    assert price_of(built.runs[0]).per_hour == 1.79
 
 
 def test_an_unknown_device_has_no_price_but_takes_the_users(built, environment):
@@ -96,3 +129,52 @@ def test_a_tuned_rate_stands_for_the_setting(built):
     (found,) = confounds({run.name: [run] for run in built.runs})
     assert found.kind == "own setting"
     assert found.values == {"lora": ["0.0003"], "full": ["2e-05"]}
+
+
+def test_what_only_one_row_has_at_all_is_found(built):
+    built.run("lora", [0], [0], protocol={"tuning": {"trials": 6}})
+    built.run("full", [0], [0])
+    found = {item.key: item.values for item in confounds({run.name: [run] for run in built.runs})}
+    assert found == {
+        "tuning.trials": {"lora": ["6"], "full": ["none"]},
+        "tuning.widen": {"lora": ["True"], "full": ["none"]},
+    }
+
+
+def test_a_network_of_its_own_is_another_model(built):
+    built.run(
+        "zero", [0], [0], method="zero-shot", settings={"model": "facebook/bart-large-mnli", "template": "{label}"}
+    )
+    built.run("same", [0], [0], method="zero-shot", settings={"model": None, "template": "{label}"})
+    built.run("lora", [0], [0])
+    built.run("tfidf", [0], [0], method="tfidf")
+    (found,) = confounds({run.name: [run] for run in built.runs})
+    assert (found.kind, found.key) == ("model", "id")
+    assert found.values == {
+        "zero": ["facebook/bart-large-mnli"],
+        "same": ["all-minilm-l6-v2"],
+        "lora": ["all-minilm-l6-v2"],
+    }
+
+
+def test_a_fold_that_only_one_seed_lacks_is_found(built):
+    for name, done in (("lora", [(0, 0), (0, 1), (1, 0), (1, 1)]), ("full", [(0, 0), (0, 1), (1, 0)])):
+        for seed, fold in done:
+            built.run(name, [0], [0], seed=seed, partition=fold)
+    runs = {name: [run for run in built.runs if run.name == name] for name in ("lora", "full")}
+    (found,) = confounds(runs)
+    assert (found.kind, found.key) == ("runs", "partitions")
+    assert found.values == {"lora": ["0, 1"], "full": ["0, 1 of seed 0; 0 of seed 1"]}
+
+
+def test_whole_texts_against_their_beginnings(built):
+    built.run("tfidf", [0], [0], method="tfidf", protocol={"max_tokens": 64})
+    built.run("majority", [0], [0], method="majority", protocol={"max_tokens": 64})
+    built.run("lora", [0], [0], protocol={"max_tokens": 64}, chosen={"max_tokens": 48})
+    built.run("frozen", [0], [0], method="frozen", protocol={"max_tokens": 64})
+    rows = {run.name: [run] for run in built.runs}
+    (found,) = confounds(rows, longest_tokens=65)
+    assert (found.kind, found.key) == ("data", "text_read")
+    assert found.values == {"tfidf": ["whole"], "lora": ["first 48 tokens"], "frozen": ["first 64 tokens"]}
+    assert confounds(rows, longest_tokens=48) == []
+    assert confounds(rows) == []

@@ -133,6 +133,32 @@ def test_more_rows_cannot_mend_reruns_that_spread():
     assert rows_to_decide(paired_test(first, second, rows, steady=STEADY), pairs=21) > few
 
 
+def test_few_degrees_of_freedom_are_not_mended_by_rows():
+    """Two single seeds, 15 points apart, among 15 pairs: their spread is assumed, and no number of rows measures it."""
+    first, second, rows = discordant(450, 150, 1400)
+    found = paired_test(first, second, rows, steady=DRIFTING)
+    assert holm([found.p_value, *[1.0] * 14])[0] > ALPHA
+    assert rows_to_decide(found, pairs=15) is None
+    more_seeds = paired_test(*discordant(450, 150, 1400, seeds=5), steady=DRIFTING)
+    assert rows_to_decide(more_seeds, pairs=15) < 2000
+
+
+def test_what_was_not_decided_needs_more_rows_than_were_tested():
+    first, second, rows = discordant(5, 0, 95)
+    found = paired_test(first, second, rows, steady=STEADY)
+    assert found.p_value > ALPHA
+    assert rows_to_decide(found, pairs=1, beyond=found.rows) > 100
+
+
+def test_rows_for_repeated_splits_keep_their_degrees_of_freedom():
+    differences = np.array([0.01, 0.05, 0.02, -0.01])
+    found = corrected_resampled_t(differences, test_over_train=0.25, rows=100)
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    by_normal = found.row_variance * (z / found.effect.value) ** 2
+    t = stats.t.ppf(0.975, 3) + stats.t.ppf(0.8, 3)
+    assert rows_to_decide(found, pairs=1) == pytest.approx(by_normal * (t / z) ** 2, rel=0.02)
+
+
 def test_f1_difference_pairs_the_rows():
     rng = RNG(6)
     true = rng.integers(0, 4, 300)

@@ -38,6 +38,39 @@ def test_limits_reject_and_say_what_would_flip_the_choice():
     assert "memory 0.5 GB" in found.reasons[0]
 
 
+@pytest.mark.parametrize("cost", [1.2341, 0.9996, 3.0e-5])
+@pytest.mark.parametrize("f1", [0.4486, 0.8999, 0.0004])
+def test_the_limit_that_is_said_to_flip_the_choice_does(cost, f1):
+    dear = row("dear", 0.9, cost=cost)
+    (said,) = [text for text in recommend([dear], Limits(max_cost=1e-9)).flips if "would qualify" in text]
+    assert recommend([dear], Limits(max_cost=float(said.split("max_cost ")[1].rstrip(".")))).chosen == "dear"
+    weak = row("weak", 0.9, f1=f1)
+    (said,) = [text for text in recommend([weak], Limits(min_f1_macro=0.95)).flips if "would qualify" in text]
+    least = float(said.split("min_f1_macro ")[1].rstrip("."))
+    assert least == 0.0 or recommend([weak], Limits(min_f1_macro=least)).chosen == "weak"
+
+
+def test_stricter_limits_that_would_flip_the_choice_are_said():
+    found = recommend([row("tfidf", 0.80, memory=0.5, cost=0.001, latency=1.0, seconds=0.5), FULL, LORA], Limits())
+    (said,) = [text for text in found.flips if text.startswith("A stricter limit")]
+    assert said == (
+        "A stricter limit would lead elsewhere: max_memory_gb under 60 GB to lora; max_cost under 3 to lora; "
+        "max_latency_ms under 20 ms to tfidf; max_train_seconds under 60 s to tfidf."
+    )
+    better_f1 = recommend([row("a", 0.9, f1=0.8), row("b", 0.85, f1=0.84)], Limits())
+    assert "A stricter limit would lead elsewhere: min_f1_macro over 0.800 to b." in better_f1.flips
+
+
+def test_the_next_that_cannot_be_told_apart_is_said_so():
+    near = recommend([row("a", 0.9, alike=["b"]), row("b", 0.85, alike=["a"])], Limits()).flips
+    assert "Next comes b, 5.0 points below in accuracy, and the two cannot be told apart." in near
+    apart = recommend([row("a", 0.9), row("b", 0.85)], Limits()).flips
+    assert "Next comes b, 5.0 points below in accuracy, and the two were told apart." in apart
+    equal = recommend([row("a", 0.9, alike=["b"]), row("b", 0.9, alike=["a"], cost=2.0)], Limits())
+    assert equal.reasons[0].endswith("no row has a higher accuracy.")
+    assert "Next comes b, equal in accuracy, and the two cannot be told apart." in equal.flips
+
+
 def test_none_qualifies_names_the_nearest_and_its_misses():
     found = recommend([TFIDF, FULL, LORA], Limits(max_memory_gb=16, min_f1_macro=0.9))
     # tfidf misses 0.9 by 12.5 %, lora 16 GB by 25 %, full by 275 %.

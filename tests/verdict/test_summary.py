@@ -84,6 +84,13 @@ def test_leakage_let_in_is_said(built, answers):
     assert any("Copies of training rows" in sentence for sentence in sentences)
 
 
+def test_a_choice_of_leaky_scores_is_warned_of(built, answers):
+    seeds_of(built, answers, "lora", 0, allow_leakage=True)
+    found = judge(built.results, built.folder).recommendation
+    assert found.chosen == "lora"
+    assert found.warnings[0].startswith("Copies of training rows were let into the test rows")
+
+
 def test_the_leak_is_counted_and_its_worth_said(built, answers):
     seeds_of(built, answers, "lora", 0, allow_leakage=True)
     data = {
@@ -172,3 +179,85 @@ def test_missing_predictions_are_a_user_error(built, answers):
 
 def test_no_difference_has_a_minus_before_nothing() -> None:
     assert _points(Interval(value=-0.0002, low=-0.18, high=0.18)) == "+0.0 points (-18.0 to +18.0)"
+
+
+def test_equals_at_the_top_share_it(built, answers):
+    seeds_of(built, answers, "frozen", 30, method="frozen")
+    seeds_of(built, answers, "full", 30, method="full")
+    seeds_of(built, answers, "tfidf", 120, method="tfidf")
+    said = judge(built.results, built.folder).sentences
+    assert said[0].startswith("Fine-tuning was not shown to beat the cheap rival frozen: 90.0 %")
+    assert said[0].endswith("the best fine-tuned method; they did equally well on these rows.")
+    assert said[1].startswith("frozen and full share the highest accuracy, 90.0 % (95 % interval of frozen ")
+    assert "frozen beats tfidf by +30.0 points" in said[1]
+
+
+def test_every_cheap_rival_must_be_beaten(built, answers):
+    """The stronger rival is wrong where the method is wrong, too; the weaker one elsewhere, which proves less."""
+    for name, method, wrong, start in (("lora", "lora", 120, 0), ("tfidf", "tfidf", 144, 0), ("b", "frozen", 146, 400)):
+        for seed in range(3):
+            predicted, true = answers(600, wrong, start=start)
+            built.run(name, predicted, true, method=method, seed=seed)
+    verdict = judge(built.results, built.folder)
+    assert [pair.different for pair in verdict.pairs] == [True, False, False]
+    assert verdict.sentences[0].startswith("Fine-tuning was not shown to beat the cheap rival b: 75.7 %")
+
+
+def test_pairs_below_the_leader_are_said(built, answers):
+    for name, wrong in (("tfidf", 30), ("full", 90), ("lora", 93), ("qlora", 180), ("majority", 280)):
+        seeds_of(built, answers, name, wrong, method=name)
+    said = judge(built.results, built.folder).sentences
+    (others,) = [sentence for sentence in said if sentence.startswith("Of the others")]
+    assert "full beats qlora by +30.0 points" in others
+    assert "full and lora cannot be told apart" in others
+    assert "majority" not in others
+
+
+def test_more_rows_are_promised_no_surer_than_they_are_reckoned(built, answers):
+    for name, wrong, start in (("lora", 40, 0), ("full", 60, 100)):
+        for seed in range(5):
+            predicted, true = answers(300, wrong, start=start)
+            clusters = [1 + row // 2 for row in range(300)]
+            built.run(name, predicted, true, method=name, seed=seed, clusters=clusters)
+    (told,) = [text for text in judge(built.results, built.folder).sentences if "cannot be told apart" in text]
+    assert "if the true difference is as large, about " in told
+    assert told.endswith("more test rows would decide it four times in five, each a text of its own.")
+
+
+def test_repeats_assume_no_spread(built, answers):
+    for partition in range(4):
+        for name, wrong in (("lora", 5 + partition % 2), ("full", 6 + partition)):
+            predicted, true = answers(60, wrong)
+            built.run(name, predicted, true, method=name, partition=partition, protocol={"split": {"kind": "repeated"}})
+    verdict = judge(built.results, built.folder)
+    assert all(row.repeated for row in verdict.rows)
+    assert not any("one seed" in text for text in [*verdict.sentences, *verdict.assumptions])
+    assert any("more test rows in each split would decide it" in text for text in verdict.sentences)
+
+
+def test_nothing_wins_by_doing_nothing_and_what_is_saved_is_not_called_the_model(built, answers):
+    seeds_of(built, answers, "zero", 30, method="zero-shot", train_seconds=0.0, model_size_mb=0.0)
+    seeds_of(built, answers, "lora", 30, train_seconds=9.0, model_size_mb=1.5)
+    seeds_of(built, answers, "full", 30, method="full", train_seconds=5.0, model_size_mb=90.0)
+    (best,) = [text for text in judge(built.results, built.folder).sentences if text.startswith("Measured best")]
+    assert "shortest training full (5 s)" in best
+    assert "least saved on the disk lora (1.5 MB)" in best
+
+
+def test_the_front_and_who_is_dominated_are_said_as_measured(built, answers):
+    seeds_of(built, answers, "full", 30, method="full", train_seconds=60.0)
+    seeds_of(built, answers, "lora", 33, train_seconds=9.0)
+    seeds_of(built, answers, "dora", 36, method="dora", train_seconds=12.0)
+    said = judge(built.results, built.folder).sentences
+    (front,) = [text for text in said if "Pareto" in text]
+    assert front == (
+        "On the Pareto front of accuracy, macro F1, memory, training time, cost, size and latency: full, lora; "
+        "dominated, no better in any measured value, chance included: dora by lora."
+    )
+
+
+def test_a_front_of_all_rows_is_said_too(built, answers):
+    seeds_of(built, answers, "full", 30, method="full", train_seconds=60.0)
+    seeds_of(built, answers, "lora", 33, train_seconds=9.0)
+    (front,) = [text for text in judge(built.results, built.folder).sentences if "Pareto" in text]
+    assert front.endswith(": full, lora; no row is dominated.")

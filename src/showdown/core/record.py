@@ -10,6 +10,11 @@ SCHEMA_VERSION = 1
 GB = 1e9
 """Memory is given in GB of 1e9 bytes everywhere."""
 
+TRAINING_PHASE = "training"
+TUNING_PHASE = "tuning"
+SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
+"""Phases that belong to the measurement of a saved model, and are charged to no method."""
+
 Status = Literal["completed", "out-of-memory", "unavailable", "failed", "cancelled"]
 ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
 
@@ -33,11 +38,16 @@ class PeakMemory(Strict):
 
 
 class Energy(Strict):
-    """What the GPU spent by its own counter, in kWh, whoever used it: while training alone, and over the whole run."""
+    """What the GPU spent by its own counter, in kWh, whoever used it."""
 
     training: float | None
-    """None where the method has no training phase."""
+    """In that phase alone; None where the method has none."""
     run: float
+    """All of it."""
+    tuning: float | None = None
+    """None where nothing was tuned."""
+    scoring: float = 0.0
+    """From the start of the process that scores the saved model."""
 
 
 class MemorySplit(Strict):

@@ -1,17 +1,16 @@
 """What the system did while a run went: samples in the run's `system.jsonl`, one JSON object a line."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from showdown.core.record import Energy
+from showdown.core.record import SCORING_PHASES, TRAINING_PHASE, TUNING_PHASE, Energy
 from showdown.core.spec import Strict
 
 _JOULES_PER_KWH = 3.6e6
-TRAINING = "training"
 
 
 class Sample(Strict):
@@ -58,17 +57,19 @@ def energy_of(samples: Sequence[Sample]) -> Energy | None:
     known = [sample for sample in samples if sample.gpu_energy_joules is not None]
     if len(known) < 2:
         return None
-    trained = any(sample.phase == TRAINING for sample in known)
+    phases = {sample.phase for sample in known}
     return Energy(
-        training=_kwh(known, phase=TRAINING) if trained else None,
-        run=_kwh(known, phase=None),
+        training=_kwh(known, {TRAINING_PHASE}) if TRAINING_PHASE in phases else None,
+        run=_kwh(known, None),
+        tuning=_kwh(known, {TUNING_PHASE}) if TUNING_PHASE in phases else None,
+        scoring=_kwh(known, SCORING_PHASES),
     )
 
 
-def _kwh(known: Iterable[Sample], phase: str | None) -> float:
+def _kwh(known: Sequence[Sample], phases: Collection[str] | None) -> float:
     joules = sum(
         (after.gpu_energy_joules or 0.0) - (before.gpu_energy_joules or 0.0)
         for before, after in pairwise(known)
-        if phase is None or before.phase == phase
+        if phases is None or before.phase in phases
     )
     return round(joules / _JOULES_PER_KWH, 9)

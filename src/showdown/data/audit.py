@@ -123,8 +123,7 @@ def lines(audit: Audit) -> list[str]:
         f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
         f" {count(audit.clusters, 'different text')}"
     )
-    if audit.two_labels:
-        said.append(_two_labels_line(audit.two_labels))
+    said.append(_two_labels_line(audit.two_labels) if audit.two_labels else "No text has two labels")
     if audit.if_split_by_rows is not None:
         leaked = audit.if_split_by_rows
         said.append(

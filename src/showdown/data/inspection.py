@@ -24,6 +24,7 @@ _ALL_FOLDS_UP_TO_ROWS = 5_000
 """With more rows, one fold of the five is precise enough: 1,000 test rows."""
 WITNESS_ACCURACY = 0.6
 """A model that is right less often out of fold says nothing about labels: most of what it doubts is right."""
+_NOT_LOOKED_FOR = "label errors not looked for"
 _EPOCHS = 5
 _SEED = 0
 
@@ -110,8 +111,14 @@ def deep_audit(
 
 
 def deep_lines(deep: DeepAudit) -> list[str]:
-    """Return the deep audit for a terminal, a plain line each."""
+    """Return the deep audit for a terminal, a plain line for each check, also where nothing was found."""
     said = [*deep_findings(deep), *deep.notices]
+    if not deep.label_errors and not any(_NOT_LOOKED_FOR in notice for notice in deep.notices):
+        said.append("No likely label error")
+    if not deep.short_rows:
+        said.append(f"No row has fewer than {MIN_WORDS} words")
+    if not deep.rare_labels:
+        said.append(f"No label has fewer than {MIN_TEXTS} different texts")
     if deep.lengths is not None and not deep.lengths.cut_rows:
         said.append(
             f"No text is longer than {deep.lengths.max_tokens:,} tokens (longest {deep.lengths.longest_tokens:,})"
@@ -174,15 +181,15 @@ def _label_errors(rows: Rows, chosen: Ints) -> tuple[list[LabelError], list[str]
     try:
         from cleanlab.filter import find_label_issues
     except ImportError:
-        return [], ["label errors not looked for: install `pip install 'finetuning-showdown[audit]'`"]
+        return [], [f"{_NOT_LOOKED_FOR}: install `pip install 'finetuning-showdown[audit]'`"]
     present, targets = np.unique(np.array(rows.targets)[chosen], return_inverse=True)
     if len(present) < 2:
-        return [], [f"label errors not looked for: fewer than 2 labels have {MIN_TEXTS} different texts"]
+        return [], [f"{_NOT_LOOKED_FOR}: fewer than 2 labels have {MIN_TEXTS} different texts"]
     probabilities = _out_of_fold(_vectors([rows.texts[index] for index in chosen]), targets)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
     if accuracy < WITNESS_ACCURACY:
         return [], [
-            f"label errors not looked for: the witness, TF-IDF with a linear model, is right on {100 * accuracy:.0f} %"
+            f"{_NOT_LOOKED_FOR}: the witness, TF-IDF with a linear model, is right on {100 * accuracy:.0f} %"
             f" of the texts that it has not seen; {100 * WITNESS_ACCURACY:.0f} % are needed"
         ]
     ranked = find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)

@@ -2,19 +2,23 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.data.audit import Audit
 from showdown.data.inspection import MIN_WORDS, DeepAudit
 from showdown.data.rows import Rows
-from showdown.data.tables import shown
+from showdown.data.split import Partition
+from showdown.data.tables import count, shown
 
+_SIDE_WORDS = {"train": "training", "validation": "validation", "test": "test"}
 _COLUMNS = ("row", "finding", "detail")
 
 
-def write_listing(path: Path, rows: Rows, audit: Audit, deep: DeepAudit | None = None) -> int:
+def write_listing(
+    path: Path, rows: Rows, audit: Audit, deep: DeepAudit | None = None, partitions: Sequence[Partition] = ()
+) -> int:
     """Write a CSV with the columns `row` (1-based), `finding` and `detail`; return how many lines it has.
 
     It holds row numbers and labels, never a text. A detail begins with a word of ours, so that no spreadsheet takes a
@@ -24,7 +28,9 @@ def write_listing(path: Path, rows: Rows, audit: Audit, deep: DeepAudit | None =
         UserError: when the disk is full.
 
     """
-    found = [*_left_out(audit), *_copies(rows), *_two_labels(audit), *(_deep(deep) if deep is not None else ())]
+    found = [*_left_out(audit), *_copies(rows), *_two_labels(audit), *_across(rows, partitions)]
+    if deep is not None:
+        found += [*_deep(deep), *_rare(rows, deep)]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -61,6 +67,33 @@ def _two_labels(audit: Audit) -> Iterator[tuple[int, str, str]]:
                 "two labels",
                 f"labelled {shown(label)}, its {kind} {', '.join(shown(other) for other in others)}",
             )
+
+
+def _across(rows: Rows, partitions: Sequence[Partition]) -> Iterator[tuple[int, str, str]]:
+    """Yield the validation and test rows whose copy lies on an earlier side."""
+    for number, partition in enumerate(partitions, start=1):
+        where = f" of split {number}" if len(partitions) > 1 else ""
+        side_of: dict[int, str] = {}
+        for side, indices in partition.sides.items():
+            for index in indices:
+                other = side_of.get(rows.clusters[index])
+                if other is not None and other != side:
+                    detail = f"in the {_SIDE_WORDS[side]} rows{where}, a copy of it in the {_SIDE_WORDS[other]} rows"
+                    yield rows.row_ids[index], "copy across the split", detail
+            for index in indices:
+                side_of.setdefault(rows.clusters[index], side)
+
+
+def _rare(rows: Rows, deep: DeepAudit) -> Iterator[tuple[int, str, str]]:
+    rare = set(deep.rare_labels)
+    texts: dict[str, set[int]] = {label: set() for label in deep.rare_labels}
+    labels = rows.label_of_rows
+    for label, cluster in zip(labels, rows.clusters, strict=True):
+        if label in rare:
+            texts[label].add(cluster)
+    for row, label in zip(rows.row_ids, labels, strict=True):
+        if label in rare:
+            yield row, "rare label", f"label {shown(label)} has {count(len(texts[label]), 'different text')}"
 
 
 def _deep(deep: DeepAudit) -> Iterator[tuple[int, str, str]]:

@@ -8,6 +8,7 @@ from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
 from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
+from showdown.report.pairs import HEADINGS, pair_note, pair_rows
 from showdown.report.pool import label_scores
 from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.model import Verdict
@@ -47,6 +48,8 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
     parts += [_marked(table), *(_picture(pictures[name]) for name in _FIRST if name in pictures)]
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
+    if verdict.pairs:
+        parts += ["## Pairs", grid(HEADINGS, pair_rows(verdict), left=2), escaped(pair_note(verdict))]
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in (MARKS, *table.below))]
     if pictures.keys() - set(_FIRST):
         parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
@@ -105,15 +108,16 @@ def _marked(table: Table) -> str:
     return _joined([escaped(heading) for heading in table.headings], rows)
 
 
-def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; all columns but the first are set to the right."""
-    return _joined([escaped(heading) for heading in headings], [[escaped(cell) for cell in row] for row in rows])
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Return a table; all columns but the first ``left`` are set to the right."""
+    shown = [[escaped(cell) for cell in row] for row in rows]
+    return _joined([escaped(heading) for heading in headings], shown, left=left)
 
 
-def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
     lines = [
         "| " + " | ".join(headings) + " |",
-        "| --- |" + " ---: |" * (len(headings) - 1),
+        "|" + " --- |" * left + " ---: |" * (len(headings) - left),
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound
+from showdown.verdict.cost import Price
+from showdown.verdict.model import Verdict
 
 
 def reading(results: Results) -> list[str]:
@@ -22,6 +24,50 @@ def reading(results: Results) -> list[str]:
         "reloading and scoring. Latency: one text, median."
     )
     return lines + _of_all_runs(done)
+
+
+def costs(results: Results, verdict: Verdict) -> list[str]:
+    """Say what one model of each row costs: training, tuning and predictions apart, the price, and energy if read."""
+    priced = {row.name: row.cost for row in verdict.rows if row.cost}
+    read = {row.name: row.energy for row in verdict.rows if row.energy}
+    lines = []
+    if priced:
+        each = (f"{name} {_with_tuning(cost.training, cost.tuning, '')}" for name, cost in priced.items())
+        unread = [name for name, cost in priced.items() if cost.price.per_kwh and name not in read]
+        missing = f" Energy of {', '.join(unread)} could not be read: it is not in its cost." if unread else ""
+        lines.append(
+            f"Cost of one model, from the start of its process to the saved model: {'; '.join(each)}. "
+            f"{_prices([cost.price for cost in priced.values()])}{missing}"
+        )
+        single = [
+            f"{name} {cost.per_thousand_predictions:.3g}"
+            for name, cost in priced.items()
+            if cost.per_thousand_predictions is not None
+        ]
+        lines += [f"Cost of 1,000 predictions at the best batch: {'; '.join(single)}."] if single else []
+    if read:
+        each = (f"{name} {_with_tuning(used.training, used.tuning, ' kWh')}" for name, used in read.items())
+        free = "" if any(cost.price.per_kwh for cost in priced.values()) else " Not priced."
+        lines.append(f"Energy of one model by the GPU's own counter, whoever used it: {'; '.join(each)}.{free}")
+    return lines + _without_price(results, verdict)
+
+
+def _with_tuning(training: float, tuning: float, unit: str) -> str:
+    return f"{training:.3g}{unit}" + (f" and {tuning:.3g}{unit} for tuning" if tuning else "")
+
+
+def _prices(found: Sequence[Price]) -> str:
+    said = {
+        f"{price.per_hour:.3g} an hour ({price.source})" + (", an example in US dollars" if price.example else "")
+        for price in found
+    }
+    return f"At {'; '.join(sorted(said))}."
+
+
+def _without_price(results: Results, verdict: Verdict) -> list[str]:
+    unpriced = {row.name for row in verdict.rows if row.accuracy and row.cost is None}
+    gpus = {run.environment.gpu for run in results.runs if run.name in unpriced and run.environment}
+    return [f"No price is known for {gpu}: give yours, --price-per-hour." for gpu in sorted(filter(None, gpus))]
 
 
 def events(results: Results) -> list[str]:

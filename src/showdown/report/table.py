@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
-from showdown.report.notes import differences, events, reading, settings, some
+from showdown.report.notes import costs, differences, events, reading, settings, some
 from showdown.verdict.model import Verdict
 from showdown.verdict.words import FLOOR, pair_of
 
@@ -38,7 +38,9 @@ class Table:
     verdict: list[str]
     """What the numbers say, in sentences, the most important first."""
     reading: list[str]
-    """How to read the columns."""
+    """How to read the columns, the costs included."""
+    costs: list[str]
+    """What one model of each row costs, and at which price."""
     events: list[str]
     """What failed, and what must be known of single runs."""
     settings: list[str]
@@ -87,6 +89,7 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         name: [run for run in results.runs if run.name == name] for name in dict.fromkeys(r.name for r in results.runs)
     }
     rows = [_row(name, found, verdict) for name, found in runs.items()]
+    spent = costs(results, verdict)
     return Table(
         above=_above(results, verdict),
         headings=["Method", "Accuracy %", "95 % interval", "Macro F1", *(column.heading for column in COLUMNS)],
@@ -94,7 +97,8 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         best=_best(rows, list(runs.values()), verdict),
         near=_near(list(runs), verdict),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=reading(results),
+        reading=[*reading(results), *spent],
+        costs=spent,
         events=events(results),
         settings=settings(results),
         differing=differences(verdict.confounds),

@@ -36,7 +36,7 @@ def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Pat
     if kept and (kept.fingerprint, kept.model, _limit(kept.found)) == (prepared.fingerprint, model, max_tokens):
         return kept.found
     found = _deep_audit(prepared, model, max_tokens)
-    write_listing(folder / LISTING, prepared.rows, prepared.audit, found)
+    write_listing(folder / LISTING, prepared.rows, prepared.audit, found, prepared.partitions)
     write_json(path, _Kept(fingerprint=prepared.fingerprint, model=model, found=found).model_dump(mode="json"))
     return found
 

@@ -34,6 +34,12 @@ _OF_TRAINING = frozenset(
 _TUNED = "learning_rate"
 """What tuning finds and the engine notes: it stands for the setting of that name."""
 
+_ABSENT = "none"
+_NO_NETWORK = frozenset({"majority", "tfidf"})
+_READS_NOTHING = frozenset({"majority"})
+_OWN_NETWORK = "model"
+"""Setting of a row that names a pretrained network of its own."""
+
 
 class Confound(Strict):
     """One thing that is not alike in all rows."""
@@ -45,7 +51,7 @@ class Confound(Strict):
     """By row of the table, the values that its runs had, sorted; rows that know no such thing are left out."""
 
 
-def confounds(rows: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
+def confounds(rows: Mapping[str, Sequence[RunRecord]], *, longest_tokens: int | None = None) -> list[Confound]:
     """List everything but the method that differs between rows, or between the runs of one row.
 
     A setting that only one method knows is part of the method. One that several know (a learning rate, a rank) is
@@ -53,22 +59,52 @@ def confounds(rows: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
 
     Args:
         rows: completed runs by row of the table.
+        longest_tokens: of the longest text; None where it was not counted, and what is cut is then not asked.
 
     """
     seen: dict[tuple[Kind, str], dict[str, set[str]]] = {}
     for name, runs in rows.items():
         for run in runs:
-            for kind, key, value in _facts(run):
+            for kind, key, value in (*_facts(run), *_text_read(run, longest_tokens)):
                 seen.setdefault((kind, key), {}).setdefault(name, set()).add(value)
         seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
-        partitions = ", ".join(str(partition) for partition in sorted({run.partition for run in runs}))
         seen.setdefault(("runs", "seeds"), {}).setdefault(name, set()).add(seeds)
-        seen.setdefault(("runs", "partitions"), {}).setdefault(name, set()).add(partitions)
+        seen.setdefault(("runs", "partitions"), {}).setdefault(name, set()).add(_partitions(runs))
+    _fill_absent(seen)
     return [
         Confound(kind=kind, key=key, values={name: sorted(values) for name, values in by_row.items()})
         for (kind, key), by_row in seen.items()
         if len(set.union(*by_row.values())) > 1
     ]
+
+
+def _partitions(runs: Sequence[RunRecord]) -> str:
+    """Return the folds or repeats of a row's runs; seed by seed where seeds have not the same."""
+    of_seed: dict[int, set[int]] = {}
+    for run in runs:
+        of_seed.setdefault(run.seed, set()).add(run.partition)
+    said = {seed: ", ".join(str(one) for one in sorted(found)) for seed, found in sorted(of_seed.items())}
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{found} of seed {seed}" for seed, found in said.items())
+
+
+def _fill_absent(seen: Mapping[tuple[Kind, str], dict[str, set[str]]]) -> None:
+    """Give a row that has none of a group of settings, such as `tuning`, a `none` for each of the group."""
+    for (kind, key), by_row in seen.items():
+        group = key.rpartition(".")[0]
+        for name, values in seen.get((kind, group), {}).items():
+            if _ABSENT in values:
+                by_row.setdefault(name, set()).add(_ABSENT)
+
+
+def _text_read(run: RunRecord, longest_tokens: int | None) -> Iterator[tuple[Kind, str, str]]:
+    """Say how much of a text the method reads, where the longest is cut for those that count tokens."""
+    if longest_tokens is None or run.method in _READS_NOTHING:
+        return
+    limit = int(run.chosen.get("max_tokens") or run.spec.protocol.max_tokens)
+    whole = run.method in _NO_NETWORK or limit >= longest_tokens
+    yield "data", "text_read", "whole" if whole else f"first {limit} tokens"
 
 
 def between(found: Sequence[Confound], first: str, second: str) -> list[Confound]:
@@ -85,19 +121,31 @@ def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
     spec = run.spec
     sources: list[tuple[Kind, Any]] = [
         ("protocol", spec.protocol.model_dump(mode="json", exclude=_protocol_without(run.method))),
-        ("model", spec.model.model_dump(mode="json")),
+        ("model", _network(run)),
         ("data", {"fingerprint": spec.data_fingerprint, "allow_leakage": run.allow_leakage}),
         ("engine", {key: value for key, value in run.chosen.items() if key not in _FINDINGS | {_TUNED}}),
         ("measurement", {"memory_kind": run.memory_kind} if run.memory_kind else {}),
-        ("own setting", {**spec.settings, **{key: run.chosen[key] for key in (_TUNED,) if key in run.chosen}}),
+        ("own setting", {**_settings(run), **{key: run.chosen[key] for key in (_TUNED,) if key in run.chosen}}),
     ]
     if run.environment is not None:
         place = run.environment.model_dump(mode="json")
         sources.append(("software", {"versions": place["versions"], "commit": place["commit"]}))
         sources.append(("hardware", {key: place[key] for key in _HARDWARE}))
     for kind, value in sources:
-        for key, leaf in _leaves(value, ""):
+        for key, leaf in _leaves(value, "") if value else ():
             yield kind, key, leaf
+
+
+def _network(run: RunRecord) -> dict[str, Any]:
+    """Return the pretrained network that a run starts from: the comparison's, the row's own, or none."""
+    if run.method in _NO_NETWORK:
+        return {}
+    own = run.spec.settings.get(_OWN_NETWORK)
+    return {"id": own} if own else run.spec.model.model_dump(mode="json")
+
+
+def _settings(run: RunRecord) -> dict[str, Any]:
+    return {key: value for key, value in run.spec.settings.items() if key != _OWN_NETWORK}
 
 
 def _protocol_without(method: str) -> set[str]:
@@ -109,4 +157,4 @@ def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:
         for key, below in value.items():
             yield from _leaves(below, f"{prefix}.{key}" if prefix else str(key))
     else:
-        yield prefix, "none" if value is None or value == {} else str(value)
+        yield prefix, _ABSENT if value is None or value == {} else str(value)

@@ -1,10 +1,11 @@
 """Money: measured seconds times a price an hour. Derived when it is asked for, never stored, so that it can change."""
 
+import re
 from collections.abc import Sequence
 
 from pydantic import Field
 
-from showdown.core.record import Phase, RunRecord
+from showdown.core.record import SCORING_PHASES, TUNING_PHASE, Phase, RunRecord
 from showdown.core.spec import Strict
 
 PRICES_OF = "2026-11-09"
@@ -18,12 +19,9 @@ GPU_PRICES: dict[str, tuple[float, str]] = {
     "H100": (3.99, "RunPod Secure Cloud (SXM), read 2026-11-09"),
     "A100": (1.79, "RunPod Secure Cloud (80 GB), read 2026-11-09"),
 }
-"""US dollars per GPU hour on demand. The first whose name occurs in the name of the GPU is taken."""
-CPU_THREAD_PRICE = (0.0425, "AWS c6i.large on demand, half of 62.05 a month of 730 hours")
+"""US dollars per GPU hour on demand. The first whose name occurs, as words, in the name of the GPU is taken."""
+CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of 2026-04-17")
 """US dollars per hour of one CPU thread."""
-
-_SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
-_TUNING = "tuning"
 
 
 class Price(Strict):
@@ -32,6 +30,18 @@ class Price(Strict):
     per_hour: float = Field(ge=0.0)
     source: str
     """Where the figure comes from, in words."""
+    per_kwh: float = Field(default=0.0, ge=0.0)
+    """What energy costs on top of the hours; 0 where it is in their price, as with what is rented."""
+    example: bool = False
+    """From the table, in US dollars, and not the user's own."""
+
+
+class EnergyUse(Strict):
+    """kWh that one model of a row took by the GPU's own counter, whoever used it; scoring is charged to none."""
+
+    training: float
+    """Everything from the start of the process to the saved model, without tuning."""
+    tuning: float
 
 
 class Cost(Strict):
@@ -41,7 +51,7 @@ class Cost(Strict):
     """Everything from the start of the process to the saved model, without tuning."""
     tuning: float
     per_thousand_predictions: float | None
-    """At the best batch size; None where speed was not measured."""
+    """At the best batch size, by the hour alone; None where speed was not measured."""
     price: Price
 
     @property
@@ -50,9 +60,10 @@ class Cost(Strict):
         return self.training + self.tuning
 
 
-def own_price(per_hour: float) -> Price:
+def own_price(per_hour: float, per_kwh: float = 0.0) -> Price:
     """Return the user's own price."""
-    return Price(per_hour=per_hour, source="your own price")
+    energy = f", {per_kwh:g} a kWh" if per_kwh else ""
+    return Price(per_hour=per_hour, source=f"your own price{energy}", per_kwh=per_kwh)
 
 
 def price_of(run: RunRecord) -> Price | None:
@@ -62,20 +73,36 @@ def price_of(run: RunRecord) -> Price | None:
         return None
     if place.gpu is None:
         per_thread, source = CPU_THREAD_PRICE
-        return Price(per_hour=round(per_thread * place.cpu_threads, 6), source=f"{source}, {place.cpu_threads} threads")
+        return Price(
+            per_hour=round(per_thread * place.cpu_threads, 6),
+            source=f"{source}, {place.cpu_threads} thread{'' if place.cpu_threads == 1 else 's'}",
+            example=True,
+        )
     for name, (per_hour, source) in GPU_PRICES.items():
-        if name.casefold() in place.gpu.casefold():
-            return Price(per_hour=per_hour, source=source)
+        if re.search(rf"\b{name}\b", place.gpu, flags=re.IGNORECASE):
+            return Price(per_hour=per_hour, source=source, example=True)
     return None
 
 
 def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:
     """Return the seconds of training and of tuning; scoring the test rows is charged to neither."""
-    tuning = sum(phase.seconds for phase in phases if phase.name.startswith(_TUNING))
+    tuning = sum(phase.seconds for phase in phases if phase.name.startswith(TUNING_PHASE))
     training = sum(
-        phase.seconds for phase in phases if not phase.name.startswith(_TUNING) and phase.name not in _SCORING_PHASES
+        phase.seconds
+        for phase in phases
+        if not phase.name.startswith(TUNING_PHASE) and phase.name not in SCORING_PHASES
     )
     return training, tuning
+
+
+def energy_of_runs(runs: Sequence[RunRecord]) -> EnergyUse | None:
+    """Return the mean energy of one model of a row; None where it was not read of every run."""
+    known = [run.energy_kwh for run in runs if run.energy_kwh]
+    if not known or len(known) < len(runs):
+        return None
+    tuning = [energy.tuning or 0.0 for energy in known]
+    training = [energy.run - energy.scoring - tuned for energy, tuned in zip(known, tuning, strict=True)]
+    return EnergyUse(training=max(0.0, sum(training) / len(known)), tuning=sum(tuning) / len(known))
 
 
 def cost_of(runs: Sequence[RunRecord], price: Price | None) -> Cost | None:
@@ -95,10 +122,13 @@ def cost_of(runs: Sequence[RunRecord], price: Price | None) -> Cost | None:
         return None
     seconds = [phase_seconds(run.phases) for run in runs]
     per_second = found.per_hour / 3600
+    energy = energy_of_runs(runs)
     speeds = [run.rows_per_second for run in runs if run.rows_per_second]
     return Cost(
-        training=per_second * sum(training for training, _ in seconds) / len(runs),
-        tuning=per_second * sum(tuning for _, tuning in seconds) / len(runs),
+        training=per_second * sum(training for training, _ in seconds) / len(runs)
+        + (found.per_kwh * energy.training if energy else 0.0),
+        tuning=per_second * sum(tuning for _, tuning in seconds) / len(runs)
+        + (found.per_kwh * energy.tuning if energy else 0.0),
         per_thousand_predictions=per_second * 1000 * len(speeds) / sum(speeds) if speeds else None,
         price=found,
     )

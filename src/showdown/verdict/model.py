@@ -4,7 +4,7 @@ from typing import Literal
 
 from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import Cost
+from showdown.verdict.cost import Cost, EnergyUse
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import Limits, Recommendation
 
@@ -27,6 +27,8 @@ class RowVerdict(Strict):
     """Seeds behind the scores."""
     partitions: int
     """Folds or repeats of each seed that completed."""
+    repeated: bool = False
+    """Splits are repeated: the spread between reruns is within that between repeats, and nothing is assumed."""
     test_rows: int
     """Test rows of one seed; of one repeat where splits are repeated."""
     clusters: int
@@ -45,6 +47,8 @@ class RowVerdict(Strict):
     """95th percentile of one text."""
     rows_per_second: float | None
     cost: Cost | None
+    energy: EnergyUse | None = None
+    """None where the GPU's counter could not be read of every run."""
     obstacle: str | None
     """Why runs are missing, in the words of the first that is."""
 

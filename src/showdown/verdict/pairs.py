@@ -71,7 +71,7 @@ def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVe
             different=p_holm <= ALPHA,
             rows=_shared_rows(first, second),
             clusters=test.rows,
-            clusters_to_decide=rows_to_decide(test, pairs=len(tested)),
+            clusters_to_decide=rows_to_decide(test, pairs=len(tested), beyond=test.rows if p_holm > ALPHA else 0),
             confounds=[],
         )
         for (first, second, (test, f1)), p_holm in zip(tested, adjusted, strict=True)

@@ -1,6 +1,7 @@
 """Which method to take under limits. One pure function over plain rows: simple enough to be told again elsewhere."""
 
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated, TypedDict
 
 from pydantic import Field
@@ -69,6 +70,8 @@ class Recommendation(Strict):
     flips: list[str]
     """Sentences: what would lead to another choice."""
     rejected: list[Rejected]
+    warnings: list[str] = Field(default_factory=list)
+    """Sentences: what must be known before the choice is followed."""
 
     @property
     def said(self) -> str:
@@ -86,6 +89,7 @@ BOUNDS: tuple[tuple[str, str, str, str], ...] = (
     ("max_train_seconds", "train_seconds", "training time", "{:.3g} s"),
 )
 """Each limit, the key of a candidate that it bounds, its word, and how a value is shown."""
+_DECIMALS = "{:.3f}"
 _WORDS = {limit: (word, form) for limit, _, word, form in BOUNDS}
 
 
@@ -188,8 +192,19 @@ def _miss_words(miss: Miss) -> str:
 
 def _loosened(found: Sequence[Miss]) -> str:
     return " and ".join(
-        f"{miss.limit} {_WORDS[miss.limit][1].format(miss.measured)}" for miss in found if miss.measured is not None
+        f"{miss.limit} {_rounded(miss.limit, miss.measured, looser=True)}"
+        for miss in found
+        if miss.measured is not None
     )
+
+
+def _rounded(limit: str, value: float, *, looser: bool) -> str:
+    """Show a measured value as a limit that it keeps to (looser) or that it touches or misses."""
+    form = _WORDS[limit][1]
+    exact = Decimal(repr(value))
+    step = Decimal(1).scaleb(-3 if form == _DECIMALS else exact.adjusted() - 2)
+    up = looser != limit.startswith("min_")
+    return form.format(float(exact.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)))
 
 
 def _reasons(chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
@@ -199,8 +214,9 @@ def _reasons(chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
         for limit, key, word, form in BOUNDS
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
+    limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
     if chosen is leader:
-        why = "the highest accuracy of the rows that keep to the limits" if kept else "the highest accuracy"
+        why = "no row that keeps to the limits has a higher accuracy" if limited else "no row has a higher accuracy"
         return [f"{', '.join([said, *kept])}; {why}."]
     gap = 100 * (leader["accuracy"] - chosen["accuracy"])
     cheaper = (
@@ -232,13 +248,31 @@ def _flips(
             f"The interval of {chosen['name']}'s macro F1 reaches down to {chosen['f1_macro_low']:.3f}: on other rows "
             f"it may miss the limit."
         )
+    found += _stricter(fit, chosen)
     others = [row for row in fit if row is not chosen]
     if others:
         next_best = choose(others)
         gap = 100 * (chosen["accuracy"] - next_best["accuracy"])
-        apart = "" if next_best["name"] in chosen["not_told_apart"] else ", and the two were told apart"
-        found.append(
-            f"Next comes {next_best['name']}, {abs(gap):.1f} points {'below' if gap >= 0 else 'above'} in accuracy"
-            f"{apart}."
-        )
+        where = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'} in accuracy" if gap else "equal in accuracy"
+        told = "cannot be" if next_best["name"] in chosen["not_told_apart"] else "were"
+        found.append(f"Next comes {next_best['name']}, {where}, and the two {told} told apart.")
     return found
+
+
+def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
+    """Say which limits, just beyond what the chosen row measured, would lead to which other row."""
+    said = []
+    for limit, key, _, _ in BOUNDS:
+        ours: float | None = chosen[key]  # type: ignore[literal-required]
+        if not ours:
+            continue
+        least = limit.startswith("min_")
+        better = [row for row in fit if _beats(row[key], ours, least=least)]  # type: ignore[literal-required]
+        if better:
+            beyond = f"{'over' if least else 'under'} {_rounded(limit, ours, looser=False)}"
+            said.append(f"{limit} {beyond} to {choose(better)['name']}")
+    return [f"A stricter limit would lead elsewhere: {'; '.join(said)}."] if said else []
+
+
+def _beats(theirs: float | None, ours: float, *, least: bool) -> bool:
+    return theirs is not None and (theirs > ours if least else theirs < ours)

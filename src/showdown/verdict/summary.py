@@ -8,7 +8,7 @@ import numpy as np
 
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound, between, confounds
-from showdown.verdict.cost import PRICES_OF, Price, cost_of
+from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
 from showdown.verdict.intervals import row_intervals
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
@@ -41,19 +41,21 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         runs.setdefault(run.name, []).append(run)
     outcomes = load_outcomes(results, folder)
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
-    differing = confounds({name: found for name, found in completed.items() if found})
+    done = {name: found for name, found in completed.items() if found}
+    differing = confounds(done, longest_tokens=_longest_tokens(results))
     rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
     pairs = _with_confounds(_pairs(outcomes), differing)
     front = pareto(measures([row for row in rows if row.accuracy]))
-    recommendation = recommend(candidates(rows, pairs), limits)
-    leaky = any(run.allow_leakage for run in results.runs)
+    leak = leak_said(results.data) if any(run.allow_leakage for run in results.runs) else None
+    chosen = recommend(candidates(rows, pairs), limits)
+    recommendation = chosen.model_copy(update={"warnings": [leak] if leak else []})
     return Verdict(
         sentences=sentences(
             rows,
             pairs,
             front,
             differing,
-            leak=leak_said(results.data) if leaky else None,
+            leak=leak,
             surprises=memory_surprises(completed, differing),
         ),
         rows=rows,
@@ -65,6 +67,12 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         recommendation=recommendation,
         assumptions=_assumptions(outcomes, rows, price),
     )
+
+
+def _longest_tokens(results: Results) -> int | None:
+    """Return the tokens of the longest text, where the audit counted them."""
+    lengths = (results.data.get("inspection") or {}).get("lengths")
+    return int(lengths["longest_tokens"]) if lengths else None
 
 
 def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | None]]]:
@@ -132,6 +140,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         title=runs[0].title,
         seeds=outcome.seeds if outcome else 0,
         partitions=len({run.partition for run in done}),
+        repeated=outcome.repeated if outcome else False,
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
@@ -144,6 +153,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         latency_ms=_mean([run.latency_p95_ms for run in done]),
         rows_per_second=_mean([run.rows_per_second for run in done]),
         cost=cost_of(done, price),
+        energy=energy_of_runs(done),
         obstacle=missing,
     )
 

@@ -1,5 +1,6 @@
 """The verdict in sentences that say no more than the numbers do."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,17 +14,31 @@ CHEAP_METHODS = frozenset({"tfidf", "frozen"})
 FLOOR = "majority"
 """Does nothing, and so is no rival in what costs something."""
 _MANY_ROWS = 1_000_000
+_EQUAL = "they did equally well on these rows"
+_ALIKE = 1e-9
+_MANY_PAIRS = 6
 _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
 _FEW_ROWS = 2
 """A difference of no more test rows than these is said in rows."""
+_PAIR = 2
+_MEASURES = {
+    "accuracy": "accuracy",
+    "f1_macro": "macro F1",
+    "memory_gb": "memory",
+    "train_seconds": "training time",
+    "cost": "cost",
+    "model_size_mb": "size",
+    "latency_ms": "latency",
+}
+"""What a measure of the Pareto front is called."""
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str, Measure], ...] = (
     ("least memory", "{:.3g} GB", lambda row: row.memory_gb),
     ("shortest training", "{:.3g} s", lambda row: row.train_seconds),
     ("cheapest", "{:.2g}", lambda row: row.cost.model if row.cost else None),
-    ("smallest", "{:.3g} MB", lambda row: row.model_size_mb),
+    ("least saved on the disk", "{:.3g} MB", lambda row: row.model_size_mb),
     ("lowest latency", "{:.3g} ms", lambda row: row.latency_ms),
 )
 
@@ -51,8 +66,9 @@ def sentences(
     scored = sorted((row for row in rows if row.accuracy), key=lambda row: -_accuracy(row).value)
     found = [_cheap_rival(scored, pairs), leak]
     if scored:
-        found += [_leader(scored, pairs), *_undecided(scored, pairs), _rows_apart(pairs), _single_seed(scored)]
-        found += [_wins(scored), _dominated(front), *surprises]
+        found += [_leader(scored, pairs), *_undecided(scored, pairs), _others(scored, pairs)]
+        found += [_rows_apart(pairs), _single_seed(scored)]
+        found += [_wins(scored), _front(front), *surprises]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
@@ -153,26 +169,35 @@ def _is_tuned(row: RowVerdict) -> bool:
 
 
 def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
-    """Say that fine-tuning was not shown to be worth it, where it was not."""
-    cheap = next((row for row in scored if row.method in CHEAP_METHODS), None)
+    """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
     tuned = next((row for row in scored if _is_tuned(row)), None)
-    pair = pair_of(pairs, tuned.name, cheap.name) if cheap and tuned else None
-    if cheap is None or tuned is None or pair is None:
-        return None
-    if pair.different and pair.accuracy.value > 0:
-        return None
+    for cheap in scored if tuned else ():
+        pair = pair_of(pairs, tuned.name, cheap.name) if tuned and cheap.method in CHEAP_METHODS else None
+        if tuned and pair and not (pair.different and pair.accuracy.value > 0):
+            return _not_beaten(cheap, tuned, pair, pairs)
+    return None
+
+
+def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     scores = f"{_percent(_accuracy(cheap))} against {_percent(_accuracy(tuned))} accuracy"
     if pair.different:
         return f"The cheap rival {cheap.name} is better than the best fine-tuned method, {tuned.name}: {scores}."
+    gap = f"the difference may be chance, {_gap(pair, pairs)}" if pair.accuracy.value else _EQUAL
     return (
         f"Fine-tuning was not shown to beat the cheap rival {cheap.name}: {scores} for {tuned.name}, the best "
-        f"fine-tuned method; the difference may be chance, {_gap(pair, pairs)}."
+        f"fine-tuned method; {gap}."
     )
 
 
 def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     leader = scored[0]
-    said = f"{leader.name} has the highest accuracy, {_percent(_accuracy(leader))}"
+    best = _accuracy(leader)
+    equals = [row.name for row in scored if abs(_accuracy(row).value - best.value) < _ALIKE]
+    said = f"{leader.name} has the highest accuracy, {_percent(best)}"
+    if len(equals) > 1:
+        interval = f"95 % interval of {leader.name} {100 * best.low:.1f} to {100 * best.high:.1f}"
+        said = f"{' and '.join(equals)} share the highest accuracy, {100 * best.value:.1f} % ({interval})"
+    who = "it" if len(equals) == 1 else leader.name
     beaten = []
     for other in scored[1:]:
         pair = pair_of(pairs, leader.name, other.name)
@@ -180,7 +205,25 @@ def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
             beaten.append(f"{other.name} by {_points(pair.accuracy)}")
     if len(scored) == 1:
         return f"{said}; there is no other row with scores to compare it with."
-    return f"{said}; it beats {', '.join(beaten)}." if beaten else f"{said}; it was not shown to beat any other row."
+    return (
+        f"{said}; {who} beats {', '.join(beaten)}." if beaten else f"{said}; {who} was not shown to beat any other row."
+    )
+
+
+def _others(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+    """Say the pairs without the leader; the majority label, which does nothing, is left out."""
+    below = [row.name for row in scored[1:] if row.method != FLOOR]
+    known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
+    shown = [decided(pair, pairs).rstrip(".") for pair in known if pair.different]
+    alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
+    parts = [_first_few(shown, "; ")] if shown else []
+    parts += [f"{_first_few(alike, ', ')} cannot be told apart"] if alike else []
+    return f"Of the others: {'; '.join(parts)}." if parts else None
+
+
+def _first_few(said: Sequence[str], between: str) -> str:
+    more = f"{between}and {len(said) - _MANY_PAIRS} more pairs" if len(said) > _MANY_PAIRS + 1 else ""
+    return between.join(said[: _MANY_PAIRS if more else None]) + more
 
 
 def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
@@ -208,22 +251,30 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
 
 
 def needed(pair: PairVerdict) -> str:
-    """Say how many more test rows would decide a pair that was not told apart."""
+    """Say how many more test rows would decide a pair that was not told apart, at the power of `rows_to_decide`."""
     total = pair.clusters_to_decide
     if pair.accuracy.value == 0.0:
-        return "they did equally well on these rows"
+        return _EQUAL
     if total is None:
-        return "a gap this small is within the spread between reruns, so that rows alone would not decide it"
+        return (
+            "the spread between reruns is too large for such a gap, or known from too few seeds, so that rows alone "
+            "would not decide it"
+        )
     more = max(1, total - pair.clusters)
     if more > _MANY_ROWS:
         return "it would take more than a million more test rows to decide it"
     digits = 10 ** max(0, len(str(more)) - 2)
     rounded = -(-more // digits) * digits
-    return f"if the true difference is as large, about {rounded:,} more test rows would decide it"
+    where = " in each split" if pair.test == "corrected resampled t" else ""
+    different = ", each a text of its own" if pair.clusters < pair.rows else ""
+    return (
+        f"if the true difference is as large, about {rounded:,} more test rows{where} would decide it four times in "
+        f"five{different}"
+    )
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
-    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1]
+    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and not row.repeated]
     if not single:
         return None
     return (
@@ -233,11 +284,11 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
 
 
 def _wins(scored: Sequence[RowVerdict]) -> str | None:
-    """Say who measured best in what costs something; the majority class, which does nothing, is left out."""
+    """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
     rows = [row for row in scored if row.method != FLOOR]
     found = []
     for words, form, measure in _WINS:
-        known = [(value, row.name) for row in rows if (value := measure(row)) is not None]
+        known = [(value, row.name) for row in rows if (value := measure(row))]
         kinds = {row.memory_kind for row in rows} if words == "least memory" else set()
         if len(known) > 1 and len(kinds) < 2:
             best = min(value for value, _ in known)
@@ -247,11 +298,15 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
-def _dominated(front: Pareto) -> str | None:
-    if not front.dominated:
+def _front(front: Pareto) -> str | None:
+    """Say who is on the Pareto front and who is not; of one row there is nothing to say."""
+    if len(front.front) + len(front.dominated) < _PAIR:
         return None
-    said = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
-    return f"Dominated, no better in anything measured: {'; '.join(said)}."
+    words = [_MEASURES[measure] for measure in front.measures]
+    over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    beaten = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
+    rest = f"dominated, no better in any measured value, chance included: {'; '.join(beaten)}"
+    return f"On the Pareto front of {over}: {', '.join(front.front)}; {rest if beaten else 'no row is dominated'}."
 
 
 def _differing(differing: Sequence[Confound]) -> str | None:

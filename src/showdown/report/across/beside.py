@@ -82,6 +82,10 @@ def _short(value: str) -> str:
 
 def _below(tables: Mapping[str, Table]) -> list[str]:
     reading = dict.fromkeys(
-        line for table in tables.values() for line in table.reading if not line.startswith("In all")
+        line
+        for table in tables.values()
+        for line in table.reading
+        if line not in table.costs and not line.startswith("In all")
     )
-    return [*reading, *(f"{label}: {line}" for label, table in tables.items() for line in table.events)]
+    own = {label: [*table.costs, *table.events] for label, table in tables.items()}
+    return [*reading, *(f"{label}: {line}" for label, lines in own.items() for line in lines)]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from showdown.core.record import Results, RunRecord
 
 Cell = str | int | float | bool | None
-_UNITS = ("_gb", "_mb", "_ms", "_seconds", "_rows")
+_UNITS = ("_gb", "_mb", "_ms", "_kwh", "_seconds", "_rows")
 _ELSEWHERE = frozenset({"per_class", "confusion_matrix", "labels"})
 _SPEEDS = ("one_text", "best_batch")
 _INSTEAD = {
