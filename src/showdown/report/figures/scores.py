@@ -4,13 +4,23 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, PANEL_PX, colour_scale, extent, rows_of, shape_scale, text_px
+from showdown.report.figures.design import (
+    LIGHT,
+    MOST_OF_A_NAME,
+    PANEL_PX,
+    colour_scale,
+    extent,
+    labelled,
+    rows_of,
+    shape_scale,
+    spelt,
+)
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import score_axis
 
 _ROW_PX = 24
-_NAMES_PX = 120.0
+_NAMES_PX = 138.0
 _VALUE_PX = 44
 
 
@@ -51,7 +61,8 @@ def _record(name: str, value: float, low: float, high: float, form: str) -> dict
 def _panel(material: Material, records: list[dict[str, Any]], title: str, limit: float) -> Any:
     axis = score_axis([one["low"] for one in records], [one["high"] for one in records], limit)
     names = [one["row"] for one in records]
-    width = PANEL_PX - _VALUE_PX - min(_NAMES_PX, max(text_px(name) for name in names) + 18)
+    room = extent(labelled(names, MOST_OF_A_NAME), _NAMES_PX) + 6
+    width = PANEL_PX - _VALUE_PX - room - 8
     base = alt.Chart(rows_of(records)).encode(
         y=alt.Y(
             "row:N",
@@ -61,8 +72,9 @@ def _panel(material: Material, records: list[dict[str, Any]], title: str, limit:
                 domain=False,
                 ticks=False,
                 labelPadding=8,
+                labelExpr=spelt(names, MOST_OF_A_NAME),
                 labelLimit=int(_NAMES_PX),
-                minExtent=extent(names, _NAMES_PX) + 6,
+                minExtent=room,
             ),
         ),
         color=alt.Color("row:N", scale=colour_scale(material.looks), legend=None),
