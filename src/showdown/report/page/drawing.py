@@ -31,8 +31,8 @@ class Drawing:
 
     figure: Figure
     panels: tuple[Panel, ...]
-    legend: tuple[tuple[str, str], ...]
-    """Names, and the variable of the stylesheet with their colour."""
+    legend: tuple[tuple[str, str, str], ...]
+    """Names, the variable of the stylesheet with their colour, and the dashes of their line, empty for a whole one."""
 
 
 def draw(figure: Figure) -> Drawing:
@@ -40,7 +40,9 @@ def draw(figure: Figure) -> Drawing:
     return Drawing(
         figure=figure,
         panels=tuple(_panel(svg(themed(chart)), f"{figure.name}-{turn}") for turn, chart in enumerate(figure.panels)),
-        legend=tuple((name, f"--{_ROLE_OF[look.colour]}") for name, look in figure.legend.items()),
+        legend=tuple(
+            (name, f"--{_ROLE_OF[look.colour]}", " ".join(map(str, look.dash))) for name, look in figure.legend.items()
+        ),
     )
 
 
