@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import shutil
 import struct
 import xml.etree.ElementTree as ET
@@ -11,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
@@ -26,6 +28,7 @@ from showdown.report.figures.design import (
     RAMP_STEPS,
     labelled,
     ramp,
+    rows_of,
     styles,
     text_px,
     themed,
@@ -316,6 +319,16 @@ def test_numbers_at_ticks_do_not_overlap() -> None:
             assert one + half < other - other_half, axis.ticks
     steps = {round(after / before, 6) for before, after in pairwise(amount_axis([2e-5, 1.0]).thinned(286).ticks[1:])}
     assert len(steps) == 1, "ticks that are left out leave even steps"
+
+
+@pytest.mark.parametrize("values", [[2.48e-4, 2.6e-4, 2.72e-4], [0.12, 7e5], [64.1, 64.3, 64.35], [1.5e6, 2e6]])
+def test_the_numbers_at_ticks_are_those_of_the_axis(values: list[float]) -> None:
+    axis = amount_axis(values).thinned(286)
+    chart = alt.Chart(rows_of([{"a": value} for value in values])).mark_point()
+    drawing = svg(themed(chart.encode(x=alt.X("a:Q", scale=axis.scale, axis=axis.drawn(""))).properties(width=286)))
+    shown = [float(text) for text in ET.fromstring(drawing).itertext() if re.fullmatch(r"[\d.]+", text.strip())]
+    assert shown == pytest.approx(axis.ticks, rel=1e-9)
+    assert [tick_text(tick) for tick in axis.ticks] == [tick_text(tick) for tick in shown]
 
 
 def test_long_labels_keep_their_ends_and_stay_apart() -> None:

@@ -67,7 +67,7 @@ def _panel(
 ) -> Any:
     y, title = up
     x = linear_axis([*(seconds for seconds, _ in line), *(one["end"] for one in phases)])
-    across = alt.Axis(title="Seconds since the start", values=list(x.ticks), format="~r", grid=False)
+    across = x.drawn("Seconds since the start", grid=False)
     bands = [{**one, "band": LIGHT["band-strong" if one["phase"] == "training" else "band"]} for one in phases]
     layers: list[Any] = []
     if bands:

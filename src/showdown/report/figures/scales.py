@@ -11,6 +11,8 @@ import altair as alt
 from showdown.report.figures.design import text_px
 
 _FEW_TICKS = 5
+_FORMAT = ".6~r"
+"""Six digits at most. Without a precision Vega would take one from a number of ticks of its own, and round ours."""
 _GAP_PX = 4.0
 """Between the numbers at neighbouring ticks."""
 _WIDE = 30.0
@@ -71,7 +73,7 @@ class Axis:
     def drawn(self, title: str, **given: object) -> alt.Axis:
         """Return its line, ticks and title; a logarithmic one says that it is."""
         said = title if self.constant is None else f"{title} (log scale)"
-        settings: dict[str, Any] = {"values": list(self.ticks), "format": "~r", **given}
+        settings: dict[str, Any] = {"values": list(self.ticks), "format": _FORMAT, **given}
         return alt.Axis(title=said, **settings)
 
 
