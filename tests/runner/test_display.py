@@ -156,6 +156,7 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
     for event in (
         WORKER,
         {"kind": "phase", "phase": "loading"},
+        {"kind": "phase", "phase": "loading"},
         {"kind": "entered", "phase": "training"},
         {"kind": "sample", "ram_gb": 1.0, "gpu_memory_gb": None},
         step(1),
