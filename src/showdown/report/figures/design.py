@@ -80,7 +80,7 @@ DARK: dict[str, str] = {
 METHOD_ROLES = tuple(role for role in LIGHT if role.startswith("method-"))
 RAMP_STEPS = 10
 _FIRST_HIGH_STEP = 6
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 _DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3])
 _FONT = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 SMALL_TEXT_PX = 11
@@ -125,7 +125,7 @@ def styles(results: Results) -> dict[str, Style]:
         role = own.get(name) or (spare.pop(0) if spare else fallback)
         found[name] = Style(
             colour=LIGHT[role],
-            shape=_SHAPES[place % len(_SHAPES)],
+            shape=SHAPES[place % len(SHAPES)],
             dash=tuple(_DASHES[turns[role] % len(_DASHES)]),
         )
         turns[role] += 1

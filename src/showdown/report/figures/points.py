@@ -34,7 +34,7 @@ MEMORY = Amount(key="memory_gb", title="Peak memory, GB", value=lambda row: row.
 SECONDS = Amount(key="train_seconds", title="Training time, s", value=lambda row: row.train_seconds)
 COST = Amount(key="cost", title="Cost of one model", value=lambda row: row.cost.model if row.cost else None)
 SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: row.model_size_mb)
-LATENCY = Amount(key="latency_ms", title="Latency, ms (95th percentile)", value=lambda row: row.latency_ms)
+LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=lambda row: row.latency_ms)
 
 
 def amounts_of(rows: Sequence[RowVerdict], *amounts: Amount) -> list[Amount]:
