@@ -307,6 +307,17 @@ def test_names_do_not_overlap() -> None:
             assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
+def test_no_whisker_stands_between_a_point_and_its_name() -> None:
+    for apart in (5.0, 6.0, 7.0, 9.0):
+        spots = [
+            Spot(name="lora", x=100, y=100, top=70, bottom=130),
+            Spot(name="qlora", x=100 + apart, y=125, top=95, bottom=160),
+        ]
+        first, second = place(spots, 286, 210)
+        assert first.box[2] < 100, "on its own side"
+        assert second.box[0] > 100 + apart or second.box[2] < 100 - 2 or second.box[1] > 132
+
+
 def test_numbers_at_ticks_do_not_overlap() -> None:
     draw = random.Random(5)
     for _ in range(300):
