@@ -226,6 +226,11 @@ def test_paper_is_light_and_open(browser: Any, report: Report) -> None:
     opened.emulate_media(media="print", color_scheme="dark")
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.locator("#limits").is_visible()
+    swatch = opened.locator(".comparison .swatch").first
+    assert swatch.evaluate("one => getComputedStyle(one).printColorAdjust") == "exact"
+    opened.set_viewport_size({"width": 703, "height": 1000})  # of A4 within its margins
+    for heading in opened.locator(".comparison tbody th").all():
+        assert heading.bounding_box()["height"] < 42, "a title on one line, its name below"
     printed = opened.pdf(format="A4")
     assert printed.startswith(b"%PDF")
     context.close()
