@@ -12,6 +12,8 @@ from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.report.across.html import html
 from showdown.report.across.markdown import markdown
+from showdown.report.figures.across import scores_beside
+from showdown.report.figures.figure import records_of
 from showdown.verdict.across import Judged, judge_across
 from showdown.verdict.outcomes import load_outcomes
 from showdown.verdict.pairs import compare
@@ -133,6 +135,30 @@ def test_it_is_written_and_hostile_text_stays_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(&#39;1&#39;)" in html(beside)
     assert not re.search(r"(src|href)=", html(beside))
     assert "<script>" not in markdown(beside)
+
+
+def test_scores_of_all_comparisons_are_drawn_together(tmp_path: Path) -> None:
+    only = {**METHODS, "dora": ("dora", "DoRA", 0.9)}
+    pair = two(tmp_path, methods=only, failed={"full": "needs 99 GB"}, model="larger")
+    figure = scores_beside(pair)
+    assert figure is not None
+    accuracy, f1_macro = map(records_of, figure.panels)
+    wanted = {f"{row.name} ({label})": row for label, side in pair.items() for row in side.verdict.rows if row.accuracy}
+    assert {one["row"] for one in accuracy} == {one["row"] for one in f1_macro} == set(wanted)
+    assert len(accuracy) == len(f1_macro) == 5 + 5
+    for one, other in zip(accuracy, f1_macro, strict=True):
+        row = wanted[one["row"]]
+        assert row.accuracy and row.f1_macro
+        assert (one["value"], one["low"]) == pytest.approx((100 * row.accuracy.value, 100 * row.accuracy.low))
+        assert (other["value"], other["high"]) == (row.f1_macro.value, row.f1_macro.high)
+    assert [one["row"] for one in accuracy[:3]] == ["majority (first)", "majority (second)", "tfidf (first)"]
+    markup = html(api.beside(tmp_path / "a", tmp_path / "b"))
+    assert markup.count('role="img"') == 1
+    assert not re.search(r'(fill|stroke)="#', markup), "every colour follows the theme"
+    assert "--method-lora:" in markup
+    nothing = two(tmp_path / "failed", failed=dict.fromkeys(METHODS, "no"))
+    failed = {"second": nothing["second"]}
+    assert scores_beside(failed) is None
 
 
 def test_a_comparison_that_yielded_nothing_differs_in_nothing_that_ran(tmp_path: Path) -> None:

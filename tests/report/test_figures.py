@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import shutil
 import struct
 import xml.etree.ElementTree as ET
@@ -11,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
@@ -18,14 +20,28 @@ from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
 from showdown.report.figures.confusion import MOST_LABELS
-from showdown.report.figures.design import DARK, LIGHT, METHOD_ROLES, RAMP_STEPS, ramp, styles
+from showdown.report.figures.design import (
+    DARK,
+    LIGHT,
+    METHOD_ROLES,
+    PANEL_PX,
+    RAMP_STEPS,
+    labelled,
+    ramp,
+    rows_of,
+    styles,
+    text_px,
+    themed,
+)
 from showdown.report.figures.figure import Figure, records_of
 from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.material import thinned
 from showdown.report.figures.placing import Spot, place
 from showdown.report.figures.save import svg, write_figures
-from showdown.report.figures.scales import amount_axis, linear_axis, score_axis
+from showdown.report.figures.scales import amount_axis, linear_axis, score_axis, tick_text
+from showdown.report.page.drawing import ROOM_PX
 from showdown.report.pool import label_scores, pooled_scores
+from showdown.verdict.cost import own_price
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 
@@ -289,6 +305,83 @@ def test_names_do_not_overlap() -> None:
         assert [label.name for label in labels] == [spot.name for spot in spots]
         for one, other in combinations([label.box for label in labels], 2):
             assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_no_whisker_stands_between_a_point_and_its_name() -> None:
+    for apart in (5.0, 6.0, 7.0, 9.0):
+        spots = [
+            Spot(name="lora", x=100, y=100, top=70, bottom=130),
+            Spot(name="qlora", x=100 + apart, y=125, top=95, bottom=160),
+        ]
+        first, second = place(spots, 286, 210)
+        assert first.box[2] < 100, "on its own side"
+        assert second.box[0] > 100 + apart or second.box[2] < 100 - 2 or second.box[1] > 132
+
+
+def test_numbers_at_ticks_do_not_overlap() -> None:
+    draw = random.Random(5)
+    for _ in range(300):
+        least = 10 ** draw.uniform(-6, 5)
+        spread = draw.choice([0.01, 0.1, 1.0, 50.0, 5000.0])
+        axis = amount_axis([least * (1 + spread * draw.random()) for _ in range(6)]).thinned(286)
+        boxes = [(286 * axis.share(tick), text_px(tick_text(tick)) / 2) for tick in axis.ticks]
+        assert boxes
+        for (one, half), (other, other_half) in pairwise(boxes):
+            assert one + half < other - other_half, axis.ticks
+    steps = {round(after / before, 6) for before, after in pairwise(amount_axis([2e-5, 1.0]).thinned(286).ticks[1:])}
+    assert len(steps) == 1, "ticks that are left out leave even steps"
+
+
+@pytest.mark.parametrize("values", [[2.48e-4, 2.6e-4, 2.72e-4], [0.12, 7e5], [64.1, 64.3, 64.35], [1.5e6, 2e6]])
+def test_the_numbers_at_ticks_are_those_of_the_axis(values: list[float]) -> None:
+    axis = amount_axis(values).thinned(286)
+    chart = alt.Chart(rows_of([{"a": value} for value in values])).mark_point()
+    drawing = svg(themed(chart.encode(x=alt.X("a:Q", scale=axis.scale, axis=axis.drawn(""))).properties(width=286)))
+    shown = [float(text) for text in ET.fromstring(drawing).itertext() if re.fullmatch(r"[\d.]+", text.strip())]
+    assert shown == pytest.approx(axis.ticks, rel=1e-9)
+    assert [tick_text(tick) for tick in axis.ticks] == [tick_text(tick) for tick in shown]
+
+
+def test_long_labels_keep_their_ends_and_stay_apart() -> None:
+    labels = [f"Department of research and development, unit {number}" for number in range(12)]
+    shown = labelled(labels, 20)
+    assert len(set(shown)) == 12
+    assert all(len(text) <= 20 and "\u2026" in text for text in shown)
+    assert [text[-2:] for text in shown[:3]] == [" 0", " 1", " 2"]
+    assert labelled(["short", "x" * 20], 20) == ["short", "x" * 20]
+    alike = labelled(["a" * 15 + middle + "z" * 15 for middle in "bcd"], 12)
+    assert len(set(alike)) == 3
+    assert all(len(text) <= 12 for text in alike)
+
+
+def test_long_names_of_rows_stay_within_the_panels(tmp_path: Path) -> None:
+    names = [
+        f"{method}-with-a-very-long-name-of-a-row-{'x' * 20}-{turn}" for turn, method in enumerate(("lora", "full"))
+    ]
+    methods = {name: (name[:4], "A title", 0.8 + turn / 20) for turn, name in enumerate(names)}
+    results = write_traced(tmp_path / "out", methods={**methods, "tfidf": METHODS["tfidf"]})
+    _, _, figures = drawn_from(results, tmp_path / "out")
+    for name, figure in figures.items():
+        for panel in figure.panels:
+            drawing = ET.fromstring(svg(themed(panel)))
+            words = [text for text in drawing.itertext() if "with-a" in text]
+            assert not words or name not in ("trade-off", "pareto") or all(len(text) <= 24 for text in words), words
+            titles = [text for text in words if len(text) > 40]
+            assert titles == [], name
+            if name not in ("label-f1", "confusion"):
+                assert float(drawing.attrib["width"]) <= PANEL_PX + ROOM_PX, name
+
+
+def test_costs_name_their_currency_where_it_is_known(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "out")
+    verdict = judge(results, tmp_path / "out")
+    figures = {figure.name: figure for figure in figures_of(results, verdict, tmp_path / "out")}
+    assert "Cost of one model, US dollars" in figures["pareto"].alt
+    assert "US dollars an hour" in figures["trade-off"].caption
+    own = judge(results, tmp_path / "out", price=own_price(2.5))
+    figures = {figure.name: figure for figure in figures_of(results, own, tmp_path / "out")}
+    assert "dollars" not in figures["pareto"].alt + figures["trade-off"].caption
+    assert "at 2.5 an hour" in figures["trade-off"].caption
 
 
 def test_axes_hold_their_values() -> None:

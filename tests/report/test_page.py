@@ -1,5 +1,6 @@
 """The page as text: what it holds, what it escapes, what it asks for."""
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -88,7 +89,8 @@ def test_the_first_screen_has_the_answer_the_table_and_the_chart(written: tuple[
     verdict = judge(results, folder)
     first = markup[markup.index('id="answer"') : markup.index('id="limits"')]
     heading = first[first.index("<h1") : first.index("</h1>")]
-    assert verdict.sentences[0].split(":")[0].split("(")[0].strip() in heading
+    assert html.unescape(re.sub("<[^>]+>", "", heading)) == verdict.sentences[0]
+    assert re.search(r'<span class="together">[+-]?[\d.]+ %</span>', heading), "a number stays with its unit"
     assert f"<strong>{verdict.recommendation.said}</strong>" in first
     assert 'id="figure-trade-off"' in first
     assert first.count("<tr") == 1 + len(FEW)
@@ -133,6 +135,8 @@ def test_a_comparison_without_scores_is_a_page(tmp_path: Path) -> None:
     assert markup.count("needs 99 GB") >= len(FEW)
     assert 'id="limits"' not in markup
     assert "<figure" not in markup
+    environment = markup[markup.index('<section id="environment"') : markup.index('<section id="reproduce"')]
+    assert "no run came that far" in environment
 
 
 def test_disagreements_are_those_of_the_predictions(written: tuple[Results, Path, str]) -> None:
@@ -149,6 +153,17 @@ def test_disagreements_are_those_of_the_predictions(written: tuple[Results, Path
         assert all(answer.right == (answer.label == one.label) for answer in one.answers)
         assert one.text == texts.get(one.row)
         assert f"Row {one.row}:" in markup
+
+
+def test_rows_that_share_a_colour_have_lines_of_their_own_in_the_legend(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    methods = {f"lora-r{rank}": ("lora", f"LoRA, rank {rank}", 0.8) for rank in (1, 2, 4, 8, 16, 32, 64, 128, 256)}
+    results = write_traced(folder, methods=methods)
+    markup = page(results, judge(results, folder), folder)
+    legend = markup[markup.index('<ul class="legend"') :]
+    entries = re.findall(r"<li>(.*?)</li>", legend[: legend.index("</ul>")])
+    assert len(entries) == len(methods)
+    assert len({re.sub(r"lora-r\d+", "", entry) for entry in entries}) == len(methods)
 
 
 def test_damaged_texts_are_passed_over(written: tuple[Results, Path, str], tmp_path: Path) -> None:
@@ -169,6 +184,7 @@ def test_the_decisions_are_data(written: tuple[Results, Path, str]) -> None:
         "min_f1_macro",
         "max_latency_ms",
     ]
+    assert [one["unit"] for one in found["criteria"]] == ["GB", "US dollars", "", "ms"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from test_page import EVIL, with_texts
-from written_comparison import HOSTILE
+from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
 from showdown.report.figures.design import DARK, LIGHT
@@ -166,6 +166,20 @@ def test_page_holds_on_phones_and_in_the_dark(browser: Any, report: Report, widt
     context.close()
 
 
+@pytest.mark.parametrize("width", [380, 1280])
+def test_long_names_leave_the_scores_in_sight(browser: Any, tmp_path: Path, width: int) -> None:
+    folder = tmp_path / "out"
+    name = f"lora-{'with-a-rather-long-name-' * 2}x"
+    methods = {"tfidf": METHODS["tfidf"], name: ("lora", "LoRA with a title that goes on and on " * 2, 0.8)}
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.goto(Report(write_comparison(folder, methods=methods), folder).file.as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth") == width
+    for cell in opened.locator(".comparison tbody tr td:nth-child(2)").all():
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= width
+    opened.close()
+
+
 _CONTRASTS = """() => {
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const lum = (colour) => parts(colour).slice(0, 3).map((c) => c / 255)
@@ -212,6 +226,11 @@ def test_paper_is_light_and_open(browser: Any, report: Report) -> None:
     opened.emulate_media(media="print", color_scheme="dark")
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.locator("#limits").is_visible()
+    swatch = opened.locator(".comparison .swatch").first
+    assert swatch.evaluate("one => getComputedStyle(one).printColorAdjust") == "exact"
+    opened.set_viewport_size({"width": 703, "height": 1000})  # of A4 within its margins
+    for heading in opened.locator(".comparison tbody th").all():
+        assert heading.bounding_box()["height"] < 42, "a title on one line, its name below"
     printed = opened.pdf(format="A4")
     assert printed.startswith(b"%PDF")
     context.close()

@@ -1,10 +1,13 @@
-"""Which cells of the table are marked best."""
+"""Which cells of the table are marked best, and how cells, settings and facts are shown."""
 
 from pathlib import Path
 
+import pytest
 from written_comparison import METHODS, write_comparison
 
-from showdown.report.table import comparison_table
+from showdown.report.facts import environment_facts
+from showdown.report.notes import settings
+from showdown.report.table import COLUMNS, comparison_table
 from showdown.verdict.summary import judge
 
 
@@ -40,3 +43,29 @@ def test_rows_that_cannot_be_told_from_the_highest(tmp_path: Path) -> None:
     pairs = {frozenset((pair.first, pair.second)): pair.different for pair in verdict.pairs}
     assert near == {name for name in METHODS if name != leader and not pairs[frozenset((leader, name))]}
     assert "majority" not in near
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.04, "0.0"), (90.94, "90.9"), (999.94, "999.9"), (14221.6, "14222")])
+def test_large_times_and_sizes_have_no_needless_digits(value: float, shown: str) -> None:
+    assert {column.show(value) for column in COLUMNS if column.heading.split()[-1] in ("s", "MB", "ms")} == {shown}
+
+
+def test_lists_among_the_settings_are_words(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "out")
+    targets = {"learning_rate": 2e-4, "targets": ["q_proj", "v_proj"]}
+    runs = [
+        run.model_copy(update={"spec": run.spec.model_copy(update={"settings": targets})})
+        if run.name == "lora"
+        else run
+        for run in results.runs
+    ]
+    (line,) = [line for line in settings(results.model_copy(update={"runs": runs})) if " lora:" in line]
+    assert line == "Settings of lora: learning_rate 0.0002, targets q_proj and v_proj."
+
+
+def test_facts_of_the_machine_have_their_units(tmp_path: Path) -> None:
+    facts = dict(environment_facts(write_comparison(tmp_path / "out", gpu="NVIDIA H200")))
+    assert facts["memory, GB"] == "8.0"
+    assert facts["GPU memory, GB"] == "80.0"
+    assert facts["threads"] == "2"
+    assert not [name for name in facts if "_" in name]

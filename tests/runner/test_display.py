@@ -89,6 +89,40 @@ def test_an_end_before_its_time_leaves_the_screen_in_order(console: Console) -> 
     display.close()
 
 
+@pytest.mark.parametrize("width", [80, 90, 100, 120])
+@pytest.mark.parametrize(
+    ("names", "seeds", "steps"), [(("tfidf", "lora", "zero-shot"), 1, 675), (("lora",), 2, 99_999)]
+)
+@pytest.mark.parametrize("long", [False, True])
+def test_a_narrow_terminal_shows_every_number_whole(
+    records: dict[str, RunRecord], width: int, names: tuple[str, ...], seeds: int, steps: int, long: bool
+) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=width, height=24)
+    table = LiveTable(screen)
+    called = [f"{name}-with-a-long-name-that-goes-on-and-on" if long else name for name in names]
+    runs = [(name, seed) for name in called for seed in range(seeds)]
+    table.plan([*runs, ("full", 0), ("last", 0)], [records["lora"], *[None] * (len(runs) - 1), records["full"], None])
+    table.start(len(runs) + 2, "last", 0)
+    table.event(WORKER)
+    table.event({"kind": "entered", "phase": "training"})
+    table.event(step(steps - 10, steps=steps, seconds=steps / 3.2, loss=2.345))
+    table.event({"kind": "sample", "gpu_memory_gb": 61.5, "ram_gb": 0.75})
+    paper = Console(file=io.StringIO(), width=width, height=24)
+    paper.print(table.drawn())
+    lines = paper.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    table.close()
+    assert all(len(line) <= width for line in lines)
+    text = "\n".join(lines)
+    (going,) = [line for line in lines if "last" in line]
+    for number in ("training, epoch 1", f"{steps - 10}/{steps}", "2.345", "3.2", "61.50", "0:03"):
+        assert number in going
+    done = next(line for line in lines if " done " in line)
+    assert f"{100 * (records['lora'].accuracy or 0):.1f}" in done
+    assert f"{records['lora'].f1_macro:.3f}" in done
+    assert "out-of-memory" in text
+    assert text.count("\u2026") <= (len(runs) if long else 0), "nothing is cut but names that are too long"
+
+
 @pytest.mark.parametrize("running", [1, 30, 60])
 def test_more_runs_than_lines_show_those_around_the_one_that_goes(console: Console, running: int) -> None:
     table = LiveTable(console)
@@ -121,6 +155,7 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
     display.start(1, "lora", 0)
     for event in (
         WORKER,
+        {"kind": "phase", "phase": "loading"},
         {"kind": "phase", "phase": "loading"},
         {"kind": "entered", "phase": "training"},
         {"kind": "sample", "ram_gb": 1.0, "gpu_memory_gb": None},

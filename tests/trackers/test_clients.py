@@ -252,17 +252,23 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_a_real_mlflow_server_gets_every_run_once(
-    server: str, mirrored: Path, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+    server: str,
+    mirrored: Path,
+    entries: list[Entry],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from mlflow.tracking import MlflowClient
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     tracker = build("mlflow", mirrored / "mlflow", PROJECT)
     assert tracker.upload() == f"{len(entries)} runs sent, 0 there already"
     check_mlflow(MlflowClient(tracking_uri=server), entries)
     assert tracker.upload() == f"0 runs sent, {len(entries)} there already"
     check_mlflow(MlflowClient(tracking_uri=server), entries)
+    assert capsys.readouterr().out == "", "the client's own lines about every run"
 
 
 def test_sending_says_what_is_missing(mirrored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,3 +281,31 @@ def test_sending_says_what_is_missing(mirrored: Path, tmp_path: Path, monkeypatc
     with pytest.raises(UserError, match="set TRACKIO_SPACE_ID"):
         build("trackio", mirrored / "trackio", PROJECT).upload()
     assert "nothing to send" in build("tensorboard", mirrored / "tensorboard", PROJECT).upload()
+
+
+def test_a_tracker_that_cannot_send_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "TRACKIO_SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("mlflow", "tensorboard", "trackio"):
+        (tmp_path / "trackers" / name).mkdir(parents=True)
+    sent = upload(tmp_path, PROJECT)
+    name, said = next(sent)
+    assert name == "tensorboard"
+    assert "nothing to send" in said
+    with pytest.raises(
+        UserError, match=r"^mlflow: set MLFLOW_TRACKING_URI[^\n]+; trackio: set TRACKIO_SPACE_ID[^\n]+$"
+    ):
+        next(sent)
+
+
+def test_sending_to_wandb_without_an_account_says_how_to_log_in(
+    mirrored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*os.environ]:
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    with pytest.raises(UserError) as told:
+        build("wandb", mirrored / "wandb", PROJECT).upload()
+    assert str(told.value) == "wandb: cannot be sent: No API key configured; `wandb login` names an account"

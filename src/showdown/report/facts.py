@@ -7,6 +7,14 @@ from typing import Any
 from showdown.core.record import Results
 
 Fact = tuple[str, str]
+_CALLED = {
+    "cpu": "processor",
+    "cpu_threads": "threads",
+    "memory_gb": "memory, GB",
+    "gpu": "GPU",
+    "gpu_memory_gb": "GPU memory, GB",
+}
+"""What facts of the machine are called, with their units."""
 
 
 def data_facts(results: Results) -> list[Fact]:
@@ -53,7 +61,7 @@ def environment_facts(results: Results) -> list[Fact]:
         return []
     place: dict[str, Any] = found.model_dump(mode="json")
     versions = place.pop("versions")
-    facts = [(key, _said(value)) for key, value in place.items() if value is not None]
+    facts = [(_CALLED.get(key, key), _said(value)) for key, value in place.items() if value is not None]
     return [*facts, *((name, str(version)) for name, version in versions.items())]
 
 

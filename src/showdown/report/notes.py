@@ -85,8 +85,12 @@ def settings(results: Results) -> list[str]:
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)
         if shown:
-            lines.append(f"Settings of {name}: {', '.join(f'{key} {value}' for key, value in shown.items())}.")
+            lines.append(f"Settings of {name}: {', '.join(f'{key} {_worded(value)}' for key, value in shown.items())}.")
     return lines + tuning([run for run in results.runs if run.status == "completed"])
+
+
+def _worded(value: object) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def tuning(done: Sequence[RunRecord]) -> list[str]:

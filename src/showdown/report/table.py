@@ -9,6 +9,8 @@ from showdown.report.notes import costs, differences, events, reading, settings,
 from showdown.verdict.model import Verdict
 from showdown.verdict.words import FLOOR, pair_of
 
+_LARGE = 1000.0
+"""From here on a decimal says nothing."""
 MARKS = "Bold: the best measured in a column. †: accuracy that cannot be told from the highest."
 """How `best` and `near` are shown where a format marks them."""
 
@@ -59,15 +61,19 @@ def _training_peak(record: RunRecord) -> float | None:
     return peak.training if peak else None
 
 
+def _amount(value: float) -> str:
+    return f"{value:.1f}" if value < _LARGE else f"{value:.0f}"
+
+
 COLUMNS: tuple[Column, ...] = (
-    Column(heading="Train s", value=lambda run: run.train_seconds, show=lambda value: f"{value:.1f}"),
-    Column(heading="Total s", value=lambda run: run.total_seconds, show=lambda value: f"{value:.1f}"),
+    Column(heading="Train s", value=lambda run: run.train_seconds, show=_amount),
+    Column(heading="Total s", value=lambda run: run.total_seconds, show=_amount),
     Column(heading="Memory GB", value=_training_peak, show=lambda value: f"{value:.2f}"),
     Column(
         heading="Trained params", value=lambda run: run.trainable_parameters, show=lambda value: counted(int(value))
     ),
-    Column(heading="Saved MB", value=lambda run: run.model_size_mb, show=lambda value: f"{value:.1f}"),
-    Column(heading="Latency ms", value=lambda run: run.latency_p50_ms, show=lambda value: f"{value:.1f}"),
+    Column(heading="Saved MB", value=lambda run: run.model_size_mb, show=_amount),
+    Column(heading="Latency ms", value=lambda run: run.latency_p50_ms, show=_amount),
 )
 
 

@@ -63,6 +63,7 @@ class PlainLines:
         self.console = console
         self._total = 0
         self._run = ""
+        self._phase = ""
         self._last_step_line = 0.0
 
     def data(self, notices: Sequence[str]) -> None:
@@ -85,6 +86,7 @@ class PlainLines:
         """Print the run's number and name."""
         self._run = f"[{number}/{self._total}] {name}, seed {seed}"
         self._last_step_line = time.monotonic()
+        self._phase = ""
         self.say(f"{self._run}: starting")
 
     def event(self, event: dict[str, Any]) -> None:
@@ -92,10 +94,17 @@ class PlainLines:
         if event["kind"] == "say":
             self.say(f"{self._run}: {event['message']}")
         elif event["kind"] == "phase":
-            self.say(f"{self._run}: {event['phase']}")
+            if event["phase"] != self._phase:  # two of one name may follow each other
+                self.say(f"{self._run}: {event['phase']}")
+            self._phase = event["phase"]
         elif event["kind"] != "step":
             return
-        elif time.monotonic() - self._last_step_line >= _PLAIN_EVERY_SECONDS or event["step"] == event["steps"]:
+        else:
+            self._phase = ""
+            self._step(event)
+
+    def _step(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self._last_step_line >= _PLAIN_EVERY_SECONDS or event["step"] == event["steps"]:
             self._last_step_line = time.monotonic()
             self.say(f"{self._run}: {step_line(event)}")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,8 @@ _REFRESH_PER_SECOND = 2
 _OTHER_LINES = 7
 """Of the screen: heading, rules, the lines that say what is left out, and the line beneath."""
 _FEWEST_ROWS = 3
+_SHORTEST_NAME = 6
+_ANY_WIDTH = 10_000
 _STATE_WIDTH = len("training, epoch 10")
 _STAGES = {"tune": "tuning", "train": "training", "score": "scoring"}
 
@@ -102,18 +105,27 @@ class LiveTable(PlainLines):
 
     def drawn(self) -> Group:
         """Return the table as it stands, no higher than the screen."""
-        table = Table(expand=False, pad_edge=False)
-        for heading, right in _COLUMNS:
-            least = _STATE_WIDTH if heading == "State" else None  # so that the table does not jump with each phase
-            table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=least)
         first, last = self._window()
-        for row in self._rows[first:last]:
-            table.add_row(*_cells(row))
+        table = self._fitting(self._rows[first:last])
         done = sum(row.record is not None for row in self._rows)
         above = [Text(f"{first} more above", style="dim")] if first else []
         below = [Text(f"{len(self._rows) - last} more below", style="dim")] if last < len(self._rows) else []
         elapsed = time.monotonic() - self._began
         return Group(*above, table, *below, Text(f"{done} of {len(self._rows)} runs done, {clock(elapsed)} elapsed"))
+
+    def _fitting(self, rows: Sequence[Row]) -> Table:
+        """Return the table of runs as wide as the screen at most: with rules, else without, else with names cut."""
+        seeds = len({row.seed for row in self._rows}) > 1
+        longest = max((len(row.name) for row in rows), default=0)
+        for table in (_table(rows, longest), found := _compact(rows, longest, seeds=seeds)):
+            if self._too_wide(table) <= 0:
+                return table
+        return _compact(rows, max(_SHORTEST_NAME, longest - self._too_wide(found)), seeds=seeds)
+
+    def _too_wide(self, table: Table) -> int:
+        """Return by how many columns of the screen a table is too wide."""
+        natural = Measurement.get(self.console, self.console.options.update(max_width=_ANY_WIDTH), table)
+        return natural.maximum - self.console.width
 
     def _window(self) -> tuple[int, int]:
         """Return which rows fit on the screen: those around the run that is going."""
@@ -124,20 +136,49 @@ class LiveTable(PlainLines):
 
 
 _COLUMNS = (
-    ("Run", False),
-    ("Seed", True),
-    ("State", False),
-    ("Step", True),
-    ("Loss", True),
-    ("Steps/s", True),
-    ("Memory GB", True),
-    ("Left", True),
-    ("Accuracy %", True),
-    ("Macro F1", True),
+    ("Run", "Run", False),
+    ("Seed", "Seed", True),
+    ("State", "State", False),
+    ("Step", "Step", True),
+    ("Loss", "Loss", True),
+    ("Steps/s", "Steps/s", True),
+    ("Memory GB", "GB", True),
+    ("Left", "Left", True),
+    ("Accuracy %", "Acc. %", True),
+    ("Macro F1", "F1", True),
 )
+"""Headings, the same where room is short, and whether a column is of numbers."""
+_SEED = 1
 
 
-def _cells(row: Row) -> list[Text]:
+def _table(rows: Sequence[Row], most: int) -> Table:
+    table = Table(expand=False, pad_edge=False)
+    for heading, _, right in _COLUMNS:
+        _column(table, heading, right=right)
+    for row in rows:
+        table.add_row(*_cells(row, most))
+    return table
+
+
+def _compact(rows: Sequence[Row], most: int, *, seeds: bool) -> Table:
+    kept = [place for place in range(len(_COLUMNS)) if seeds or place != _SEED]
+    table = Table(box=None, expand=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place in kept:
+        _, heading, right = _COLUMNS[place]
+        _column(table, heading, right=right)
+    for row in rows:
+        cells = _cells(row, most)
+        table.add_row(*(cells[place] for place in kept))
+    return table
+
+
+def _column(table: Table, heading: str, *, right: bool) -> None:
+    least = _STATE_WIDTH if heading == "State" else None  # so that the table does not jump with each phase
+    table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=least)
+
+
+def _cells(row: Row, most: int) -> list[Text]:
+    name = row.name if len(row.name) <= most else f"{row.name[: most - 1]}\u2026"
     style = "" if row.running or row.record else "dim"
     if row.record is not None:
         found = _outcome(row.record)
@@ -145,7 +186,7 @@ def _cells(row: Row) -> list[Text]:
         found = _going(row.moment, row.memory_gb)
     else:
         found = ["trained" if row.moment and row.moment.stage == "train" else "waiting", *[""] * 7]
-    return [Text(cell, style=style) for cell in (row.name, str(row.seed), *found)]
+    return [Text(cell, style=style) for cell in (name, str(row.seed), *found)]
 
 
 def _outcome(record: RunRecord) -> list[str]:

@@ -15,6 +15,7 @@ _BATCH = 1000
 _TABLE = "comparison.json"
 _ENTRIES = "entries"
 SERVER = "MLFLOW_TRACKING_URI"
+_QUIET = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 
 
 class Mlflow(Tracker):
@@ -32,6 +33,7 @@ class Mlflow(Tracker):
         server = os.environ.get(SERVER)
         if not server:
             raise UserError(f"mlflow: set {SERVER} to the server's address, as in {SERVER}=http://127.0.0.1:5000")
+        os.environ[_QUIET] = "true"
         store = _Store(server, self.project, None)
         sent = [
             store.put(Entry.model_validate_json(path.read_bytes()))

@@ -15,7 +15,7 @@ def upload(output: Path, project: str) -> Iterator[tuple[str, str]]:
         project: name of the comparison.
 
     Raises:
-        UserError: when nothing was tracked, or a tracker's server cannot be reached.
+        UserError: when nothing was tracked; after all others were sent, for those that could not be.
 
     """
     there = [name for name in TRACKERS if (output / FOLDER / name).is_dir()]
@@ -23,13 +23,23 @@ def upload(output: Path, project: str) -> Iterator[tuple[str, str]]:
         raise UserError(
             f"nothing was tracked in {output}; run the comparison again with --track, one of {', '.join(TRACKERS)}"
         )
+    failed = []
     for name in there:
         try:
-            yield name, build(name, output / FOLDER / name, project).upload()
-        except UserError:
-            raise
-        except ImportError as error:
-            raise UserError(f"{name} is not installed: pip install 'finetuning-showdown[{name}]'") from error
-        except Exception as error:
-            said = (str(error) or type(error).__name__).strip().splitlines()[0]
-            raise UserError(f"{name}: cannot be sent: {said[:300]}") from error
+            yield name, _sent(name, output / FOLDER / name, project)
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        raise UserError("; ".join(failed))
+
+
+def _sent(name: str, folder: Path, project: str) -> str:
+    try:
+        return build(name, folder, project).upload()
+    except UserError:
+        raise
+    except ImportError as error:
+        raise UserError(f"{name} is not installed: pip install 'finetuning-showdown[{name}]'") from error
+    except Exception as error:
+        said = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise UserError(f"{name}: cannot be sent: {said[:300]}") from error

@@ -82,7 +82,6 @@ class Wandb(Tracker):
             raise UserError(f"wandb: no answer in {_PATIENCE_SECONDS:g} s; sent runs stay sent") from late
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip().splitlines()
-            raise UserError(
-                f"wandb sync failed: {said[-1] if said else done.returncode}; `wandb login` names an account"
-            )
+            why = said[-1].removeprefix("Error: ").partition(". ")[0].rstrip(".") if said else f"exit {done.returncode}"
+            raise UserError(f"wandb: cannot be sent: {why}; `wandb login` names an account")
         return f"{len(runs)} runs sent"

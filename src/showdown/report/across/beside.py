@@ -17,6 +17,8 @@ class Beside:
     """One table over all comparisons, and what differs between them."""
 
     title: str
+    comparisons: Mapping[str, Judged]
+    """By what each is called."""
     above: list[str]
     """What must be read before the table, of each comparison."""
     headings: list[str]
@@ -47,6 +49,7 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
     some = next(iter(tables.values()))
     return Beside(
         title=" beside ".join(comparisons),
+        comparisons=comparisons,
         above=[f"{label}: {line}" for label, table in tables.items() for line in table.above],
         headings=[some.headings[0], "Comparison", *some.headings[1:]],
         rows=_rows(comparisons, tables),

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from showdown.report.figures.design import LIGHT, extent, labelled, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, SMALL_TEXT_PX, extent, labelled, plain, ramp, rows_of, text_px
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import confusions
@@ -13,7 +13,7 @@ from showdown.report.pool import confusions
 MOST_LABELS = 30
 _PLOT_PX = 290
 _LARGEST_CELL_PX = 44
-_LABELS_PX = 105
+_LABELS_PX = 120
 _MOST_WIDE_LABELS = 8
 
 
@@ -32,7 +32,7 @@ def confusion(material: Material) -> Figure | None:
         alt=f"{some}Answers by true label, a matrix for each row of the table. Most frequent confusion: {said}.",
         caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
         "larger the share of the true label.",
-        panels=tuple(_panel(name, matrix, labels, kept) for name, matrix in matrices.items()),
+        panels=tuple(_panel(material.titles[name], matrix, labels, kept) for name, matrix in matrices.items()),
         columns=2,
         legend={},
     )
@@ -53,7 +53,10 @@ def _worst(matrix: Any, labels: list[str]) -> str:
 
 
 def _panel(name: str, matrix: Any, labels: list[str], kept: list[int]) -> Any:
-    short = dict(zip(kept, labelled([labels[place] for place in kept]), strict=True))
+    cell = min(_LARGEST_CELL_PX, max(11, _PLOT_PX // len(kept)))
+    label_px = min(SMALL_TEXT_PX, cell - 2)
+    most = int(_LABELS_PX / text_px("x") * SMALL_TEXT_PX / label_px)
+    short = dict(zip(kept, labelled([labels[place] for place in kept], most), strict=True))
     records: list[dict[str, Any]] = []
     for true in kept:
         there = max(1, int(matrix[true].sum()))
@@ -73,9 +76,7 @@ def _panel(name: str, matrix: Any, labels: list[str], kept: list[int]) -> Any:
                     "ink": ink,
                 }
             )
-    cell = min(_LARGEST_CELL_PX, max(11, _PLOT_PX // len(kept)))
     font = 11 if cell > 20 else 8
-    label_px = min(11, cell - 2)
     look: dict[str, Any] = {
         "domain": False,
         "ticks": False,

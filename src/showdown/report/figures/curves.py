@@ -119,7 +119,7 @@ def _panel(
         ticks = sorted({int(record["epoch"]) for record in everything})
     runs = len({record["run"] for record in records})
     look = material.looks[name]
-    chart: Any = alt.Chart(rows_of(records), title=name)
+    chart: Any = alt.Chart(rows_of(records), title=material.titles[name])
     points = {"size": 30, "filled": True, "color": look.colour} if across[0] == "epoch" else False
     return (
         chart.mark_line(

@@ -6,6 +6,7 @@ any two of them, as seen by normal eyes and through the simulations of protanopi
 Machado et al. (IEEE TVCG 15(6), 2009), with a contrast of at least 3 to 1 to the background (WCAG 2.2, 1.4.11).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,15 @@ DARK: dict[str, str] = {
 METHOD_ROLES = tuple(role for role in LIGHT if role.startswith("method-"))
 RAMP_STEPS = 10
 _FIRST_HIGH_STEP = 6
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 _DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3])
 _FONT = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
 SMALL_TEXT_PX = 11
 PANEL_PX = 348
 """Width of a whole panel, axes included: what a phone of 380 px shows without scrolling."""
 PLOT_HEIGHT_PX = 190
+MOST_OF_A_NAME, MOST_OF_A_TITLE = 22, 38
+"""Characters of a row's name beside a point or at an axis, and above a panel."""
 _CHARACTER_PX = 6.2
 _WIDEST_FONT = 1.16
 """Width of a text in DejaVu Sans, in which browsers of bare machines draw it, for one in Liberation Sans."""
@@ -122,7 +125,7 @@ def styles(results: Results) -> dict[str, Style]:
         role = own.get(name) or (spare.pop(0) if spare else fallback)
         found[name] = Style(
             colour=LIGHT[role],
-            shape=_SHAPES[place % len(_SHAPES)],
+            shape=SHAPES[place % len(SHAPES)],
             dash=tuple(_DASHES[turns[role] % len(_DASHES)]),
         )
         turns[role] += 1
@@ -155,16 +158,33 @@ def plain(text: str) -> str:
     return " ".join(text.split()).translate(_CONTROL)
 
 
-def labelled(labels: Sequence[str]) -> list[str]:
-    """Return labels as a figure shows them, each different from the others."""
+def labelled(labels: Sequence[str], most: int) -> list[str]:
+    """Return labels as a figure shows them: at most so many characters, each different from the others."""
     found: dict[str, None] = {}
     for label in labels:
-        shown, turn = plain(label), 1
+        shown, turn = _cut(plain(label), most), 1
         while shown in found:
             turn += 1
-            shown = f"{plain(label)} ({turn})"
+            mark = f" ({turn})"
+            shown = _cut(plain(label), most - len(mark)) + mark
         found[shown] = None
     return list(found)
+
+
+def _cut(text: str, most: int) -> str:
+    """Leave out the middle of a text that is too long: what tells names apart is often at the end."""
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - 1 - end]}\u2026{text[-end:]}"
+
+
+def spelling(names: Sequence[str], most: int) -> dict[str, str]:
+    """Return what a figure calls each row, at most so many characters."""
+    return dict(zip(names, labelled(names, most), strict=True))
+
+
+def spelt(names: Sequence[str], most: int) -> str:
+    """Return the expression by which an axis shows the names of rows."""
+    return f"{json.dumps(spelling(names, most))}[datum.value]"
 
 
 def text_px(text: str) -> float:

@@ -8,7 +8,9 @@ import altair as alt
 
 from showdown.report.figures.design import LIGHT, PANEL_PX, Style, rows_of, text_px, themed
 
-_LEGEND_GAP_PX = 26
+_MARK_PX, _LINE_PX = 13.0, 34.0
+"""Width of a marker, and of a line with its dashes, in the legend."""
+_LEGEND_GAP_PX = 13
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,14 @@ def records_of(chart: Any) -> list[dict[str, Any]]:
 def _legend(looks: Mapping[str, Style]) -> Any:
     """Draw markers and names in lines that fit a panel or two."""
     x, y, placed = 0.0, 0, []
+    lines = any(look.dash for look in looks.values())
+    mark = _LINE_PX if lines else _MARK_PX
     for name, look in looks.items():
-        width = text_px(name) + _LEGEND_GAP_PX
+        width = text_px(name) + mark + _LEGEND_GAP_PX
         if x + width > 2 * PANEL_PX:
             x, y = 0.0, y + 18
-        placed.append({"name": name, "x": x + 8, "text_x": x + 17, "y": y + 8, "colour": look.colour})
-        placed[-1]["shape"] = look.shape
+        placed.append({"name": name, "x": x + mark / 2, "text_x": x + mark + 4, "y": y + 8})
+        placed[-1] |= {"from": x, "to": x + mark, "colour": look.colour, "shape": look.shape, "dash": list(look.dash)}
         x += width
     base = alt.Chart(rows_of(placed)).encode(y=alt.Y("y:Q", axis=None, scale=None))
     marks = base.mark_point(filled=True, size=60, opacity=1).encode(
@@ -70,4 +74,10 @@ def _legend(looks: Mapping[str, Style]) -> Any:
     names = base.mark_text(align="left", baseline="middle", color=LIGHT["ink"]).encode(
         x=alt.X("text_x:Q", axis=None, scale=None), text="name:N"
     )
-    return alt.layer(marks, names).properties(width=2 * PANEL_PX, height=y + 16)
+    strokes = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("from:Q", axis=None, scale=None),
+        x2="to:Q",
+        color=alt.Color("colour:N", scale=None),
+        strokeDash=alt.StrokeDash("dash:N", scale=None),
+    )
+    return alt.layer(*([strokes] if lines else []), marks, names).properties(width=2 * PANEL_PX, height=y + 16)

@@ -5,14 +5,15 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, extent, labelled, plain, ramp, rows_of
+from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, extent, labelled, plain, ramp, rows_of, spelt
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.pool import label_scores
 
 MOST_LABELS = 40
 _CELL_PX = (36, 19)
-_LABELS_PX = 170
+_LABELS_PX = 200
+_MOST_OF_A_LABEL = 26
 
 
 def label_f1(material: Material) -> Figure | None:
@@ -23,7 +24,7 @@ def label_f1(material: Material) -> Figure | None:
     ordered = sorted(table, key=lambda one: -fmean(one.f1.values()))
     shown = ordered[-MOST_LABELS:]
     names = list(material.done)
-    called = labelled([one.label for one in shown])
+    called = labelled([one.label for one in shown], _MOST_OF_A_LABEL)
     labels = {one.label: f"{name} ({one.rows})" for one, name in zip(shown, called, strict=True)}
     records: list[dict[str, Any]] = []
     for one in shown:
@@ -59,7 +60,15 @@ def _panel(records: list[dict[str, Any]], names: list[str], labels: list[str]) -
             "row:N",
             sort=names,
             title=None,
-            axis=alt.Axis(orient="top", labelAngle=-40, labelAlign="left", domain=False, ticks=False, labelPadding=4),
+            axis=alt.Axis(
+                orient="top",
+                labelAngle=-40,
+                labelAlign="left",
+                domain=False,
+                ticks=False,
+                labelPadding=4,
+                labelExpr=spelt(names, MOST_OF_A_NAME),
+            ),
         ),
         y=alt.Y(
             "label:N",

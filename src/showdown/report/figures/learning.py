@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, PLOT_HEIGHT_PX, colour_scale, rows_of, shape_scale
+from showdown.report.figures.design import LIGHT, PLOT_HEIGHT_PX, colour_scale, dash_scale, rows_of, shape_scale
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import linear_axis, score_axis
@@ -37,7 +37,7 @@ def learning(material: Material) -> Figure | None:
             y=alt.Y("low_percent:Q", scale=y.scale, axis=y.drawn("Accuracy, %", domain=False, ticks=False)),
             y2="high_percent:Q",
         ),
-        chart.mark_line(strokeWidth=2),
+        chart.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("row:N", scale=dash_scale(looks), legend=None)),
         chart.mark_point(filled=True, size=60, opacity=1, stroke=LIGHT["page"], strokeWidth=0.5).encode(
             shape=alt.Shape("row:N", scale=shape_scale(looks), legend=None)
         ),

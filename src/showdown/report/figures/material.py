@@ -10,7 +10,7 @@ from typing import Any
 
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
-from showdown.report.figures.design import Style, styles
+from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
 from showdown.verdict.model import RowVerdict, Verdict
 
 
@@ -26,6 +26,11 @@ class Material:
     def looks(self) -> dict[str, Style]:
         """The look of every row of the table."""
         return styles(self.results.full_size)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What each row is called above its panel."""
+        return spelling(list(self.looks), MOST_OF_A_TITLE)
 
     @cached_property
     def scored(self) -> list[RowVerdict]:

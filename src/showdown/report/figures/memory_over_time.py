@@ -32,7 +32,7 @@ def memory_over_time(material: Material) -> Figure | None:
         title="Memory over time",
         alt=f"{title}, over the time of a run, with its phases. {said}.",
         caption="The first run of each row, sampled while it went on; a peak between two samples may be missed. "
-        "Bands are phases.",
+        "Bands are phases, those of training blue; a name stands where there is room for it.",
         panels=tuple(
             _panel(material, name, line, phases_of(sampled[name]), (y, title)) for name, line in lines.items()
         ),
@@ -67,7 +67,7 @@ def _panel(
 ) -> Any:
     y, title = up
     x = linear_axis([*(seconds for seconds, _ in line), *(one["end"] for one in phases)])
-    across = alt.Axis(title="Seconds since the start", values=list(x.ticks), format="~r", grid=False)
+    across = x.drawn("Seconds since the start", grid=False)
     bands = [{**one, "band": LIGHT["band-strong" if one["phase"] == "training" else "band"]} for one in phases]
     layers: list[Any] = []
     if bands:
@@ -102,7 +102,7 @@ def _panel(
             y=alt.Y("gb:Q", scale=y.scale, axis=y.drawn(title, domain=False, ticks=False)),
         )
     )
-    head = alt.TitleParams(text=name, offset=18)
+    head = alt.TitleParams(text=material.titles[name], offset=18)
     return alt.layer(*layers, title=head).properties(width=_WIDTH_PX, height=_HEIGHT_PX)
 
 

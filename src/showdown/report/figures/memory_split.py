@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from showdown.core.record import MemorySplit, RunRecord
-from showdown.report.figures.design import LIGHT, PANEL_PX, extent, rows_of, text_px
+from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, PANEL_PX, extent, labelled, rows_of, spelt
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import linear_axis
@@ -18,7 +18,7 @@ PARTS = {
     "activations_gb": ("Activations", "method-frozen"),
 }
 """By field of the record: what it is called, and the role of its colour; stacked in this order."""
-_NAMES_PX = 120.0
+_NAMES_PX = 138.0
 
 
 def memory_split(material: Material) -> Figure | None:
@@ -69,12 +69,19 @@ def _records(name: str, split: MemorySplit | None) -> list[dict[str, Any]]:
 def _panel(records: list[dict[str, Any]], names: list[str], parts: list[tuple[str, str]]) -> Any:
     totals = {name: sum(one["gb"] for one in records if one["row"] == name) for name in names}
     x = linear_axis(list(totals.values()))
-    width = PANEL_PX - 40 - min(_NAMES_PX, max(text_px(name) for name in names) + 12)
+    room = extent(labelled(names, MOST_OF_A_NAME), _NAMES_PX)
+    width = PANEL_PX - 40 - room - 8
     y = alt.Y(
         "row:N",
         sort=names,
         title=None,
-        axis=alt.Axis(domain=False, ticks=False, labelLimit=int(_NAMES_PX), minExtent=extent(names, _NAMES_PX)),
+        axis=alt.Axis(
+            domain=False,
+            ticks=False,
+            labelExpr=spelt(names, MOST_OF_A_NAME),
+            labelLimit=int(_NAMES_PX),
+            minExtent=room,
+        ),
     )
     bars = (
         alt.Chart(rows_of([one for one in records if one["gb"]]))

@@ -7,14 +7,25 @@ from typing import Any
 from showdown.report.figures.design import Style
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
-from showdown.report.figures.points import COST, LATENCY, MEMORY, SECONDS, SIZE, Amount, Point, panel, points_for
+from showdown.report.figures.points import (
+    COST,
+    LATENCY,
+    MEMORY,
+    SECONDS,
+    SIZE,
+    Amount,
+    Point,
+    amounts_of,
+    panel,
+    points_for,
+)
 from showdown.verdict.pareto import pareto
 
 
 def pareto_fronts(material: Material) -> Figure | None:
     """Draw a front for each cost that was measured; None where none was of two rows."""
     panels, said = [], []
-    for amount in (MEMORY, SECONDS, COST, SIZE, LATENCY):
+    for amount in amounts_of(material.scored, MEMORY, SECONDS, COST, SIZE, LATENCY):
         points = points_for(material.scored, amount)
         if len(points) < 2 or not any(point.amount for point in points):
             continue

@@ -4,6 +4,7 @@ The first place that is free of points, whiskers and names already placed is tak
 labelling of Christensen, Marks and Shieber, ACM Transactions on Graphics 14(3), 1995, in its simplest form).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,8 @@ Box = tuple[float, float, float, float]
 _HEIGHT_PX = 12.0
 _POINT_PX = 5.0
 _GAP_PX = 8.0
+_ROOM_PX = 2.0
+_UNCLEAR = 12.0
 _FAR_PX = 16.0
 _LIFTS_PX = (0.0, -9.0, 9.0, -13.0, 13.0, -18.0, 18.0, -24.0, 24.0, -32.0, 32.0, -42.0, 42.0)
 
@@ -61,9 +64,11 @@ def place(spots: Sequence[Spot], width: float, height: float, lines: Sequence[Bo
     for spot in sorted(spots, key=lambda one: one.x, reverse=True):
         taken = [*obstacles, *(label.box for label in placed.values())]
         places = _places(spot)
-        placed[spot.name] = min(
-            places, key=lambda label: (_overlap(label, taken) + _outside(label, width, height), places.index(label))
-        )
+        dear = [
+            _overlap(_reach(label), taken) + _outside(label, width, height) + _unclear(label, spot, spots)
+            for label in places
+        ]
+        placed[spot.name] = places[dear.index(min(dear))]
     return [placed[spot.name] for spot in spots]
 
 
@@ -81,12 +86,31 @@ def _point(spot: Spot) -> Box:
     return spot.x - _POINT_PX, spot.y - _POINT_PX, spot.x + _POINT_PX, spot.y + _POINT_PX
 
 
-def _overlap(label: Label, taken: Sequence[Box]) -> float:
+def _reach(label: Label) -> Box:
+    """Return the box of a name with the gap to its point, and a little room at its other end."""
     left, top, right, bottom = label.box
+    near, far = _GAP_PX - _POINT_PX, _ROOM_PX
+    before, after = {"left": (near, far), "right": (far, near), "center": (far, far)}[label.align]
+    return left - before, top, right + after, bottom
+
+
+def _overlap(box: Box, taken: Sequence[Box]) -> float:
+    left, top, right, bottom = box
     return sum(
         max(0.0, min(right, other[2]) - max(left, other[0])) * max(0.0, min(bottom, other[3]) - max(top, other[1]))
         for other in taken
     )
+
+
+def _unclear(label: Label, spot: Spot, spots: Sequence[Spot]) -> float:
+    """Count a name that stands nearer to another point than to its own: a place that overlaps a little is better."""
+    own = _distance(label.box, spot)
+    return _UNCLEAR if any(_distance(label.box, other) < own for other in spots if other is not spot) else 0.0
+
+
+def _distance(box: Box, spot: Spot) -> float:
+    left, top, right, bottom = box
+    return math.hypot(max(left - spot.x, 0.0, spot.x - right), max(top - spot.y, 0.0, spot.y - bottom))
 
 
 def _outside(label: Label, width: float, height: float) -> float:

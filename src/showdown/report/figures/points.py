@@ -1,19 +1,22 @@
 """A score against an amount, each row a named point: what the trade-off and the Pareto charts share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import altair as alt
 
-from showdown.report.figures.design import LIGHT, Style, rows_of, shape_scale
+from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
 from showdown.report.figures.placing import Box, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
+from showdown.verdict.cost import CPU_THREAD_PRICE, GPU_PRICES
 from showdown.verdict.model import RowVerdict
 
 PLOT_PX = 286
 HEIGHT_PX = 210
+CURRENCY = "US dollars"
+"""Of the example prices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,20 @@ MEMORY = Amount(key="memory_gb", title="Peak memory, GB", value=lambda row: row.
 SECONDS = Amount(key="train_seconds", title="Training time, s", value=lambda row: row.train_seconds)
 COST = Amount(key="cost", title="Cost of one model", value=lambda row: row.cost.model if row.cost else None)
 SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: row.model_size_mb)
-LATENCY = Amount(key="latency_ms", title="Latency, ms (95th percentile)", value=lambda row: row.latency_ms)
+LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=lambda row: row.latency_ms)
+
+
+def amounts_of(rows: Sequence[RowVerdict], *amounts: Amount) -> list[Amount]:
+    """Return amounts with the currency of the cost, where that is known."""
+    known = has_known_currency(rows)
+    return [replace(one, title=f"{one.title}, {CURRENCY}") if one is COST and known else one for one in amounts]
+
+
+def has_known_currency(rows: Sequence[RowVerdict]) -> bool:
+    """Whether all costs are at example prices: the currency of somebody's own price is not said."""
+    sources = [row.cost.price.source for row in rows if row.cost]
+    known = (CPU_THREAD_PRICE[1], *(source for _, source in GPU_PRICES.values()))
+    return bool(sources) and all(source.startswith(known) for source in sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +76,7 @@ def points_for(rows: Sequence[RowVerdict], amount: Amount) -> list[Point]:
 
 def across(axis: Axis, amount: Amount, key: str) -> alt.X:
     """Return the horizontal channel of a layer: every layer has the same axis, so that it is drawn once."""
-    return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.drawn(amount.title, grid=False))
+    return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.thinned(PLOT_PX).drawn(amount.title, grid=False))
 
 
 def upwards(axis: Axis, key: str) -> alt.Y:
@@ -129,7 +145,7 @@ def panel(
             .encode(
                 x=across(x, amount, "label_x"),
                 y=upwards(y, "label_y"),
-                text="row:N",
+                text="called:N",
                 color=alt.Color("label_colour:N", scale=None),
             )
         )
@@ -165,14 +181,17 @@ def _records(
     steps: Sequence[tuple[float, float]],
 ) -> list[dict[str, Any]]:
     x, y = axes
+    called = spelling(list(looks), MOST_OF_A_NAME)
     spots = []
     for point in points:
         value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.accuracy)
         top, bottom = (high, low) if whiskers else (value, value)
-        spots.append(Spot(name=point.row.name, x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom))
+        name = called[point.row.name]
+        spots.append(Spot(name=name, x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom))
     return [
         {
             "row": point.row.name,
+            "called": called[point.row.name],
             amount.key: point.amount,
             "accuracy_percent": point.accuracy[0],
             "low_percent": point.accuracy[1],

@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
 
+from showdown.report.figures.design import text_px
+
 _FEW_TICKS = 5
+_FORMAT = ".6~r"
+"""Six digits at most. Without a precision Vega would take one from a number of ticks of its own, and round ours."""
+_GAP_PX = 4.0
+"""Between the numbers at neighbouring ticks."""
 _WIDE = 30.0
 """Where the largest value is this many times the smallest positive one, a linear axis would crush the small ones."""
 _HEADROOM = 1.04
@@ -48,11 +55,31 @@ class Axis:
             return alt.Scale(domain=domain, nice=False, zero=False)
         return alt.Scale(domain=domain, nice=False, zero=False, type="symlog", constant=self.constant)
 
+    def thinned(self, width: float) -> "Axis":
+        """Return an axis of this many pixels with as many of the ticks as have room for their numbers."""
+        zero = self.ticks[:1] if self.constant is not None else ()
+        rest = self.ticks[len(zero) :]
+        tried = [(*zero, *rest[start::stride]) for stride in range(1, len(rest) + 1) for start in range(len(rest))] or [
+            self.ticks
+        ]
+        return replace(
+            self, ticks=max((ticks for ticks in tried if self._has_room(ticks, width)), key=len, default=rest[:1])
+        )
+
+    def _has_room(self, ticks: Sequence[float], width: float) -> bool:
+        spans = [(width * self.share(tick), text_px(tick_text(tick)) / 2) for tick in ticks]
+        return all(other - one >= half + other_half + _GAP_PX for (one, half), (other, other_half) in pairwise(spans))
+
     def drawn(self, title: str, **given: object) -> alt.Axis:
         """Return its line, ticks and title; a logarithmic one says that it is."""
         said = title if self.constant is None else f"{title} (log scale)"
-        settings: dict[str, Any] = {"values": list(self.ticks), "format": "~r", **given}
+        settings: dict[str, Any] = {"values": list(self.ticks), "format": _FORMAT, **given}
         return alt.Axis(title=said, **settings)
+
+
+def tick_text(tick: float) -> str:
+    """Return the number that an axis shows at a tick."""
+    return f"{tick:.9f}".rstrip("0").rstrip(".")
 
 
 def nice_step(span: float, ticks: int = _FEW_TICKS) -> float:

@@ -2,15 +2,26 @@
 
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
-from showdown.report.figures.points import COST, MEMORY, SECONDS, panel, points_for
+from showdown.report.figures.points import (
+    COST,
+    CURRENCY,
+    MEMORY,
+    SECONDS,
+    amounts_of,
+    has_known_currency,
+    panel,
+    points_for,
+)
 
 
 def trade_off(material: Material) -> Figure | None:
     """Draw the trade-off chart; None where no row has scores."""
-    found = {amount.title: (points_for(material.scored, amount), amount) for amount in (MEMORY, SECONDS, COST)}
+    found = [
+        (points_for(material.scored, amount), amount) for amount in amounts_of(material.scored, MEMORY, SECONDS, COST)
+    ]
     panels = [
         panel(points, amount, material.looks, whiskers=True)
-        for points, amount in found.values()
+        for points, amount in found
         if any(point.amount for point in points)
     ]
     if not panels:
@@ -31,5 +42,6 @@ def trade_off(material: Material) -> Figure | None:
 def _prices(material: Material) -> str:
     """Say at what price cost was counted."""
     found = {row.cost.price.source: row.cost.price.per_hour for row in material.scored if row.cost}
-    prices = "; ".join(f"{per_hour:.3g} an hour ({source})" for source, per_hour in found.items())
+    currency = f" {CURRENCY}" if has_known_currency(material.scored) else ""
+    prices = "; ".join(f"{per_hour:.3g}{currency} an hour ({source})" for source, per_hour in found.items())
     return f"Cost is of training and tuning one model, at {prices}." if found else ""

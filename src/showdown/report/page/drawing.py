@@ -11,7 +11,8 @@ _ROLE_OF = {colour: role for role, colour in LIGHT.items()}
 _PAINT = re.compile(r'\b(fill|stroke)="(#[0-9a-fA-F]{6})"')
 _ID = re.compile(r'\bid="([^"]+)"')
 _SIZE = re.compile(r'<svg[^>]*?\bwidth="([\d.]+)"')
-_ROOM_PX = 14
+ROOM_PX = 14
+"""By which a panel may be wider than its plot and axes should be, and still fit a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Drawing:
 
     figure: Figure
     panels: tuple[Panel, ...]
-    legend: tuple[tuple[str, str], ...]
-    """Names, and the variable of the stylesheet with their colour."""
+    legend: tuple[tuple[str, str, str], ...]
+    """Names, the variable of the stylesheet with their colour, and the dashes of their line, empty for a whole one."""
 
 
 def draw(figure: Figure) -> Drawing:
@@ -39,7 +40,9 @@ def draw(figure: Figure) -> Drawing:
     return Drawing(
         figure=figure,
         panels=tuple(_panel(svg(themed(chart)), f"{figure.name}-{turn}") for turn, chart in enumerate(figure.panels)),
-        legend=tuple((name, f"--{_ROLE_OF[look.colour]}") for name, look in figure.legend.items()),
+        legend=tuple(
+            (name, f"--{_ROLE_OF[look.colour]}", " ".join(map(str, look.dash))) for name, look in figure.legend.items()
+        ),
     )
 
 
@@ -59,7 +62,7 @@ def _panel(drawn: str, prefix: str) -> Panel:
             f"url(#{name})", f"url(#{prefix}-{name})"
         )
     markup = themeable.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    return Panel(markup=markup, wide=bool(size) and float(size[1]) > PANEL_PX + _ROOM_PX if size else False)
+    return Panel(markup=markup, wide=bool(size) and float(size[1]) > PANEL_PX + ROOM_PX if size else False)
 
 
 def _variable(found: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 from pydantic import ValidationError
 
 from showdown.core.files import write_text
@@ -19,6 +20,7 @@ from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.points import CURRENCY, has_known_currency
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.pool import label_scores
 from showdown.report.table import MARKS, Table, comparison_table
@@ -47,6 +49,7 @@ _LABELS = {
 _LIGHT = "color-scheme:light;--link:#0b57c2;--bad:#b3261e;--good:#1b6e3c;"
 _DARK = "color-scheme:dark;--link:#7db4ff;--bad:#ff8a80;--good:#6fd39a;"
 _NUMBER = re.compile(r"([+-]?[\d.]+)(?: ([KMB])\b)?")
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.]* (?:%|GB|MB|ms|points)(?!\w)")
 _TIMES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
 
@@ -99,7 +102,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "rows": _rows(results, verdict, table),
         "drawings": drawings,
         "groups": groups,
-        "decisions": _limits(found) if found.rows else None,
+        "decisions": _limits(found, verdict) if found.rows else None,
         "pairs": _pairs(verdict),
         "label_rows": label_scores(_done(results)),
         "disagreements": shown,
@@ -118,8 +121,14 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    made.filters["together"] = together
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": True, "allow_nan": False}
     return made.from_string(_file("report.html.j2")).render(context)
+
+
+def together(text: str) -> Markup:
+    """Return a text whose numbers are not parted from their units at the end of a line."""
+    return Markup(_WITH_UNIT.sub(r'<span class="together">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
 def _file(name: str) -> str:
@@ -175,10 +184,11 @@ def sort_key(cell: str) -> float | None:
     return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
 
 
-def _limits(found: Decisions) -> dict[str, Any]:
+def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     said = found.model_dump()
+    labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], CURRENCY if has_known_currency(verdict.rows) else "")}
     for criterion in said["criteria"]:
-        criterion["label"], criterion["unit"] = _LABELS[criterion["limit"]]
+        criterion["label"], criterion["unit"] = labels[criterion["limit"]]
         if not criterion["least"]:
             continue
         criterion["stops"] = sorted(criterion["stops"], reverse=True)
