@@ -117,9 +117,9 @@ def lines(audit: Audit) -> list[str]:
     """Return the audit for a terminal, a plain line each."""
     said = [_rows_line(audit), _labels_line(audit)]
     copies = audit.exact_copies + audit.near_copies
+    repeat = "repeats" if copies == 1 else "repeat"
     said.append(
-        f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) repeat{'s' if copies == 1 else ''}"
-        " an earlier text:"
+        f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) {repeat} an earlier text:"
         f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
         f" {count(audit.clusters, 'different text')}"
     )
