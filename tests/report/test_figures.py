@@ -354,6 +354,12 @@ def test_long_labels_keep_their_ends_and_stay_apart() -> None:
     assert all(len(text) <= 12 for text in alike)
 
 
+def test_no_label_turns_what_stands_beside_it_around() -> None:
+    shown = labelled([f"\u202eright to left\u202c {'x' * 40}", "\u2066a\u2069", "\u0646\u0635"], 20)
+    assert not any(sign in text for text in shown for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert shown[2] == "\u0646\u0635", "a script that runs to the left is no override"
+
+
 def test_long_names_of_rows_stay_within_the_panels(tmp_path: Path) -> None:
     names = [
         f"{method}-with-a-very-long-name-of-a-row-{'x' * 20}-{turn}" for turn, method in enumerate(("lora", "full"))

@@ -92,7 +92,10 @@ MOST_OF_A_NAME, MOST_OF_A_TITLE = 22, 38
 _CHARACTER_PX = 6.2
 _WIDEST_FONT = 1.16
 """Width of a text in DejaVu Sans, in which browsers of bare machines draw it, for one in Liberation Sans."""
-_CONTROL = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_CONTROL = {
+    code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+"""Controls: no SVG may hold the first, and those of direction would turn around what stands beside a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +157,7 @@ def ramp(share: float) -> tuple[str, str]:
 
 
 def plain(text: str) -> str:
-    """Return a label on one line, without control characters, which no SVG may hold."""
+    """Return a label on one line, without control characters."""
     return " ".join(text.split()).translate(_CONTROL)
 
 
