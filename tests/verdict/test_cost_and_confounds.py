@@ -2,7 +2,7 @@ import pytest
 
 from showdown.core.record import Energy
 from showdown.verdict.confounds import between, confounds
-from showdown.verdict.cost import cost_of, energy_of_runs, own_price, price_of
+from showdown.verdict.cost import cost_of, energy_of_runs, money, own_price, price_of
 
 
 def test_cost_by_hand(built):
@@ -178,3 +178,16 @@ def test_whole_texts_against_their_beginnings(built):
     assert found.values == {"tfidf": ["whole"], "lora": ["first 48 tokens"], "frozen": ["first 64 tokens"]}
     assert confounds(rows, longest_tokens=48) == []
     assert confounds(rows) == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "example", "said"),
+    [
+        (2.6e-5, True, "0.000026 US dollars"),
+        (0.0, False, "0"),
+        (12.345, False, "12.3"),
+        (1234.5, True, "1230 US dollars"),
+    ],
+)
+def test_money_has_no_exponent_and_names_a_currency_that_is_known(amount: float, example: bool, said: str) -> None:
+    assert money(amount, example=example) == said

@@ -70,7 +70,8 @@ def place(results: Results) -> str | None:
     found = next((run.environment for run in results.runs if run.environment), None)
     if found is None:
         return None
-    return f"{found.gpu or found.cpu}, {found.cpu_threads} threads, {found.memory_gb} GB of memory, {found.platform}"
+    threads = "1 thread" if found.cpu_threads == 1 else f"{found.cpu_threads} threads"
+    return f"{found.gpu or found.cpu}, {threads}, {found.memory_gb} GB of memory, {found.platform}"
 
 
 def comparison_yaml(results: Results) -> str:

@@ -1,10 +1,10 @@
 """What stands beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import Price
+from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money
 from showdown.verdict.model import Verdict
 
 
@@ -32,7 +32,7 @@ def costs(results: Results, verdict: Verdict) -> list[str]:
     read = {row.name: row.energy for row in verdict.rows if row.energy}
     lines = []
     if priced:
-        each = (f"{name} {_with_tuning(cost.training, cost.tuning, '')}" for name, cost in priced.items())
+        each = (f"{name} {_with_tuning(cost.training, cost.tuning, money)}" for name, cost in priced.items())
         unread = [name for name, cost in priced.items() if cost.price.per_kwh and name not in read]
         missing = f" Energy of {', '.join(unread)} could not be read: it is not in its cost." if unread else ""
         lines.append(
@@ -40,27 +40,27 @@ def costs(results: Results, verdict: Verdict) -> list[str]:
             f"{_prices([cost.price for cost in priced.values()])}{missing}"
         )
         single = [
-            f"{name} {cost.per_thousand_predictions:.3g}"
+            f"{name} {money(cost.per_thousand_predictions)}"
             for name, cost in priced.items()
             if cost.per_thousand_predictions is not None
         ]
         lines += [f"Cost of 1,000 predictions at the best batch: {'; '.join(single)}."] if single else []
     if read:
-        each = (f"{name} {_with_tuning(used.training, used.tuning, ' kWh')}" for name, used in read.items())
+        each = (
+            f"{name} {_with_tuning(used.training, used.tuning, '{:.3g} kWh'.format)}" for name, used in read.items()
+        )
         free = "" if any(cost.price.per_kwh for cost in priced.values()) else " Not priced."
         lines.append(f"Energy of one model by the GPU's own counter, whoever used it: {'; '.join(each)}.{free}")
     return lines + _without_price(results, verdict)
 
 
-def _with_tuning(training: float, tuning: float, unit: str) -> str:
-    return f"{training:.3g}{unit}" + (f" and {tuning:.3g}{unit} for tuning" if tuning else "")
+def _with_tuning(training: float, tuning: float, said: Callable[[float], str]) -> str:
+    return said(training) + (f" and {said(tuning)} for tuning" if tuning else "")
 
 
 def _prices(found: Sequence[Price]) -> str:
-    said = {
-        f"{price.per_hour:.3g} an hour ({price.source})" + (", an example in US dollars" if price.example else "")
-        for price in found
-    }
+    example = f", an example in {EXAMPLE_CURRENCY}"
+    said = {f"{price.per_hour:.3g} an hour ({price.source}){example if price.example else ''}" for price in found}
     return f"At {'; '.join(sorted(said))}."
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pydantic import Field
 
@@ -22,6 +23,15 @@ GPU_PRICES: dict[str, tuple[float, str]] = {
 """US dollars per GPU hour on demand. The first whose name occurs, as words, in the name of the GPU is taken."""
 CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of 2026-04-17")
 """US dollars per hour of one CPU thread."""
+
+
+EXAMPLE_CURRENCY = "US dollars"
+
+
+def money(amount: float, *, example: bool = False) -> str:
+    """Return an amount for people: three digits, no exponent, and its currency where the price is an example."""
+    said = format(Decimal(f"{amount:.3g}"), "f")
+    return f"{said} {EXAMPLE_CURRENCY}" if example else said
 
 
 class Price(Strict):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from showdown.verdict.confounds import Confound
+from showdown.verdict.cost import money
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.spread import STEADY_METHODS
@@ -34,13 +35,14 @@ _MEASURES = {
 """What a measure of the Pareto front is called."""
 
 Measure = Callable[[RowVerdict], float | None]
-_WINS: tuple[tuple[str, str, Measure], ...] = (
-    ("least memory", "{:.3g} GB", lambda row: row.memory_gb),
-    ("shortest training", "{:.3g} s", lambda row: row.train_seconds),
-    ("cheapest", "{:.2g}", lambda row: row.cost.model if row.cost else None),
-    ("least saved on the disk", "{:.3g} MB", lambda row: row.model_size_mb),
-    ("lowest latency", "{:.3g} ms", lambda row: row.latency_ms),
+_WINS: tuple[tuple[str, str | None, Measure], ...] = (
+    ("least memory", "GB", lambda row: row.memory_gb),
+    ("shortest training", "s", lambda row: row.train_seconds),
+    ("cheapest", None, lambda row: row.cost.model if row.cost else None),
+    ("least saved on the disk", "MB", lambda row: row.model_size_mb),
+    ("lowest latency", "ms", lambda row: row.latency_ms),
 )
+"""What it is called, its unit (None for money), and what is measured."""
 
 
 def sentences(
@@ -287,14 +289,16 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
     rows = [row for row in scored if row.method != FLOOR]
     found = []
-    for words, form, measure in _WINS:
+    example = all(row.cost.price.example for row in rows if row.cost)
+    for words, unit, measure in _WINS:
         known = [(value, row.name) for row in rows if (value := measure(row))]
         kinds = {row.memory_kind for row in rows} if words == "least memory" else set()
         if len(known) > 1 and len(kinds) < 2:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
-                found.append(f"{words} {' and '.join(names)} ({form.format(best)})")
+                said = f"{best:.3g} {unit}" if unit else money(best, example=example)
+                found.append(f"{words} {' and '.join(names)} ({said})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
 

@@ -10,13 +10,11 @@ import altair as alt
 from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
 from showdown.report.figures.placing import Box, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
-from showdown.verdict.cost import CPU_THREAD_PRICE, GPU_PRICES
+from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.model import RowVerdict
 
 PLOT_PX = 286
 HEIGHT_PX = 210
-CURRENCY = "US dollars"
-"""Of the example prices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +38,13 @@ LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=
 def amounts_of(rows: Sequence[RowVerdict], *amounts: Amount) -> list[Amount]:
     """Return amounts with the currency of the cost, where that is known."""
     known = has_known_currency(rows)
-    return [replace(one, title=f"{one.title}, {CURRENCY}") if one is COST and known else one for one in amounts]
+    return [replace(one, title=f"{one.title}, {EXAMPLE_CURRENCY}") if one is COST and known else one for one in amounts]
 
 
 def has_known_currency(rows: Sequence[RowVerdict]) -> bool:
     """Whether all costs are at example prices: the currency of somebody's own price is not said."""
-    sources = [row.cost.price.source for row in rows if row.cost]
-    known = (CPU_THREAD_PRICE[1], *(source for _, source in GPU_PRICES.values()))
-    return bool(sources) and all(source.startswith(known) for source in sources)
+    prices = [row.cost.price for row in rows if row.cost]
+    return bool(prices) and all(price.example for price in prices)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.points import (
     COST,
-    CURRENCY,
     MEMORY,
     SECONDS,
     amounts_of,
@@ -12,6 +11,7 @@ from showdown.report.figures.points import (
     panel,
     points_for,
 )
+from showdown.verdict.cost import EXAMPLE_CURRENCY
 
 
 def trade_off(material: Material) -> Figure | None:
@@ -42,6 +42,6 @@ def trade_off(material: Material) -> Figure | None:
 def _prices(material: Material) -> str:
     """Say at what price cost was counted."""
     found = {row.cost.price.source: row.cost.price.per_hour for row in material.scored if row.cost}
-    currency = f" {CURRENCY}" if has_known_currency(material.scored) else ""
+    currency = f" {EXAMPLE_CURRENCY}" if has_known_currency(material.scored) else ""
     prices = "; ".join(f"{per_hour:.3g}{currency} an hour ({source})" for source, per_hour in found.items())
     return f"Cost is of training and tuning one model, at {prices}." if found else ""

@@ -20,10 +20,11 @@ from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
-from showdown.report.figures.points import CURRENCY, has_known_currency
+from showdown.report.figures.points import has_known_currency
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.pool import label_scores
 from showdown.report.table import MARKS, Table, comparison_table
+from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.decisions import Decisions, decisions
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import candidates
@@ -186,7 +187,8 @@ def sort_key(cell: str) -> float | None:
 
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     said = found.model_dump()
-    labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], CURRENCY if has_known_currency(verdict.rows) else "")}
+    currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
+    labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
     for criterion in said["criteria"]:
         criterion["label"], criterion["unit"] = labels[criterion["limit"]]
         if not criterion["least"]:
