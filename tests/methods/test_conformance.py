@@ -121,6 +121,33 @@ def test_learns(trained: Callable[[str, str], Trained], method: str, model: str)
 
 
 @pytest.mark.parametrize(("method", "model"), CASES)
+def test_a_method_that_says_so_leaves_the_network_as_it_was(
+    pretrained: Callable[[str], Path], method: str, model: str
+) -> None:
+    """What a training put on comes off again, and a network that is kept gets the head that a loaded one would."""
+    chosen = build(method, {})
+    assert isinstance(chosen, TunedMethod)
+
+    def loaded(seed: int) -> Any:
+        return load_network(pretrained(model), replace(job(pretrained(model)), seed=seed), chosen.options)
+
+    network = loaded(0)
+    module = chosen.adapt(network)
+    with torch.no_grad():
+        for value in module.parameters():
+            if value.requires_grad:
+                value.add_(1.0)
+    stripped = chosen.strip(module)
+    assert (stripped is not None) == chosen.leaves_network
+    if stripped is not None:
+        kept = replace(network, module=stripped)
+        kept.redraw(1)
+        expected, found = loaded(1).module.state_dict(), kept.module.state_dict()
+        assert list(found) == list(expected)
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(("method", "model"), CASES)
 def test_gradient_does_not_depend_on_accumulation(pretrained: Callable[[str], Path], method: str, model: str) -> None:
     """Accumulated over 1, 3 and 12 micro-batches, the first gradient is the same."""
     norms = [first_gradient_norm(pretrained(model), method, micro_rows=12 // parts) for parts in (1, 3, 12)]
