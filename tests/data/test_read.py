@@ -1,6 +1,7 @@
 """Every row is used or reported, every cell is exact, every fault has one line with its place and its mend."""
 
 import json
+import logging
 import random
 import re
 from pathlib import Path
@@ -247,15 +248,17 @@ def test_hub_labels_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "someone/reviews: split `train` is read, not test" in raw.notices
 
 
-def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     datasets = pytest.importorskip("datasets", reason="the extra package `datasets` is not installed")
 
     def refuse(identity: str) -> None:
+        logging.getLogger("huggingface_hub.utils").warning("retrying")
         raise ConnectionError("offline")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(UserError, match=r"did you mean `resumes`\? check the name and the network"):
         read_rows(DataSpec(source="resume"))
+    assert not caplog.records
 
 
 def test_fuzzed_files_lose_no_row(tmp_path: Path) -> None:

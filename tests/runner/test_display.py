@@ -176,6 +176,16 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
     assert "\x1b" not in "".join(told)
 
 
+def test_one_run_is_one(records: dict[str, RunRecord]) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    display, run = display_for(console), ("lora", 0)
+    display.plan([run], [None])
+    display.plan([run], [records["lora"]])
+    display.plan([run, ("full", 0)], [records["lora"], None])
+    told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert told == ["1 run to do", "the one run is finished", "1 of 2 runs is finished; continuing"]
+
+
 def test_clock() -> None:
     assert [clock(seconds) for seconds in (0, 59.9, 61, 3_661)] == ["0:00", "0:59", "1:01", "1:01:01"]
 

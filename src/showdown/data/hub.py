@@ -1,6 +1,9 @@
 """Data sets of the Hugging Face Hub, through the extra package `datasets`. Their code is never run."""
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
@@ -25,7 +28,8 @@ def read_hub(identity: str) -> Table:
         mend = "to read it from the Hugging Face Hub install `pip install 'finetuning-showdown[hub]'`"
         raise UserError(f"data.source: no file {shown(identity)}{then(near, mend)}") from error
     try:
-        found = datasets.load_dataset(identity)
+        with _retries_unsaid():
+            found = datasets.load_dataset(identity)
     except Exception as error:
         mend = f"check the name and the network ({type(error).__name__}: {shown(str(error))})"
         raise UserError(
@@ -33,6 +37,18 @@ def read_hub(identity: str) -> Table:
             f"{shown(identity)}{then(near, mend)}"
         ) from error
     return _table(found, identity)
+
+
+@contextmanager
+def _retries_unsaid() -> Iterator[None]:
+    """Keep the hub's library from telling each of its attempts: where all fail, one line says so."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _table(found: Any, identity: str) -> Table:

@@ -76,11 +76,12 @@ class PlainLines:
         self._total = len(runs)
         finished = sum(record is not None for record in records)
         if finished == len(runs):
-            self.say(f"all {len(runs)} runs are finished")
+            self.say("the one run is finished" if finished == 1 else f"all {len(runs)} runs are finished")
         elif finished:
-            self.say(f"{finished} of {len(runs)} runs are finished; continuing")
+            are = "is" if finished == 1 else "are"
+            self.say(f"{finished} of {len(runs)} runs {are} finished; continuing")
         else:
-            self.say(f"{len(runs)} runs to do")
+            self.say(f"{len(runs)} run{'' if len(runs) == 1 else 's'} to do")
 
     def start(self, number: int, name: str, seed: int) -> None:
         """Print the run's number and name."""
