@@ -10,16 +10,27 @@ import torch
 
 from showdown.runner.train import _checkpoints
 
-LEARNING_BYTES = 4 * 100 * 50
+LEARNING = 100 * 50
 
 
-@pytest.mark.parametrize(("free", "kept"), [(2 * 4 * LEARNING_BYTES, True), (2 * 4 * LEARNING_BYTES - 1, False)])
-def test_two_must_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "rounding", "bytes_a_weight"),
+    [
+        (torch.float32, "nearest", 4 + 8 + 4),
+        (torch.bfloat16, "stochastic", 2 + 4 + 2),
+        (torch.bfloat16, "float32", 2 + 10 + 2),  # float32 moments, and the bits that bfloat16 lacks
+    ],
+)
+@pytest.mark.parametrize("kept", [True, False])
+def test_two_must_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: torch.dtype, rounding: Any, bytes_a_weight: int, kept: bool
+) -> None:
+    free = 2 * bytes_a_weight * LEARNING - (not kept)
     said: list[str] = []
-    module = torch.nn.Sequential(torch.nn.Linear(100, 50, bias=False), torch.nn.Linear(50, 9))
+    module = torch.nn.Sequential(torch.nn.Linear(100, 50, bias=False), torch.nn.Linear(50, 9)).to(kind)
     module[1].requires_grad_(False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     scene: Any = SimpleNamespace(folder=tmp_path, teller=SimpleNamespace(say=said.append))
-    assert (_checkpoints(scene, module) is not None) == kept
+    assert (_checkpoints(scene, module, rounding) is not None) == kept
     assert bool(said) == (not kept)
     assert all("no checkpoints: two need" in line and "starts from its beginning" in line for line in said)

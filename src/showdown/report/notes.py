@@ -85,7 +85,8 @@ def settings(results: Results) -> list[str]:
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)
         if shown:
-            lines.append(f"Settings of {name}: {', '.join(f'{key} {_worded(value)}' for key, value in shown.items())}.")
+            words = ", ".join(f"{key} {_worded(value)}" for key, value in shown.items())
+            lines.append(f"Settings of {name}: {words.rstrip('.')}.")
     return lines + tuning([run for run in results.runs if run.status == "completed"])
 
 

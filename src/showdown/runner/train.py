@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_folder, write_json
@@ -21,6 +21,9 @@ from showdown.runner.scene import Scene, open_scene
 from showdown.runner.sharing import NOTE, KeptBase
 from showdown.runner.stages import TrainStage, TuneStage
 from showdown.runner.worker import Teller
+
+if TYPE_CHECKING:
+    from showdown.engine.rounding import Rounding
 
 MB = 1e6
 _TWO_CHECKPOINTS = 2
@@ -133,7 +136,7 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
             protocol=protocol,
             learning_rate=method.learning_rate if tuned is None else tuned,
             validate=learner.validate,
-            checkpoints=_checkpoints(scene, module),
+            checkpoints=_checkpoints(scene, module, learner.step.rounding),
         )
     )
     write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
@@ -189,13 +192,15 @@ def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:
     return protocol.epochs if protocol.select_epoch == "last" else best
 
 
-def _checkpoints(scene: Scene, module: Any) -> Any:
+def _checkpoints(scene: Scene, module: Any, rounding: "Rounding") -> Any:
     """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
+    from showdown.engine.stepping import state_bytes
     from showdown.training.checkpoint import Checkpoints
 
-    # A checkpoint holds the weights that learn and two moments of each; the best epoch's weights lie beside it.
-    learning = sum(value.numel() * value.element_size() for value in module.parameters() if value.requires_grad)
-    needed = _TWO_CHECKPOINTS * 4 * learning
+    # A checkpoint holds the weights that learn and what AdamW keeps of each; the best epoch's weights lie beside it.
+    learning = [value for value in module.parameters() if value.requires_grad]
+    weights = sum(value.numel() * value.element_size() for value in learning)
+    needed = _TWO_CHECKPOINTS * (2 * weights + state_bytes(learning, rounding))
     free = shutil.disk_usage(scene.folder).free
     if needed > free:
         scene.teller.say(

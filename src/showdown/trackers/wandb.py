@@ -75,7 +75,7 @@ class Wandb(Tracker):
         runs = [run for run in self._runs() if not list(run.glob("*.wandb.synced"))]
         if not runs:
             return "nothing new"
-        command = [sys.executable, "-m", "wandb", "sync", "--project", self.project, *map(str, runs)]
+        command = [sys.executable, "-P", "-m", "wandb", "sync", "--project", self.project, *map(str, runs)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired as late:
