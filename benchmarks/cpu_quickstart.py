@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
@@ -129,21 +129,29 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         self.seconds = time.perf_counter() - self.began
 
 
+class _Orders(Sampler[int]):
+    """The rows of one epoch after the other in the order that the product draws, with its short last batch."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self._rows, self._seed, self._epoch = rows, seed, 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[int]:
+        batches = effective_batches(self._rows, BATCH_ROWS, seed=self._seed, epoch=self._epoch)
+        self._epoch += 1
+        return iter([row for batch in batches for row in batch])
+
+
 class _InOrder(Trainer):  # type: ignore[misc]
-    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(train_dataset or self.train_dataset)
+    def _get_train_sampler(self, train_dataset: Any = None) -> _Orders:
+        return _Orders(len(train_dataset or self.train_dataset), self.args.seed)
 
 
 def theirs(task: Task) -> dict[str, Any]:
     """Train with transformers' Trainer and dynamic padding."""
     module, protocol, watch = task.module(), task.job.protocol, _Watch()
-    batches = [
-        batch
-        for epoch in range(protocol.epochs)
-        for batch in effective_batches(len(task.train.ids), BATCH_ROWS, seed=task.job.seed, epoch=epoch)
-    ]
-    # A short last batch of an epoch is filled from the next one: the Trainer reads the rows as one long epoch.
-    order = [row for batch in batches for row in batch]
 
     def collate(rows: list[int]) -> dict[str, torch.Tensor]:
         ids = [torch.tensor(task.train.ids[row]) for row in rows]
@@ -153,14 +161,16 @@ def theirs(task: Task) -> dict[str, Any]:
         labels = torch.tensor([task.train.targets[row] for row in rows])
         return {"input_ids": padded, "attention_mask": mask, "labels": labels}
 
-    steps = -(-len(order) // BATCH_ROWS)
+    rows = list(range(len(task.train.ids)))
+    steps = protocol.epochs * -(-len(rows) // BATCH_ROWS)
     arguments = TrainingArguments(
-        output_dir="/tmp/cpu_quickstart", per_device_train_batch_size=BATCH_ROWS, max_steps=steps, use_cpu=True,
+        output_dir="/tmp/cpu_quickstart", per_device_train_batch_size=BATCH_ROWS, use_cpu=True,
+        num_train_epochs=protocol.epochs,
         learning_rate=LEARNING_RATE, weight_decay=protocol.weight_decay, max_grad_norm=1.0, bf16=task.bf16,
         warmup_steps=warmup_steps(steps, protocol.warmup_fraction), save_strategy="no", report_to=[],
         disable_tqdm=True, logging_strategy="no", remove_unused_columns=False, seed=task.job.seed,
     )  # fmt: skip
-    trainer = _InOrder(model=module, args=arguments, train_dataset=order, data_collator=collate, callbacks=[watch])
+    trainer = _InOrder(model=module, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[watch])
     trainer.train()
     return {"seconds": watch.seconds, "path": "transformers Trainer", "f1_macro": _f1(module, task)}
 
