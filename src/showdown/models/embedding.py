@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from showdown.core.method import Job
-from showdown.models.network import dtype_of, quiet
+from showdown.models.network import from_library
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 
 
@@ -20,15 +20,7 @@ class Embedder:
 
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        with quiet():
-            self.module = AutoModel.from_pretrained(
-                folder,
-                dtype=dtype_of(job.placement),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-        self.module.to(self.device).eval()
+        self.module = from_library(AutoModel, folder, job.placement)
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
 
     def embed(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ import torch
 
 from showdown.core.method import Classifier, Job
 from showdown.core.record import ScoreKind
-from showdown.models.network import dtype_of, quiet
+from showdown.models.network import from_library
 from showdown.models.tokens import load_tokenizer, token_limit
 
 
@@ -24,15 +24,7 @@ class EntailmentClassifier(Classifier):
         self.sentences = list(sentences)
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        with quiet():
-            self.module = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                dtype=dtype_of(job.placement),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-        self.module.to(self.device).eval()
+        self.module = from_library(AutoModelForSequenceClassification, folder, job.placement)
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
         labels = self.module.config.id2label
         self.entailed = next(index for index, name in labels.items() if name.lower().startswith("entail"))

@@ -16,7 +16,7 @@ import torch
 from showdown.core.errors import UserError
 from showdown.core.method import Classifier, Job
 from showdown.core.record import ScoreKind
-from showdown.models.network import dtype_of, quiet
+from showdown.models.network import from_library
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 
 
@@ -42,16 +42,8 @@ class LikelihoodClassifier(Classifier):
 
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        with quiet():
-            self.module = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype_of(job.placement),
-                attn_implementation="eager",  # takes a mask of any shape, and soft-capping with it
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-        self.module.to(self.device).eval()
+        # eager attention takes a mask of any shape, and soft-capping with it
+        self.module = from_library(AutoModelForCausalLM, folder, job.placement, attn_implementation="eager")
         self.total_parameters = sum(parameter.numel() for parameter in self.module.parameters())
         before, _, after = template.partition("{label}")
         anchor = "\n" + before.rstrip()

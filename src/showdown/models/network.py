@@ -159,7 +159,7 @@ def _from_pretrained(
         arguments["quantization_config"] = _nf4(job.placement, head_names)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
-    with quiet():
+    with _quiet():
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=configuration(folder, job),
@@ -188,7 +188,29 @@ def _keep_packing(module: nn.Module) -> None:
             child.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
-class quiet:
+def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> Any:
+    """Load a frozen network as the library has it, for answers alone: safetensors only, no remote code, no network.
+
+    Args:
+        kind: one of transformers' `AutoModel...` classes.
+        folder: where the network is.
+        placement: its device and number type.
+        more: other arguments of `from_pretrained`.
+
+    """
+    with _quiet():
+        module = kind.from_pretrained(
+            folder,
+            dtype=dtype_of(placement),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **more,
+        )
+    return module.to(placement.device).eval()
+
+
+class _quiet:
     """Silences the loading report: that the head is new is the point, and records say so."""
 
     def __enter__(self) -> None:

@@ -19,6 +19,10 @@ def reading(results: Results) -> list[str]:
         )
     if "gpu" in kinds:
         lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
+    if kinds - {None}:
+        lines.append(
+            "The verdict, limits and figures of memory take the device's peak over the whole run, scoring too."
+        )
     lines.append(
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
         "reloading and scoring. Latency: one text, median."

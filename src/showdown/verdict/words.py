@@ -36,7 +36,7 @@ _MEASURES = {
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str | None, Measure], ...] = (
-    ("least memory", "GB", lambda row: row.memory_gb),
+    ("least memory in the whole run", "GB", lambda row: row.memory_gb),
     ("shortest training", "s", lambda row: row.train_seconds),
     ("cheapest", None, lambda row: row.cost.model if row.cost else None),
     ("least saved on the disk", "MB", lambda row: row.model_size_mb),
@@ -292,7 +292,7 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     example = all(row.cost.price.example for row in rows if row.cost)
     for words, unit, measure in _WINS:
         known = [(value, row.name) for row in rows if (value := measure(row))]
-        kinds = {row.memory_kind for row in rows} if words == "least memory" else set()
+        kinds = {row.memory_kind for row in rows} if unit == "GB" else set()
         if len(known) > 1 and len(kinds) < 2:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]

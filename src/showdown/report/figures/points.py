@@ -28,7 +28,7 @@ class Amount:
     value: Callable[[RowVerdict], float | None]
 
 
-MEMORY = Amount(key="memory_gb", title="Peak memory, GB", value=lambda row: row.memory_gb)
+MEMORY = Amount(key="memory_gb", title="Peak memory of the whole run, GB", value=lambda row: row.memory_gb)
 SECONDS = Amount(key="train_seconds", title="Training time, s", value=lambda row: row.train_seconds)
 COST = Amount(key="cost", title="Cost of one model", value=lambda row: row.cost.model if row.cost else None)
 SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: row.model_size_mb)
