@@ -1,85 +1,69 @@
 """cuDNN's packed attention against torch's, one layer of a 7B on the tokens of one step: time, distance, time to build.
 
-Run `python benchmarks/gpu_cudnn_attention.py` where `pip install nvidia-cudnn-frontend==1.15.0` was done. The graph has
-a fixed number of sequences (empty ones fill it up) and a fixed longest length, so that one graph serves every step.
+Run `python benchmarks/gpu_cudnn_attention.py` where `pip install nvidia-cudnn-frontend` was done.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-import cudnn
 import torch
 from gpu_workload import steps_of, training_rows
 from triton.testing import do_bench
 
 from showdown.engine.attention import Heads, Layout, layout_of, packed_attention
+from showdown.engine.cudnn_attention import CudnnAttention, Sizes, start_building
 
-SEQUENCES, LONGEST = 24, 512
 QUERIES, KEYS, WIDTH = 32, 8, 128
 SCALE = WIDTH**-0.5
+CASES = ((17, 512, True), (64, 512, True), (17, 1024, True), (17, 512, False), (17, 4096, False))
+"""Sequences, tokens of the longest, and whether sums have a fixed order."""
 
 
 def report(name: str, run: Callable[[], Any]) -> None:
     """Print the median time of a call."""
-    print(f"{name:32} {1e3 * float(do_bench(run, return_mode='median')):8.1f} us", flush=True)
-
-
-class Graph:
-    """A cuDNN graph over packed sequences, and the tensors that every call of it gets."""
-
-    def __init__(self, handle: Any, layout: Layout) -> None:
-        kinds = {"intermediate_data_type": cudnn.data_type.FLOAT, "compute_data_type": cudnn.data_type.FLOAT}
-        self.handle = handle
-        self.graph = cudnn.pygraph(io_data_type=cudnn.data_type.BFLOAT16, handle=handle, **kinds)
-        filler = layout.starts[-1:].expand(SEQUENCES + 1 - layout.starts.numel())
-        starts = torch.cat([layout.starts, filler])
-        self.given: dict[Any, torch.Tensor] = {}
-        self.offsets = {heads: self._numbers(starts * (heads * WIDTH)) for heads in (QUERIES, KEYS)}
-        self.lengths = self._numbers(starts[1:] - starts[:-1])
-        self.mask = {"attn_scale": SCALE, "use_causal_mask": True, "use_padding_mask": True,
-                     "seq_len_q": self.lengths, "seq_len_kv": self.lengths}  # fmt: skip
-
-    def _numbers(self, values: torch.Tensor) -> Any:
-        made = self.graph.tensor(dim=[values.numel(), 1, 1, 1], stride=[1, 1, 1, 1], data_type=cudnn.data_type.INT32)
-        self.given[made] = values.int().view(-1, 1, 1, 1).contiguous()
-        return made
-
-    def packed(self, value: torch.Tensor) -> Any:
-        """Return an input of the graph: packed tokens of shape (tokens, heads, width)."""
-        dim, stride = self._shape(value.shape[1])
-        made = self.graph.tensor(dim=dim, stride=stride, data_type=cudnn.data_type.BFLOAT16)
-        made.set_ragged_offset(self.offsets[value.shape[1]])
-        self.given[made] = value.detach()
-        return made
-
-    def output(self, made: Any, value: torch.Tensor) -> None:
-        """Name where a packed output goes."""
-        dim, stride = self._shape(value.shape[1])
-        made.set_output(True).set_dim(dim).set_stride(stride).set_ragged_offset(self.offsets[value.shape[1]])
-        self.given[made] = value
-
-    @staticmethod
-    def _shape(heads: int) -> tuple[list[int], list[int]]:
-        return [SEQUENCES, heads, LONGEST, WIDTH], [LONGEST * heads * WIDTH, WIDTH, heads * WIDTH, 1]
-
-    def built(self, name: str) -> Callable[[], None]:
-        """Build the graph and return what runs it."""
-        began = time.perf_counter()
-        self.graph.validate()
-        self.graph.build_operation_graph()
-        self.graph.create_execution_plans([cudnn.heur_mode.A])
-        self.graph.check_support()
-        self.graph.build_plans()
-        size = self.graph.get_workspace_size()
-        print(f"{name}: built in {time.perf_counter() - began:.2f} s, workspace {size / 1e6:.0f} MB")
-        workspace = torch.empty(max(1, size), dtype=torch.uint8, device="cuda")
-        return lambda: self.graph.execute(self.given, workspace, handle=self.handle)
+    print(f"{name:44} {1e3 * float(do_bench(run, return_mode='median')):8.1f} us", flush=True)
 
 
 def distance(found: torch.Tensor, expected: torch.Tensor) -> float:
     """Relative distance of two tensors."""
-    return float((found.float() - expected.float()).norm() / expected.float().norm())
+    return float((found.detach().float() - expected.detach().float()).norm() / expected.detach().float().norm())
+
+
+def built_beside(sizes: Sizes) -> CudnnAttention:
+    """Build in a thread, and print how long it took and the longest time that it kept Python to itself."""
+    began = time.perf_counter()
+    building, longest, before = start_building(sizes), 0.0, began
+    while not building.done():
+        time.sleep(0.0005)
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    print(f"built in {before - began:.2f} s, of which Python was held for {longest:.2f} s at a time", flush=True)
+    attention = building.result()
+    assert attention is not None
+    return attention
+
+
+def torch_and_cudnn(attention: CudnnAttention, tensors: list[torch.Tensor], layout: Layout) -> None:
+    """Compare the outputs and gradients of both, and report time and memory of cuDNN's."""
+    *inputs, dout = tensors
+    q, k, v = inputs
+    expected = packed_attention(q, k, v, layout, layout, Heads(scaling=SCALE, window=None))
+    out = attention(q, k, v, layout)
+
+    def gradients(of: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(of, inputs, dout, retain_graph=True)
+
+    found, again = gradients(out), gradients(out)
+    apart = [distance(*pair) for pair in zip((out, *found), (expected, *gradients(expected)), strict=True)]
+    print("distances of output and gradients", [f"{one:.4f}" for one in apart])
+    print("a rerun gives the same bits:", all(torch.equal(*pair) for pair in zip(found, again, strict=True)))
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    gradients(out)
+    print(f"memory of the backward pass: {(torch.cuda.max_memory_allocated() - before) / 1e6:.0f} MB")
+    report("cuDNN, forward", lambda: attention(q, k, v, layout))
+    report("cuDNN, backward", lambda: gradients(out))
 
 
 def main() -> None:
@@ -89,42 +73,17 @@ def main() -> None:
     layout = layout_of(lengths, "cuda")
     made = [torch.randn(sum(lengths), heads, WIDTH, device="cuda").bfloat16() for heads in (QUERIES, KEYS, KEYS)]
     q, k, v = (one.requires_grad_() for one in made)
+    print(f"{len(lengths)} sequences, {sum(lengths)} tokens, the longest of {max(lengths)}")
     heads = Heads(scaling=SCALE, window=None)
     report("torch, forward", lambda: packed_attention(q, k, v, layout, layout, heads))
     expected = packed_attention(q, k, v, layout, layout, heads)
     dout = torch.randn_like(expected)
     report("torch, backward", lambda: torch.autograd.grad(expected, [q, k, v], dout, retain_graph=True))
-    gradients = torch.autograd.grad(expected, [q, k, v], dout, retain_graph=True)
-
-    handle = cudnn.create_handle()
-    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
-    out, sums = torch.empty_like(expected), torch.empty(SEQUENCES, QUERIES, LONGEST, 1, device="cuda")
-    shape = {"dim": list(sums.shape), "stride": list(sums.stride()), "data_type": cudnn.data_type.FLOAT}
-    forward = Graph(handle, layout)
-    result, stats = forward.graph.sdpa(
-        q=forward.packed(q), k=forward.packed(k), v=forward.packed(v), is_inference=False, **forward.mask
-    )
-    forward.output(result, out)
-    stats.set_output(True).set_dim(shape["dim"]).set_stride(shape["stride"]).set_data_type(shape["data_type"])
-    forward.given[stats] = sums
-    run = forward.built("cuDNN, forward")
-    run()
-    print(f"distance {distance(out, expected):.4f}")
-    report("cuDNN, forward", run)
-
-    backward, found = Graph(handle, layout), [torch.empty_like(one) for one in (q, k, v)]
-    kept = backward.graph.tensor(**shape)
-    backward.given[kept] = sums
-    results = backward.graph.sdpa_backward(
-        q=backward.packed(q), k=backward.packed(k), v=backward.packed(v), o=backward.packed(out),
-        dO=backward.packed(dout), stats=kept, use_deterministic_algorithm=True, **backward.mask,
-    )  # fmt: skip
-    for one, value in zip(results, found, strict=True):
-        backward.output(one, value.detach())
-    run = backward.built("cuDNN, backward")
-    run()
-    print("distances", [round(distance(one, other), 4) for one, other in zip(found, gradients, strict=True)])
-    report("cuDNN, backward", run)
+    for sequences, longest, ordered in CASES:
+        sizes = Sizes(query_heads=QUERIES, key_heads=KEYS, width=WIDTH, scaling=SCALE, sequences=sequences,
+                      longest=longest, tokens=8192, ordered=ordered)  # fmt: skip
+        print(f"cuDNN for {sequences} sequences of at most {longest} tokens, sums in a fixed order: {ordered}")
+        torch_and_cudnn(built_beside(sizes), [q, k, v, dout], layout)
 
 
 if __name__ == "__main__":

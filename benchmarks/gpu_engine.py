@@ -8,6 +8,7 @@ from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT
 from torch.nn import functional
 
 from showdown.engine.budget import Demand, plan, shape_of
+from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
 from showdown.engine.steady import steady_process
 from showdown.engine.stepping import Stepper, StepSettings, state_bytes
@@ -52,7 +53,16 @@ class Training:
         self.module = network(method, tiny=tiny, device=device, dropout=dropout).train()
         settings = self.settings = settings if "budget_gb" not in settings else self._within(settings["budget_gb"])
         recompute = bool(settings.get("recompute"))
-        self.path = choose_forward(self.module, pad_token_id=PAD, device=device, recompute=recompute)
+        building = None
+        if not recompute and device == "cuda":
+            building = building_for(
+                self.module.config, lengths=rows.lengths, micro_rows=settings["micro_rows"],
+                micro_tokens=settings.get("micro_tokens"),
+            )  # fmt: skip
+        attention = building.result() if building else None
+        self.path = choose_forward(
+            self.module, pad_token_id=PAD, device=device, recompute=recompute, attention=attention
+        )
         learning = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
         self.in_backward = bool(settings.get("in_backward"))
         self.stepper = Stepper(

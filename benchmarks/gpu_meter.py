@@ -51,7 +51,9 @@ def environment(device: str) -> dict[str, Any]:
     import importlib.metadata
     import platform
 
-    names = ("torch", "transformers", "peft", "bitsandbytes", "liger-kernel", "accelerate", "triton")
+    names = (
+        "torch", "transformers", "peft", "bitsandbytes", "liger-kernel", "nvidia-cudnn-frontend", "accelerate", "triton"
+    )  # fmt: skip
     found: dict[str, Any] = {"python": platform.python_version()}
     for name in names:
         try:

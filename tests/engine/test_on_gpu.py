@@ -7,7 +7,8 @@ import torch
 from tiny_networks import DECODERS, decoder, rows
 from torch.nn import functional
 
-from showdown.engine import dropout
+from showdown.engine import cudnn_attention, dropout
+from showdown.engine.attention import Heads, layout_of, packed_attention
 from showdown.engine.forward import PaddedForward, choose_forward
 from showdown.engine.rounding import AdamwStep, Weight, join_float32, split_float32, update_
 
@@ -46,6 +47,48 @@ def test_packed_is_as_near_to_float32_as_padded(name: str, recompute: bool) -> N
         # transformers' padded gradients are NaN in torch 2.11 where a window hides all keys of a padding token.
         spread = distance(rival, truth) if rival.isfinite().all() else 0.1
         assert distance(found, truth) < max(1.5 * spread, 0.01)
+
+
+def cudnn_sizes(**given: Any) -> cudnn_attention.Sizes:
+    usual = {"query_heads": 4, "key_heads": 2, "width": 64, "scaling": 0.125, "sequences": 6, "longest": 128,
+             "tokens": 192, "ordered": True}  # fmt: skip
+    sizes = cudnn_attention.Sizes(**(usual | given))
+    why = cudnn_attention.obstacle(sizes)
+    if why:
+        pytest.skip(why)
+    return sizes
+
+
+@pytest.mark.parametrize("longest", [128, 640])
+def test_cudnn_attends_as_torch_does(longest: int) -> None:
+    sizes = cudnn_sizes(longest=longest, ordered=longest <= 512)
+    attention = cudnn_attention.start_building(sizes).result()
+    assert attention is not None
+    layout = layout_of(LENGTHS, "cuda")
+    assert attention.serves(layout, Heads(scaling=0.125, window=None))
+    torch.manual_seed(0)
+    drawn = [torch.randn(sum(LENGTHS), heads, 64, device="cuda", dtype=torch.bfloat16) for heads in (4, 2, 2)]
+    results = []
+    for attend in (attention, lambda q, k, v, at: packed_attention(q, k, v, at, at, Heads(scaling=0.125, window=None))):
+        inputs = [one.clone().requires_grad_() for one in drawn]
+        out = attend(*inputs, layout)
+        gradients = torch.autograd.grad(out, inputs, torch.ones_like(out))
+        results.append([out.detach(), *gradients])
+    for found, expected in zip(*results, strict=True):
+        assert distance(found.float(), expected.float()) < 0.01
+
+
+def test_a_network_with_cudnn_attention_is_as_near_to_float32_as_with_torchs() -> None:
+    sizes = cudnn_sizes()
+    exact_module = decoder("mistral", **WIDE).train()
+    exact = gradients(PaddedForward(exact_module, pad_token_id=0, device="cpu"), exact_module, "cpu")
+    module = decoder("mistral", **WIDE).to("cuda", torch.bfloat16).train()
+    faster = choose_forward(module, pad_token_id=0, device="cuda", attention=cudnn_attention.built(sizes))
+    assert faster.name == "packed cuDNN attention"
+    usual = choose_forward(module, pad_token_id=0, device="cuda")
+    both = zip(gradients(faster, module, "cuda"), gradients(usual, module, "cuda"), exact, strict=True)
+    for found, rival, truth in both:
+        assert distance(found, truth) < max(1.5 * distance(rival, truth), 0.01)
 
 
 @pytest.mark.parametrize("name", DECODERS)

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from showdown.engine import fused
 from showdown.engine.adapters import refresh
 from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
+from showdown.engine.cudnn_attention import CudnnAttention
 from showdown.engine.dropout import draw_seed
 from showdown.engine.host_inputs import HostInputs
 from showdown.engine.norms import add_rms_norm, rms_norm
@@ -116,16 +117,17 @@ def _in_use(linears: Sequence[_Linears]) -> list[SharedInput]:
 class PackedDecoder:
     """Runs the backbone of a decoder over packed sequences and pools each at its last token."""
 
-    def __init__(self, backbone: Any, *, recompute: bool = False) -> None:
+    def __init__(self, backbone: Any, *, recompute: bool = False, attention: CudnnAttention | None = None) -> None:
         """Read the backbone's layers.
 
         Args:
             backbone: transformers' model without a head; adapters may be in it.
             recompute: keep only each layer's input, on a GPU in the host's memory, and run the layer again in the
                 backward pass.
+            attention: for the packs that it serves; torch's for all others.
 
         """
-        self._backbone = backbone
+        self._backbone, self._cudnn = backbone, attention
         self._config = backbone.config
         self._activation = _ACTIVATIONS[_activation_name(backbone.config)]
         self._layers = list(backbone.layers)[: backbone.config.num_hidden_layers]
@@ -211,9 +213,16 @@ class PackedDecoder:
             key = fused.rotate_apart(key, positions)
             query = fused.rotate_apart(query, (positions[0][chosen], positions[1][chosen]))
         heads = Heads(scaling=attention.scaling, window=_window(attention, self._config))
-        attended = packed_attention(query, key, _by_head(v, attention), step.queries, step.keys, heads)
+        attended = self._attended(query, key, _by_head(v, attention), step, heads)
         (output,) = linears.output(attended.flatten(1), seed=step.seed, stream=stream + 1)
         return output
+
+    def _attended(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, step: Pass, heads: Heads
+    ) -> torch.Tensor:
+        if self._cudnn and step.queries is step.keys and self._cudnn.serves(step.keys, heads):
+            return self._cudnn(query, key, value, step.keys)
+        return packed_attention(query, key, value, step.queries, step.keys, heads)
 
     @staticmethod
     def _head_norms(attention: Any, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from showdown.engine.cpu import FastCpu
+from showdown.engine.cudnn_attention import CudnnAttention
 from showdown.engine.encoder import PackedEncoder, encoder_obstacle
 from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
 from showdown.engine.structure import last_token_classifier, unwrapped
@@ -83,7 +84,14 @@ def is_packed(module: nn.Module, device: str) -> bool:
     return encoder_obstacle(module, device) is None
 
 
-def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompute: bool = False) -> ForwardPath:
+def choose_forward(
+    module: nn.Module,
+    *,
+    pad_token_id: int,
+    device: str,
+    recompute: bool = False,
+    attention: CudnnAttention | None = None,
+) -> ForwardPath:
     """Choose the fastest way that is correct for this network on this device.
 
     Args:
@@ -92,11 +100,12 @@ def choose_forward(module: nn.Module, *, pad_token_id: int, device: str, recompu
         device: `cpu` or `cuda`.
         recompute: keep only the input of each layer and compute the rest again in the backward pass: less memory,
             a third more arithmetic.
+        attention: cuDNN's, which a packed decoder then computes with where it serves.
 
     """
     decoder = last_token_classifier(module)
     if decoder is not None and packed_obstacle(decoder, device) is None:
-        return PackedForward(decoder, device=device, recompute=recompute)
+        return PackedForward(decoder, device=device, recompute=recompute, attention=attention)
     if not recompute and encoder_obstacle(module, device) is None:
         return PackedEncoder(module)
     if recompute:

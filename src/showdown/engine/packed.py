@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from showdown.engine.attention import layout_of, varlen_is_here
+from showdown.engine.cudnn_attention import CudnnAttention
 from showdown.engine.decoder import PackedDecoder, obstacle
 from showdown.engine.structure import LastTokenClassifier
 
@@ -29,18 +30,27 @@ from step to step: the allocator finds blocks of the right size, and Triton comp
 class PackedForward:
     """The sequences of a micro-batch one behind the other, without padding, each pooled at its last token."""
 
-    def __init__(self, decoder: LastTokenClassifier, *, device: str, recompute: bool = False) -> None:
+    def __init__(
+        self,
+        decoder: LastTokenClassifier,
+        *,
+        device: str,
+        recompute: bool = False,
+        attention: CudnnAttention | None = None,
+    ) -> None:
         """Prepare the walk.
 
         Args:
             decoder: the classifier, taken apart.
             device: `cpu` or `cuda`.
             recompute: keep only the input of each layer and compute the rest again in the backward pass.
+            attention: cuDNN's, for the packs that it serves.
 
         """
-        self.name = "packed varlen attention" if device.startswith("cuda") else "packed, attention by sequence"
+        on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
+        self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
         self._head: nn.Module = decoder.head
-        self._walk = PackedDecoder(decoder.backbone, recompute=recompute)
+        self._walk = PackedDecoder(decoder.backbone, recompute=recompute, attention=attention)
         self._device = device
         self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
 

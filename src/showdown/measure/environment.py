@@ -21,6 +21,7 @@ _PACKAGES = (
     "scikit-learn",
     "numpy",
     "liger-kernel",
+    "nvidia-cudnn-frontend",
 )
 
 

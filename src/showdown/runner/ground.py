@@ -88,6 +88,7 @@ class Ground:
 
         job = self.scene.job
         with self.scene.phase("loading"):
+            building = self._attention_in_building()
             torch.manual_seed(job.seed)
             if network is None:
                 network = load_network(self.base, job, self.method.options)
@@ -100,8 +101,24 @@ class Ground:
                 pad_token_id=self.pad_token_id,
                 device=job.placement.device,
                 recompute=self.memory.recompute,
+                attention=building.result() if building else None,
             )
         return Learner(module=module, forward=forward, step=self._step(module), ground=self, network=network)
+
+    def _attention_in_building(self) -> Any:
+        """Have cuDNN's attention built while the network is loaded, where it serves: a future, or None."""
+        from showdown.engine.cudnn_attention import building_for
+        from showdown.models.network import configuration
+
+        job = self.scene.job
+        if job.placement.device == "cpu" or self.memory.recompute:
+            return None
+        return building_for(
+            configuration(self.base, job),
+            lengths=self.train.lengths,
+            micro_rows=self.memory.micro_batch_rows,
+            micro_tokens=self.memory.micro_batch_tokens,
+        )
 
     def give_back(self, learner: Learner) -> Any:
         """Return the pretrained network as it was loaded, or None where training changed it."""
