@@ -193,3 +193,15 @@ def test_the_decisions_are_data(written: tuple[Results, Path, str]) -> None:
 )
 def test_cells_are_sorted_by_what_they_show(cell: str, number: float | None) -> None:
     assert sort_key(cell) == number
+
+
+def test_a_protocol_that_rows_do_not_share_is_not_called_shared(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path)
+    assert "<h3>The shared protocol</h3>" in page(results, judge(results, tmp_path), tmp_path)
+    runs = list(results.runs)
+    other = runs[-1].spec.protocol.model_copy(update={"epochs": 9})
+    runs[-1] = runs[-1].model_copy(update={"spec": runs[-1].spec.model_copy(update={"protocol": other})})
+    mixed = results.model_copy(update={"runs": runs})
+    text = page(mixed, judge(mixed, tmp_path), tmp_path)
+    assert "The shared protocol" not in text
+    assert f"<h3>The protocol of {runs[0].title}</h3>" in text

@@ -6,7 +6,7 @@ import pytest
 from written_comparison import METHODS, write_comparison
 
 from showdown.report.facts import environment_facts
-from showdown.report.notes import settings
+from showdown.report.notes import reading, settings
 from showdown.report.table import COLUMNS, comparison_table
 from showdown.verdict.summary import judge
 
@@ -69,3 +69,8 @@ def test_facts_of_the_machine_have_their_units(tmp_path: Path) -> None:
     assert facts["GPU memory, GB"] == "80.0"
     assert facts["threads"] == "2"
     assert not [name for name in facts if "_" in name]
+
+
+def test_it_is_said_which_latency_the_verdict_takes(tmp_path: Path) -> None:
+    (line,) = [line for line in reading(write_comparison(tmp_path / "out")) if "Latency" in line]
+    assert line.endswith("Latency: one text, median; the verdict, limits and figures take its 95th percentile.")

@@ -156,6 +156,16 @@ def test_confounds_stand_beside_the_pair_and_in_words(built, answers):
     assert verdict.sentences[-1] == "Beyond the method, rows also differ in effective_batch_rows."
 
 
+def test_what_was_asked_and_chosen_differently_is_named_once(built, answers):
+    for name, rows in (("lora", 16), ("full", 4)):
+        asked = {"protocol": {"micro_batch_rows": rows}, "chosen": {"micro_batch_rows": rows}}
+        seeds_of(built, answers, name, 30, method=name, **asked)
+    verdict = judge(built.results, built.folder)
+    assert [item.kind for item in verdict.confounds if item.key == "micro_batch_rows"] == ["protocol", "engine"]
+    assert verdict.pairs[0].confounds == ["micro_batch_rows"]
+    assert verdict.sentences[-1] == "Beyond the method, rows also differ in micro_batch_rows."
+
+
 def test_memory_of_two_kinds_is_not_compared(built, answers):
     seeds_of(built, answers, "lora", 30)
     seeds_of(built, answers, "full", 30, method="full", memory_kind="process resident set")

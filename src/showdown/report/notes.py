@@ -25,7 +25,7 @@ def reading(results: Results) -> list[str]:
         )
     lines.append(
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
-        "reloading and scoring. Latency: one text, median."
+        "reloading and scoring. Latency: one text, median; the verdict, limits and figures take its 95th percentile."
     )
     return lines + _of_all_runs(done)
 

@@ -169,10 +169,8 @@ def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
 
 
 def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:
-    return [
-        pair.model_copy(update={"confounds": [item.key for item in between(differing, pair.first, pair.second)]})
-        for pair in pairs
-    ]
+    found = [dict.fromkeys(item.key for item in between(differing, pair.first, pair.second)) for pair in pairs]
+    return [pair.model_copy(update={"confounds": list(keys)}) for pair, keys in zip(pairs, found, strict=True)]
 
 
 def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:

@@ -314,7 +314,7 @@ def _front(front: Pareto) -> str | None:
 
 
 def _differing(differing: Sequence[Confound]) -> str | None:
-    keys = [item.key for item in differing if item.kind != "own setting"]
+    keys = list(dict.fromkeys(item.key for item in differing if item.kind != "own setting"))
     if not keys:
         return None
     more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""

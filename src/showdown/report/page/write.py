@@ -111,6 +111,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "long": _LONG_TEXT,
         **_audit(results),
         "data_facts": data_facts(results),
+        "protocol_title": _protocol_title(results, verdict),
         "protocol_facts": [*model_facts(results), *protocol_facts(results)],
         "environment_facts": environment_facts(results),
         "confounds": [item.model_dump() for item in verdict.confounds],
@@ -125,6 +126,11 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     made.filters["together"] = together
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": True, "allow_nan": False}
     return made.from_string(_file("report.html.j2")).render(context)
+
+
+def _protocol_title(results: Results, verdict: Verdict) -> str:
+    own = any(item.kind == "protocol" for item in verdict.confounds)
+    return f"The protocol of {results.runs[0].title}" if own else "The shared protocol"
 
 
 def together(text: str) -> Markup:
