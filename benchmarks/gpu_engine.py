@@ -45,7 +45,7 @@ class Training:
             device: `cuda` or `cpu`.
             dropout: of the adapters' input.
             settings: `budget_gb`, or `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`,
-                `moments_on_host`,
+                `moments_on_host`, `cudnn` (False: torch's attention),
                 `rounding` (by default the product's own).
 
         """
@@ -54,7 +54,7 @@ class Training:
         settings = self.settings = settings if "budget_gb" not in settings else self._within(settings["budget_gb"])
         recompute = bool(settings.get("recompute"))
         building = None
-        if not recompute and device == "cuda":
+        if not recompute and device == "cuda" and settings.get("cudnn", True):
             building = building_for(
                 self.module.config, lengths=rows.lengths, micro_rows=settings["micro_rows"],
                 micro_tokens=settings.get("micro_tokens"),

@@ -47,6 +47,8 @@ class Case:
 
 
 def _cases() -> list[Case]:
+    from gpu_workload import EFFECTIVE_ROWS
+
     recipe = [Case(name=f"recipe-{m}", side="recipe", method=m) for m in ("full", "lora", "qlora")]
     speed = [
         Case(name="speed-full", side="engine", method="full", settings={"micro_rows": 8}),
@@ -82,13 +84,18 @@ def _cases() -> list[Case]:
         Case(name="budget-lora", side="engine", method="lora", settings={"budget_gb": 30.0}),
         Case(name="budget-qlora", side="engine", method="qlora", settings={"budget_gb": 20.0}),
     ]
+    attention = [
+        Case(name=f"torch-attention-{m}", side="engine", method=m,
+             settings={"micro_rows": EFFECTIVE_ROWS[m], "cudnn": False})
+        for m in ("full", "lora")
+    ]  # fmt: skip
     without = [
         Case(name=f"recipe-{m}-dropout0", side="recipe", method=m, dropout=0.0, repeats=1) for m in ("lora", "qlora")
     ] + [
         Case(name=f"speed-{m}-dropout0", side="engine", method=m, dropout=0.0, settings={"micro_rows": 16}, repeats=1)
         for m in ("lora", "qlora")
     ]
-    return recipe + speed + lean + strongest + between + without
+    return recipe + speed + lean + strongest + between + attention + without
 
 
 def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> list[list[int]]:

@@ -43,6 +43,7 @@ class Learner:
             protocol=protocol,
             micro_batch_rows=self.ground.memory.micro_batch_rows,
             micro_batch_tokens=self.ground.memory.micro_batch_tokens,
+            expected_peak_gb=self.ground.memory.expected_peak_gb,
             step=self.step,
             learning_rate=learning_rate,
             seed=scene.spec.seed,

@@ -11,7 +11,7 @@ from torch import nn
 from showdown.core.record import Phase
 from showdown.core.spec import SharedProtocol
 from showdown.engine.forward import ForwardPath
-from showdown.engine.steady import steady_process
+from showdown.engine.steady import reserve_ahead, steady_process
 from showdown.engine.stepping import Stepper, StepSettings
 from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
@@ -96,6 +96,8 @@ class TrainingRun:
     """The most rows of a forward pass to begin with; halved where memory does not suffice."""
     micro_batch_tokens: int | None = None
     """The most tokens of a forward pass; None where rows alone count. Halved with the rows."""
+    expected_peak_gb: float | None = None
+    """Of allocated memory on a GPU, where it was counted."""
     step: StepSettings
     learning_rate: float
     """Peak rate of the schedule."""
@@ -143,6 +145,8 @@ class _Loop:
         """Run all epochs that are left."""
         with self.run.clock.phase("checkpoint"):
             self._resume()
+        if self.run.device == "cuda" and self.run.expected_peak_gb is not None:
+            reserve_ahead(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
         while self.progress.epoch < self.run.protocol.epochs:
             self._train_epoch()
             self._end_epoch()
