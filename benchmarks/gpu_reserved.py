@@ -1,4 +1,4 @@
-"""What torch's allocator reserves beyond what is allocated, steps in the order of an epoch, a process a case.
+"""What torch's allocator reserves beyond what is allocated where each step is longer than all before, a process a case.
 
 Run `python benchmarks/gpu_reserved.py --out FILE`: each method in its fast mode, as it is and with the expected peak
 taken in one piece beforehand, as the product does.
@@ -30,9 +30,10 @@ def measured(method: str, peak_gb: float | None, options: argparse.Namespace) ->
     if peak_gb is not None and options.device == "cuda":
         reserve_ahead(peak_gb)
     meter = Meter(device=options.device)
+    steps = steps_of(method, rows, every=2, at_most=None)
     meter.begin()
     with steady_process():
-        for batch in steps_of(method, rows, every=2, at_most=None):
+        for batch in sorted(steps, key=lambda step: sum(rows.lengths[row] for row in step)):
             training.step(batch)
     meter.end()
     return {"seconds": meter.seconds, **meter.memory()}
