@@ -71,6 +71,22 @@ def test_the_methods_of_a_comparison_get_what_all_of_them_fit(
     assert chosen_of(own["full"]) != chosen_of(own["lora"])
 
 
+def test_the_expected_peak_is_that_of_the_settings_that_a_row_gets(
+    pretrained: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """LoRA with full fine-tuning's settings needs less than at its own best; rows that the user names count too."""
+    model, whole = pretrained("mistral"), settings_of(tmp_path, pretrained("mistral"), match_memory=False)
+    expected = {name: one.expected_peak_gb or 0.0 for name, one in whole.items()}
+    budget = expected["lora"] + 0.2 * (expected["full"] - expected["lora"])
+    together = settings_of(tmp_path, model, memory=budget)
+    assert (together["lora"].expected_peak_gb or 0.0) < expected["lora"]
+    assert (together["full"].expected_peak_gb or 0.0) <= budget
+    one_by_one = settings_of(tmp_path, model, micro_batch_rows=1)
+    assert 0.0 < (one_by_one["lora"].expected_peak_gb or 0.0) < expected["lora"]
+    named_whole = settings_of(tmp_path, model, micro_batch_rows=8)
+    assert named_whole["lora"].expected_peak_gb == expected["lora"]
+
+
 def test_settings_stay_while_the_comparison_stays(
     pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

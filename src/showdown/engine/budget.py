@@ -4,6 +4,7 @@ The count is of what packed decoders on a GPU keep between forward and backward 
 H200 it lies within 5 % of the measured peaks in `benchmarks/results/gpu_showdown.json`, from 4.8 to 57 GB.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +128,25 @@ def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients appear while activations go, so both are never there in full.
     return held_bytes(shape, demand, recompute=recompute) + max(activations, gradients)
+
+
+def expected_peak_gb(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int]) -> float:
+    """Return the expected peak of a method under settings that need not be its own best.
+
+    Args:
+        shape: the network's widths.
+        demand: what the method holds in any case.
+        chosen: the settings.
+        lengths: tokens of each training row.
+
+    """
+    rows = chosen.micro_rows
+    tokens = min(
+        rows * max(lengths) if demand.padded else largest_tokens(lengths, rows), chosen.micro_tokens or math.inf
+    )
+    inside = chosen.in_backward or demand.moments_on_host
+    peak = peak_bytes(shape, demand, tokens=int(tokens), recompute=chosen.recompute, in_backward=inside)
+    return peak / GB
 
 
 def largest_tokens(lengths: Sequence[int], rows: int) -> int:

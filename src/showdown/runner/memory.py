@@ -113,39 +113,45 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
     """Plan every trained method that can run here, and match them where the protocol asks for it."""
     import torch
 
-    from showdown.engine.budget import GB, matched, plan, shape_of
+    from showdown.engine.budget import GB, expected_peak_gb, matched, plan, shape_of
 
     free_gb = torch.cuda.mem_get_info()[0] / GB
-    protocols, plans = {}, {}
+    protocols, needs, plans = {}, {}, {}
     for row, written in comparison.methods.items():
         method = build(*method_and_settings(row, written))
         if isinstance(method, TunedMethod) and method.obstacle() is None:
             protocol = protocols[row] = protocol_of(comparison.protocol, written)
             config, demand = _demand(method, replace(job, protocol=protocol))
+            needs[row] = shape_of(config), demand
             plans[row] = plan(
-                shape_of(config),
-                demand,
+                *needs[row],
                 memory=protocol.memory,
                 lengths=lengths,
                 effective_rows=protocol.effective_batch_rows,
                 free_gb=free_gb,
             )
     together = matched(list(plans.values()))
-    return {
-        row: _settings(protocols[row], own, together if protocols[row].match_memory else own)
-        for row, own in plans.items()
-    }
+    settings = {}
+    for row, own in plans.items():
+        chosen = _asked(protocols[row], together if protocols[row].match_memory else own)
+        settings[row] = _settings(chosen, expected_peak_gb(*needs[row], chosen, lengths=lengths))
+    return settings
 
 
-def _settings(protocol: SharedProtocol, own: "Plan", chosen: "Plan") -> MemorySettings:
+def _asked(protocol: SharedProtocol, chosen: "Plan") -> "Plan":
     """Return what a row gets: what the user names goes before what was planned."""
-    asked = protocol.micro_batch_rows
+    rows = protocol.micro_batch_rows
+    chosen = replace(chosen, micro_rows=min(rows or chosen.micro_rows, protocol.effective_batch_rows))
+    return replace(chosen, micro_tokens=None, in_backward=False) if rows else chosen
+
+
+def _settings(chosen: "Plan", peak_gb: float) -> MemorySettings:
     return MemorySettings(
-        micro_batch_rows=min(asked or chosen.micro_rows, protocol.effective_batch_rows),
-        micro_batch_tokens=None if asked else chosen.micro_tokens,
+        micro_batch_rows=chosen.micro_rows,
+        micro_batch_tokens=chosen.micro_tokens,
         recompute=chosen.recompute,
-        step_in_backward=chosen.in_backward and not asked,
-        expected_peak_gb=None if asked else round(own.expected_peak_gb, 6),
+        step_in_backward=chosen.in_backward,
+        expected_peak_gb=round(peak_gb, 6),
     )
 
 
