@@ -214,3 +214,9 @@ def test_it_is_built_beside_the_loading_of_large_networks_alone(
     refused = building_for(config, **asked)
     assert refused is not None
     assert refused.result(timeout=60) is None
+
+
+def test_a_library_that_cannot_be_loaded_leaves_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cudnn", None)
+    built.cache_clear()
+    assert cudnn_attention.start_building(SIZES).result(timeout=60) is None
