@@ -53,13 +53,15 @@ class Energy(Strict):
 class MemorySplit(Strict):
     """What the training phase's peak of allocated memory was made of, in GB (1e9 bytes).
 
-    Weights, gradients and the optimiser's state are counted from their tensors; activations are the rest. On a CPU the
-    peak is of the resident set, and what the process held before it loaded the network goes to the libraries.
+    Weights, gradients and the optimiser's state are counted from their tensors; activations are the rest. Where a step
+    has one micro-batch and recomputes nothing, gradients come as activations go: if the rest is clearly more than the
+    gradients, activations made the peak, and no gradients are counted in it. On a CPU the peak is of the resident set,
+    and what the process held before it loaded the network goes to the libraries.
     """
 
     weights_gb: float
     gradients_gb: float
-    """0 where the step is taken inside the backward pass."""
+    """0 where the step is taken inside the backward pass, or where the peak came before them."""
     optimiser_gb: float
     libraries_gb: float
     activations_gb: float

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MB = 1e6
 _TWO_CHECKPOINTS = 2
+_CLEARLY_MORE = 1.25
+"""Times the gradients; what a step holds beside them for a moment is less than a quarter of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +159,21 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
-        memory_split=_memory_split(scene, learner),
+        memory_split=_memory_split(scene, learner, together=ground.memory.recompute or progress.most_micro_batches > 1),
         give_back=lambda: ground.give_back(learner),
     )
 
 
-def _memory_split(scene: Scene, learner: "Learner") -> MemorySplit:
-    """Take the training phase's peak apart."""
+def _memory_split(scene: Scene, learner: "Learner", *, together: bool) -> MemorySplit:
+    """Take the training phase's peak apart.
+
+    Args:
+        scene: the run's, with its clock.
+        learner: what was trained.
+        together: whether gradients lie there while activations do. Otherwise, in steps of one micro-batch that
+            recompute nothing, gradients come as activations go, and whichever is more made the peak.
+
+    """
     from showdown.engine.stepping import state_bytes
 
     weights = sum(value.numel() * value.itemsize for value in learner.module.parameters()) / GB
@@ -172,12 +182,15 @@ def _memory_split(scene: Scene, learner: "Learner") -> MemorySplit:
     optimiser = 0.0 if learner.step.moments_on_host else state_bytes(learning, learner.step.rounding) / GB
     libraries = learner.ground.libraries_gb
     peak = next(phase.peak_allocated_gb for phase in scene.clock.phases() if phase.name == "training")
+    rest = max(0.0, peak - weights - optimiser - libraries)
+    if not together and rest > _CLEARLY_MORE * gradients:
+        gradients = 0.0
     return MemorySplit(
         weights_gb=round(weights, 4),
         gradients_gb=round(gradients, 4),
         optimiser_gb=round(optimiser, 4),
         libraries_gb=round(libraries, 4),
-        activations_gb=round(max(0.0, peak - weights - gradients - optimiser - libraries), 4),
+        activations_gb=round(max(0.0, rest - gradients), 4),
     )
 
 

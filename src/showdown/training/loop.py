@@ -62,6 +62,8 @@ class Progress:
     step: int = 0
     micro_batch_rows: int
     micro_batch_tokens: int | None = None
+    most_micro_batches: int = 0
+    """Of a step."""
     best_weights: str | None = None
     best_epoch: int | None = None
     best_f1_macro: float = -1.0
@@ -221,7 +223,9 @@ class _Loop:
         """Forward and backward of a step's rows; the gradient is that of the mean loss over all its rows."""
         total = torch.zeros((), device=self.run.device)
         progress = self.progress
-        for micro in micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens):
+        batches = micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens)
+        progress.most_micro_batches = max(progress.most_micro_batches, len(batches))
+        for micro in batches:
             logits = self.run.forward.logits([torch.tensor(self.run.train.ids[row]) for row in micro])
             targets = torch.tensor([self.run.train.targets[row] for row in micro])
             targets = targets.to(logits.device, non_blocking=True)

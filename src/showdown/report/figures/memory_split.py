@@ -38,7 +38,8 @@ def memory_split(material: Material) -> Figure | None:
         name="memory-split",
         title="What the memory is for",
         alt=f"Stacked bars of the peak of {kind} while training, GB. {said}.",
-        caption=f"The peak of {kind} while training, of the run with the largest. Activations are the rest.",
+        caption=f"The peak of {kind} while training, of the run with the largest. Activations are the rest. "
+        "A row without gradients had none at its peak: they came as activations went.",
         panels=(_panel(records, list(found), list(shown.values())),),
         columns=1,
         legend={},

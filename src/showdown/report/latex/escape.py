@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from showdown.report.prose import spans
+
 _COMMANDS = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -42,7 +44,20 @@ def latex(text: str) -> str:
 
     A character that pdfLaTeX has no glyph for stands as its code point, `[U+4E2D]`, so that none is lost.
     """
-    one_line = " ".join(unicodedata.normalize("NFC", text).split())
+    return _escaped(_one_line(text))
+
+
+def latex_prose(sentence: str) -> str:
+    """Return a sentence as LaTeX that prints it on one line, with what stands between backticks as code."""
+    parts = ((_escaped(part), is_code) for part, is_code in spans(_one_line(sentence)))
+    return "".join(rf"\texttt{{{part}}}" if is_code else part for part, is_code in parts)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _escaped(one_line: str) -> str:
     return _JOINED.sub(r"\1{}", " ".join(_word(word) for word in one_line.split(" ")))
 
 

@@ -12,7 +12,7 @@ from showdown.core.record import Results
 from showdown.report.facts import audited, comparison_yaml, environment_facts, model_facts, place, protocol_facts
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
-from showdown.report.latex.escape import latex
+from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
 from showdown.report.latex.table import latex_table
 from showdown.report.pdf.figure import figure_pdf
@@ -75,7 +75,8 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "listed": _listed,
-        "sentences": lambda lines: Tex(" ".join(latex(line) for line in lines)),
+        "sentences": lambda lines: Tex(" ".join(map(latex_prose, lines))),
+        "prose": lambda line: Tex(latex_prose(line)),
         "keys": lambda keys: Tex(keys if isinstance(keys, str) else ",".join(keys)),
     }
     return made

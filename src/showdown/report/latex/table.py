@@ -4,7 +4,7 @@ from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results
-from showdown.report.latex.escape import latex
+from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.model import Verdict
 
@@ -27,8 +27,8 @@ def write_table(results: Results, verdict: Verdict, folder: Path) -> Path:
 
 def latex_table(table: Table, *, caption: str) -> str:
     """Return a floating table with its caption and how to read it; one that is too wide is scaled to the line."""
-    words = " ".join(latex(line) for line in (f"{caption}.", *table.above))
-    notes = " ".join(latex(line) for line in (MARKS, *table.reading))
+    words = " ".join([latex(f"{caption}."), *map(latex_prose, table.above)])
+    notes = " ".join(map(latex_prose, (MARKS, *table.reading)))
     return "\n".join(
         [
             r"\begin{table}[t]",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pydantic import ValidationError
 
 from showdown.core.files import write_text
@@ -22,6 +22,7 @@ from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.points import has_known_currency
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
+from showdown.report.page.prose import prose
 from showdown.report.pool import label_scores
 from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.cost import EXAMPLE_CURRENCY
@@ -123,7 +124,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    made.filters["together"] = together
+    made.filters |= {"together": together, "prose": prose}
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": True, "allow_nan": False}
     return made.from_string(_file("report.html.j2")).render(context)
 
@@ -134,8 +135,8 @@ def _protocol_title(results: Results, verdict: Verdict) -> str:
 
 
 def together(text: str) -> Markup:
-    """Return a text whose numbers are not parted from their units at the end of a line."""
-    return Markup(_WITH_UNIT.sub(r'<span class="together">\g<0></span>', str(escape(text))))  # noqa: S704
+    """Return a sentence whose numbers are not parted from their units at the end of a line."""
+    return Markup(_WITH_UNIT.sub(r'<span class="together">\g<0></span>', str(prose(text))))  # noqa: S704
 
 
 def _file(name: str) -> str:

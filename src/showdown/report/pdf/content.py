@@ -1,5 +1,6 @@
 """What the PDF says, as data for its template."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +9,14 @@ from showdown.core.record import Results
 from showdown.report.facts import audited, comparison_yaml, data_facts, environment_facts, model_facts
 from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
+from showdown.report.prose import spans
 from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _JOINERS = "\u200c\u200d"
 """Format characters that are part of words and of emoji."""
+
+_SPACES = re.compile(r"\s+")
 
 _FIRST_FACTS = ("model", "source", "labels")
 """What stands below the title."""
@@ -34,25 +38,30 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "title": results.name,
         "subtitle": ", ".join(f"{key} {value}" for key, value in (*models, *data) if key in _FIRST_FACTS),
         "leaky": any(run.allow_leakage for run in results.runs),
-        "above": table.above,
-        "table": {**_cells(table), "reading": [MARKS, *table.reading]},
-        "answer": table.verdict[:1],
-        "verdict": table.verdict[1:],
-        "recommendation": [found.said, *found.reasons, *found.flips],
+        "above": _prose(table.above),
+        "table": {**_cells(table), "reading": _prose([MARKS, *table.reading])},
+        "answer": _prose(table.verdict[:1]),
+        "verdict": _prose(table.verdict[1:]),
+        "recommendation": _prose([found.said, *found.reasons, *found.flips]),
         "figures": {
             figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
         },
-        "events": table.events,
-        "settings": table.settings,
-        "differing": table.differing,
+        "events": _prose(table.events),
+        "settings": _prose(table.settings),
+        "differing": _prose(table.differing),
         "data": data,
-        "audited": audited(results),
+        "audited": _prose(audited(results)),
         "environment": [*models, *environment_facts(results)],
         "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
     }
     lines = [_visible(line) for line in comparison_yaml(results).splitlines()]
     shown: dict[str, Any] = _shown(said)
     return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
+
+
+def _prose(sentences: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """Return sentences in parts, each text or code."""
+    return [[{"text": part, "code": is_code} for part, is_code in spans(" ".join(line.split()))] for line in sentences]
 
 
 def _cells(table: Table) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def _cells(table: Table) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
-        return _visible(" ".join(value.split()))
+        return _visible(_SPACES.sub(" ", value))
     if isinstance(value, dict):
         return {key: _shown(below) for key, below in value.items()}
     return [_shown(item) for item in value] if isinstance(value, (list, tuple)) else value
