@@ -57,7 +57,8 @@ class Outcome:
         results = Results.model_validate_json((output / "results.json").read_bytes())
         kept = [*output.glob("runs/*/predictions.csv"), *output.glob("runs/*/curve.json")]
         kept += output.glob("runs/*/artifact/*.safetensors")
-        assert len(kept) == 4  # two predictions files, the curve and the weights of LoRA
+        states = [(run.name, run.status, run.error) for run in results.runs]
+        assert len(kept) == 4, states  # two predictions files, the curve and the weights of LoRA
         return cls(
             scores={run.name: {key: run.model_dump()[key] for key in SAME} for run in results.runs},
             files={str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept},

@@ -293,16 +293,17 @@ def _renamed(phases: list[Phase]) -> list[Phase]:
 
 
 def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
-    """Remove the saved models that the comparison does not keep."""
+    """Remove the saved models that the comparison does not keep; one that is still to be scored stays."""
     keep = scene.comparison.keep_models
     if keep == "all":
         return
+    completed = [record for record in records if record.status == "completed"]
     best: dict[str, RunRecord] = {}
-    for record in records:
-        if record.status == "completed" and record.spec.train_fraction == 1.0:
+    for record in completed:
+        if record.spec.train_fraction == 1.0:
             rival = best.get(record.name)
             if rival is None or (record.validation_f1_macro or 0.0) > (rival.validation_f1_macro or 0.0):
                 best[record.name] = record
-    for record in records:
+    for record in completed:
         if keep == "none" or best.get(record.name) is not record:
             shutil.rmtree(scene.store.run_folder(record.run_id) / "artifact", ignore_errors=True)

@@ -1,0 +1,40 @@
+"""Which saved models stay on the disk: never fewer than an interrupted or failed run needs to go on."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from showdown.runner.execute import _prune_models
+
+RUNS = {
+    "lora-s0": ("lora", "completed", 0.7),
+    "lora-s1": ("lora", "completed", 0.9),
+    "full-s0": ("full", "failed", None),
+    "full-s1": ("full", "cancelled", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [
+        ("all", set(RUNS)),
+        ("best", {"lora-s1", "full-s0", "full-s1"}),
+        ("none", {"full-s0", "full-s1"}),
+    ],
+)
+def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: str, left: set[str]) -> None:
+    for run_id in RUNS:
+        (tmp_path / run_id / "artifact").mkdir(parents=True)
+    scene: Any = SimpleNamespace(
+        comparison=SimpleNamespace(keep_models=keep), store=SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id)
+    )
+    records: Any = [
+        SimpleNamespace(
+            run_id=run_id, name=name, status=status, validation_f1_macro=score, spec=SimpleNamespace(train_fraction=1.0)
+        )
+        for run_id, (name, status, score) in RUNS.items()
+    ]
+    _prune_models(scene, records)
+    assert {folder.parent.name for folder in tmp_path.glob("*/artifact")} == left
