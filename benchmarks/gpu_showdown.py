@@ -277,7 +277,7 @@ def main() -> None:
 
 def _write(options: argparse.Namespace, cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> None:
     stored = {
-        "command": {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()},
+        "command": {key: value.name if isinstance(value, Path) else value for key, value in vars(options).items()},
         "summary": summary(cases, runs),
         "cases": [asdict(case) | {"runs": runs[case.name]} for case in cases],
     }
