@@ -15,7 +15,7 @@ from showdown.engine.cudnn_attention import CudnnAttention, Sizes, building_for,
 from showdown.engine.forward import choose_forward
 
 LENGTHS = (5, 1, 9)
-SIZES = Sizes(query_heads=4, key_heads=2, width=8, scaling=0.3, sequences=4, longest=64, tokens=64, ordered=True)
+SIZES = Sizes(query_heads=4, key_heads=2, width=8, scaling=0.3, sequences=4, longest=64, tokens=64, ordered=False)
 HEADS = Heads(scaling=0.3, window=None)
 
 
@@ -165,13 +165,31 @@ def test_what_is_not_served(lengths: tuple[int, ...], heads: Heads) -> None:
     assert not CudnnAttention(SIZES).serves(layout_of(lengths, "cpu"), heads)
 
 
-def test_sizes_leave_room_for_the_filling_sequence_and_keep_order_where_it_is_cheap() -> None:
+def test_sizes_leave_room_for_the_filling_sequence() -> None:
     config = decoder("mistral").config
     sizes = sizes_of(config, [10, 70, 500, 20], micro_rows=2, micro_tokens=None)
-    assert (sizes.sequences, sizes.longest, sizes.tokens, sizes.ordered) == (3, 512, 576, True)
+    assert (sizes.sequences, sizes.longest, sizes.tokens) == (3, 512, 576)
     assert (sizes.query_heads, sizes.key_heads, sizes.width, sizes.scaling) == (4, 2, 8, 8**-0.5)
     assert sizes_of(config, [10, 70, 500, 20], micro_rows=4, micro_tokens=520).tokens == 576
-    assert not sizes_of(config, [513], micro_rows=1, micro_tokens=None).ordered
+
+
+def test_sums_have_an_order_where_it_is_cheap_or_asked_for(
+    monkeypatch: pytest.MonkeyPatch, fake_cudnn: SimpleNamespace
+) -> None:
+    config = decoder("mistral").config
+    cases = {"filled": [500] * 16, "long": [513] * 16, "one long among short ones": [500] + [20] * 63}
+
+    def sizes(name: str) -> Sizes:
+        return sizes_of(config, cases[name], micro_rows=len(cases[name]), micro_tokens=None)
+
+    assert [sizes(name).ordered for name in cases] == [True, False, False]
+    fake_cudnn.__spec__ = object()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    assert [obstacle(sizes(name)) for name in cases] == [None, None, None]
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    assert [sizes(name).ordered for name in cases] == [True, True, True]
+    assert [obstacle(sizes(name)) is None for name in cases] == [True, False, False]
 
 
 def test_obstacles_are_named(monkeypatch: pytest.MonkeyPatch, fake_cudnn: SimpleNamespace) -> None:
@@ -179,9 +197,9 @@ def test_obstacles_are_named(monkeypatch: pytest.MonkeyPatch, fake_cudnn: Simple
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     assert obstacle(SIZES) is None
-    wide, long = (Sizes(**{**vars(SIZES), **more}) for more in ({"width": 256}, {"longest": 1024}))
+    wide, roomy = (Sizes(**{**vars(SIZES), **more}) for more in ({"width": 256}, {"ordered": True}))
     assert "wider than 128" in str(obstacle(wide))
-    assert "fixed order" in str(obstacle(long))
+    assert "fixed order" in str(obstacle(roomy))
     assert "32 bits" in str(obstacle(Sizes(**{**vars(SIZES), "tokens": 2**27})))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
     assert "compute capability 9" in str(obstacle(SIZES))

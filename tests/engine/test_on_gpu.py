@@ -51,7 +51,7 @@ def test_packed_is_as_near_to_float32_as_padded(name: str, recompute: bool) -> N
 
 def cudnn_sizes(**given: Any) -> cudnn_attention.Sizes:
     usual = {"query_heads": 4, "key_heads": 2, "width": 64, "scaling": 0.125, "sequences": 6, "longest": 128,
-             "tokens": 192, "ordered": True}  # fmt: skip
+             "tokens": 512, "ordered": True}  # fmt: skip
     sizes = cudnn_attention.Sizes(**(usual | given))
     why = cudnn_attention.obstacle(sizes)
     if why:

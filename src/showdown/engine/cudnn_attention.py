@@ -9,7 +9,7 @@ import functools
 import importlib.util
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -24,6 +24,9 @@ _MOST_NUMBERS = 2**31 - 1
 """Offsets into a pack are 32-bit."""
 _ORDERED_TOKENS = 512
 """Of the longest sequence, up to which sums in a fixed order are the faster ones; above, they take gigabytes."""
+_ORDERED_SHARE = 2.5
+"""Times a pack's tokens that its sequences, were each as long as the longest, may have for such sums, which take room
+for all of them: 64 KB each in a 7B. At 1.9 times the budgets in `benchmarks/results/gpu_showdown.json` held."""
 _WORTH_WEIGHTS = 1e9
 """Weights of the layers from which on loading them takes longer than building."""
 _STEP = 64
@@ -49,6 +52,11 @@ class Sizes:
     ordered: bool
     """Whether sums have a fixed order, so that a rerun gives the same bits."""
 
+    @property
+    def room_for_order(self) -> bool:
+        """Whether sums in a fixed order take little room, and less time than others."""
+        return self.longest <= _ORDERED_TOKENS and self.sequences * self.longest <= _ORDERED_SHARE * self.tokens
+
 
 def sizes_of(config: Any, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None) -> Sizes:
     """Return what kernels are needed.
@@ -63,17 +71,17 @@ def sizes_of(config: Any, lengths: Sequence[int], micro_rows: int, micro_tokens:
     config, shape = config.get_text_config(), shape_of(config)
     width = shape.queries // config.num_attention_heads
     tokens = largest_tokens(lengths, micro_rows)
-    longest = _rounded_up(max(lengths))
-    return Sizes(
+    found = Sizes(
         query_heads=config.num_attention_heads,
         key_heads=shape.keys // width,
         width=width,
         scaling=(getattr(config, "query_pre_attn_scalar", None) or width) ** -0.5,
         sequences=micro_rows + 1,  # one more fills the pack up
-        longest=longest,
+        longest=_rounded_up(max(lengths)),
         tokens=_rounded_up(min(tokens, max(micro_tokens or tokens, *lengths))),
-        ordered=longest <= _ORDERED_TOKENS or torch.are_deterministic_algorithms_enabled(),
+        ordered=torch.are_deterministic_algorithms_enabled(),
     )
+    return replace(found, ordered=found.ordered or found.room_for_order)
 
 
 def _rounded_up(tokens: int) -> int:
@@ -88,8 +96,7 @@ def obstacle(sizes: Sizes) -> str | None:
         f"no GPU of compute capability {_HOPPER} or more": not capable,
         f"heads are wider than {_WIDEST_HEAD}, or not a multiple of 8": sizes.width > _WIDEST_HEAD or sizes.width % 8,
         "offsets need more than 32 bits": sizes.tokens * sizes.query_heads * sizes.width > _MOST_NUMBERS,
-        f"sums in a fixed order take gigabytes above {_ORDERED_TOKENS} tokens": sizes.ordered
-        and sizes.longest > _ORDERED_TOKENS,
+        "sums in a fixed order would take too much room": sizes.ordered and not sizes.room_for_order,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

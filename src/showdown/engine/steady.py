@@ -1,4 +1,4 @@
-"""Things outside the arithmetic that make steps slower than they need be, switched off around training."""
+"""Things outside the arithmetic that make steps slower, or hold more memory, than need be: seen to around training."""
 
 import contextlib
 import gc
@@ -28,8 +28,8 @@ def steady_process() -> Iterator[None]:
 def reserve_ahead(peak_gb: float) -> None:
     """Have torch's allocator take what training will need in one piece, and leave it free for all that comes.
 
-    Otherwise it takes a piece for each new size that no free piece holds: packs differ in length, and it ends with
-    about twice what is in use at once (`benchmarks/gpu_reserved.py`). Where the GPU has less, nothing is taken.
+    Otherwise it takes a piece for each new size that no free piece holds: packs differ in length, and it ended with
+    two to three times what was in use at once (`docs/study.md`). Where the GPU has less, nothing is taken.
 
     Args:
         peak_gb: expected peak of allocated memory.
