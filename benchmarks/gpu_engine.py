@@ -5,22 +5,23 @@ from typing import Any
 import torch
 from gpu_meter import Meter
 from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
-from torch.nn import functional
 
 from showdown.engine.budget import Demand, plan, shape_of
+from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
+from showdown.engine.passes import EagerPasses
 from showdown.engine.steady import steady_process
 from showdown.engine.stepping import Stepper, StepSettings, state_bytes
 from showdown.training.batches import micro_batches
 
 
-def network(method: str, *, tiny: bool, device: str, dropout: float) -> Any:
+def network(method: str, *, tiny: bool, device: str, dropout: float, shape: dict[str, int] | None = None) -> Any:
     """The network to train, with PEFT's adapters where the method has them."""
     from peft import LoraConfig, get_peft_model
 
     kind = torch.bfloat16 if device == "cuda" else torch.float32
-    model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora")
+    model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora", shape=shape)
     if method == "full":
         return model.requires_grad_(True)
     config = LoraConfig(
@@ -34,8 +35,9 @@ class Training:
     """One training in one memory mode."""
 
     def __init__(
-        self, method: str, rows: Rows, *, tiny: bool, device: str, dropout: float, settings: dict[str, Any]
-    ) -> None:
+        self, method: str, rows: Rows, *, tiny: bool, device: str, dropout: float, settings: dict[str, Any],
+        shape: dict[str, int] | None = None,
+    ) -> None:  # fmt: skip
         """Build the network.
 
         Args:
@@ -46,11 +48,13 @@ class Training:
             dropout: of the adapters' input.
             settings: `budget_gb`, or `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`,
                 `moments_on_host`, `cudnn` (False: torch's attention),
+                `graphs` (False: every kernel launched by itself),
                 `rounding` (by default the product's own).
+            shape: of the network, where neither the 7B's nor the tiny one's.
 
         """
         self.method, self.rows, self.device = method, rows, device
-        self.module = network(method, tiny=tiny, device=device, dropout=dropout).train()
+        self.module = network(method, tiny=tiny, device=device, dropout=dropout, shape=shape).train()
         settings = self.settings = settings if "budget_gb" not in settings else self._within(settings["budget_gb"])
         recompute = bool(settings.get("recompute"))
         building = None
@@ -74,6 +78,8 @@ class Training:
                 moments_on_host=bool(settings.get("moments_on_host")),
             ),
         )
+        chosen = passes_for(self.path, learning, in_backward=self.in_backward, most_tokens=settings.get("micro_tokens"))
+        self.passes = chosen if settings.get("graphs", True) else EagerPasses(self.path)
         self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
 
     def _within(self, budget_gb: float) -> dict[str, Any]:
@@ -104,11 +110,8 @@ class Training:
         for micro in micro_batches(
             batch, self.rows.lengths, self.settings["micro_rows"], self.settings.get("micro_tokens")
         ):
-            logits = self.path.logits([self.rows.ids[row] for row in micro])
-            targets = torch.tensor([self.rows.targets[row] for row in micro]).to(self.device, non_blocking=True)
-            loss = functional.cross_entropy(logits, targets, reduction="sum") / len(batch)
-            loss.backward()
-            total += loss.detach()
+            targets = torch.tensor([self.rows.targets[row] for row in micro])
+            total += self.passes.accumulate([self.rows.ids[row] for row in micro], targets, len(batch))
         self.stepper.end(self.max_norm)
         return total
 

@@ -16,7 +16,7 @@ from torch import nn
 from triton.testing import do_bench
 
 from showdown.engine import lora_kernels, norms
-from showdown.engine.dropout import dropout_for
+from showdown.engine.dropout import draw_seeds, dropout_for, hash_seeds
 from showdown.engine.nf4_kernel import Dense
 from showdown.engine.projection import _scales
 from showdown.engine.rounding import AdamwStep, Weight, update_
@@ -37,7 +37,7 @@ def optimiser() -> Iterator[Case]:
     weight = Weight(value=drawn(WEIGHTS), gradient=drawn(WEIGHTS), first=drawn(WEIGHTS), second=drawn(WEIGHTS).abs(),
                     low=None)  # fmt: skip
     step, one = AdamwStep(learning_rate=1e-5, weight_decay=0.01, number=3), torch.ones((), device="cuda")
-    seed = dropout_for(0.0, seed=9, stream=4)
+    seed = hash_seeds(9, 4)
     yield "AdamW, to nearest", lambda: update_(weight, step, one, None), 14 * WEIGHTS
     yield "AdamW, stochastic", lambda: update_(weight, step, one, seed), 14 * WEIGHTS
     many = [drawn(WEIGHTS) for _ in range(12)]
@@ -82,7 +82,7 @@ def _backward(outputs: Any, wanted: Any, gradients: Any) -> Callable[[], Any]:
 def adapters() -> Iterator[Case]:
     """Two adapters behind dropout: each kernel reads (or reads and writes) one tensor of all tokens."""
     x, a, up = drawn(TOKENS, COLUMNS), drawn(2, RANK, COLUMNS), drawn(COLUMNS, RANK)
-    inner, moved, drop = drawn(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, seed=5, stream=2)
+    inner, moved, drop = drawn(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, draw_seeds(1)[0].cuda())
     yield "adapters, down", lambda: lora_kernels.down(x, a, drop), moved
     yield "adapters, gradient of A", lambda: lora_kernels.down_gradient(x, inner, drop), moved
     yield "adapters, gradient of the input", lambda: lora_kernels.input_gradient_(x, inner, a, drop), 2 * moved

@@ -1,6 +1,8 @@
 """How step time and memory grow: with the tokens of a step (512 to 65,536), and with one sequence (512 to 8,192).
 
-Run `python benchmarks/gpu_sweep.py --out FILE`. LoRA with recomputed layers, one pack a step.
+Run `python benchmarks/gpu_sweep.py --out FILE`. LoRA of a 7B with recomputed layers, one pack a step. Then what CUDA
+graphs save, in pairs of the same network with and without them: short steps of that training, and steps of the study's
+lengths with a network of a billion weights.
 """
 
 import argparse
@@ -15,12 +17,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 import gpu_engine
 import torch
 from gpu_meter import environment
-from gpu_workload import FULL_SHAPE, TINY_SHAPE, Rows
+from gpu_workload import FULL_SHAPE, SMALL_SHAPE, TINY_SHAPE, Rows, steps_of, training_rows
 
+from showdown.engine.passes import EagerPasses
 from showdown.engine.steady import steady_process
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 SEQUENCE_TOKENS = (512, 1024, 2048, 4096, 8192)
+SHORT_ROWS = (8, 16, 32, 64, 128)
+"""Tokens of each of the 16 rows of a short step."""
+REPEATS = 3
 
 
 def rows_of(lengths: list[int], vocabulary: int) -> Rows:
@@ -30,55 +36,101 @@ def rows_of(lengths: list[int], vocabulary: int) -> Rows:
     return Rows(ids=ids, targets=[number % 25 for number in range(len(lengths))])
 
 
-def measured(training: gpu_engine.Training, rows: Rows, *, cuda: bool) -> dict[str, float]:
-    """Median seconds of three steps over these rows, and their peak memory."""
+def measured(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, float]:
+    """Median seconds of the steps over these rows after two rounds of warm-up, and the peak of allocated memory.
+
+    The peak includes the warm-up: memory that a graph computes in is counted where it is recorded.
+    """
     training.rows = rows
-    training.settings["micro_rows"] = len(rows.ids)
-    batch = list(range(len(rows.ids)))
-    training.step(batch)
+    training.settings["micro_rows"] = max(len(step) for step in steps)
     seconds = []
     if cuda:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-    for _ in range(3):
+    for number, batch in enumerate(steps * (2 + REPEATS)):
         began = time.perf_counter()
         training.step(batch)
         if cuda:
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
-    peak = torch.cuda.max_memory_allocated() / 1e9 if cuda else 0.0
-    return {"tokens": sum(rows.lengths), "seconds": sorted(seconds)[1], "peak_allocated_gb": peak}
+        if number >= 2 * len(steps):
+            seconds.append(time.perf_counter() - began)
+    return {
+        "tokens": sum(rows.lengths[row] for step in steps for row in step) / len(steps),
+        "seconds": sorted(seconds)[len(seconds) // 2],
+        "peak_allocated_gb": torch.cuda.max_memory_allocated() / 1e9 if cuda else 0.0,
+        "peak_reserved_gb": torch.cuda.max_memory_reserved() / 1e9 if cuda else 0.0,
+    }
+
+
+def pairs(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, Any]:
+    """The same steps with and without graphs."""
+    chosen = training.passes
+    found = {"graphs": measured(training, rows, steps, cuda=cuda)}
+    training.passes = EagerPasses(training.path)
+    found["launches"] = measured(training, rows, steps, cuda=cuda)
+    training.passes = chosen
+    return found
+
+
+def growth(training: gpu_engine.Training, vocabulary: int, most: int, *, cuda: bool) -> dict[str, list[Any]]:
+    """Both series of the docstring, and the pairs of short steps."""
+    found: dict[str, list[Any]] = {"step": [], "sequence": [], "short": []}
+    for tokens in [tokens for tokens in STEP_TOKENS if tokens <= most]:
+        rows = rows_of([512] * (tokens // 512), vocabulary)
+        found["step"].append(measured(training, rows, [list(range(len(rows.ids)))], cuda=cuda))
+    for tokens in [tokens for tokens in SEQUENCE_TOKENS if tokens <= most]:
+        found["sequence"].append(measured(training, rows_of([tokens], vocabulary), [[0]], cuda=cuda))
+    for tokens in SHORT_ROWS:
+        found["short"].append(pairs(training, rows_of([tokens] * 16, vocabulary), [list(range(16))], cuda=cuda))
+    return found
 
 
 def main() -> None:
-    """Measure both series."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
     shape = TINY_SHAPE if options.tiny else FULL_SHAPE
-    most = 1024 if options.tiny else 65536
-    training = gpu_engine.Training(
-        "lora", rows_of([8], shape["vocab_size"]), tiny=options.tiny, device=options.device, dropout=0.1,
-        settings={"micro_rows": 1, "recompute": True},
-    )  # fmt: skip
-    found: dict[str, Any] = {"step": [], "sequence": [], "environment": environment(options.device)}
+    cuda = options.device == "cuda"
+    usual: dict[str, Any] = {"tiny": options.tiny, "device": options.device, "dropout": 0.1}
+    found: dict[str, Any] = {"environment": environment(options.device)}
     with steady_process():
-        for tokens in [tokens for tokens in STEP_TOKENS if tokens <= most]:
-            rows = rows_of([512] * (tokens // 512), shape["vocab_size"])
-            found["step"].append(measured(training, rows, cuda=options.device == "cuda"))
-        for tokens in [tokens for tokens in SEQUENCE_TOKENS if tokens <= most]:
-            rows = rows_of([tokens], shape["vocab_size"])
-            found["sequence"].append(measured(training, rows, cuda=options.device == "cuda"))
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    for series in ("step", "sequence"):
-        for line in found[series]:
-            print(
-                f"{series:9} {line['tokens']:6} tokens {line['seconds'] * 1e3:9.1f} ms "
-                f"{line['seconds'] * 1e6 / line['tokens']:7.1f} us/token "
-                f"{line['peak_allocated_gb']:6.2f} GB"
+        training = gpu_engine.Training(
+            "lora", rows_of([8], shape["vocab_size"]), **usual, settings={"micro_rows": 1, "recompute": True}
+        )
+        found |= growth(training, shape["vocab_size"], 1024 if options.tiny else 65536, cuda=cuda)
+        del training
+        rows = training_rows((TINY_SHAPE if options.tiny else SMALL_SHAPE)["vocab_size"])
+        for method in ("lora", "qlora", "full") if cuda else ("lora", "full"):
+            smaller = gpu_engine.Training(
+                method, rows, **usual, settings={"micro_rows": 16}, shape=None if options.tiny else SMALL_SHAPE
             )
+            found[f"billion_{method}"] = pairs(smaller, rows, steps_of(method, rows, every=10, at_most=4), cuda=cuda)
+            del smaller
+            if cuda:
+                torch.cuda.empty_cache()
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    show(found)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a line for each thing measured."""
+    lines = [(series, line) for series in ("step", "sequence") for line in found[series]]
+    lines += [(f"short, {way}", pair[way]) for pair in found["short"] for way in ("graphs", "launches")]
+    lines += [
+        (f"{name}, {way}", found[name][way])
+        for name in found
+        if name.startswith("billion")
+        for way in ("graphs", "launches")
+    ]
+    for name, line in lines:
+        print(
+            f"{name:24} {line['tokens']:8.0f} tokens {line['seconds'] * 1e3:9.1f} ms "
+            f"{line['seconds'] * 1e6 / line['tokens']:7.1f} us/token "
+            f"{line['peak_allocated_gb']:6.2f} GB of {line['peak_reserved_gb']:6.2f} reserved"
+        )
 
 
 if __name__ == "__main__":

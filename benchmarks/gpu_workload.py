@@ -26,6 +26,9 @@ FLOPS_PER_SECOND = 790e12
 """Measured ceiling of bf16 matrix products on an H200."""
 FULL_SHAPE = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
               "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
+SMALL_SHAPE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
+               "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
+"""Llama-3.2-1B's, but for its vocabulary: 0.97e9 weights in the layers."""
 TINY_SHAPE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4,
               "num_key_value_heads": 2, "vocab_size": 512}  # fmt: skip
 
@@ -61,12 +64,15 @@ def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> lis
     return batches[::every][:at_most]
 
 
-def base_model(*, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False) -> Any:
+def base_model(
+    *, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False, shape: dict[str, int] | None = None
+) -> Any:
     """A classifier with seeded random weights made on the device; with `four_bit`, NF4 but for embedding and head."""
     from transformers import MistralConfig, MistralForSequenceClassification
 
     config = MistralConfig(
-        **(TINY_SHAPE if tiny else FULL_SHAPE), num_labels=LABELS, pad_token_id=PAD, max_position_embeddings=32768,
+        **(shape or (TINY_SHAPE if tiny else FULL_SHAPE)), num_labels=LABELS, pad_token_id=PAD,
+        max_position_embeddings=32768,
         sliding_window=4096, rms_norm_eps=1e-5, problem_type="single_label_classification", use_cache=False,
     )  # fmt: skip
     with torch.device("meta"):

@@ -25,8 +25,8 @@ def test_a_network_learns_the_same_from_inputs_on_the_host(name: str) -> None:
     module = decoder(name).train()
     kept = choose_forward(module, pad_token_id=0, device="cpu", recompute=True)
     moved = choose_forward(module, pad_token_id=0, device="cpu", recompute=True)
-    assert not kept._walk.inputs_on_host, "on a CPU there is nowhere else to go"  # type: ignore[attr-defined]
-    moved._walk.inputs_on_host = True  # type: ignore[attr-defined]
+    assert not kept.walk.inputs_on_host, "on a CPU there is nowhere else to go"  # type: ignore[attr-defined]
+    moved.walk.inputs_on_host = True  # type: ignore[attr-defined]
     for lengths in ((9, 4, 17), (3,), (20, 20, 5)):  # buffers grow and are used again
         expected = gradients(kept, module, *lengths)
         found = gradients(moved, module, *lengths)

@@ -22,11 +22,9 @@ needs_triton = pytest.mark.skipif(
 
 def test_masks_differ_by_stream_number_and_seed_and_drop_the_right_share() -> None:
     masks = [
-        dropout.keep_mask(
-            (64, 512), dropout.dropout_for(0.1, seed=seed, stream=stream), mask=mask, device=torch.device("cpu")
-        )
-        for seed in (1, 2)
-        for stream in (0, 1)
+        dropout.keep_mask((64, 512), dropout.dropout_for(0.1, pair), mask=mask, device=torch.device("cpu"))
+        for seeds in (dropout.draw_seeds(2), dropout.draw_seeds(2))
+        for pair in seeds
         for mask in (0, 1, 2)
     ]
     for number, mask in enumerate(masks):
@@ -39,7 +37,7 @@ def test_masks_differ_by_stream_number_and_seed_and_drop_the_right_share() -> No
 
 
 def test_scale_matches_the_rounded_probability() -> None:
-    one = dropout.dropout_for(0.1, seed=3, stream=0)
+    one = dropout.dropout_for(0.1, dropout.draw_seeds(1)[0])
     assert one.threshold == 6554
     assert one.scale == pytest.approx(1 / (1 - 6554 / 65536))
 
@@ -55,7 +53,7 @@ def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, ra
     x = torch.randn(tokens, width, device=DEVICE).to(kind)
     downs = [torch.randn(rank, width, device=DEVICE) * 0.1 for _ in range(adapters)]
     du = [torch.randn(tokens, rank, device=DEVICE).to(kind) for _ in range(adapters)]
-    drop = dropout.dropout_for(0.25, seed=5, stream=2)
+    drop = dropout.dropout_for(0.25, dropout.draw_seeds(3)[2].to(DEVICE))
     padded = lora.padded_rank(rank, on_gpu=True)
     stacked = torch.stack([functional.pad(a, (0, 0, 0, padded - rank)) for a in downs]).to(kind)
     padded_du = torch.stack([functional.pad(one, (0, padded - rank)) for one in du])

@@ -6,7 +6,6 @@ import torch
 import triton
 import triton.language as tl
 
-from showdown.engine.dropout import Dropout
 from showdown.engine.lora_kernels import _random_word
 from showdown.engine.rounding import AdamwStep, Weight
 
@@ -61,15 +60,14 @@ def _adamw_kernel(
         tl.store(second_ptr + index, second.to(value.dtype), mask=inside)
 
 
-def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed: Dropout | None) -> None:
+def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seeds: tuple[int, int] | None) -> None:
     """Take one AdamW step in place, as `showdown.engine.rounding.update_` says. All tensors are contiguous."""
     count, block = weight.value.numel(), 1024
-    rounding = 2 if weight.low is not None else 0 if seed is None else 1
-    seeds = (0, 0) if seed is None else (seed.first_seed, seed.second_seed)
+    rounding = 2 if weight.low is not None else 0 if seeds is None else 1
     _adamw_kernel[(triton.cdiv(count, block),)](
         weight.value, weight.gradient, weight.first, weight.second,
         weight.value if weight.low is None else weight.low, gradient_scale, count, step.learning_rate,
         1.0 - step.learning_rate * step.weight_decay, step.first_decay, step.second_decay, step.epsilon,
-        step.first_correction, step.second_correction, *seeds,
+        step.first_correction, step.second_correction, *(seeds or (0, 0)),
         ROUNDING=rounding, BLOCK=block, num_warps=4,
     )  # fmt: skip

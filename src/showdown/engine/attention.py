@@ -14,11 +14,17 @@ from torch.nn import functional
 class Layout:
     """Where the sequences of a pack begin and end."""
 
-    lengths: tuple[int, ...]
-    """Tokens of each sequence."""
     starts: torch.Tensor
     """Shape (sequences + 1,), int32: the first token of each sequence, then the number of all tokens."""
     longest: int
+    """Tokens of the longest sequence, or more."""
+    lengths: tuple[int, ...] | None = None
+    """Tokens of each sequence, where the host may rely on them: not where `starts` is written to again."""
+
+    @property
+    def sequences(self) -> int:
+        """How many there are."""
+        return self.starts.numel() - 1
 
     @property
     def last_tokens(self) -> torch.Tensor:
@@ -29,14 +35,13 @@ class Layout:
 def layout_of(lengths: Sequence[int], device: torch.device | str) -> Layout:
     """Return the layout of sequences of these lengths, in this order."""
     starts = torch.tensor([0, *lengths], dtype=torch.int64).cumsum(0).to(torch.int32)
-    return Layout(lengths=tuple(lengths), starts=starts.to(device, non_blocking=True), longest=max(lengths))
+    return Layout(starts=starts.to(device, non_blocking=True), longest=max(lengths), lengths=tuple(lengths))
 
 
 def last_query_layout(layout: Layout) -> Layout:
     """Return the layout of one query a sequence: its last token."""
-    count = len(layout.lengths)
-    starts = torch.arange(count + 1, dtype=torch.int32, device=layout.starts.device)
-    return Layout(lengths=(1,) * count, starts=starts, longest=1)
+    starts = torch.arange(layout.sequences + 1, dtype=torch.int32, device=layout.starts.device)
+    return Layout(starts=starts, longest=1)
 
 
 @functools.cache
@@ -125,10 +130,11 @@ def _sequence_by_sequence(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, queries: Layout, keys: Layout, heads: Heads
 ) -> torch.Tensor:
     parts = []
+    asking, asked = queries.starts.diff().tolist(), keys.starts.diff().tolist()
     for q, k, v in zip(
-        torch.split(query, list(queries.lengths)),
-        torch.split(key, list(keys.lengths)),
-        torch.split(value, list(keys.lengths)),
+        torch.split(query, asking),
+        torch.split(key, asked),
+        torch.split(value, asked),
         strict=True,
     ):
         whole = q.shape[0] == k.shape[0] and (heads.window is None or heads.window >= k.shape[0])

@@ -154,7 +154,8 @@ class CudnnAttention:
         """Whether a pack is within the sizes, and no window hides any of it."""
         sizes = self.sizes
         return (
-            len(layout.lengths) <= sizes.sequences
+            layout.lengths is not None
+            and layout.sequences <= sizes.sequences
             and layout.longest <= sizes.longest
             and sum(layout.lengths) <= sizes.tokens
             and heads.scaling == sizes.scaling
@@ -193,6 +194,7 @@ class _Places:
 
     @classmethod
     def of(cls, layout: Layout, sizes: Sizes) -> "_Places":
+        assert layout.lengths is not None, "`serves` has seen to it"
         lengths = torch.zeros(sizes.sequences, dtype=torch.int32)
         lengths[: len(layout.lengths)] = torch.tensor(layout.lengths, dtype=torch.int32)
         starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0, dtype=torch.int32)])

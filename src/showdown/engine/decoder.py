@@ -16,9 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 from showdown.engine import fused
 from showdown.engine.adapters import refresh
-from showdown.engine.attention import Heads, Layout, last_query_layout, packed_attention
+from showdown.engine.attention import Heads, Layout, last_query_layout, layout_of, packed_attention
 from showdown.engine.cudnn_attention import CudnnAttention
-from showdown.engine.dropout import draw_seed
+from showdown.engine.dropout import draw_seeds
 from showdown.engine.host_inputs import HostInputs
 from showdown.engine.norms import add_rms_norm, rms_norm
 from showdown.engine.projection import SharedInput, read_projection
@@ -50,6 +50,30 @@ def _activation_name(config: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Sequences one behind the other: all that a forward pass is given."""
+
+    ids: torch.Tensor
+    """Token ids, shape (tokens,), int64."""
+    places: torch.Tensor
+    """Place of each token within its sequence, from 0 on: shape (tokens,), int64."""
+    seeds: torch.Tensor
+    """Of the dropout masks, one pair for each of the decoder's `streams`: shape (streams, 2), int64."""
+    layout: Layout
+    read: int
+    """How many sequences are of interest: all, or all but the last one, which fills the pack up."""
+
+    def to(self, device: str) -> "Pack":
+        """Return it on a device."""
+
+        def moved(one: torch.Tensor) -> torch.Tensor:
+            return one.to(device, non_blocking=True)
+
+        layout = replace(self.layout, starts=moved(self.layout.starts))
+        return replace(self, ids=moved(self.ids), places=moved(self.places), seeds=moved(self.seeds), layout=layout)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pass:
     """What every layer of one forward pass needs."""
 
@@ -58,7 +82,8 @@ class Pass:
     """Equal to `keys`, but for the last layer, where it is each sequence's last token."""
     positions: dict[str, tuple[torch.Tensor, torch.Tensor]]
     """Cosines and sines by layer type, each of shape (tokens, head width)."""
-    seed: int
+    seeds: tuple[torch.Tensor, ...]
+    """Of the dropout masks of each input, shape (2,)."""
 
 
 def _window(attention: Any, config: Any) -> int | None:
@@ -138,21 +163,27 @@ class PackedDecoder:
         self._linears = [_linears(layer, keep_scales=not recompute) for layer in self._layers]
         self._shared = _in_use(self._linears)
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
+        self.streams = _STREAMS_A_LAYER * len(self._layers) + 1
+        """Inputs that have dropout masks of their own; the last is that of the last layer's queries."""
 
-    def pooled(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """Return the normed hidden state of each sequence's last token, shape (sequences, hidden width).
+    @property
+    def understood(self) -> bool:
+        """Whether every layer's arithmetic is the engine's: no module is called that may do anything else."""
+        return not self._opaque
 
-        Args:
-            ids: token ids of all sequences, one behind the other: shape (tokens,), int64.
-            layout: where each begins.
+    @property
+    def host_buffers(self) -> list[torch.Tensor]:
+        """Where the inputs of recomputed layers wait in the host's memory."""
+        return self._inputs.buffers
 
-        """
-        hidden = self._embedded(ids)
+    def pooled(self, pack: Pack) -> torch.Tensor:
+        """Return the normed hidden state of each sequence's last token, shape (sequences, hidden width)."""
+        hidden, layout = self._embedded(pack.ids), pack.layout
         for shared in self._shared:
             shared.update()
         refresh([shared.bank for shared in self._shared], hidden.dtype)
-        places = torch.arange(ids.numel(), device=ids.device) - _starts_by_token(layout, ids.numel())
-        step = Pass(keys=layout, queries=layout, positions=_rotary(self._backbone, hidden, places), seed=draw_seed())
+        positions = _rotary(self._backbone, hidden, pack.places)
+        step = Pass(keys=layout, queries=layout, positions=positions, seeds=pack.seeds.unbind())
         self._inputs.begin()
         stream: _Stream = (hidden, None)
         for number in range(len(self._layers) - 1):
@@ -165,7 +196,7 @@ class PackedDecoder:
         embedding = self._backbone.embed_tokens
         hidden: torch.Tensor = embedding(ids)
         if self._config.model_type.startswith("gemma") and not hasattr(embedding, "embed_scale"):
-            hidden = hidden * torch.tensor(self._config.hidden_size**0.5, dtype=hidden.dtype, device=hidden.device)
+            hidden = hidden * float(torch.tensor(self._config.hidden_size**0.5, dtype=hidden.dtype))
         return hidden
 
     def _run(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
@@ -187,34 +218,34 @@ class PackedDecoder:
             hidden = hidden[step.keys.last_tokens]
         if not hasattr(layer, "pre_feedforward_layernorm"):
             hidden, normed = add_rms_norm(hidden, attended, layer.post_attention_layernorm)
-            return hidden, self._mlp(number, normed, step.seed)
+            return hidden, self._mlp(number, normed, step)
         attended = rms_norm(attended, layer.post_attention_layernorm)
         hidden, normed = add_rms_norm(hidden, attended, layer.pre_feedforward_layernorm)
-        return hidden, rms_norm(self._mlp(number, normed, step.seed), layer.post_feedforward_layernorm)
+        return hidden, rms_norm(self._mlp(number, normed, step), layer.post_feedforward_layernorm)
 
-    def _mlp(self, number: int, normed: torch.Tensor, seed: int) -> torch.Tensor:
+    def _mlp(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
         linears, stream = self._linears[number], number * _STREAMS_A_LAYER
-        gate, up = linears.gate_up(normed, seed=seed, stream=stream + 2)
-        return fused.gated_down(gate, up, linears.down, activation=self._activation, seed=seed, stream=stream + 3)
+        gate, up = linears.gate_up(normed, step.seeds[stream + 2])
+        return fused.gated_down(gate, up, linears.down, activation=self._activation, seeds=step.seeds[stream + 3])
 
     def _attention(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
         attention, linears = self._layers[number].self_attn, self._linears[number]
         stream = number * _STREAMS_A_LAYER
         positions = step.positions.get(self._types[number]) or next(iter(step.positions.values()))
         if step.queries is step.keys:
-            q, k, v = linears.query_key_value(normed, seed=step.seed, stream=stream)
+            q, k, v = linears.query_key_value(normed, step.seeds[stream])
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             query, key = fused.rotate(query, key, positions)
         else:
             chosen = step.keys.last_tokens
-            k, v = linears.key_value(normed, seed=step.seed, stream=stream)
-            (q,) = linears.query(normed[chosen], seed=step.seed + 1, stream=stream)
+            k, v = linears.key_value(normed, step.seeds[stream])
+            (q,) = linears.query(normed[chosen], step.seeds[-1])
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             key = fused.rotate_apart(key, positions)
             query = fused.rotate_apart(query, (positions[0][chosen], positions[1][chosen]))
         heads = Heads(scaling=attention.scaling, window=_window(attention, self._config))
         attended = self._attended(query, key, _by_head(v, attention), step, heads)
-        (output,) = linears.output(attended.flatten(1), seed=step.seed, stream=stream + 1)
+        (output,) = linears.output(attended.flatten(1), step.seeds[stream + 1])
         return output
 
     def _attended(
@@ -245,10 +276,23 @@ def _by_head(x: torch.Tensor, attention: Any) -> torch.Tensor:
     return x.view(x.shape[0], -1, attention.head_dim)
 
 
-def _starts_by_token(layout: Layout, tokens: int) -> torch.Tensor:
-    """Return the first token of each token's sequence, shape (tokens,)."""
-    lengths = torch.tensor(layout.lengths).to(layout.starts.device, non_blocking=True)
-    return torch.repeat_interleave(layout.starts[:-1].long(), lengths, output_size=tokens)
+def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0) -> Pack:
+    """Return sequences as a pack on the CPU, its seeds drawn.
+
+    Args:
+        sequences: token ids of each, 1-D, int64, not empty.
+        streams: of the decoder.
+        fill: tokens of one more sequence, which fills the pack up and which nobody reads.
+
+    """
+    every = [*sequences, sequences[0].new_zeros(fill)] if fill else list(sequences)
+    return Pack(
+        ids=torch.cat(every),
+        places=torch.cat([torch.arange(one.numel()) for one in every]),
+        seeds=draw_seeds(streams),
+        layout=layout_of([one.numel() for one in every], "cpu"),
+        read=len(sequences),
+    )
 
 
 def _has_foreign_dropout(layer: nn.Module) -> bool:

@@ -17,6 +17,8 @@ LEVELS = 65536
 _WORD = 0xFFFFFFFF
 FIRST_FACTOR = 0x7FEB352D
 SECOND_FACTOR = 0x846CA68B
+Seeds = torch.Tensor | tuple[int, int]
+"""The hash's two, of 31 bits each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,8 @@ class Dropout:
 
     threshold: int
     """Of 65536."""
-    first_seed: int
-    second_seed: int
+    seeds: torch.Tensor
+    """The hash's two, shape (2,), int64, on the input's device: a CUDA graph reads those of its every replay there."""
 
     @property
     def scale(self) -> float:
@@ -44,27 +46,36 @@ def draw_seed() -> int:
     return int(torch.randint(0, 2**62, (), dtype=torch.int64))
 
 
-def dropout_for(probability: float, *, seed: int, stream: int) -> Dropout:
-    """Return the dropout of stream number `stream` (a layer's group of projections) under one seed.
+def draw_seeds(streams: int) -> torch.Tensor:
+    """Draw the seeds of one forward pass, shape (streams, 2), int64, on the CPU: a pair for each input with dropout."""
+    seed = draw_seed()
+    return torch.tensor([hash_seeds(seed, stream) for stream in range(streams)], dtype=torch.int64)
 
-    The two seeds of the hash are taken from splitmix64 (Steele, Lea and Flood 2014).
+
+def dropout_for(probability: float, seeds: torch.Tensor) -> Dropout:
+    """Return the dropout of an input whose pair of `draw_seeds` this is."""
+    return Dropout(threshold=threshold_of(probability), seeds=seeds)
+
+
+def hash_seeds(seed: int, stream: int) -> tuple[int, int]:
+    """Return the two seeds of the hash for stream number `stream` under one seed, from splitmix64.
+
+    Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
     """
     state = (seed + (stream + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
     state ^= state >> 31
-    # 31 bits each: a larger number would change the type of the kernels' argument from call to call.
-    return Dropout(
-        threshold=threshold_of(probability), first_seed=state & 0x7FFFFFFF, second_seed=(state >> 32) & 0x7FFFFFFF
-    )
+    # 31 bits each: a larger number would change the type of a kernel's argument from call to call.
+    return state & 0x7FFFFFFF, (state >> 32) & 0x7FFFFFFF
 
 
-def _hash(index: torch.Tensor, dropout: Dropout, pair: int) -> torch.Tensor:
+def _hash(index: torch.Tensor, seeds: Seeds, pair: int) -> torch.Tensor:
     """Return 32 random bits for each int64 index; `pair` numbers hashes of the same place."""
-    word = (index + dropout.first_seed + pair * 0x3C6EF372) & _WORD
+    word = (index + seeds[0] + pair * 0x3C6EF372) & _WORD
     word = word ^ (word >> 16)
     word = (word * FIRST_FACTOR) & _WORD
-    word = word ^ dropout.second_seed
+    word = word ^ seeds[1]
     word = word ^ (word >> 15)
     word = (word * SECOND_FACTOR) & _WORD
     return word ^ (word >> 16)
@@ -73,13 +84,13 @@ def _hash(index: torch.Tensor, dropout: Dropout, pair: int) -> torch.Tensor:
 def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: torch.device) -> torch.Tensor:
     """Return mask number `mask` of an input of this shape, as booleans that are true where a value is kept."""
     index = torch.arange(shape[0] * shape[1], dtype=torch.int64, device=device).view(shape)
-    word = _hash(index, dropout, mask // 2)
+    word = _hash(index, dropout.seeds, mask // 2)
     bits = (word >> 16) if mask % 2 == 0 else (word & 0xFFFF)
     return bits >= dropout.threshold
 
 
-def random_words(like: torch.Tensor, seed: Dropout, number: int) -> torch.Tensor:
-    """Return 16 random bits for each element, as int32; `number` tells apart the tensors of one seed."""
+def random_words(like: torch.Tensor, seeds: tuple[int, int], number: int) -> torch.Tensor:
+    """Return 16 random bits for each element, as int32; `number` tells apart the tensors of one pair of seeds."""
     index = torch.arange(like.numel(), dtype=torch.int64, device=like.device).view(like.shape)
-    word = _hash(index, seed, number // 2)
+    word = _hash(index, seeds, number // 2)
     return ((word >> 16) if number % 2 == 0 else (word & 0xFFFF)).to(torch.int32)

@@ -112,7 +112,7 @@ class _GatedDown(torch.autograd.Function):
 
 
 def gated_down(
-    gate: torch.Tensor, up: torch.Tensor, down: SharedInput, *, activation: str, seed: int, stream: int
+    gate: torch.Tensor, up: torch.Tensor, down: SharedInput, *, activation: str, seeds: torch.Tensor
 ) -> torch.Tensor:
     """Return down(activation(gate) * up) for gate and up of shape (tokens, inner width).
 
@@ -121,12 +121,11 @@ def gated_down(
         up: the other factor.
         down: the one linear layer behind the product.
         activation: `silu`, or `gelu_tanh`.
-        seed: of the dropout masks in this forward pass.
-        stream: number of this input within the network.
+        seeds: of the dropout masks of the product in this forward pass, shape (2,).
 
     """
     output: torch.Tensor
-    group = down.group(seed=seed, stream=stream)
+    group = down.group(seeds)
     if group is None:
         (output,) = (module(_differentiable_gated(gate, up, activation)) for module in down.modules)
         return output

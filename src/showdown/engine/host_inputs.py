@@ -18,7 +18,7 @@ class HostInputs:
     """
 
     def __init__(self) -> None:
-        self._buffers: list[torch.Tensor] = []
+        self.buffers: list[torch.Tensor] = []
         """Pinned, one a layer, reused from pass to pass."""
         self._shapes: list[torch.Size] = []
         self._copies: torch.cuda.Stream | None = None
@@ -54,12 +54,12 @@ class HostInputs:
 
     def _buffer(self, place: int, given: torch.Tensor) -> torch.Tensor:
         """Return room for a tensor, no more of it than any pass has needed."""
-        if place == len(self._buffers):
-            self._buffers.append(torch.empty(0, dtype=given.dtype))
-        held = self._buffers[place]
+        if place == len(self.buffers):
+            self.buffers.append(torch.empty(0, dtype=given.dtype))
+        held = self.buffers[place]
         if held.numel() < given.numel() or held.dtype != given.dtype:
             held = torch.empty(given.numel(), dtype=given.dtype, pin_memory=given.is_cuda)
-            self._buffers[place] = held
+            self.buffers[place] = held
         return held[: given.numel()].view(given.shape)
 
     def _arrived(self) -> None:
@@ -82,7 +82,7 @@ class HostInputs:
 
     def _fetch(self, place: int, device: torch.device) -> None:
         shape = self._shapes[place]
-        source = self._buffers[place][: shape.numel()].view(shape)
+        source = self.buffers[place][: shape.numel()].view(shape)
         # Made on the current stream, where it will be used and freed; the copy waits for what the memory held before.
         tensor = torch.empty(shape, dtype=source.dtype, device=device)
         if self._copies is None:

@@ -21,7 +21,7 @@ from showdown.engine.dropout import FIRST_FACTOR, SECOND_FACTOR, Dropout
 _FIRST = tl.constexpr(FIRST_FACTOR)
 _SECOND = tl.constexpr(SECOND_FACTOR)
 _PAIR = tl.constexpr(0x3C6EF372)
-_PER_CALL = ("tokens", "threshold", "first_seed", "second_seed", "scale")
+_PER_CALL = ("tokens", "threshold", "scale")
 """Arguments that differ from call to call: compiling a kernel anew for some of their values would cost seconds."""
 
 
@@ -47,9 +47,10 @@ def _kept(word, mask: tl.constexpr, threshold):
 
 @triton.jit(do_not_specialize=_PER_CALL)
 def _down_kernel(
-    x_ptr, a_ptr, u_ptr, tokens, width, threshold, first_seed, second_seed, scale,
+    x_ptr, a_ptr, u_ptr, tokens, width, threshold, seeds_ptr, scale,
     ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
 ):  # fmt: skip
+    first_seed, second_seed = tl.load(seeds_ptr), tl.load(seeds_ptr + 1)
     rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
     ranks = tl.arange(0, RANK)
     row_in = rows < tokens
@@ -88,9 +89,10 @@ def _down_kernel(
 
 @triton.jit(do_not_specialize=_PER_CALL)
 def _down_gradient_kernel(
-    x_ptr, du_ptr, out_ptr, tokens, width, tokens_a_part, threshold, first_seed, second_seed, scale,
+    x_ptr, du_ptr, out_ptr, tokens, width, tokens_a_part, threshold, seeds_ptr, scale,
     ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
 ):  # fmt: skip
+    first_seed, second_seed = tl.load(seeds_ptr), tl.load(seeds_ptr + 1)
     columns = tl.program_id(0) * BLOCK_W + tl.arange(0, BLOCK_W)
     part = tl.program_id(1)
     ranks = tl.arange(0, RANK)
@@ -133,9 +135,10 @@ def _down_gradient_kernel(
 
 @triton.jit(do_not_specialize=_PER_CALL)
 def _input_gradient_kernel(
-    dx_ptr, du_ptr, a_ptr, tokens, width, threshold, first_seed, second_seed, scale,
+    dx_ptr, du_ptr, a_ptr, tokens, width, threshold, seeds_ptr, scale,
     ADAPTERS: tl.constexpr, RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
 ):  # fmt: skip
+    first_seed, second_seed = tl.load(seeds_ptr), tl.load(seeds_ptr + 1)
     rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
     columns = tl.program_id(1) * BLOCK_W + tl.arange(0, BLOCK_W)
     ranks = tl.arange(0, RANK)
@@ -190,7 +193,7 @@ def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
     u = torch.empty((adapters, tokens, rank), dtype=x.dtype, device=x.device)
     block_t = 32
     _down_kernel[(triton.cdiv(tokens, block_t),)](
-        x, a, u, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
+        x, a, u, tokens, width, dropout.threshold, dropout.seeds, dropout.scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=128, num_warps=4,
     )  # fmt: skip
     return u
@@ -206,8 +209,8 @@ def down_gradient(x: torch.Tensor, du: torch.Tensor, dropout: Dropout) -> torch.
     tokens_a_part = triton.cdiv(triton.cdiv(tokens, parts), block_t) * block_t
     out = torch.empty((parts, adapters, rank, width), dtype=torch.float32, device=x.device)
     _down_gradient_kernel[(triton.cdiv(width, block_w), parts)](
-        x, du, out, tokens, width, tokens_a_part, dropout.threshold, dropout.first_seed, dropout.second_seed,
-        dropout.scale, ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
+        x, du, out, tokens, width, tokens_a_part, dropout.threshold, dropout.seeds, dropout.scale,
+        ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
     )  # fmt: skip
     return out.sum(dim=0)
 
@@ -218,7 +221,7 @@ def input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dropout
     adapters, _, rank = du.shape
     block_t, block_w = 32, 128
     _input_gradient_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
-        dx, du, a, tokens, width, dropout.threshold, dropout.first_seed, dropout.second_seed, dropout.scale,
+        dx, du, a, tokens, width, dropout.threshold, dropout.seeds, dropout.scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
     )  # fmt: skip
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from showdown.engine.attention import layout_of, varlen_is_here
+from showdown.engine.attention import varlen_is_here
 from showdown.engine.cudnn_attention import CudnnAttention
-from showdown.engine.decoder import PackedDecoder, obstacle
+from showdown.engine.decoder import Pack, PackedDecoder, obstacle, pack_of
 from showdown.engine.structure import LastTokenClassifier
 
 
@@ -50,22 +50,25 @@ class PackedForward:
         on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
         self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
         self._head: nn.Module = decoder.head
-        self._walk = PackedDecoder(decoder.backbone, recompute=recompute, attention=attention)
-        self._device = device
+        self.walk = PackedDecoder(decoder.backbone, recompute=recompute, attention=attention)
+        self.device = device
+        self.config: Any = decoder.backbone.config
         self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
-        filled = self._filled(sequences)
-        layout = layout_of([sequence.numel() for sequence in filled], self._device)
-        ids = torch.cat(filled).to(self._device, non_blocking=True)
-        pooled = self._walk.pooled(ids, layout)[: len(sequences)]
+        missing = -sum(sequence.numel() for sequence in sequences) % self._multiple
+        return self.logits_of(self.pack(sequences, fill=missing).to(self.device))
+
+    def pack(self, sequences: Sequence[torch.Tensor], *, fill: int) -> Pack:
+        """Return the sequences one behind the other, on the CPU, with so many tokens behind them that nobody reads."""
+        return pack_of(sequences, streams=self.walk.streams, fill=fill)
+
+    def logits_of(self, pack: Pack) -> torch.Tensor:
+        """Return what `logits` does for a pack on the device."""
+        pooled = self.walk.pooled(pack)[: pack.read]
         logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
         return logits.float()
-
-    def _filled(self, sequences: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        missing = -sum(sequence.numel() for sequence in sequences) % self._multiple
-        return [*sequences, sequences[0].new_zeros(missing)] if missing else list(sequences)
 
 
 def head_dtype(head: Any) -> torch.dtype:

@@ -136,19 +136,18 @@ class SharedInput:
         if self._state != [_switches(module) for module in self.modules]:
             self._read()
 
-    def group(self, *, seed: int, stream: int) -> "Group | None":
+    def group(self, seeds: torch.Tensor) -> "Group | None":
         """Return the layers for one forward pass, or None where they must be called as they are.
 
         Args:
-            seed: of the dropout masks in this forward pass.
-            stream: number of this input within the network: other masks than every other input's.
+            seeds: of the dropout masks of this input in this forward pass, shape (2,).
 
         """
-        return None if self.projections is None else Group(self, self.projections, seed=seed, stream=stream)
+        return None if self.projections is None else Group(self, self.projections, seeds)
 
-    def __call__(self, x: torch.Tensor, *, seed: int, stream: int) -> tuple[torch.Tensor, ...]:
+    def __call__(self, x: torch.Tensor, seeds: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the output of each layer for x of shape (tokens, width); its bank must be fresh."""
-        group = self.group(seed=seed, stream=stream)
+        group = self.group(seeds)
         if group is None:
             return tuple(module(x) for module in self.modules)
         outputs: tuple[torch.Tensor, ...] = _Project.apply(x, group, *group.parameters)  # type: ignore[no-untyped-call]
@@ -158,17 +157,17 @@ class SharedInput:
 class Group:
     """The projections of one input in one forward pass."""
 
-    def __init__(self, shared: SharedInput, projections: Sequence[Projection], *, seed: int, stream: int) -> None:
+    def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
         self.projections = projections
         self.adapted = shared.adapted
         self.bank = shared.bank
-        self.dropout = self._dropout(seed, stream)
+        self.dropout = self._dropout(seeds)
         self.parameters = [parameter for projection in projections for parameter in projection.learning()]
 
-    def _dropout(self, seed: int, stream: int) -> Dropout | None:
+    def _dropout(self, seeds: torch.Tensor) -> Dropout | None:
         adapters = self.bank.adapters
         probability = adapters[0].probability if adapters else 0.0
-        return dropout_for(probability, seed=seed, stream=stream) if probability > 0 else None
+        return dropout_for(probability, seeds) if probability > 0 else None
 
     @property
     def needs_input(self) -> bool:

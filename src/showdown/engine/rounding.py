@@ -15,7 +15,7 @@ from typing import Literal
 
 import torch
 
-from showdown.engine.dropout import Dropout, random_words
+from showdown.engine.dropout import random_words
 from showdown.engine.lora import triton_is_here
 
 Rounding = Literal["nearest", "stochastic", "float32"]
@@ -84,20 +84,20 @@ def stochastic_bfloat16(exact: torch.Tensor, words: torch.Tensor) -> torch.Tenso
     return (bits >> 16).to(torch.int16).view(torch.bfloat16)
 
 
-def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed: Dropout | None) -> None:
-    """Take one AdamW step in place: on a float32 master where `low` is there, else stochastic where `seed` is.
+def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seeds: tuple[int, int] | None) -> None:
+    """Take one AdamW step in place: on a float32 master where `low` is there, else stochastic where `seeds` are.
 
     Args:
         weight: the parameter, its gradient and its state.
         step: the step's numbers.
         gradient_scale: float32 scalar that gradients are divided by (1 where nothing is clipped).
-        seed: of the random bits; None for rounding to nearest.
+        seeds: of the random bits, from `hash_seeds`; None for rounding to nearest.
 
     """
     if weight.value.is_cuda and triton_is_here():
         from showdown.engine import adamw_kernel
 
-        adamw_kernel.update_(weight, step, gradient_scale, seed)
+        adamw_kernel.update_(weight, step, gradient_scale, seeds)
         return
     gradient = weight.gradient.float() / gradient_scale
     first = torch.lerp(weight.first.float(), gradient, 1.0 - step.first_decay)
@@ -114,4 +114,4 @@ def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seed:
         weight.second.copy_(second)
         return
     for number, (kept, exact) in enumerate(((weight.value, master), (weight.first, first), (weight.second, second))):
-        kept.copy_(exact if seed is None else stochastic_bfloat16(exact, random_words(exact, seed, number)))
+        kept.copy_(exact if seeds is None else stochastic_bfloat16(exact, random_words(exact, seeds, number)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from showdown.engine.dropout import draw_seed, dropout_for
+from showdown.engine.dropout import draw_seed, hash_seeds
 from showdown.engine.host_moments import HostMoments
 from showdown.engine.lora import triton_is_here
 from showdown.engine.rounding import AdamwStep, Rounding, Weight, update_
@@ -162,8 +162,7 @@ class Stepper:
             value=parameter.data, gradient=gradient.contiguous(), first=first, second=second, low=self._low.get(name)
         )
         stochastic = self._settings.rounding == "stochastic"
-        seed = dropout_for(0.0, seed=self._seed, stream=self._places[name]) if stochastic else None
-        update_(weight, step, scale, seed)
+        update_(weight, step, scale, hash_seeds(self._seed, self._places[name]) if stochastic else None)
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
         @torch.no_grad()

@@ -147,7 +147,7 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
         trainable_parameters=trainable_parameters(module),
         total_parameters=unpacked_parameters(module),
         chosen={
-            "forward": learner.forward.name,
+            "forward": learner.forward.name + (", small packs from CUDA graphs" if progress.from_graphs else ""),
             "max_tokens": ground.limit,
             "micro_batch_rows": progress.micro_batch_rows,
             "micro_batch_tokens": progress.micro_batch_tokens,

@@ -10,6 +10,7 @@ from torch import nn
 
 from showdown.core.record import Phase
 from showdown.core.spec import SharedProtocol
+from showdown.engine.capture import passes_for
 from showdown.engine.forward import ForwardPath
 from showdown.engine.steady import reserve_ahead, steady_process
 from showdown.engine.stepping import Stepper, StepSettings
@@ -64,6 +65,8 @@ class Progress:
     micro_batch_tokens: int | None = None
     most_micro_batches: int = 0
     """Of a step."""
+    from_graphs: bool = False
+    """Whether micro-batches were replayed from CUDA graphs."""
     best_weights: str | None = None
     best_epoch: int | None = None
     best_f1_macro: float = -1.0
@@ -131,6 +134,9 @@ class _Loop:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
         self.stepper = Stepper(self.parameters, run.step)
+        self.passes = passes_for(
+            run.forward, self.parameters, in_backward=run.step.in_backward, most_tokens=run.micro_batch_tokens
+        )
         self.progress = Progress(
             micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows),
             micro_batch_tokens=run.micro_batch_tokens,
@@ -226,12 +232,10 @@ class _Loop:
         batches = micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens)
         progress.most_micro_batches = max(progress.most_micro_batches, len(batches))
         for micro in batches:
-            logits = self.run.forward.logits([torch.tensor(self.run.train.ids[row]) for row in micro])
+            sequences = [torch.tensor(self.run.train.ids[row]) for row in micro]
             targets = torch.tensor([self.run.train.targets[row] for row in micro])
-            targets = targets.to(logits.device, non_blocking=True)
-            loss = nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / len(rows)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+            total += self.passes.accumulate(sequences, targets, len(rows))
+        progress.from_graphs |= self.passes.replayed > 0
         return total
 
     def _read(self, behind: int) -> None:
