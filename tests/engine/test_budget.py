@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from showdown.engine.budget import LEAN_TOKENS, Demand, Plan, Shape, largest_tokens, matched, peak_bytes, plan
+from showdown.engine.budget import (
+    LEAN_TOKENS,
+    Demand,
+    Plan,
+    Shape,
+    gradients_may_stay,
+    largest_tokens,
+    launch_bound_tokens,
+    matched,
+    peak_bytes,
+    plan,
+)
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LENGTHS = json.loads((BENCHMARKS / "seed_lengths.json").read_text())["train"]
@@ -45,6 +56,31 @@ def measured(case: str) -> dict[str, Any]:
 def test_the_count_is_near_what_was_measured(case: str, demand: str, tokens: int, recompute: bool) -> None:
     counted = peak_bytes(MISTRAL, DEMANDS[demand], tokens=tokens, recompute=recompute) / 1e9
     assert counted == pytest.approx(measured(case)["median"], rel=0.05)
+
+
+def test_a_7b_is_bound_by_launches_up_to_2048_tokens() -> None:
+    assert 2000 < launch_bound_tokens(MISTRAL) < 2100
+
+
+@pytest.mark.parametrize(
+    ("gradient_bytes", "most_tokens", "stay"),
+    [(14e6, 7168, True), (14e6, None, True), (WHOLE, 3840, False), (WHOLE, None, False), (WHOLE, 1500, True)],
+)
+def test_gradients_stay_where_they_are_few_or_activations_are(
+    gradient_bytes: float, most_tokens: int | None, stay: bool
+) -> None:
+    assert gradients_may_stay(MISTRAL, gradient_bytes, most_tokens) is stay
+
+
+def test_gradients_that_stay_count_beside_activations() -> None:
+    def peak(tokens: int, **given: Any) -> float:
+        return peak_bytes(MISTRAL, replace(DEMANDS["full"], **given), tokens=tokens, recompute=False)
+
+    few, many = 1500, 3000
+    alone = peak(few, gradient_bytes=0)
+    assert peak(few) == pytest.approx(alone + WHOLE)
+    assert peak(many) == pytest.approx(max(peak(many, gradient_bytes=0), 4 * WHOLE - WHOLE * 0), rel=0.05)
+    assert peak(few, padded=True) < peak(few)
 
 
 def chosen(method: str, memory: Any, free_gb: float = 141.0) -> Plan:

@@ -94,8 +94,32 @@ class Plan:
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
 the host (`host_inputs.py`)."""
+_LAUNCH_BOUND = 2048 * 218e6
+"""Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
+_FEW_GRADIENT_BYTES = 0.5e9
 _PADDED_KEEPS = 2.0
 """Times what a packed decoder keeps of a token: a cautious guess for paths that are not counted in detail."""
+
+
+def launch_bound_tokens(shape: Shape) -> int:
+    """Return the tokens of a pack up to which a GPU waits for its host: those are computed from CUDA graphs."""
+    layer = shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner)
+    return int(_LAUNCH_BOUND / layer)
+
+
+def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int | None) -> bool:
+    """Whether gradients may stay where they are from step to step, which CUDA graphs ask for.
+
+    Those of adapters may. Those of a whole network may where every pack is launch-bound, and has few activations.
+
+    Args:
+        shape: the network's widths.
+        gradient_bytes: of all that learns.
+        most_tokens: of a micro-batch; None where rows alone count.
+
+    """
+    few = gradient_bytes <= _FEW_GRADIENT_BYTES
+    return few or (most_tokens is not None and most_tokens <= launch_bound_tokens(shape))
 
 
 def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
@@ -126,8 +150,10 @@ def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in
     """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
-    # Gradients appear while activations go, so both are never there in full.
-    return held_bytes(shape, demand, recompute=recompute) + max(activations, gradients)
+    together = not demand.padded and gradients_may_stay(shape, gradients, tokens)
+    # Otherwise gradients appear while activations go, so that both are never there in full.
+    both = activations + gradients if together else max(activations, gradients)
+    return held_bytes(shape, demand, recompute=recompute) + both
 
 
 def expected_peak_gb(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int]) -> float:

@@ -7,7 +7,7 @@ recorded from, so packs are filled up to sizes that come again, and what differs
 the same tensors each time. https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -16,23 +16,23 @@ from torch import nn
 from torch.nn import functional
 
 from showdown.engine.attention import Layout
-from showdown.engine.budget import Demand, Shape, shape_of, token_bytes
+from showdown.engine.budget import Demand, gradients_may_stay, launch_bound_tokens, shape_of, token_bytes
 from showdown.engine.decoder import Pack
 from showdown.engine.forward import ForwardPath
 from showdown.engine.packed import PackedForward
 from showdown.engine.passes import EagerPasses, Passes
 
-_LAUNCH_BOUND = 2048 * 218e6
-"""Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
 _FINEST_FILL = 128
 _FILL_SHARE = 16
 """Packs are filled up to a multiple of this part of the power of two above them: 1.5 to 6 % more tokens than it has."""
+_ROWS_MULTIPLE = 4
+"""Rows of a pack are filled up to a multiple of it, by rows of one token each without a target."""
+_NO_TARGET = -100
+"""What `cross_entropy` leaves out."""
 _PASSES_BEFORE = 1
 """Passes of a size before it is recorded: one, which also compiles its kernels. Sizes that never come again cost
 nothing."""
 _MOST_GRAPHS = 48
-_MOST_GRADIENT_BYTES = 0.5e9
-"""Graphs add to gradients that stay where they are, also while activations are there."""
 _ROOM = 1.3
 """Times the counted activations that must be free before a graph is recorded: it takes memory of its own."""
 _ROOM_BESIDE = 0.3e9
@@ -66,14 +66,20 @@ class CudaGraphs:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         self._stream = self._stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]
         graph = torch.cuda.CUDAGraph()
+        random = torch.cuda.default_generators[torch.cuda.current_device()]
+        before = random.clone_state()
         self._stream.wait_stream(torch.cuda.current_stream())
         # Not `torch.cuda.graph`, which gives all free memory back first: the piece that was reserved ahead with it.
         with torch.cuda.stream(self._stream):
-            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
-                result = run()
-            finally:
-                graph.capture_end()
+                graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+                try:
+                    result = run()
+                finally:
+                    graph.capture_end()
+            except RuntimeError:
+                random.graphsafe_set_state(before)  # a recording that failed leaves the generator in its middle
+                raise
         torch.cuda.current_stream().wait_stream(self._stream)
         return graph.replay, result
 
@@ -91,12 +97,6 @@ def filled_size(tokens: int, most: int | None) -> int:
     return filled if most is None else max(tokens, min(filled, most))
 
 
-def launch_bound_tokens(shape: Shape) -> int:
-    """Return the tokens of a pack up to which a GPU waits for its host."""
-    layer = shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner)
-    return int(_LAUNCH_BOUND / layer)
-
-
 def passes_for(
     forward: ForwardPath, parameters: Mapping[str, nn.Parameter], *, in_backward: bool, most_tokens: int | None
 ) -> Passes:
@@ -110,16 +110,13 @@ def passes_for(
 
     """
     eager, learning = EagerPasses(forward), list(parameters.values())
-    if in_backward or not isinstance(forward, PackedForward) or not _capturable(forward, learning):
+    if in_backward or not isinstance(forward, PackedForward) or not forward.walk.understood:
+        return eager
+    gradient_bytes = sum(parameter.numel() * parameter.itemsize for parameter in learning)
+    stay = gradients_may_stay(shape_of(forward.config), gradient_bytes, most_tokens)
+    if not (stay and forward.device.startswith("cuda")):
         return eager
     return CapturedPasses(forward, learning, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs())
-
-
-def _capturable(forward: PackedForward, parameters: Iterable[torch.Tensor]) -> bool:
-    """Whether graphs can be recorded of this network's passes, and their gradients may stay where they are."""
-    gradient_bytes = sum(parameter.numel() * parameter.itemsize for parameter in parameters)
-    on_gpu = forward.device.startswith("cuda")
-    return on_gpu and forward.walk.understood and gradient_bytes <= _MOST_GRADIENT_BYTES
 
 
 @dataclass(kw_only=True)
@@ -181,11 +178,14 @@ class CapturedPasses:
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
         """See `Passes`."""
-        tokens = sum(sequence.numel() for sequence in sequences)
+        missing = -len(sequences) % _ROWS_MULTIPLE
+        tokens = missing + sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
         if filled > launch_bound_tokens(self._shape):
             return self._otherwise.accumulate(sequences, targets, step_rows)
-        pack = self._forward.pack(sequences, fill=filled - tokens)
+        more = [sequences[0].new_zeros(1)] * missing
+        pack = self._forward.pack([*sequences, *more], fill=filled - tokens)
+        targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
         size = self._size(pack, targets, torch.tensor(1.0 / step_rows))
         if self._is_due(size) and self._has_room(filled):
             self._record_size(size)

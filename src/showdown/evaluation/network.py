@@ -36,12 +36,14 @@ def logits_of(
     """Return the logits of each row, without gradients, dropout off: shape (rows, labels), float32, on the CPU."""
     by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     was_training = module.training
-    module.eval()
+    if was_training:  # the walk through the modules of a 7B with adapters takes longer than some of its answers
+        module.eval()
     blocks = []
     with torch.no_grad():
         for start in range(0, len(by_length), batch_rows):
             rows = by_length[start : start + batch_rows]
             blocks.append(forward.logits([torch.tensor(ids[row]) for row in rows]).float().cpu())
-    module.train(was_training)
+    if was_training:
+        module.train()
     found = torch.cat(blocks)
     return found[torch.argsort(torch.tensor(by_length))]
