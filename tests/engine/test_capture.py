@@ -1,6 +1,7 @@
 """Packs from recorded passes: through a stand-in that runs again what was recorded, on a CPU, and as CUDA graphs."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import peft
@@ -8,9 +9,10 @@ import pytest
 import torch
 from tiny_networks import DECODERS, decoder, rows
 
-from showdown.engine.budget import shape_of
-from showdown.engine.capture import CapturedPasses, CudaGraphs, filled_size, launch_bound_tokens, passes_for
+from showdown.engine.budget import launch_bound_tokens, shape_of
+from showdown.engine.capture import CapturedForward, CapturedPasses, answering_forward, passes_for
 from showdown.engine.forward import PaddedForward, choose_forward
+from showdown.engine.graphs import CudaGraphs, filled_size
 from showdown.engine.packed import PackedForward
 from showdown.engine.passes import EagerPasses
 
@@ -33,12 +35,13 @@ class Again:
         if self.fails:
             raise RuntimeError("not permitted when stream is capturing")
         self.recorded += 1
-        loss = torch.zeros(())
+        result = torch.zeros(0)
 
         def replay() -> None:
-            loss.copy_(run())
+            found = run()
+            result.resize_(found.shape).copy_(found)
 
-        return replay, loss
+        return replay, result
 
 
 def adapted(name: str, *, dropout: float = 0.1, device: str = "cpu", **more: Any) -> Any:
@@ -164,8 +167,8 @@ def test_a_recording_that_fails_is_tried_once() -> None:
     module = adapted("mistral")
     passes = captured(module, Again(fails=True))
     attempts = []
-    fail = passes._record
-    passes._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
+    fail = passes._replays._record
+    passes._replays._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
     trained(module, passes)
     assert len(attempts) == 1
 
@@ -204,6 +207,53 @@ def test_adapters_on_a_gpu_are_captured() -> None:
     assert isinstance(passes_for(path, learning(module), in_backward=False, most_tokens=64), CapturedPasses)
 
 
+@pytest.mark.parametrize("name", DECODERS)
+def test_answers_are_the_same_from_recorded_passes(name: str) -> None:
+    module = adapted(name).eval()
+    path: Any = choose_forward(module, pad_token_id=0, device="cpu")
+    record = Again()
+    answering = CapturedForward(path, record=record)
+    asked = [rows(9, 4, 17), rows(9, 5, 16, seed=2), rows(3, 20, 7, seed=3), rows(150, 1, 2), rows(60)]
+    with torch.no_grad():
+        found = [answering.logits(one) for one in asked]  # kept while others are asked
+        expected = [path.logits(one) for one in asked]
+    assert answering.replayed == 2
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert answering.name == path.name
+
+
+def test_answers_with_gradients_are_not_recorded() -> None:
+    path: Any = choose_forward(adapted("mistral").eval(), pad_token_id=0, device="cpu")
+    answering = CapturedForward(path, record=Again())
+    for _ in range(3):
+        answering.logits(rows(9, 4)).sum().backward()  # type: ignore[no-untyped-call]
+    assert answering.replayed == 0
+
+
+def test_threads_get_their_own_answers() -> None:
+    path: Any = choose_forward(adapted("mistral").eval(), pad_token_id=0, device="cpu")
+    answering = CapturedForward(path, record=Again())
+    asked = [rows(9, 4, seed=seed) for seed in range(40)]
+
+    def answer(sequences: list[torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            return answering.logits(sequences)
+
+    expected = [answer(one) for one in asked]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(answer, asked))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_only_what_a_gpu_packs_is_recorded_for_answers() -> None:
+    path: Any = choose_forward(adapted("mistral"), pad_token_id=0, device="cpu")
+    assert answering_forward(path) is path
+    path.device = "cuda"
+    assert isinstance(answering_forward(path), CapturedForward)
+    padded = choose_forward(decoder("mistral", attention_dropout=0.1), pad_token_id=0, device="cpu")
+    assert answering_forward(padded) is padded
+
+
 @needs_gpu
 @pytest.mark.gpu
 @pytest.mark.parametrize("recompute", [False, True])
@@ -217,6 +267,20 @@ def test_graphs_give_the_same_bits(name: str, recompute: bool) -> None:
         assert passes.replayed == (0 if isinstance(record, Again) else REPLAYED)
     assert results[0][0] == results[1][0]
     assert all(torch.equal(one, other) for one, other in zip(results[0][1], results[1][1], strict=True))
+
+
+@needs_gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", DECODERS)
+def test_answers_from_graphs_are_those_of_launches(name: str) -> None:
+    path: Any = choose_forward(
+        adapted(name, device="cuda", **WIDE).to(torch.bfloat16).eval(), pad_token_id=0, device="cuda"
+    )
+    launched, answering = CapturedForward(path, record=Again(fails=True)), CapturedForward(path, record=CudaGraphs())
+    asked = [rows(9, 4, 17), rows(9, 5, 16, seed=2), rows(3, 20, 7, seed=3), rows(150, 1, 2), rows(60)]
+    with torch.no_grad():
+        assert all(torch.equal(answering.logits(one), launched.logits(one)) for one in asked)
+    assert answering.replayed == 2
 
 
 @needs_gpu

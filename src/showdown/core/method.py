@@ -88,6 +88,8 @@ class Classifier(ABC):
     """A fitted thing that scores texts. It answers after a save and a reload exactly as before."""
 
     score_kind: ScoreKind
+    warm_up_rounds: int = 0
+    """Rounds of calls after which it is as fast as it will be, beyond the very first call."""
 
     @abstractmethod
     def scores(self, texts: Sequence[str], *, batch_rows: int) -> "Scores2D":

@@ -12,8 +12,10 @@ from showdown.engine.forward import ForwardPath
 class Passes(Protocol):
     """Computes gradients of whole sequences with one network."""
 
-    replayed: int
-    """How many micro-batches were replayed from CUDA graphs."""
+    @property
+    def replayed(self) -> int:
+        """How many micro-batches were replayed from CUDA graphs."""
+        ...
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
         """Add a micro-batch's gradients to the parameters' `grad`, and return its share of the step's mean loss.
@@ -33,8 +35,9 @@ class Passes(Protocol):
 class EagerPasses:
     """Launches every kernel when its turn comes: works for every network and every size."""
 
+    replayed = 0
+
     def __init__(self, forward: ForwardPath) -> None:
-        self.replayed = 0
         self._forward = forward
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:

@@ -9,8 +9,12 @@ import torch
 
 from showdown.core.method import Classifier
 from showdown.core.record import ScoreKind
+from showdown.engine.capture import CapturedForward
 from showdown.engine.forward import ForwardPath
 from showdown.models.tokens import encode
+
+_ROUNDS_TO_RECORD = 2
+"""A size that comes for the second time is recorded."""
 
 
 class NetworkClassifier(Classifier):
@@ -23,6 +27,8 @@ class NetworkClassifier(Classifier):
         self.forward = forward
         self.tokenizer = tokenizer
         self.limit = limit
+        if isinstance(forward, CapturedForward):
+            self.warm_up_rounds = _ROUNDS_TO_RECORD
 
     def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Probabilities: shape (rows, labels), each row sums to one."""

@@ -8,7 +8,6 @@ import numpy as np
 from showdown.core.method import Classifier
 from showdown.core.record import PredictionSpeed
 
-_WARM_UP_CALLS = 1
 _SINGLE_CALLS = 20
 _BATCHES = (4, 16, 64)
 _ENOUGH_SECONDS = 0.5
@@ -45,8 +44,22 @@ def _time_batch(
     classifier: Classifier, texts: Sequence[str], batch_rows: int, synchronize: Callable[[], None]
 ) -> PredictionSpeed:
     calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
-    for turn in range(_WARM_UP_CALLS):
-        classifier.scores(calls[turn % len(calls)], batch_rows=batch_rows)
+    classifier.scores(calls[0], batch_rows=batch_rows)
+    for _ in range(classifier.warm_up_rounds):
+        _seconds_of(classifier, calls, batch_rows, synchronize)
+    seconds = _seconds_of(classifier, calls, batch_rows, synchronize)
+    return PredictionSpeed(
+        batch_rows=batch_rows,
+        rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
+        latency_p50_ms=round(float(np.percentile(seconds, 50)) * 1000, 3),
+        latency_p95_ms=round(float(np.percentile(seconds, 95)) * 1000, 3),
+    )
+
+
+def _seconds_of(
+    classifier: Classifier, calls: Sequence[Sequence[str]], batch_rows: int, synchronize: Callable[[], None]
+) -> list[float]:
+    """Return the seconds of each call, one after another until there are enough."""
     seconds: list[float] = []
     while len(seconds) < _SINGLE_CALLS and sum(seconds) < _ENOUGH_SECONDS:
         synchronize()
@@ -54,9 +67,4 @@ def _time_batch(
         classifier.scores(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
         synchronize()
         seconds.append(time.perf_counter() - start)
-    return PredictionSpeed(
-        batch_rows=batch_rows,
-        rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
-        latency_p50_ms=round(float(np.percentile(seconds, 50)) * 1000, 3),
-        latency_p95_ms=round(float(np.percentile(seconds, 95)) * 1000, 3),
-    )
+    return seconds

@@ -78,6 +78,7 @@ def open_saved(record: RunRecord, folder: Path) -> Classifier:
 
 
 def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
+    from showdown.engine.capture import answering_forward
     from showdown.engine.forward import choose_forward
     from showdown.evaluation.network import NetworkClassifier
     from showdown.models.network import load_network, load_saved_network
@@ -96,4 +97,4 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
     tokenizer = load_tokenizer(base)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
-    return NetworkClassifier(module, forward, tokenizer, limit)
+    return NetworkClassifier(module, answering_forward(forward), tokenizer, limit)
