@@ -58,29 +58,34 @@ def test_the_count_is_near_what_was_measured(case: str, demand: str, tokens: int
     assert counted == pytest.approx(measured(case)["median"], rel=0.05)
 
 
-def test_a_7b_is_bound_by_launches_up_to_2048_tokens() -> None:
-    assert 2000 < launch_bound_tokens(MISTRAL) < 2100
+SMALL = Shape(layers=16, hidden=2048, inner=8192, queries=2048, keys=512)
+
+
+def test_smaller_networks_are_bound_by_launches_up_to_more_tokens() -> None:
+    assert 1500 < launch_bound_tokens(MISTRAL) < 1600
+    assert 5000 < launch_bound_tokens(SMALL) < 6000
 
 
 @pytest.mark.parametrize(
-    ("gradient_bytes", "most_tokens", "stay"),
-    [(14e6, 7168, True), (14e6, None, True), (WHOLE, 3840, False), (WHOLE, None, False), (WHOLE, 1500, True)],
-)
+    ("shape", "gradient_bytes", "most_tokens", "stay"),
+    [(MISTRAL, 14e6, 7168, True), (MISTRAL, 14e6, None, True), (MISTRAL, WHOLE, 700, False), (SMALL, 2e9, 2500, True),
+     (SMALL, 2e9, 3000, False), (SMALL, 2e9, None, False)],
+)  # fmt: skip
 def test_gradients_stay_where_they_are_few_or_activations_are(
-    gradient_bytes: float, most_tokens: int | None, stay: bool
+    shape: Shape, gradient_bytes: float, most_tokens: int | None, stay: bool
 ) -> None:
-    assert gradients_may_stay(MISTRAL, gradient_bytes, most_tokens) is stay
+    assert gradients_may_stay(shape, gradient_bytes, most_tokens) is stay
 
 
 def test_gradients_that_stay_count_beside_activations() -> None:
-    def peak(tokens: int, **given: Any) -> float:
-        return peak_bytes(MISTRAL, replace(DEMANDS["full"], **given), tokens=tokens, recompute=False)
+    def peak(tokens: int, *, padded: bool = False) -> float:
+        demand = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True, padded=padded)
+        return peak_bytes(SMALL, demand, tokens=tokens, recompute=False)
 
-    few, many = 1500, 3000
-    alone = peak(few, gradient_bytes=0)
-    assert peak(few) == pytest.approx(alone + WHOLE)
-    assert peak(many) == pytest.approx(max(peak(many, gradient_bytes=0), 4 * WHOLE - WHOLE * 0), rel=0.05)
-    assert peak(few, padded=True) < peak(few)
+    activations = peak(5000) - 6e9
+    assert activations > 2e9, "gradients come as activations go"
+    assert peak(2500) == pytest.approx(6e9 + activations / 2 + 2e9)
+    assert peak(500, padded=True) == pytest.approx(6e9 + 2e9)
 
 
 def chosen(method: str, memory: Any, free_gb: float = 141.0) -> Plan:

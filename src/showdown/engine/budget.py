@@ -94,9 +94,10 @@ class Plan:
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
 the host (`host_inputs.py`)."""
-_LAUNCH_BOUND = 2048 * 218e6
+_LAUNCH_BOUND = 1536 * 218e6
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
+_MOST_GRADIENT_BYTES = 4e9
 _PADDED_KEEPS = 2.0
 """Times what a packed decoder keeps of a token: a cautious guess for paths that are not counted in detail."""
 
@@ -110,7 +111,8 @@ def launch_bound_tokens(shape: Shape) -> int:
 def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int | None) -> bool:
     """Whether gradients may stay where they are from step to step, which CUDA graphs ask for.
 
-    Those of adapters may. Those of a whole network may where every pack is launch-bound, and has few activations.
+    Those of adapters may. Those of a whole network of up to two billion weights may where every pack is far below what
+    is launch-bound: then activations are few, and adding to gradients takes less time than graphs save.
 
     Args:
         shape: the network's widths.
@@ -118,8 +120,10 @@ def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int | N
         most_tokens: of a micro-batch; None where rows alone count.
 
     """
-    few = gradient_bytes <= _FEW_GRADIENT_BYTES
-    return few or (most_tokens is not None and most_tokens <= launch_bound_tokens(shape))
+    if gradient_bytes <= _FEW_GRADIENT_BYTES:
+        return True
+    short = most_tokens is not None and most_tokens <= launch_bound_tokens(shape) / 2
+    return short and gradient_bytes <= _MOST_GRADIENT_BYTES
 
 
 def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
