@@ -163,6 +163,14 @@ def test_a_size_of_its_own_is_recorded_apart() -> None:
     assert record.recorded == 3, "128 tokens in 4 and in 8 rows, 256 in 4"
 
 
+def test_rows_are_filled_up_only_where_tokens_are() -> None:
+    module = adapted("mistral")
+    passes = captured(module, Again())
+    for lengths in ((30, 98), (30, 97), (30, 96)):
+        passes.accumulate(rows(*lengths), torch.tensor([0, 3]), 2)
+    assert sorted(passes._replays._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
+
+
 def test_a_recording_that_fails_is_tried_once() -> None:
     module = adapted("mistral")
     passes = captured(module, Again(fails=True))

@@ -15,7 +15,7 @@ from showdown.engine.packed import PackedForward
 from showdown.engine.passes import EagerPasses, Passes
 
 _ROWS_MULTIPLE = 4
-"""Rows of a training pack are filled up to a multiple of it, by rows of one token each without a target."""
+"""Rows of a training pack are filled up to a multiple of it by rows of one token without a target, where they fit."""
 _NO_TARGET = -100
 """What `cross_entropy` leaves out."""
 
@@ -88,13 +88,14 @@ class CapturedPasses:
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
         """See `Passes`."""
-        missing = -len(sequences) % _ROWS_MULTIPLE
-        tokens = missing + sum(sequence.numel() for sequence in sequences)
+        tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
         if not self._replays.worthwhile(filled):
             return self._otherwise.accumulate(sequences, targets, step_rows)
+        missing = -len(sequences) % _ROWS_MULTIPLE
+        missing = missing if missing <= filled - tokens else 0
         more = [sequences[0].new_zeros(1)] * missing
-        pack = self._forward.pack([*sequences, *more], fill=filled - tokens)
+        pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
         targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
         loss = self._replays(pack, targets, torch.tensor(1.0 / step_rows))
         if not self._gradients:
