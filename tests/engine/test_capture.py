@@ -1,5 +1,7 @@
 """Packs from recorded passes: through a stand-in that runs again what was recorded, on a CPU, and as CUDA graphs."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +17,7 @@ from showdown.engine.forward import PaddedForward, choose_forward
 from showdown.engine.graphs import CudaGraphs, filled_size
 from showdown.engine.packed import PackedForward
 from showdown.engine.passes import EagerPasses
+from showdown.evaluation.network import NetworkClassifier
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STEPS = ((9, 4, 17), (9, 5, 16), (3, 20, 7), (30, 1, 40), (5, 5, 2), (12, 60, 9))
@@ -124,6 +127,20 @@ def test_dropout_masks_differ_from_replay_to_replay() -> None:
     assert len(losses) == 6
 
 
+def test_what_was_recorded_goes_with_the_training() -> None:
+    module = adapted("mistral")
+    passes = captured(module, Again())
+    trained(module, passes)
+    size = next(iter(passes._replays._sizes.values()))
+    gone = weakref.ref(size)
+    gc.disable()  # not at some later time: its memory is wanted for the next training
+    try:
+        del size, passes
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_gradients_are_added_to_those_of_a_pass_that_was_not_recorded() -> None:
     module = adapted("mistral", dropout=0.0)
     passes = captured(module, Again())
@@ -228,6 +245,20 @@ def test_answers_are_the_same_from_recorded_passes(name: str) -> None:
     assert answering.replayed == 2
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert answering.name == path.name
+
+
+def test_a_classifier_that_records_is_warmed_up_before_it_is_timed() -> None:
+    path: Any = choose_forward(adapted("mistral").eval(), pad_token_id=0, device="cpu")
+    assert NetworkClassifier(torch.nn.Identity(), path, None, 8).warm_up_rounds == 0
+    answering = CapturedForward(path, record=Again())
+    rounds = NetworkClassifier(torch.nn.Identity(), answering, None, 8).warm_up_rounds
+    with torch.no_grad():
+        for _ in range(rounds):
+            answering.logits(rows(9))
+        before = answering.replayed
+        answering.logits(rows(9))
+    assert before == 1, "the last round of warming up is the one that records"
+    assert answering.replayed == 2
 
 
 def test_answers_with_gradients_are_not_recorded() -> None:

@@ -47,3 +47,11 @@ def test_speed_is_taken_of_one_text_and_of_a_whole_batch() -> None:
     assert best.batch_rows in (1, 4)
     assert set(classifier.calls) <= {1, 4}
     assert single.latency_p50_ms <= single.latency_p95_ms
+
+
+def test_a_classifier_that_says_so_is_warmed_up_with_the_calls_that_are_timed() -> None:
+    plain, warmed = Counting(), Counting()
+    warmed.warm_up_rounds = 2
+    for classifier in (plain, warmed):
+        prediction_speeds(classifier, ["a text"] * 3, lambda: None)
+    assert (len(plain.calls), len(warmed.calls)) == (1 + 20, 1 + 3 * 20)

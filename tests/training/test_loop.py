@@ -14,6 +14,7 @@ from torch import nn
 
 from showdown.core.spec import SharedProtocol
 from showdown.engine.forward import PaddedForward
+from showdown.engine.passes import EagerPasses
 from showdown.engine.stepping import StepSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
@@ -172,6 +173,33 @@ def test_every_row_counts_the_same_in_a_step() -> None:
     nn.functional.cross_entropy(logits, torch.tensor([ROWS.targets[row] for row in rows])).backward()
     squares = sum(float(value.grad.square().sum()) for value in module.parameters() if value.grad is not None)
     assert norms[0][0] == pytest.approx(squares**0.5, rel=1e-5)
+
+
+class Replaying(EagerPasses):
+    """Says that it replays from its third micro-batch on."""
+
+    calls = 0
+
+    @property
+    def replayed(self) -> int:
+        return max(0, self.calls - 2)
+
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+        self.calls += 1
+        return super().accumulate(sequences, targets, step_rows)
+
+
+@pytest.mark.parametrize("replays", [False, True])
+def test_the_record_knows_whether_graphs_were_replayed_also_before_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replays: bool
+) -> None:
+    chosen = Replaying if replays else EagerPasses
+    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: chosen(forward))
+    run = run_of(TinyClassifier(), tmp_path)
+    with pytest.raises(Stop):
+        train(replace(run, watcher=Watcher(stop_after=3)))
+    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: EagerPasses(forward))
+    assert train(run_of(TinyClassifier(), tmp_path)).from_graphs is replays
 
 
 @pytest.mark.parametrize("step", [1, 2, 4])

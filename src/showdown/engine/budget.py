@@ -15,7 +15,8 @@ GB = 1e9
 _BYTES = 2
 """Of one bfloat16 number."""
 LEAN_TOKENS = 3584
-"""Tokens of a micro-batch below which an H200 waits for its host more than it computes."""
+"""Tokens of a micro-batch below which an H200 loses time: to its host, and to making 4-bit weights dense once more for
+each (`docs/performance.md`)."""
 LEAN_SHARE = 0.08
 """Of what is held in any case: activations below it are not worth a smaller micro-batch."""
 SHARE_OF_FREE = 0.92

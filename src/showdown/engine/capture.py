@@ -1,6 +1,7 @@
 """Training and answering with small packs replayed from CUDA graphs (`graphs.py`), where that pays."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from threading import Lock
 
 import torch
@@ -75,11 +76,10 @@ class CapturedPasses:
             record: records a pass.
 
         """
-        self._forward, self._parameters = forward, parameters
-        self._most_tokens, self._otherwise = most_tokens, otherwise
-        self._replays = Replays(forward, self._run, record, settle=self._settle_gradients)
-        self._gradients: list[tuple[nn.Parameter, torch.Tensor]] = []
-        """Each parameter that gets a gradient, and where graphs add to it."""
+        self._forward, self._most_tokens, self._otherwise = forward, most_tokens, otherwise
+        self._gradients = _Gradients(parameters)
+        # Nothing here refers back to this object: graphs and their memory go as soon as it does.
+        self._replays = Replays(forward, partial(_add_gradients, forward), record, settle=self._gradients.settle)
 
     @property
     def replayed(self) -> int:
@@ -98,21 +98,34 @@ class CapturedPasses:
         pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
         targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
         loss = self._replays(pack, targets, torch.tensor(1.0 / step_rows))
-        if not self._gradients:
-            self._gradients = [(one, torch.zeros_like(one)) for one in self._parameters if one.grad is not None]
+        self._gradients.make_room()
         return loss
 
-    def _run(self, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
-        """Add the gradients; `more` is the targets and what one row's loss counts for in its step."""
-        targets, share = more
-        loss = functional.cross_entropy(self._forward.logits_of(pack), targets, reduction="sum") * share
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
 
-    def _settle_gradients(self) -> None:
+def _add_gradients(forward: PackedForward, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
+    """Add a pack's gradients; `more` is the targets and what one row's loss counts for in its step."""
+    targets, share = more
+    loss = functional.cross_entropy(forward.logits_of(pack), targets, reduction="sum") * share
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+class _Gradients:
+    """Where graphs add to the gradients of each parameter that gets any."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
+
+    def make_room(self) -> None:
+        """Make room, once a first backward pass has shown what gets a gradient."""
+        if not self._held:
+            self._held = [(one, torch.zeros_like(one)) for one in self._parameters if one.grad is not None]
+
+    def settle(self) -> None:
         """Have all gradients where graphs add to them; those that a step has not got yet begin at zero."""
         fresh = []
-        for parameter, held in self._gradients:
+        for parameter, held in self._held:
             if parameter.grad is None:
                 fresh.append(held)
             elif parameter.grad is not held:
