@@ -169,8 +169,11 @@ def test_rows_that_share_a_colour_have_lines_of_their_own_in_the_legend(tmp_path
 def test_damaged_texts_are_passed_over(written: tuple[Results, Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = with_texts(folder, labels=("a", "b", "c"))
+    warning = "The texts are yours"
+    assert warning in page(results, judge(results, folder), folder)
     (folder / "data" / "processed" / "test.jsonl").write_text("{}", encoding="utf-8")
     assert {one.text for one in disagreements(results, folder, 9).shown} == {None}
+    assert warning not in page(results, judge(results, folder), folder), "there are none in it"
 
 
 def test_the_decisions_are_data(written: tuple[Results, Path, str]) -> None:
