@@ -2,7 +2,7 @@
 
 Run `python benchmarks/gpu_sweep.py --out FILE`. LoRA of a 7B with recomputed layers, one pack a step. Then what CUDA
 graphs save, in pairs of the same network with and without them: steps of 16 short rows of that training, and of a
-network of a billion weights, adapters and whole. Then one text answered, with and without.
+network of a billion weights, adapters and whole.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import torch
 from gpu_meter import environment
 from gpu_workload import FULL_SHAPE, SMALL_SHAPE, TINY_SHAPE, Rows
 
-from showdown.engine.capture import answering_forward
 from showdown.engine.passes import EagerPasses
 from showdown.engine.steady import steady_process
 
@@ -114,7 +113,6 @@ def main() -> None:
             "lora", rows_of([8], shape["vocab_size"]), **usual, settings={"micro_rows": 1, "recompute": True}
         )
         found |= growth(training, shape["vocab_size"], 1024 if options.tiny else 65536, cuda=cuda)
-        found["answer"] = answers(training, shape["vocab_size"], cuda=cuda)
         del training
         for method in ("lora", "full"):
             smaller = gpu_engine.Training(
@@ -132,24 +130,6 @@ def main() -> None:
     show(found)
 
 
-def answers(training: gpu_engine.Training, vocabulary: int, *, cuda: bool) -> dict[str, float]:
-    """Median seconds of answering one text of 365 tokens, the study's mean."""
-    training.module.eval()
-    text = rows_of([365], vocabulary).ids
-    found = {}
-    for name, path in (("graphs", answering_forward(training.path)), ("launches", training.path)):
-        seconds = []
-        with torch.no_grad():
-            for number in range(2 + 20):
-                began = time.perf_counter()
-                path.logits(text).cpu()
-                if number >= 2:
-                    seconds.append(time.perf_counter() - began)
-        found[name] = sorted(seconds)[len(seconds) // 2]
-    training.module.train()
-    return found
-
-
 def show(found: dict[str, Any]) -> None:
     """Print a line for each thing measured."""
     lines = [(series, line) for series in ("step", "sequence") for line in found[series]]
@@ -165,7 +145,6 @@ def show(found: dict[str, Any]) -> None:
             f"{line['seconds'] * 1e6 / line['tokens']:7.1f} us/token "
             f"{line['peak_allocated_gb']:6.2f} GB of {line['peak_reserved_gb']:6.2f} reserved"
         )
-    print("one text,", ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in found["answer"].items()))
 
 
 if __name__ == "__main__":

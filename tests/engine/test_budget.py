@@ -88,6 +88,14 @@ def test_gradients_that_stay_count_beside_activations() -> None:
     assert peak(500, padded=True) == pytest.approx(6e9 + 2e9)
 
 
+@pytest.mark.parametrize("budget_gb", [8.3, 8.6, 9.0, 12.0])
+def test_a_budget_holds_where_gradients_stay_beside_activations(budget_gb: float) -> None:
+    demand = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True)
+    found = plan(SMALL, demand, memory=budget_gb, lengths=[100] * 400, effective_rows=25, free_gb=80.0)
+    assert found.expected_peak_gb <= budget_gb
+    assert 100 <= (found.micro_tokens or 0) <= 2500
+
+
 def chosen(method: str, memory: Any, free_gb: float = 141.0) -> Plan:
     rows = 8 if method.startswith("full") else 16
     return plan(MISTRAL, DEMANDS[method], memory=memory, lengths=LENGTHS, effective_rows=rows, free_gb=free_gb)

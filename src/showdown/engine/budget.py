@@ -155,10 +155,14 @@ def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in
     """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
-    together = not demand.padded and gradients_may_stay(shape, gradients, tokens)
-    # Otherwise gradients appear while activations go, so that both are never there in full.
+    # Gradients that do not stay appear while activations go, so that both are never there in full.
+    together = _stay_beside(shape, gradients, demand, tokens)
     both = activations + gradients if together else max(activations, gradients)
     return held_bytes(shape, demand, recompute=recompute) + both
+
+
+def _stay_beside(shape: Shape, gradient_bytes: float, demand: Demand, tokens: int) -> bool:
+    return not demand.padded and gradients_may_stay(shape, gradient_bytes, tokens)
 
 
 def expected_peak_gb(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int]) -> float:
@@ -241,7 +245,11 @@ class _Planner:
     def fitting(self, *, recompute: bool) -> Plan:
         """Return the largest micro-batch within the limit."""
         room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
-        return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
+        a_token = token_bytes(self.shape, self.demand, recompute=recompute)
+        tokens = min(self.whole, int(room / a_token))
+        if _stay_beside(self.shape, self.demand.gradient_bytes, self.demand, tokens):
+            tokens = min(tokens, int((room - self.demand.gradient_bytes) / a_token))
+        return self.option(tokens, recompute=recompute)
 
     def inside(self) -> list[Plan]:
         """Return the plan that steps inside the backward pass, where that may be."""
