@@ -6,7 +6,7 @@ import torch
 from gpu_meter import Meter
 from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 
-from showdown.engine.budget import Demand, plan, shape_of
+from showdown.engine.budget import Demand, gradients_may_stay, largest_tokens, plan, shape_of
 from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
@@ -78,9 +78,20 @@ class Training:
                 moments_on_host=bool(settings.get("moments_on_host")),
             ),
         )
-        chosen = passes_for(self.path, learning, in_backward=self.in_backward, most_tokens=settings.get("micro_tokens"))
-        self.passes = chosen if settings.get("graphs", True) else EagerPasses(self.path)
+        self.passes = EagerPasses(self.path)
+        if settings.get("graphs", True) and not self.in_backward:
+            self.passes = passes_for(
+                self.path, learning, gradients_stay=self._gradients_stay(), most_tokens=settings.get("micro_tokens")
+            )
         self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
+
+    def _gradients_stay(self) -> bool:
+        gradient_bytes = sum(
+            value.numel() * value.itemsize for value in self.module.parameters() if value.requires_grad
+        )
+        largest = largest_tokens(self.rows.lengths, self.settings["micro_rows"])
+        most = self.settings.get("micro_tokens") or largest
+        return gradients_may_stay(shape_of(self.module.config), gradient_bytes, min(most, largest))
 
     def _within(self, budget_gb: float) -> dict[str, Any]:
         """Return the settings that the engine works out for a budget, as the product does for `memory: 30`."""

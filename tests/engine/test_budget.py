@@ -12,6 +12,7 @@ from showdown.engine.budget import (
     Demand,
     Plan,
     Shape,
+    expected,
     gradients_may_stay,
     largest_tokens,
     launch_bound_tokens,
@@ -67,33 +68,46 @@ def test_smaller_networks_are_bound_by_launches_up_to_more_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "gradient_bytes", "most_tokens", "stay"),
-    [(MISTRAL, 14e6, 7168, True), (MISTRAL, 14e6, None, True), (MISTRAL, WHOLE, 700, False), (SMALL, 2e9, 2500, True),
-     (SMALL, 2e9, 3000, False), (SMALL, 2e9, None, False)],
-)  # fmt: skip
-def test_gradients_stay_where_they_are_few_or_activations_are(
-    shape: Shape, gradient_bytes: float, most_tokens: int | None, stay: bool
+    ("shape", "gradient_bytes", "most_tokens", "may"),
+    [(MISTRAL, 14e6, 7168, True), (MISTRAL, WHOLE, 700, False), (SMALL, 2e9, 2500, True), (SMALL, 2e9, 3000, False)],
+)
+def test_gradients_may_stay_where_they_are_few_or_packs_are_small(
+    shape: Shape, gradient_bytes: float, most_tokens: int, may: bool
 ) -> None:
-    assert gradients_may_stay(shape, gradient_bytes, most_tokens) is stay
+    assert gradients_may_stay(shape, gradient_bytes, most_tokens) is may
 
 
-def test_gradients_that_stay_count_beside_activations() -> None:
-    def peak(tokens: int, *, padded: bool = False) -> float:
-        demand = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True, padded=padded)
-        return peak_bytes(SMALL, demand, tokens=tokens, recompute=False)
-
-    activations = peak(5000) - 6e9
-    assert activations > 2e9, "gradients come as activations go"
-    assert peak(2500) == pytest.approx(6e9 + activations / 2 + 2e9)
-    assert peak(500, padded=True) == pytest.approx(6e9 + 2e9)
+WHOLE_SMALL = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True)
 
 
-@pytest.mark.parametrize("budget_gb", [8.3, 8.6, 9.0, 12.0])
-def test_a_budget_holds_where_gradients_stay_beside_activations(budget_gb: float) -> None:
-    demand = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True)
-    found = plan(SMALL, demand, memory=budget_gb, lengths=[100] * 400, effective_rows=25, free_gb=80.0)
-    assert found.expected_peak_gb <= budget_gb
-    assert 100 <= (found.micro_tokens or 0) <= 2500
+@pytest.mark.parametrize(
+    ("limit_gb", "given", "in_backward", "stay"),
+    [(80.0, {}, False, True), (9.5, {}, False, False), (80.0, {"padded": True}, False, False),
+     (80.0, {"moments_on_host": True}, False, False), (80.0, {}, True, False),
+     (1.0, {"gradient_bytes": 1e8, "trains_backbone": False}, False, True)],
+)  # fmt: skip
+def test_gradients_stay_where_there_is_room_and_then_count_beside_activations(
+    limit_gb: float, given: dict[str, Any], in_backward: bool, stay: bool
+) -> None:
+    demand = replace(WHOLE_SMALL, **given)
+    chosen = Plan(micro_rows=25, micro_tokens=2500, recompute=False, expected_peak_gb=0.0, in_backward=in_backward)
+    found = expected(SMALL, demand, chosen, lengths=[100] * 400, limit_gb=limit_gb)
+    assert found.gradients_stay is stay
+    alone = peak_bytes(SMALL, replace(demand, gradient_bytes=0), tokens=2500, recompute=False) / 1e9
+    inside = in_backward or demand.moments_on_host
+    gradients = 0 if inside else demand.gradient_bytes / 1e9
+    held = 6.0
+    assert found.peak_gb == pytest.approx(alone + gradients if stay else max(alone, held + gradients))
+
+
+@pytest.mark.parametrize("budget_gb", [17.0, 20.0, 26.0])
+def test_a_budget_leaves_room_for_the_gradients_of_adapters(budget_gb: float) -> None:
+    demand = replace(DEMANDS["lora"], gradient_bytes=0.45e9)
+    found = plan(MISTRAL, demand, memory=budget_gb, lengths=LENGTHS, effective_rows=16, free_gb=141.0)
+    together = expected(MISTRAL, demand, found, lengths=LENGTHS, limit_gb=budget_gb)
+    assert together.gradients_stay
+    assert together.peak_gb == pytest.approx(found.expected_peak_gb)
+    assert together.peak_gb <= budget_gb
 
 
 def chosen(method: str, memory: Any, free_gb: float = 141.0) -> Plan:

@@ -207,21 +207,17 @@ def test_sizes_come_again_and_keep_to_the_memory_that_was_planned(tokens: int, m
     assert filled_size(tokens, most) == filled
 
 
-@pytest.mark.parametrize(
-    "why", ["a CPU", "a step inside the backward pass", "a layer of another kind", "padding", "many gradients"]
-)
-def test_what_is_not_captured(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("why", ["a CPU", "a layer of another kind", "padding", "no room for gradients"])
+def test_what_is_not_captured(why: str) -> None:
     module = adapted("mistral")
     path: Any = choose_forward(module, pad_token_id=0, device="cpu")
     path.device = "cpu" if why == "a CPU" else "cuda"
-    if why == "many gradients":
-        monkeypatch.setattr("showdown.engine.capture.gradients_may_stay", lambda *_: False)
     path.walk._opaque = why == "a layer of another kind"
     if why == "padding":
         path = choose_forward(decoder("mistral", attention_dropout=0.1), pad_token_id=0, device="cpu")
-    in_backward = why == "a step inside the backward pass"
+    stay = why != "no room for gradients"
     assert isinstance(path, PaddedForward if why == "padding" else PackedForward)
-    found = passes_for(path, learning(module), in_backward=in_backward, most_tokens=None)
+    found = passes_for(path, learning(module), gradients_stay=stay, most_tokens=None)
     assert isinstance(found, EagerPasses)
 
 
@@ -229,7 +225,7 @@ def test_adapters_on_a_gpu_are_captured() -> None:
     module = adapted("mistral")
     path: Any = choose_forward(module, pad_token_id=0, device="cpu")
     path.device = "cuda"
-    assert isinstance(passes_for(path, learning(module), in_backward=False, most_tokens=64), CapturedPasses)
+    assert isinstance(passes_for(path, learning(module), gradients_stay=True, most_tokens=64), CapturedPasses)
 
 
 @pytest.mark.parametrize("name", DECODERS)

@@ -87,6 +87,14 @@ def test_the_expected_peak_is_that_of_the_settings_that_a_row_gets(
     assert named_whole["lora"].expected_peak_gb == expected["lora"]
 
 
+def test_gradients_stay_where_there_is_room_for_them(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    model = pretrained("mistral")
+    assert all(one.gradients_stay for one in settings_of(tmp_path, model).values())
+    inside = settings_of(tmp_path, model, {"full": {}}, memory="lean", max_gradient_norm=None)
+    assert inside["full"].step_in_backward
+    assert not inside["full"].gradients_stay
+
+
 def test_settings_stay_while_the_comparison_stays(
     pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

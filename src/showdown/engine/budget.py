@@ -109,22 +109,25 @@ def launch_bound_tokens(shape: Shape) -> int:
     return int(_LAUNCH_BOUND / layer)
 
 
-def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int | None) -> bool:
-    """Whether gradients may stay where they are from step to step, which CUDA graphs ask for.
+def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int) -> bool:
+    """Whether gradients may stay where they are from step to step, which CUDA graphs ask for, if there is room.
 
     Those of adapters may. Those of a whole network of up to two billion weights may where every pack is far below what
-    is launch-bound: then activations are few, and adding to gradients takes less time than graphs save.
+    is launch-bound: then adding to gradients takes less time than graphs save.
 
     Args:
         shape: the network's widths.
         gradient_bytes: of all that learns.
-        most_tokens: of a micro-batch; None where rows alone count.
+        most_tokens: of a micro-batch.
 
     """
-    if gradient_bytes <= _FEW_GRADIENT_BYTES:
-        return True
-    short = most_tokens is not None and most_tokens <= launch_bound_tokens(shape) / 2
-    return short and gradient_bytes <= _MOST_GRADIENT_BYTES
+    short = most_tokens <= launch_bound_tokens(shape) / 2
+    return _are_few(gradient_bytes) or (short and gradient_bytes <= _MOST_GRADIENT_BYTES)
+
+
+def _are_few(gradient_bytes: float) -> bool:
+    """Whether gradients take so little that they always stay."""
+    return gradient_bytes <= _FEW_GRADIENT_BYTES
 
 
 def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
@@ -151,42 +154,68 @@ def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     return demand.weight_bytes + demand.moment_bytes + dense + scales
 
 
-def peak_bytes(shape: Shape, demand: Demand, *, tokens: int, recompute: bool, in_backward: bool = False) -> float:
+def peak_bytes(
+    shape: Shape,
+    demand: Demand,
+    *,
+    tokens: int,
+    recompute: bool,
+    in_backward: bool = False,
+    gradients_stay: bool = False,
+) -> float:
     """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients that do not stay appear while activations go, so that both are never there in full.
-    together = _stay_beside(shape, gradients, demand, tokens)
+    together = gradients_stay or _are_few(gradients)
     both = activations + gradients if together else max(activations, gradients)
     return held_bytes(shape, demand, recompute=recompute) + both
 
 
-def _stay_beside(shape: Shape, gradient_bytes: float, demand: Demand, tokens: int) -> bool:
-    return not demand.padded and gradients_may_stay(shape, gradient_bytes, tokens)
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What is expected of a method under settings that were chosen."""
+
+    peak_gb: float
+    """Of allocated memory while training."""
+    gradients_stay: bool
+    """Whether gradients stay where they are from step to step."""
 
 
-def expected_peak_gb(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int]) -> float:
-    """Return the expected peak of a method under settings that need not be its own best.
+def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int], limit_gb: float) -> Expected:
+    """Return what is expected of a method under settings that need not be its own best.
 
     Args:
         shape: the network's widths.
         demand: what the method holds in any case.
         chosen: the settings.
         lengths: tokens of each training row.
+        limit_gb: what a plan may fill; gradients that stay must be within it.
 
     """
     rows = chosen.micro_rows
-    tokens = min(
-        rows * max(lengths) if demand.padded else largest_tokens(lengths, rows), chosen.micro_tokens or math.inf
-    )
+    most = rows * max(lengths) if demand.padded else largest_tokens(lengths, rows)
+    tokens = int(min(most, chosen.micro_tokens or math.inf))
     inside = chosen.in_backward or demand.moments_on_host
-    peak = peak_bytes(shape, demand, tokens=int(tokens), recompute=chosen.recompute, in_backward=inside)
-    return peak / GB
+
+    def peak_gb(*, gradients_stay: bool) -> float:
+        peak = peak_bytes(shape, demand, tokens=tokens, recompute=chosen.recompute, in_backward=inside,
+                          gradients_stay=gradients_stay)  # fmt: skip
+        return peak / GB
+
+    may = not inside and not demand.padded and gradients_may_stay(shape, demand.gradient_bytes, tokens)
+    stay = may and (_are_few(demand.gradient_bytes) or peak_gb(gradients_stay=True) <= limit_gb)
+    return Expected(peak_gb=peak_gb(gradients_stay=stay), gradients_stay=stay)
 
 
 def largest_tokens(lengths: Sequence[int], rows: int) -> int:
     """Return the most tokens that so many rows can have together."""
     return sum(sorted(lengths, reverse=True)[:rows])
+
+
+def limit_gb(memory: Memory, free_gb: float) -> float:
+    """Return what a plan may fill of the memory that can be had."""
+    return min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory * _SHARE_OF_BUDGET)
 
 
 def plan(
@@ -207,8 +236,7 @@ def plan(
         The settings. Where nothing fits, those that need least: running out of memory then backs off and says so.
 
     """
-    limit = min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory * _SHARE_OF_BUDGET)
-    planner = _Planner(shape, demand, lengths, effective_rows, limit * GB)
+    planner = _Planner(shape, demand, lengths, effective_rows, limit_gb(memory, free_gb) * GB)
     if memory == "lean":
         return planner.lean()
     return planner.kept() if memory == "speed" else planner.fastest()
@@ -245,11 +273,8 @@ class _Planner:
     def fitting(self, *, recompute: bool) -> Plan:
         """Return the largest micro-batch within the limit."""
         room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
-        a_token = token_bytes(self.shape, self.demand, recompute=recompute)
-        tokens = min(self.whole, int(room / a_token))
-        if _stay_beside(self.shape, self.demand.gradient_bytes, self.demand, tokens):
-            tokens = min(tokens, int((room - self.demand.gradient_bytes) / a_token))
-        return self.option(tokens, recompute=recompute)
+        room -= self.demand.gradient_bytes if _are_few(self.demand.gradient_bytes) else 0
+        return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
 
     def inside(self) -> list[Plan]:
         """Return the plan that steps inside the backward pass, where that may be."""

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from showdown.engine.budget import gradients_may_stay, shape_of
 from showdown.engine.decoder import Pack
 from showdown.engine.forward import ForwardPath
 from showdown.engine.graphs import CudaGraphs, Recorder, Replays, filled_size
@@ -22,22 +21,19 @@ _NO_TARGET = -100
 
 
 def passes_for(
-    forward: ForwardPath, parameters: Mapping[str, nn.Parameter], *, in_backward: bool, most_tokens: int | None
+    forward: ForwardPath, parameters: Mapping[str, nn.Parameter], *, gradients_stay: bool, most_tokens: int | None
 ) -> Passes:
     """Choose how training computes gradients.
 
     Args:
         forward: the network's forward path.
         parameters: all that learn, by name.
-        in_backward: whether steps are taken inside the backward pass.
+        gradients_stay: whether there is room for all gradients from step to step, which graphs ask for.
         most_tokens: of a micro-batch, where memory was planned for so many.
 
     """
     eager, learning = EagerPasses(forward), list(parameters.values())
-    if in_backward or not isinstance(forward, PackedForward) or not _recordable(forward):
-        return eager
-    gradient_bytes = sum(parameter.numel() * parameter.itemsize for parameter in learning)
-    if not gradients_may_stay(shape_of(forward.config), gradient_bytes, most_tokens):
+    if not gradients_stay or not isinstance(forward, PackedForward) or not _recordable(forward):
         return eager
     return CapturedPasses(forward, learning, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs())
 

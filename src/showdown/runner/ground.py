@@ -44,6 +44,7 @@ class Learner:
             micro_batch_rows=self.ground.memory.micro_batch_rows,
             micro_batch_tokens=self.ground.memory.micro_batch_tokens,
             expected_peak_gb=self.ground.memory.expected_peak_gb,
+            gradients_stay=self.ground.memory.gradients_stay,
             step=self.step,
             learning_rate=learning_rate,
             seed=scene.spec.seed,

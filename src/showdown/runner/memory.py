@@ -18,7 +18,7 @@ from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.runner.forkserver import gpu_is_here
 
 if TYPE_CHECKING:
-    from showdown.engine.budget import Plan
+    from showdown.engine.budget import Expected, Plan
 
 CPU_ROWS = 8
 """Rows of a micro-batch on a CPU: larger ones leave its caches."""
@@ -38,6 +38,8 @@ class MemorySettings(Strict):
     step_in_backward: bool = False
     expected_peak_gb: float | None = None
     """Of allocated memory while training; None on a CPU, where nothing is counted."""
+    gradients_stay: bool = False
+    """Whether there is room on a GPU for all gradients from step to step."""
 
     def said(self, asked: object) -> str:
         """Say the choice in a line."""
@@ -113,7 +115,7 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
     """Plan every trained method that can run here, and match them where the protocol asks for it."""
     import torch
 
-    from showdown.engine.budget import GB, expected_peak_gb, matched, plan, shape_of
+    from showdown.engine.budget import GB, expected, limit_gb, matched, plan, shape_of
 
     free_gb = torch.cuda.mem_get_info()[0] / GB
     protocols, needs, plans = {}, {}, {}
@@ -134,7 +136,8 @@ def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[
     settings = {}
     for row, own in plans.items():
         chosen = _asked(protocols[row], together if protocols[row].match_memory else own)
-        settings[row] = _settings(chosen, expected_peak_gb(*needs[row], chosen, lengths=lengths))
+        limit = limit_gb(protocols[row].memory, free_gb)
+        settings[row] = _settings(chosen, expected(*needs[row], chosen, lengths=lengths, limit_gb=limit))
     return settings
 
 
@@ -145,13 +148,14 @@ def _asked(protocol: SharedProtocol, chosen: "Plan") -> "Plan":
     return replace(chosen, micro_tokens=None, in_backward=False) if rows else chosen
 
 
-def _settings(chosen: "Plan", peak_gb: float) -> MemorySettings:
+def _settings(chosen: "Plan", expected: "Expected") -> MemorySettings:
     return MemorySettings(
         micro_batch_rows=chosen.micro_rows,
         micro_batch_tokens=chosen.micro_tokens,
         recompute=chosen.recompute,
         step_in_backward=chosen.in_backward,
-        expected_peak_gb=round(peak_gb, 6),
+        expected_peak_gb=round(expected.peak_gb, 6),
+        gradients_stay=expected.gradients_stay,
     )
 
 

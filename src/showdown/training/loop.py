@@ -103,6 +103,8 @@ class TrainingRun:
     """The most tokens of a forward pass; None where rows alone count. Halved with the rows."""
     expected_peak_gb: float | None = None
     """Of allocated memory on a GPU, where it was counted."""
+    gradients_stay: bool = False
+    """Whether there is room for all gradients from step to step, so that passes may be replayed from CUDA graphs."""
     step: StepSettings
     learning_rate: float
     """Peak rate of the schedule."""
@@ -135,7 +137,7 @@ class _Loop:
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
         self.stepper = Stepper(self.parameters, run.step)
         self.passes = passes_for(
-            run.forward, self.parameters, in_backward=run.step.in_backward, most_tokens=run.micro_batch_tokens
+            run.forward, self.parameters, gradients_stay=run.gradients_stay, most_tokens=run.micro_batch_tokens
         )
         self.progress = Progress(
             micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows),
