@@ -228,6 +228,28 @@ def test_adapters_on_a_gpu_are_captured() -> None:
     assert isinstance(passes_for(path, learning(module), gradients_stay=True, most_tokens=64), CapturedPasses)
 
 
+def test_nothing_is_recorded_without_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that keeps its activations needs more than one that recomputes them, an answer as little as that."""
+    module = adapted("mistral")
+    passes = captured(module, Again())
+    replays, path = passes._replays, passes._forward
+    path.device = "cuda"
+    free = {"bytes": 0.0}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free["bytes"], 80e9))
+
+    def least() -> float:
+        free["bytes"] = 0.0
+        while not replays._has_room(1_000_000):
+            free["bytes"] += 0.1e9
+        return free["bytes"]
+
+    keeps = least()
+    with torch.no_grad():
+        answers = least()
+    path.walk.recompute = True
+    assert keeps > least() == answers > 0.3e9
+
+
 @pytest.mark.parametrize("name", DECODERS)
 def test_answers_are_the_same_from_recorded_passes(name: str) -> None:
     module = adapted(name).eval()

@@ -98,7 +98,10 @@ the host (`host_inputs.py`)."""
 _LAUNCH_BOUND = 1536 * 218e6
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
+"""Gradients that always stay where they are: adapters of a 7B have 0.01 to 0.2 GB of them."""
 _MOST_GRADIENT_BYTES = 4e9
+"""Gradients that may stay in small steps. Those of a 1B are 2 GB; to write and read them five times takes 2.4 ms of the
+30 to 50 that graphs save."""
 _PADDED_KEEPS = 2.0
 """Times what a packed decoder keeps of a token: a cautious guess for paths that are not counted in detail."""
 
@@ -122,12 +125,12 @@ def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int) ->
 
     """
     short = most_tokens <= launch_bound_tokens(shape) / 2
-    return _are_few(gradient_bytes) or (short and gradient_bytes <= _MOST_GRADIENT_BYTES)
+    return gradient_bytes <= (_MOST_GRADIENT_BYTES if short else _FEW_GRADIENT_BYTES)
 
 
-def _are_few(gradient_bytes: float) -> bool:
-    """Whether gradients take so little that they always stay."""
-    return gradient_bytes <= _FEW_GRADIENT_BYTES
+def _always_stay(demand: Demand) -> bool:
+    """Whether gradients take so little that they stay whatever else there is."""
+    return demand.gradient_bytes <= _FEW_GRADIENT_BYTES and not demand.padded
 
 
 def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
@@ -167,7 +170,7 @@ def peak_bytes(
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients that do not stay appear while activations go, so that both are never there in full.
-    together = gradients_stay or _are_few(gradients)
+    together = gradients_stay or _always_stay(demand)
     both = activations + gradients if together else max(activations, gradients)
     return held_bytes(shape, demand, recompute=recompute) + both
 
@@ -204,7 +207,7 @@ def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[in
         return peak / GB
 
     may = not inside and not demand.padded and gradients_may_stay(shape, demand.gradient_bytes, tokens)
-    stay = may and (_are_few(demand.gradient_bytes) or peak_gb(gradients_stay=True) <= limit_gb)
+    stay = may and (_always_stay(demand) or peak_gb(gradients_stay=True) <= limit_gb)
     return Expected(peak_gb=peak_gb(gradients_stay=stay), gradients_stay=stay)
 
 
@@ -273,7 +276,7 @@ class _Planner:
     def fitting(self, *, recompute: bool) -> Plan:
         """Return the largest micro-batch within the limit."""
         room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
-        room -= self.demand.gradient_bytes if _are_few(self.demand.gradient_bytes) else 0
+        room -= self.demand.gradient_bytes if _always_stay(self.demand) else 0
         return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
 
     def inside(self) -> list[Plan]:
