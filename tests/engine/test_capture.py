@@ -160,6 +160,27 @@ def test_gradients_are_added_to_those_of_a_pass_that_was_not_recorded() -> None:
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
+def test_a_first_pass_that_ran_out_of_memory_is_no_pass() -> None:
+    """The size comes again, and is recorded only after a whole pass has shown which parameters get a gradient."""
+    module, record = adapted("mistral", dropout=0.0), Again()
+    passes = captured(module, record)
+    whole = passes._forward.logits_of
+    passes._forward.logits_of = lambda _: (_ for _ in ()).throw(torch.OutOfMemoryError("no room"))  # type: ignore[method-assign]
+    small, targets = rows(9, 4, 17), torch.tensor([0, 3, 1])
+    with pytest.raises(torch.OutOfMemoryError):
+        passes.accumulate(small, targets, 3)
+    passes._forward.logits_of = whole  # type: ignore[method-assign]
+    found = []
+    for _ in range(3):
+        passes.accumulate(small, targets, 3)
+        found.append([value.grad for value in learning(module).values()])
+        assert all(gradient is not None and gradient.any() for gradient in found[-1])
+        found[-1] = [gradient.clone() for gradient in found[-1] if gradient is not None]
+        module.zero_grad(set_to_none=True)
+        assert record.recorded == (0 if len(found) == 1 else 1)
+    torch.testing.assert_close(found[1:], found[:1] * 2)
+
+
 def test_large_packs_are_left_to_others() -> None:
     module = adapted("mistral")
     passes = captured(module, Again())

@@ -113,6 +113,7 @@ class _Size:
     pack: Pack
     more: tuple[torch.Tensor, ...]
     passes: int = 0
+    """Computed and not replayed, to the end."""
     replay: Callable[[], None] | None = None
     result: torch.Tensor | None = None
     """Written by `replay`."""
@@ -166,9 +167,10 @@ class Replays:
         size = self._size(pack, more)
         if self._is_due(size) and self._has_room(pack.ids.numel()):
             self._record_size(size)
-        size.passes += 1
         if size.replay is None or size.result is None:
-            return self._compute(size.pack, *size.more)
+            result = self._compute(size.pack, *size.more)
+            size.passes += 1  # not before: one that ran out of memory is none
+            return result
         self._settle()
         size.replay()
         self.replayed += 1
