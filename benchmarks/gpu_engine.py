@@ -10,7 +10,7 @@ from showdown.engine.budget import Demand, gradients_may_stay, largest_tokens, p
 from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
-from showdown.engine.passes import EagerPasses
+from showdown.engine.passes import EagerPasses, Passes
 from showdown.engine.steady import steady_process
 from showdown.engine.stepping import Stepper, StepSettings, state_bytes
 from showdown.training.batches import micro_batches
@@ -78,12 +78,20 @@ class Training:
                 moments_on_host=bool(settings.get("moments_on_host")),
             ),
         )
-        self.passes = EagerPasses(self.path)
-        if settings.get("graphs", True) and not self.in_backward:
-            self.passes = passes_for(
-                self.path, learning, gradients_stay=self._gradients_stay(), most_tokens=settings.get("micro_tokens")
-            )
+        self.learning = learning
+        self.passes = self.fresh_passes()
         self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
+
+    def fresh_passes(self) -> Passes:
+        """Return passes that have recorded nothing yet."""
+        if not self.settings.get("graphs", True) or self.in_backward:
+            return EagerPasses(self.path)
+        return passes_for(
+            self.path,
+            self.learning,
+            gradients_stay=self._gradients_stay(),
+            most_tokens=self.settings.get("micro_tokens"),
+        )
 
     def _gradients_stay(self) -> bool:
         gradient_bytes = sum(

@@ -6,6 +6,7 @@ network of a billion weights, adapters and whole.
 """
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -37,13 +38,17 @@ def rows_of(lengths: list[int], vocabulary: int) -> Rows:
     return Rows(ids=ids, targets=[number % 25 for number in range(len(lengths))])
 
 
-def measured(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, float]:
+def measured(
+    training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool, graphs: bool = True
+) -> dict[str, float]:
     """Median seconds of the steps over these rows after two rounds of warm-up, and the peak of allocated memory.
 
-    The peak includes the warm-up: memory that a graph computes in is counted where it is recorded.
+    The peak includes the warm-up: memory that a graph computes in is counted where it is recorded, and nothing is
+    recorded before.
     """
     training.rows = rows
     training.settings["micro_rows"] = max(len(step) for step in steps)
+    training.passes = training.fresh_passes() if graphs else EagerPasses(training.path)
     seconds = []
     if cuda:
         torch.cuda.synchronize()
@@ -65,12 +70,10 @@ def measured(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], 
 
 def pairs(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, Any]:
     """The same steps with and without graphs."""
-    chosen = training.passes
-    found = {"graphs": measured(training, rows, steps, cuda=cuda)}
-    training.passes = EagerPasses(training.path)
-    found["launches"] = measured(training, rows, steps, cuda=cuda)
-    training.passes = chosen
-    return found
+    return {
+        "graphs": measured(training, rows, steps, cuda=cuda),
+        "launches": measured(training, rows, steps, cuda=cuda, graphs=False),
+    }
 
 
 def growth(training: gpu_engine.Training, vocabulary: int, most: int, *, cuda: bool) -> dict[str, list[Any]]:
@@ -97,6 +100,13 @@ def _warm_up(training: gpu_engine.Training, rows: Rows) -> None:
         torch.cuda.synchronize()
 
 
+def _free(*, cuda: bool) -> None:
+    """Give back the memory of a training that is over."""
+    gc.collect()
+    if cuda:
+        torch.cuda.empty_cache()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -114,6 +124,7 @@ def main() -> None:
         )
         found |= growth(training, shape["vocab_size"], 1024 if options.tiny else 65536, cuda=cuda)
         del training
+        _free(cuda=cuda)
         for method in ("lora", "full"):
             smaller = gpu_engine.Training(
                 method, rows_of([8], shape["vocab_size"]), **usual,
@@ -124,8 +135,7 @@ def main() -> None:
                 for tokens in SHORT_ROWS
             ]
             del smaller
-            if cuda:
-                torch.cuda.empty_cache()
+            _free(cuda=cuda)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
     show(found)
 

@@ -181,6 +181,41 @@ def test_a_first_pass_that_ran_out_of_memory_is_no_pass() -> None:
     torch.testing.assert_close(found[1:], found[:1] * 2)
 
 
+def test_gradients_are_held_once() -> None:
+    """Also by a pass of a new size, by a large one, and where nothing can be recorded."""
+    for record in (Again(), Again(fails=True)):
+        module = adapted("mistral")
+        passes = captured(module, record)
+        kept: dict[str, int] = {}
+        for lengths in ((9, 4), (9, 4), (150, 2), (9, 4), (300,)):
+            passes.accumulate(rows(*lengths), torch.zeros(len(lengths), dtype=torch.int64), len(lengths))
+            places = {name: value.grad.data_ptr() for name, value in learning(module).items() if value.grad is not None}
+            kept = kept or places
+            assert places == kept
+            module.zero_grad(set_to_none=True)
+        passes._replays.worthwhile = lambda _: False  # type: ignore[method-assign]
+        passes.accumulate(rows(9, 4), torch.tensor([0, 3]), 2)
+        assert {
+            name: value.grad.data_ptr() for name, value in learning(module).items() if value.grad is not None
+        } == kept
+
+
+def test_giving_up_lets_go_and_records_nothing_more() -> None:
+    module, record = adapted("mistral", dropout=0.0), Again()
+    passes = captured(module, record)
+    small, targets = rows(9, 4, 17), torch.tensor([0, 3, 1])
+    assert not passes.give_up(), "nothing is recorded yet"
+    passes = captured(module, record)
+    for _ in range(3):
+        passes.accumulate(small, targets, 3)
+    assert passes.replayed == 2
+    assert passes.give_up()
+    assert not passes.give_up()
+    for _ in range(3):
+        passes.accumulate(small, targets, 3)
+    assert (passes.replayed, record.recorded) == (2, 1)
+
+
 def test_large_packs_are_left_to_others() -> None:
     module = adapted("mistral")
     passes = captured(module, Again())

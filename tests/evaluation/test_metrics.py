@@ -55,3 +55,19 @@ def test_a_classifier_that_says_so_is_warmed_up_with_the_calls_that_are_timed() 
     for classifier in (plain, warmed):
         prediction_speeds(classifier, ["a text"] * 3, lambda: None)
     assert (len(plain.calls), len(warmed.calls)) == (1 + 20, 1 + 3 * 20)
+
+
+def test_what_is_timed_was_warmed_up_though_warming_up_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"seconds": 0.0}
+    monkeypatch.setattr("showdown.evaluation.speed.time.perf_counter", lambda: clock["seconds"])
+
+    class Slow(Counting):
+        warm_up_rounds = 2
+
+        def scores(self, texts: object, *, batch_rows: int) -> np.ndarray:
+            clock["seconds"] += 0.2 if len(self.calls) < 4 else 0.001
+            return super().scores(texts, batch_rows=batch_rows)
+
+    classifier = Slow()
+    prediction_speeds(classifier, ["a text"] * 3, lambda: None)
+    assert len(classifier.calls) == 1 + 3 * 3, "three calls fill the first round's time, and no other is timed"

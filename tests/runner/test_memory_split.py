@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from showdown.runner.train import _memory_split
+from showdown.runner.train import _memory_split, _together
+from showdown.training.loop import Progress
 
 LEARNING = 1_000_000
 GRADIENTS_GB = 0.004
@@ -41,3 +42,14 @@ def test_gradients_count_where_they_lay_there(
 
 def test_a_step_in_the_backward_pass_has_none() -> None:
     assert split(0.0076, together=False, in_backward=True).gradients_gb == 0.0
+
+
+@pytest.mark.parametrize(
+    ("recompute", "most_micro_batches", "from_graphs", "together"),
+    [(False, 1, False, False), (True, 1, False, True), (False, 2, False, True), (False, 1, True, True)],
+)
+def test_when_gradients_lie_beside_activations(
+    recompute: bool, most_micro_batches: int, from_graphs: bool, together: bool
+) -> None:
+    progress = Progress(micro_batch_rows=8, most_micro_batches=most_micro_batches, from_graphs=from_graphs)
+    assert _together(recompute, progress) is together

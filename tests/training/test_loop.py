@@ -221,6 +221,27 @@ def test_out_of_memory_halves_the_micro_batch(step: int) -> None:
     ]
 
 
+def test_out_of_memory_gives_up_graphs_before_it_halves_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recorded(EagerPasses):
+        held = True
+
+        def give_up(self) -> bool:
+            had, self.held = self.held, False
+            return had
+
+    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: Recorded(forward))
+    module = TinyClassifier()
+    run = run_of(module, effective_batch_rows=4)
+    progress = train(replace(run, forward=TinyForward(module, fails_at=[1, 4, 5])))
+    assert progress.micro_batch_rows == 1
+    assert isinstance(run.watcher, Watcher)
+    assert run.watcher.said == [
+        "out of memory at step 1: CUDA graphs given up",
+        "out of memory at step 3: micro-batch halved to 2 rows, effective batch unchanged",
+        "out of memory at step 3: micro-batch halved to 1 rows, effective batch unchanged",
+    ]
+
+
 def test_out_of_memory_in_the_middle_of_a_step_leaves_no_gradient_behind() -> None:
     module = TinyClassifier()
     module.dropout.p = 0.0

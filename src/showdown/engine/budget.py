@@ -95,7 +95,7 @@ class Plan:
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
 the host (`host_inputs.py`)."""
-_LAUNCH_BOUND = 1536 * 218e6
+_LAUNCH_BOUND = 1536 * 218_103_808
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
 """Gradients that always stay where they are: adapters of a 7B have 0.01 to 0.2 GB of them."""

@@ -87,6 +87,7 @@ class CapturedPasses:
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
         if not self._replays.worthwhile(filled):
+            self._gradients.settle()
             return self._otherwise.accumulate(sequences, targets, step_rows)
         missing = -len(sequences) % _ROWS_MULTIPLE
         missing = missing if missing <= filled - tokens else 0
@@ -94,8 +95,13 @@ class CapturedPasses:
         pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
         targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
         loss = self._replays(pack, targets, torch.tensor(1.0 / step_rows))
-        self._gradients.make_room()
+        self._gradients.keep()
         return loss
+
+    def give_up(self) -> bool:
+        """See `Passes`."""
+        self._gradients.forget()
+        return self._replays.give_up()
 
 
 def _add_gradients(forward: PackedForward, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
@@ -113,10 +119,14 @@ class _Gradients:
         self._parameters = parameters
         self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
 
-    def make_room(self) -> None:
-        """Make room, once a first backward pass has shown what gets a gradient."""
+    def keep(self) -> None:
+        """Keep those that a first backward pass made: a second set beside them would be memory that nobody counted."""
         if not self._held:
-            self._held = [(one, torch.zeros_like(one)) for one in self._parameters if one.grad is not None]
+            self._held = [(one, one.grad) for one in self._parameters if one.grad is not None]
+
+    def forget(self) -> None:
+        """Keep none."""
+        self._held = []
 
     def settle(self) -> None:
         """Have all gradients where graphs add to them; those that a step has not got yet begin at zero."""

@@ -143,7 +143,7 @@ class Replays:
             forward: the network's.
             compute: what is computed; without choices that hang on a tensor's values.
             record: records a run.
-            settle: called before each replay and each recording: whatever `compute` writes to must be where it was.
+            settle: called before each pass: whatever `compute` adds to must be where it was.
 
         """
         self.replayed = 0
@@ -165,16 +165,22 @@ class Replays:
 
         """
         size = self._size(pack, more)
+        self._settle()
         if self._is_due(size) and self._has_room(pack.ids.numel()):
             self._record_size(size)
         if size.replay is None or size.result is None:
             result = self._compute(size.pack, *size.more)
             size.passes += 1  # not before: one that ran out of memory is none
             return result
-        self._settle()
         size.replay()
         self.replayed += 1
         return size.result
+
+    def give_up(self) -> bool:
+        """Let go of all that was recorded and record nothing any more; return whether there was anything."""
+        held = any(size.replay is not None for size in self._sizes.values())
+        self._sizes, self._recording = {}, False
+        return held
 
     def _size(self, pack: Pack, more: Sequence[torch.Tensor]) -> _Size:
         """Return what is known of the pack's size, the pack written to it."""
@@ -199,7 +205,6 @@ class Replays:
         return torch.cuda.mem_get_info()[0] > _ROOM * activations + _ROOM_BESIDE
 
     def _record_size(self, size: _Size) -> None:
-        self._settle()
         try:
             size.replay, size.result = self._record(lambda: self._compute(size.pack, *size.more))
         except RuntimeError:  # out of memory among others: every pass goes on without

@@ -31,6 +31,10 @@ class Passes(Protocol):
         """
         ...
 
+    def give_up(self) -> bool:
+        """Let go of memory that only makes passes faster; return whether there was any."""
+        ...
+
 
 class EagerPasses:
     """Launches every kernel when its turn comes: works for every network and every size."""
@@ -47,3 +51,7 @@ class EagerPasses:
         loss = functional.cross_entropy(logits.float(), targets, reduction="sum") / step_rows
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def give_up(self) -> bool:
+        """See `Passes`."""
+        return False

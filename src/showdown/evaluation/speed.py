@@ -45,9 +45,10 @@ def _time_batch(
 ) -> PredictionSpeed:
     calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
     classifier.scores(calls[0], batch_rows=batch_rows)
-    for _ in range(classifier.warm_up_rounds):
-        _seconds_of(classifier, calls, batch_rows, synchronize)
-    seconds = _seconds_of(classifier, calls, batch_rows, synchronize)
+    at_most = _SINGLE_CALLS
+    for _ in range(classifier.warm_up_rounds):  # of the very calls that are timed: each text may have a size of its own
+        at_most = len(_seconds_of(classifier, calls, batch_rows, synchronize, at_most))
+    seconds = _seconds_of(classifier, calls, batch_rows, synchronize, at_most)
     return PredictionSpeed(
         batch_rows=batch_rows,
         rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
@@ -57,11 +58,15 @@ def _time_batch(
 
 
 def _seconds_of(
-    classifier: Classifier, calls: Sequence[Sequence[str]], batch_rows: int, synchronize: Callable[[], None]
+    classifier: Classifier,
+    calls: Sequence[Sequence[str]],
+    batch_rows: int,
+    synchronize: Callable[[], None],
+    at_most: int,
 ) -> list[float]:
     """Return the seconds of each call, one after another until there are enough."""
     seconds: list[float] = []
-    while len(seconds) < _SINGLE_CALLS and sum(seconds) < _ENOUGH_SECONDS:
+    while len(seconds) < at_most and sum(seconds) < _ENOUGH_SECONDS:
         synchronize()
         start = time.perf_counter()
         classifier.scores(calls[len(seconds) % len(calls)], batch_rows=batch_rows)

@@ -159,9 +159,14 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
-        memory_split=_memory_split(scene, learner, together=ground.memory.recompute or progress.most_micro_batches > 1),
+        memory_split=_memory_split(scene, learner, together=_together(ground.memory.recompute, progress)),
         give_back=lambda: ground.give_back(learner),
     )
+
+
+def _together(recompute: bool, progress: Any) -> bool:
+    """Whether gradients lay there while activations did."""
+    return recompute or progress.most_micro_batches > 1 or progress.from_graphs
 
 
 def _memory_split(scene: Scene, learner: "Learner", *, together: bool) -> MemorySplit:

@@ -214,11 +214,12 @@ class _Loop:
             try:
                 return self._accumulate(rows)
             except torch.OutOfMemoryError:
+                graphs = self._make_room()
+                if graphs:
+                    self.run.watcher.say(f"out of memory at step {progress.step + 1}: CUDA graphs given up")
+                    continue
                 if progress.micro_batch_rows == 1 or self.run.step.in_backward:
                     raise
-                self.stepper.drop_gradients()
-                if self.run.device == "cuda":
-                    torch.cuda.empty_cache()
                 progress.micro_batch_rows = math.ceil(progress.micro_batch_rows / 2)
                 if progress.micro_batch_tokens is not None:
                     progress.micro_batch_tokens = math.ceil(progress.micro_batch_tokens / 2)
@@ -226,6 +227,14 @@ class _Loop:
                     f"out of memory at step {progress.step + 1}: micro-batch halved to "
                     f"{progress.micro_batch_rows} rows, effective batch unchanged"
                 )
+
+    def _make_room(self) -> bool:
+        """Drop a step's gradients and all that only makes steps faster; return whether there was any of that."""
+        self.stepper.drop_gradients()
+        graphs = self.passes.give_up()
+        if self.run.device == "cuda":
+            torch.cuda.empty_cache()
+        return graphs
 
     def _accumulate(self, rows: list[int]) -> torch.Tensor:
         """Forward and backward of a step's rows; the gradient is that of the mean loss over all its rows."""
