@@ -6,11 +6,11 @@ import torch
 from gpu_meter import Meter
 from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 
-from showdown.engine.budget import Demand, gradients_may_stay, largest_tokens, plan, shape_of
+from showdown.engine.budget import Demand, gradients_may_stay, largest_tokens, plan, shape_of, usual_tokens
 from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
-from showdown.engine.passes import EagerPasses, Passes
+from showdown.engine.passes import Passes
 from showdown.engine.steady import steady_process
 from showdown.engine.stepping import Stepper, StepSettings, state_bytes
 from showdown.training.batches import micro_batches
@@ -48,14 +48,16 @@ class Training:
             dropout: of the adapters' input.
             settings: `budget_gb`, or `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`,
                 `moments_on_host`, `cudnn` (False: torch's attention),
-                `graphs` (False: every kernel launched by itself),
+                `graphs` (True: all small packs from CUDA graphs, also where usual ones are large; False: none),
                 `rounding` (by default the product's own).
             shape: of the network, where neither the 7B's nor the tiny one's.
 
         """
         self.method, self.rows, self.device = method, rows, device
         self.module = network(method, tiny=tiny, device=device, dropout=dropout, shape=shape).train()
-        settings = self.settings = settings if "budget_gb" not in settings else self._within(settings["budget_gb"])
+        if "budget_gb" in settings:
+            settings = settings | self._within(settings["budget_gb"])
+        self.settings = settings
         recompute = bool(settings.get("recompute"))
         building = None
         if not recompute and device == "cuda" and settings.get("cudnn", True):
@@ -84,12 +86,11 @@ class Training:
 
     def fresh_passes(self) -> Passes:
         """Return passes that have recorded nothing yet."""
-        if not self.settings.get("graphs", True) or self.in_backward:
-            return EagerPasses(self.path)
+        graphs = self.settings.get("graphs")
         return passes_for(
             self.path,
             self.learning,
-            gradients_stay=self._gradients_stay(),
+            gradients_stay=not self.in_backward and (self._gradients_stay() if graphs is None else graphs),
             most_tokens=self.settings.get("micro_tokens"),
         )
 
@@ -97,9 +98,14 @@ class Training:
         gradient_bytes = sum(
             value.numel() * value.itemsize for value in self.module.parameters() if value.requires_grad
         )
-        largest = largest_tokens(self.rows.lengths, self.settings["micro_rows"])
-        most = self.settings.get("micro_tokens") or largest
-        return gradients_may_stay(shape_of(self.module.config), gradient_bytes, min(most, largest))
+        lengths, rows, most = self.rows.lengths, self.settings["micro_rows"], self.settings.get("micro_tokens")
+        largest = largest_tokens(lengths, rows)
+        return gradients_may_stay(
+            shape_of(self.module.config),
+            gradient_bytes,
+            usual_tokens=usual_tokens(lengths, rows, most),
+            most_tokens=min(most or largest, largest),
+        )
 
     def _within(self, budget_gb: float) -> dict[str, Any]:
         """Return the settings that the engine works out for a budget, as the product does for `memory: 30`."""

@@ -1,6 +1,7 @@
 """Where the time of one training step goes: kernels by their share, for each method in its fast mode.
 
-Run `python benchmarks/gpu_probe.py lora qlora full` on a machine with a CUDA GPU.
+Run `python benchmarks/gpu_probe.py lora qlora full` on a machine with a CUDA GPU. A number in place of a method is that
+of tokens in a pack of rows of 512, LoRA with recomputed layers, as `gpu_sweep.py` has it: `gpu_probe.py 16384 512`.
 """
 
 import gc
@@ -12,18 +13,29 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import gpu_engine
 import torch
-from gpu_workload import FULL_SHAPE, TINY_SHAPE, arithmetic, steps_of, training_rows
+from gpu_sweep import rows_of
+from gpu_workload import FULL_SHAPE, TINY_SHAPE, Rows, arithmetic, steps_of, training_rows
 
 MICRO_ROWS = {"lora": 16, "qlora": 16, "full": 8}
 
 
-def probe(method: str, *, tiny: bool, device: str) -> None:
+def probe(name: str, *, tiny: bool, device: str) -> None:
     """Time six steps, then profile one."""
-    rows = training_rows((TINY_SHAPE if tiny else FULL_SHAPE)["vocab_size"])
-    batches = steps_of(method, rows, every=4, at_most=8)
-    training = gpu_engine.Training(
-        method, rows, tiny=tiny, device=device, dropout=0.1, settings={"micro_rows": MICRO_ROWS[method]}
-    )
+    vocabulary = (TINY_SHAPE if tiny else FULL_SHAPE)["vocab_size"]
+    method = name if name in MICRO_ROWS else "lora"
+    if name in MICRO_ROWS:
+        rows = training_rows(vocabulary)
+        batches, settings = steps_of(method, rows, every=4, at_most=8), {"micro_rows": MICRO_ROWS[method]}
+    else:
+        rows = rows_of([512] * (int(name) // 512), vocabulary)
+        batches, settings = [list(range(len(rows.ids)))] * 8, {"micro_rows": len(rows.ids), "recompute": True}
+    training = gpu_engine.Training(method, rows, tiny=tiny, device=device, dropout=0.1, settings=settings)
+    print(f"== {name}")
+    _time(training, rows, batches, device)
+    _profile(training, batches[2], device)
+
+
+def _time(training: gpu_engine.Training, rows: Rows, batches: list[list[int]], device: str) -> None:
     for batch in batches[:2]:
         training.step(batch)
     synchronise(device)
@@ -34,25 +46,29 @@ def probe(method: str, *, tiny: bool, device: str) -> None:
     synchronise(device)
     seconds = time.perf_counter() - began
     tokens = sum(rows.lengths[row] for batch in batches[2:] for row in batch)
-    share = arithmetic(method, tokens) / 790e12 / seconds
-    print(f"== {method}: {seconds / 6:.4f} s a step, of which Python {queued / 6:.4f}; {share:.1%} of the limit")
-    print(f"   seconds an epoch: {seconds * sum(rows.lengths) / tokens:.2f}", flush=True)
+    share = arithmetic(training.method, tokens) / 790e12 / seconds
+    print(f"   {seconds / 6:.4f} s a step, of which Python {queued / 6:.4f}; {share:.1%} of the limit")
+    print(f"   {seconds / tokens * 1e6:.1f} us a token", flush=True)
+
+
+def _profile(training: gpu_engine.Training, batch: list[int], device: str) -> None:
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities) as profiler:
-        training.step(batches[2])
+        training.step(batch)
         synchronise(device)
-    key = "self_cuda_time_total" if device == "cuda" else "self_cpu_time_total"
     kernels = [
-        event for event in profiler.key_averages() if event.self_device_time_total > 0 and not event.is_user_annotation
+        event
+        for event in profiler.key_averages()
+        if event.device_type == torch.autograd.DeviceType.CUDA and not event.is_user_annotation
     ]
-    kernels = [event for event in kernels if event.device_type == torch.autograd.DeviceType.CUDA]
     total = sum(event.self_device_time_total for event in kernels)
     for event in sorted(kernels, key=lambda event: -event.self_device_time_total)[:32]:
         share = event.self_device_time_total / max(total, 1)
         print(f"{share:6.1%} {event.self_device_time_total / 1e3:9.2f} ms {event.count:6d} {event.key[:110]}")
-    print(f"kernels in all {total / 1e3:.1f} ms ({key})", flush=True)
+    count = sum(event.count for event in kernels)
+    print(f"{count} kernels, {total / 1e3:.1f} ms in all", flush=True)
 
 
 def synchronise(device: str) -> None:

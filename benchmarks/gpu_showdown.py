@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,18 @@ def _cases() -> list[Case]:
              settings={"micro_rows": EFFECTIVE_ROWS[m], "cudnn": False})
         for m in ("full", "lora")
     ]  # fmt: skip
+    graphs = [
+        replace(one, name=f"graphs-{one.name}", settings=one.settings | {"graphs": True})
+        for one in lean + between
+        if one.method != "full"
+    ]
     without = [
         Case(name=f"recipe-{m}-dropout0", side="recipe", method=m, dropout=0.0, repeats=1) for m in ("lora", "qlora")
     ] + [
         Case(name=f"speed-{m}-dropout0", side="engine", method=m, dropout=0.0, settings={"micro_rows": 16}, repeats=1)
         for m in ("lora", "qlora")
     ]
-    return recipe + speed + lean + strongest + between + attention + without
+    return recipe + speed + lean + strongest + between + attention + graphs + without
 
 
 def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> list[list[int]]:

@@ -68,6 +68,8 @@ def test_every_method_runs_and_learns(pretrained: Callable[[str], Path], tmp_pat
             assert 0 < run.memory_split.weights_gb < (run.peak_memory_allocated_gb.training or 0)
             assert run.environment is not None
             assert run.environment.gpu
+            graphs = "small packs from CUDA graphs" in str(run.chosen["forward"])
+            assert graphs == (family == "mistral") or run.name == "dora", run.name
 
 
 def test_deterministic_reruns_are_equal_to_the_bit(pretrained: Callable[[str], Path], tmp_path: Path) -> None:

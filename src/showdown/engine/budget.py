@@ -95,10 +95,10 @@ class Plan:
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
 the host (`host_inputs.py`)."""
-_LAUNCH_BOUND = 1536 * 218_103_808
+_LAUNCH_BOUND = 2048 * 218_103_808
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
-"""Gradients that always stay where they are: adapters of a 7B have 0.01 to 0.2 GB of them."""
+"""Gradients that there is always room for: adapters of a 7B have 0.01 to 0.2 GB of them."""
 _MOST_GRADIENT_BYTES = 4e9
 """Gradients that may stay in small steps. Those of a 1B are 2 GB; to write and read them five times takes 2.4 ms of the
 30 to 50 that graphs save."""
@@ -112,24 +112,32 @@ def launch_bound_tokens(shape: Shape) -> int:
     return int(_LAUNCH_BOUND / layer)
 
 
-def gradients_may_stay(shape: Shape, gradient_bytes: float, most_tokens: int) -> bool:
+def usual_tokens(lengths: Sequence[int], rows: int, most_tokens: int | None) -> float:
+    """Return the tokens of a usual micro-batch: of rows of mean length, at most so many of them and of their tokens."""
+    return min(rows * sum(lengths) / len(lengths), most_tokens or math.inf)
+
+
+def gradients_may_stay(shape: Shape, gradient_bytes: float, *, usual_tokens: float, most_tokens: int) -> bool:
     """Whether gradients may stay where they are from step to step, which CUDA graphs ask for, if there is room.
 
-    Those of adapters may. Those of a whole network of up to two billion weights may where every pack is far below what
-    is launch-bound: then adding to gradients takes less time than graphs save.
+    They may where usual packs are launch-bound: beside larger ones the host has time enough for the few that are small.
+    Those of adapters may then, and those of a whole network of up to two billion weights where every pack is far below
+    what is launch-bound, so that adding to gradients takes less time than graphs save.
 
     Args:
         shape: the network's widths.
         gradient_bytes: of all that learns.
+        usual_tokens: of a micro-batch.
         most_tokens: of a micro-batch.
 
     """
-    short = most_tokens <= launch_bound_tokens(shape) / 2
-    return gradient_bytes <= (_MOST_GRADIENT_BYTES if short else _FEW_GRADIENT_BYTES)
+    bound = launch_bound_tokens(shape)
+    most_bytes = _MOST_GRADIENT_BYTES if most_tokens <= bound / 2 else _FEW_GRADIENT_BYTES
+    return usual_tokens <= bound and gradient_bytes <= most_bytes
 
 
 def _always_stay(demand: Demand) -> bool:
-    """Whether gradients take so little that they stay whatever else there is."""
+    """Whether gradients take so little that they are counted as if they stayed in any case."""
     return demand.gradient_bytes <= _FEW_GRADIENT_BYTES and not demand.padded
 
 
@@ -206,7 +214,9 @@ def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[in
                           gradients_stay=gradients_stay)  # fmt: skip
         return peak / GB
 
-    may = not inside and not demand.padded and gradients_may_stay(shape, demand.gradient_bytes, tokens)
+    usual = usual_tokens(lengths, rows, chosen.micro_tokens)
+    small = gradients_may_stay(shape, demand.gradient_bytes, usual_tokens=usual, most_tokens=tokens)
+    may = small and not inside and not demand.padded
     stay = may and (_always_stay(demand) or peak_gb(gradients_stay=True) <= limit_gb)
     return Expected(peak_gb=peak_gb(gradients_stay=stay), gradients_stay=stay)
 

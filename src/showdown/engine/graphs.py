@@ -1,7 +1,7 @@
 """What a packed decoder does with small packs, from CUDA graphs: all launches of a pass as one.
 
 A host launches some thousands of kernels a pass, one after another, for which it takes about as long whatever their
-size. Where the GPU needs less time than that, it waits: below some 1,500 tokens of a 7B, and below some 5,000 of a
+size. Where the GPU needs less time than that, it waits: below some 2,000 tokens of a 7B, and below some 7,000 of a
 network of a billion weights. A graph launches them all at once. It has the sizes and addresses of the pass that it was
 recorded from, so packs are filled up to sizes that come again, and what differs between two of one size is written to
 the same tensors each time. https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs

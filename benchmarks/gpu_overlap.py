@@ -1,0 +1,110 @@
+"""AdamW beside the matrix products of the next forward pass, on a stream of its own: whether that saves its time.
+
+Run `python benchmarks/gpu_overlap.py --out benchmarks/results/gpu_overlap.json`. 24 layers of a 7B, 2,925 tokens (a
+step of full fine-tuning on average); milliseconds a round, two rounds of 0.6 seconds of each case in turn.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from gpu_meter import environment
+from torch.nn import functional
+
+from showdown.engine.dropout import hash_seeds
+from showdown.engine.rounding import AdamwStep, Weight, update_
+
+SHAPES = ((6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336))
+LAYERS, TOKENS = 24, 2925
+ROUNDS, SECONDS = 2, 0.6
+Layer = list[Weight]
+Case = Callable[[], None]
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    """Return small random bfloat16 numbers on the GPU."""
+    return torch.randn(*shape, device="cuda", dtype=torch.bfloat16) * 0.02
+
+
+def layer() -> Layer:
+    """Return the weights of one layer with gradients and moments."""
+    return [
+        Weight(value=drawn(*shape), gradient=drawn(*shape), first=drawn(*shape), second=drawn(*shape).abs(), low=None)
+        for shape in SHAPES
+    ]
+
+
+def cases() -> dict[str, Case]:
+    """Return what is timed."""
+    layers = [layer() for _ in range(LAYERS)]
+    inputs = {width: drawn(TOKENS, width) for _, width in SHAPES}
+    step, one = AdamwStep(learning_rate=1e-6, weight_decay=0.01, number=3), torch.ones((), device="cuda")
+
+    def forward(weights: Layer) -> None:
+        for weight in weights:
+            functional.linear(inputs[weight.value.shape[1]], weight.value)
+
+    def adamw(weights: Layer) -> None:
+        for weight in weights:
+            update_(weight, step, one, hash_seeds(1, 2))
+
+    def each(*parts: Callable[[Layer], None]) -> Case:
+        return lambda: [part(weights) for part in parts for weights in layers] and None
+
+    def beside(priority: int) -> Case:
+        stream = torch.cuda.Stream(priority=priority)
+
+        def run() -> None:
+            stream.wait_stream(torch.cuda.current_stream())
+            stepped = []
+            with torch.cuda.stream(stream):
+                for weights in layers:
+                    adamw(weights)
+                    stepped.append(stream.record_event())
+            for weights, event in zip(layers, stepped, strict=True):
+                torch.cuda.current_stream().wait_event(event)
+                forward(weights)
+
+        return run
+
+    return {
+        "products": each(forward),
+        "AdamW": each(adamw),
+        "one after the other": each(adamw, forward),
+        "beside each other": beside(0),
+        "beside each other, AdamW first": beside(-5),
+    }
+
+
+def milliseconds(run: Case) -> float:
+    """Return what one round takes."""
+    run()
+    torch.cuda.synchronize()
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < SECONDS:
+        run()
+        torch.cuda.synchronize()
+        count += 1
+    return 1e3 * (time.perf_counter() - began) / count
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    timed = cases()
+    found: dict[str, list[float]] = {name: [] for name in timed}
+    for _ in range(ROUNDS):
+        for name, run in timed.items():
+            found[name].append(round(milliseconds(run), 2))
+    for name, rounds in found.items():
+        print(f"{name:32} {rounds} ms")
+    options.out.write_text(json.dumps({"milliseconds": found, "environment": environment("cuda")}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
