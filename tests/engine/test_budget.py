@@ -107,6 +107,12 @@ def test_gradients_stay_where_there_is_room_and_then_count_beside_activations(
     assert found.peak_gb == pytest.approx(alone + gradients if stay else max(alone, held + gradients))
 
 
+@pytest.mark.parametrize(("rows", "stay"), [(4, True), (16, False)])
+def test_gradients_of_adapters_stay_where_usual_packs_are_launch_bound(rows: int, stay: bool) -> None:
+    chosen = Plan(micro_rows=rows, micro_tokens=None, recompute=False, expected_peak_gb=0.0)
+    assert expected(MISTRAL, DEMANDS["lora"], chosen, lengths=LENGTHS, limit_gb=141.0).gradients_stay is stay
+
+
 @pytest.mark.parametrize("budget_gb", [17.0, 20.0, 26.0])
 def test_a_budget_leaves_room_for_the_gradients_of_adapters(budget_gb: float) -> None:
     demand = replace(DEMANDS["lora"], gradient_bytes=0.45e9)

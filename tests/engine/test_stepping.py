@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from showdown.engine.forward import PaddedForward, choose_forward
 from showdown.engine.rounding import Rounding, join_float32, split_float32
-from showdown.engine.stepping import Stepper, StepSettings
+from showdown.engine.stepping import Stepper, StepSettings, total_norm
 
 TARGETS = torch.tensor([0, 3, 1])
 
@@ -76,6 +76,19 @@ def test_steps_are_those_of_torch(max_norm: float | None, interrupt: bool) -> No
 def test_steps_inside_the_backward_pass_are_the_same(on_host: bool) -> None:
     settings = StepSettings(weight_decay=0.1, in_backward=True, moments_on_host=on_host)
     assert_equal(stepped(settings, None), reference(None))
+
+
+def test_the_norm_is_of_all_gradients_whatever_their_type_and_size() -> None:
+    torch.manual_seed(0)
+    shapes: list[tuple[tuple[int, ...], torch.dtype]] = [
+        ((30, 7), torch.float32), ((30, 7), torch.bfloat16), ((1100, 1000), torch.bfloat16), ((5,), torch.float32)
+    ]  # fmt: skip
+    gradients = [torch.randn(shape).to(kind) for shape, kind in shapes]
+    norm = total_norm(gradients)
+    assert norm.dtype == torch.float32
+    assert norm.item() == pytest.approx(
+        torch.cat([one.double().flatten() for one in gradients]).norm().item(), rel=1e-4
+    )
 
 
 def test_a_step_inside_the_backward_pass_cannot_clip() -> None:
