@@ -47,6 +47,19 @@ def test_packed_equals_padded(kind: str, adapted: bool) -> None:
             torch.testing.assert_close(packed[name], parameter.grad, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: n + m)
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta"])
+def test_the_last_layer_computes_first_tokens_alone(kind: str) -> None:
+    module = encoder(kind)
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    seen: dict[str, int] = {}
+    *_, before, last = module.base_model.encoder.layer
+    for name, part in {"before": before.intermediate, "last": last.intermediate, "query": last.attention.self.query,
+                       "key": last.attention.self.key}.items():  # fmt: skip
+        part.register_forward_hook(lambda _, given, __, name=name: seen.update({name: given[0].shape[:-1].numel()}))
+    path.logits(rows(*LENGTHS))
+    assert seen == {"before": sum(LENGTHS), "last": len(LENGTHS), "query": len(LENGTHS), "key": sum(LENGTHS)}
+
+
 def test_no_sequence_sees_another() -> None:
     path = choose_forward(encoder().eval(), pad_token_id=0, device="cpu")
     sequences = rows(*LENGTHS)

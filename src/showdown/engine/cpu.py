@@ -57,22 +57,25 @@ def attention(
     return torch.matmul(dropout(scores.softmax(dim=-1), probability), value)
 
 
-def _rows(x: torch.Tensor, count: int, length: int) -> torch.Tensor:
-    """Return a pack (1, heads, count * length, width) of sequences of one length as (count, heads, length, width)."""
-    return x[0].unflatten(1, (count, length)).transpose(0, 1)  # type: ignore[no-untyped-call, no-any-return]
+def _split(x: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
+    """Return a pack (1, heads, tokens, width) as (count, heads, length, width) for each run of equal lengths."""
+    parts = torch.split(x[0], [count * length for count, length in runs], dim=1)
+    return [part.unflatten(1, run).transpose(0, 1) for part, run in zip(parts, runs, strict=True)]  # type: ignore[no-untyped-call]
 
 
 class FastCpu(TorchFunctionMode):
     """Sends dropout and dropped attention to the functions above, and splits attention over packed sequences."""
 
-    def __init__(self, lengths: list[int] | None = None) -> None:
+    def __init__(self, lengths: list[int] | None = None, *, queries: int | None = None) -> None:
         """Begin.
 
         Args:
             lengths: tokens of each packed sequence, where attention runs over a pack: none then sees another.
+            queries: tokens of each sequence that ask; by default all.
 
         """
         super().__init__()
+        self._queries = queries
         self._runs = None if lengths is None else [(len(list(run)), length) for length, run in groupby(lengths)]
         """Sequences of one length side by side are attended to in one go: how many, and their length."""
 
@@ -103,14 +106,11 @@ class FastCpu(TorchFunctionMode):
         query, key, value = named["query"], named["key"], named["value"]
         if self._runs is None:
             return self._one(func, (query, key, value), named)
+        asking = [(count, self._queries or length) for count, length in self._runs]
         parts = zip(
-            *(x.split([count * length for count, length in self._runs], dim=2) for x in (query, key, value)),
-            strict=True,
+            *(_split(x, runs) for x, runs in ((query, asking), (key, self._runs), (value, self._runs))), strict=True
         )
-        attended = [
-            self._one(func, tuple(_rows(x, *run) for x in part), named)
-            for part, run in zip(parts, self._runs, strict=True)
-        ]
+        attended = [self._one(func, part, named) for part in parts]
         return torch.cat([part.transpose(0, 1).flatten(1, 2) for part in attended], dim=1)[None]
 
     @staticmethod

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from showdown.engine.cpu import FastCpu
 from showdown.engine.structure import unwrapped
@@ -41,6 +42,7 @@ class PackedEncoder:
         """
         self._model: Any = unwrapped(module)
         self._backbone: Any = getattr(self._model, self._model.base_model_prefix)
+        self._layers = self._backbone.encoder.layer
         padding = self._backbone.embeddings.padding_idx if self._model.config.model_type != "bert" else -1
         self._first_position = int(padding) + 1  # RoBERTa counts its positions from behind the padding token's number
 
@@ -50,13 +52,34 @@ class PackedEncoder:
         ids = torch.cat(list(sequences))[None]
         places = torch.cat([torch.arange(length) for length in lengths])[None] + self._first_position
         with FastCpu(lengths):
-            embedded = self._backbone.embeddings(
-                input_ids=ids, position_ids=places, token_type_ids=torch.zeros_like(ids)
-            )
-            hidden = self._backbone.encoder(embedded, attention_mask=None).last_hidden_state[0]
-        starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+            hidden = self._backbone.embeddings(input_ids=ids, position_ids=places, token_type_ids=torch.zeros_like(ids))
+            for layer in self._layers[:-1]:
+                hidden = layer(hidden)
+        with FastCpu(lengths, queries=1):
+            first = self._last_layer(hidden[0], lengths)
         with FastCpu():
-            return self._pooled(hidden[starts][:, None]).float()
+            return self._pooled(first[:, None]).float()
+
+    def _last_layer(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Return what the last layer makes of the first token of each sequence: nothing reads the others.
+
+        Args:
+            hidden: of all tokens, shape (tokens, width).
+            lengths: tokens of each sequence.
+
+        """
+        layer = self._layers[-1]
+        asking: Any = layer.attention.self
+        first = hidden[torch.tensor([0, *lengths[:-1]]).cumsum(0)]
+        query, key, value = (
+            project(x).unflatten(-1, (asking.num_attention_heads, -1)).transpose(0, 1)[None]
+            for project, x in ((asking.query, first), (asking.key, hidden), (asking.value, hidden))
+        )
+        dropped = asking.dropout.p if asking.training else 0.0
+        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropped)
+        context = layer.attention.output(attended[0].transpose(0, 1).flatten(1), first)
+        found: torch.Tensor = layer.feed_forward_chunk(context)
+        return found
 
     def _pooled(self, first: torch.Tensor) -> torch.Tensor:
         """Return the logits for the first token's hidden state of each sequence, shape (sequences, 1, width)."""
