@@ -47,8 +47,6 @@ class Case:
 
 
 def _cases() -> list[Case]:
-    from gpu_workload import EFFECTIVE_ROWS
-
     recipe = [Case(name=f"recipe-{m}", side="recipe", method=m) for m in ("full", "lora", "qlora")]
     speed = [
         Case(name="speed-full", side="engine", method="full", settings={"micro_rows": 8}),
@@ -84,6 +82,13 @@ def _cases() -> list[Case]:
         Case(name="budget-lora", side="engine", method="lora", settings={"budget_gb": 30.0}),
         Case(name="budget-qlora", side="engine", method="qlora", settings={"budget_gb": 20.0}),
     ]
+    return recipe + speed + lean + strongest + between + _variants(lean + between)
+
+
+def _variants(ours: list[Case]) -> list[Case]:
+    """What one change of the engine, or of the training, makes of cases; `ours` are those that take several packs."""
+    from gpu_workload import EFFECTIVE_ROWS
+
     attention = [
         Case(name=f"torch-attention-{m}", side="engine", method=m,
              settings={"micro_rows": EFFECTIVE_ROWS[m], "cudnn": False})
@@ -91,8 +96,8 @@ def _cases() -> list[Case]:
     ]  # fmt: skip
     graphs = [
         replace(one, name=f"graphs-{one.name}", settings=one.settings | {"graphs": True})
-        for one in lean + between
-        if one.method != "full"
+        for one in ours
+        if one.side == "engine" and one.method != "full"
     ]
     without = [
         Case(name=f"recipe-{m}-dropout0", side="recipe", method=m, dropout=0.0, repeats=1) for m in ("lora", "qlora")
@@ -100,7 +105,7 @@ def _cases() -> list[Case]:
         Case(name=f"speed-{m}-dropout0", side="engine", method=m, dropout=0.0, settings={"micro_rows": 16}, repeats=1)
         for m in ("lora", "qlora")
     ]
-    return recipe + speed + lean + strongest + between + attention + graphs + without
+    return attention + graphs + without
 
 
 def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> list[list[int]]:
