@@ -6,7 +6,7 @@ import torch
 from gpu_meter import Meter
 from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 
-from showdown.engine.budget import Demand, gradients_may_stay, largest_tokens, plan, shape_of, usual_tokens
+from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
 from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
@@ -98,13 +98,12 @@ class Training:
         gradient_bytes = sum(
             value.numel() * value.itemsize for value in self.module.parameters() if value.requires_grad
         )
-        lengths, rows, most = self.rows.lengths, self.settings["micro_rows"], self.settings.get("micro_tokens")
-        largest = largest_tokens(lengths, rows)
         return gradients_may_stay(
             shape_of(self.module.config),
             gradient_bytes,
-            usual_tokens=usual_tokens(lengths, rows, most),
-            most_tokens=min(most or largest, largest),
+            lengths=self.rows.lengths,
+            rows=self.settings["micro_rows"],
+            micro_tokens=self.settings.get("micro_tokens"),
         )
 
     def _within(self, budget_gb: float) -> dict[str, Any]:

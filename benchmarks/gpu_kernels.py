@@ -84,6 +84,9 @@ def adapters() -> Iterator[Case]:
     x, a, up = drawn(TOKENS, COLUMNS), drawn(2, RANK, COLUMNS), drawn(COLUMNS, RANK)
     inner, moved, drop = drawn(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, draw_seeds(1)[0].cuda())
     yield "adapters, down", lambda: lora_kernels.down(x, a, drop), moved
+    few, many = drawn(512, COLUMNS), drawn(16384, COLUMNS)
+    yield "adapters, down, 512 tokens", lambda: lora_kernels.down(few, a, drop), 2 * few.numel()
+    yield "adapters, down, 16,384 tokens", lambda: lora_kernels.down(many, a, drop), 2 * many.numel()
     yield "adapters, gradient of A", lambda: lora_kernels.down_gradient(x, inner, drop), moved
     yield "adapters, gradient of the input", lambda: lora_kernels.input_gradient_(x, inner, a, drop), 2 * moved
     yield "adapters, up", lambda: lora_kernels.add_up_(x, inner[0], up, 0.1), 2 * moved

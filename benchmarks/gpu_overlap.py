@@ -37,45 +37,63 @@ def layer() -> Layer:
     ]
 
 
+class Network:
+    """Layers to step and to go forward through."""
+
+    def __init__(self) -> None:
+        self._layers = [layer() for _ in range(LAYERS)]
+        self._inputs = {width: drawn(TOKENS, width) for _, width in SHAPES}
+        self._step, self._one = (
+            AdamwStep(learning_rate=1e-6, weight_decay=0.01, number=3),
+            torch.ones((), device="cuda"),
+        )
+
+    def products(self) -> None:
+        """Go forward through all layers."""
+        for weights in self._layers:
+            self._forward(weights)
+
+    def adamw(self) -> None:
+        """Step all layers."""
+        for weights in self._layers:
+            self._stepped(weights)
+
+    def one_after_the_other(self) -> None:
+        """Step all layers, then go forward."""
+        self.adamw()
+        self.products()
+
+    def beside(self, stream: torch.cuda.Stream) -> None:
+        """Step the layers on another stream, and go forward through each as soon as it is stepped."""
+        stream.wait_stream(torch.cuda.current_stream())
+        stepped = []
+        with torch.cuda.stream(stream):
+            for weights in self._layers:
+                self._stepped(weights)
+                stepped.append(stream.record_event())
+        for weights, event in zip(self._layers, stepped, strict=True):
+            torch.cuda.current_stream().wait_event(event)
+            self._forward(weights)
+
+    def _forward(self, weights: Layer) -> None:
+        for weight in weights:
+            functional.linear(self._inputs[weight.value.shape[1]], weight.value)
+
+    def _stepped(self, weights: Layer) -> None:
+        for weight in weights:
+            update_(weight, self._step, self._one, hash_seeds(1, 2))
+
+
 def cases() -> dict[str, Case]:
     """Return what is timed."""
-    layers = [layer() for _ in range(LAYERS)]
-    inputs = {width: drawn(TOKENS, width) for _, width in SHAPES}
-    step, one = AdamwStep(learning_rate=1e-6, weight_decay=0.01, number=3), torch.ones((), device="cuda")
-
-    def forward(weights: Layer) -> None:
-        for weight in weights:
-            functional.linear(inputs[weight.value.shape[1]], weight.value)
-
-    def adamw(weights: Layer) -> None:
-        for weight in weights:
-            update_(weight, step, one, hash_seeds(1, 2))
-
-    def each(*parts: Callable[[Layer], None]) -> Case:
-        return lambda: [part(weights) for part in parts for weights in layers] and None
-
-    def beside(priority: int) -> Case:
-        stream = torch.cuda.Stream(priority=priority)
-
-        def run() -> None:
-            stream.wait_stream(torch.cuda.current_stream())
-            stepped = []
-            with torch.cuda.stream(stream):
-                for weights in layers:
-                    adamw(weights)
-                    stepped.append(stream.record_event())
-            for weights, event in zip(layers, stepped, strict=True):
-                torch.cuda.current_stream().wait_event(event)
-                forward(weights)
-
-        return run
-
+    network = Network()
+    usual, first = torch.cuda.Stream(), torch.cuda.Stream(priority=-5)
     return {
-        "products": each(forward),
-        "AdamW": each(adamw),
-        "one after the other": each(adamw, forward),
-        "beside each other": beside(0),
-        "beside each other, AdamW first": beside(-5),
+        "products": network.products,
+        "AdamW": network.adamw,
+        "one after the other": network.one_after_the_other,
+        "beside each other": lambda: network.beside(usual),
+        "beside each other, AdamW first": lambda: network.beside(first),
     }
 
 

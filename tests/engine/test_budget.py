@@ -19,7 +19,6 @@ from showdown.engine.budget import (
     matched,
     peak_bytes,
     plan,
-    usual_tokens,
 )
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -69,19 +68,22 @@ def test_smaller_networks_are_bound_by_launches_up_to_more_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "gradient_bytes", "usual", "most", "may"),
-    [(MISTRAL, 14e6, 2048, 7168, True), (MISTRAL, 14e6, 2049, 7168, False), (MISTRAL, WHOLE, 500, 700, False),
-     (SMALL, 2e9, 2000, 3500, True), (SMALL, 2e9, 2000, 4000, False)],
-)  # fmt: skip
+    ("shape", "gradient_bytes", "lengths", "micro_tokens", "may"),
+    [  # micro-batches of 4 rows
+        (MISTRAL, 14e6, [512] * 8, None, True),
+        (MISTRAL, 14e6, [513] * 8, None, False),
+        (MISTRAL, 14e6, [513] * 8, 2048, True),
+        (MISTRAL, 14e6, [100] * 92 + [4000] * 8, None, True),
+        (MISTRAL, WHOLE, [100] * 8, None, False),
+        (SMALL, 2e9, [100] * 92 + [875] * 8, None, True),
+        (SMALL, 2e9, [100] * 92 + [1000] * 8, None, False),
+        (SMALL, 2e9, [100] * 92 + [1000] * 8, 3500, True),
+    ],
+)
 def test_gradients_may_stay_where_usual_packs_are_launch_bound_and_they_are_few_or_all_packs_small(
-    shape: Shape, gradient_bytes: float, usual: int, most: int, may: bool
+    shape: Shape, gradient_bytes: float, lengths: list[int], micro_tokens: int | None, may: bool
 ) -> None:
-    assert gradients_may_stay(shape, gradient_bytes, usual_tokens=usual, most_tokens=most) is may
-
-
-@pytest.mark.parametrize(("rows", "most", "usual"), [(4, None, 80), (4, 100, 80), (16, 100, 100)])
-def test_a_usual_micro_batch_has_rows_of_mean_length(rows: int, most: int | None, usual: float) -> None:
-    assert usual_tokens([10, 10, 10, 50], rows, most) == usual
+    assert gradients_may_stay(shape, gradient_bytes, lengths=lengths, rows=4, micro_tokens=micro_tokens) is may
 
 
 WHOLE_SMALL = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True)

@@ -112,12 +112,9 @@ def launch_bound_tokens(shape: Shape) -> int:
     return int(_LAUNCH_BOUND / layer)
 
 
-def usual_tokens(lengths: Sequence[int], rows: int, most_tokens: int | None) -> float:
-    """Return the tokens of a usual micro-batch: of rows of mean length, at most so many of them and of their tokens."""
-    return min(rows * sum(lengths) / len(lengths), most_tokens or math.inf)
-
-
-def gradients_may_stay(shape: Shape, gradient_bytes: float, *, usual_tokens: float, most_tokens: int) -> bool:
+def gradients_may_stay(
+    shape: Shape, gradient_bytes: float, *, lengths: Sequence[int], rows: int, micro_tokens: int | None
+) -> bool:
     """Whether gradients may stay where they are from step to step, which CUDA graphs ask for, if there is room.
 
     They may where usual packs are launch-bound: beside larger ones the host has time enough for the few that are small.
@@ -127,13 +124,15 @@ def gradients_may_stay(shape: Shape, gradient_bytes: float, *, usual_tokens: flo
     Args:
         shape: the network's widths.
         gradient_bytes: of all that learns.
-        usual_tokens: of a micro-batch.
-        most_tokens: of a micro-batch.
+        lengths: tokens of each training row.
+        rows: the most rows of a micro-batch.
+        micro_tokens: the most tokens of one; None where rows alone count.
 
     """
-    bound = launch_bound_tokens(shape)
-    most_bytes = _MOST_GRADIENT_BYTES if most_tokens <= bound / 2 else _FEW_GRADIENT_BYTES
-    return usual_tokens <= bound and gradient_bytes <= most_bytes
+    bound, most = launch_bound_tokens(shape), micro_tokens or math.inf
+    usual = min(rows * sum(lengths) / len(lengths), most)
+    short = min(largest_tokens(lengths, rows), most) <= bound / 2
+    return usual <= bound and gradient_bytes <= (_MOST_GRADIENT_BYTES if short else _FEW_GRADIENT_BYTES)
 
 
 def _always_stay(demand: Demand) -> bool:
@@ -214,8 +213,9 @@ def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[in
                           gradients_stay=gradients_stay)  # fmt: skip
         return peak / GB
 
-    usual = usual_tokens(lengths, rows, chosen.micro_tokens)
-    small = gradients_may_stay(shape, demand.gradient_bytes, usual_tokens=usual, most_tokens=tokens)
+    small = gradients_may_stay(
+        shape, demand.gradient_bytes, lengths=lengths, rows=rows, micro_tokens=chosen.micro_tokens
+    )
     may = small and not inside and not demand.padded
     stay = may and (_always_stay(demand) or peak_gb(gradients_stay=True) <= limit_gb)
     return Expected(peak_gb=peak_gb(gradients_stay=stay), gradients_stay=stay)

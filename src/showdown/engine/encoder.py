@@ -42,7 +42,7 @@ class PackedEncoder:
         """
         self._model: Any = unwrapped(module)
         self._backbone: Any = getattr(self._model, self._model.base_model_prefix)
-        self._layers = self._backbone.encoder.layer
+        *self._layers, self._last = self._backbone.encoder.layer
         padding = self._backbone.embeddings.padding_idx if self._model.config.model_type != "bert" else -1
         self._first_position = int(padding) + 1  # RoBERTa counts its positions from behind the padding token's number
 
@@ -53,7 +53,7 @@ class PackedEncoder:
         places = torch.cat([torch.arange(length) for length in lengths])[None] + self._first_position
         with FastCpu(lengths):
             hidden = self._backbone.embeddings(input_ids=ids, position_ids=places, token_type_ids=torch.zeros_like(ids))
-            for layer in self._layers[:-1]:
+            for layer in self._layers:
                 hidden = layer(hidden)
         with FastCpu(lengths, queries=1):
             first = self._last_layer(hidden[0], lengths)
@@ -68,8 +68,7 @@ class PackedEncoder:
             lengths: tokens of each sequence.
 
         """
-        layer = self._layers[-1]
-        asking: Any = layer.attention.self
+        asking: Any = self._last.attention.self
         first = hidden[torch.tensor([0, *lengths[:-1]]).cumsum(0)]
         query, key, value = (
             project(x).unflatten(-1, (asking.num_attention_heads, -1)).transpose(0, 1)[None]
@@ -77,8 +76,8 @@ class PackedEncoder:
         )
         dropped = asking.dropout.p if asking.training else 0.0
         attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropped)
-        context = layer.attention.output(attended[0].transpose(0, 1).flatten(1), first)
-        found: torch.Tensor = layer.feed_forward_chunk(context)
+        context = self._last.attention.output(attended[0].transpose(0, 1).flatten(1), first)
+        found: torch.Tensor = self._last.feed_forward_chunk(context)
         return found
 
     def _pooled(self, first: torch.Tensor) -> torch.Tensor:
