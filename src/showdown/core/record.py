@@ -15,7 +15,7 @@ TUNING_PHASE = "tuning"
 SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
-Status = Literal["completed", "out-of-memory", "unavailable", "failed", "cancelled"]
+Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "cancelled"]
 ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
 
 
@@ -65,6 +65,19 @@ class MemorySplit(Strict):
     optimiser_gb: float
     libraries_gb: float
     activations_gb: float
+
+
+class Convergence(Strict):
+    """How a training came to its end: until more of it brought nothing, or before."""
+
+    converged: bool
+    """False where the validation loss was still falling at the end: the score says little of the method."""
+    stopped: Literal["patience", "cap", "seconds"]
+    """What ended it: no improvement for as long as the protocol waits, its most epochs, or its most seconds."""
+    epochs: int
+    """Epochs trained."""
+    best_epoch: int
+    """The one that was scored."""
 
 
 class PredictionSpeed(Strict):
@@ -141,6 +154,8 @@ class RunRecord(Strict):
     score_kind: ScoreKind | None = None
     """What the scores in the predictions file are."""
 
+    convergence: Convergence | None = None
+    """None where no network is trained."""
     train_rows: int | None = None
     """Rows that were trained on."""
     train_seconds: float | None = None

@@ -28,8 +28,8 @@ from showdown.runner.store import Store, read_record
 _STAGES: tuple[StageName, ...] = ("tune", "train", "score")
 _STAGES_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train",), ("score",))
 """Of runs that share a pretrained network: all are trained, in one process, before any is scored in one of its own."""
-_KEPT_STATUSES: tuple[Status, ...] = ("completed", "out-of-memory")
-"""What is not tried again. What was unavailable, failed or cancelled may go better the next time."""
+_KEPT_STATUSES: tuple[Status, ...] = ("completed", "diverged", "out-of-memory")
+"""What is not tried again: the same numbers would come out. What was unavailable, failed or cancelled may go better the next time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +276,7 @@ def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
         "train_seconds": training.seconds if training else 0.0,
         "memory_kind": trained.memory_kind,
         "memory_split": trained.memory_split,
+        "convergence": trained.convergence,
         "trainable_parameters": trained.trainable_parameters,
         "total_parameters": trained.total_parameters,
         "model_size_mb": trained.model_size_mb,

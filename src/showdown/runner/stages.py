@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from showdown.core.record import Environment, MemorySplit, Phase, PredictionSpeed, ScoreKind, Scores
+from showdown.core.record import Convergence, Environment, MemorySplit, Phase, PredictionSpeed, ScoreKind, Scores
 from showdown.core.spec import Strict
 from showdown.training.search import Trial
 
@@ -48,6 +48,7 @@ class TrainStage(Strict):
     notes: list[str]
     memory_kind: Literal["gpu", "process resident set"]
     memory_split: MemorySplit | None = None
+    convergence: Convergence | None = None
     environment: Environment
 
 
@@ -64,5 +65,5 @@ class ScoreStage(Strict):
 class StageError(Strict):
     """Why a stage did not finish."""
 
-    status: Literal["out-of-memory", "unavailable", "failed"]
+    status: Literal["diverged", "out-of-memory", "unavailable", "failed"]
     error: str

@@ -113,6 +113,8 @@ def _stage_error(error: BaseException) -> StageError:
         return StageError(status="unavailable", error=str(error))
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
         return StageError(status="out-of-memory", error=_one_line(error))
+    if isinstance(error, FloatingPointError):
+        return StageError(status="diverged", error=_one_line(error))
     if isinstance(error, UserError):
         return StageError(status="failed", error=str(error))
     return StageError(status="failed", error=f"{type(error).__name__}: {_one_line(error)}")

@@ -33,6 +33,12 @@ class PairTest:
     effect: Estimate
     """The difference, from -1 to 1, with its 95 % interval."""
     p_value: float
+    centre: float
+    """Middle of the interval, shrunk a little towards none."""
+    error: float
+    """Standard error of the difference, rows and reruns together."""
+    degrees: float
+    """Degrees of freedom of that error."""
     mcnemar_p: float | None
     """Exact McNemar test of the first run of each alone: blind to reruns. None for repeated splits."""
     row_variance: float
@@ -96,6 +102,9 @@ def paired_test(first: Floats, second: Floats, clusters: Ints, *, steady: tuple[
     return PairTest(
         effect=Estimate(value=float(difference.mean()), low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
         p_value=max(p_value, exact) if len(first) == len(second) == 1 else p_value,
+        centre=mean,
+        error=error,
+        degrees=degrees,
         mcnemar_p=exact,
         row_variance=rows_part * groups,
         reruns_part=reruns_part,
@@ -164,6 +173,9 @@ def corrected_resampled_t(differences: Floats, *, test_over_train: float, rows: 
     return PairTest(
         effect=Estimate(value=mean, low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
         p_value=_two_sided(mean / error, repeats - 1),
+        centre=mean,
+        error=error,
+        degrees=repeats - 1.0,
         mcnemar_p=None,
         row_variance=variance * rows,
         reruns_part=0.0,
