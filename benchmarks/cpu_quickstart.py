@@ -108,7 +108,8 @@ def ours(task: Task) -> dict[str, Any]:
     path = _Autocast(path) if task.bf16 else path
     clock = PhaseClock(memory_of("cpu"))
     run = TrainingRun(
-        module=module, forward=path, train=task.train, validate=lambda: Validation(f1_macro=0.0, loss=0.0),
+        module=module, forward=path, train=task.train, validation_targets=[0],
+        validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
         protocol=task.job.protocol, micro_batch_rows=BATCH_ROWS,
         step=StepSettings(weight_decay=task.job.protocol.weight_decay),
         learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,

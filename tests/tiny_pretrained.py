@@ -139,11 +139,11 @@ def write_csv(path: Path, rows: LabelledTexts, labels: Sequence[str] = LABELS) -
 
 
 def job(model: Path, **protocol: Any) -> Job:
-    """A job in float32 on the CPU."""
+    """A job in float32 on the CPU; all epochs are trained, unless the protocol says otherwise."""
     return Job(
         labels=LABELS,
         model=ModelSpec(id=str(model)),
-        protocol=SharedProtocol(**protocol),
+        protocol=SharedProtocol(**{"patience_epochs": None, **protocol}),
         placement=Placement(device="cpu", dtype="float32"),
         seed=0,
     )

@@ -61,7 +61,9 @@ def spec(method: str, model: Path, **protocol: Any) -> RunSpec:
         method=method,
         settings=build(method, rate).settings.model_dump(),
         model=ModelSpec(id=str(model)),
-        protocol=SharedProtocol(**{"dropout": 0.0, "epochs": 4, "effective_batch_rows": 12, **protocol}),
+        protocol=SharedProtocol(
+            **{"dropout": 0.0, "epochs": 4, "patience_epochs": None, "effective_batch_rows": 12, **protocol}
+        ),
         seed=0,
         data_fingerprint="none",
     )
@@ -164,7 +166,8 @@ def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
             module=module,
             forward=choose_forward(module, pad_token_id=tokenizer.pad_token_id, device="cpu"),
             train=EncodedRows(ids=encode(tokenizer, rows.texts, 64), targets=rows.targets),
-            validate=lambda: Validation(f1_macro=0.0, loss=0.0),
+            validation_targets=rows.targets,
+            validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
             protocol=asked.protocol,
             micro_batch_rows=micro_rows,
             step=StepSettings(weight_decay=asked.protocol.weight_decay),

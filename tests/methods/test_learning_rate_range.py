@@ -4,20 +4,33 @@ import pytest
 
 from showdown.config.read import check
 from showdown.core.errors import UserError
+from showdown.core.method import TunedMethod
 from showdown.methods.table import build
 
 
-def test_default_is_a_decade_to_either_side() -> None:
-    assert build("full", {}).learning_rate_range == pytest.approx((5e-6, 5e-4))  # type: ignore[attr-defined]
-    assert build("lora", {}).learning_rate_range == pytest.approx((5e-5, 5e-3))  # type: ignore[attr-defined]
-    assert build("lora", {"learning_rate": 0.5}).learning_rate_range == (0.05, 1.0)  # type: ignore[attr-defined]
+def tuned(name: str, **settings: object) -> TunedMethod:
+    method = build(name, settings)
+    assert isinstance(method, TunedMethod)
+    return method
+
+
+def test_default_rate_follows_method_and_width() -> None:
+    """5e-5 at a width of 2,000, more for narrower networks, ten times for adapters; the user's own goes first."""
+    assert tuned("full").learning_rate(2000) == pytest.approx(5e-5)
+    assert tuned("full").learning_rate(384) == pytest.approx(1.8e-4)
+    assert tuned("full").learning_rate(4096) == pytest.approx(2.9e-5)
+    for name in ("lora", "qlora", "dora"):
+        assert tuned(name).learning_rate(2000) == pytest.approx(5e-4)
+    assert tuned("lora", learning_rate=0.3).learning_rate(384) == 0.3
+
+
+def test_default_range_is_half_a_decade_to_either_side() -> None:
+    assert tuned("full").learning_rate_range(2000) == pytest.approx((5e-5 / 10**0.5, 5e-5 * 10**0.5))
+    assert tuned("lora", learning_rate=0.5).learning_rate_range(384) == (pytest.approx(0.5 / 10**0.5), 1.0)
 
 
 def test_users_own_range() -> None:
-    assert build("qlora", {"learning_rate_range": [1e-4, 1e-2]}).learning_rate_range == (  # type: ignore[attr-defined]
-        1e-4,
-        1e-2,
-    )
+    assert tuned("qlora", learning_rate_range=[1e-4, 1e-2]).learning_rate_range(384) == (1e-4, 1e-2)
 
 
 @pytest.mark.parametrize("wrong", [[1e-2, 1e-4], [0.0, 0.1], [0.1, 2.0], [0.1], 3])

@@ -1,6 +1,5 @@
 """The loop: what a step is made of, resuming, running out of memory, damaged checkpoints."""
 
-import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,102 +9,22 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_loop import ROWS, Stop, TinyClassifier, TinyForward, Watcher, run_of, scored
 from torch import nn
 
-from showdown.core.spec import SharedProtocol
 from showdown.engine.forward import PaddedForward
 from showdown.engine.passes import EagerPasses
-from showdown.engine.stepping import StepSettings
-from showdown.measure.memory import CpuMemory
-from showdown.measure.phases import PhaseClock
-from showdown.runner.worker import Teller
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State, damage
-from showdown.training.loop import EncodedRows, Progress, TrainingRun, Validation, train
+from showdown.training.loop import Progress, TrainingRun, Validation, train
 from showdown.training.schedule import rate_factor, warmup_steps
-
-ROWS = EncodedRows(
-    ids=[[1 + (row * 7 + place) % 18 for place in range(2 + row % 5)] for row in range(20)],
-    targets=[row % 3 for row in range(20)],
-)
-
-
-class TinyClassifier(nn.Module):
-    """Mean of embeddings, dropout, one linear layer: small enough to train in milliseconds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.embedding = nn.Embedding(20, 8)
-        self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(8, 3)
-
-
-class TinyForward:
-    """Its forward path; may run out of memory at chosen calls."""
-
-    name = "tiny"
-
-    def __init__(self, module: TinyClassifier, *, fails_at: Sequence[int] = (), room: int = 10_000) -> None:
-        self.module, self.fails_at, self.room, self.calls = module, fails_at, room, 0
-
-    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
-        self.calls += 1
-        if self.calls in self.fails_at or len(sequences) > self.room:
-            raise torch.OutOfMemoryError("no room")
-        pooled = torch.stack([self.module.embedding(ids).mean(dim=0) for ids in sequences])
-        logits: torch.Tensor = self.module.head(self.module.dropout(pooled))
-        return logits
-
-
-class Stop(Exception):
-    """Ends a training where a kill would."""
-
-
-class Watcher(Teller):
-    """Stops after a step."""
-
-    def __init__(self, *, stop_after: int | None = None) -> None:
-        super().__init__(io.StringIO())
-        self.stop_after = stop_after
-        self.steps: list[int] = []
-
-    def step(self, *, step: int, **_: Any) -> None:
-        self.steps.append(step)
-        if step == self.stop_after:
-            raise Stop
-
-
-def run_of(
-    module: TinyClassifier, folder: Path | None = None, *, micro_batch_rows: int = 4, **protocol: Any
-) -> TrainingRun:
-    watcher = Watcher()
-    scores = iter([0.5, 0.4, 0.9, 0.2, 0.1, 0.0])
-    settings = {"epochs": 3, "effective_batch_rows": 8, "checkpoint_every_steps": 1, **protocol}
-    return TrainingRun(
-        module=module,
-        forward=TinyForward(module),
-        train=ROWS,
-        validate=lambda: Validation(f1_macro=next(scores), loss=1.0),
-        protocol=SharedProtocol(**settings),
-        micro_batch_rows=micro_batch_rows,
-        step=StepSettings(weight_decay=0.01),
-        learning_rate=1e-2,
-        seed=3,
-        device="cpu",
-        clock=PhaseClock(CpuMemory()),
-        checkpoints=Checkpoints(folder, watcher.say) if folder else None,
-        watcher=watcher,
-    )
 
 
 def by_epoch(module: TinyClassifier) -> Callable[[], Validation]:
     """A score of the weights alone, so that an interrupted training meets the same ones."""
 
     def validate() -> Validation:
-        return Validation(
-            f1_macro=float(module.head.weight.detach().abs().sum()) % 1.0, loss=float(module.head.bias.detach().sum())
-        )
+        return scored(float(module.head.weight.detach().abs().sum()) % 1.0, loss=float(module.head.bias.detach().sum()))
 
     return validate
 
@@ -145,8 +64,7 @@ def test_the_best_epoch_is_taken_and_ties_go_to_the_lower_loss() -> None:
 
     def validate() -> Validation:
         seen.append(module.head.weight.detach().clone())
-        f1_macro, loss = next(scores)
-        return Validation(f1_macro=f1_macro, loss=loss)
+        return scored(*next(scores))
 
     progress, weights = finish(replace(run_of(module, epochs=4), validate=validate))
     assert progress.best_epoch == 3
@@ -303,7 +221,7 @@ def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = iter([0.1, 0.9])
     for step in (4, 7):
         run = run_of(module, folder, epochs=9)
-        validated = replace(run, validate=lambda: Validation(f1_macro=next(scores), loss=1.0))
+        validated = replace(run, validate=lambda: scored(next(scores)))
         with pytest.raises(Stop):
             train(replace(validated, watcher=Watcher(stop_after=step)))
         shutil.copytree(folder, copies, dirs_exist_ok=True)
@@ -337,7 +255,9 @@ def test_schedule_is_transformers(total: int, warmup: int) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
     for step in range(total):
-        assert rate_factor(step, total, warmup) == pytest.approx(schedule.get_last_lr()[0], abs=1e-12)
+        assert rate_factor(step, warmup=warmup, decay_from=warmup, end=total) == pytest.approx(
+            schedule.get_last_lr()[0], abs=1e-12
+        )
         optimizer.step()
         schedule.step()
 

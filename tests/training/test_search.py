@@ -12,7 +12,6 @@ from showdown.training.search import (
     Trial,
     at_edge,
     best_trial,
-    hopeless,
     propose,
     span,
 )
@@ -35,10 +34,12 @@ def trial(proposal: Proposal, f1_macro: float, state: str = "completed") -> Tria
         learning_rate=proposal.learning_rate,
         origin=proposal.origin,
         state=state,  # type: ignore[arg-type]
+        converged=True if done else None,
         f1_macro_by_epoch=[f1_macro / 2, f1_macro],
         loss_by_epoch=[1.0, 0.5],
         f1_macro=f1_macro if done else None,
         loss=0.5 if done else None,
+        true_label_probability=f1_macro if done else None,
         seconds=1.0,
     )
 
@@ -56,10 +57,18 @@ def test_budget_is_spent_to_the_trial_wherever_the_best_is(count: int) -> None:
         assert len(searched(plan(trials=count), hill(best))) == count
 
 
-def test_grid_has_both_ends_and_goes_from_the_middle_outwards() -> None:
-    rates = [found.learning_rate for found in searched(plan(), hill(1e-4))[:4]]
-    assert sorted(rates) == pytest.approx([1e-5, 10**-4.333333, 10**-3.666667, 1e-3], rel=1e-4)
-    assert {1e-5, 1e-3} == set(rates[2:])
+def test_the_middle_of_the_range_comes_first_then_both_ends_and_what_lies_between() -> None:
+    """The middle is the method's own rate: a search that is cut short has tried that one."""
+    rates = [found.learning_rate for found in searched(plan(), hill(1e-4))[:5]]
+    assert rates[0] == pytest.approx(1e-4)
+    assert sorted(rates) == pytest.approx([1e-5, 10**-4.5, 1e-4, 10**-3.5, 1e-3], rel=1e-4)
+    assert {1e-5, 1e-3} == set(rates[3:])
+
+
+@pytest.mark.parametrize(("trials", "on_the_grid"), [(3, 3), (4, 3), (5, 3), (6, 5), (8, 5), (9, 7)])
+def test_some_of_the_budget_is_left_for_what_the_grid_shows(trials: int, on_the_grid: int) -> None:
+    found = searched(plan(trials=trials), hill(1e-4))
+    assert [one.origin == "grid" for one in found] == [True] * on_the_grid + [False] * (trials - on_the_grid)
 
 
 def test_best_in_the_middle_is_refined_within_the_range() -> None:
@@ -97,16 +106,7 @@ def test_a_search_goes_on_as_if_it_had_never_stopped() -> None:
     assert searched(plan(trials=9, seed=5), curve) != whole
 
 
-def test_hopeless_trial_is_given_up_but_not_the_first_ones_nor_after_the_last_epoch() -> None:
-    asked, trials = plan(), searched(plan(), hill(1e-4))[:4]
-    proposal = Proposal(number=4, learning_rate=1e-4, origin="parzen")
-    assert hopeless(asked, trials, proposal, [0.01])
-    assert not hopeless(asked, trials, proposal, [0.9])
-    assert not hopeless(asked, trials[:2], proposal, [0.01])
-    assert not hopeless(asked, trials, proposal, [0.01, 0.01, 0.01])
-
-
-def test_pruned_and_diverged_trials_never_win() -> None:
+def test_diverged_trials_never_win() -> None:
     asked, trials = plan(), []
     while proposal := propose(asked, trials):
         good = proposal.learning_rate < 1e-4
@@ -114,7 +114,7 @@ def test_pruned_and_diverged_trials_never_win() -> None:
     best = best_trial(trials)
     assert best is not None
     assert best.f1_macro == 0.6
-    nothing = [found.model_copy(update={"state": "diverged", "f1_macro": None, "loss": None}) for found in trials[:4]]
+    nothing = [found.model_copy(update={"state": "diverged", "true_label_probability": None}) for found in trials[:5]]
     assert best_trial(nothing) is None
     found = propose(asked, nothing)
     assert found is not None

@@ -17,7 +17,9 @@ from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec, SharedProtocol, Strict
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
-_DECADE = 10.0
+_HALF_DECADE = 10.0**0.5
+_RATE, _RATE_WIDTH, _RATE_POWER = 5e-5, 2000, 0.781
+"""The default rate of full fine-tuning: at which width it holds, and how it falls with the width."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,10 +53,10 @@ class MethodSettings(Strict):
 class TunedSettings(MethodSettings):
     """What every method that fine-tunes a network lets its user set."""
 
-    learning_rate: float = Field(gt=0.0, le=1.0)
-    """Peak rate, where the protocol tunes none."""
+    learning_rate: LearningRate | None = None
+    """Peak rate, where the protocol tunes none; by default by a rule for the method and the network's width."""
     learning_rate_range: tuple[LearningRate, LearningRate] | None = None
-    """Lowest and highest rate that tuning begins with; by default a decade to either side of `learning_rate`."""
+    """Lowest and highest rate that tuning begins with; by default half a decade to either side of `learning_rate`."""
 
     @model_validator(mode="after")
     def _range_goes_up(self) -> Self:
@@ -157,6 +159,8 @@ class NetworkOptions:
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
 
+    rate_factor: ClassVar[float] = 1.0
+    """Times the rate that full fine-tuning takes: what the method's default rate is."""
     leaves_network: ClassVar[bool] = False
     """Whether `strip` gives the pretrained network back as it was loaded, so that another run can start from it."""
 
@@ -165,23 +169,24 @@ class TunedMethod(Method):
         """How the network is loaded."""
         return NetworkOptions()
 
-    @property
-    def learning_rate(self) -> float:
-        """Peak learning rate."""
-        return float(self.settings.learning_rate)
+    def learning_rate(self, width: int) -> float:
+        """Return the peak learning rate for a network of this width: the user's, or the rule's.
 
-    @property
-    def learning_rate_range(self) -> tuple[float, float]:
-        """Lowest and highest rate that tuning begins with.
-
-        By default a decade to either side of `learning_rate`. Around the defaults that is 5e-6 to 5e-4 for full
-        fine-tuning, which holds the rates that BERT's authors searched (arXiv 1810.04805, appendix A.3), and ten times
-        that for LoRA, whose best rate is about ten times full fine-tuning's (arXiv 2405.09673).
+        The rule is 5e-5 times (2000 / width) to the power of 0.781 for full fine-tuning, and `rate_factor` times that:
+        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025). `benchmarks/rates.py` measures what it loses
+        to the best rate of a wide grid.
         """
-        given = getattr(self.settings, "learning_rate_range", None)
+        if self.settings.learning_rate is not None:
+            return float(self.settings.learning_rate)
+        return float(f"{min(1.0, self.rate_factor * _RATE * (_RATE_WIDTH / width) ** _RATE_POWER):.2g}")
+
+    def learning_rate_range(self, width: int) -> tuple[float, float]:
+        """Return the lowest and the highest rate that tuning begins with, half a decade to either side by default."""
+        given = self.settings.learning_rate_range
         if given is not None:
             return float(given[0]), float(given[1])
-        return self.learning_rate / _DECADE, min(1.0, self.learning_rate * _DECADE)
+        rate = self.learning_rate(width)
+        return rate / _HALF_DECADE, min(1.0, rate * _HALF_DECADE)
 
     @abstractmethod
     def adapt(self, network: Any) -> "torch.nn.Module":

@@ -184,9 +184,9 @@ class TuningSpec(Strict):
     """The search for each trained method's learning rate: an equal budget for all, on validation rows alone."""
 
     trials: int = Field(default=6, ge=3, le=200)
-    """Trainings at different rates for each run."""
+    """Trainings at different rates for each run, each until it has converged."""
     epochs: int | None = Field(default=None, ge=1)
-    """Epochs of a trial; by default those of the protocol."""
+    """The most epochs of a trial; by default those of the protocol."""
     widen: bool = True
     """Go beyond an end of a method's range, at most twice, where the best rate lies at it; within the same budget."""
 
@@ -195,9 +195,19 @@ class SharedProtocol(Strict):
     """What is equal for every method of a comparison, save what a row's own `protocol` says otherwise."""
 
     split: SplitSpec = AutoSplit()
-    tuning: TuningSpec | None = None
-    """Without it every method trains at the learning rate of its settings."""
-    epochs: int = Field(default=3, ge=1)
+    tuning: TuningSpec | Literal["auto"] | None = "auto"
+    """The search for learning rates; `auto` searches where it is cheap. With `null` every method trains at the rate of
+    its settings."""
+    epochs: int = Field(default=50, ge=1)
+    """The most epochs of a training; it ends sooner once it has converged."""
+    patience_epochs: int | None = Field(default=3, ge=1)
+    """Epochs without progress on the validation rows after which the rate falls to 0 and training ends. With `null` all
+    epochs are trained, the rate falling from the end of the warm-up."""
+    max_seconds: float | None = Field(default=None, gt=0.0)
+    """The most seconds of training alone for one run; the rate then falls to 0 in time."""
+    max_cost: float | None = Field(default=None, gt=0.0)
+    """The same in money, at `price_per_hour`."""
+    price_per_hour: float | None = Field(default=None, gt=0.0)
     effective_batch_rows: int = Field(default=16, ge=1)
     """Rows behind one optimiser step, whatever the micro-batch."""
     micro_batch_rows: int | None = Field(default=None, ge=1)
@@ -215,6 +225,7 @@ class SharedProtocol(Strict):
     max_tokens: int = Field(default=512, ge=8)
     """A longer text is cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of all steps that warm up; of five epochs where training ends by itself."""
     warmup_steps: int | None = Field(default=None, ge=0)
     """Optimiser steps that warm up, instead of a fraction of all."""
     weight_decay: float = Field(default=0.01, ge=0.0)
@@ -222,13 +233,27 @@ class SharedProtocol(Strict):
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Dropout of the pretrained network; by default what its own configuration says."""
     select_epoch: Literal["best", "last"] = "best"
-    """Score the epoch with the best validation macro F1, or the last one."""
+    """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
     deterministic: bool = False
     """Bitwise equal reruns on a GPU, at some cost in speed. A CPU run always is, with the same number of threads."""
     checkpoint_every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between checkpoints; by default one checkpoint an epoch."""
+
+    @property
+    def seconds_allowed(self) -> float | None:
+        """The most seconds of training, by time or by money; None where there is no such limit."""
+        limits = [self.max_seconds] if self.max_seconds is not None else []
+        if self.max_cost is not None and self.price_per_hour is not None:
+            limits.append(3600.0 * self.max_cost / self.price_per_hour)
+        return min(limits, default=None)
+
+    @model_validator(mode="after")
+    def _money_has_a_price(self) -> Self:
+        if (self.max_cost is None) != (self.price_per_hour is None):
+            raise ValueError("`max_cost` and `price_per_hour` go together: seconds are one divided by the other")
+        return self
 
     @model_validator(mode="after")
     def _moments_on_host_can_be(self) -> Self:
@@ -254,7 +279,8 @@ class Comparison(Strict):
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
     protocol: SharedProtocol = SharedProtocol()
-    seeds: list[Seed] = Field(default=[0], min_length=1)
+    seeds: Annotated[list[Seed], Field(min_length=1)] | Literal["auto"] = "auto"
+    """Each varies initialisation and order. `auto` is three where they cost little, else one."""
     learning_curve: list[TrainFraction] = [1.0]
     """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
@@ -283,8 +309,8 @@ class Comparison(Strict):
 
     @field_validator("seeds")
     @classmethod
-    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        for seed in seeds:
+    def _seeds_differ(cls, seeds: list[int] | Literal["auto"]) -> list[int] | Literal["auto"]:
+        for seed in seeds if isinstance(seeds, list) else ():
             if seeds.count(seed) > 1:
                 raise ValueError(f"seed {seed} is there {seeds.count(seed)} times; give each once")
         return seeds

@@ -4,19 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
-
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
     import torch
-
-
-class FullSettings(TunedSettings):
-    """Settings of full fine-tuning."""
-
-    learning_rate: float = Field(default=5e-5, gt=0.0, le=1.0)
-    """Peak rate; 2e-5 to 5e-5 is what BERT's authors searched (arXiv 1810.04805, appendix A.3)."""
 
 
 class Full(TunedMethod):
@@ -24,7 +15,7 @@ class Full(TunedMethod):
 
     title: ClassVar[str] = "Full fine-tuning"
     summary: ClassVar[str] = "every parameter of the network learns"
-    Settings: ClassVar[type[MethodSettings]] = FullSettings
+    Settings: ClassVar[type[MethodSettings]] = TunedSettings
 
     def adapt(self, network: Any) -> "torch.nn.Module":
         """Let everything learn."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class LoraSettings(TunedSettings):
     """Settings of LoRA and of its variants."""
 
-    learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)
-    """Peak rate; about ten times full fine-tuning's (arXiv 2405.09673)."""
     rank: int = Field(default=8, ge=1)
     alpha: float = Field(default=16.0, gt=0.0)
     """Adapters are scaled by alpha / rank."""
@@ -32,6 +30,8 @@ class Lora(TunedMethod):
     title: ClassVar[str] = "LoRA"
     summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    rate_factor: ClassVar[float] = 10.0
+    """About ten times full fine-tuning's rate is best (arXiv 2405.09673)."""
     leaves_network: ClassVar[bool] = True
     use_dora: ClassVar[bool] = False
 

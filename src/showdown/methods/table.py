@@ -5,7 +5,7 @@ from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.method import Method, TunedMethod
-from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
 
 METHODS: dict[str, str] = {
     "majority": "showdown.methods.majority:Majority",
@@ -36,7 +36,7 @@ def method_class(name: str) -> type[Method]:
 
 def is_tuned(spec: RunSpec) -> bool:
     """Return whether the protocol has a learning rate searched for this run's method."""
-    return spec.protocol.tuning is not None and issubclass(method_class(spec.method), TunedMethod)
+    return isinstance(spec.protocol.tuning, TuningSpec) and issubclass(method_class(spec.method), TunedMethod)
 
 
 def build(name: str, settings: dict[str, Any]) -> Method:

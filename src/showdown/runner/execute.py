@@ -15,6 +15,8 @@ from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
+from showdown.runner.effort import settled_effort
+from showdown.runner.forkserver import gpu_is_here
 from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
@@ -29,7 +31,7 @@ _STAGES: tuple[StageName, ...] = ("tune", "train", "score")
 _STAGES_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train",), ("score",))
 """Of runs that share a pretrained network: all are trained, in one process, before any is scored in one of its own."""
 _KEPT_STATUSES: tuple[Status, ...] = ("completed", "diverged", "out-of-memory")
-"""What is not tried again: the same numbers would come out. What was unavailable, failed or cancelled may go better the next time."""
+"""What is not tried again, for it would come out the same. The others may go better the next time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,8 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     store = Store(output)
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
-    display.data(prepared.notices)
+    comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
+    display.data([*prepared.notices, *said])
     specs = plan(comparison, model, prepared)
     with store.lock() as lock:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))

@@ -39,6 +39,7 @@ class Learner:
             module=self.module,
             forward=self.forward,
             train=self.ground.train,
+            validation_targets=self.ground.held_out.targets,
             validate=validate,
             protocol=protocol,
             micro_batch_rows=self.ground.memory.micro_batch_rows,
@@ -71,6 +72,10 @@ class Ground:
     held_out: Any
     limit: int
     """Tokens after which a text is cut."""
+    learning_rate: float
+    """Peak rate of the method's settings, or by the rule for this network's width."""
+    learning_rate_range: tuple[float, float]
+    """Lowest and highest rate that tuning begins with."""
     memory: MemorySettings
     libraries_gb: float
     """What the process held before any network; 0 on a GPU, where it holds nothing."""
@@ -144,13 +149,16 @@ def open_ground(scene: Scene, method: TunedMethod, train: LabelledTexts, validat
     from showdown.models.network import configuration
     from showdown.models.source import locate
     from showdown.models.tokens import encode, load_tokenizer, token_limit
+    from showdown.models.width import width_of
     from showdown.training.loop import EncodedRows
 
     job = scene.job
     with scene.phase("loading"):
         base = locate(job.model)
         tokenizer = load_tokenizer(base)
-        limit = token_limit(tokenizer, configuration(base, job), job.protocol.max_tokens)
+        config = configuration(base, job)
+        width = width_of(config)
+        limit = token_limit(tokenizer, config, job.protocol.max_tokens)
         rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
         return Ground(
             scene=scene,
@@ -160,6 +168,8 @@ def open_ground(scene: Scene, method: TunedMethod, train: LabelledTexts, validat
             train=rows,
             held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
             limit=limit,
+            learning_rate=method.learning_rate(width),
+            learning_rate_range=method.learning_rate_range(width),
             memory=memory_settings(scene.spec.name, job, scene.folder.parent.parent, rows.lengths),
             libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )
@@ -174,8 +184,11 @@ def _validate(module: Any, forward: Any, rows: Any) -> Any:
 
     logits = logits_of(module, forward, rows.ids, _VALIDATION_BATCH_ROWS)
     targets = torch.tensor(rows.targets)
-    loss = torch.nn.functional.cross_entropy(logits, targets)
+    predicted = logits.argmax(dim=1)
+    right = torch.softmax(logits.double(), dim=1)[torch.arange(len(targets)), targets]
     return Validation(
-        f1_macro=METRICS["f1_macro"](targets.numpy(), logits.argmax(dim=1).numpy()),
-        loss=float(loss),
+        f1_macro=METRICS["f1_macro"](targets.numpy(), predicted.numpy()),
+        loss=float(torch.nn.functional.cross_entropy(logits, targets)),
+        accuracy=float((predicted == targets).double().mean()),
+        true_label_probability=float(right.mean()),
     )

@@ -11,7 +11,7 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
     A method that seeds do not touch still runs once a seed: that its scores agree is then seen, not assumed.
 
     Args:
-        comparison: what was asked for.
+        comparison: what was asked for, its seeds and its tuning settled.
         model: its model, pinned.
         prepared: its rows and how they are divided; the runs say what `auto` came to.
 
@@ -32,6 +32,11 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
         for row, written in comparison.methods.items()
         for method, settings in [method_and_settings(row, written)]
         if fraction == 1.0 or method_class(method).learns
-        for seed in comparison.seeds
+        for seed in _seeds(comparison)
         for partition in range(len(prepared.partitions))
     ]
+
+
+def _seeds(comparison: Comparison) -> list[int]:
+    assert isinstance(comparison.seeds, list)
+    return comparison.seeds

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_folder, write_json
 from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
-from showdown.core.record import GB, MemorySplit
-from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.core.record import GB, Convergence, MemorySplit
+from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
@@ -41,6 +41,7 @@ class Outcome:
     chosen: dict[str, Any]
     notes: tuple[str, ...]
     memory_split: MemorySplit | None = None
+    convergence: Convergence | None = None
     give_back: Callable[[], Any] = lambda: None
     """Returns the pretrained network as it was loaded, or None."""
 
@@ -86,6 +87,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller, kept
         notes=[*outcome.notes, *teller.said],
         memory_kind=memory_of(scene.job.placement.device).kind,
         memory_split=outcome.memory_split,
+        convergence=outcome.convergence,
         environment=environment(scene.job.placement.device),
     )
     write_json(folder / "train.json", stage.model_dump())
@@ -124,6 +126,7 @@ def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
 
 def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any) -> Outcome:
     from showdown.models.network import trainable_parameters, unpacked_parameters
+    from showdown.training.loop import convergence, selected_epoch
     from showdown.training.loop import train as run_loop
 
     assert isinstance(method, TunedMethod)
@@ -133,14 +136,13 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
         scene.teller.say(ground.memory.said(scene.job.protocol.memory))
     learner = ground.learner(network)
     module, protocol = learner.module, scene.job.protocol
-    progress = run_loop(
-        learner.training(
-            protocol=protocol,
-            learning_rate=method.learning_rate if tuned is None else tuned,
-            validate=learner.validate,
-            checkpoints=_checkpoints(scene, module, learner.step.rounding),
-        )
+    training = learner.training(
+        protocol=protocol,
+        learning_rate=ground.learning_rate if tuned is None else tuned,
+        validate=learner.validate,
+        checkpoints=_checkpoints(scene, module, learner.step.rounding),
     )
+    progress = run_loop(training)
     write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
     return Outcome(
         save=lambda folder: method.save(module, folder),
@@ -154,12 +156,13 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
             "recompute": ground.memory.recompute,
             "step_in_backward": learner.step.in_backward,
             "weight_rounding": learner.step.rounding if scene.job.placement.dtype == "bfloat16" else None,
-            "epoch": _selected_epoch(protocol, progress.best_epoch),
-            **({} if tuned is None else {"learning_rate": tuned}),
+            "epoch": selected_epoch(protocol, progress),
+            "learning_rate": training.learning_rate,
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
         memory_split=_memory_split(scene, learner, together=_together(ground.memory.recompute, progress)),
+        convergence=convergence(training, progress),
         give_back=lambda: ground.give_back(learner),
     )
 
@@ -204,10 +207,6 @@ def tuned_rate(scene: Scene) -> float | None:
     if not is_tuned(scene.spec):
         return None
     return TuneStage.model_validate_json((scene.folder / "tune.json").read_bytes()).learning_rate
-
-
-def _selected_epoch(protocol: SharedProtocol, best: int | None) -> int | None:
-    return protocol.epochs if protocol.select_epoch == "last" else best
 
 
 def _checkpoints(scene: Scene, module: Any, rounding: "Rounding") -> Any:

@@ -1,5 +1,6 @@
 """The tuning stage of a run: a learning rate for the method, from trials judged on the validation rows."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from showdown.core.errors import Unavailable
 from showdown.core.files import write_json
 from showdown.core.method import TunedMethod
 from showdown.core.record import Phase
-from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
 from showdown.runner.ground import Ground, Learner, open_ground
@@ -16,13 +17,9 @@ from showdown.runner.sharing import free_memory
 from showdown.runner.stages import TuneProgress, TuneStage
 from showdown.runner.train import training_rows
 from showdown.runner.worker import Teller
-from showdown.training.search import Proposal, SearchPlan, Trial, TrialState, at_edge, best_trial, hopeless, propose
+from showdown.training.search import Proposal, SearchPlan, Trial, at_edge, best_trial, propose
 
 _PROGRESS = "trials.json"
-
-
-class _Hopeless(Exception):
-    """A trial is given up."""
 
 
 def tune_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> None:
@@ -38,13 +35,13 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> No
     obstacle = method.obstacle()
     if obstacle:
         raise Unavailable(obstacle)
-    plan, protocol = _plan(spec, method)
     trials = _resumed(scene)
     ground = open_ground(scene, method, training_rows(spec, processed), load_side(processed, "validation"))
+    plan, protocol = _plan(spec, ground)
     network = None
     while (proposal := propose(plan, trials)) is not None:
         teller.phase(f"tuning, trial {proposal.number + 1} of {plan.trials}, rate {proposal.learning_rate:.2g}")
-        attempt = _Attempt(ground, plan, protocol, trials)
+        attempt = _Attempt(ground, protocol)
         trials.append(attempt.make(proposal, network))
         network = attempt.given_back
         done = TuneProgress(trials=trials, phases=scene.clock.phases(), notes=teller.said)
@@ -53,12 +50,12 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> No
     (folder / _PROGRESS).unlink(missing_ok=True)
 
 
-def _plan(spec: RunSpec, method: TunedMethod) -> tuple[SearchPlan, SharedProtocol]:
+def _plan(spec: RunSpec, ground: Ground) -> tuple[SearchPlan, SharedProtocol]:
     """Return the search and the protocol of a trial, which scores its epochs without keeping the best one's weights."""
     tuning = spec.protocol.tuning
-    assert tuning is not None
+    assert isinstance(tuning, TuningSpec)
     epochs = tuning.epochs or spec.protocol.epochs
-    low, high = method.learning_rate_range
+    low, high = ground.learning_rate_range
     plan = SearchPlan(low=low, high=high, trials=tuning.trials, epochs=epochs, widen=tuning.widen, seed=spec.seed)
     return plan, spec.protocol.model_copy(update={"epochs": epochs, "select_epoch": "last"})
 
@@ -84,66 +81,62 @@ class _Attempt:
     Trials of a method that leaves the pretrained network as it was share it, so that it is loaded once.
     """
 
-    def __init__(self, ground: Ground, plan: SearchPlan, protocol: SharedProtocol, trials: list[Trial]) -> None:
-        self.ground, self.plan, self.protocol, self.trials = ground, plan, protocol, trials
-        self.f1_macro: list[float] = []
-        self.loss: list[float] = []
+    def __init__(self, ground: Ground, protocol: SharedProtocol) -> None:
+        self.ground, self.protocol = ground, protocol
+        self.seen: list[Any] = []
+        """What each epoch scored on the validation rows: a `showdown.training.loop.Validation`."""
         self.given_back: Any = None
         """The pretrained network after the trial, for the next one; None where that must load its own."""
 
     def make(self, proposal: Proposal, network: Any) -> Trial:
-        """Train until the last epoch, until it is hopeless, or until it diverges."""
+        """Train until it has converged or diverged."""
         clock = self.ground.scene.clock
         before = _seconds(clock.phases())
-        state: TrialState = "completed"
         learner = self.ground.learner(network)
         try:
-            self._train(proposal, learner)
-        except _Hopeless:
-            state = "pruned"
+            converged: bool | None = self._train(proposal, learner)
         except FloatingPointError:
-            state = "diverged"
+            converged = None
         self.given_back = self.ground.give_back(learner)
         del learner
         free_memory()
-        chosen = self._selected() if state == "completed" else None
+        selected = None if converged is None else self._selected()
         return Trial(
             **vars(proposal),
-            state=state,
-            f1_macro_by_epoch=self.f1_macro,
-            loss_by_epoch=self.loss,
-            f1_macro=None if chosen is None else self.f1_macro[chosen],
-            loss=None if chosen is None else self.loss[chosen],
+            state="diverged" if selected is None else "completed",
+            converged=converged,
+            f1_macro_by_epoch=[found.f1_macro for found in self.seen],
+            loss_by_epoch=[found.loss for found in self.seen],
+            f1_macro=None if selected is None else selected.f1_macro,
+            loss=None if selected is None else selected.loss,
+            true_label_probability=None if selected is None else selected.true_label_probability,
             seconds=round(_seconds(clock.phases()) - before, 4),
         )
 
-    def _train(self, proposal: Proposal, learner: Learner) -> None:
-        from showdown.training.loop import Validation
+    def _train(self, proposal: Proposal, learner: Learner) -> bool:
+        """Return whether the trial had converged."""
+        from showdown.training.loop import Validation, convergence
         from showdown.training.loop import train as run_loop
 
         def validate() -> Validation:
             found: Validation = learner.validate()
-            self.f1_macro.append(found.f1_macro)
-            self.loss.append(found.loss)
-            if hopeless(self.plan, self.trials, proposal, self.f1_macro):
-                raise _Hopeless
+            if math.isfinite(found.loss):
+                self.seen.append(found)
             return found
 
-        run_loop(
-            learner.training(
-                protocol=self.protocol,
-                learning_rate=proposal.learning_rate,
-                validate=validate,
-                checkpoints=None,
-            )
+        training = learner.training(
+            protocol=self.protocol,
+            learning_rate=proposal.learning_rate,
+            validate=validate,
+            checkpoints=None,
         )
+        return convergence(training, run_loop(training)).converged
 
-    def _selected(self) -> int:
-        """Return the index of the epoch that the run's protocol would score."""
-        epochs = range(len(self.f1_macro))
+    def _selected(self) -> Any:
+        """Return what the epoch scored that the run's protocol would select."""
         if self.ground.scene.spec.protocol.select_epoch == "last":
-            return epochs[-1]
-        return max(epochs, key=lambda epoch: (self.f1_macro[epoch], -self.loss[epoch], -epoch))
+            return self.seen[-1]
+        return max(self.seen, key=lambda found: (found.true_label_probability, -found.loss))
 
 
 def _seconds(phases: list[Phase]) -> float:
@@ -161,6 +154,8 @@ def _stage(scene: Scene, plan: SearchPlan, trials: list[Trial]) -> TuneStage:
     seconds = round(_seconds(phases), 4)
     edge = at_edge(plan, trials)
     at_end = f"best learning rate {best.learning_rate:.2g} lies at the {edge} end of the range searched"
+    short = sum(trial.converged is False for trial in trials)
+    cut = f"{short} of {len(trials)} trials had not converged, so that a slower rate may be better than it seems"
     return TuneStage(
         learning_rate=best.learning_rate,
         low=plan.low,
@@ -177,5 +172,5 @@ def _stage(scene: Scene, plan: SearchPlan, trials: list[Trial]) -> TuneStage:
                 peak_device_gb=max(phase.peak_device_gb for phase in phases),
             )
         ],
-        notes=[*scene.teller.said, *([at_end] if edge else [])],
+        notes=[*scene.teller.said, *([at_end] if edge else []), *([cut] if short else [])],
     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from showdown.core.record import Phase
+from showdown.core.record import Convergence, Phase
 from showdown.core.spec import SharedProtocol
 from showdown.engine.capture import passes_for
 from showdown.engine.forward import ForwardPath
@@ -17,7 +17,8 @@ from showdown.engine.stepping import Stepper, StepSettings
 from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
-from showdown.training.schedule import rate_factor, warmup_steps
+from showdown.training.convergence import COOLDOWN_SHARE, chance_score, cooldown_epochs, judge, waited_enough
+from showdown.training.schedule import WARMUP_EPOCHS, rate_factor, warmup_steps
 
 _STEPPER = "stepper."
 _WEIGHT = "weight."
@@ -42,6 +43,9 @@ class Validation:
 
     f1_macro: float
     loss: float
+    accuracy: float
+    true_label_probability: float
+    """Mean probability given to the right label: what decides when training ends and which epoch is scored."""
 
 
 class Watcher(Protocol):
@@ -69,8 +73,15 @@ class Progress:
     """Whether micro-batches were replayed from CUDA graphs."""
     best_weights: str | None = None
     best_epoch: int | None = None
-    best_f1_macro: float = -1.0
+    best_score: float = -1.0
+    """Mean probability of the right label on the validation rows."""
     best_loss: float = math.inf
+    decay_from: int | None = None
+    """Step from which the rate falls; None while it is not known."""
+    end_step: int | None = None
+    """Steps of the whole training; None while it is not known."""
+    stopped: str = "cap"
+    """What ended the constant rate: `patience`, `cap` or `seconds`."""
     curve: dict[str, list[float | None]] = field(
         default_factory=lambda: {"step": [], "loss": [], "learning_rate": [], "gradient_norm": []}
     )
@@ -95,6 +106,7 @@ class TrainingRun:
     module: nn.Module
     forward: ForwardPath
     train: EncodedRows
+    validation_targets: Sequence[int]
     validate: Callable[[], Validation]
     protocol: SharedProtocol
     micro_batch_rows: int
@@ -116,7 +128,7 @@ class TrainingRun:
 
 
 def train(run: TrainingRun) -> Progress:
-    """Train, and leave the module with the weights of the epoch that the protocol selects.
+    """Train until it has converged, and leave the module with the weights of the epoch that the protocol selects.
 
     Continues from the run's newest whole checkpoint. Seconds and peaks go to the clock's phases `training`,
     `validation` and `checkpoint`.
@@ -127,6 +139,23 @@ def train(run: TrainingRun) -> Progress:
 
     """
     return _Loop(run).go()
+
+
+def convergence(run: TrainingRun, progress: Progress) -> Convergence:
+    """Say whether a training that is over had converged, and what ended it."""
+    return judge(
+        [epoch["true_label_probability"] for epoch in progress.validation],
+        [epoch["accuracy"] for epoch in progress.validation],
+        stopped=progress.stopped,
+        best_epoch=selected_epoch(run.protocol, progress),
+        chance=chance_score(run.validation_targets),
+    )
+
+
+def selected_epoch(protocol: SharedProtocol, progress: Progress) -> int:
+    """Return the epoch, from 1, whose weights a training leaves."""
+    last = len(progress.validation)
+    return last if protocol.select_epoch == "last" or progress.best_epoch is None else progress.best_epoch
 
 
 class _Loop:
@@ -148,16 +177,21 @@ class _Loop:
         """How many steps are left unread, so that the host can prepare the next one while the GPU computes."""
         self.lengths = run.train.lengths
         self.steps_per_epoch = math.ceil(len(self.lengths) / run.protocol.effective_batch_rows)
-        self.total_steps = self.steps_per_epoch * run.protocol.epochs
-        self.warmup = warmup_steps(self.total_steps, run.protocol.warmup_fraction, run.protocol.warmup_steps)
+        self.most_steps = self.steps_per_epoch * run.protocol.epochs
+        self.waits = run.protocol.patience_epochs is not None and run.protocol.epochs > 1
+        warming = self.steps_per_epoch * min(WARMUP_EPOCHS, run.protocol.epochs) if self.waits else self.most_steps
+        self.warmup = warmup_steps(warming, run.protocol.warmup_fraction, run.protocol.warmup_steps)
+        self.chance = chance_score(run.validation_targets)
 
     def go(self) -> Progress:
-        """Run all epochs that are left."""
+        """Run the epochs that are left."""
         with self.run.clock.phase("checkpoint"):
             self._resume()
         if self.run.device == "cuda" and self.run.expected_peak_gb is not None:
             reserve_ahead(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
-        while self.progress.epoch < self.run.protocol.epochs:
+        if not self.waits and self.progress.end_step is None:
+            self.progress.decay_from, self.progress.end_step = self.warmup, self.most_steps
+        while not self._over():
             self._train_epoch()
             self._end_epoch()
         self._take_selected_weights()
@@ -172,7 +206,10 @@ class _Loop:
         every = run.protocol.checkpoint_every_steps
         with run.clock.phase("training"), steady_process():
             for rows in batches[progress.step_in_epoch :]:
+                if self._over():
+                    break
                 self._step(rows)
+                self._watch_the_time()
                 if every and progress.step % every == 0:
                     self._save()
             self._read(0)
@@ -182,23 +219,63 @@ class _Loop:
         with run.clock.phase("validation"):
             run.module.eval()
             found = run.validate()
-        progress.validation.append(
-            {"epoch": progress.epoch + 1, "step": progress.step, "f1_macro": found.f1_macro, "loss": found.loss}
-        )
-        better = (found.f1_macro, -found.loss) > (progress.best_f1_macro, -progress.best_loss)
+        if not math.isfinite(found.loss):
+            raise FloatingPointError(
+                f"the validation loss is {found.loss} after epoch {progress.epoch + 1}; a lower learning rate may hold"
+            )
+        progress.validation.append({"epoch": progress.epoch + 1, "step": progress.step, **vars(found)})
+        better = (found.true_label_probability, -found.loss) > (progress.best_score, -progress.best_loss)
         if better:
-            progress.best_f1_macro, progress.best_loss = found.f1_macro, found.loss
+            progress.best_score, progress.best_loss = found.true_label_probability, found.loss
             progress.best_epoch = progress.epoch + 1
         progress.epoch += 1
         progress.step_in_epoch = 0
-        if better and run.protocol.select_epoch == "best" and progress.epoch < run.protocol.epochs:
+        self._wind_down_in_time()
+        if better and run.protocol.select_epoch == "best" and not self._over():
             self._save_best()
         self._save()
+
+    def _over(self) -> bool:
+        end = self.progress.end_step
+        return self.progress.step >= (self.most_steps if end is None else end)
+
+    def _wind_down_in_time(self) -> None:
+        """Let the rate fall from the end of this epoch where it has converged, or where the cap leaves no more room."""
+        progress, protocol = self.progress, self.run.protocol
+        if progress.end_step is not None or protocol.patience_epochs is None:
+            return
+        scores = [epoch["true_label_probability"] for epoch in progress.validation]
+        epochs = min(cooldown_epochs(progress.epoch), protocol.epochs - progress.epoch)
+        if waited_enough(scores, patience=protocol.patience_epochs, chance=self.chance):
+            self._wind_down("patience", epochs * self.steps_per_epoch)
+        elif progress.epoch + cooldown_epochs(progress.epoch) >= protocol.epochs:
+            self._wind_down("cap", epochs * self.steps_per_epoch)
+
+    def _wind_down(self, stopped: str, steps: int) -> None:
+        progress = self.progress
+        progress.stopped, progress.decay_from = stopped, progress.step
+        progress.end_step = min(self.most_steps, progress.step + steps)
+
+    def _watch_the_time(self) -> None:
+        """Let the rate fall from this step where what it takes would use up the seconds that are allowed."""
+        progress, allowed = self.progress, self.run.protocol.seconds_allowed
+        if allowed is None:
+            return
+        taken = self.run.clock.seconds("training")
+        if progress.end_step is None and taken * (1 + COOLDOWN_SHARE) >= allowed:
+            self._wind_down("seconds", max(0, math.floor((allowed - taken) / taken * progress.step)))
+        elif taken >= allowed and not self._over():
+            progress.stopped, progress.end_step = "seconds", progress.step
 
     def _step(self, rows: list[int]) -> None:
         """Take one optimiser step."""
         run, progress = self.run, self.progress
-        rate = run.learning_rate * rate_factor(progress.step, self.total_steps, self.warmup)
+        rate = run.learning_rate * rate_factor(
+            progress.step,
+            warmup=self.warmup,
+            decay_from=progress.decay_from,
+            end=self.most_steps if progress.end_step is None else progress.end_step,
+        )
         self.stepper.begin(rate)
         loss = self._accumulate_backing_off(rows)
         norm = self.stepper.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
@@ -264,7 +341,7 @@ class _Loop:
                 raise FloatingPointError(f"the loss is {loss} at step {one.step}; a lower learning rate may hold")
             self.run.watcher.step(
                 step=one.step,
-                steps=self.total_steps,
+                steps=self.most_steps if self.progress.end_step is None else self.progress.end_step,
                 epoch=(one.step - 1) // self.steps_per_epoch + 1,
                 loss=loss,
                 seconds=self.run.clock.seconds("training"),
@@ -278,7 +355,7 @@ class _Loop:
             self.progress.best_weights = self.run.checkpoints.save_best(self.progress.epoch, self.parameters)
 
     def _take_selected_weights(self) -> None:
-        if self.run.protocol.select_epoch == "last" or self.progress.best_epoch == self.run.protocol.epochs:
+        if selected_epoch(self.run.protocol, self.progress) == len(self.progress.validation):
             return
         with self.run.clock.phase("checkpoint"):
             best = (
@@ -324,4 +401,4 @@ class _Loop:
         torch.set_rng_state(state.tensors["random.cpu"])
         if "random.cuda" in state.tensors and self.run.device == "cuda":
             torch.cuda.set_rng_state(state.tensors["random.cuda"])
-        self.run.watcher.say(f"continued from step {self.progress.step} of {self.total_steps}")
+        self.run.watcher.say(f"continued from step {self.progress.step} of at most {self.most_steps}")

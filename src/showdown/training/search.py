@@ -1,11 +1,12 @@
-"""The search for a learning rate: which one to try next, which trial is hopeless, which one won.
+"""The search for a learning rate: which one to try next, and which one won.
 
 Everything follows from the trials that are finished, and nothing else is remembered: a search that was killed goes on
-from them exactly as it would have without the kill. Two thirds of the budget go to rates at equal distances on a log
-scale over the method's range, its ends among them, from the middle outwards; the rest to the tree of Parzen
-estimators (Bergstra et al., NIPS 2011), or beyond an end of the range where the best rate lies at it. A trial is given
-up when its best validation macro F1 so far is below the median of the finished ones after the same epoch (Golovin et
-al., KDD 2017, section 3.2.2). Estimators and median rule are Optuna's (arXiv 1907.10902).
+from them exactly as it would have without the kill. Most of the budget goes to rates at equal distances on a log scale
+over the method's range, from its middle outwards, its ends among them; the rest beyond an end of the range where the
+best rate lies at it, or to the tree of Parzen estimators (Bergstra et al., NIPS 2011; Optuna, arXiv 1907.10902).
+
+A trial is a training of its own, with the schedule and the end that a run has: it goes on until it has converged. None
+is given up for being behind after an epoch, for a rate that starts slowly may end highest.
 """
 
 import math
@@ -20,18 +21,16 @@ if TYPE_CHECKING:
     import optuna
 
 _NAME = "learning_rate"
-_PARZEN_SHARE = 3
+_SPARE = 4
 """One trial of so many is left for what follows the grid."""
 MAX_WIDENINGS = 2
 WIDENING_FACTOR = math.sqrt(10.0)
-"""Half a decade beyond the end: no more than one step of a grid of four over two decades."""
+"""Half a decade beyond the end."""
 _AT_THE_EDGE = 0.05
 """A rate this near to an end, as a share of the range on the log scale, is at the edge."""
-_TRIALS_BEFORE_PRUNING = 3
 HIGHEST_RATE = 1.0
 
-
-TrialState = Literal["completed", "pruned", "diverged"]
+Origin = Literal["grid", "parzen", "widened"]
 
 
 class Trial(Strict):
@@ -39,20 +38,24 @@ class Trial(Strict):
 
     number: int
     learning_rate: float
-    origin: Literal["grid", "parzen", "widened"]
-    state: TrialState
+    origin: Origin
+    state: Literal["completed", "diverged"]
+    converged: bool | None
+    """None for a trial that diverged."""
     f1_macro_by_epoch: list[float]
     loss_by_epoch: list[float]
     f1_macro: float | None
-    """Of the epoch that the protocol selects; None for a trial that did not complete."""
+    """Of the epoch that the protocol selects; None for a trial that diverged."""
     loss: float | None
+    true_label_probability: float | None
+    """Mean probability of the right label, of the same epoch: what trials are compared by."""
     seconds: float
     """With loading the network anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPlan:
-    """What a search is given; the number of trials and of epochs are equal for all methods."""
+    """What a search is given; the number of trials and the most epochs are equal for all methods."""
 
     low: float
     high: float
@@ -68,7 +71,7 @@ class Proposal:
 
     number: int
     learning_rate: float
-    origin: Literal["grid", "parzen", "widened"]
+    origin: Origin
 
 
 def propose(plan: SearchPlan, trials: Sequence[Trial]) -> Proposal | None:
@@ -87,22 +90,12 @@ def propose(plan: SearchPlan, trials: Sequence[Trial]) -> Proposal | None:
     return Proposal(number=number, learning_rate=rate, origin="parzen")
 
 
-def hopeless(plan: SearchPlan, trials: Sequence[Trial], proposal: Proposal, f1_macro_by_epoch: Sequence[float]) -> bool:
-    """Return whether a trial with these scores so far is to be given up; never after its last epoch."""
-    if len(f1_macro_by_epoch) >= plan.epochs:
-        return False
-    study = _study(plan, trials)
-    study.enqueue_trial({_NAME: proposal.learning_rate})
-    trial = study.ask()
-    for epoch, f1_macro in enumerate(f1_macro_by_epoch):
-        trial.report(f1_macro, epoch)
-    return trial.should_prune()
-
-
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the completed trial with the best macro F1, the lower loss among equals; None where none completed."""
-    done = [trial for trial in trials if trial.f1_macro is not None and trial.loss is not None]
-    return max(done, key=lambda trial: (trial.f1_macro, -(trial.loss or 0.0), -trial.number), default=None)
+    """Return the trial surest of the right labels, the lower loss among equals; None where none completed."""
+    done = [trial for trial in trials if trial.true_label_probability is not None]
+    return max(
+        done, key=lambda trial: (trial.true_label_probability, -(trial.loss or 0.0), -trial.number), default=None
+    )
 
 
 def span(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[float, float]:
@@ -124,8 +117,9 @@ def at_edge(plan: SearchPlan, trials: Sequence[Trial]) -> Literal["low", "high"]
 
 
 def _grid(plan: SearchPlan) -> list[float]:
-    """Return rates at equal distances on a log scale, both ends exactly, from the middle outwards."""
-    count = plan.trials - plan.trials // _PARZEN_SHARE
+    """Return an odd number of rates at equal distances on a log scale, the middle one first, then outwards."""
+    count = plan.trials - plan.trials // _SPARE
+    count -= 1 - count % 2
     steps = [index / max(1, count - 1) for index in range(count)]
     between = [plan.low * (plan.high / plan.low) ** step for step in steps[1:-1]]
     return sorted([plan.low, *between, plan.high], key=lambda rate: abs(math.log(rate * rate / plan.low / plan.high)))
@@ -150,11 +144,7 @@ def _study(plan: SearchPlan, trials: Sequence[Trial]) -> "optuna.Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     seed = int(np.random.SeedSequence([plan.seed % 2**64, len(trials)]).generate_state(1)[0])
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIALS_BEFORE_PRUNING, n_warmup_steps=0),
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1))
     low, high = span(plan, trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -167,11 +157,9 @@ def _frozen(trial: Trial, low: float, high: float) -> Any:
     """Return a trial as Optuna keeps it; one that diverged counts as the worst there can be."""
     import optuna
 
-    pruned = trial.state == "pruned"
     return optuna.trial.create_trial(
-        state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE,
-        value=None if pruned else trial.f1_macro or 0.0,
+        state=optuna.trial.TrialState.COMPLETE,
+        value=trial.true_label_probability or 0.0,
         params={_NAME: trial.learning_rate},
         distributions={_NAME: optuna.distributions.FloatDistribution(low, high, log=True)},
-        intermediate_values=dict(enumerate(trial.f1_macro_by_epoch)),
     )
