@@ -1,9 +1,9 @@
 """Labelled texts whose best method is known beforehand, written by a small grammar, each text different.
 
-`custody`: who holds a thing at the end of a short story. The label hangs on the order of events, which a bag of words
-and a mean over tokens do not keep: with enough rows full fine-tuning must win over frozen embeddings and TF-IDF.
-`requests`: short questions to a bank, an action on a thing; the words tell the label. With few rows a label frozen
-embeddings must win over training all weights from a few dozen steps, or at least not lose.
+`custody`: which of two people holds a thing after one of them handed it on. The label hangs on who does what, which a
+bag of words and a mean over tokens hardly keep: with many rows full fine-tuning must win over frozen embeddings and
+TF-IDF. `requests`: short questions to a bank, an action on a thing; the words tell the label. With a handful of rows a
+label frozen embeddings must not lose to training all weights.
 """
 
 import csv
@@ -16,9 +16,9 @@ _HANDS_ON = [
     "{a} lent the {thing} to {b}", "{a} sold the {thing} to {b}", "{a} passed the {thing} on to {b}",
     "{b} got the {thing} from {a}", "{b} borrowed the {thing} from {a}", "{b} took over the {thing} from {a}",
 ]  # fmt: skip
-_KEEPS = [
-    "{a} offered the {thing} to {b}, who refused", "{b} asked {a} for the {thing} in vain",
-    "{a} cleaned the {thing} for {b} to look at", "{b} only photographed the {thing} of {a}",
+_MEANWHILE = [
+    "{a} and {b} had lunch", "{b} wrote to {a}", "{a} was ill", "{b} moved house", "{a} asked {b} about the weather",
+    "the neighbours of {b} were away", "{a} and {b} met at the market",
 ]  # fmt: skip
 _WHEN = ["On Monday", "In the spring", "After work", "Last week", "Before the holidays", "At noon", "That evening"]
 
@@ -49,21 +49,18 @@ _CLOSINGS = ["", ".", "?", " please", ", thanks", " today", " since yesterday", 
 
 
 def custody(rows: int, seed: int = 0) -> list[tuple[str, str]]:
-    """Return (text, label) with labels `first`, `second`, `third`: which of the named people holds the thing."""
+    """Return (text, label) with labels `first` and `second`: which of two people, as mentioned, has the thing."""
     chance = random.Random(seed)
     found: dict[str, str] = {}
     while len(found) < rows:
-        people = chance.sample(_PEOPLE, 3)
-        thing = chance.choice(_THINGS)
-        holder, events = people[0], [f"The {thing} belongs to {people[0]}"]
-        for _ in range(chance.randint(2, 3)):
-            other = chance.choice([one for one in people if one != holder])
-            moves = chance.random() < 0.6
-            said = chance.choice(_HANDS_ON if moves else _KEEPS).format(a=holder, b=other, thing=thing)
-            events.append(f"{chance.choice(_WHEN)} {said}")
-            holder = other if moves else holder
-        order = list(dict.fromkeys(word.strip(",.") for word in " ".join(events).split() if word.strip(",.") in people))
-        found[". ".join(events) + "."] = ["first", "second", "third"][order.index(holder)]
+        people, thing = chance.sample(_PEOPLE, 2), chance.choice(_THINGS)
+        giver, taker = chance.sample(people, 2)
+        hands_on = chance.choice(_HANDS_ON).format(a=giver, b=taker, thing=thing)
+        meanwhile = chance.choice(_MEANWHILE).format(a=people[0], b=people[1])
+        events = [f"{chance.choice(_WHEN)} {hands_on}", f"{chance.choice(_WHEN)} {meanwhile}"]
+        text = ". ".join(events) + "."
+        mentioned = sorted(people, key=text.index)
+        found[text] = "first" if mentioned[0] == taker else "second"
     return list(found.items())
 
 
