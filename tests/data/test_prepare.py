@@ -263,3 +263,17 @@ def test_leak_is_counted_over_all_folds(tmp_path: Path) -> None:
     clean = prepare(DataSpec(source=path), KFoldSplit())
     assert clean.audit.across is not None
     assert not clean.audit.across.crosses
+
+
+def test_rows_of_named_labels_alone_are_kept(tmp_path: Path) -> None:
+    rows = [(f"text number {n} of {label}", label) for label in ("a", "b", "c") for n in range(4)]
+    prepared = prepare(DataSpec(source=source(tmp_path, rows), labels=["a", "c"]), SingleSplit())
+    assert prepared.labels == ("a", "c")
+    assert sorted(prepared.rows.row_ids) == [1, 2, 3, 4, 9, 10, 11, 12]
+    assert "4 rows left out: of labels that `data.labels` does not name (rows 5, 6, 7, 8)" in prepared.notices
+
+
+def test_a_wanted_label_that_no_row_has_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    rows = [(f"text number {n} of {label}", label) for label in ("baker", "pilot") for n in range(4)]
+    with pytest.raises(UserError, match=r"no row has the label `bakr` of `data.labels`.*`baker`"):
+        prepare(DataSpec(source=source(tmp_path, rows), labels=["bakr", "pilot"]), SingleSplit())

@@ -63,6 +63,8 @@ class DataSpec(Strict):
     """Column of the text; guessed where only one guess is possible."""
     label: str | None = None
     """Column of the label; guessed where only one guess is possible."""
+    labels: Annotated[list[str], Field(min_length=2)] | None = None
+    """Keep the rows of these labels alone; by default all."""
     encoding: str = "utf-8"
     separator: str | None = None
     """Column separator; by default a comma, or a tab for .tsv."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from showdown.core.errors import UserError
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import DataSpec, SplitFiles
 from showdown.data.clean import clean
 from showdown.data.duplicates import find_clusters
@@ -58,12 +58,20 @@ def gather(data: DataSpec) -> Rows:
     for side, raw in parts:
         cleaned = [clean(text, data.clean) for text in raw.texts]
         emptied = tuple(row for row, text in zip(raw.rows, cleaned, strict=True) if not text.strip())
-        kept = [index for index, text in enumerate(cleaned) if text.strip()]
+        others = _other_labels(raw, data.labels)
+        kept = [index for index, text in enumerate(cleaned) if text.strip() and raw.rows[index] not in others]
         texts += [cleaned[index] for index in kept]
         labels += [raw.labels[index] for index in kept]
         row_ids += [raw.rows[index] + before for index in kept]
         sides += [side] * len(kept)
-        cleared = (LeftOut(reason=f"no text after cleaning `{data.clean}`", rows=emptied),) if emptied else ()
+        cleared = tuple(
+            LeftOut(reason=reason, rows=rows)
+            for reason, rows in (
+                (f"no text after cleaning `{data.clean}`", emptied),
+                ("of labels that `data.labels` does not name", tuple(sorted(others))),
+            )
+            if rows
+        )
         notices += [*raw.notices, *left_out_lines(cleared)]
         named = f"{raw.place}: " if side else ""
         left_out += [LeftOut(reason=named + part.reason, rows=part.rows) for part in (*raw.left_out, *cleared)]
@@ -106,6 +114,23 @@ def _read_files(data: DataSpec, files: SplitFiles) -> list[tuple[str, RawRows]]:
                 f" {side} rows, or add training rows"
             )
     return [("train", train), *others]
+
+
+def _other_labels(raw: RawRows, wanted: Sequence[str] | None) -> set[int]:
+    """Return the rows whose label is not wanted.
+
+    Raises:
+        UserError: for a wanted label that no row has.
+
+    """
+    if wanted is None:
+        return set()
+    known = set(raw.labels)
+    for label in wanted:
+        if label not in known:
+            mend = then(suggestion(label, known), f"it has {len(known)} labels, among them {shown(sorted(known)[0])}")
+            raise UserError(f"{raw.place}: no row has the label {shown(label)} of `data.labels`{mend}")
+    return {row for row, label in zip(raw.rows, raw.labels, strict=True) if label not in wanted}
 
 
 def _labels(labels: Sequence[str], place: str) -> tuple[str, ...]:
