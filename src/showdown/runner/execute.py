@@ -8,7 +8,7 @@ from typing import Any
 
 from showdown.core.files import write_json
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
-from showdown.core.samples import energy_of, read_samples
+from showdown.core.samples import energy_of, load_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
@@ -16,6 +16,7 @@ from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.inspection import inspected
+from showdown.runner.load import load_notes
 from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
 from showdown.runner.process import Listener, Workers
@@ -204,6 +205,8 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
     tuned: TuneStage | None = _read_stage(TuneStage, folder / "tune.json")
     trained: TrainStage | None = _read_stage(TrainStage, folder / "train.json")
     scored: ScoreStage | None = None if error else _read_stage(ScoreStage, folder / "score.json")
+    samples = read_samples(folder / SYSTEM_FILE)
+    load = load_of(samples, scored.speed_others_share if scored else None)
     return RunRecord(
         run_id=spec.run_id,
         name=spec.name,
@@ -219,9 +222,11 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         tuning_seconds=tuned.seconds if tuned else None,
         tuning_file=_relative(scene, folder / "tune.json"),
         system_file=_relative(scene, folder / SYSTEM_FILE),
-        energy_kwh=energy_of(read_samples(folder / SYSTEM_FILE)),
+        energy_kwh=energy_of(samples),
+        load=load,
+        notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *load_notes(load)],
         **_costs([stage for stage in (tuned, trained, scored) if stage]),
-        **(_training(trained, tuned) if trained else {}),
+        **(_training(trained) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
     )
 
@@ -233,6 +238,7 @@ def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
         "validation_f1_macro": scored.validation_f1_macro,
         "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
         "score_kind": scored.score_kind,
+        "confidence": scored.confidence,
         "rows_per_second": best.rows_per_second,
         "latency_p50_ms": single.latency_p50_ms,
         "latency_p95_ms": single.latency_p95_ms,
@@ -269,7 +275,7 @@ def _costs(stages: Sequence[TuneStage | TrainStage | ScoreStage]) -> dict[str, A
     }
 
 
-def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
+def _training(trained: TrainStage) -> dict[str, Any]:
     training = next((phase for phase in trained.phases if phase.name == "training"), None)
     return {
         "train_rows": trained.train_rows,
@@ -281,7 +287,6 @@ def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
         "total_parameters": trained.total_parameters,
         "model_size_mb": trained.model_size_mb,
         "chosen": trained.chosen,
-        "notes": [*(tuned.notes if tuned else []), *trained.notes],
         "environment": trained.environment,
     }
 
