@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from showdown.core.record import RunRecord
+from showdown.core.record import BUSY_OTHERS_SHARE, RunRecord
 
 
 def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
@@ -18,8 +18,8 @@ def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
     names = [name for name, runs in rows.items() if any(run.load and run.load.is_busy for run in runs)]
     processors = _most(share for load in loads for share in (load.training_others_share, load.speed_others_share))
     gpu = _most(load.gpu_others_share for load in loads)
-    used = [f"{100 * processors:.0f} % of the processors"] if processors else []
-    used += [f"{100 * gpu:.0f} % of the GPU"] if gpu else []
+    shares = ((processors, "of the processors"), (gpu, "of the GPU"))
+    used = [f"{100 * share:.0f} % {where}" for share, where in shares if share >= BUSY_OTHERS_SHARE]
     whose = "its" if len(names) == 1 else "their"
     return [
         f"Beside the timing of {_listed(names)} other processes used up to {' and '.join(used)}: {whose} seconds and "
