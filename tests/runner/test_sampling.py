@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
+from showdown.core.load import load_of, used_by_others
 from showdown.core.record import Load
-from showdown.core.samples import Sample, energy_of, load_of, read_samples
+from showdown.core.samples import Sample, energy_of, read_samples
 from showdown.measure import system
 from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, process_age_seconds
 from showdown.runner import sampling
-from showdown.runner.load import load_notes
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 
 WORKER = {"kind": "worker", "stage": "train", "pid": os.getpid()}
@@ -237,7 +237,7 @@ def test_what_goes_on_beside_a_run_is_flagged_and_an_idle_machine_is_not(
     assert load is not None
     assert (load.training_others_share, load.speed_others_share, load.load_average) == (share, share, 1.25)
     assert load.is_busy == flagged
-    assert bool(load_notes(load)) == flagged
+    assert (used_by_others([load]) is not None) == flagged
 
 
 def loaded(*given: tuple[float, str | None, float | None]) -> list[Sample]:
@@ -276,13 +276,15 @@ def test_samples_of_before_the_load_was_read_are_read(tmp_path: Path) -> None:
     assert [sample.others_share for sample in read_samples(path)] == [None]
 
 
-def test_a_note_names_what_was_busy() -> None:
-    load = Load(training_others_share=0.42, speed_others_share=0.05, load_average=2.0, gpu_others_share=0.98)
-    assert load_notes(load) == [
-        "other processes used about 40 % of the processors while it was trained and about 100 % of the GPU: its "
-        "seconds and latencies may be too high"
-    ]
-    assert load_notes(None) == []
+def test_what_was_busy_is_named_at_its_most() -> None:
+    quiet = Load(training_others_share=0.05, speed_others_share=0.09, load_average=0.2, gpu_others_share=None)
+    busy = Load(training_others_share=0.42, speed_others_share=0.05, load_average=2.0, gpu_others_share=0.98)
+    busier = Load(training_others_share=0.1, speed_others_share=0.71, load_average=2.0, gpu_others_share=0.03)
+    assert used_by_others([busy, quiet]) == "about 40 % of the processors and about 100 % of the GPU"
+    assert used_by_others([busier]) == "about 70 % of the processors"
+    assert used_by_others([quiet, busy, busier]) == "about 70 % of the processors and about 100 % of the GPU"
+    assert used_by_others([quiet]) is None
+    assert used_by_others([]) is None
 
 
 class Used:

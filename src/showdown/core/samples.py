@@ -4,11 +4,10 @@ import json
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
 
 from pydantic import ValidationError
 
-from showdown.core.record import SCORING_PHASES, TRAINING_PHASE, TUNING_PHASE, Energy, Load
+from showdown.core.record import SCORING_PHASES, TRAINING_PHASE, TUNING_PHASE, Energy
 from showdown.core.spec import Strict
 
 _JOULES_PER_KWH = 3.6e6
@@ -80,35 +79,3 @@ def _kwh(known: Sequence[Sample], phases: Collection[str] | None) -> float:
         if phases is None or before.phase in phases
     )
     return round(joules / _JOULES_PER_KWH, 9)
-
-
-def load_of(samples: Sequence[Sample], speed_others_share: float | None) -> Load | None:
-    """Return what went on beside a run; None where nothing was read.
-
-    Args:
-        samples: of the run, in order.
-        speed_others_share: share of the processors that others used while the speed of prediction was measured, as the
-            run's own process saw it: that takes less than the time between two samples.
-
-    """
-    training = _others_share(samples, {TRAINING_PHASE})
-    averages = [sample.load_average for sample in samples if sample.load_average is not None]
-    on_gpu = [sample.gpu_others_percent for sample in samples if sample.gpu_others_percent is not None]
-    found = Load(
-        training_others_share=_others_share(samples, None) if training is None else training,
-        speed_others_share=None if speed_others_share is None else round(speed_others_share, 3),
-        load_average=round(fmean(averages), 3) if averages else None,
-        gpu_others_share=round(fmean(on_gpu) / 100, 3) if on_gpu else None,
-    )
-    return None if found == Load.model_validate(dict.fromkeys(Load.model_fields)) else found
-
-
-def _others_share(samples: Sequence[Sample], phases: Collection[str] | None) -> float | None:
-    """Return the mean over time; what was used between two samples goes to the phase of the first."""
-    spans = [
-        (after.seconds - before.seconds, after.others_share)
-        for before, after in pairwise(samples)
-        if after.others_share is not None and (phases is None or before.phase in phases)
-    ]
-    seconds = sum(span for span, _ in spans)
-    return round(sum(span * share for span, share in spans) / seconds, 3) if seconds > 0 else None

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.files import write_json
-from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
-from showdown.core.samples import energy_of, load_of, read_samples
+from showdown.core.load import load_of, used_by_others
+from showdown.core.record import Load, PeakMemory, Phase, Results, RunRecord, Status
+from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
@@ -16,7 +17,6 @@ from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.inspection import inspected
-from showdown.runner.load import load_notes
 from showdown.runner.memory import refuse_budget_on_cpu
 from showdown.runner.plan import plan
 from showdown.runner.process import Listener, Workers
@@ -224,7 +224,7 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         system_file=_relative(scene, folder / SYSTEM_FILE),
         energy_kwh=energy_of(samples),
         load=load,
-        notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *load_notes(load)],
+        notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *_load_notes(load)],
         **_costs([stage for stage in (tuned, trained, scored) if stage]),
         **(_training(trained) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
@@ -273,6 +273,11 @@ def _costs(stages: Sequence[TuneStage | TrainStage | ScoreStage]) -> dict[str, A
             for kind in ("allocated", "reserved", "device")
         },
     }
+
+
+def _load_notes(load: Load | None) -> list[str]:
+    used = used_by_others([load] if load else [])
+    return [f"other processes used up to {used}: its seconds and latencies may be too high"] if used else []
 
 
 def _training(trained: TrainStage) -> dict[str, Any]:
