@@ -45,7 +45,7 @@ def chance_part() -> list[dict[str, Any]]:
         for name, sharpness in SHARPNESS.items():
             bins = [reliability_bins(*drawn(rows, sharpness, chance)) for _ in range(DRAWS)]
             shown, foretold = np.mean([(calibration_error(one), error_if_calibrated(one)) for one in bins], axis=0)
-            found.append({"rows": rows, "model": name, "shown": round(shown, 4), "foretold": round(foretold, 4)})
+            found.append({"rows": rows, "model": name, "shown": round(float(shown), 4), "foretold": round(float(foretold), 4)})
     return found
 
 
@@ -64,7 +64,7 @@ def coverage_part() -> list[dict[str, Any]]:
                 "validation_rows": validation,
                 "test_rows": test,
                 "answered_mean": round(float(np.mean(shares)), 3),
-                "answered_95_percent": [round(low, 3), round(high, 3)],
+                "answered_95_percent": [round(float(low), 3), round(float(high), 3)],
             }
         )
     return found

@@ -208,7 +208,7 @@ def test_a_busy_process_beside_the_run_is_in_its_samples(tmp_path: Path) -> None
     load = load_of(found, None)
     assert load is not None and load.training_others_share is not None
     assert load.training_others_share * (os.cpu_count() or 1) > 0.3, "this process waited, the child did not"
-    assert load.load_average is not None
+    assert load.average is not None
 
 
 class Quiet:
@@ -235,7 +235,7 @@ def test_what_goes_on_beside_a_run_is_flagged_and_an_idle_machine_is_not(
         wait_for_samples(tmp_path / SYSTEM_FILE, 5)
     load = load_of(read_samples(tmp_path / SYSTEM_FILE), share)
     assert load is not None
-    assert (load.training_others_share, load.speed_others_share, load.load_average) == (share, share, 1.25)
+    assert (load.training_others_share, load.speed_others_share, load.average) == (share, share, 1.25)
     assert load.is_busy == flagged
     assert (used_by_others([load]) is not None) == flagged
 
@@ -256,7 +256,7 @@ def test_load_goes_to_the_phase_in_which_it_was_and_weighs_by_time() -> None:
     assert found == Load(
         training_others_share=0.5,  # (1 s of 0.2 and 3 s of 0.6) / 4 s
         speed_others_share=0.123,
-        load_average=None,
+        average=None,
         gpu_others_share=None,
     )
 
@@ -277,9 +277,9 @@ def test_samples_of_before_the_load_was_read_are_read(tmp_path: Path) -> None:
 
 
 def test_what_was_busy_is_named_at_its_most() -> None:
-    quiet = Load(training_others_share=0.05, speed_others_share=0.09, load_average=0.2, gpu_others_share=None)
-    busy = Load(training_others_share=0.42, speed_others_share=0.05, load_average=2.0, gpu_others_share=0.98)
-    busier = Load(training_others_share=0.1, speed_others_share=0.71, load_average=2.0, gpu_others_share=0.03)
+    quiet = Load(training_others_share=0.05, speed_others_share=0.09, average=0.2, gpu_others_share=None)
+    busy = Load(training_others_share=0.42, speed_others_share=0.05, average=2.0, gpu_others_share=0.98)
+    busier = Load(training_others_share=0.1, speed_others_share=0.71, average=2.0, gpu_others_share=0.03)
     assert used_by_others([busy, quiet]) == "about 40 % of the processors and about 100 % of the GPU"
     assert used_by_others([busier]) == "about 70 % of the processors"
     assert used_by_others([quiet, busy, busier]) == "about 70 % of the processors and about 100 % of the GPU"

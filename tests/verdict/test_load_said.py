@@ -10,7 +10,7 @@ from showdown.verdict.summary import judge
 
 
 def load(training: float | None, speed: float | None, gpu: float | None = None) -> Load:
-    return Load(training_others_share=training, speed_others_share=speed, load_average=1.0, gpu_others_share=gpu)
+    return Load(training_others_share=training, speed_others_share=speed, average=1.0, gpu_others_share=gpu)
 
 
 @pytest.fixture

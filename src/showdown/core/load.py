@@ -23,7 +23,7 @@ def load_of(samples: Sequence[Sample], speed_others_share: float | None) -> Load
     found = Load(
         training_others_share=_others_share(samples, None) if training is None else training,
         speed_others_share=None if speed_others_share is None else round(speed_others_share, 3),
-        load_average=round(fmean(averages), 3) if averages else None,
+        average=round(fmean(averages), 3) if averages else None,
         gpu_others_share=round(fmean(on_gpu) / 100, 3) if on_gpu else None,
     )
     return None if found == Load.model_validate(dict.fromkeys(Load.model_fields)) else found

@@ -137,7 +137,7 @@ class Load(Strict):
     """Used by other processes while the model was trained; over the whole run where that was too short to tell."""
     speed_others_share: float | None
     """The same while the speed of prediction was measured."""
-    load_average: float | None
+    average: float | None
     """Mean of the system's 1-minute load average for each processor, the run itself included."""
     gpu_others_share: float | None
     """Mean use of the GPU by other processes over the run, by its driver."""
