@@ -44,8 +44,9 @@ def chance_part() -> list[dict[str, Any]]:
     for rows in (64, 425, 3080):
         for name, sharpness in SHARPNESS.items():
             bins = [reliability_bins(*drawn(rows, sharpness, chance)) for _ in range(DRAWS)]
-            shown, foretold = np.mean([(calibration_error(one), error_if_calibrated(one)) for one in bins], axis=0)
-            found.append({"rows": rows, "model": name, "shown": round(float(shown), 4), "foretold": round(float(foretold), 4)})
+            errors = [(calibration_error(one), error_if_calibrated(one)) for one in bins]
+            shown, foretold = (round(float(mean), 4) for mean in np.mean(errors, axis=0))
+            found.append({"rows": rows, "model": name, "shown": shown, "foretold": foretold})
     return found
 
 

@@ -153,9 +153,9 @@ def test_predict_leaves_what_it_is_not_sure_of_to_a_person(finished: Path) -> No
     found = showdown(*answer, "sure.csv", "--coverage", "0.5", folder=finished)
     assert (found.returncode, found.stderr) == (0, "")
     assert showdown(*answer, "all.csv", folder=finished).returncode == 0
-    (record,) = [
-        run for run in json.loads((finished / "out/results.json").read_text())["runs"] if run["name"] == "tfidf"
-    ]
+    runs = {run["name"]: run for run in json.loads((finished / "out/results.json").read_text())["runs"]}
+    record = runs["tfidf"]
+    assert all(runs[name]["load"]["average"] >= 0 for name in ("tfidf", "lora"))
     threshold = next(point["threshold"] for point in record["confidence"]["points"] if point["coverage"] == 0.5)
     with (finished / "sure.csv").open(newline="") as sure, (finished / "all.csv").open(newline="") as every:
         pairs = list(zip(csv.DictReader(sure), csv.DictReader(every), strict=True))

@@ -10,6 +10,7 @@ import pytest
 
 from showdown.measure import load
 from showdown.measure.load import LoadMeter, ProcessorTimes, load_average, processor_times
+from showdown.measure.system import ProcessMeter
 
 CPUS = os.cpu_count() or 1
 
@@ -84,6 +85,29 @@ def test_the_runs_own_work_is_not_seen() -> None:
     assert share is not None
     busy = (after.busy - before.busy) / (after.total - before.total)
     assert share < busy
+
+
+def test_the_runs_process_is_not_among_the_others() -> None:
+    """Two meters at once, one of which knows a busy process as the run's own: they differ by what it used."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        try:
+            process, taken = ProcessMeter(child.pid), []
+
+            def times() -> ProcessorTimes:
+                taken.append(processor_times())
+                return taken[-1]
+
+            blind, knowing = LoadMeter(lambda: 0.0, times), LoadMeter(process.spent_seconds)
+            before, give_up = process.spent_seconds() or 0.0, time.monotonic() + 60
+            while (process.spent_seconds() or 0.0) < before + 0.6 and time.monotonic() < give_up:
+                time.sleep(0.05)
+            spent = (process.spent_seconds() or 0.0) - before
+            shares = blind.read(), knowing.read()
+        finally:
+            child.kill()
+    assert shares[0] is not None and shares[1] is not None
+    total = taken[1].total - taken[0].total
+    assert (shares[0] - shares[1]) * total == pytest.approx(spent, abs=0.15)
 
 
 def test_the_load_average_is_for_each_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,10 @@ _SINGLE_CALLS = 20
 _BATCHES = (4, 16, 64)
 _ENOUGH_SECONDS = 0.5
 """A batch size is tried no longer than this; a larger one is tried only while it is faster."""
+_LEAST_SINGLE_CALLS = 5
+"""Two that something held up do not move the median of five."""
+_MOST_SECONDS = 5.0
+"""That single calls may take to come to five."""
 _MOST_ATTEMPTS = 3
 
 
@@ -99,10 +103,16 @@ def _seconds_of(
 ) -> list[float]:
     """Return the seconds of each call, one after another until there are enough."""
     seconds: list[float] = []
-    while len(seconds) < at_most and sum(seconds) < _ENOUGH_SECONDS:
+    while len(seconds) < at_most and not _are_enough(seconds, batch_rows):
         synchronize()
         start = time.perf_counter()
         classifier.scores(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
         synchronize()
         seconds.append(time.perf_counter() - start)
     return seconds
+
+
+def _are_enough(seconds: Sequence[float], batch_rows: int) -> bool:
+    spent = sum(seconds)
+    few = batch_rows == 1 and len(seconds) < _LEAST_SINGLE_CALLS and spent < _MOST_SECONDS
+    return spent >= _ENOUGH_SECONDS and not few

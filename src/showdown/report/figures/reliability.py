@@ -30,7 +30,7 @@ def reliability(material: Material) -> Figure | None:
         alt=f"Points near the diagonal are of answers that are right as often as their confidence says. Expected "
         f"calibration error: {said}.",
         caption="Answers in bins of confidence; a point's area is their number. Below the diagonal a model is too sure "
-        "of itself. A grey bar holds 95 % of the points that a calibrated model would have there.",
+        "of itself, above it not sure enough. Grey bars hold 95 % of the points of a calibrated model.",
         panels=tuple(_panel(material.titles[name], row, material.looks[name]) for name, row in found.items()),
         columns=4,
         legend={},
