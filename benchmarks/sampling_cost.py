@@ -23,6 +23,7 @@ from typing import Any
 
 from showdown.core.samples import read_samples
 from showdown.core.spec import Comparison
+from showdown.measure.load import LoadMeter, load_average
 from showdown.measure.system import ProcessMeter, gpu_meter
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 
@@ -104,11 +105,14 @@ def paired(connection: Connection, steps: int, pid: int, every_seconds: float, p
 def seconds_of_a_sample(pid: int) -> float:
     """Return what one reading takes in the sampling process."""
     meter, gpu = ProcessMeter(pid), gpu_meter()
+    load = LoadMeter(meter.spent_seconds)
     began = time.perf_counter()
     for _ in range(50):
         meter.read()
+        load.read()
+        load_average()
         if gpu:
-            gpu.read()
+            gpu.read(pid)
     return (time.perf_counter() - began) / 50
 
 

@@ -145,6 +145,30 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     assert all(0 < float(row["probability"]) <= 1 for row in answers)
 
 
+def test_predict_leaves_what_it_is_not_sure_of_to_a_person(finished: Path) -> None:
+    """The threshold is the run's own: the same answers, fewer of them given."""
+    answer = ("predict", "out", "--method", "tfidf", "--file", "few.csv", "--output")
+    texts = ["oven dough flour", "runway altitude radar", "nothing of the kind", "oven runway"]
+    (finished / "few.csv").write_text("\n".join(["text", *texts, ""]), encoding="utf-8")
+    found = showdown(*answer, "sure.csv", "--coverage", "0.5", folder=finished)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert showdown(*answer, "all.csv", folder=finished).returncode == 0
+    runs = {run["name"]: run for run in json.loads((finished / "out/results.json").read_text())["runs"]}
+    record = runs["tfidf"]
+    assert all(runs[name]["load"]["average"] >= 0 for name in ("tfidf", "lora"))
+    threshold = next(point["threshold"] for point in record["confidence"]["points"] if point["coverage"] == 0.5)
+    with (finished / "sure.csv").open(newline="") as sure, (finished / "all.csv").open(newline="") as every:
+        pairs = list(zip(csv.DictReader(sure), csv.DictReader(every), strict=True))
+    for some, full in pairs:
+        is_sure = float(some["confidence"]) >= threshold
+        assert some["decision"] == ("answered" if is_sure else "ask a person")
+        assert some["predicted"] == (full["predicted"] if is_sure else "")
+    given = sum(some["decision"] == "answered" for some, _ in pairs)
+    assert f"{given} row{'' if given == 1 else 's'} answered, {len(texts) - given} left to a person" in found.stdout
+    assert "thresholds are kept for 0.5, " in refused(*answer, "no.csv", "--coverage", "0.55", folder=finished)
+    assert not (finished / "no.csv").exists()
+
+
 def test_predict_reports_rows_that_it_cannot_answer(finished: Path) -> None:
     (finished / "holes.csv").write_bytes("id;text\n1;caf\xe9 oven\n2; \n".encode("latin-1"))
     named = ("--encoding", "latin-1", "--separator", ";")

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from showdown.core.record import MemorySplit, PredictionSpeed, Results, RunRecord
+from showdown.core.record import (
+    Confidence,
+    CoveragePoint,
+    Load,
+    MemorySplit,
+    PredictionSpeed,
+    ReliabilityBin,
+    Results,
+    RunRecord,
+)
 from showdown.core.samples import Sample
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +39,9 @@ def commands(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "model", [Results, RunRecord, MemorySplit, PredictionSpeed, Sample], ids=lambda model: str(model.__name__)
+    "model",
+    [Results, RunRecord, MemorySplit, PredictionSpeed, Confidence, ReliabilityBin, CoveragePoint, Load, Sample],
+    ids=lambda model: str(model.__name__),
 )
 def test_every_key_of_the_results_is_documented(model: type[Results]) -> None:
     undocumented = [key for key in model.model_fields if f"`{key}`" not in RESULTS]

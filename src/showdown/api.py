@@ -46,6 +46,10 @@ class Prediction:
     score: float
     """The winning label's score; `score_kind` says what it is."""
     score_kind: str
+    confidence: float
+    """How sure the model is: the score where that is a probability, else its lead over the second best."""
+    sure: bool = True
+    """False where the confidence is below the threshold of the coverage that was asked for: ask a person."""
 
 
 def comparison_for(target: str | None, *, overrides: Sequence[str] = ()) -> Comparison:
@@ -329,23 +333,27 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
     return upload(Path(output), load(output).name)
 
 
-def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Prediction]:
+def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: float | None = None) -> list[Prediction]:
     """Answer texts with a saved model of a comparison.
 
     Args:
         output: the comparison's folder.
         row: name of the table's row.
         texts: what to classify; cleaned here as the comparison's rows were.
+        coverage: which share of texts like the comparison's to be `sure` of; by default all. The threshold is the one
+            that lets this share of the validation rows through.
 
     Raises:
-        UserError: when the row or its model is not there, or a text is empty.
+        UserError: when the row or its model is not there, a text is empty, or no threshold is kept for the coverage.
 
     """
     from showdown.data.clean import clean
     from showdown.runner.artifact import open_saved
+    from showdown.runner.threshold import confidences, threshold_of
 
     results = load(output)
     record = _kept_run(results, Path(output), row)
+    threshold = threshold_of(record, coverage)
     classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
     kind = results.comparison["data"]["clean"]
     cleaned = [clean(text, kind) for text in texts]
@@ -356,8 +364,14 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
         return []
     scores = classifier.scores(cleaned, batch_rows=16)
     return [
-        Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
-        for line in scores
+        Prediction(
+            label=record.labels[int(line.argmax())],
+            score=float(line.max()),
+            score_kind=classifier.score_kind,
+            confidence=confidence,
+            sure=confidence >= threshold,
+        )
+        for line, confidence in zip(scores, confidences(scores, classifier.score_kind), strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -207,25 +208,31 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
     separator: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Answer about this share, the surest, and leave the rest to a person: 0.9.")
+    ] = None,
 ) -> None:
     """Answer new texts with a saved model."""
     from showdown import api
-    from showdown.runner.answers import Asked, answer_file
+    from showdown.runner.answers import ASK_A_PERSON, Asked, answer_file
 
     _quieten_libraries()
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
     if text is not None:
-        for found in api.predict(output, method, text):
-            typer.echo(f"{found.label}\t{found.score:.4f} ({found.score_kind})")
+        for found in api.predict(output, method, text, coverage=coverage):
+            said = found.label if found.sure else ASK_A_PERSON
+            typer.echo(f"{said}\t{found.score:.4f} ({found.score_kind})")
         return
     if file is None or answers is None:
         raise UserError("--file needs --output, the CSV to write")
-    asked = Asked(file=file, column=column, encoding=encoding, separator=separator)
-    done = answer_file(api.load(output), asked, lambda texts: api.predict(output, method, texts), answers)
+    asked = Asked(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
+    answer = partial(api.predict, output, method, coverage=coverage)
+    done = answer_file(api.load(output), asked, answer, answers)
     for line in done.notices:
         typer.echo(line)
-    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered: {answers}")
+    left = "" if coverage is None else f", {done.left_to_person} left to a person"
+    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {answers}")
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +21,18 @@ def results(**data: str) -> Results:
 
 
 def shout(texts: Sequence[str]) -> list[Prediction]:
-    return [Prediction(label=text.upper(), score=0.5, score_kind="probability") for text in texts]
+    return [Prediction(label=text.upper(), score=0.5, score_kind="probability", confidence=0.5) for text in texts]
 
 
-def answered(file: Path, *, of: Results | None = None, **asked: str) -> tuple[Answered, list[dict[str, str]]]:
+def careful(texts: Sequence[str]) -> list[Prediction]:
+    """Be sure of texts that are short."""
+    return [replace(found, confidence=1 / len(found.label), sure=len(found.label) < 5) for found in shout(texts)]
+
+
+def answered(file: Path, *, of: Results | None = None, **asked: Any) -> tuple[Answered, list[dict[str, str]]]:
     output = file.with_name("answers.csv")
-    done = answer_file(of or results(), Asked(file=file, **asked), shout, output)
+    answer = shout if asked.get("coverage") is None else careful
+    done = answer_file(of or results(), Asked(file=file, **asked), answer, output)
     with output.open(newline="", encoding="utf-8") as opened:
         return done, list(csv.DictReader(opened))
 
@@ -87,3 +95,20 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> 
     for output in (tmp_path, file / "answers.csv", file / "deep" / "answers.csv"):
         with pytest.raises(UserError, match="cannot write"):
             answer_file(results(), Asked(file=tmp_path / "missing.csv"), shout, output)
+
+
+def test_the_rest_is_left_to_a_person(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"text": "oven"}\n{"text": "radar"}\n{"text": ""}\n{"text": "fly"}\n', "new.jsonl")
+    done, rows = answered(file, coverage=0.9)
+    assert [(row["predicted"], row["decision"]) for row in rows] == [
+        ("OVEN", "answered"),
+        ("", "ask a person"),
+        ("", ""),
+        ("FLY", "answered"),
+    ]
+    assert [row["confidence"] for row in rows] == ["0.25", "0.2", "", "0.333333"]
+    assert (done.rows, done.left_to_person) == (2, 1)
+    everything, rows = answered(file)
+    assert [row["predicted"] for row in rows] == ["OVEN", "RADAR", "", "FLY"]
+    assert list(rows[0]) == ["text", "predicted", "probability"]
+    assert everything.rows == 3

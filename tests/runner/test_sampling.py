@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
+from showdown.core.load import load_of, used_by_others
+from showdown.core.record import Load
 from showdown.core.samples import Sample, energy_of, read_samples
 from showdown.measure import system
-from showdown.measure.system import GpuReading, ProcessMeter, process_age_seconds
+from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, process_age_seconds
 from showdown.runner import sampling
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 
@@ -28,7 +30,7 @@ class FakeGpu:
     def __init__(self) -> None:
         self.joules = 5_000.0
 
-    def read(self) -> GpuReading:
+    def read(self, own_pid: int | None = None) -> GpuReading:
         self.joules += 100
         return GpuReading(memory_gb=1.5, power_watts=100.0, energy_joules=self.joules)
 
@@ -191,6 +193,134 @@ def test_energy_of_tuning_and_of_scoring_is_apart() -> None:
     assert found.scoring == pytest.approx(144 / 3.6e6)
     assert found.training == pytest.approx(36 / 3.6e6)
     assert found.run == pytest.approx(288 / 3.6e6)
+
+
+def test_a_busy_process_beside_the_run_is_in_its_samples(tmp_path: Path) -> None:
+    with (
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child,
+        Sampler(tmp_path, 0.4, nothing) as sampler,
+    ):
+        sampler.hear({**WORKER, "stage": "train"})
+        sampler.hear({"kind": "entered", "phase": "training"})
+        wait_for_samples(tmp_path / SYSTEM_FILE, 6)
+        child.kill()
+    found = read_samples(tmp_path / SYSTEM_FILE)
+    load = load_of(found, None)
+    assert load is not None and load.training_others_share is not None
+    assert load.training_others_share * (os.cpu_count() or 1) > 0.3, "this process waited, the child did not"
+    assert load.average is not None
+
+
+class Quiet:
+    """A meter of a machine on which nothing else goes on, or as much as is given."""
+
+    share: float | None = 0.01
+
+    def __init__(self, own_seconds: object) -> None:
+        del own_seconds
+
+    def read(self) -> float | None:
+        return self.share
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(0.01, False), (0.09, False), (0.4, True), (None, False)])
+def test_what_goes_on_beside_a_run_is_flagged_and_an_idle_machine_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float | None, flagged: bool
+) -> None:
+    monkeypatch.setattr(sampling, "LoadMeter", type("Given", (Quiet,), {"share": share}))
+    monkeypatch.setattr(sampling, "load_average", lambda: 1.25)
+    with Sampler(tmp_path, 0.05, nothing) as sampler:
+        sampler.hear(WORKER)
+        sampler.hear({"kind": "entered", "phase": "training"})
+        wait_for_samples(tmp_path / SYSTEM_FILE, 5)
+    load = load_of(read_samples(tmp_path / SYSTEM_FILE), share)
+    assert load is not None
+    assert (load.training_others_share, load.speed_others_share, load.average) == (share, share, 1.25)
+    assert load.is_busy == flagged
+    assert (used_by_others([load]) is not None) == flagged
+
+
+def loaded(*given: tuple[float, str | None, float | None]) -> list[Sample]:
+    empty = dict.fromkeys(Sample.model_fields)
+    return [
+        Sample.model_validate({**empty, "seconds": seconds, "phase": phase, "others_share": share})
+        for seconds, phase, share in given
+    ]
+
+
+def test_load_goes_to_the_phase_in_which_it_was_and_weighs_by_time() -> None:
+    steps = loaded(
+        (0, "start", None), (1, "training", 0.9), (2, "training", 0.2), (5, "validation", 0.6), (6, "training", 0.9)
+    )
+    found = load_of(steps, 0.123456)
+    assert found == Load(
+        training_others_share=0.5,  # (1 s of 0.2 and 3 s of 0.6) / 4 s
+        speed_others_share=0.123,
+        average=None,
+        gpu_others_share=None,
+    )
+
+
+def test_a_training_too_short_to_tell_has_the_load_of_the_whole_run() -> None:
+    found = load_of(loaded((0, "start", None), (1, "loading", 0.2), (3, None, 0.5)), None)
+    assert found is not None
+    assert found.training_others_share == pytest.approx((1 * 0.2 + 2 * 0.5) / 3)
+    assert load_of(loaded((0, "start", None), (1, "training", None)), None) is None
+    assert load_of([], None) is None
+
+
+def test_samples_of_before_the_load_was_read_are_read(tmp_path: Path) -> None:
+    path = tmp_path / SYSTEM_FILE
+    old = {key: None for key in Sample.model_fields if "others" not in key and key != "load_average"}
+    path.write_text(json.dumps({**old, "seconds": 1.0}) + "\n")
+    assert [sample.others_share for sample in read_samples(path)] == [None]
+
+
+def test_what_was_busy_is_named_at_its_most() -> None:
+    quiet = Load(training_others_share=0.05, speed_others_share=0.09, average=0.2, gpu_others_share=None)
+    busy = Load(training_others_share=0.42, speed_others_share=0.05, average=2.0, gpu_others_share=0.98)
+    busier = Load(training_others_share=0.1, speed_others_share=0.71, average=2.0, gpu_others_share=0.03)
+    assert used_by_others([busy, quiet]) == "about 40 % of the processors and about 100 % of the GPU"
+    assert used_by_others([busier]) == "about 70 % of the processors"
+    assert used_by_others([quiet, busy, busier]) == "about 70 % of the processors and about 100 % of the GPU"
+    assert used_by_others([quiet]) is None
+    assert used_by_others([]) is None
+
+
+class Used:
+    def __init__(self, pid: int, stamp: int = 0, percent: int = 0) -> None:
+        self.pid, self.timeStamp, self.smUtil = pid, stamp, percent
+
+
+def test_other_users_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pynvml
+
+    listed: list[Used] = [Used(7), Used(8)]
+    used: list[Used] = []
+    asked: list[int] = []
+
+    def utilisation(handle: object, since: int) -> list[Used]:
+        asked.append(since)
+        if not used:
+            raise pynvml.NVMLError_NotFound
+        return used
+
+    def unsupported(*_: object) -> None:
+        raise pynvml.NVMLError_NotSupported
+
+    for name in ("UtilizationRates", "MemoryInfo", "PowerUsage", "Temperature", "TotalEnergyConsumption"):
+        monkeypatch.setattr(pynvml, f"nvmlDeviceGet{name}", unsupported)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", lambda handle: listed)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetProcessUtilization", utilisation)
+    meter = GpuMeter("a handle")
+    assert meter.read(7).others_percent == 0.0
+    used += [Used(7, 50, 90), Used(8, 60, 30), Used(8, 40, 99), Used(9, 55, 5)]
+    assert meter.read(7).others_percent == 35.0
+    assert meter.read(7).others_percent == 35.0
+    assert asked == [0, 0, 60]
+    assert meter.read().others_percent is None
+    listed.clear()
+    assert meter.read(7).others_percent is None, "the driver numbers processes otherwise: who is a stranger is unknown"
 
 
 def test_every_cut_of_the_file_leaves_its_whole_lines(tmp_path: Path) -> None:

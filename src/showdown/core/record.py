@@ -80,6 +80,75 @@ class Convergence(Strict):
     """The one that was scored."""
 
 
+class ReliabilityBin(Strict):
+    """The test rows whose confidence lies in one part of the range from 0 to 1, the upper end included."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float
+    """Mean."""
+    accuracy: float
+    variance: float
+    """Mean of confidence times (1 - confidence), the variance of one answer of a calibrated model."""
+
+
+class CoveragePoint(Strict):
+    """What comes of giving the surest answers alone and leaving the other texts to a person."""
+
+    coverage: float
+    """Share of the validation rows that is answered, at the least: 0 to 1."""
+    threshold: float
+    """Least confidence of an answer that is given, from the validation rows alone."""
+    answered_rows: int
+    """Test rows with at least this confidence."""
+    accuracy: float | None
+    """On these; None where there are none."""
+
+
+class Confidence(Strict):
+    """How sure a model was of its answers, and how far that can be trusted."""
+
+    kind: Literal["probability", "margin"]
+    """The probability of the answer; of scores that are no probabilities the best score less the second."""
+    rows: int
+    """Test rows."""
+    validation_rows: int
+    expected_calibration_error: float | None
+    """0 to 1, too high on few rows; None for a margin, which is no probability. So for the next two."""
+    expected_calibration_error_if_calibrated: float | None
+    """What chance alone would make of it on as many rows."""
+    brier_score: float | None
+    """Summed over the labels: 0 to 2."""
+    bins: list[ReliabilityBin]
+    """Rising; parts without a row are left out. Empty for a margin."""
+    points: list[CoveragePoint]
+    """By rising coverage."""
+
+
+BUSY_OTHERS_SHARE = 0.1
+"""From here on a run was under load: what uses all processors takes 1 / (1 - 0.1), or 11 %, longer."""
+
+
+class Load(Strict):
+    """What went on beside a run. Shares are of all processors together, 0 to 1; None is what could not be read."""
+
+    training_others_share: float | None
+    """Used by other processes while the model was trained; over the whole run where that was too short to tell."""
+    speed_others_share: float | None
+    """The same while the speed of prediction was measured."""
+    average: float | None
+    """Mean of the system's 1-minute load average for each processor, the run itself included."""
+    gpu_others_share: float | None
+    """Mean use of the GPU by other processes over the run, by its driver."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Was there so much beside the run that its seconds and latencies are in doubt?"""
+        shares = (self.training_others_share, self.speed_others_share, self.gpu_others_share)
+        return any(share is not None and share >= BUSY_OTHERS_SHARE for share in shares)
+
+
 class PredictionSpeed(Strict):
     """Speed of prediction at one batch size, after warm-up."""
 
@@ -153,6 +222,8 @@ class RunRecord(Strict):
     """Per-row predictions with scores, relative to the comparison's folder."""
     score_kind: ScoreKind | None = None
     """What the scores in the predictions file are."""
+    confidence: Confidence | None = None
+    """None where scores are not all finite, and for results of before it was measured."""
 
     convergence: Convergence | None = None
     """None where no network is trained."""
@@ -173,6 +244,8 @@ class RunRecord(Strict):
 
     energy_kwh: Energy | None = None
     """None without a GPU whose counter can be read."""
+    load: Load | None = None
+    """None where nothing was read."""
 
     trainable_parameters: int | None = None
     total_parameters: int | None = None

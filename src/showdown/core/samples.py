@@ -32,6 +32,12 @@ class Sample(Strict):
     gpu_temperature_c: float | None
     gpu_energy_joules: float | None
     """Spent by the device since the run's start, by its own counter."""
+    others_share: float | None = None
+    """Share of all processors that other processes used since the sample before, 0 to 1."""
+    load_average: float | None = None
+    """The system's 1-minute load average for each processor."""
+    gpu_others_percent: float | None = None
+    """Use of the GPU by other processes, by its driver."""
 
 
 def read_samples(path: Path) -> list[Sample]:

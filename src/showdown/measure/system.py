@@ -53,6 +53,14 @@ class ProcessMeter:
         self._read_at, self._cpu_seconds = now, used
         return percent, self._process.memory_info().rss / GB
 
+    def spent_seconds(self) -> float | None:
+        """Return its processor seconds since its start, with its children that have ended; None when it is gone."""
+        try:
+            times = self._process.cpu_times()
+        except psutil.Error:
+            return None
+        return float(times.user + times.system + times.children_user + times.children_system)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GpuReading:
@@ -64,6 +72,8 @@ class GpuReading:
     temperature_c: float | None = None
     energy_joules: float | None = None
     """Since the driver was loaded."""
+    others_percent: float | None = None
+    """Use of its multiprocessors by other processes; None also where the driver numbers processes otherwise."""
 
 
 class GpuMeter:
@@ -71,9 +81,11 @@ class GpuMeter:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
+        self._seen_until = 0
+        """Time stamp of the driver's last sample of processes."""
 
-    def read(self) -> GpuReading:
-        """Return what can be read now."""
+    def read(self, own_pid: int | None = None) -> GpuReading:
+        """Return what can be read now; ``own_pid`` is the run's process, beside which others are told."""
         import pynvml as nvml
 
         handle = self._handle
@@ -83,7 +95,28 @@ class GpuMeter:
             power_watts=_told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
             temperature_c=_told(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
             energy_joules=_told(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
+            others_percent=None if own_pid is None else self._others_percent(own_pid),
         )
+
+    def _others_percent(self, own_pid: int) -> float | None:
+        """Sum up what the driver's last sample tells of each other process.
+
+        A container may number processes otherwise than the driver, and a stranger would then be no stranger: nothing is
+        said unless the driver knows the run's own process.
+        """
+        import pynvml as nvml
+
+        try:
+            if own_pid not in {one.pid for one in nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)}:
+                return None
+            found = nvml.nvmlDeviceGetProcessUtilization(self._handle, self._seen_until)
+        except nvml.NVMLError_NotFound:
+            return 0.0  # nobody used it since
+        except nvml.NVMLError:
+            return None
+        self._seen_until = max((one.timeStamp for one in found), default=self._seen_until)
+        newest = {one.pid: one.smUtil for one in sorted(found, key=lambda one: one.timeStamp)}
+        return float(min(100, sum(used for pid, used in newest.items() if pid != own_pid)))
 
 
 def _told(ask: Callable[[], float]) -> float | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
+from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
 from showdown.report.pairs import HEADINGS, pair_note, pair_rows
@@ -56,6 +57,13 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
     curve = learning_curve(results, verdict.curve)
     if curve:
         parts += ["## Learning curve", grid(curve.headings, curve.rows), escaped(curve.sentence)]
+    sure = confidence_table(results)
+    if sure:
+        parts += [
+            "## Confidence",
+            grid(sure.headings, sure.rows, left=2),
+            *(f"- {escaped(line)}" for line in sure.notes),
+        ]
     parts += [
         "## Macro F1 by label",
         _by_label(results.full_size),

@@ -34,11 +34,16 @@ def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
         runs: completed runs of one row of the table.
 
     """
+    return [_scores(found[0].seed, found) for found in tested_together(runs)]
+
+
+def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """Return runs whose test rows make one whole: the folds of each seed; repeats and single splits stay apart."""
     groups: dict[tuple[int, int], list[RunRecord]] = {}
     for run in runs:
         folds = isinstance(run.spec.protocol.split, KFoldSplit)
         groups.setdefault((run.seed, 0 if folds else run.partition), []).append(run)
-    return [_scores(seed, found) for (seed, _), found in groups.items()]
+    return list(groups.values())
 
 
 def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:

@@ -19,6 +19,9 @@ from showdown.data.tables import Table, column_list, count, find_column, row_lis
 if TYPE_CHECKING:
     from showdown.api import Prediction
 
+ANSWERED, ASK_A_PERSON = "answered", "ask a person"
+"""What stands in the column `decision`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -31,13 +34,16 @@ class Asked:
     encoding: str | None = None
     """By default that of the comparison's data; so for the separator."""
     separator: str | None = None
+    coverage: float | None = None
+    """Share of texts to answer; the rest is left to a person. None answers all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """How a file was answered: rows in = rows answered + rows that the notices name."""
+    """How a file was answered: rows in = rows answered + rows left to a person + rows that the notices name."""
 
     rows: int
+    left_to_person: int
     notices: tuple[str, ...]
 
 
@@ -46,7 +52,7 @@ def answer_file(
 ) -> Answered:
     """Answer every row of a file and write its text with label and score as CSV.
 
-    A row without text stays in its place with empty answers.
+    A row without text stays in its place with empty answers, and so does the label of a row that is left to a person.
 
     Args:
         results: the comparison that the model comes from.
@@ -71,19 +77,32 @@ def answer_file(
     texts = [cell or "" for cell in checked_column(table, index)]
     told = [bool(clean(text, data["clean"]).strip()) for text in texts]
     predictions = answer([text for text, has_words in zip(texts, told, strict=True) if has_words])
-    write_text(output, _written(table.names[index], texts, told, predictions))
-    return Answered(rows=len(predictions), notices=_notices(table, told))
+    write_text(output, _written(table.names[index], texts, told, predictions, selective=asked.coverage is not None))
+    left = sum(not found.sure for found in predictions)
+    return Answered(rows=len(predictions) - left, left_to_person=left, notices=_notices(table, told))
 
 
-def _written(name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]") -> str:
+def _written(
+    name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]", *, selective: bool
+) -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow([name, "predicted", predictions[0].score_kind if predictions else "score"])
+    kind = predictions[0].score_kind if predictions else "score"
+    headings = ["predicted", kind, *(["confidence", "decision"] if selective else [])]
+    writer.writerow([name, *headings])
     answers = iter(predictions)
     for text, has_words in zip(texts, told, strict=True):
-        found = next(answers) if has_words else None
-        writer.writerow([text, found.label, f"{found.score:.6g}"] if found else [text, "", ""])
+        cells = _cells(next(answers), selective=selective) if has_words else [""] * len(headings)
+        writer.writerow([text, *cells])
     return written.getvalue()
+
+
+def _cells(found: "Prediction", *, selective: bool) -> list[str]:
+    score = f"{found.score:.6g}"
+    if not selective:
+        return [found.label, score]
+    decision = ANSWERED if found.sure else ASK_A_PERSON
+    return [found.label if found.sure else "", score, f"{found.confidence:.6g}", decision]
 
 
 def _notices(table: Table, told: Sequence[bool]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.files import write_json
-from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
+from showdown.core.load import load_of, used_by_others
+from showdown.core.record import Load, PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
@@ -207,6 +208,8 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
     tuned: TuneStage | None = _read_stage(TuneStage, folder / "tune.json")
     trained: TrainStage | None = _read_stage(TrainStage, folder / "train.json")
     scored: ScoreStage | None = None if error else _read_stage(ScoreStage, folder / "score.json")
+    samples = read_samples(folder / SYSTEM_FILE)
+    load = load_of(samples, scored.speed_others_share if scored else None)
     return RunRecord(
         run_id=spec.run_id,
         name=spec.name,
@@ -222,9 +225,11 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         tuning_seconds=tuned.seconds if tuned else None,
         tuning_file=_relative(scene, folder / "tune.json"),
         system_file=_relative(scene, folder / SYSTEM_FILE),
-        energy_kwh=energy_of(read_samples(folder / SYSTEM_FILE)),
+        energy_kwh=energy_of(samples),
+        load=load,
+        notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *_load_notes(load)],
         **_costs([stage for stage in (tuned, trained, scored) if stage]),
-        **(_training(trained, tuned) if trained else {}),
+        **(_training(trained) if trained else {}),
         **(_scores(scene, folder, scored) if scored else {}),
     )
 
@@ -236,6 +241,7 @@ def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
         "validation_f1_macro": scored.validation_f1_macro,
         "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
         "score_kind": scored.score_kind,
+        "confidence": scored.confidence,
         "rows_per_second": best.rows_per_second,
         "latency_p50_ms": single.latency_p50_ms,
         "latency_p95_ms": single.latency_p95_ms,
@@ -272,7 +278,12 @@ def _costs(stages: Sequence[TuneStage | TrainStage | ScoreStage]) -> dict[str, A
     }
 
 
-def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
+def _load_notes(load: Load | None) -> list[str]:
+    used = used_by_others([load] if load else [])
+    return [f"other processes used up to {used}: its seconds and latencies may be too high"] if used else []
+
+
+def _training(trained: TrainStage) -> dict[str, Any]:
     training = next((phase for phase in trained.phases if phase.name == "training"), None)
     return {
         "train_rows": trained.train_rows,
@@ -284,7 +295,6 @@ def _training(trained: TrainStage, tuned: TuneStage | None) -> dict[str, Any]:
         "total_parameters": trained.total_parameters,
         "model_size_mb": trained.model_size_mb,
         "chosen": trained.chosen,
-        "notes": [*(tuned.notes if tuned else []), *trained.notes],
         "environment": trained.environment,
     }
 

@@ -12,6 +12,7 @@ import psutil
 
 from showdown.core.files import append_line
 from showdown.core.samples import Sample, read_samples
+from showdown.measure.load import LoadMeter, load_average
 from showdown.measure.system import GpuReading, ProcessMeter, gpu_meter
 
 SYSTEM_FILE = "system.jsonl"
@@ -41,6 +42,8 @@ class Sampler:
         self._every_seconds = every_seconds
         self._listen = listen
         self._process: ProcessMeter | None = None
+        self._pid: int | None = None
+        self._load: LoadMeter | None = None
         self._stage = ""
         self._phase: str | None = None
         self._wake, self._over = threading.Event(), threading.Event()
@@ -62,7 +65,8 @@ class Sampler:
         """Take in what the worker tells, and pass it on."""
         if event["kind"] == "worker":
             self._stage, self._phase = event["stage"], _FIRST_PHASE[event["stage"]]
-            self._process = _process(event["pid"])
+            self._process, self._pid = _process(event["pid"]), event["pid"]
+            self._load = LoadMeter(self._own_seconds)
             self._wake.set()
             if self._every_seconds and self._thread is None:
                 self._begin()
@@ -104,6 +108,9 @@ class Sampler:
             gpu_power_watts=_rounded(gpu.power_watts, 1),
             gpu_temperature_c=gpu.temperature_c,
             gpu_energy_joules=self._energy_since_start(gpu.energy_joules),
+            others_share=_rounded(self._load.read() if self._load else None, 4),
+            load_average=_rounded(load_average(), 3),
+            gpu_others_percent=gpu.others_percent,
         )
         append_line(self._path, json.dumps(sample.model_dump()))
         self._listen({"kind": "sample", **sample.model_dump()})
@@ -120,7 +127,12 @@ class Sampler:
 
     def _gpu_reading(self) -> GpuReading:
         meter = gpu_meter()
-        return meter.read() if meter else GpuReading()
+        return meter.read(self._pid) if meter else GpuReading()
+
+    def _own_seconds(self) -> float | None:
+        """Return the processor seconds of the run's process and of this one, which listens to it."""
+        spent = self._process.spent_seconds() if self._process else None
+        return None if spent is None else spent + time.process_time()
 
     def _energy_since_start(self, counter_joules: float | None) -> float | None:
         if counter_joules is None:

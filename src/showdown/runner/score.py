@@ -11,8 +11,10 @@ from showdown.core.files import write_json, write_text
 from showdown.core.method import Classifier, LabelledTexts
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
+from showdown.evaluation.confidence import measure_confidence
 from showdown.evaluation.metrics import score
-from showdown.evaluation.speed import prediction_speeds
+from showdown.evaluation.speed import undisturbed_speeds
+from showdown.measure.load import LoadMeter
 from showdown.measure.memory import memory_of
 from showdown.runner.artifact import open_classifier
 from showdown.runner.scene import open_scene
@@ -26,6 +28,7 @@ _SCORE_DIGITS = 9
 
 def score_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> None:
     """Score the artefact on validation and test rows; `score.json` is committed last."""
+    load = LoadMeter()
     scene = open_scene(spec, folder, processed, teller)
     test, validation = load_side(processed, "test"), load_side(processed, "validation")
     labels = scene.job.labels
@@ -35,15 +38,19 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
         scores = classifier.scores(test.texts, batch_rows=_BATCH_ROWS)
         held_out = classifier.scores(validation.texts, batch_rows=_BATCH_ROWS)
     predicted = scores.argmax(axis=1).tolist()
+    load.read()  # what went on until now counts only where the next phase is too short to tell
     with scene.phase("speed"):
-        speeds = prediction_speeds(classifier, test.texts, memory_of(scene.job.placement.device).synchronize)
+        synchronize = memory_of(scene.job.placement.device).synchronize
+        speeds, others_share = undisturbed_speeds(classifier, test.texts, synchronize, load.read)
     write_text(folder / "predictions.csv", _predictions_csv(classifier, test, labels, scores))
     stage = ScoreStage(
         phases=scene.clock.phases(),
         scores=score(test.targets, predicted, labels),
         validation_f1_macro=score(validation.targets, held_out.argmax(axis=1).tolist(), labels).f1_macro,
         score_kind=classifier.score_kind,
+        confidence=measure_confidence(classifier.score_kind, held_out, scores, test.targets),
         prediction_speeds=speeds,
+        speed_others_share=others_share,
     )
     write_json(folder / "score.json", stage.model_dump())
 

@@ -2,7 +2,16 @@
 
 from typing import Any, Literal
 
-from showdown.core.record import Convergence, Environment, MemorySplit, Phase, PredictionSpeed, ScoreKind, Scores
+from showdown.core.record import (
+    Confidence,
+    Convergence,
+    Environment,
+    MemorySplit,
+    Phase,
+    PredictionSpeed,
+    ScoreKind,
+    Scores,
+)
 from showdown.core.spec import Strict
 from showdown.training.search import Trial
 
@@ -59,7 +68,10 @@ class ScoreStage(Strict):
     scores: Scores
     validation_f1_macro: float
     score_kind: ScoreKind
+    confidence: Confidence | None
     prediction_speeds: list[PredictionSpeed]
+    speed_others_share: float | None
+    """Share of the processors that other processes used while speed was measured."""
 
 
 class StageError(Strict):

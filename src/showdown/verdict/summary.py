@@ -11,6 +11,7 @@ from showdown.verdict.confounds import Confound, between, confounds
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
 from showdown.verdict.intervals import row_intervals
 from showdown.verdict.learning import judge_curve
+from showdown.verdict.load import load_said
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
 from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs
@@ -56,7 +57,7 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
             front,
             differing,
             leak=leak,
-            surprises=memory_surprises(completed, differing),
+            surprises=[*memory_surprises(completed, differing), *load_said(done)],
         ),
         rows=rows,
         pairs=pairs,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from showdown.core.record import Results
 from showdown.report.figures.confusion import confusion
+from showdown.report.figures.coverage import coverage
 from showdown.report.figures.curves import training_loss, validation_score
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.label_f1 import label_f1
@@ -13,6 +14,7 @@ from showdown.report.figures.material import Material
 from showdown.report.figures.memory_over_time import memory_over_time
 from showdown.report.figures.memory_split import memory_split
 from showdown.report.figures.pareto import pareto_fronts
+from showdown.report.figures.reliability import reliability
 from showdown.report.figures.scores import scores
 from showdown.report.figures.system import system
 from showdown.report.figures.trade_off import trade_off
@@ -28,6 +30,8 @@ GALLERY: tuple[Callable[[Material], Figure | None], ...] = (
     memory_over_time,
     memory_split,
     system,
+    coverage,
+    reliability,
     label_f1,
     confusion,
 )

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from showdown.core.files import write_text
 from showdown.core.record import Results
 from showdown.data.audit import Audit, findings, lines
+from showdown.report.confidence import confidence_table
 from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.design import LIGHT, styles
@@ -39,6 +40,7 @@ _GROUPS = {
     "training": ("Training", ("training-loss", "validation-score", "learning-curve")),
     "memory": ("Memory", ("memory-over-time", "memory-split")),
     "machine": ("The machine", ("system",)),
+    "confidence": ("Confidence", ("coverage", "reliability")),
     "labels": ("Labels", ("label-f1", "confusion")),
 }
 """Sections of figures: id, title and the names of their figures; one without a figure is left out."""
@@ -107,6 +109,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "decisions": _limits(found, verdict) if found.rows else None,
         "pairs": _pairs(verdict),
         "label_rows": label_scores(_done(results)),
+        "confidence": confidence_table(results),
         "disagreements": shown,
         "short": _SHORT_TEXT,
         "long": _LONG_TEXT,

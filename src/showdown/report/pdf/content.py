@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from showdown.core.record import Results
+from showdown.report.confidence import confidence_table
 from showdown.report.facts import audited, comparison_yaml, data_facts, environment_facts, model_facts
 from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
@@ -46,6 +47,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "figures": {
             figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
         },
+        "confidence": _confidence(results),
         "events": _prose(table.events),
         "settings": _prose(table.settings),
         "differing": _prose(table.differing),
@@ -57,6 +59,11 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
     lines = [_visible(line) for line in comparison_yaml(results).splitlines()]
     shown: dict[str, Any] = _shown(said)
     return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
+
+
+def _confidence(results: Results) -> dict[str, Any] | None:
+    table = confidence_table(results)
+    return {"headings": table.headings, "rows": table.rows, "notes": _prose(table.notes)} if table else None
 
 
 def _prose(sentences: Sequence[str]) -> list[list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ _COLUMNS = {
     "validation-score": 3,
     "memory-over-time": 3,
     "system": 3,
+    "reliability": 4,
     "confusion": 4,
 }
 """Panels side by side, of figures that have many; of others two."""

@@ -1,0 +1,29 @@
+"""A sentence on what other processes did beside the timing of runs."""
+
+from collections.abc import Mapping, Sequence
+
+from showdown.core.load import used_by_others
+from showdown.core.record import RunRecord
+
+
+def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
+    """Say beside which rows other processes were busy, and what that makes of their times; nothing where none was.
+
+    Args:
+        rows: completed runs by row of the table.
+
+    """
+    loads = {name: [run.load for run in runs if run.load and run.load.is_busy] for name, runs in rows.items()}
+    names = [name for name, found in loads.items() if found]
+    used = used_by_others(load for found in loads.values() for load in found)
+    if used is None:
+        return []
+    whose = "its" if len(names) == 1 else "their"
+    return [
+        f"Beside the timing of {_listed(names)} other processes used up to {used}: {whose} seconds and latencies may "
+        "be too high. Compare speeds after a run with nothing beside it."
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
