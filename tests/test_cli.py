@@ -52,7 +52,8 @@ def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPat
             "lora": {"learning_rate": 0.01},
             "elsewhere": {"method": "zero-shot", "model": "nobody/no-such-model"},
         },
-        "protocol": {"epochs": 1, "max_tokens": 16, "split": {"kind": "single"}},
+        "protocol": {"epochs": 1, "tuning": None, "max_tokens": 16, "split": {"kind": "single"}},
+        "seeds": [0],
     }
     (folder / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
     found = showdown("run", "mine.yaml", "--output", "out", folder=folder)

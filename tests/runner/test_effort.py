@@ -55,6 +55,11 @@ def test_seeds_come_before_a_search_and_a_gpu_affords_more(
     )
 
 
+def test_nothing_is_said_where_nothing_is_trained(prepared: Prepared, pretrained: Callable[[str], Path]) -> None:
+    found, said = settled(prepared, pretrained("bert"), methods={"majority": {}, "tfidf": {}})
+    assert (found.seeds, said) == ([0], [])
+
+
 def test_what_the_user_says_stays(prepared: Prepared, pretrained: Callable[[str], Path]) -> None:
     asked = {"seeds": [7], "protocol": {"tuning": {"trials": 9}}}
     found, said = settled(prepared, pretrained("bert"), **asked)

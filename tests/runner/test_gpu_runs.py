@@ -43,7 +43,14 @@ def carried_out(
         "methods": methods,
         "seeds": list(seeds),
         "share_base": share_base,
-        "protocol": {"epochs": 4, "effective_batch_rows": 12, "split": {"kind": "single"}, **protocol},
+        "protocol": {
+            "epochs": 4,
+            "patience_epochs": None,
+            "tuning": None,
+            "effective_batch_rows": 12,
+            "split": {"kind": "single"},
+            **protocol,
+        },
     }
     return execute(check(asked, "the test"), folder / "out", Silent())
 

@@ -82,9 +82,12 @@ def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
             "data": {"source": str(source), "near_duplicate_jaccard": 0.99},
             "model": {"id": str(pretrained("bert"))},
             "methods": {"tfidf": {}, "lora": {"learning_rate": 0.01}},
+            "seeds": [0],
             "protocol": {
                 "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
                 "epochs": 2,
+                "patience_epochs": None,
+                "tuning": None,
                 "effective_batch_rows": 6,
                 "checkpoint_every_steps": 1,
             },

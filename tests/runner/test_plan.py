@@ -13,6 +13,7 @@ def test_a_row_does_otherwise_only_where_its_own_protocol_says_so() -> None:
                 "full": {"protocol": {"effective_batch_rows": 8, "warmup_steps": 100, "memory": "lean"}},
                 "lora": {"rank": 4},
             },
+            "seeds": [0],
             "protocol": {"epochs": 2, "effective_batch_rows": 16, "split": {"kind": "single"}},
         },
         "the test",

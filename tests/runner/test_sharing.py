@@ -44,6 +44,7 @@ def carried_out(folder: Path, model: Path, display: Noting, **keys: Any) -> Resu
         "protocol": {
             "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
             "epochs": 1,
+            "tuning": None,
             "effective_batch_rows": 6,
         },
         **keys,

@@ -66,9 +66,12 @@ def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_
         "model": {"id": str(pretrained("bert"))},
         "data": {"source": "rows.csv", "near_duplicate_jaccard": 0.99},
         "methods": {"lora": {"learning_rate": 0.001}},
+        "seeds": [0],
         "protocol": {
             "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
             "epochs": 40,
+            "patience_epochs": None,
+            "tuning": None,
             "effective_batch_rows": 6,
             "checkpoint_every_steps": 1,
         },

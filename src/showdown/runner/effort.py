@@ -43,13 +43,14 @@ def settled_effort(
     effort = trainings * _training_flops(comparison, model, prepared)
     cheap = _CHEAP["gpu" if gpu else "cpu"]
     if comparison.seeds == "auto":
-        seeds = list(MANY_SEEDS) if effort * len(MANY_SEEDS) <= cheap else [MANY_SEEDS[0]]
-        comparison = comparison.model_copy(update={"seeds": seeds})
-        said.append(
-            "seeds: 3, so that the spread between reruns is measured"
-            if len(seeds) > 1
-            else "seeds: 1, since three would take long here; `seeds: [0, 1, 2]` measures the spread between reruns"
-        )
+        many = trainings > 0 and effort * len(MANY_SEEDS) <= cheap
+        comparison = comparison.model_copy(update={"seeds": list(MANY_SEEDS if many else MANY_SEEDS[:1])})
+        if trainings:
+            said.append(
+                "seeds: 3, so that the spread between reruns is measured"
+                if many
+                else "seeds: 1, since three would take long here; `seeds: [0, 1, 2]` measures the spread between reruns"
+            )
     if comparison.protocol.tuning == "auto":
         assert isinstance(comparison.seeds, list)
         found = effort * len(comparison.seeds) * (1 + SHORT_SEARCH.trials) <= cheap
