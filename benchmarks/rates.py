@@ -116,7 +116,9 @@ class Bench:
         said = self.said | {"multiple": multiple, "cut": bool(epochs), "learning_rate": run.learning_rate}
         try:
             progress = train(run)
-            said |= {"accuracy": self._accuracy(learner), "validation": progress.validation}
+            said |= {"accuracy": self._accuracy(learner)}
+            for key, name in (("true_label_probability",) * 2, ("accuracy", "validation_accuracy")):
+                said[name] = [round(epoch[key], 4) for epoch in progress.validation]
             said |= convergence(run, progress).model_dump()
         except FloatingPointError:
             said |= {"accuracy": None, "converged": None, "stopped": "diverged"}
