@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.spec import Strict
-from showdown.data.duplicates import normalise, words
+from showdown.data.wording import normalise, words
 from showdown.data.rows import Rows
 from showdown.data.tables import count, row_list, shown
 
