@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters
 from showdown.data.alike import pair_threshold
-from showdown.data.wording import words
+from showdown.data.duplicates import find_clusters
 from showdown.data.read import read_rows
+from showdown.data.wording import words
 
 JACCARD = DataSpec().near_duplicate_jaccard
 STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
@@ -53,7 +53,10 @@ def test_order_of_words_counts() -> None:
 
 
 def test_scripts_without_spaces() -> None:
-    text = "\u6211\u4eec\u5728\u5317\u4eac\u5de5\u4f5c\u4e86\u4e94\u5e74\u8d1f\u8d23\u5168\u90e8\u5ba2\u6237\u7684\u6570\u636e"
+    text = (
+        "\u6211\u4eec\u5728\u5317\u4eac\u5de5\u4f5c\u4e86\u4e94\u5e74\u8d1f\u8d23\u5168\u90e8\u5ba2\u6237\u7684"
+        "\u6570\u636e"
+    )
     assert len(words(text)) == len(text)
     assert together(text, text[:-1] + "\u5e93")
 

@@ -14,7 +14,10 @@ LONG = (
     "I joined the harbour office in spring and kept the berth plan for nine years, first on paper and then in a tool"
     " that two of us wrote; ships came late, cranes broke, and my task was to say who waits and who goes first"
 )
-THAI = "\u0e1a\u0e31\u0e15\u0e23\u0e02\u0e2d\u0e07\u0e09\u0e31\u0e19\u0e16\u0e39\u0e01\u0e02\u0e42\u0e21\u0e22\u0e40\u0e21\u0e37\u0e48\u0e2d\u0e27\u0e32\u0e19\u0e19\u0e35\u0e49\u0e43\u0e19\u0e15\u0e25\u0e32\u0e14"
+THAI = (
+    "\u0e1a\u0e31\u0e15\u0e23\u0e02\u0e2d\u0e07\u0e09\u0e31\u0e19\u0e16\u0e39\u0e01\u0e02\u0e42\u0e21\u0e22"
+    "\u0e40\u0e21\u0e37\u0e48\u0e2d\u0e27\u0e32\u0e19\u0e19\u0e35\u0e49\u0e43\u0e19\u0e15\u0e25\u0e32\u0e14"
+)
 """My card was stolen yesterday in the market."""
 THAI_POLITE = THAI + "\u0e04\u0e23\u0e31\u0e1a"
 THAI_SPACED = THAI[:18] + " " + THAI[18:]
@@ -22,9 +25,16 @@ THAI_PHONE = (
     "\u0e42\u0e17\u0e23\u0e28\u0e31\u0e1e\u0e17\u0e4c" + THAI[4:18] + "\u0e15\u0e2d\u0e19\u0e40\u0e0a\u0e49\u0e32"
 )
 """My phone was stolen in the morning."""
-KHMER = "\u1780\u17b6\u178f\u179a\u1794\u179f\u17cb\u1781\u17d2\u1789\u17bb\u17c6\u178f\u17d2\u179a\u17bc\u179c\u1794\u17b6\u1793\u1782\u17c1\u179b\u17bd\u1785\u1796\u17b8\u1798\u17d2\u179f\u17b7\u179b\u1798\u17b7\u1789\u1793\u17c5\u1795\u17d2\u179f\u17b6\u179a"
+KHMER = (
+    "\u1780\u17b6\u178f\u179a\u1794\u179f\u17cb\u1781\u17d2\u1789\u17bb\u17c6\u178f\u17d2\u179a\u17bc\u179c"
+    "\u1794\u17b6\u1793\u1782\u17c1\u179b\u17bd\u1785\u1796\u17b8\u1798\u17d2\u179f\u17b7\u179b\u1798\u17b7"
+    "\u1789\u1793\u17c5\u1795\u17d2\u179f\u17b6\u179a"
+)
 KHMER_POLITE = KHMER + "\u1794\u17b6\u1791"
-KHMER_OTHER = "\u1781\u17d2\u1789\u17bb\u17c6\u1785\u1784\u17cb\u178a\u17bc\u179a\u179b\u17c1\u1781\u179f\u1798\u17d2\u1784\u17b6\u178f\u17cb\u1790\u17d2\u1798\u17b8"
+KHMER_OTHER = (
+    "\u1781\u17d2\u1789\u17bb\u17c6\u1785\u1784\u17cb\u178a\u17bc\u179a\u179b\u17c1\u1781\u179f\u1798\u17d2"
+    "\u1784\u17b6\u178f\u17cb\u1790\u17d2\u1798\u17b8"
+)
 """I want to change to a new secret number."""
 
 
@@ -85,7 +95,10 @@ ALIKE = {
     "a long text cut with dots": (LONG, LONG[:130].rstrip() + "..."),
     "a long text without its beginning": (LONG, " ".join(LONG.split()[18:])),
     "accents dropped": ("Quiero pagar el caf\u00e9 ma\u00f1ana", "Quiero pagar el cafe manana"),
-    "Arabic vowel signs dropped": ("\u0643\u064e\u062a\u064e\u0628\u064e \u0637\u0627\u0644\u0628", "\u0643\u062a\u0628 \u0637\u0627\u0644\u0628"),
+    "Arabic vowel signs dropped": (
+        "\u0643\u064e\u062a\u064e\u0628\u064e \u0637\u0627\u0644\u0628",
+        "\u0643\u062a\u0628 \u0637\u0627\u0644\u0628",
+    ),
     "zero-width spaces": ("win a prize today", f"w{ZERO_WIDTH}in a pri{ZERO_WIDTH}ze today"),
     "soft hyphens": ("the delivery company lost it", f"the deliv{SOFT_HYPHEN}ery com{SOFT_HYPHEN}pany lost it"),
     "hyphens for spaces": ("a follow up call on the top up fee", "a follow-up call on the top-up fee"),
@@ -109,10 +122,10 @@ def test_invisible_characters_make_exact_copies_and_do_not_touch_the_text() -> N
     assert find_clusters(["win it", f"w{ZERO_WIDTH}in{SOFT_HYPHEN} it"], JACCARD).exact == (0, 0)
 
 
-def test_a_threshold_of_one_leaves_copies_of_the_same_words_alone() -> None:
+def test_a_high_threshold_leaves_texts_of_the_same_words_alone() -> None:
     for first, second in (ALIKE["a stop word of eight words"], ALIKE["a misspelt word"], ALIKE["a long text cut"]):
-        assert find_clusters([first, second], 1.0).clusters == (0, 1)
-    assert find_clusters(ALIKE["punctuation and case"], 1.0).clusters == (0, 0)
+        assert find_clusters([first, second], 0.99).clusters == (0, 1)
+    assert find_clusters(ALIKE["punctuation and case"], 0.99).clusters == (0, 0)
 
 
 def test_words_of_a_hyphenated_text_are_those_of_the_spaced_one() -> None:

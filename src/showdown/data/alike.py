@@ -4,8 +4,8 @@ A near-copy of a long text is one of which few words were changed. Two checks sa
 word that occurs three times counts three times): the bags of words, and the bags of word pairs, which see the order.
 Where k of n words are replaced, the first is (n - k) / (n + k), 0.82 at 10 %; the second is at least
 (n + 1 - 2k) / (n + 1 + 2k), 0.67 at 10 %. Bags make these exact lower bounds: over sets, a repetitive text with the
-same edits falls lower. Both thresholds follow from one number, `jaccard`. Sets of three-word shingles, the usual choice,
-fall to 0.54 at 10 % of words and come near to texts that merely share half of their boilerplate (0.33 and more).
+same edits falls lower. Both thresholds follow from one number, `jaccard`. Sets of three-word shingles, the usual
+choice, fall to 0.54 at 10 % of words and come near to texts that merely share half of their boilerplate (0.33 and more).
 
 Scripts without spaces are compared by characters: pairs of Han and Kana, triples of Thai, Khmer and their kin. There a
 short text needs `jaccard` of its pairs or triples, so that one changed word makes a short sentence another.
@@ -44,7 +44,7 @@ _BUCKET_ROWS = 100
 """In a larger bucket, rows are compared with their nearest neighbours only, lest a hot phrase make it quadratic."""
 _NEIGHBOURS = 25
 _WHOLE_GROUP = 64
-"""In a group of up to so many texts all pairs are compared, in a larger one neighbours in some orders of their hashes."""
+"""In a group of up to so many texts all pairs are compared, in a larger one neighbours in orders of their hashes."""
 _ORDERS, _STEPS = 3, 6
 _PAIRS_AT_ONCE = 200_000
 _SEED = 20_251_201

@@ -12,6 +12,8 @@ from showdown.data.short_copies import short_pairs
 from showdown.data.truncated import truncated_pairs
 from showdown.data.wording import Wording, normalise, wording
 
+TRUNCATED_UP_TO = 0.95
+"""At a higher threshold, which asks for nearly equal texts, texts that were cut are no copies."""
 _FORMS_WITHIN_FORMS = 2
 
 
@@ -59,7 +61,7 @@ def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | 
         return Duplicates(clusters=same, exact=same, alike=same)
     encoded = encode(different, jaccard)
     left, right = _near_pairs(different, encoded, jaccard)
-    if jaccard < 1.0:
+    if jaccard <= TRUNCATED_UP_TO:
         more = truncated_pairs(different, join(np.arange(len(different), dtype=np.int64), left, right))
         left, right = unique_pairs(np.concatenate([left, more[0]]), np.concatenate([right, more[1]]))
     alone = np.arange(len(different), dtype=np.int64)

@@ -30,7 +30,6 @@ i gli uno mio mia miei sono e di da che per ho hai abbiamo grazie ciao os um uma
 do da no na em com ao obrigado ola het een mijn ik je jij wij zijn heb heeft hebben te en van voor dank
 """
 FUNCTION_WORDS = frozenset(" ".join((_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN_PORTUGUESE_DUTCH)).split())
-NEGATIONS = frozenset(
-    "not no never none without nicht kein keine nie ohne pas jamais sans nunca sin non mai senza".split()
-)
+_NEGATIONS = "not no never none without nicht kein keine nie ohne pas jamais sans nunca sin non mai senza"
+NEGATIONS = frozenset(_NEGATIONS.split())
 """Words that turn a sentence into its opposite, however long it is."""

@@ -122,7 +122,7 @@ def _words_by_number(encoded: Encoded, texts: Sequence[Wording], taken: Flags) -
     """Return the word of each number that a taken text has; the rest are empty."""
     words = [""] * (int(encoded.word_ids.max(initial=0)) + 1)
     starts = np.cumsum(encoded.lengths) - encoded.lengths
-    for index in np.flatnonzero(taken):
+    for index in np.flatnonzero(taken).tolist():
         for number, word in enumerate(texts[index].words, start=int(starts[index])):
             words[encoded.word_ids[number]] = word
     return words

@@ -1,4 +1,4 @@
-"""A text as copies are compared: its words without what a copy may lose. The text that is trained on is never touched."""
+"""A text as copies are compared: its words without what a copy may lose. No text that is trained on is touched."""
 
 import re
 import string
