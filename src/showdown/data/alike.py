@@ -5,7 +5,8 @@ word that occurs three times counts three times): the bags of words, and the bag
 Where k of n words are replaced, the first is (n - k) / (n + k), 0.82 at 10 %; the second is at least
 (n + 1 - 2k) / (n + 1 + 2k), 0.67 at 10 %. Bags make these exact lower bounds: over sets, a repetitive text with the
 same edits falls lower. Both thresholds follow from one number, `jaccard`. Sets of three-word shingles, the usual
-choice, fall to 0.54 at 10 % of words and come near to texts that merely share half of their boilerplate (0.33 and more).
+choice, fall to 0.54 at 10 % of words and come near to texts that merely share half of their boilerplate (0.33 and
+more).
 
 Scripts without spaces are compared by characters: pairs of Han and Kana, triples of Thai, Khmer and their kin. There a
 short text needs `jaccard` of its pairs or triples, so that one changed word makes a short sentence another.
