@@ -138,6 +138,17 @@ def test_a_word_that_is_filled_in_makes_another_text_however_long_the_rest() -> 
     assert len(set(find_clusters(texts, JACCARD).clusters)) == len(things)
 
 
+def test_two_words_that_stand_for_each_other_again_and_again_carry_the_meaning() -> None:
+    things = ("card", "phone", "parcel", "watch", "bag")
+    texts = [f"I think that my {thing} got {what} two days ago" for thing in things for what in ("lost", "stolen")]
+    assert len(set(find_clusters(texts, JACCARD).clusters)) == len(texts)
+
+
+def test_fillings_of_which_one_begins_the_other_are_different() -> None:
+    frame = "I would like to know when it is that I can see"
+    assert not together(f"{frame} name5", f"{frame} name56")
+
+
 FRAME = (
     "Dear team, I hope that this message finds you well. I bought the {} from your shop in {} and would now like to {}"
     " it as soon as you can. My name is {}. Kind regards, and thank you for your help."

@@ -77,6 +77,11 @@ class Encoded:
         """Is it a spaced text of few words?"""
         return np.asarray((self.scripts == 0) & (self.lengths < SHORT_WORDS))
 
+    @property
+    def short_unspaced(self) -> npt.NDArray[np.bool_]:
+        """Is it a text of few characters in a script without spaces (Han and Kana apart)?"""
+        return np.asarray((self.scripts == 2) & (self.lengths < _SHORT_CHARACTERS["unspaced"]))
+
 
 def pair_threshold(jaccard: float, loss: float = 2.0) -> float:
     """Return the Jaccard that is left where replaced words lower the Jaccard of words to `jaccard`.

@@ -20,6 +20,7 @@ _COMMON = 2 / 3
 """What so many of the alike texts share belongs to the form."""
 _RARE = 0.4
 """A filling is shared by fewer of them: where one of two readings stands, half of them have each."""
+_OWN_FOR_A_MISSING = 3
 _TEXTS_AT_ONCE = 5_000
 
 Flags = npt.NDArray[np.bool_]
@@ -79,7 +80,7 @@ def _fills_slots(alike: csr_matrix, mine: csr_matrix, grams: csr_matrix, degrees
     known = _with_data(counts, shares >= _RARE)
     missing = _row_sums(common) - _row_sums(common.multiply(mine))
     own = _row_sums(mine) - _row_sums(known.multiply(mine))
-    return np.asarray(own > 2 * missing)
+    return np.asarray(own > _OWN_FOR_A_MISSING * missing)
 
 
 def _with_data(counts: csr_matrix, kept: Flags) -> csr_matrix:

@@ -4,8 +4,9 @@ In a short text one word can be the whole question ("... for a refund", "... for
 words says little. Two short texts are near-copies when they are equal but for one word that was added, dropped or
 replaced, and this word is a function word, or the same word misspelt or inflected. Another word may differ only where
 six others that carry meaning are equal at the default threshold: each change has a cost, and the equal words over the
-equal words and the cost must reach `jaccard`. It may not where it is a negation, nor where more than two different
-words stand in this place of otherwise equal texts, as in a form.
+equal words and the cost must reach `jaccard`. It may not where it is a negation, nor where it is a filling: where more
+than two different words stand in this place of otherwise equal texts, or the same two words stand for each other in
+more than two texts.
 
 Candidates share a hash of all their words but one, so that no such pair is missed, save in a bucket of more than
 `_BUCKET_ENTRIES` texts that differ in the same place: there, words near each other in the alphabet are compared.
@@ -30,6 +31,8 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _TWO_READINGS = 2
 _MISSPELT_LETTERS = 5
 """A shorter word with one letter changed is too often another word (`card`, `cart`)."""
+_TIMES_RARER = 10
+"""A word is taken for another one misspelt where it occurs in one text alone, or in so many times fewer texts."""
 _ENDINGS = frozenset({"", "s", "es", "d", "ed", "ing"})
 _OTHER_ENDINGS = frozenset({"e", "en", "er", "es", "em", "o", "a", "os", "as", "i"})
 """Endings of German and Romance words."""
@@ -67,7 +70,8 @@ def short_pairs(encoded: Encoded, texts: Sequence[Wording], jaccard: float) -> t
     slips = np.flatnonzero(maybe)[same_word]
     cost[slips] = 2 * FUNCTION_COST
     equal[slips] = encoded.lengths[left[slips]] - 1
-    filled_in = _is_filled_in(keys, word_of, light)[first] & (cost >= MEANING_COST)
+    filled_in = _is_filled_in(keys, word_of, light)[first] | _recurs(keys[first], word_of[first], word_of[second])
+    filled_in &= cost >= MEANING_COST
     cost[filled_in] = np.inf
     enough = equal >= jaccard * (equal + cost) - 1e-9
     enough &= _symbols_agree(texts, left, right)
@@ -88,6 +92,16 @@ def _is_filled_in(keys: Hashes, word_of: Ints, light: Flags) -> Flags:
     different = np.unique(np.stack([keys[meant], word_of[meant].astype(np.uint64)], axis=1), axis=0)[:, 0]
     key, fillings = np.unique(different, return_counts=True)
     return np.isin(keys, key[fillings > _TWO_READINGS])
+
+
+def _recurs(keys: Hashes, first: Ints, second: Ints) -> Flags:
+    """Return whether the words of each pair stand for each other in more than two contexts, as a form's fillings do."""
+    if not len(keys):
+        return np.zeros(0, dtype=bool)
+    pairs = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
+    number = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+    contexts = np.unique(np.stack([number.astype(np.uint64), keys], axis=1), axis=0)[:, 0].astype(np.int64)
+    return np.asarray(np.bincount(contexts, minlength=int(number.max()) + 1)[number] > _TWO_READINGS)
 
 
 def _entries(encoded: Encoded, taken: Flags) -> tuple[Hashes, Ints, Ints, Ints]:
@@ -146,7 +160,9 @@ def _same_words(first: Ints, second: Ints, words: Sequence[str], texts_with: Int
     if not len(first):
         return np.zeros(0, dtype=bool)
     pairs, place = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
-    same = [same_word(words[a], words[b], rare=min(texts_with[a], texts_with[b]) <= 1) for a, b in pairs]
+    few, many = np.sort(texts_with[pairs], axis=1).T
+    rare = (few <= 1) | (few * _TIMES_RARER <= many)
+    same = [same_word(words[a], words[b], rare=bool(odd)) for (a, b), odd in zip(pairs, rare, strict=True)]
     return np.array(same)[place.ravel()]
 
 
@@ -163,8 +179,8 @@ def same_word(first: str, second: str, *, rare: bool) -> bool:
     Args:
         first: a word.
         second: another.
-        rare: whether one of them occurs in one text alone, without which it is not taken for misspelt: a word that
-            occurs again is a word.
+        rare: whether one of them is hardly ever used, without which it is not taken for misspelt: what is used often
+            is a word.
 
     """
     if not (first.isalpha() and second.isalpha()):
@@ -173,9 +189,7 @@ def same_word(first: str, second: str, *, rare: bool) -> bool:
 
 
 def _inflected(first: str, second: str) -> bool:
-    stem = 0
-    while stem < min(len(first), len(second)) and first[stem] == second[stem]:
-        stem += 1
+    stem = _common_start(first, second)
     ends = {first[stem:], second[stem:]}
     if stem < 3:
         return False
@@ -191,9 +205,36 @@ def _misspelt(first: str, second: str) -> bool:
     """Return whether one letter was added, dropped or replaced, or two neighbours swapped, after the first letter."""
     if min(len(first), len(second)) < _MISSPELT_LETTERS or first[0] != second[0] or abs(len(first) - len(second)) > 1:
         return False
-    start = 0
-    while start < min(len(first), len(second)) and first[start] == second[start]:
-        start += 1
+    start = _common_start(first, second)
     rest, other = first[start:], second[start:]
     swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == other
     return rest[1:] == other[1:] or rest[1:] == other or rest == other[1:] or swapped
+
+
+def one_small_change(encoded: Encoded, left: Ints, right: Ints) -> Flags:
+    """Return whether short texts without spaces differ in a character, two swapped ones, or by what was put at an end.
+
+    A changed word is several characters, so that overlap alone cannot tell it from a polite word at the end. Pairs of
+    other texts are true.
+    """
+    starts = np.cumsum(encoded.lengths) - encoded.lengths
+    agree = np.ones(len(left), dtype=bool)
+    for place in np.flatnonzero(encoded.short_unspaced[left] & encoded.short_unspaced[right]).tolist():
+        first, second = (
+            encoded.word_ids[starts[text] : starts[text] + encoded.lengths[text]].tolist()
+            for text in (left[place], right[place])
+        )
+        before = _common_start(first, second)
+        after = _common_start(first[before:][::-1], second[before:][::-1])
+        one, other = first[before : len(first) - after], second[before : len(second) - after]
+        at_end = (not one or not other) and (not before or not after)
+        agree[place] = at_end or max(len(one), len(other)) <= 1 or (len(one) == 2 and one == other[::-1])
+    return agree
+
+
+def _common_start(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return how many items both sequences begin with."""
+    number = 0
+    while number < min(len(first), len(second)) and first[number] == second[number]:
+        number += 1
+    return number

@@ -11,6 +11,8 @@ LEAST_WORDS = {"spaced": 8, "characters": 20, "unspaced": 40}
 """A shorter beginning is what many texts have in common."""
 LEAST_SHARE = 0.5
 """Of the longer text's words that the cut one holds. With less, it may be boilerplate that another text begins with."""
+_LEAST_LOST = 2
+"""Words that were cut off; one word more may be what a short text asks for."""
 _FOLLOWERS = 25
 """Texts with one beginning that are looked at."""
 
@@ -33,7 +35,7 @@ def truncated_pairs(texts: Sequence[Wording], groups: Ints) -> tuple[Ints, Ints]
         (long_enough[first], long_enough[second])
         for strings in (said, [text[::-1] for text in said])
         for first, second in _beginnings(strings, groups[long_enough])
-        if lengths[first] >= LEAST_SHARE * lengths[second]
+        if LEAST_SHARE * lengths[second] <= lengths[first] <= lengths[second] - _LEAST_LOST
     }
     pairs = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
