@@ -50,11 +50,6 @@ def write_rows(path: Path, count: int) -> None:
         writer.writerows((" ".join(row), f"label {label}") for row, label in zip(words, labels, strict=True))
 
 
-def _precision(found: dict[str, int] | None) -> float | None:
-    """Share of the rows named where labels were swapped on purpose that had been swapped."""
-    return round(found["right"] / max(1, found["named"]), 4) if found else None
-
-
 def main() -> int:
     """Print what was measured and write `benchmarks/results/audit_speed.json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,7 +81,6 @@ def main() -> int:
         "exact_copies": found["audit"]["exact_copies"],
         "near_copies": found["audit"]["near_copies"],
         "rows_to_look_at_first": len(found["inspection"]["look_first"]),
-        "look_first_precision": _precision(found["inspection"]["look_first_precision"]),
         "leak_rows": (found["inspection"]["leak_worth"] or {}).get("rows"),
         "meets_target": seconds <= LIMIT_SECONDS and used.ru_maxrss * 1024 / 1e9 <= LIMIT_GB,
     }

@@ -13,7 +13,6 @@ from showdown.data.split import Partition
 from showdown.data.suspects import (
     FOLDS,
     LEAST_PRECISION,
-    SWAPPED_SHARE,
     Precision,
     Suspect,
     measured,
@@ -168,13 +167,14 @@ def _representatives(clusters: Sequence[int] | Ints) -> Ints:
 
 
 def _precision_said(precision: Precision) -> str:
+    low, high = precision.bounds
     return (
-        f"where {100 * SWAPPED_SHARE:.0f} % of these labels were swapped on purpose,"
-        f" {100 * precision.share:.0f} % of the rows that the search named were swapped ones"
+        f"with labels swapped on purpose, {100 * low:.0f} to {100 * high:.0f} % of the rows that this search names have"
+        " a wrong one"
     )
 
 
-def _vectors(texts: Sequence[str]) -> Any:
+def vectors_of(texts: Sequence[str]) -> Any:
     """Return TF-IDF vectors with logarithmic counts: shape (texts, words), sparse."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -194,12 +194,12 @@ def _look_first(rows: Rows, chosen: Ints) -> tuple[list[Suspect], Precision | No
     if len(present) < 2:
         return [], None, [f"{_NOT_NAMED}: fewer than 2 labels have {MIN_TEXTS} different texts"]
     try:
-        vectors = _vectors([rows.texts[index] for index in chosen])
+        vectors = vectors_of([rows.texts[index] for index in chosen])
     except ValueError:  # no text has a word that scikit-learn takes for one
         return [], None, [f"{_NOT_NAMED}: these texts have no words that TF-IDF could count"]
     precision = measured(vectors, targets)
-    if precision.share < LEAST_PRECISION:
-        needed = f"{100 * LEAST_PRECISION:.0f} % are needed"
+    if not precision.enough:
+        needed = f"the middle must be {100 * LEAST_PRECISION:.0f} %"
         return [], precision, [f"{_NOT_NAMED}: {_precision_said(precision)}, and {needed}"]
     ranked, probabilities = search(vectors, targets)
     row_ids, labels = [rows.row_ids[index] for index in chosen], [rows.labels[index] for index in present]
