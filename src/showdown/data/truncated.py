@@ -9,8 +9,8 @@ from showdown.data.wording import Wording
 
 LEAST_WORDS = {"spaced": 8, "characters": 20, "unspaced": 40}
 """A shorter beginning is what many texts have in common."""
-LEAST_SHARE = 0.5
-"""Of the longer text's words that the cut one holds. With less, it may be boilerplate that another text begins with."""
+LEAST_SHARE = 0.52
+"""Of the longer text's words that the cut one holds. Half may be boilerplate that another text begins with."""
 _LEAST_LOST = 2
 """Words that were cut off; one word more may be what a short text asks for."""
 _FOLLOWERS = 25

@@ -92,11 +92,10 @@ def _accuracies(data: Mapping[str, Any]) -> tuple[float, float, bool] | None:
     Where the split has few test rows that are no copies, cross-validation of all rows says it better.
     """
     inspection = data.get("inspection") or {}
-    across, worth = inspection.get("leak_across"), inspection.get("leak_worth")
-    own = across and across["own_accuracy"] is not None
-    few_copies = own and (
-        across["test_rows"] - across["copies"] >= _ENOUGH_ROWS or 2 * across["copies"] <= across["test_rows"]
-    )
-    if own and (few_copies or not worth):
-        return float(across["all_accuracy"]), float(across["own_accuracy"]), True
+    across: Mapping[str, Any] = inspection.get("leak_across") or {}
+    worth: Mapping[str, Any] = inspection.get("leak_worth") or {}
+    if across and across["own_accuracy"] is not None:
+        own = across["test_rows"] - across["copies"]
+        if own >= _ENOUGH_ROWS or 2 * own >= across["test_rows"] or not worth:
+            return float(across["all_accuracy"]), float(across["own_accuracy"]), True
     return (float(worth["leaky_accuracy"]), float(worth["clean_accuracy"]), False) if worth else None
