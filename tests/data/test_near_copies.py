@@ -61,6 +61,7 @@ DIFFERENT = [
         "\u6211\u60f3\u53d6\u6d88\u6211\u7684\u8ba2\u9605\u8bf7\u5e2e\u6211\u5904\u7406",
     ),
     (THAI, THAI_PHONE),
+    (THAI, THAI + "\u0e44\u0e21\u0e48\u0e44\u0e14\u0e49"),
     (KHMER, KHMER_OTHER),
     ("dog bites man in the park", "man bites dog in the park"),
     ("What is the exchange rate", "What is the exchange rate and how do I pay the fee for it abroad"),
@@ -104,6 +105,10 @@ ALIKE = {
     "hyphens for spaces": ("a follow up call on the top up fee", "a follow-up call on the top-up fee"),
     "Thai with a polite particle": (THAI, THAI_POLITE),
     "Thai with a space": (THAI, THAI_SPACED),
+    "short Thai with a polite particle": (
+        "\u0e09\u0e31\u0e19\u0e17\u0e33\u0e1a\u0e31\u0e15\u0e23\u0e2b\u0e32\u0e22",
+        "\u0e09\u0e31\u0e19\u0e17\u0e33\u0e1a\u0e31\u0e15\u0e23\u0e2b\u0e32\u0e22\u0e04\u0e23\u0e31\u0e1a",
+    ),
     "Khmer with a polite particle": (KHMER, KHMER_POLITE),
     "Khmer with zero-width spaces": (KHMER, KHMER[:7] + ZERO_WIDTH + KHMER[7:]),
     "Chinese with another end": (

@@ -8,8 +8,9 @@ same edits falls lower. Both thresholds follow from one number, `jaccard`. Sets 
 choice, fall to 0.54 at 10 % of words and come near to texts that merely share half of their boilerplate (0.33 and
 more).
 
-Scripts without spaces are compared by characters: pairs of Han and Kana, triples of Thai, Khmer and their kin. There a
-short text needs `jaccard` of its pairs or triples, so that one changed word makes a short sentence another.
+Scripts without spaces are compared by characters: pairs of Han and Kana, triples of Thai, Khmer and their kin. A short
+text of Han needs `jaccard` of its pairs, so that one changed word makes a short sentence another; of short ones of Thai
+and its kin `short_copies` has the last word.
 
 Candidates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets",
 chapter 3). It is written here with numpy and not taken from datasketch, whose LSH keeps a Python dictionary a band:
@@ -37,6 +38,8 @@ _SHORT_CHARACTERS = {"characters": 30, "unspaced": 100}
 """About as many words in scripts without spaces."""
 _UNSPACED_LOSS = 1.4
 """A changed word of five letters changes seven of the triples of an alphabet without spaces."""
+_TRIPLES = 3.0
+"""Each character is in three triples."""
 BANDS = 50
 ROWS_PER_BAND = 4
 """A pair at the lowest word-pair Jaccard that passes (0.636 at the default threshold) shares a band with probability
@@ -110,13 +113,14 @@ def encode(texts: Sequence[Wording], jaccard: float) -> Encoded:
         (scripts == 2) & (lengths < _SHORT_CHARACTERS["unspaced"])
     )
     gram_least = np.where(scripts == 2, pair_threshold(jaccard, _UNSPACED_LOSS), pair_threshold(jaccard))
+    few_least = np.where(scripts == 2, pair_threshold(jaccard, _TRIPLES), jaccard)
     return Encoded(
         word_ids=word_ids,
         lengths=lengths,
         bags=_bags(word_ids, lengths),
         grams=_bags(codes, gram_lengths),
         bag_least=np.where(few, 0.0, jaccard),
-        gram_least=np.where(few, jaccard, gram_least),
+        gram_least=np.where(few, few_least, gram_least),
         hashes=hashes,
         starts=starts,
         scripts=scripts,

@@ -87,7 +87,7 @@ def _numbered(groups: Ints) -> tuple[int, ...]:
 def _near_pairs(texts: Sequence[Wording], encoded: Encoded, jaccard: float, depth: int = 0) -> tuple[Ints, Ints]:
     """Return the pairs that are near-copies, once what belongs to a form is left out."""
     long_left, long_right = alike_pairs(encoded, np.flatnonzero(~encoded.short))
-    agree = one_small_change(encoded, long_left, long_right)
+    agree = one_small_change(encoded, texts, long_left, long_right)
     long_left, long_right = long_left[agree], long_right[agree]
     short_left, short_right = short_pairs(encoded, texts, jaccard)
     left, right = unique_pairs(np.concatenate([long_left, short_left]), np.concatenate([long_right, short_right]))

@@ -33,3 +33,5 @@ FUNCTION_WORDS = frozenset(" ".join((_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITAL
 _NEGATIONS = "not no never none without nicht kein keine nie ohne pas jamais sans nunca sin non mai senza"
 NEGATIONS = frozenset(_NEGATIONS.split())
 """Words that turn a sentence into its opposite, however long it is."""
+UNSPACED_NEGATIONS = ("\u0e44\u0e21\u0e48", "\u0e9a\u0ecd\u0ec8", "\u1798\u17b7\u1793", "\u17a2\u178f\u17cb")
+"""The same of Thai, Lao and Khmer, where they are parts of longer strings."""

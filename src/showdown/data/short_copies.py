@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.data.alike import SHORT_WORDS, Encoded, Floats, Hashes, Ints, bucket_pairs, mix
-from showdown.data.function_words import FUNCTION_WORDS, NEGATIONS
+from showdown.data.function_words import FUNCTION_WORDS, NEGATIONS, UNSPACED_NEGATIONS
 from showdown.data.wording import Wording
 
 FUNCTION_COST = 0.25
@@ -31,6 +31,8 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _TWO_READINGS = 2
 _MISSPELT_LETTERS = 5
 """A shorter word with one letter changed is too often another word (`card`, `cart`)."""
+_PARTICLE_CHARACTERS = 6
+"""Polite words of Thai and Khmer have 3 to 6."""
 _TIMES_RARER = 10
 """A word is taken for another one misspelt where it occurs in one text alone, or in so many times fewer texts."""
 _ENDINGS = frozenset({"", "s", "es", "d", "ed", "ing"})
@@ -211,24 +213,25 @@ def _misspelt(first: str, second: str) -> bool:
     return rest[1:] == other[1:] or rest[1:] == other or rest == other[1:] or swapped
 
 
-def one_small_change(encoded: Encoded, left: Ints, right: Ints) -> Flags:
-    """Return whether short texts without spaces differ in a character, two swapped ones, or by what was put at an end.
+def one_small_change(encoded: Encoded, texts: Sequence[Wording], left: Ints, right: Ints) -> Flags:
+    """Return whether short texts without spaces differ in a character, two swapped ones, or a particle at an end.
 
-    A changed word is several characters, so that overlap alone cannot tell it from a polite word at the end. Pairs of
-    other texts are true.
+    A changed word is several characters, so that overlap alone cannot tell it from a polite particle. Pairs of other
+    texts are true.
     """
-    starts = np.cumsum(encoded.lengths) - encoded.lengths
     agree = np.ones(len(left), dtype=bool)
     for place in np.flatnonzero(encoded.short_unspaced[left] & encoded.short_unspaced[right]).tolist():
-        first, second = (
-            encoded.word_ids[starts[text] : starts[text] + encoded.lengths[text]].tolist()
-            for text in (left[place], right[place])
-        )
+        first, second = ("".join(texts[text].words) for text in (left[place], right[place]))
         before = _common_start(first, second)
         after = _common_start(first[before:][::-1], second[before:][::-1])
         one, other = first[before : len(first) - after], second[before : len(second) - after]
-        at_end = (not one or not other) and (not before or not after)
-        agree[place] = at_end or max(len(one), len(other)) <= 1 or (len(one) == 2 and one == other[::-1])
+        added = one or other
+        particle = (not one or not other) and (not before or not after) and len(added) <= _PARTICLE_CHARACTERS
+        agree[place] = (
+            (particle and not any(negation in added for negation in UNSPACED_NEGATIONS))
+            or max(len(one), len(other)) <= 1
+            or (len(one) == 2 and one == other[::-1])
+        )
     return agree
 
 

@@ -2,6 +2,7 @@
 
 import re
 import string
+import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal
@@ -83,7 +84,11 @@ def wording(normalised: str) -> Wording:
         script = _script_of(text)
         text = _LONE.sub(r" \1 ", text)
     symbols.update(_EMOTICON.findall(text))
-    found = [word for piece in _JOINERS.sub(" ", _without_shortened(text)).split() if (word := piece.strip(_AT_ENDS))]
+    found = [
+        sys.intern(word)
+        for piece in _JOINERS.sub(" ", _without_shortened(text)).split()
+        if (word := piece.strip(_AT_ENDS))
+    ]
     said = "".join(sorted(symbols))
     if not found:
         return Wording(words=tuple(normalised.split()), symbols=said, script="spaced")
