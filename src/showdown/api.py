@@ -134,7 +134,7 @@ class Audited:
 
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
-    """Audit a comparison's data: copies, leaks, label errors, lengths, rare labels.
+    """Audit a comparison's data: copies, leaks, rows to look at first, lengths, rare labels.
 
     Args:
         comparison: whose data, split and model's tokenizer are used.
@@ -168,6 +168,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     tokenizer = load_tokenizer(locate(comparison.model))
     deep = deep_audit(
         rows,
+        partitions,
         count_tokens=lambda texts: count_tokens(tokenizer, texts),
         max_tokens=comparison.protocol.max_tokens,
     )
@@ -185,7 +186,7 @@ def _as_given(rows: "Rows") -> "list[Partition]":
 
     if not set(SIDES) <= set(rows.sides):
         return []
-    return [given_partition(rows.sides, rows.clusters, allow_leakage=True)]
+    return [given_partition(rows.sides, rows.clusters, rows.row_ids, allow_leakage=True)]
 
 
 def load(output: Path | str) -> Results:

@@ -93,7 +93,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text: copies, what would leak, label errors, lengths, rare labels."""
+    """Audit labelled text: copies, what would leak, rows to look at first, lengths, rare labels."""
     import json
 
     from showdown import api

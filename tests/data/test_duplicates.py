@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters, pair_threshold, words
+from showdown.data.alike import pair_threshold
+from showdown.data.duplicates import find_clusters
 from showdown.data.read import read_rows
+from showdown.data.wording import words
 
 JACCARD = DataSpec().near_duplicate_jaccard
 STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
@@ -51,7 +53,10 @@ def test_order_of_words_counts() -> None:
 
 
 def test_scripts_without_spaces() -> None:
-    text = "\u6211\u4eec\u5728\u5317\u4eac\u5de5\u4f5c\u4e86\u4e94\u5e74\u8d1f\u8d23\u6570\u636e"
+    text = (
+        "\u6211\u4eec\u5728\u5317\u4eac\u5de5\u4f5c\u4e86\u4e94\u5e74\u8d1f\u8d23\u5168\u90e8\u5ba2\u6237\u7684"
+        "\u6570\u636e"
+    )
     assert len(words(text)) == len(text)
     assert together(text, text[:-1] + "\u5e93")
 
@@ -122,13 +127,14 @@ def test_planted_copies_are_found_and_boilerplate_is_not(source: str) -> None:
 
 
 def share_boilerplate(texts: list[str], labels: list[str], generator: random.Random) -> list[str]:
-    """Return texts half of whose words are the same for all of their label."""
+    """Return texts half of whose words are the same for all of their label: those of a text of another label."""
     of_label: dict[str, list[str]] = defaultdict(list)
     for text, label in zip(texts, labels, strict=True):
         of_label[label].append(text)
     made = []
-    for members in of_label.values():
-        boilerplate = generator.choice(texts).split()
+    for label, members in of_label.items():
+        others = [text for text, other in zip(texts, labels, strict=True) if other != label]
+        boilerplate = generator.choice(others).split()
         for member in members:
             own = member.split()
             half = len(own) // 2

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -277,3 +278,30 @@ def test_a_wanted_label_that_no_row_has_is_refused_with_a_suggestion(tmp_path: P
     rows = [(f"text number {n} of {label}", label) for label in ("baker", "pilot") for n in range(4)]
     with pytest.raises(UserError, match=r"no row has the label `bakr` of `data.labels`.*`baker`"):
         prepare(DataSpec(source=source(tmp_path, rows), labels=["bakr", "pilot"]), SingleSplit())
+
+
+def test_rows_of_a_template_whose_deciding_word_makes_the_label_are_split(tmp_path: Path) -> None:
+    """Four intents, one deciding word in about forty, in a frame that all rows share."""
+    chance = random.Random(4)
+    frame = (
+        "Dear team, I hope that this message finds you well. I bought the thing{} from your shop and would now like to"
+        " {} it as soon as you can. My name is name{}, and I look forward to your answer. Kind regards and many thanks"
+    )
+    deeds = [chance.choice(("refund", "exchange", "cancel", "track")) for _ in range(150)]
+    rows = [(frame.format(chance.randrange(12), deed, chance.randrange(40)), deed) for deed in deeds]
+    prepared = prepare(DataSpec(source=source(tmp_path, rows)), SingleSplit())
+    assert prepared.audit.clusters > 0.9 * len(set(rows))
+
+
+def test_another_clustering_is_another_fingerprint(tmp_path: Path) -> None:
+    rows = [(f"word{index} other{index} third{index} fourth{index}", "ab"[index % 2]) for index in range(20)]
+    rows.append((rows[0][0] + " the", "a"))
+    path = source(tmp_path, rows)
+    sides = {name: path for name in ("train", "validation", "test")}
+    found = {
+        prepare(
+            DataSpec(files=SplitFiles(**sides), allow_leakage=True, near_duplicate_jaccard=jaccard), SingleSplit()
+        ).fingerprint
+        for jaccard in (0.8, 0.99)
+    }
+    assert len(found) == 2

@@ -70,7 +70,13 @@ def test_cluster_with_two_labels_stays_whole() -> None:
 def test_rare_label_is_refused_with_the_mend() -> None:
     with pytest.raises(UserError) as caught:
         split_rows(["a"] * 9 + ["x"] * 4, [*range(9), 9, 9, 9, 10], SingleSplit())
-    assert str(caught.value) == "`x` has 4 rows in 2 different texts; a split needs 3. Drop, merge, or add rows"
+    assert str(caught.value).startswith(
+        "`x` has 4 rows in 2 different texts; a split needs 3. Drop, merge, or add rows"
+    )
+    assert "raise `data.near_duplicate_jaccard`" in str(caught.value)
+    with pytest.raises(UserError) as lone:
+        split_rows(["a"] * 9 + ["x"], range(10), SingleSplit())
+    assert "near_duplicate_jaccard" not in str(lone.value)
 
 
 def test_split_by_rows_of_rare_labels() -> None:
@@ -84,17 +90,18 @@ def test_given_files_with_copies_stop_the_run() -> None:
     sides = ["train", "train", "validation", "validation", "test", "test"]
     clusters = [0, 1, 1, 2, 0, 2]
     with pytest.raises(UserError) as caught:
-        given_partition(sides, clusters, allow_leakage=False)
-    assert "1 of 2 test rows and 1 of 2 validation rows are copies of training rows" in str(caught.value)
+        given_partition(sides, clusters, range(11, 17), allow_leakage=False)
+    assert "1 of 2 test rows (50.0 %) and 1 of 2 validation rows are copies of training rows" in str(caught.value)
+    assert "such as row 15 of row 11" in str(caught.value)
     assert "1 test row is a copy of a validation row" in str(caught.value)
     assert "data.allow_leakage: true" in str(caught.value)
-    assert given_partition(sides, clusters, allow_leakage=True).test == (4, 5)
+    assert given_partition(sides, clusters, range(11, 17), allow_leakage=True).test == (4, 5)
 
 
 def test_given_files_without_copies() -> None:
-    assert given_partition(["test", "train", "validation"], [0, 1, 2], allow_leakage=False).train == (1,)
+    assert given_partition(["test", "train", "validation"], [0, 1, 2], [1, 2, 3], allow_leakage=False).train == (1,)
     with pytest.raises(UserError, match=r"data\.files\.test has 0 usable rows"):
-        given_partition(["train", "validation"], [0, 1], allow_leakage=False)
+        given_partition(["train", "validation"], [0, 1], [1, 2], allow_leakage=False)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -35,6 +35,10 @@ def test_it_is_made_once_for_the_same_rows_and_lists_them(
     assert inspection.inspected(prepared, model, 16, tmp_path) == found
     with pytest.raises(AssertionError, match="second time"):
         inspection.inspected(prepared, model, 12, tmp_path)
+    path = tmp_path / "inspection.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    with pytest.raises(AssertionError, match="second time"):
+        inspection.inspected(prepared, model, 16, tmp_path)
     torn = tmp_path / "inspection.json"
     torn.write_text(json.dumps({"fingerprint": prepared.fingerprint}))
     with pytest.raises(AssertionError, match="second time"):

@@ -19,7 +19,7 @@ class Reported(Strict):
 
 
 class TwoLabels(Strict):
-    """Copies of one text that do not agree in their label."""
+    """Copies of one text that do not agree in their label; near-copies then count as different texts."""
 
     rows: list[int]
     labels: list[str]
@@ -40,6 +40,8 @@ class Leak(Strict):
     test_copies: int
     """Test rows that are copies of training rows."""
     test_copies_of_validation: int
+    test_copy_rows: tuple[int, ...] = ()
+    """1-based rows that are test rows and copies of training rows of one partition."""
 
     @property
     def test_share(self) -> float:
@@ -75,6 +77,8 @@ class Audit(Strict):
     """Different texts: copies and near-copies count once."""
     labels: list[LabelCount]
     two_labels: list[TwoLabels]
+    cut_pairs: int = 0
+    """Pairs of near-copies that count as different texts, because a long chain of such pairs was cut."""
     if_split_by_rows: Leak | None
     """What a stratified split with the same seed and no look at copies would leak; None where none can be made."""
     across: Leak | None
@@ -93,15 +97,17 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
         clusters=len(set(rows.clusters)),
         labels=_label_counts(rows),
         two_labels=_two_labels(rows),
+        cut_pairs=rows.cut_pairs,
         if_split_by_rows=_leak_by_rows(rows, spec),
-        across=leak(partitions, rows.clusters) if partitions else None,
+        across=leak(partitions, rows.clusters, rows.row_ids) if partitions else None,
         allow_leakage=allow_leakage,
     )
 
 
-def leak(partitions: Sequence[Partition], clusters: Sequence[int]) -> Leak:
+def leak(partitions: Sequence[Partition], clusters: Sequence[int], row_ids: Sequence[int]) -> Leak:
     """Count the copies across partitions, summed over them."""
     crossings: list[Crossing] = [partition.crossing(clusters) for partition in partitions]
+    copied = {row_ids[index] for partition in partitions for index in partition.test_copies(clusters)}
     return Leak(
         partitions=len(partitions),
         train_rows=sum(len(partition.train) for partition in partitions),
@@ -110,6 +116,7 @@ def leak(partitions: Sequence[Partition], clusters: Sequence[int]) -> Leak:
         validation_copies=sum(crossing.validation_of_train for crossing in crossings),
         test_copies=sum(crossing.test_of_train for crossing in crossings),
         test_copies_of_validation=sum(crossing.test_of_validation for crossing in crossings),
+        test_copy_rows=tuple(sorted(copied)),
     )
 
 
@@ -123,7 +130,9 @@ def lines(audit: Audit) -> list[str]:
         f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
         f" {count(audit.clusters, 'different text')}"
     )
-    said.append(_two_labels_line(audit.two_labels) if audit.two_labels else "No text has two labels")
+    said += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
+    if audit.cut_pairs:
+        said.append(_cut_line(audit.cut_pairs))
     if audit.if_split_by_rows is not None:
         leaked = audit.if_split_by_rows
         said.append(
@@ -144,8 +153,7 @@ def findings(audit: Audit) -> list[str]:
         found.append(f"{count(audit.exact_copies, 'exact copy')} of an earlier text")
     if audit.near_copies:
         found.append(f"{count(audit.near_copies, 'near-copy')} of an earlier text")
-    if audit.two_labels:
-        found.append(_two_labels_line(audit.two_labels))
+    found += _two_labels_lines(audit.two_labels)
     found += [
         f"label {shown(label.label)} has {count(label.rows, 'row')} in {count(label.texts, 'different text')};"
         f" a split needs {MIN_CLUSTERS}"
@@ -174,11 +182,32 @@ def _labels_line(audit: Audit) -> str:
     )
 
 
-def _two_labels_line(conflicts: Sequence[TwoLabels]) -> str:
-    first = conflicts[0]
-    labels = " and ".join(shown(label) for label in sorted(set(first.labels)))
-    verb = "text has" if len(conflicts) == 1 else "texts have"
-    return f"{len(conflicts):,} {verb} two labels, such as {row_list(first.rows)}: {labels}"
+def _two_labels_lines(conflicts: Sequence[TwoLabels]) -> list[str]:
+    """Return a line for exact copies and one for near-copies."""
+    said = []
+    exact = [conflict for conflict in conflicts if conflict.exact]
+    near = [conflict for conflict in conflicts if not conflict.exact]
+    if exact:
+        verb = "text has" if len(exact) == 1 else "texts have"
+        said.append(f"{len(exact):,} {verb} two labels, such as {_example(exact[0])}")
+    if near:
+        said.append(
+            f"{count(len(near), 'group')} of near-copies with different labels, such as {_example(near[0])}; they count"
+            " as different texts"
+        )
+    return said
+
+
+def _example(conflict: TwoLabels) -> str:
+    labels = " and ".join(shown(label) for label in sorted(set(conflict.labels)))
+    return f"{row_list(conflict.rows)}: {labels}"
+
+
+def _cut_line(pairs: int) -> str:
+    return (
+        f"{count(pairs, 'pair')} of near-copies may be on two sides of a split: a long chain of near-copies, whose ends"
+        " have little in common, was cut"
+    )
 
 
 def _across_line(across: Leak) -> str:
@@ -195,7 +224,8 @@ def _across_line(across: Leak) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / max(1, whole):.0f} %"
+    share = 100 * part / max(1, whole)
+    return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
 
 
 def _label_counts(rows: Rows) -> list[LabelCount]:
@@ -210,10 +240,10 @@ def _label_counts(rows: Rows) -> list[LabelCount]:
 
 
 def _two_labels(rows: Rows) -> list[TwoLabels]:
-    """Return the clusters whose rows disagree, exact copies first."""
+    """Return the groups of copies whose rows disagree, exact copies first."""
     found = []
     seen: set[int] = set()
-    for groups, exact in ((rows.exact, True), (rows.clusters, False)):
+    for groups, exact in ((rows.exact, True), (rows.alike, False)):
         members: dict[int, list[int]] = defaultdict(list)
         for index, group in enumerate(groups):
             members[group].append(index)
@@ -233,6 +263,7 @@ def _two_labels(rows: Rows) -> list[TwoLabels]:
 
 def _leak_by_rows(rows: Rows, spec: SplitSpec) -> Leak | None:
     try:
-        return leak([split_by_rows(rows.label_of_rows, single_of(spec))], rows.clusters)
+        found = leak([split_by_rows(rows.label_of_rows, single_of(spec))], rows.clusters, rows.row_ids)
     except UserError:
         return None
+    return found.model_copy(update={"test_copy_rows": ()})

@@ -49,7 +49,7 @@ def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> list[Partition]:
         return [_single(rows, data, once.model_copy(update={"seed": seed})) for seed in repeat_seeds(spec)]
     if isinstance(spec, SingleSplit):
         return [_single(rows, data, spec)]
-    return [given_partition(rows.sides, rows.clusters, allow_leakage=data.allow_leakage)]
+    return [given_partition(rows.sides, rows.clusters, rows.row_ids, allow_leakage=data.allow_leakage)]
 
 
 def single_of(spec: SplitSpec) -> SingleSplit:

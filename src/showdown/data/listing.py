@@ -97,11 +97,12 @@ def _rare(rows: Rows, deep: DeepAudit) -> Iterator[tuple[int, str, str]]:
 
 
 def _deep(deep: DeepAudit) -> Iterator[tuple[int, str, str]]:
-    for error in deep.label_errors:
+    for suspect in deep.look_first:
         yield (
-            error.row,
-            "likely label error",
-            f"labelled {shown(error.label)} (probability {error.confidence:.2f}), looks like {shown(error.likely)}",
+            suspect.row,
+            "look at first",
+            f"labelled {shown(suspect.label)} (probability {suspect.confidence:.2f}),"
+            f" looks like {shown(suspect.looks_like)}",
         )
     for row in deep.short_rows:
         yield row, "too short", f"fewer than {MIN_WORDS} words"

@@ -35,7 +35,7 @@ class Prepared:
     """One, or one for each fold or repeat."""
     audit: Audit
     fingerprint: str
-    """SHA-256 over the cleaned texts, their labels and the partitions."""
+    """SHA-256 over the cleaned texts, their labels and clusters, and the partitions."""
     notices: tuple[str, ...]
     """What a user must see: what was guessed, left out, found, one line each."""
 
@@ -223,7 +223,8 @@ def _fingerprint(rows: Rows, partitions: Sequence[Partition]) -> str:
     for partition in partitions:
         for name, indices in partition.sides.items():
             for index in indices:
-                digest.update(json.dumps([name, rows.texts[index], rows.targets[index]]).encode() + b"\n")
+                row = [name, rows.texts[index], rows.targets[index], rows.clusters[index]]
+                digest.update(json.dumps(row).encode() + b"\n")
     return digest.hexdigest()
 
 

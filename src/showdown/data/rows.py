@@ -25,11 +25,16 @@ class Rows:
     row_ids: tuple[int, ...]
     """1-based data row of the source; with given split files rows count on through train, validation and test."""
     clusters: tuple[int, ...]
-    """Two rows share a number when one is a copy or near-copy of the other."""
+    """Two rows share a number when one is a copy or near-copy of the other and, unless the copy is exact, a label of
+    one is a label of the other."""
+    alike: tuple[int, ...]
+    """Two rows share a number when one is a copy or near-copy of the other, whatever their labels."""
     exact: tuple[int, ...]
     """Two rows share a number when they are exact copies after normalisation."""
     sides: tuple[str, ...]
     """Which given split file each row is from; all empty with a single source."""
+    cut_pairs: int
+    """Pairs of near-copies in two clusters, because a chain of such pairs was cut."""
     rows_in: int
     left_out: tuple[LeftOut, ...]
     notices: tuple[str, ...]
@@ -79,7 +84,7 @@ def gather(data: DataSpec) -> Rows:
     place = parts[0][1].place
     known = _labels(labels, place)
     index_of = {label: index for index, label in enumerate(known)}
-    duplicates = find_clusters(texts, data.near_duplicate_jaccard)
+    duplicates = find_clusters(texts, data.near_duplicate_jaccard, labels)
     return Rows(
         place=place,
         labels=known,
@@ -87,8 +92,10 @@ def gather(data: DataSpec) -> Rows:
         targets=tuple(index_of[label] for label in labels),
         row_ids=tuple(row_ids),
         clusters=duplicates.clusters,
+        alike=duplicates.alike,
         exact=duplicates.exact,
         sides=tuple(sides),
+        cut_pairs=duplicates.cut_pairs,
         rows_in=before,
         left_out=tuple(left_out),
         notices=(*notices, *_alike(known)),

@@ -18,6 +18,7 @@ _DRAWS = 16
 _DRAWS_UP_TO_CLUSTERS = 200
 """More clusters than this fit their quotas in one draw."""
 _CARRIED_SHARE = 0.05
+_EXAMPLES = 3
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +50,11 @@ class Partition:
     def sides(self) -> Mapping[str, tuple[int, ...]]:
         """The sides by name, in the order of `SIDES`."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def test_copies(self, clusters: Sequence[int]) -> list[int]:
+        """Return the indices of the test rows whose cluster is among the training rows, too."""
+        train = {clusters[index] for index in self.train}
+        return [index for index in self.test if clusters[index] in train]
 
     def crossing(self, clusters: Sequence[int]) -> Crossing:
         """Count the rows whose cluster is on another side too."""
@@ -192,12 +198,15 @@ def split_by_rows(labels: Sequence[str], spec: SingleSplit) -> Partition:
     return Partition(train=tuple(train), validation=tuple(validation), test=tuple(test))
 
 
-def given_partition(sides: Sequence[str], clusters: Sequence[int], *, allow_leakage: bool) -> Partition:
+def given_partition(
+    sides: Sequence[str], clusters: Sequence[int], row_ids: Sequence[int], *, allow_leakage: bool
+) -> Partition:
     """Return the partition that split files give.
 
     Args:
         sides: `train`, `validation` or `test` for each row.
         clusters: the duplicate cluster of each row.
+        row_ids: the 1-based number of each row, counted on from file to file.
         allow_leakage: let copies cross.
 
     Raises:
@@ -212,16 +221,30 @@ def given_partition(sides: Sequence[str], clusters: Sequence[int], *, allow_leak
     crossing = partition.crossing(clusters)
     if crossing.any and not allow_leakage:
         raise UserError(
-            f"data.files: {crossing_line(partition, crossing)}; take them out, give one `data.source` to split, or set"
-            " `data.allow_leakage: true`"
+            f"data.files: {crossing_line(partition, crossing)}{_examples(partition, clusters, row_ids)}; take them out"
+            " (`showdown audit COMPARISON --output FILE.csv` lists them), give one `data.source` to split, or set"
+            " `data.allow_leakage: true`, and the report says what they are worth and the scores without them"
         )
     return partition
+
+
+def _examples(partition: Partition, clusters: Sequence[int], row_ids: Sequence[int]) -> str:
+    """Name the first test rows that are copies of training rows."""
+    original: dict[int, int] = {}
+    for index in partition.train:
+        original.setdefault(clusters[index], index)
+    named = [
+        f"row {row_ids[index]} of row {row_ids[original[clusters[index]]]}"
+        for index in partition.test_copies(clusters)[:_EXAMPLES]
+    ]
+    return f", such as {', '.join(named)} (counted on from file to file)" if named else ""
 
 
 def crossing_line(partition: Partition, crossing: Crossing) -> str:
     """Say in words which rows are copies across the split."""
     parts = [
-        f"{crossing.test_of_train} of {count(len(partition.test), 'test row')} and {crossing.validation_of_train} of"
+        f"{crossing.test_of_train:,} of {count(len(partition.test), 'test row')}"
+        f" ({100 * crossing.test_of_train / len(partition.test):.1f} %) and {crossing.validation_of_train:,} of"
         f" {count(len(partition.validation), 'validation row')} are copies of training rows"
     ]
     if crossing.test_of_validation:
@@ -236,9 +259,14 @@ def refuse_rare(labels: Sequence[str], clusters_of: Mapping[str, int]) -> None:
     if rare:
         rows = Counter(labels)[rare[0]]
         others = f" (and {count(len(rare) - 1, 'other label')})" if len(rare) > 1 else ""
+        copies = (
+            "; or, where they are no copies, raise `data.near_duplicate_jaccard` (0.99 leaves equal texts alone)"
+            if rows >= MIN_CLUSTERS
+            else ""
+        )
         raise UserError(
             f"{shown(rare[0])} has {count(rows, 'row')} in {count(clusters_of[rare[0]], 'different text')}{others};"
-            f" a split needs {MIN_CLUSTERS}. Drop, merge, or add rows"
+            f" a split needs {MIN_CLUSTERS}. Drop, merge, or add rows{copies}"
         )
 
 

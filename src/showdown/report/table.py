@@ -6,6 +6,7 @@ from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
 from showdown.report.notes import costs, differences, events, reading, settings, some
+from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import Verdict
 from showdown.verdict.words import FLOOR, pair_of
 
@@ -176,7 +177,7 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
     if any(run.allow_leakage for run in results.runs):
         lines.append(
             "LEAKAGE ALLOWED: copies of training rows are among the test rows (allow_leakage: true). "
-            "These scores do not say how a method does on new texts."
+            f"{leak_warning(results.data)}"
         )
     judged = [row for row in verdict.rows if row.accuracy]
     if judged:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from showdown.core.files import write_json
 from showdown.core.spec import ModelSpec, Strict
-from showdown.data.inspection import DeepAudit, deep_audit
+from showdown.data.inspection import VERSION, DeepAudit, deep_audit
 from showdown.data.listing import write_listing
 from showdown.data.prepare import Prepared
 
@@ -13,13 +13,14 @@ _FILE = "inspection.json"
 
 
 class _Kept(Strict):
+    version: int
     fingerprint: str
     model: ModelSpec
     found: DeepAudit
 
 
 def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Path) -> DeepAudit:
-    """Return the deep audit of a comparison's rows: likely label errors, lengths, what the leak would be worth.
+    """Return the deep audit of a comparison's rows: rows to look at first, lengths, what the leak would be worth.
 
     Args:
         prepared: the rows.
@@ -33,11 +34,13 @@ def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Pat
         kept = _Kept.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         kept = None
-    if kept and (kept.fingerprint, kept.model, _limit(kept.found)) == (prepared.fingerprint, model, max_tokens):
+    asked = (VERSION, prepared.fingerprint, model, max_tokens)
+    if kept and (kept.version, kept.fingerprint, kept.model, _limit(kept.found)) == asked:
         return kept.found
     found = _deep_audit(prepared, model, max_tokens)
     write_listing(folder / LISTING, prepared.rows, prepared.audit, found, prepared.partitions)
-    write_json(path, _Kept(fingerprint=prepared.fingerprint, model=model, found=found).model_dump(mode="json"))
+    kept = _Kept(version=VERSION, fingerprint=prepared.fingerprint, model=model, found=found)
+    write_json(path, kept.model_dump(mode="json"))
     return found
 
 
@@ -50,4 +53,9 @@ def _deep_audit(prepared: Prepared, model: ModelSpec, max_tokens: int) -> DeepAu
     from showdown.models.tokens import count_tokens, load_tokenizer
 
     tokenizer = load_tokenizer(locate(model))
-    return deep_audit(prepared.rows, count_tokens=lambda texts: count_tokens(tokenizer, texts), max_tokens=max_tokens)
+    return deep_audit(
+        prepared.rows,
+        prepared.partitions,
+        count_tokens=lambda texts: count_tokens(tokenizer, texts),
+        max_tokens=max_tokens,
+    )

@@ -10,6 +10,7 @@ from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound, between, confounds
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
 from showdown.verdict.intervals import row_intervals
+from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.load import load_said
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
@@ -47,7 +48,8 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
     pairs = _with_confounds(_pairs(outcomes), differing)
     front = pareto(measures([row for row in rows if row.accuracy]))
-    leak = leak_said(results.data) if any(run.allow_leakage for run in results.runs) else None
+    without = accuracy_without(outcomes, copied_rows(results.data))
+    leak = leak_said(results.data, without) if any(run.allow_leakage for run in results.runs) else None
     chosen = recommend(candidates(rows, pairs), limits)
     recommendation = chosen.model_copy(update={"warnings": [leak] if leak else []})
     return Verdict(

@@ -6,6 +6,7 @@ from typing import Any
 
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money
+from showdown.verdict.leak import copies_said, spoils_scores, worth_said
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.spread import STEADY_METHODS
@@ -77,26 +78,21 @@ def sentences(
     return [sentence for sentence in found if sentence]
 
 
-def leak_said(data: Mapping[str, Any]) -> str:
-    """Say how many copies were let into the test rows, and what they are worth to a cheap model.
+def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
+    """Say how many copies were let into the test rows, what they are worth to a cheap model, and the scores without.
 
     Args:
         data: the `data` of a comparison's results: its audit and its inspection.
+        without: accuracy of each row of the table, 0 to 1, on the test rows that are no copies.
 
     """
-    across = (data.get("audit") or {}).get("across")
-    worth = (data.get("inspection") or {}).get("leak_worth")
-    said = "Copies of training rows were let into the test rows"
-    if across:
-        share = 100 * across["test_copies"] / max(1, across["test_rows"])
-        said += f", {across['test_copies']:,} of {across['test_rows']:,} ({share:.0f} %)"
-    said += ": these scores say little of new texts."
-    if worth:
-        leaky, clean = 100 * worth["leaky_accuracy"], 100 * worth["clean_accuracy"]
-        said += (
-            f" To TF-IDF with a linear SVM such a leak is worth {leaky - clean:.1f} points: {leaky:.1f} % in "
-            f"cross-validation by rows, {clean:.1f} % with copies kept on one side."
-        )
+    copies, worth = copies_said(data), worth_said(data)
+    said = f"Copies of training rows were let into the test rows{', ' if copies else ''}{copies}"
+    said += ": these scores say little of new texts." if spoils_scores(data) else "."
+    said += f" {worth}" if worth else ""
+    if without:
+        scores = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in without.items())
+        said += f" Accuracy on the test rows that are no copies: {scores}."
     return said
 
 
