@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_networks import decoder, rows
 
 from showdown.engine.forward import choose_forward
-from showdown.models.nf4 import checkpoint_files, load_nf4
+from showdown.models.nf4 import load_nf4
 
 pytest.importorskip("bitsandbytes", reason="needs bitsandbytes")
 SHAPE = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
@@ -53,11 +53,6 @@ def test_loading_gives_the_quantised_network(name: str, strip: str, tmp_path: Pa
     expected = choose_forward(whole.eval(), pad_token_id=0, device="cpu").logits(rows(5, 9))
     found = choose_forward(made.eval(), pad_token_id=0, device="cpu").logits(rows(5, 9))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
-        checkpoint_files(tmp_path)
 
 
 def test_a_head_of_another_size_counts_as_missing(tmp_path: Path) -> None:

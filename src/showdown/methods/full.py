@@ -27,9 +27,11 @@ class Full(TunedMethod):
     Settings: ClassVar[type[MethodSettings]] = FullSettings
 
     def adapt(self, network: Any) -> "torch.nn.Module":
-        """Let everything learn."""
+        """Let everything learn that a text goes through."""
         module: torch.nn.Module = network.module
         module.requires_grad_(True)
+        for name in network.idle_names:
+            module.get_submodule(name).requires_grad_(False)
         return module
 
     def save(self, module: Any, folder: Path) -> None:

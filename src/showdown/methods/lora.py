@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.errors import UserError, suggestion, then
+from showdown.core.errors import Unavailable, UserError, suggestion, then
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Lora(TunedMethod):
 
         Raises:
             UserError: when a target names no linear layer.
+            Unavailable: when the backbone has no linear layers.
 
         """
         from peft import LoraConfig, get_peft_model
@@ -54,9 +55,16 @@ class Lora(TunedMethod):
             use_dora=self.use_dora,
         )
         module: torch.nn.Module = get_peft_model(network.module, config)
+        for name in network.idle_names:  # PEFT finds heads by the ends of their names
+            module.base_model.model.get_submodule(name).requires_grad_(False)
         return module
 
     def _targets(self, linear_names: tuple[str, ...]) -> list[str]:
+        if not linear_names:
+            raise Unavailable(
+                "this model keeps its layers in a form that adapters do not go to; "
+                "use full, or an encoder or decoder with linear layers (BERT, RoBERTa, Llama, Mistral, Qwen, Gemma)"
+            )
         if self.settings.targets == "all-linear":
             return list(linear_names)
         endings = {name.rpartition(".")[2] for name in linear_names}
@@ -86,9 +94,24 @@ class Lora(TunedMethod):
         module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
-        """Load the pretrained network again and put the saved adapters and head on it."""
-        from peft import PeftModel
+        """Load the pretrained network again, make the adapters anew and fill them and the head with what was saved.
 
-        network = load_network(None)
-        module: torch.nn.Module = PeftModel.from_pretrained(network.module, folder, is_trainable=False)
+        PEFT's own loading would take a pickle where the safetensors file is missing, and its configuration from a file
+        that others may have written.
+
+        Raises:
+            ValueError: when the file lacks a weight, or has one too many.
+
+        """
+        from peft.utils import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        saved = load_file(folder / "adapter_model.safetensors")
+        module = self.adapt(load_network(None))
+        module.requires_grad_(False)
+        learned = {name for name, _ in module.named_parameters() if "lora_" in name or ".modules_to_save." in name}
+        found = set_peft_model_state_dict(module, saved)
+        lost = [*found.unexpected_keys, *(name for name in found.missing_keys if name in learned)]
+        if lost:
+            raise ValueError(f"adapter_model.safetensors does not fit this method and model, for one at {lost[0]}")
         return module

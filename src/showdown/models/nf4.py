@@ -4,7 +4,6 @@ Each tensor of the checkpoint is read from the file's mapped pages, quantised on
 one is read: beside the quantised network there is never more than one tensor in 16 bits.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
-
-
-def checkpoint_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a checkpoint, in order.
-
-    Raises:
-        FileNotFoundError: when the folder holds none.
-
-    """
-    if (folder / INDEX).exists():
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return [folder / name for name in sorted(set(index["weight_map"].values()))]
-    if (folder / SINGLE).exists():
-        return [folder / SINGLE]
-    raise FileNotFoundError(f"{folder} holds neither {INDEX} nor {SINGLE}")
+from showdown.models.source import weight_files
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     from safetensors import safe_open
 
-    for path in checkpoint_files(folder):
+    for path in weight_files(folder, str(folder)):
         with safe_open(path, framework="pt", device="cpu") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping, though it has keys
                 yield name, file.get_tensor(name)

@@ -48,8 +48,9 @@ def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
     limits = [asked]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
     positions = getattr(config, "max_position_embeddings", None)
-    if positions:
+    if positions and positions > 0:  # XLNet's, which has no limit, are -1
         skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
         limits.append(int(positions) - skipped)
     return min(limits)
