@@ -240,8 +240,8 @@ def _from_hub(spec: ModelSpec) -> Path:
 def fingerprint(folder: Path) -> str:
     """Return a fingerprint of a local model: SHA-256 over its configuration, its tokenizer and its weights.
 
-    Files of up to 256 MB are read whole. Of a larger file of weights its size, its header and the first 64 kB of each
-    tensor are read, 20 MB of a 7B: whoever trains a network changes all of its tensors; a change of a few numbers
+    Files are read whole, those of weights up to 256 MB. Of a larger one its size, its header and the first 64 kB of
+    each tensor are read, 20 MB of a 7B: whoever trains a network changes all of its tensors; a change of a few numbers
     further on goes unseen. Times of change prove nothing and are not looked at.
 
     Raises:
@@ -255,7 +255,7 @@ def fingerprint(folder: Path) -> str:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as file:
-            if size <= _READ_WHOLE_BYTES:
+            if size <= _READ_WHOLE_BYTES or path.suffix != ".safetensors":
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
                 continue
