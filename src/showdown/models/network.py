@@ -13,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
-from showdown.models.source import checked_folder, read_config
+from showdown.models.source import checked_folder, quantised_as, read_config
 
 _CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
@@ -172,7 +172,7 @@ def _load(
     folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
     """Load the weights, on a GPU straight into four bits where four are asked for."""
-    if options.four_bit and job.placement.device != "cpu":
+    if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
         try:
             missing = load_nf4(
                 skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=head_names
@@ -189,15 +189,18 @@ def _from_pretrained(
 ) -> tuple[nn.Module, list[str]]:
     from transformers import AutoModelForSequenceClassification
 
+    config = configuration(folder, job)
     arguments: dict[str, Any] = {}
-    if options.four_bit:
+    if options.four_bit and getattr(config, "quantization_config", None):  # in four bits already, but for the head
+        config.quantization_config = {**config.quantization_config, "llm_int8_skip_modules": list(head_names)}
+    elif options.four_bit:
         arguments["quantization_config"] = _nf4(job.placement, head_names)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
     with _quiet():
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
-            config=configuration(folder, job),
+            config=config,
             dtype=dtype_of(job.placement),
             use_safetensors=True,
             trust_remote_code=False,

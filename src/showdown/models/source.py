@@ -10,6 +10,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _TOKENIZER_FILE = re.compile(
     r"(tokenizer|vocab|merges|special_tokens_map|added_tokens|spiece|spm|sentencepiece|bpe|dict)[\w.-]*"
     r"|[\w.-]+\.(model|tiktoken)"
 )
+FOUR_BITS = "bitsandbytes, four bits"
 _MOST_HEADER_BYTES = 100_000_000
 _READ_WHOLE_BYTES = 256_000_000
 _BLOCK_BYTES = 1 << 20
@@ -159,6 +161,24 @@ def read_config(folder: Path, said: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserError(f"model `{said}`: {path} is no JSON object; save or download it again")
     return config
+
+
+def quantised_as(config: Mapping[str, Any]) -> str | None:
+    """Say in which form a checkpoint's weights are quantised, or None where they are plain numbers.
+
+    Args:
+        config: its `config.json`.
+
+    """
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    found = next((part["quantization_config"] for part in parts if part.get("quantization_config")), None)
+    if found is None:
+        return None
+    method = str(found.get("quant_method") or "bitsandbytes") if isinstance(found, dict) else "unknown"
+    if method.startswith("bitsandbytes"):
+        assert isinstance(found, dict)
+        return FOUR_BITS if found.get("load_in_4bit") else "bitsandbytes, eight bits"
+    return method
 
 
 def _names_weights(value: Any) -> bool:

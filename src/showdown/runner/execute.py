@@ -17,7 +17,7 @@ from showdown.models.source import pin
 from showdown.runner.display import Display
 from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
-from showdown.runner.plan import plan
+from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.process import Listener, Workers
 from showdown.runner.progress import ProgressLog
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
@@ -62,6 +62,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     prepared = prepare(comparison.data, comparison.protocol.split)
     display.data(prepared.notices)
     specs = plan(comparison, model, prepared)
+    refuse_unusable_model(specs, prepared.labels)
     with store.lock() as lock:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))
         if not all_whole(prepared, store.processed_folder):
