@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import make_architecture
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from showdown.core.errors import UserError
@@ -93,13 +92,6 @@ def test_qlora_trains_on_a_model_in_four_bits(four_bits: Path, tmp_path: Path) -
     again = method.reload(tmp_path, lambda _: load_network(four_bits, job(four_bits), method.options)).eval()
     found = choose_forward(again, pad_token_id=2, device="cpu").logits(rows)
     torch.testing.assert_close(found, before, atol=1e-4, rtol=1e-4)
-
-
-def test_layers_that_adapters_do_not_go_to_are_said(tmp_path: Path) -> None:
-    make_architecture("squeezebert", "encoder", tmp_path)
-    asked(tmp_path, "full", "frozen")
-    with pytest.raises(UserError, match=r"adapters do not go to; take out `lora`, `dora`, or choose a model with"):
-        asked(tmp_path, "full", "lora", "dora")
 
 
 def test_an_architecture_without_a_classifier_is_said(pretrained: Pretrained, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
 from showdown.models.source import checked_folder, quantised_as, read_config
+from showdown.models.usable import refuse_architecture
 
-_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
 """Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
 _OTHER_SENSES = ("vision", "audio", "image", "video", "speech")
@@ -117,14 +116,7 @@ def configuration(folder: Path, job: Job) -> Any:
     """Return a model's configuration with the job's labels and dropout."""
     from transformers import AutoConfig
 
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (ValueError, KeyError) as error:
-        kind = read_config(folder, job.model.id).get("model_type")
-        raise UserError(
-            f"model `{job.model.id}`: its architecture `{kind}` is not in transformers "
-            f"{version('transformers')}, and code that comes with a model is never run; {_CHOOSE}"
-        ) from error
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     names = dict(enumerate(job.labels))
     config.id2label, config.label2id = names, {label: index for index, label in names.items()}
     config.problem_type = "single_label_classification"
@@ -145,18 +137,15 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
     """Build the classifier without weights, to learn the names of its parts before it is loaded."""
     from transformers import AutoModelForSequenceClassification
 
+    refuse_architecture(folder, job.model.id)
     config = configuration(folder, job)
     try:
         with torch.device("meta"):
             module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except ValueError as error:
-        raise UserError(
-            f"model `{job.model.id}`: its architecture `{config.model_type}` has no sequence classifier; {_CHOOSE}"
-        ) from error
     except ImportError as error:
         raise UserError(
             f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not here "
-            f"({' '.join(str(error).split())[:120]}); install it, or {_CHOOSE}"
+            f"({' '.join(str(error).split())[:120]}); install it, or choose an encoder or a decoder that needs none"
         ) from error
     return module
 

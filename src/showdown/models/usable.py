@@ -1,11 +1,14 @@
 """Which methods can use a model: asked once, before anything is trained."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.models.source import FOUR_BITS, locate, quantised_as, read_config
+
+_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
 
 
 def refuse_unusable(job: Job, methods: Mapping[str, Method]) -> None:
@@ -19,20 +22,34 @@ def refuse_unusable(job: Job, methods: Mapping[str, Method]) -> None:
         UserError: naming the rows, why, and which methods can use the model.
 
     """
-    folder = locate(job.model)
     tuned = {row: method for row, method in methods.items() if isinstance(method, TunedMethod)}
-    if not tuned:
-        return
-    _refuse_quantised(folder, job, tuned)
-    from showdown.models.network import network_skeleton
+    if tuned:
+        folder = locate(job.model)
+        _refuse_quantised(folder, job, tuned)
+        refuse_architecture(folder, job.model.id)
 
-    network = network_skeleton(folder, job)  # refuses an architecture without a classifier
-    adapted = [row for row, method in tuned.items() if method.leaves_network]
-    if adapted and not network.linear_names:
-        raise UserError(
-            f"model `{job.model.id}` keeps its layers in a form that adapters do not go to; take out {_rows(adapted)}, "
-            "or choose a model with linear layers (docs/architectures.md)"
-        )
+
+def refuse_architecture(folder: Path, said: str) -> None:
+    """Refuse a model that transformers has no sequence classifier for. No network is made.
+
+    Args:
+        folder: of the model.
+        said: its name in messages.
+
+    Raises:
+        UserError: naming the architecture.
+
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+
+    kind = read_config(folder, said).get("model_type")
+    if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        return
+    why = "has no sequence classifier"
+    if kind not in CONFIG_MAPPING_NAMES:
+        why = f"is not in transformers {version('transformers')}, and code that comes with a model is never run"
+    raise UserError(f"model `{said}`: its architecture `{kind}` {why}; {_CHOOSE}")
 
 
 def _refuse_quantised(folder: Path, job: Job, tuned: Mapping[str, TunedMethod]) -> None:
