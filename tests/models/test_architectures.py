@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from architectures import Form, make_architecture
@@ -15,6 +16,7 @@ from showdown.core.method import Job, TunedMethod
 from showdown.engine.budget import shape_of
 from showdown.engine.forward import choose_forward
 from showdown.methods.table import build
+from showdown.models.embedding import Embedder
 from showdown.models.network import load_network, load_saved_network, network_skeleton
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 from tiny_pretrained import job, separable_rows
@@ -162,6 +164,29 @@ def test_what_sees_pictures_stays_as_it_is(tmp_path: Path, kind: str) -> None:
         assert seeing
         assert not any(value.requires_grad for value in seeing.values())
         assert not any("lora_" in name for name in seeing)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "ibert"])
+def test_four_bits_serve_linear_layers_alone(tmp_path: Path, kind: str) -> None:
+    forms: dict[str, Form] = {row[0]: row[1] for row in SERVED}  # type: ignore[misc]
+    make_architecture(kind, forms[kind], tmp_path)
+    with pytest.raises(
+        Unavailable, match=f"`{kind}` keeps its layers in a form that bitsandbytes does not hold in four"
+    ):
+        Arm("qlora", tmp_path, job(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["bart", "bloom", "fnet", "gemma3", "opt", "t5", "t5gemma", "xlnet"])
+def test_embeddings_are_a_texts_own(tmp_path: Path, kind: str) -> None:
+    """Also of networks without `hidden_size`, of encoders with a decoder behind, and beside longer texts."""
+    forms: dict[str, Form] = {row[0]: row[1] for row in SERVED}  # type: ignore[misc]
+    make_architecture(kind, forms[kind], tmp_path)
+    embedder = Embedder(tmp_path, job(tmp_path))
+    texts = ["oven", "oven dough flour bread crust yeast", "ward patient", "cockpit"]
+    together = embedder.embed(texts, batch_rows=3)
+    alone = np.concatenate([embedder.embed([text], batch_rows=1) for text in texts])
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 WINDOWED = [

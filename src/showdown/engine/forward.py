@@ -16,6 +16,7 @@ from showdown.engine.cudnn_attention import CudnnAttention
 from showdown.engine.encoder import PackedEncoder, encoder_obstacle
 from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
 from showdown.engine.structure import last_token_classifier, unwrapped
+from showdown.models.padding import PADDING_COUNTS, of_equal_length
 
 
 class ForwardPath(Protocol):
@@ -84,11 +85,6 @@ class PaddedForward:
         return pooled_logits.float()
 
 
-PADDING_COUNTS = ("canine", "convbert", "fnet", "nystromformer", "xlnet", "yoso")
-"""transformers' `model_type` of networks that give a row other answers beside a longer one: their convolutions, Fourier
-transforms, landmarks or hashes take padding in, or they are pooled at the last position, padding or not."""
-
-
 class EqualLengthsForward:
     """Rows of one length together, each in a pass of their own: nothing is padded."""
 
@@ -99,11 +95,9 @@ class EqualLengthsForward:
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
-        by_length: dict[int, list[int]] = {}
-        for row, sequence in enumerate(sequences):
-            by_length.setdefault(sequence.numel(), []).append(row)
-        found = torch.cat([self._padded.logits([sequences[row] for row in rows]) for rows in by_length.values()])
-        order = torch.tensor([row for rows in by_length.values() for row in rows], device=found.device)
+        groups = of_equal_length([sequence.numel() for sequence in sequences])
+        found = torch.cat([self._padded.logits([sequences[row] for row in rows]) for rows in groups])
+        order = torch.tensor([row for rows in groups for row in rows], device=found.device)
         return found[order.argsort()]
 
 

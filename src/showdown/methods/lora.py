@@ -68,9 +68,10 @@ class Lora(TunedMethod):
             modules_to_save=list(network.head_names),
             use_dora=self.use_dora,
         )
-        module: torch.nn.Module = get_peft_model(network.module, config)
+        adapted: Any = get_peft_model(network.module, config)
         for name in network.idle_names:  # PEFT finds heads by the ends of their names
-            module.base_model.model.get_submodule(name).requires_grad_(False)
+            adapted.get_base_model().get_submodule(name).requires_grad_(False)
+        module: torch.nn.Module = adapted
         return module
 
     def _targets(self, linear_names: tuple[str, ...]) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
-from showdown.models.source import ADAPTER_CONFIG, public_name
+from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
 from showdown.models.tokens import load_tokenizer
 
 LABELS = "labels.json"
+CARD = "README.md"
 _CARD = """---
 library_name: {library}
 pipeline_tag: text-classification
@@ -48,7 +49,7 @@ class Usage:
         """Return what comes before the texts are tokenised."""
         lines = (
             ["import json", "", "import torch", self.imports, "", 'folder, texts = ".", ["a text"]']
-            + ([f'base = "{base}"'] if "(base)" in self.opening else [])
+            + ([f"base = {base!r}"] if "(base)" in self.opening else [])
             + [f'labels = json.load(open(f"{{folder}}/{LABELS}", encoding="utf-8"))']
             + ["tokenizer = AutoTokenizer.from_pretrained(folder)", self.opening]
         )
@@ -104,7 +105,12 @@ def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, meth
         opening=usage.code(base),
         scoring=usage.scoring,
     )
-    write_text(folder / "README.md", card)
+    write_text(folder / CARD, card)
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file of a saved model was written by `write_companions`: it is no part of what was learned."""
+    return path.name in (LABELS, CARD) or is_tokenizer_file(path)
 
 
 def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:

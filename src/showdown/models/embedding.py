@@ -9,6 +9,7 @@ import torch
 
 from showdown.core.method import Job
 from showdown.models.network import from_library
+from showdown.models.padding import PADDING_COUNTS, of_equal_length
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 
 
@@ -30,12 +31,16 @@ class Embedder:
     def embed(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Return one vector a text: shape (rows, width), each of length one."""
         ids = encode(self.tokenizer, texts, self.limit)
-        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        blocks = []
+        groups = of_equal_length([len(row) for row in ids])
+        order = [row for group in groups for row in group]
+        apart = groups if self.module.config.model_type in PADDING_COUNTS else [order]
         with torch.inference_mode():
-            for start in range(0, len(by_length), batch_rows):
-                blocks.append(self._embed_batch([ids[row] for row in by_length[start : start + batch_rows]]))
-        found: npt.NDArray[np.float64] = np.concatenate(blocks)[np.argsort(by_length)]
+            blocks = [
+                self._embed_batch([ids[row] for row in group[start : start + batch_rows]])
+                for group in apart
+                for start in range(0, len(group), batch_rows)
+            ]
+        found: npt.NDArray[np.float64] = np.concatenate(blocks)[np.argsort(order)]
         return found
 
     def _embed_batch(self, ids: list[list[int]]) -> npt.NDArray[np.float64]:

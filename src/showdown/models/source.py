@@ -138,10 +138,12 @@ def checked_folder(folder: Path, said: str) -> Path:
             raise UserError(f"model `{said}`: {file} is cut short or no safetensors file; save or download it again")
     if (folder / SINGLE).is_file():
         return folder
-    for name, file in _weight_map(folder, said).items():
-        if name not in _header(folder / file)[0]:
+    named = _weight_map(folder, said)
+    held = {shard: _header(folder / shard)[0] for shard in set(named.values())}
+    for tensor, shard in named.items():
+        if tensor not in held[shard]:
             raise UserError(
-                f"model `{said}`: {folder / file} lacks `{name}`, which {INDEX} says it holds; download it again"
+                f"model `{said}`: {folder / shard} lacks `{tensor}`, which {INDEX} says it holds; download it again"
             )
     return folder
 
@@ -298,7 +300,12 @@ def fingerprint(folder: Path) -> str:
 
 def _tokenizer_files(folder: Path) -> list[Path]:
     """Return the files that a tokenizer may be read from."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and _TOKENIZER_FILE.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path))
+
+
+def is_tokenizer_file(path: Path) -> bool:
+    """Whether a file is named as those are that a tokenizer is read from."""
+    return _TOKENIZER_FILE.fullmatch(path.name) is not None
 
 
 def stored_parameters(folder: Path) -> int:

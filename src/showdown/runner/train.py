@@ -107,7 +107,10 @@ def _save(outcome: Outcome, partial: Path) -> None:
 
 
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return the size of what a method saved, without tokenizer, label names and card, which all have alike."""
+    from showdown.models.companions import is_companion
+
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
 
 
 def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
