@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transformers import pipeline
+
 
 def code_of(card: str) -> str:
     (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -26,6 +28,9 @@ def main() -> None:
         names: dict[str, Any] = {}
         exec(code.replace(place, f"folder, texts = {folder!r}, {texts!r}"), names)
         assert names["answers"] == [names["labels"][row] for row in names["scores"].argmax(-1).tolist()]
+        if (Path(folder) / "config.json").is_file() and names["model"].config.model_type == "bert":
+            asked = pipeline("text-classification", model=folder)(texts, truncation=True)
+            assert [answer["label"] for answer in asked] == names["answers"]
         found.append([names["scores"].tolist(), list(names["model"].config.id2label.values())])
     assert not any(name.partition(".")[0] == "showdown" for name in sys.modules)
     print(json.dumps(found))
