@@ -59,12 +59,16 @@ def _refuse_tokens_beyond(tokenizer: Any, folder: Path) -> None:
         return
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        rows = getattr(config.get_text_config(), "vocab_size", None)
     except (OSError, ValueError, KeyError):  # said where the network is opened
         return
-    rows = getattr(config.get_text_config(), "vocab_size", None)
+    if not rows or max([len(tokenizer) - 1, *tokenizer.added_tokens_decoder]) < rows:
+        return
     framing = {tokenizer.pad_token_id, *tokenizer("")["input_ids"]}
     special = _marks(tokenizer) - framing  # never given, such as those for pictures
-    beyond = {} if not rows else {n: t for t, n in tokenizer.get_vocab().items() if n >= rows and n not in special}
+    beyond = {
+        number: token for token, number in tokenizer.get_vocab().items() if number >= rows and number not in special
+    }
     if beyond:
         raise UserError(
             f"the tokenizer in {folder} has {len(beyond)} tokens, among them `{beyond[min(beyond)]}`, beyond the "
