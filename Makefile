@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: showdown test check format clean
+.PHONY: showdown test check architectures format clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -16,6 +16,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+architectures: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

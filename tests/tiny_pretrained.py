@@ -6,7 +6,7 @@ Each is saved as a model on the hub is: a backbone with its configuration, safet
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from showdown.core.method import Job, LabelledTexts, Placement
 from showdown.core.spec import ModelSpec, SharedProtocol
@@ -66,7 +66,7 @@ def make_pretrained(name: str, folder: Path) -> None:
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    tokenizer = _tokenizer(encoder=name not in DECODERS)
+    tokenizer = tiny_tokenizer("decoder" if name in DECODERS else "encoder")
     kind, settings = {**ENCODERS, **DECODERS, **_OTHERS}[name]
     torch.manual_seed(0)
     config = AutoConfig.for_model(
@@ -89,12 +89,13 @@ def make_pretrained(name: str, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _tokenizer(*, encoder: bool) -> Any:
+def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq"]) -> Any:
+    """A tokenizer of this file's words: as BERT has it, as Llama has it, or one that ends each text as T5's does."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if encoder else ["<unk>", "<s>", "</s>"]
-    if encoder:
+    if kind == "encoder":
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         made = Tokenizer(models.WordLevel(unk_token="[UNK]"))
         made.pre_tokenizer = pre_tokenizers.Whitespace()
         made.train_from_iterator(_SENTENCES, trainers.WordLevelTrainer(special_tokens=special))
@@ -103,6 +104,7 @@ def _tokenizer(*, encoder: bool) -> Any:
         )
         names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
         return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, mask_token="[MASK]", **names)
+    special = ["<unk>", "<s>", "</s>", *(["<pad>"] if kind == "seq2seq" else [])]
     made = Tokenizer(models.BPE(unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -110,11 +112,13 @@ def _tokenizer(*, encoder: bool) -> Any:
         [f" {sentence}" for sentence in _SENTENCES],
         trainers.BpeTrainer(vocab_size=360, special_tokens=special, initial_alphabet=alphabet),
     )
+    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    if kind == "seq2seq":
+        made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
+        return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, pad_token="<pad>", **names)
     made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     # As Llama and Mistral have it: no token for padding.
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, model_max_length=80, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, **names)
 
 
 def separable_rows(count: int, *, start: int = 0) -> LabelledTexts:

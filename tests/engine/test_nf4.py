@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_networks import decoder, rows
 
 from showdown.engine.forward import choose_forward
-from showdown.models.nf4 import checkpoint_files, load_nf4
+from showdown.models.nf4 import load_nf4
 
 pytest.importorskip("bitsandbytes", reason="needs bitsandbytes")
 SHAPE = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
@@ -55,9 +55,15 @@ def test_loading_gives_the_quantised_network(name: str, strip: str, tmp_path: Pa
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
-        checkpoint_files(tmp_path)
+def test_layers_under_other_names_are_not_passed_over(tmp_path: Path) -> None:
+    """They would be missing, and drawn at random."""
+    whole = decoder("llama", **SHAPE)
+    tensors = {key.replace("q_proj", "query"): value.contiguous() for key, value in whole.state_dict().items()}
+    save_file(tensors, tmp_path / "model.safetensors")
+    made = skeleton("llama")
+    with pytest.raises(ValueError, match=r"model\.layers\.0\.self_attn\.q_proj\.weight of .* is in no file of"):
+        load_nf4(made, tmp_path, device="cpu", dtype=torch.float32, keep=("score",))
+    assert all(value.is_meta for value in made.parameters())
 
 
 def test_a_head_of_another_size_counts_as_missing(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from showdown.core.errors import Unavailable
-from showdown.core.method import NetworkOptions, TunedMethod
+from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
 from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
@@ -341,3 +342,62 @@ def test_a_fresh_process_answers_the_same(trained: Callable[[str, str], Trained]
         assert np.array_equal(run.scores.argmax(axis=1), after.argmax(axis=1)), (method, model)
         if not build(method, {}).options.four_bit:
             assert np.array_equal(run.scores, after), (method, model)
+
+
+def answers_elsewhere(folders: Sequence[Path], bases: Path, texts: Sequence[str]) -> list[tuple[Any, list[str]]]:
+    """Scores and label names of saved models in a process that has no Showdown, as their cards say."""
+    program = Path(__file__).with_name("elsewhere.py")
+    told = subprocess.run(
+        [sys.executable, str(program)],
+        input=json.dumps([[str(folder) for folder in folders], texts]),
+        cwd=bases,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=280,
+    )
+    return [(np.asarray(scores), names) for scores, names in json.loads(told.stdout.splitlines()[-1])]
+
+
+def leaves_no_trace(artefact: Path, base: Path) -> None:
+    """No file names a place of this machine, and no card is left to fill in."""
+    assert json.loads((artefact / "labels.json").read_text()) == list(LABELS)
+    assert (artefact / "tokenizer_config.json").is_file()
+    for path in artefact.rglob("*"):
+        content = path.read_bytes()
+        assert str(base.parent).encode() not in content, path
+        assert str(Path.home()).encode() not in content, path
+        assert b"More Information Needed" not in content, path
+    card = (artefact / "README.md").read_text()
+    assert base.name in card
+    assert "files:" in card or "no revision" in card
+
+
+def test_a_saved_model_answers_the_same_elsewhere(
+    trained: Callable[[str, str], Trained], pretrained: Callable[[str], Path]
+) -> None:
+    runs = {case: trained(*case) for case in CASES}
+    artefacts = [run.folder / "artifact" for run in runs.values()]
+    found = answers_elsewhere(artefacts, pretrained("bert").parent, ASKED)
+    for ((method, model), run), artefact, (scores, names) in zip(runs.items(), artefacts, found, strict=True):
+        leaves_no_trace(artefact, pretrained(model))
+        assert names == list(LABELS), (method, model)
+        assert np.array_equal(scores.argmax(axis=1), run.scores.argmax(axis=1)), (method, model)
+        if not build(method, {}).options.four_bit:
+            np.testing.assert_allclose(scores, run.scores, atol=1e-5)
+        learned = sum(path.stat().st_size for path in artefact.glob("*.safetensors")) / 1e6
+        assert learned < run.stage.model_size_mb < learned + 0.01  # with a configuration, without the companions
+        if (artefact / "adapter_config.json").is_file():
+            assert json.loads((artefact / "adapter_config.json").read_text())["base_model_name_or_path"] == model
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_frozen_answers_the_same_elsewhere(pretrained: Callable[[str], Path], tmp_path: Path, model: str) -> None:
+    method = build("frozen", {})
+    assert isinstance(method, FittedMethod)
+    fitted = method.fit(separable_rows(12), job(pretrained(model))).classifier
+    method.save(fitted, tmp_path)
+    ((scores, _),) = answers_elsewhere([tmp_path], pretrained(model).parent, ASKED)
+    np.testing.assert_allclose(scores, fitted.scores(ASKED, batch_rows=4), atol=1e-5)
+    leaves_no_trace(tmp_path, pretrained(model))

@@ -170,11 +170,3 @@ def test_code_that_comes_with_a_model_is_never_run(pretrained: Callable[[str], P
     load_tokenizer(folder)
     load_network(folder, job(folder), NetworkOptions())
     assert not (tmp_path / "sung").exists()
-
-
-def test_layers_in_another_form_are_refused_in_words(tmp_path: Path) -> None:
-    from transformers import GPT2Config, GPT2Model
-
-    GPT2Model(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=50, n_positions=16)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="keeps its layers in another form; choose an encoder"):
-        load_network(tmp_path, job(tmp_path), NetworkOptions())

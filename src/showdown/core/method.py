@@ -209,6 +209,10 @@ class TunedMethod(Method):
         """Write what was trained into an existing, empty folder, as safetensors."""
 
     @abstractmethod
+    def usage(self, module: "torch.nn.Module") -> Any:
+        """Return how others open what `save` wrote: a `showdown.models.companions.Usage`, for its card."""
+
+    @abstractmethod
     def reload(self, folder: Path, load_network: "Callable[[Path | None], Any]") -> "torch.nn.Module":
         """Return the trained module from what `save` wrote.
 

@@ -42,17 +42,21 @@ class Shape:
 
 
 def shape_of(config: Any) -> Shape:
-    """Return the widths that a transformers configuration names."""
+    """Return the widths that a transformers configuration names; what it has no name for is guessed."""
     config = config.get_text_config()
-    heads = config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    inner = getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None)
+
+    def named(*names: str, default: int) -> int:
+        return next((int(value) for value in (getattr(config, name, None) for name in names) if value), default)
+
+    hidden = named("hidden_size", "d_model", default=1)
+    heads = named("num_attention_heads", "num_self_attention_heads", default=1)
+    width = named("head_dim", default=hidden // heads)
     return Shape(
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        inner=inner or 4 * config.hidden_size,
+        layers=named("num_hidden_layers", "num_self_attends_per_block", default=1),
+        hidden=hidden,
+        inner=named("intermediate_size", "hidden_dim", default=4 * hidden),
         queries=heads * width,
-        keys=(getattr(config, "num_key_value_heads", None) or heads) * width,
+        keys=named("num_key_value_heads", default=heads) * width,
     )
 
 

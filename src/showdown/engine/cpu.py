@@ -53,7 +53,9 @@ def attention(
     """
     scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(-2, -1))
     if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        # Not infinity: padding that a window keeps from every real token sees no key at all, and 0 / 0 is NaN.
+        lowest = torch.finfo(scores.dtype).min
+        scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else (scores + mask).clamp(min=lowest)
     return torch.matmul(dropout(scores.softmax(dim=-1), probability), value)
 
 

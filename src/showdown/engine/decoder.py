@@ -46,7 +46,7 @@ def obstacle(backbone: Any) -> str | None:
 
 
 def _activation_name(config: Any) -> str:
-    return str(getattr(config, "hidden_activation", None) or config.hidden_act)
+    return str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from showdown.engine.cudnn_attention import CudnnAttention
 from showdown.engine.encoder import PackedEncoder, encoder_obstacle
 from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
 from showdown.engine.structure import last_token_classifier, unwrapped
+from showdown.models.padding import PADDING_COUNTS, of_equal_length
 
 
 class ForwardPath(Protocol):
@@ -35,10 +36,11 @@ class ForwardPath(Protocol):
 
 
 def padded_batch(
-    sequences: Sequence[torch.Tensor], *, pad_token_id: int, device: str
+    sequences: Sequence[torch.Tensor], *, pad_token_id: int, device: str, spare: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids padded on the right and their attention mask, both of shape (sequences, longest)."""
+    """Return token ids padded on the right and their attention mask, both of shape (sequences, longest + spare)."""
     ids = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=pad_token_id)
+    ids = nn.functional.pad(ids, (0, spare), value=pad_token_id)
     lengths = torch.tensor([sequence.numel() for sequence in sequences])
     mask = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).long()
     return ids.to(device, non_blocking=True), mask.to(device, non_blocking=True)
@@ -48,7 +50,8 @@ class PaddedForward:
     """One row a sequence, padded on the right to the longest: works for every network.
 
     A decoder is pooled here at the last real token. transformers' own head looks for the last token that is not the
-    padding token, which is another one where a text itself holds that token, as with pad = eos (issue 35352).
+    padding token, which is another one where a text itself holds that token, as with pad = eos (issue 35352). Networks
+    that are pooled in another way are told the padding token, which some look for too.
     """
 
     name = "padded"
@@ -57,6 +60,12 @@ class PaddedForward:
         self._module = module
         self._pad_token_id = pad_token_id
         self._device = device
+        self._decoder = last_token_classifier(module)
+        model = unwrapped(module)
+        if self._decoder is None:
+            model.config.pad_token_id = pad_token_id
+        # T5Gemma is pooled one token behind the last, which the longest row has only where one more is padded.
+        self._spare = int(self._decoder is None and hasattr(model, "score") and model.config.is_encoder_decoder)
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
@@ -64,8 +73,8 @@ class PaddedForward:
             return self._logits(sequences)
 
     def _logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
-        ids, mask = padded_batch(sequences, pad_token_id=self._pad_token_id, device=self._device)
-        decoder = last_token_classifier(self._module)
+        ids, mask = padded_batch(sequences, pad_token_id=self._pad_token_id, device=self._device, spare=self._spare)
+        decoder = self._decoder
         if decoder is None:
             logits: torch.Tensor = self._module(input_ids=ids, attention_mask=mask).logits
             return logits.float()
@@ -74,6 +83,22 @@ class PaddedForward:
         pooled = hidden[torch.arange(len(sequences), device=hidden.device), last]
         pooled_logits: torch.Tensor = decoder.head(pooled.to(head_dtype(decoder.head)))
         return pooled_logits.float()
+
+
+class EqualLengthsForward:
+    """Rows of one length together, each in a pass of their own: nothing is padded."""
+
+    name = "rows of equal length together"
+
+    def __init__(self, padded: PaddedForward) -> None:
+        self._padded = padded
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable."""
+        groups = of_equal_length([sequence.numel() for sequence in sequences])
+        found = torch.cat([self._padded.logits([sequences[row] for row in rows]) for rows in groups])
+        order = torch.tensor([row for rows in groups for row in rows], device=found.device)
+        return found[order.argsort()]
 
 
 def is_packed(module: nn.Module, device: str) -> bool:
@@ -112,4 +137,5 @@ def choose_forward(
         # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
-    return PaddedForward(module, pad_token_id=pad_token_id, device=device)
+    padded = PaddedForward(module, pad_token_id=pad_token_id, device=device)
+    return EqualLengthsForward(padded) if unwrapped(module).config.model_type in PADDING_COUNTS else padded

@@ -14,12 +14,13 @@ from showdown.engine.structure import LastTokenClassifier
 
 def packed_obstacle(decoder: LastTokenClassifier, device: str) -> str | None:
     """Return why this decoder must be padded on this device, or None where it can be packed."""
-    if device.startswith("cuda"):
+    found = obstacle(decoder.backbone)
+    if found is None and device.startswith("cuda"):
         if not varlen_is_here():
             return "this PyTorch has no variable-length attention"
         if next(decoder.backbone.embed_tokens.parameters()).dtype == torch.float32:
             return "variable-length attention needs 16-bit numbers"
-    return obstacle(decoder.backbone)
+    return found
 
 
 TOKEN_MULTIPLE = 64

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _FILE = "regression.safetensors"
 _BATCH_ROWS = 16
+_IMPORTS = """from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer"""
+_OPENING = f"""model = AutoModel.from_pretrained(base)ENCODER.eval()
+head = load_file(folder + "/{_FILE}")"""
+_SCORING = """    hidden, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)
+    vectors = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).double()
+    scores = (vectors @ head["weight"].T + head["bias"]).softmax(-1)"""
 
 
 class FrozenClassifier(Classifier):
@@ -73,7 +80,18 @@ class Frozen(FittedMethod):
         """Write the regression as safetensors; the network is the pretrained one and is not copied."""
         from safetensors.numpy import save_file
 
+        from showdown.models.companions import Usage, write_companions
+        from showdown.models.tokens import load_tokenizer
+
         save_file({"weight": classifier.weight, "bias": classifier.bias}, folder / _FILE)
+        embedder = classifier.embedder
+        usage = Usage(
+            imports=_IMPORTS,
+            opening=_OPENING.replace("ENCODER", ".get_encoder()" if embedder.encodes_apart else ""),
+            scoring=_SCORING,
+        )
+        tokenizer = load_tokenizer(embedder.folder)
+        write_companions(folder, tokenizer, embedder.job, embedder.limit, method=self, usage=usage)
 
     def load(self, folder: Path, job: Job) -> FrozenClassifier:
         """Read the regression and load the pretrained network again."""

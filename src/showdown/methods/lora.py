@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.errors import UserError, suggestion, then
+from showdown.core.errors import Unavailable, UserError, suggestion, then
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 
 if TYPE_CHECKING:
     import torch
+
+
+IMPORTS = """from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer"""
+OPENING = """model = AutoPeftModelForSequenceClassification.from_pretrained(
+    folder,
+    id2label=dict(enumerate(labels)),
+    label2id={label: index for index, label in enumerate(labels)},
+    num_labels=len(labels),
+    pad_token_id=tokenizer.pad_token_id,
+).eval()"""
 
 
 class LoraSettings(TunedSettings):
@@ -40,12 +51,16 @@ class Lora(TunedMethod):
 
         Raises:
             UserError: when a target names no linear layer.
+            Unavailable: when the backbone has no linear layers.
 
         """
         from peft import LoraConfig, get_peft_model
+        from transformers.pytorch_utils import Conv1D
 
+        linears = [network.module.get_submodule(name) for name in network.linear_names]
         config = LoraConfig(
             task_type="SEQ_CLS",
+            fan_in_fan_out=bool(linears) and all(isinstance(linear, Conv1D) for linear in linears),
             r=self.settings.rank,
             lora_alpha=self.settings.alpha,
             lora_dropout=self.settings.adapter_dropout,
@@ -53,10 +68,18 @@ class Lora(TunedMethod):
             modules_to_save=list(network.head_names),
             use_dora=self.use_dora,
         )
-        module: torch.nn.Module = get_peft_model(network.module, config)
+        adapted: Any = get_peft_model(network.module, config)
+        for name in network.idle_names:  # PEFT finds heads by the ends of their names
+            adapted.get_base_model().get_submodule(name).requires_grad_(False)
+        module: torch.nn.Module = adapted
         return module
 
     def _targets(self, linear_names: tuple[str, ...]) -> list[str]:
+        if not linear_names:
+            raise Unavailable(
+                "this model keeps its layers in a form that adapters do not go to; "
+                "use full, or an encoder or decoder with linear layers (BERT, RoBERTa, Llama, Mistral, Qwen, Gemma)"
+            )
         if self.settings.targets == "all-linear":
             return list(linear_names)
         endings = {name.rpartition(".")[2] for name in linear_names}
@@ -85,10 +108,31 @@ class Lora(TunedMethod):
         """Write adapters and head as safetensors, in PEFT's own layout."""
         module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
 
-    def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
-        """Load the pretrained network again and put the saved adapters and head on it."""
-        from peft import PeftModel
+    def usage(self, module: Any) -> Any:
+        """Say that plain PEFT opens it, once told the labels: a base has none of its own, or others."""
+        from showdown.models.companions import Usage
 
-        network = load_network(None)
-        module: torch.nn.Module = PeftModel.from_pretrained(network.module, folder, is_trainable=False)
+        return Usage(imports=IMPORTS, opening=OPENING)
+
+    def reload(self, folder: Path, load_network: Callable[[Path | None], Any]) -> "torch.nn.Module":
+        """Load the pretrained network again, make the adapters anew and fill them and the head with what was saved.
+
+        PEFT's own loading would take a pickle where the safetensors file is missing, and its configuration from a file
+        that others may have written.
+
+        Raises:
+            ValueError: when the file lacks a weight, or has one too many.
+
+        """
+        from peft.utils import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        saved = load_file(folder / "adapter_model.safetensors")
+        module = self.adapt(load_network(None))
+        module.requires_grad_(False)
+        learned = {name for name, _ in module.named_parameters() if "lora_" in name or ".modules_to_save." in name}
+        found = set_peft_model_state_dict(module, saved)
+        lost = [*found.unexpected_keys, *(name for name in found.missing_keys if name in learned)]
+        if lost:
+            raise ValueError(f"adapter_model.safetensors does not fit this method and model, for one at {lost[0]}")
         return module

@@ -1,10 +1,20 @@
 """QLoRA (arXiv 2305.14314): LoRA over a backbone held in four bits."""
 
 import importlib.util
-from typing import ClassVar
+import json
+from typing import Any, ClassVar
 
 from showdown.core.method import NetworkOptions
-from showdown.methods.lora import Lora
+from showdown.methods.lora import IMPORTS, OPENING, Lora
+
+_FOUR_BITS = """four_bits = BitsAndBytesConfig(
+    load_in_4bit=True,
+    bnb_4bit_quant_type="nf4",
+    bnb_4bit_use_double_quant=True,
+    bnb_4bit_compute_dtype=torch.DTYPE,
+    llm_int8_skip_modules=HEADS,
+)
+"""
 
 
 class Qlora(Lora):
@@ -17,6 +27,19 @@ class Qlora(Lora):
     def options(self) -> NetworkOptions:
         """Load in four bits."""
         return NetworkOptions(four_bit=True)
+
+    def usage(self, module: Any) -> Any:
+        """Say that plain PEFT opens it, over a base that is put into four bits as it was here."""
+        from showdown.models.companions import Usage
+
+        heads = sorted(module.peft_config["default"].modules_to_save)
+        return Usage(
+            imports=IMPORTS.replace("import AutoTokenizer", "import AutoTokenizer, BitsAndBytesConfig"),
+            opening=_FOUR_BITS.replace("HEADS", json.dumps(heads)).replace(
+                "DTYPE", str(module.get_base_model().dtype).removeprefix("torch.")
+            )
+            + OPENING.replace("    num_labels", "    quantization_config=four_bits,\n    num_labels"),
+        )
 
     def obstacle(self) -> str | None:
         """Say that bitsandbytes is missing, with the mend."""

@@ -72,7 +72,8 @@ class ZeroShot(FittedMethod):
             Unavailable: when the row names a model of its own that cannot be had here.
 
         """
-        way, total_parameters, classifier = self._open(job, None)
+        self._pinned = self._pin(job)
+        way, total_parameters, classifier = self._open(job, self._pinned, None)
         said = self.settings.model or job.model.id
         return Fitted(
             classifier=classifier,
@@ -83,20 +84,37 @@ class ZeroShot(FittedMethod):
 
     def save(self, classifier: Classifier, folder: Path) -> None:
         """Write the way that was taken; the model itself is the pretrained one and is not copied."""
-        write_json(folder / "zero_shot.json", {"way": _WAY_OF[classifier.score_kind]})
+        saved = {"way": _WAY_OF[classifier.score_kind], "model": self._pinned.model_dump(mode="json")}
+        write_json(folder / "zero_shot.json", saved)
 
     def load(self, folder: Path, job: Job) -> Classifier:
-        """Load the model again, the same way."""
-        way: Way = json.loads((folder / "zero_shot.json").read_text(encoding="utf-8"))["way"]
-        return self._open(job, way)[2]
+        """Load the model again, as it was, the same way."""
+        saved = json.loads((folder / "zero_shot.json").read_text(encoding="utf-8"))
+        pinned = (
+            ModelSpec(id=self.settings.model, revision=saved["model"]["revision"]) if self.settings.model else job.model
+        )
+        return self._open(job, pinned, saved["way"])[2]
 
-    def _open(self, job: Job, way: Way | None) -> tuple[Way, int, Classifier]:
-        from showdown.models.source import locate
+    def _pin(self, job: Job) -> ModelSpec:
+        """Return the model, one of the row's own pinned as the comparison's is.
 
+        Raises:
+            Unavailable: when the row's own cannot be had.
+
+        """
+        from showdown.models.source import pin
+
+        if not self.settings.model:
+            return job.model
         try:
-            folder = locate(ModelSpec(id=self.settings.model) if self.settings.model else job.model)
+            return pin(ModelSpec(id=self.settings.model))
         except UserError as error:
             raise Unavailable(str(error)) from error
+
+    def _open(self, job: Job, model: ModelSpec, way: Way | None) -> tuple[Way, int, Classifier]:
+        from showdown.models.source import locate
+
+        folder = locate(model)
         way = way or way_for(folder)
         sentences = [self.settings.template.replace(_LABEL, label) for label in job.labels]
         if way == "similarity":

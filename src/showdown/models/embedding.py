@@ -9,6 +9,7 @@ import torch
 
 from showdown.core.method import Job
 from showdown.models.network import from_library
+from showdown.models.padding import PADDING_COUNTS, of_equal_length
 from showdown.models.tokens import encode, load_tokenizer, token_limit
 
 
@@ -18,21 +19,29 @@ class Embedder:
     def __init__(self, folder: Path, job: Job) -> None:
         from transformers import AutoModel
 
+        self.folder, self.job = folder, job
         self.device = job.placement.device
         self.tokenizer = load_tokenizer(folder)
-        self.module = from_library(AutoModel, folder, job.placement)
+        whole = from_library(AutoModel, folder, job.placement)
+        self.encodes_apart = bool(whole.config.is_encoder_decoder)
+        """Whether the network is the encoder of one that has a decoder too, which would answer for the text."""
+        self.module = whole.get_encoder() if self.encodes_apart else whole
         self.limit = token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens)
 
     def embed(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Return one vector a text: shape (rows, width), each of length one."""
         ids = encode(self.tokenizer, texts, self.limit)
-        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        vectors = np.zeros((len(ids), int(self.module.config.hidden_size)))
+        groups = of_equal_length([len(row) for row in ids])
+        order = [row for group in groups for row in group]
+        apart = groups if self.module.config.model_type in PADDING_COUNTS else [order]
         with torch.inference_mode():
-            for start in range(0, len(by_length), batch_rows):
-                rows = by_length[start : start + batch_rows]
-                vectors[rows] = self._embed_batch([ids[row] for row in rows])
-        return vectors
+            blocks = [
+                self._embed_batch([ids[row] for row in group[start : start + batch_rows]])
+                for group in apart
+                for start in range(0, len(group), batch_rows)
+            ]
+        found: npt.NDArray[np.float64] = np.concatenate(blocks)[np.argsort(order)]
+        return found
 
     def _embed_batch(self, ids: list[list[int]]) -> npt.NDArray[np.float64]:
         width = max(len(row) for row in ids)

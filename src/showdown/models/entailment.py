@@ -10,7 +10,7 @@ import torch
 from showdown.core.method import Classifier, Job
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
-from showdown.models.tokens import load_tokenizer, token_limit
+from showdown.models.tokens import literal, load_tokenizer, token_limit
 
 
 class EntailmentClassifier(Classifier):
@@ -32,7 +32,8 @@ class EntailmentClassifier(Classifier):
 
     def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Probabilities: shape (rows, labels); ``batch_rows`` text-label pairs go through the network at a time."""
-        pairs = [(text, sentence) for text in texts for sentence in self.sentences]
+        sentences = [literal(self.tokenizer, sentence) for sentence in self.sentences]
+        pairs = [(text, sentence) for text in (literal(self.tokenizer, one) for one in texts) for sentence in sentences]
         logits = np.zeros(len(pairs))
         with torch.inference_mode():
             for start in range(0, len(pairs), batch_rows):

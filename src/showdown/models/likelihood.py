@@ -17,7 +17,7 @@ from showdown.core.errors import UserError
 from showdown.core.method import Classifier, Job
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
-from showdown.models.tokens import encode, load_tokenizer, token_limit
+from showdown.models.tokens import encode, literal, load_tokenizer, token_limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class LikelihoodClassifier(Classifier):
             return np.stack([self._score_row(ids) for ids in encode(self.tokenizer, texts, self.text_limit)])
 
     def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(literal(self.tokenizer, text), add_special_tokens=False)["input_ids"]
         return ids
 
     def _continuation(self, anchor: str, continuation: str) -> list[int]:

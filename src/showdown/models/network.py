@@ -1,22 +1,31 @@
 """A pretrained network with a classification head, and what its parts are called."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
+from showdown.models.source import checked_folder, quantised_as, read_config
+from showdown.models.usable import refuse_architecture
 
-_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
+NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
+"""Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
+_OTHER_SENSES = ("vision", "audio", "image", "video", "speech")
+"""In the names of configurations of what a multimodal network sees and hears with."""
+_FUSED = 3
+"""Dimensions of a tensor that holds one matrix for each expert."""
+_FEED_FORWARD = ("gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
-LORA_TARGET_TYPES = (nn.Linear,)
-"""bitsandbytes' Linear4bit is a subclass of nn.Linear."""
+LORA_TARGET_TYPES = (nn.Linear, Conv1D)
+"""bitsandbytes' Linear4bit is a subclass of nn.Linear; Conv1D is GPT-2's linear layer, its weight transposed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +37,8 @@ class Network:
     """Modules outside the backbone, and any module that the checkpoint has no weights for. Trained in every arm."""
     linear_names: tuple[str, ...]
     """Linear layers inside the backbone's stack of layers: where adapters go. Neither pooler nor head."""
+    idle_names: tuple[str, ...] = ()
+    """Parts that no text goes through: what a multimodal network sees and hears with. They never learn."""
     drawn: tuple[str, ...] = ()
     """Parameters that the checkpoint has no weights for: drawn from the seed."""
 
@@ -47,22 +58,32 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     A given seed gives every method the same new head.
 
     Raises:
-        UserError: when the architecture has no sequence classifier, or no linear layers in its stack.
+        UserError: when the architecture has no sequence classifier, or the checkpoint lacks weights of a layer.
         Unavailable: when its layers cannot be held in four bits on this device.
 
     """
     skeleton = _skeleton(folder, job)
     head_names = _outside_backbone(skeleton)
-    if options.four_bit and job.placement.device == "cpu":
-        _refuse_narrow_layers(skeleton, head_names)
+    if options.four_bit:
+        _refuse_other_layers(skeleton, head_names)
+        if job.placement.device == "cpu":
+            _refuse_narrow_layers(skeleton, head_names)
     module, missing = _load(folder, job, options, skeleton, head_names)
+    _refuse_holes(skeleton, head_names, missing, job)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
-    heads = _topmost(set(head_names) | set(fresh))
-    linears = _stack_linears(module, heads)
-    if not linears:
-        raise UserError(f"model `{job.model.id}`: its architecture keeps its layers in another form; {_CHOOSE}")
-    return Network(module=module, head_names=heads, linear_names=linears, drawn=tuple(missing))
+    return _named(module, _topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
+
+
+def _named(module: nn.Module, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
+    idle = _other_senses(module)
+    return Network(
+        module=module,
+        head_names=tuple(name for name in head_names if not name.startswith(tuple(f"{one}." for one in idle))),
+        linear_names=_stack_linears(module, (*head_names, *idle)),
+        idle_names=idle,
+        drawn=drawn,
+    )
 
 
 def network_skeleton(folder: Path, job: Job) -> Network:
@@ -73,22 +94,22 @@ def network_skeleton(folder: Path, job: Job) -> Network:
 
     """
     module = _skeleton(folder, job)
-    heads = _outside_backbone(module)
-    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+    return _named(module, _outside_backbone(module))
 
 
 def load_saved_network(folder: Path, job: Job) -> Network:
     """Load a network that `save_pretrained` wrote, head and all.
 
     Raises:
+        UserError: when its configuration or weights are damaged, or no safetensors files.
         ValueError: when the folder lacks a weight, which would otherwise be drawn at random without a word.
 
     """
+    checked_folder(folder, str(folder))
     module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
     if missing:
         raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
-    heads = _outside_backbone(module)
-    return Network(module=module, head_names=heads, linear_names=_stack_linears(module, heads))
+    return _named(module, _outside_backbone(module))
 
 
 def configuration(folder: Path, job: Job) -> Any:
@@ -106,22 +127,25 @@ def configuration(folder: Path, job: Job) -> Any:
 
 def set_dropout(config: Any, probability: float) -> None:
     """Set every dropout probability that a configuration names (families name them differently)."""
-    for name, value in list(config.to_dict().items()):
-        if "drop" in name and isinstance(value, (int, float)) and not isinstance(value, bool):
-            setattr(config, name, probability)
+    for _, part in _parts_of(config):
+        for name, value in list(part.to_dict().items()):
+            if "drop" in name and isinstance(value, (int, float)) and not isinstance(value, bool):
+                setattr(part, name, probability)
 
 
 def _skeleton(folder: Path, job: Job) -> nn.Module:
     """Build the classifier without weights, to learn the names of its parts before it is loaded."""
     from transformers import AutoModelForSequenceClassification
 
+    refuse_architecture(folder, job.model.id)
     config = configuration(folder, job)
     try:
         with torch.device("meta"):
             module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except ValueError as error:
+    except ImportError as error:
         raise UserError(
-            f"model `{job.model.id}`: its architecture `{config.model_type}` has no sequence classifier; {_CHOOSE}"
+            f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not here "
+            f"({' '.join(str(error).split())[:120]}); install it, or choose an encoder or a decoder that needs none"
         ) from error
     return module
 
@@ -137,7 +161,7 @@ def _load(
     folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
     """Load the weights, on a GPU straight into four bits where four are asked for."""
-    if options.four_bit and job.placement.device != "cpu":
+    if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
         try:
             missing = load_nf4(
                 skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=head_names
@@ -154,21 +178,25 @@ def _from_pretrained(
 ) -> tuple[nn.Module, list[str]]:
     from transformers import AutoModelForSequenceClassification
 
+    config = configuration(folder, job)
     arguments: dict[str, Any] = {}
-    if options.four_bit:
+    if options.four_bit and getattr(config, "quantization_config", None):  # in four bits already, but for the head
+        config.quantization_config = {**config.quantization_config, "llm_int8_skip_modules": list(head_names)}
+    elif options.four_bit:
         arguments["quantization_config"] = _nf4(job.placement, head_names)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
     with _quiet():
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
-            config=configuration(folder, job),
+            config=config,
             dtype=dtype_of(job.placement),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # a checkpoint's own head for other labels is replaced
             output_loading_info=True,
+            **NO_ADAPTER,
             **arguments,
         )
     if options.four_bit and job.placement.device == "cpu":
@@ -205,6 +233,7 @@ def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> 
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            **NO_ADAPTER,
             **more,
         )
     return module.to(placement.device).eval()
@@ -237,6 +266,32 @@ def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
         # Without this a freshly made head is quantised too, and fails in its first forward pass.
         llm_int8_skip_modules=list(head_names),
     )
+
+
+def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
+    """Refuse four bits where they would serve no layer, or would be none: bitsandbytes takes `nn.Linear` alone."""
+    if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in _stack_linears(skeleton, head_names)):
+        raise Unavailable(
+            f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that bitsandbytes does not hold in "
+            "four bits; use lora or full"
+        )
+
+
+def _model_type(module: nn.Module) -> str:
+    config: Any = module.config
+    return str(config.model_type)
+
+
+def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Sequence[str], job: Job) -> None:
+    """Refuse a checkpoint that lacks weights of a layer: drawn at random, they would pass for pretrained ones."""
+    stacks = [f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList)]
+    heads = tuple(f"{name}." for name in head_names)
+    holes = [name for name in missing if name.startswith(tuple(stacks)) and not name.startswith(heads)]
+    if holes:
+        raise UserError(
+            f"model `{job.model.id}`: its weights lack {len(holes)} tensors of its layers, among them `{holes[0]}`, "
+            "or have them in other shapes; save or download it again"
+        )
 
 
 def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
@@ -279,14 +334,57 @@ def _topmost(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not any(name.startswith(other + ".") for other in names)))
 
 
-def _stack_linears(module: nn.Module, head_names: tuple[str, ...]) -> tuple[str, ...]:
+def _other_senses(module: nn.Module) -> tuple[str, ...]:
+    """Name the parts of a multimodal network that see and hear: models whose own configuration says so."""
+    config: Any = module.config
+    kinds = tuple(
+        type(part)
+        for name, part in _parts_of(config)
+        if part is not config and any(sense in name for sense in _OTHER_SENSES)
+    )
+    return _topmost(
+        {name for name, child in module.named_modules() if isinstance(getattr(child, "config", None), kinds)}
+    )
+
+
+def _parts_of(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a configuration and those within it, each with the name that it has there."""
+    yield name, config
+    for inner in getattr(config, "sub_configs", {}):
+        part = getattr(config, inner, None)
+        if part is not None:
+            yield from _parts_of(part, inner)
+
+
+def _is_linear(child: nn.Module) -> bool:
+    """Whether a layer turns one vector into one: a router that is a linear layer by class returns more than that."""
+    if not isinstance(child, LORA_TARGET_TYPES):
+        return False
+    if isinstance(child, Conv1D) or type(child).forward is nn.Linear.forward or hasattr(child, "quant_state"):
+        return True
+    try:
+        with torch.no_grad():
+            found = child(torch.zeros_like(child.weight[:1]))
+    except Exception:  # whatever it does, it is no linear layer
+        return False
+    return isinstance(found, torch.Tensor) and found.shape == (1, child.out_features)
+
+
+def _stack_linears(module: nn.Module, other_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the linear layers inside stacks of layers, but for those in these modules.
+
+    Where the experts of a mixture are one tensor, PEFT takes the names of feed-forward layers for theirs: those beside
+    them are left out.
+    """
     stacks = [name for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
+    fused = any(".experts." in name and value.dim() == _FUSED for name, value in module.named_parameters())
     return tuple(
         name
         for name, child in module.named_modules()
-        if isinstance(child, LORA_TARGET_TYPES)
+        if _is_linear(child)
+        and not (fused and name.rpartition(".")[2] in _FEED_FORWARD)
         and any(name.startswith(stack + ".") for stack in stacks)
-        and not any(name == head or name.startswith(head + ".") for head in head_names)
+        and not any(name == other or name.startswith(other + ".") for other in other_names)
     )
 
 

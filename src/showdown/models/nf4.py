@@ -4,7 +4,6 @@ Each tensor of the checkpoint is read from the file's mapped pages, quantised on
 one is read: beside the quantised network there is never more than one tensor in 16 bits.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,31 @@ from typing import Any
 import torch
 from torch import nn
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
+from showdown.models.source import weight_files
 
 
-def checkpoint_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a checkpoint, in order.
+def _names(folder: Path) -> set[str]:
+    from safetensors import safe_open
 
-    Raises:
-        FileNotFoundError: when the folder holds none.
+    found: set[str] = set()
+    for path in weight_files(folder, str(folder)):
+        with safe_open(path, framework="pt", device="cpu") as file:
+            found.update(file.keys())
+    return found
 
-    """
-    if (folder / INDEX).exists():
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return [folder / name for name in sorted(set(index["weight_map"].values()))]
-    if (folder / SINGLE).exists():
-        return [folder / SINGLE]
-    raise FileNotFoundError(f"{folder} holds neither {INDEX} nor {SINGLE}")
+
+def _refuse_other_names(skeleton: nn.Module, folder: Path, prefix: str) -> None:
+    stacks = tuple(f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList))
+    stored = _names(folder)
+    for name, _ in skeleton.named_parameters():
+        if name.startswith(stacks) and name not in stored and name.removeprefix(prefix) not in stored:
+            raise ValueError(f"{name} of {type(skeleton).__name__} is in no file of {folder} under that name")
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     from safetensors import safe_open
 
-    for path in checkpoint_files(folder):
+    for path in weight_files(folder, str(folder)):
         with safe_open(path, framework="pt", device="cpu") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping, though it has keys
                 yield name, file.get_tensor(name)
@@ -56,11 +57,13 @@ def load_nf4(
         The names of parameters that the checkpoint lacks. They are on the device, with undefined values.
 
     Raises:
-        ValueError: when the network has a buffer that cannot be made again; load it another way.
+        ValueError: when the network has a buffer that cannot be made again, or the checkpoint holds the tensors of its
+            layers under other names or in another form, as experts one by one; load it another way.
 
     """
     wanted = dict(skeleton.named_parameters())
     prefix = f"{getattr(skeleton, 'base_model_prefix', '')}."
+    _refuse_other_names(skeleton, folder, prefix)
     seen = set()
     for stored, tensor in _tensors(folder):
         name = stored if stored in wanted else prefix + stored

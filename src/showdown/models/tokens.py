@@ -1,6 +1,7 @@
 """From texts to token ids, the same for every method that counts tokens."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own say a number far above this."""
 _COUNTED_AT_ONCE = 2_000
 """Texts; a tokenizer keeps hundreds of bytes a token until all are done."""
+_ROUNDS = 4
+"""A normaliser may join what was broken up; in practice one round does."""
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+"""In the place of a single letter that is a special token, as CANINE has them."""
 _POSITIONS_BEHIND_PADDING = (
     *("camembert", "data2vec-text", "ibert", "lilt", "longformer", "luke", "mpnet"),
     *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
@@ -40,7 +45,36 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(f"the tokenizer in {folder} has no token to pad with; give it a `pad_token` and save it again")
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
+    if tokenizer.is_fast:  # the others would then pass over ordinary added tokens too; `literal` serves them
+        tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = True
+    _refuse_tokens_beyond(tokenizer, folder)
     return tokenizer
+
+
+def _refuse_tokens_beyond(tokenizer: Any, folder: Path) -> None:
+    """Refuse a tokenizer that may give tokens which the network has no embedding for."""
+    from transformers import AutoConfig
+
+    if not (folder / "config.json").is_file():
+        return
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        rows = getattr(config.get_text_config(), "vocab_size", None)
+    except (OSError, ValueError, KeyError):  # said where the network is opened
+        return
+    if not rows or max([len(tokenizer) - 1, *tokenizer.added_tokens_decoder]) < rows:
+        return
+    framing = {tokenizer.pad_token_id, *tokenizer("")["input_ids"]}
+    special = _marks(tokenizer) - framing  # never given, such as those for pictures
+    beyond = {
+        number: token for token, number in tokenizer.get_vocab().items() if number >= rows and number not in special
+    }
+    if beyond:
+        raise UserError(
+            f"the tokenizer in {folder} has {len(beyond)} tokens, among them `{beyond[min(beyond)]}`, beyond the "
+            f"network's {rows:,} embeddings; make room with `model.resize_token_embeddings(len(tokenizer))` and save "
+            "both again"
+        )
 
 
 def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
@@ -48,28 +82,90 @@ def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
     limits = [asked]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
     positions = getattr(config, "max_position_embeddings", None)
-    if positions:
+    if positions and positions > 0:  # XLNet's, which has no limit, are -1
         skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
         limits.append(int(positions) - skipped)
     return min(limits)
 
 
+def _marks(tokenizer: Any) -> set[int]:
+    """Return the numbers of special tokens, but for that of unknown words, which texts may well give."""
+    added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    marks = added | set(tokenizer.all_special_ids)
+    others = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id}
+    return marks if tokenizer.unk_token_id in others else marks - {tokenizer.unk_token_id}
+
+
+def _marked_places(tokenizer: Any, text: str, marks: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield where a text begins and ends to spell special tokens."""
+    if tokenizer.is_fast:
+        found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        yield from (
+            tuple(place)
+            for number, place in zip(found["input_ids"], found["offset_mapping"], strict=True)
+            if number in marks
+        )
+    elif marks & set(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]):
+        spelled = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(marks))), key=len, reverse=True)
+        yield from (match.span() for match in re.finditer("|".join(map(re.escape, spelled)), text, re.IGNORECASE))
+
+
+def literal(tokenizer: Any, text: str) -> str:
+    """Return a text in which nothing is a special token: those that it spells, as `</s>`, are broken up by a space.
+
+    A tokenizer's own option for that (`split_special_tokens`) is not enough: one of Unigram kind, as T5's, finds them
+    in its vocabulary, and a normaliser may make them from other letters.
+    """
+    marks = _marks(tokenizer)
+    for _ in range(_ROUNDS):
+        places = list(_marked_places(tokenizer, text, marks))
+        for start, end in reversed(places):
+            spelled = text[start:end].strip()
+            text = f"{text[:start]} {f'{spelled[0]} {spelled[1:]}' if len(spelled) > 1 else _UNREADABLE} {text[end:]}"
+        if not places:
+            break
+    return text
+
+
 def encode(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[int]]:
-    """Return the token ids of each text with the model's special tokens, cut at ``limit`` tokens."""
+    """Return the token ids of each text with the model's special tokens, cut at ``limit`` tokens.
+
+    Special tokens are those that the tokenizer puts around a text, never any that a text spells.
+    """
+    return _encode(tokenizer, texts, truncation=True, max_length=limit)
+
+
+def _encode(tokenizer: Any, texts: Sequence[str], **options: Any) -> list[list[int]]:
     if not texts:
         return []
-    ids: list[list[int]] = tokenizer(
-        list(texts), add_special_tokens=True, truncation=True, max_length=limit, return_attention_mask=False
-    )["input_ids"]
+
+    def encoded(some: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = tokenizer(
+            list(some), add_special_tokens=True, return_attention_mask=False, verbose=False, **options
+        )["input_ids"]
+        return ids
+
+    if not tokenizer.is_fast:  # ByT5's leaves out its own end token where a text has one
+        return encoded([literal(tokenizer, text) for text in texts])
+    marks = _marks(tokenizer)
+    around = _count(encoded([""])[0], marks)
+    ids = encoded(texts)
+    spelled = [row for row, found in enumerate(ids) if _count(found, marks) > around]
+    if spelled:
+        for row, found in zip(spelled, encoded([literal(tokenizer, texts[row]) for row in spelled]), strict=True):
+            ids[row] = found
     return ids
+
+
+def _count(ids: Sequence[int], marks: set[int]) -> int:
+    return sum(number in marks for number in ids)
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     """Return how many tokens each text has, special ones included, uncut."""
     counts: list[int] = []
     for start in range(0, len(texts), _COUNTED_AT_ONCE):
-        part = list(texts[start : start + _COUNTED_AT_ONCE])
-        ids = tokenizer(part, add_special_tokens=True, return_attention_mask=False, verbose=False)["input_ids"]
-        counts += [len(row) for row in ids]
+        counts += [len(row) for row in _encode(tokenizer, texts[start : start + _COUNTED_AT_ONCE])]
     return counts

@@ -85,16 +85,15 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
     from showdown.models.source import locate
     from showdown.models.tokens import load_tokenizer, token_limit
 
-    base = locate(job.model)
-
     def load(folder: Path | None) -> Any:
         if folder is None:
-            return load_network(base, job, method.options)
+            return load_network(locate(job.model), job, method.options)
         return load_saved_network(folder, job)
 
     module = method.reload(artifact, load)
     module.eval()
-    tokenizer = load_tokenizer(base)
+    # A whole network stands for itself, whatever became of its base.
+    tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return NetworkClassifier(module, answering_forward(forward), tokenizer, limit)

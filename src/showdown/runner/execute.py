@@ -20,7 +20,7 @@ from showdown.runner.effort import settled_effort
 from showdown.runner.forkserver import gpu_is_here
 from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
-from showdown.runner.plan import plan
+from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.process import Listener, Workers
 from showdown.runner.progress import ProgressLog
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
@@ -66,6 +66,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
     display.data([*prepared.notices, *said])
     specs = plan(comparison, model, prepared)
+    refuse_unusable_model(specs, prepared.labels)
     with store.lock() as lock:
         write_json(store.comparison_file, comparison.model_dump(mode="json"))
         if not all_whole(prepared, store.processed_folder):

@@ -1,5 +1,7 @@
 """From a comparison to its runs, in the order of the table."""
 
+from collections.abc import Sequence
+
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
 from showdown.data.prepare import Prepared
 from showdown.methods.table import build, method_and_settings, method_class, protocol_of
@@ -40,3 +42,16 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
 def _seeds(comparison: Comparison) -> list[int]:
     assert isinstance(comparison.seeds, list)
     return comparison.seeds
+
+
+def refuse_unusable_model(specs: Sequence[RunSpec], labels: tuple[str, ...]) -> None:
+    """Refuse a comparison whose model a method cannot use, before anything is trained.
+
+    Raises:
+        UserError: naming the methods that can.
+
+    """
+    from showdown.models.usable import refuse_unusable
+    from showdown.runner.artifact import job_of
+
+    refuse_unusable(job_of(specs[0], labels), {spec.name: build(spec.method, spec.settings) for spec in specs})

@@ -109,7 +109,10 @@ def _save(outcome: Outcome, partial: Path) -> None:
 
 
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return the size of what a method saved, without tokenizer, label names and card, which all have alike."""
+    from showdown.models.companions import is_companion
+
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
 
 
 def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
@@ -125,6 +128,7 @@ def _fit(scene: Scene, method: FittedMethod, train: LabelledTexts) -> Outcome:
 
 
 def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any) -> Outcome:
+    from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import convergence, selected_epoch
     from showdown.training.loop import train as run_loop
@@ -145,7 +149,9 @@ def _finetune(scene: Scene, method: Method, train: LabelledTexts, validation: La
     progress = run_loop(training)
     write_json(scene.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
     return Outcome(
-        save=lambda folder: method.save(module, folder),
+        save=lambda folder: save_for_others(
+            method, module, folder, job=scene.job, base=ground.base, limit=ground.limit
+        ),
         trainable_parameters=trainable_parameters(module),
         total_parameters=unpacked_parameters(module),
         chosen={

@@ -1,0 +1,127 @@
+"""What a saved model needs to be opened elsewhere, with plain transformers and PEFT: tokenizer, labels, base, card."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from showdown.core.files import write_json, write_text
+from showdown.core.method import Job, Method, TunedMethod
+from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
+from showdown.models.tokens import load_tokenizer
+
+LABELS = "labels.json"
+CARD = "README.md"
+_CARD = """---
+library_name: {library}
+pipeline_tag: text-classification
+---
+
+# {title}
+
+{summary}. Trained by Showdown on the labels in `{labels}`, in the order of the scores. Texts are cut at {limit} tokens.
+
+- Base: `{base}`, {revision}
+- Method: `{method}`, seed {seed}
+
+```python
+{opening}
+inputs = tokenizer(texts, padding=True, truncation=True, return_token_type_ids=False, return_tensors="pt")
+with torch.inference_mode():
+{scoring}
+answers = [labels[best] for best in scores.argmax(-1)]
+```
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """How a saved model is opened without Showdown, in Python."""
+
+    imports: str
+    """Lines that import from libraries, beside `json` and `torch`."""
+    opening: str
+    """Makes `model` from `folder`, `labels`, `tokenizer` and `base`, the base's name."""
+    scoring: str = "    scores = model(**inputs).logits.softmax(-1)"
+    """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented."""
+
+    def code(self, base: str) -> str:
+        """Return what comes before the texts are tokenised."""
+        lines = (
+            ["import json", "", "import torch", self.imports, "", 'folder, texts = ".", ["a text"]']
+            + ([f"base = {base!r}"] if "(base)" in self.opening else [])
+            + [f'labels = json.load(open(f"{{folder}}/{LABELS}", encoding="utf-8"))']
+            + ["tokenizer = AutoTokenizer.from_pretrained(folder)", self.opening]
+        )
+        return "\n".join(lines)
+
+
+def save_for_others(method: TunedMethod, module: Any, folder: Path, *, job: Job, base: Path, limit: int) -> None:
+    """Save what a method trained, and beside it what others need.
+
+    Args:
+        method: whose `save` writes the model.
+        module: what it trained.
+        folder: an existing, empty one.
+        job: what the method was given.
+        base: folder of the pretrained model.
+        limit: tokens after which texts are cut.
+
+    """
+    method.save(module, folder)
+    write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
+
+
+def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, method: Method, usage: Usage) -> None:
+    """Write tokenizer, labels and card beside a saved model, and name its base as others can find it.
+
+    Args:
+        folder: what a method wrote.
+        tokenizer: the model's, fresh from its folder: no earlier call has set its truncation.
+        job: what the method was given.
+        limit: tokens after which texts are cut; the saved tokenizer cuts there too.
+        method: the method, for its title and summary.
+        usage: how it is opened.
+
+    """
+    tokenizer.model_max_length = limit
+    tokenizer.save_pretrained(folder)
+    write_json(folder / LABELS, list(job.labels))
+    base = public_name(job.model)
+    for name in ("config.json", ADAPTER_CONFIG):
+        if (folder / name).is_file():
+            _name_base(folder / name, base, job, pad_token_id=int(tokenizer.pad_token_id))
+    revision = job.model.revision
+    card = _CARD.format(
+        library="peft" if (folder / ADAPTER_CONFIG).is_file() else "transformers",
+        title=f"{method.title}: {len(job.labels)} labels",
+        summary=method.summary[:1].upper() + method.summary[1:],
+        labels=LABELS,
+        limit=limit,
+        base=base,
+        revision=f"revision `{revision}`" if revision else "no revision",
+        method=type(method).__name__.lower(),
+        seed=job.seed,
+        opening=usage.code(base),
+        scoring=usage.scoring,
+    )
+    write_text(folder / CARD, card)
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file of a saved model was written by `write_companions`: it is no part of what was learned."""
+    return path.name in (LABELS, CARD) or is_tokenizer_file(path)
+
+
+def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:
+    """Put the base's public name into a configuration, and the padding token where a network looks for it."""
+    written = json.loads(path.read_text(encoding="utf-8"))
+    if path.name == ADAPTER_CONFIG:
+        commit = job.model.revision if job.model.revision and ":" not in job.model.revision else None
+        written |= {"base_model_name_or_path": base, "revision": commit}
+    else:
+        written.pop("_name_or_path", None)
+        written.setdefault("pad_token_id", None)
+        if written["pad_token_id"] is None:
+            written["pad_token_id"] = pad_token_id
+    write_json(path, written)

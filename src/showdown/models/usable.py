@@ -1,0 +1,70 @@
+"""Which methods can use a model: asked once, before anything is trained."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from showdown.core.errors import UserError
+from showdown.core.method import Job, Method, TunedMethod
+from showdown.models.source import FOUR_BITS, locate, quantised_as, read_config
+
+_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
+
+
+def refuse_unusable(job: Job, methods: Mapping[str, Method]) -> None:
+    """Refuse a comparison in which a method cannot use the model, before any other has been trained.
+
+    Args:
+        job: with the model, pinned.
+        methods: by row of the table.
+
+    Raises:
+        UserError: naming the rows, why, and which methods can use the model.
+
+    """
+    tuned = {row: method for row, method in methods.items() if isinstance(method, TunedMethod)}
+    if tuned:
+        folder = locate(job.model)
+        _refuse_quantised(folder, job, tuned)
+        refuse_architecture(folder, job.model.id)
+
+
+def refuse_architecture(folder: Path, said: str) -> None:
+    """Refuse a model that transformers has no sequence classifier for. No network is made.
+
+    Args:
+        folder: of the model.
+        said: its name in messages.
+
+    Raises:
+        UserError: naming the architecture.
+
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+
+    kind = read_config(folder, said).get("model_type")
+    if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        return
+    why = "has no sequence classifier"
+    if kind not in CONFIG_MAPPING_NAMES:
+        why = f"is not in transformers {version('transformers')}, and code that comes with a model is never run"
+    raise UserError(f"model `{said}`: its architecture `{kind}` {why}; {_CHOOSE}")
+
+
+def _refuse_quantised(folder: Path, job: Job, tuned: Mapping[str, TunedMethod]) -> None:
+    kind = quantised_as(read_config(folder, job.model.id))
+    if kind is None:
+        return
+    four_bits = kind == FOUR_BITS
+    unable = [row for row, method in tuned.items() if not (four_bits and method.options.four_bit)]
+    if unable:
+        able = "qlora, frozen and zero-shot" if four_bits else "frozen and zero-shot, where its package is installed,"
+        raise UserError(
+            f"model `{job.model.id}` is quantised already ({kind}), and {_rows(unable)} need weights that are not; "
+            f"give the model that it was made from, or take them out: {able} can use this one"
+        )
+
+
+def _rows(rows: list[str]) -> str:
+    return ", ".join(f"`{row}`" for row in rows)
