@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.files import write_json
+from showdown.core.predictions import torn_predictions
 from showdown.core.record import PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
@@ -137,6 +138,9 @@ def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
     record = read_record(path)
     if record is None and path.exists():
         scene.display.say(f"{path} is cut short; the run is done again")
+    if record and (torn := torn_predictions(scene.store.root, record)):
+        scene.display.say(torn)
+        return None
     return record if record and record.status in _KEPT_STATUSES else None
 
 
@@ -232,6 +236,8 @@ def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
         **dict(scored.scores),
         "validation_f1_macro": scored.validation_f1_macro,
         "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
+        "predictions_sha256": scored.predictions_sha256,
+        "predictions_rows": scored.predictions_rows,
         "score_kind": scored.score_kind,
         "rows_per_second": best.rows_per_second,
         "latency_p50_ms": single.latency_p50_ms,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Classifier, LabelledTexts
+from showdown.core.predictions import digest
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.evaluation.metrics import score
@@ -37,12 +38,14 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     predicted = scores.argmax(axis=1).tolist()
     with scene.phase("speed"):
         speeds = prediction_speeds(classifier, test.texts, memory_of(scene.job.placement.device).synchronize)
-    write_text(folder / "predictions.csv", _predictions_csv(classifier, test, labels, scores))
+    write_text(folder / "predictions.csv", predictions := _predictions_csv(classifier, test, labels, scores))
     stage = ScoreStage(
         phases=scene.clock.phases(),
         scores=score(test.targets, predicted, labels),
         validation_f1_macro=score(validation.targets, held_out.argmax(axis=1).tolist(), labels).f1_macro,
         score_kind=classifier.score_kind,
+        predictions_sha256=digest(predictions.encode()),
+        predictions_rows=len(test),
         prediction_speeds=speeds,
     )
     write_json(folder / "score.json", stage.model_dump())

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from showdown.core.bounds import Sha256
 from showdown.core.record import Convergence, Environment, MemorySplit, Phase, PredictionSpeed, ScoreKind, Scores
 from showdown.core.spec import Strict
 from showdown.training.search import Trial
@@ -59,6 +60,8 @@ class ScoreStage(Strict):
     scores: Scores
     validation_f1_macro: float
     score_kind: ScoreKind
+    predictions_sha256: Sha256 | None = None
+    predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]
 
 
