@@ -1,5 +1,6 @@
 """The command line: every command is a thin call."""
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,6 @@ EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_FINDINGS = 3
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     name="showdown",
@@ -43,7 +43,11 @@ Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote
 
 
 class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process was asked to end: by SIGTERM, or by SIGHUP, its terminal being gone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
 
 
 @app.command()
@@ -264,18 +268,21 @@ def _quieten_libraries() -> None:
 
 
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
-    del signal_number, frame
-    raise Terminated
+    del frame
+    raise Terminated(signal_number)
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
+    with contextlib.suppress(OSError):  # a terminal that is gone hears nothing
+        typer.echo(message, err=True)
     sys.exit(code)
 
 
 def main(arguments: Any = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         code = app(args=arguments, standalone_mode=False)
     except UserError as error:
@@ -285,8 +292,8 @@ def main(arguments: Any = None) -> NoReturn:
         _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
-    except Terminated:
-        _leave("terminated; run the same command again to continue", EXIT_TERMINATED)
+    except Terminated as asked:
+        _leave("terminated; run the same command again to continue", asked.exit_code)
     except typer.Abort:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Exception as error:

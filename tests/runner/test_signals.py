@@ -1,4 +1,4 @@
-"""The command as its user may stop it: Ctrl-C, an orderly end, a kill; and two of it on one folder."""
+"""The command as its user may stop it: Ctrl-C, an orderly end, a terminal that closes; and two of it on one folder."""
 
 import fcntl
 import json
@@ -92,6 +92,9 @@ def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_
     third = start(tmp_path)
     wait_for_a_checkpoint(third, tmp_path)
     check_stopped(third, signal.SIGTERM, 143, tmp_path)
+    fourth = start(tmp_path)
+    wait_for_a_checkpoint(fourth, tmp_path)
+    check_stopped(fourth, signal.SIGHUP, 129, tmp_path)
 
     last = start(tmp_path)
     out, said = last.communicate(timeout=PATIENCE)
