@@ -8,6 +8,7 @@ for record in results.runs:
 print(showdown.predict("out", "lora", ["Eight years of ABAP ..."]))
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +69,14 @@ def comparison_for(target: str | None, *, overrides: Sequence[str] = ()) -> Comp
 
 
 def _name_of(source: str) -> str:
-    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in Path(source).stem)
-    return kept.lower().strip("-")[:64] or "comparison"
+    """Return a name for a comparison of this data; one that loses letters by it ends with a digest of them all."""
+    stem = Path(source).stem
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in stem)
+    name = kept.lower().strip("-")[:64]
+    if any(character.isalnum() and not character.isascii() for character in stem) or not name:
+        digest = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return "-".join(filter(None, (name[:55].strip("-") or "comparison", digest)))
+    return name
 
 
 def default_output(comparison: Comparison) -> Path:
@@ -106,6 +113,8 @@ def run(
         asked = comparison
     else:
         asked = comparison_for(str(comparison), overrides=overrides)
+    if output is not None and not str(output).strip():
+        raise UserError("the output folder has no name; name one, or leave it out for showdown-out/NAME")
     folder, shown = Path(output) if output else default_output(asked), display or Silent()
     if not asked.trackers:
         return execute(asked, folder, shown)

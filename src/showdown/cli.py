@@ -50,12 +50,21 @@ class Terminated(BaseException):
         self.exit_code = 128 + number
 
 
+def _folder(written: str) -> Path:
+    if not written.strip():
+        raise UserError("--output has no name; name a folder")
+    return Path(written)
+
+
 @app.command()
 def run(
     target: Target,
     text: Text = None,
     label: Label = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write; showdown-out/NAME by default.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(parser=_folder, metavar="PATH", help="Folder to write; showdown-out/NAME by default."),
+    ] = None,
     track: Annotated[
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
@@ -119,7 +128,10 @@ def report(
     outputs: Annotated[list[Path], typer.Argument(metavar="OUTPUT...", help="Folders that `showdown run` wrote.")],
     forms: Annotated[list[str] | None, typer.Option("--format", help=FORMAT_HELP)] = None,
     paper: Annotated[bool, typer.Option("--paper", help="The draft of a paper in LaTeX: --format paper.")] = False,
-    folder: Annotated[Path | None, typer.Option("--output", help="Where a report of several goes.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--output", parser=_folder, metavar="PATH", help="Where a report of several goes."),
+    ] = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:

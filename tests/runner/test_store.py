@@ -10,6 +10,8 @@ import pytest
 
 from report.written_comparison import METHODS, write_comparison
 from showdown.core.errors import UserError
+from showdown.core.files import write_json
+from showdown.core.spec import Comparison
 from showdown.runner.store import Store, read_record, read_results
 
 Run = dict[str, Any]
@@ -128,3 +130,44 @@ def test_a_planted_lock_changes_no_other_file(root: Path, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="pipe"), Store(root).lock():
         pass
     assert victim.read_text() == "mine"
+
+
+def comparison(name: str = "mine", **data: Any) -> Comparison:
+    return Comparison.model_validate({"name": name, "methods": {"majority": {}}, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (comparison(source="rows.csv"), None),
+        (comparison(source="./rows.csv", clean="none"), None),
+        (comparison(source="rows.csv", text="body"), None),
+        (
+            comparison(source="elsewhere/rows.csv"),
+            "mine` of rows.csv; choose another folder with --output for `mine` of e",
+        ),
+        (comparison("yours", source="rows.csv"), "holds the comparison `mine` of rows.csv"),
+        (comparison(files={"train": "a", "validation": "b", "test": "c"}), "for `mine` of a, b, c"),
+    ],
+)
+def test_a_folder_belongs_to_one_comparison(tmp_path: Path, now: Comparison, said: str | None) -> None:
+    """The same one goes on, with other settings too; another name or other data is refused."""
+    store = Store(tmp_path)
+    store.refuse_another(now, "f")
+    write_json(store.comparison_file, comparison(source="rows.csv").model_dump(mode="json"))
+    if said is None:
+        store.refuse_another(now, "f")
+        return
+    with pytest.raises(UserError) as caught:
+        store.refuse_another(now, "f")
+    assert said in str(caught.value)
+
+
+def test_the_same_data_in_another_place_goes_on(root: Path) -> None:
+    """Who moves a project moves the data with it: its fingerprint tells."""
+    write_json(root / "comparison.json", comparison(source="/old/rows.csv").model_dump(mode="json"))
+    Store(root).refuse_another(comparison(source="/new/rows.csv"), "f" * 64)
+    with pytest.raises(UserError, match="holds the comparison"):
+        Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)
+    (root / "comparison.json").write_text('{"name": "mi')  # cut short: nothing is known of it
+    Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)

@@ -61,6 +61,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     store = Store(output)
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
+    store.refuse_another(comparison, prepared.fingerprint)
     display.data(prepared.notices)
     specs = plan(comparison, model, prepared)
     with store.lock() as lock:

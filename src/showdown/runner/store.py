@@ -26,9 +26,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from showdown.core.bounds import Asked, AskedData
 from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_strangers
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
+from showdown.core.spec import Comparison
 
 _ROUNDING = 1e-6
 """By which a score that was written and read may miss."""
@@ -80,6 +82,38 @@ class Store:
         finally:
             os.close(descriptor)
 
+    def refuse_another(self, comparison: Comparison, fingerprint: str) -> None:
+        """Refuse a folder that holds another comparison, whose table would be lost.
+
+        It is another one under another name, or of other data. A changed setting is not: finished runs stay. Data is
+        the same where its place is, or, after a move, its fingerprint.
+
+        Args:
+            comparison: what is to be written here.
+            fingerprint: of its data.
+
+        Raises:
+            UserError: naming what is there.
+
+        """
+        try:
+            before = Asked.model_validate_json(read_file(self.comparison_file))
+        except (OSError, ValueError):
+            return
+        now = Asked.model_validate(comparison.model_dump(mode="json"))
+        same_data = _real_places(before) == _real_places(now) or self._fingerprint() == fingerprint
+        if before.name != now.name or not same_data:
+            raise UserError(
+                f"{self.root} holds the comparison `{before.name}` of {', '.join(_places(before))}; "
+                f"choose another folder with --output for `{now.name}` of {', '.join(_places(now))}"
+            )
+
+    def _fingerprint(self) -> str | None:
+        try:
+            return str(json.loads(read_file(self.results_file))["data"]["fingerprint"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
     def in_use(self) -> bool:
         """Tell whether a comparison runs here now. It looks for a moment: who starts one meanwhile waits."""
         try:
@@ -107,6 +141,17 @@ class Store:
                         f"{self.root} is in use by PID {holder}; wait for it, or choose another folder with --output"
                     ) from error
                 time.sleep(0.1)
+
+
+def _places(asked: Asked) -> list[str]:
+    """Return the source of the data, or its split files."""
+    data = asked.data or AskedData()
+    return list(data.files.values()) if data.files else [data.source or ""]
+
+
+def _real_places(asked: Asked) -> list[str]:
+    """Return the same without links and dots, so that one file has one name; a relative one is taken from here."""
+    return [os.path.realpath(place) for place in _places(asked)]
 
 
 def read_record(path: Path) -> RunRecord | None:
