@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+_LONGEST = 2000
+"""Characters of a message, whatever was typed or lies in a file."""
+_END = 500
+"""Of these at its end, where the fix is."""
+
+
 class UserError(Exception):
     """Bad input: one line that names the place and the mend. The command exits with code 2 and prints no traceback.
 
@@ -12,6 +18,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST - _END]} ... {message[-_END:]}"
         super().__init__("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message))
 
 
