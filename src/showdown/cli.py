@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from showdown.core.errors import UserError
+from showdown.core.terminal import escape_what_cannot_be_written, open_console, say, shown
 
-PIPED_WIDTH = 120
 EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_FINDINGS = 3
@@ -74,8 +74,6 @@ def run(
     import json
     from contextlib import closing
 
-    from rich.console import Console
-
     from showdown import api
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
@@ -84,13 +82,13 @@ def run(
     tracked = [f"trackers={json.dumps(track)}"] if track else []
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *tracked, *(overrides or [])])
     folder = output or api.default_output(comparison)
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    console = open_console()
     with closing(display_for(console)) as display:
         results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
     report = write_report("markdown", results, verdict, folder)
-    typer.echo(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
+    say(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -113,12 +111,13 @@ def audit(
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
     found = api.audit(comparison, listing=output)
     if machine:
-        typer.echo(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=False))
+        every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
+        say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
     else:
         for line in found.lines:
-            typer.echo(line)
+            say(line)
         if output:
-            typer.echo(f"{found.listed_rows} rows listed: {output}")
+            say(f"{found.listed_rows} rows listed: {output}")
     if strict and found.findings:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -141,15 +140,13 @@ def report(
     asked = [*(forms or []), *(["paper"] if paper else [])]
     prices = {"price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
     if len(outputs) > 1:
-        from rich.console import Console
-
         from showdown.report.across.terminal import print_beside
 
-        print_beside(api.beside(*outputs, **prices), Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+        print_beside(api.beside(*outputs, **prices), open_console())
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
     for path in api.report(*outputs, formats=asked, folder=folder, **prices):
-        typer.echo(path)
+        say(path)
 
 
 @app.command()
@@ -167,10 +164,10 @@ def watch(
 
     try:
         with WatchServer(output, port, report) as server:
-            typer.echo(f"{server.address} follows {output}; Ctrl-C ends it")
+            say(f"{server.address} follows {output}; Ctrl-C ends it")
             server.serve_forever()
     except KeyboardInterrupt:
-        typer.echo("ended")
+        say("ended")
 
 
 @app.command()
@@ -179,7 +176,7 @@ def sync(output: Finished) -> None:
     from showdown import api
 
     for name, done in api.sync(output):
-        typer.echo(f"{name}: {done}")
+        say(f"{name}: {done}")
 
 
 @app.command()
@@ -207,10 +204,10 @@ def recommend(
     }
     verdict = api.judge(output, limits=limits, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
     found = verdict.recommendation
-    typer.echo(found.said)
+    say(found.said)
     priced = max_cost is not None or price_per_hour is not None
     for line in [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]:
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 @app.command()
@@ -233,15 +230,15 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         raise UserError("give either --text or --file")
     if text is not None:
         for found in api.predict(output, method, text):
-            typer.echo(f"{found.label}\t{found.score:.4f} ({found.score_kind})")
+            print(f"{shown(found.label)}\t{found.score:.4f} ({found.score_kind})")
         return
     if file is None or answers is None:
         raise UserError("--file needs --output, the CSV to write")
     asked = Asked(file=file, column=column, encoding=encoding, separator=separator)
     done = answer_file(api.load(output), asked, lambda texts: api.predict(output, method, texts), answers)
     for line in done.notices:
-        typer.echo(line)
-    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered: {answers}")
+        say(line)
+    say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered: {answers}")
 
 
 @app.command()
@@ -251,7 +248,7 @@ def methods() -> None:
 
     width = max(map(len, METHODS))
     for name in METHODS:
-        typer.echo(f"{name:<{width}}  {method_class(name).summary}")
+        say(f"{name:<{width}}  {method_class(name).summary}")
 
 
 @app.command()
@@ -260,7 +257,7 @@ def doctor() -> None:
     from showdown.runner.checkup import checkup
 
     for line in checkup():
-        typer.echo(line)
+        say(line)
 
 
 def _columns(text: str | None, label: str | None) -> list[str]:
@@ -286,12 +283,13 @@ def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 def _leave(message: str, code: int) -> NoReturn:
     with contextlib.suppress(OSError):  # a terminal that is gone hears nothing
-        typer.echo(message, err=True)
+        say(message, err=True)
     sys.exit(code)
 
 
 def main(arguments: Any = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
+    escape_what_cannot_be_written()
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         signal.signal(signal.SIGHUP, _terminated)

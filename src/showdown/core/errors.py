@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-
 _LONGEST = 2000
 """Characters of a message, whatever was typed or lies in a file."""
 _END = 500

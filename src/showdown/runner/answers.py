@@ -1,12 +1,12 @@
 """Answering a file of texts with a saved model."""
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.errors import UserError
 from showdown.core.files import make_room, write_text
 from showdown.core.record import Results
@@ -77,7 +77,7 @@ def answer_file(
 
 def _written(name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]") -> str:
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
+    writer = csv_writer(written)
     writer.writerow([name, "predicted", predictions[0].score_kind if predictions else "score"])
     answers = iter(predictions)
     for text, has_words in zip(texts, told, strict=True):

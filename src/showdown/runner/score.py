@@ -1,12 +1,12 @@
 """The scoring stage of a run: the saved artefact, loaded in a fresh process, answers the test rows once."""
 
-import csv
 import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Classifier, LabelledTexts
 from showdown.core.predictions import digest
@@ -56,7 +56,7 @@ def _predictions_csv(
 ) -> str:
     """Return one line a test row: its number, cluster, true and predicted label, and a score a label. No text."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv_writer(file)
     writer.writerow(["row", "cluster", "label", "predicted", *(f"{classifier.score_kind}: {name}" for name in labels)])
     for index, row in enumerate(scores):
         writer.writerow(
