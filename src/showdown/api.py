@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
+from showdown.core.bounds import asked_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
@@ -351,19 +352,19 @@ def predict(output: Path | str, row: str, texts: Sequence[str]) -> list[Predicti
 
     """
     from showdown.data.clean import clean
-    from showdown.runner.artifact import open_saved
+    from showdown.runner.artifact import open_saved, saved_scores
 
     results = load(output)
     record = _kept_run(results, Path(output), row)
     classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
-    kind = results.comparison["data"]["clean"]
+    kind = asked_data(results.comparison).clean
     cleaned = [clean(text, kind) for text in texts]
     for number, text in enumerate(cleaned, start=1):
         if not text.strip():
             raise UserError(f"text {number} of {len(texts)} is empty (cleaned with `{kind}`); give a text with words")
     if not texts:
         return []
-    scores = classifier.scores(cleaned, batch_rows=16)
+    scores = saved_scores(classifier, record, cleaned)
     return [
         Prediction(label=record.labels[int(line.argmax())], score=float(line.max()), score_kind=classifier.score_kind)
         for line in scores

@@ -47,6 +47,11 @@ class AskedData(_Loose):
     clean: Literal["none", "whitespace", "study"] = "whitespace"
 
 
+def asked_data(comparison: dict[str, Any]) -> AskedData:
+    """Return where a comparison's texts came from and how they were read; defaults where results do not say."""
+    return AskedData.model_validate(comparison.get("data") or {})
+
+
 class Asked(_Loose):
     """The comparison as it was asked for."""
 
@@ -54,17 +59,48 @@ class Asked(_Loose):
     data: AskedData | None = None
 
 
+class _Across(_Loose):
+    test_copies: Count
+    test_rows: Count
+
+
+class _Audit(_Loose):
+    rows_used: Count = 0
+    across: _Across | None = None
+
+
+class _Lengths(_Loose):
+    longest_tokens: Count
+
+
+class _LeakWorth(_Loose):
+    leaky_accuracy: Share
+    clean_accuracy: Share
+
+
+class _Inspection(_Loose):
+    lengths: _Lengths | None = None
+    leak_worth: _LeakWorth | None = None
+
+
 class DataFacts(_Loose):
     """What `results.json` says of the data."""
 
     fingerprint: str | None = None
-    labels: list[str] | None = None
+    labels: list[str] = []
     allow_leakage: bool = False
     split: dict[str, Any] | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)] = 1
-    audit: dict[str, Any] | None = None
-    inspection: dict[str, Any] | None = None
-    notices: list[str] | None = None
+    audit: _Audit | None = None
+    inspection: _Inspection | None = None
+    notices: list[str] = []
+
+
+class Chosen(_Loose):
+    """What the engine chose and tuning found, of a run."""
+
+    learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    max_tokens: Count | None = None
 
 
 def as_written(model: type[BaseModel]) -> Any:

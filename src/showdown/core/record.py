@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from showdown.core.bounds import Amount, Asked, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
 from showdown.core.spec import RunName, RunSpec, Seed, Strict
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -196,7 +196,7 @@ class RunRecord(Strict):
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: dict[str, Any] = Field(default_factory=dict)
+    chosen: Annotated[dict[str, Any], as_written(Chosen)] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
@@ -208,6 +208,13 @@ class RunRecord(Strict):
             raise ValueError("a run has an error exactly when it did not complete")
         if self.status == "completed" and self.accuracy is None:
             raise ValueError("a completed run has scores")
+        return self
+
+    @model_validator(mode="after")
+    def _tuned_to_a_rate(self) -> Self:
+        tuned = self.status == "completed" and self.tuning_seconds is not None
+        if tuned and (self.spec.protocol.tuning is None or self.chosen.get("learning_rate") is None):
+            raise ValueError("a run that was tuned has a protocol of tuning and a learning rate")
         return self
 
     @model_validator(mode="after")

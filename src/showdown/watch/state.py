@@ -4,12 +4,12 @@ Another process writes the files meanwhile. What is unchanged is not read again;
 """
 
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from showdown.core.curve import read_curve
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
 from showdown.core.progress import PROGRESS_FILE, Moment
@@ -21,9 +21,6 @@ MOST_POINTS = 200
 """Of a curve on the page."""
 _MOST_READ_BYTES = 4_000_000
 """Of a growing file at one time; a line is far shorter."""
-_LARGEST_CURVE_BYTES = 100_000_000
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, LookupError)
-"""What comes of a file that holds something else than a run writes."""
 _SYSTEM_FILE = "system.jsonl"
 
 
@@ -154,28 +151,21 @@ class Watched:
         path = self._store.root / run.curve_file
         try:
             changed = path.stat().st_mtime_ns
-            if self._curves.get(run.run_id, (None, {}))[0] != changed:
-                self._curves[run.run_id] = (
-                    changed,
-                    _curve(json.loads(read_file(path, most_bytes=_LARGEST_CURVE_BYTES))),
-                )
-        except _UNREADABLE:
+        except OSError:
             return {}
+        if self._curves.get(run.run_id, (None, {}))[0] != changed:
+            self._curves[run.run_id] = (changed, _curve(path))
         return self._curves[run.run_id][1]
 
 
-def _curve(written: Any) -> dict[str, Any]:
-    """Return loss by step and macro F1 by step; raises one of `_UNREADABLE` for what is no curve."""
-    points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
+def _curve(path: Path) -> dict[str, Any]:
+    """Return loss by step and macro F1 by step; nothing where the file is no curve."""
+    written = read_curve(path)
+    if written is None:
+        return {}
+    points = list(zip(written["training"].get("step", ()), written["training"].get("loss", ()), strict=False))
     scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"]]
-    return {"loss_curve": _thinned(_numbers(points)), "f1_curve": _thinned(_numbers(scores))}
-
-
-def _numbers(points: Sequence[tuple[Any, Any]]) -> list[tuple[float, float]]:
-    found = [(float(step), float(value)) for step, value in points]
-    if not all(map(math.isfinite, (number for point in found for number in point))):
-        raise ValueError("a number that is none")
-    return found
+    return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 
 def _moment(moments: Sequence[Moment]) -> dict[str, Any]:
@@ -183,8 +173,8 @@ def _moment(moments: Sequence[Moment]) -> dict[str, Any]:
     now = moments[-1]
     try:
         rates = {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
-        return {**now.model_dump(), **rates, "loss_curve": _thinned(_numbers(_last_training(moments)))}
-    except _UNREADABLE:
+        return {**now.model_dump(), **rates, "loss_curve": _thinned(_last_training(moments))}
+    except OverflowError:  # of a number of steps that no training has
         return {}
 
 
