@@ -105,7 +105,8 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
             for name, content in _contents(prepared, number).items():
                 (place / name).write_bytes(content)
 
-    write_folder(folder, fill)
+    # Every text is written twice in every partition, each letter in a byte at the least.
+    write_folder(folder, fill, at_least_bytes=2 * count * sum(map(len, prepared.rows.texts)))
 
 
 def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
