@@ -74,9 +74,9 @@ def finished_runs(output: Path) -> dict[str, bytes]:
     return found
 
 
-@pytest.fixture(scope="module")
-def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    source = write_csv(tmp_path_factory.mktemp("rows") / "rows.csv", separable_rows(18))
+def comparison_of(pretrained: Callable[[str], Path], folder: Path) -> dict[str, Any]:
+    """TF-IDF and LoRA on 18 rows, with a checkpoint at every step."""
+    source = write_csv(folder / "rows.csv", separable_rows(18))
     comparison = Comparison.model_validate(
         {
             "data": {"source": str(source), "near_duplicate_jaccard": 0.99},
@@ -90,7 +90,12 @@ def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
             },
         }
     )
-    made = Lab(comparison.model_dump(mode="json"))
+    return comparison.model_dump(mode="json")
+
+
+@pytest.fixture(scope="module")
+def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows")))
     yield made
     made.close()
 
