@@ -57,6 +57,10 @@ def counted() -> int:
     return int.from_bytes(COUNTER[:8], "little")
 
 
+def reset_count() -> None:
+    COUNTER[:8] = bytes(8)
+
+
 def count_writes(kill_at: int | None) -> None:
     """Count every call that makes a written file last, and kill this whole group just before one of them."""
 
@@ -115,7 +119,7 @@ def carry_out(request: dict[str, Any]) -> dict[str, Any]:
     """
     answer = Path(request["output"] + ".answer")
     answer.unlink(missing_ok=True)
-    COUNTER[:8] = bytes(8)
+    reset_count()
     child = os.fork()
     if child == 0:
         os.setsid()
