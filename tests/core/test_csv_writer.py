@@ -6,7 +6,26 @@ import random
 
 from showdown.core.csv_writer import csv_writer
 
-PIECES = ("\r", "\n", "\r\n", '"', '""', ",", ";", "\t", " ", "'", "a", "\u2028", "\x0b", "\x1c", "\x85", "=1+1", "\\", "")
+PIECES = (
+    "\r",
+    "\n",
+    "\r\n",
+    '"',
+    '""',
+    ",",
+    ";",
+    "\t",
+    " ",
+    "'",
+    "a",
+    "\u2028",
+    "\x0b",
+    "\x1c",
+    "\x85",
+    "=1+1",
+    "\\",
+    "",
+)
 
 
 def test_any_cell_comes_back() -> None:

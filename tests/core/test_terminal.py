@@ -5,10 +5,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from report.written_comparison import METHODS, write_comparison
+from showdown.cli import main
 from showdown.core.errors import UserError
 from showdown.core.terminal import open_console, say, shown
 from showdown.report.terminal import print_table
@@ -91,3 +93,17 @@ def test_a_message_is_one_line_of_bounded_length() -> None:
     assert said.isprintable()
     assert len(said) < 6000
     assert said.endswith("; name another place")
+
+
+def test_an_answer_is_one_line_whatever_its_label_holds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = SimpleNamespace(label=f"a{ORDERS}\nb", score=0.5, score_kind="probability", confidence=0.5, sure=True)
+    monkeypatch.setattr("showdown.api.predict", lambda *given, **named: [answer])
+    with pytest.raises(SystemExit) as left:
+        main(["predict", "out", "--method", "lora", "--text", "x"])
+    assert not left.value.code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("a\\u001b[2J")
+    assert line.count("\t") >= 1
+    assert not any(sign in line.replace("\t", "") for sign in CONTROLS)

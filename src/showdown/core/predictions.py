@@ -12,6 +12,7 @@ from showdown.core.record import RunRecord
 
 COLUMNS = ("row", "cluster", "label", "predicted")
 """The first columns; a score a label follows."""
+_MEND = "run the comparison again, which scores the saved model anew"
 
 
 def digest(content: bytes) -> str:
@@ -20,7 +21,7 @@ def digest(content: bytes) -> str:
 
 
 def checked_predictions(folder: Path, run: RunRecord) -> list[list[str]]:
-    """Return the lines of a completed run's predictions file, without the heading.
+    """Return what each line of a completed run's predictions file says in its first columns, without the heading.
 
     A record of before the SHA-256 was kept is held against the confusion matrix: as many rows of each label with each
     answer.
@@ -34,23 +35,29 @@ def checked_predictions(folder: Path, run: RunRecord) -> list[list[str]]:
 
     """
     path = folder / str(run.predictions_file)
-    mend = "run the comparison again, which scores the saved model anew"
+    content = _content(path, run)
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        heading = next(reader, [])
+        if tuple(heading[: len(COLUMNS)]) != COLUMNS:
+            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {_MEND}")
+        lines = [line[: len(COLUMNS)] for line in reader]
+        fault = _fault(run, lines)
+    except (ValueError, IndexError, csv.Error) as error:
+        raise UserError(f"{path}: damaged predictions ({error}); {_MEND}") from error
+    if fault:
+        raise UserError(f"{path}: damaged predictions ({fault}); {_MEND}")
+    return lines
+
+
+def _content(path: Path, run: RunRecord) -> bytes:
     try:
         content = read_file(path)
     except OSError as error:
-        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {mend}") from error
+        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {_MEND}") from error
     if run.predictions_sha256 is not None and digest(content) != run.predictions_sha256:
-        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {mend}")
-    try:
-        heading, *lines = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
-        if tuple(heading[: len(COLUMNS)]) != COLUMNS:
-            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {mend}")
-        fault = _fault(run, lines)
-    except (ValueError, IndexError, csv.Error) as error:
-        raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
-    if fault:
-        raise UserError(f"{path}: damaged predictions ({fault}); {mend}")
-    return lines
+        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {_MEND}")
+    return content
 
 
 def torn_predictions(folder: Path, run: RunRecord) -> str | None:
@@ -58,9 +65,12 @@ def torn_predictions(folder: Path, run: RunRecord) -> str | None:
     if run.status != "completed":
         return None
     try:
-        checked_predictions(folder, run)
+        if run.predictions_sha256 is None:
+            checked_predictions(folder, run)
+        else:
+            _content(folder / str(run.predictions_file), run)
     except UserError as error:
-        return str(error).partition("; run the comparison")[0] + "; the run is scored again"
+        return str(error).removesuffix(f"; {_MEND}") + "; the run is scored again"
     return None
 
 
