@@ -231,8 +231,10 @@ def _refuse_other_schema(path: Path, content: bytes) -> None:
 def _contradiction(run: RunRecord) -> str | None:
     """Say where a record's score is not what its own confusion matrix gives, or None."""
     tested = sum(map(sum, run.confusion_matrix))
-    if run.accuracy is None or not tested:
+    if run.accuracy is None:
         return None
+    if not tested:
+        return "scores without a test row"
     right = sum(row[place] for place, row in enumerate(run.confusion_matrix))
     if abs(run.accuracy - right / tested) > _ROUNDING:
         return f"an accuracy of {run.accuracy:g} where its confusion matrix gives {right / tested:g}"
