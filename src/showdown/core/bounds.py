@@ -1,9 +1,11 @@
 """What values of a record can be: a results file comes from elsewhere, and one that cannot be true is not read."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from showdown.core.spec import Cleaning
 
 _ROUNDING = 1e-9
 """By which a weighted mean of shares may miss 1."""
@@ -39,12 +41,12 @@ class AskedData(_Loose):
     """Where the texts came from, of the comparison as it was asked for."""
 
     source: str | None = None
-    files: dict[str, str] | None = None
+    files: dict[str, str | None] | None = None
     text: str | None = None
     label: str | None = None
     encoding: str = "utf-8"
     separator: str | None = None
-    clean: Literal["none", "whitespace", "study"] = "whitespace"
+    clean: Cleaning = "whitespace"
 
 
 def asked_data(comparison: dict[str, Any]) -> AskedData:

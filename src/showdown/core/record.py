@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
-from showdown.core.spec import RunName, RunSpec, Seed, Strict
+from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
 
 SCHEMA_VERSION: Literal[1] = 1
 GB = 1e9
@@ -213,7 +213,8 @@ class RunRecord(Strict):
     @model_validator(mode="after")
     def _tuned_to_a_rate(self) -> Self:
         tuned = self.status == "completed" and self.tuning_seconds is not None
-        if tuned and (self.spec.protocol.tuning is None or self.chosen.get("learning_rate") is None):
+        searched = isinstance(self.spec.protocol.tuning, TuningSpec)
+        if tuned and not (searched and self.chosen.get("learning_rate")):
             raise ValueError("a run that was tuned has a protocol of tuning and a learning rate")
         return self
 

@@ -52,16 +52,14 @@ class _Shown:
                 yield Segment("\n".join(map(shown, lines)), segment.style)
 
 
-class _Hook:
-    def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
-        return [_Shown(one) for one in renderables]
-
-
 def open_console() -> "Console":
     """Return the console of standard output, on which text of the data is safe."""
     from rich.console import Console, RenderHook
 
+    class Hook(RenderHook):
+        def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
+            return [_Shown(one) for one in renderables]
+
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
-    hook: Any = type("Hook", (_Hook, RenderHook), {})()
-    console.push_render_hook(hook)
+    console.push_render_hook(Hook())
     return console

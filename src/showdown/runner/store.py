@@ -146,7 +146,7 @@ class Store:
 def _places(asked: Asked) -> list[str]:
     """Return the source of the data, or its split files."""
     data = asked.data or AskedData()
-    return list(data.files.values()) if data.files else [data.source or ""]
+    return [place for place in data.files.values() if place] if data.files else [data.source or ""]
 
 
 def _real_places(asked: Asked) -> list[str]:
