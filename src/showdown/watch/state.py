@@ -21,6 +21,8 @@ MOST_POINTS = 200
 """Of a curve on the page."""
 _MOST_READ_BYTES = 4_000_000
 """Of a growing file at one time; a line is far shorter."""
+_MOST_LINES = 200_000
+"""Of a growing file that are kept; a training writes one a second."""
 _SYSTEM_FILE = "system.jsonl"
 
 
@@ -41,6 +43,7 @@ class GrowingFile:
                     self._found.append(self._parse(json.loads(line)))
                 except (ValueError, RecursionError):
                     continue
+            del self._found[:-_MOST_LINES]
         return self._found
 
     def _next(self) -> bytes:
@@ -163,8 +166,8 @@ def _curve(path: Path) -> dict[str, Any]:
     written = read_curve(path)
     if written is None:
         return {}
-    points = list(zip(written["training"].get("step", ()), written["training"].get("loss", ()), strict=False))
-    scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"]]
+    points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
+    scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch["f1_macro"] is not None]
     return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 
