@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: showdown test check architectures format clean
+.PHONY: showdown test check architectures faults format clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -19,6 +19,10 @@ check: $(VENV)/.installed-dev
 
 architectures: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py
+
+faults: $(VENV)/.installed-dev
+	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults tests/runner/test_kills.py tests/runner/test_signals.py \
+		tests/config tests/report/test_hostile_strings.py tests/watch
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

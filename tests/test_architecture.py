@@ -85,3 +85,41 @@ def test_nothing_runs_code_from_a_file(path: Path) -> None:
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
             assert not {name.partition(".")[0] for name in names} & FORBIDDEN_MODULES, f"line {node.lineno}"
+
+
+WRITES_BY_ITSELF = {
+    "core/files.py": "what all others use",
+    "data/prepare.py": "into the new folder that `write_folder` gives",
+    "measure/memory.py": "the kernel's /proc",
+    "report/pdf/write.py": "a temporary folder for the typesetter",
+    "trackers/mlflow.py": "what waits to be sent; a folder with a way out is refused before",
+}
+"""Modules that may write a file otherwise than through `core/files.py`, and why."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_written_through_one_module(path: Path) -> None:
+    """Which makes them anew, never through a link, and whole."""
+    if str(path.relative_to(PACKAGE)) in WRITES_BY_ITSELF:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if isinstance(node.func, ast.Attribute):
+            assert name not in ("write_text", "write_bytes"), f"line {node.lineno}"
+        if name == "open":
+            modes = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            assert not any(set(mode) & set("wax+") and len(mode) < 4 for mode in modes), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_text_reaches_a_terminal_through_one_module(path: Path) -> None:
+    """Which shows control characters, and escapes what the terminal has no letter for."""
+    if path == PACKAGE / "core" / "terminal.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("typer.echo", "typer.secho", "click.echo", "Console"), (
+                f"line {node.lineno}"
+            )

@@ -8,12 +8,14 @@ for record in results.runs:
 print(showdown.predict("out", "lora", ["Eight years of ABAP ..."]))
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
+from showdown.core.bounds import asked_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
@@ -72,8 +74,14 @@ def comparison_for(target: str | None, *, overrides: Sequence[str] = ()) -> Comp
 
 
 def _name_of(source: str) -> str:
-    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in Path(source).stem)
-    return kept.lower().strip("-")[:64] or "comparison"
+    """Return a name for a comparison of this data; one that loses letters by it ends with a digest of them all."""
+    stem = Path(source).stem
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in stem)
+    name = kept.lower().strip("-")[:64]
+    if any(character.isalnum() and not character.isascii() for character in stem) or not name:
+        digest = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return "-".join(filter(None, (name[:55].strip("-") or "comparison", digest)))
+    return name
 
 
 def default_output(comparison: Comparison) -> Path:
@@ -110,6 +118,8 @@ def run(
         asked = comparison
     else:
         asked = comparison_for(str(comparison), overrides=overrides)
+    if output is not None and not str(output).strip():
+        raise UserError("the output folder has no name; name one, or leave it out for showdown-out/NAME")
     folder, shown = Path(output) if output else default_output(asked), display or Silent()
     if not asked.trackers:
         return execute(asked, folder, shown)
@@ -349,21 +359,21 @@ def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: flo
 
     """
     from showdown.data.clean import clean
-    from showdown.runner.artifact import open_saved
+    from showdown.runner.artifact import open_saved, saved_scores
     from showdown.runner.threshold import confidences, threshold_of
 
     results = load(output)
     record = _kept_run(results, Path(output), row)
     threshold = threshold_of(record, coverage)
     classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
-    kind = results.comparison["data"]["clean"]
+    kind = asked_data(results.comparison).clean
     cleaned = [clean(text, kind) for text in texts]
     for number, text in enumerate(cleaned, start=1):
         if not text.strip():
             raise UserError(f"text {number} of {len(texts)} is empty (cleaned with `{kind}`); give a text with words")
     if not texts:
         return []
-    scores = classifier.scores(cleaned, batch_rows=16)
+    scores = saved_scores(classifier, record, cleaned)
     return [
         Prediction(
             label=record.labels[int(line.argmax())],

@@ -1,5 +1,6 @@
 """The command line: every command is a thin call."""
 
+import contextlib
 import signal
 import sys
 from functools import partial
@@ -10,13 +11,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from showdown.core.errors import UserError
+from showdown.core.terminal import escape_what_cannot_be_written, open_console, say, shown
 
-PIPED_WIDTH = 120
 EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_FINDINGS = 3
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     name="showdown",
@@ -44,7 +44,17 @@ Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote
 
 
 class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process was asked to end: by SIGTERM, or by SIGHUP, its terminal being gone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def _folder(written: str) -> Path:
+    if not written.strip():
+        raise UserError("--output has no name; name a folder")
+    return Path(written)
 
 
 @app.command()
@@ -52,7 +62,10 @@ def run(
     target: Target,
     text: Text = None,
     label: Label = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write; showdown-out/NAME by default.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(parser=_folder, metavar="PATH", help="Folder to write; showdown-out/NAME by default."),
+    ] = None,
     track: Annotated[
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
@@ -62,8 +75,6 @@ def run(
     import json
     from contextlib import closing
 
-    from rich.console import Console
-
     from showdown import api
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
@@ -72,13 +83,13 @@ def run(
     tracked = [f"trackers={json.dumps(track)}"] if track else []
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *tracked, *(overrides or [])])
     folder = output or api.default_output(comparison)
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    console = open_console()
     with closing(display_for(console)) as display:
         results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
     report = write_report("markdown", results, verdict, folder)
-    typer.echo(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
+    say(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -101,12 +112,13 @@ def audit(
     comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
     found = api.audit(comparison, listing=output)
     if machine:
-        typer.echo(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=False))
+        every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
+        say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
     else:
         for line in found.lines:
-            typer.echo(line)
+            say(line)
         if output:
-            typer.echo(f"{found.listed_rows} rows listed: {output}")
+            say(f"{found.listed_rows} rows listed: {output}")
     if strict and found.findings:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -116,7 +128,10 @@ def report(
     outputs: Annotated[list[Path], typer.Argument(metavar="OUTPUT...", help="Folders that `showdown run` wrote.")],
     forms: Annotated[list[str] | None, typer.Option("--format", help=FORMAT_HELP)] = None,
     paper: Annotated[bool, typer.Option("--paper", help="The draft of a paper in LaTeX: --format paper.")] = False,
-    folder: Annotated[Path | None, typer.Option("--output", help="Where a report of several goes.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--output", parser=_folder, metavar="PATH", help="Where a report of several goes."),
+    ] = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
@@ -126,15 +141,13 @@ def report(
     asked = [*(forms or []), *(["paper"] if paper else [])]
     prices = {"price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
     if len(outputs) > 1:
-        from rich.console import Console
-
         from showdown.report.across.terminal import print_beside
 
-        print_beside(api.beside(*outputs, **prices), Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+        print_beside(api.beside(*outputs, **prices), open_console())
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
     for path in api.report(*outputs, formats=asked, folder=folder, **prices):
-        typer.echo(path)
+        say(path)
 
 
 @app.command()
@@ -152,10 +165,10 @@ def watch(
 
     try:
         with WatchServer(output, port, report) as server:
-            typer.echo(f"{server.address} follows {output}; Ctrl-C ends it")
+            say(f"{server.address} follows {output}; Ctrl-C ends it")
             server.serve_forever()
     except KeyboardInterrupt:
-        typer.echo("ended")
+        say("ended")
 
 
 @app.command()
@@ -164,7 +177,7 @@ def sync(output: Finished) -> None:
     from showdown import api
 
     for name, done in api.sync(output):
-        typer.echo(f"{name}: {done}")
+        say(f"{name}: {done}")
 
 
 @app.command()
@@ -192,10 +205,10 @@ def recommend(
     }
     verdict = api.judge(output, limits=limits, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
     found = verdict.recommendation
-    typer.echo(found.said)
+    say(found.said)
     priced = max_cost is not None or price_per_hour is not None
     for line in [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]:
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 @app.command()
@@ -221,8 +234,8 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         raise UserError("give either --text or --file")
     if text is not None:
         for found in api.predict(output, method, text, coverage=coverage):
-            said = found.label if found.sure else ASK_A_PERSON
-            typer.echo(f"{said}\t{found.score:.4f} ({found.score_kind})")
+            said = shown(found.label) if found.sure else ASK_A_PERSON
+            print(f"{said}\t{found.score:.4f} ({found.score_kind})")
         return
     if file is None or answers is None:
         raise UserError("--file needs --output, the CSV to write")
@@ -230,9 +243,9 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     answer = partial(api.predict, output, method, coverage=coverage)
     done = answer_file(api.load(output), asked, answer, answers)
     for line in done.notices:
-        typer.echo(line)
+        say(line)
     left = "" if coverage is None else f", {done.left_to_person} left to a person"
-    typer.echo(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {answers}")
+    say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {answers}")
 
 
 @app.command()
@@ -242,7 +255,7 @@ def methods() -> None:
 
     width = max(map(len, METHODS))
     for name in METHODS:
-        typer.echo(f"{name:<{width}}  {method_class(name).summary}")
+        say(f"{name:<{width}}  {method_class(name).summary}")
 
 
 @app.command()
@@ -251,7 +264,7 @@ def doctor() -> None:
     from showdown.runner.checkup import checkup
 
     for line in checkup():
-        typer.echo(line)
+        say(line)
 
 
 def _columns(text: str | None, label: str | None) -> list[str]:
@@ -271,18 +284,22 @@ def _quieten_libraries() -> None:
 
 
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
-    del signal_number, frame
-    raise Terminated
+    del frame
+    raise Terminated(signal_number)
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
+    with contextlib.suppress(OSError):  # a terminal that is gone hears nothing
+        say(message, err=True)
     sys.exit(code)
 
 
 def main(arguments: Any = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
+    escape_what_cannot_be_written()
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         code = app(args=arguments, standalone_mode=False)
     except UserError as error:
@@ -292,8 +309,8 @@ def main(arguments: Any = None) -> NoReturn:
         _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
-    except Terminated:
-        _leave("terminated; run the same command again to continue", EXIT_TERMINATED)
+    except Terminated as asked:
+        _leave("terminated; run the same command again to continue", asked.exit_code)
     except typer.Abort:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Exception as error:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from showdown.api import comparison_for, default_output
+from showdown.api import comparison_for, default_output, run
+from showdown.cli import main
 from showdown.config.read import check
 from showdown.core.errors import UserError
 from showdown.core.spec import RUN_NAME
@@ -50,3 +51,35 @@ def test_a_name_made_of_a_path_stays_in_its_folder() -> None:
         comparison = comparison_for(name + ".csv")
         assert RUN_NAME.fullmatch(comparison.name), name
         assert default_output(comparison).parent == Path("showdown-out")
+
+
+def test_names_that_lose_their_letters_stay_apart() -> None:
+    names = [
+        "\u0434\u0430\u043d\u043d\u044b\u0435",
+        "\u6570\u636e",
+        "\u6570\u636e2",
+        "\u00e9tude-2024",
+        "\u00fctude-2024",
+        "___",
+        "...x",
+    ]
+    made = [comparison_for(f"folder/{name}.csv").name for name in names]
+    assert len(set(made)) == len(names), made
+    assert all(RUN_NAME.fullmatch(name) for name in made)
+    assert made == [comparison_for(f"other/{name}.csv").name for name in names], "the same name every time"
+    assert comparison_for("reviews 2024.csv").name == "reviews-2024"
+
+
+@pytest.mark.parametrize("command", [["run", "resumes"], ["report", "a", "b"]])
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_output_without_a_name_is_refused(
+    command: list[str], name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--output", name])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == "error: --output has no name; name a folder\n"
+    with pytest.raises(UserError, match="has no name"):
+        run("resumes", output=name)
+    assert list(tmp_path.iterdir()) == []

@@ -97,6 +97,10 @@ def test_an_equal_fingerprint_with_other_answers_asked_is_not_believed(tmp_path:
             line[2] = "baker"
         with path.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)
+    other = pair["second"]
+    runs = [run.model_copy(update={"confusion_matrix": []}) for run in other.results.runs]  # of other answers
+    results = other.results.model_copy(update={"runs": runs})
+    pair["second"] = Judged(results=results, verdict=other.verdict, folder=other.folder)
     assert "lora (first)" not in {item.first for item in judge_across(pair).pairs}
 
 

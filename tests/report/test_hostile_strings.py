@@ -6,6 +6,7 @@ One mark is meant: where a sentence is set, what stands between two backticks is
 import csv
 import io
 import random
+import re
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from test_pdf import Pages
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
+from showdown.core.terminal import shown
 from showdown.report.formats import write_report
 from showdown.report.markdown import markdown
 from showdown.report.page.write import page
@@ -183,7 +185,16 @@ def test_markdown_holds_them_all_as_text(hostile: tuple[Results, Path], tmp_path
     found = Texts(reader.render(markdown(results, judge(results, folder))))
     assert found.tags == Texts(reader.render(markdown(harmless, judge(harmless, tmp_path / "out")))).tags
     items = {one_line(item) for item in found.items}
-    assert [text for text in strings() if one_line(f"tfidf: {text}") not in items] == []
+    assert [text for text in strings() if shown(one_line(f"tfidf: {text}")) not in items] == []
+
+
+def test_markdown_sends_nothing_to_a_terminal_and_starts_no_script(hostile: tuple[Results, Path]) -> None:
+    results, folder = hostile
+    text = markdown(results, judge(results, folder))
+    assert not any(unicodedata.category(sign) == "Cc" for sign in text.replace("\n", ""))
+    assert "\\u001b" in text
+    assert not re.search(r"on(error|load)\s*=", text)
+    assert re.search(r"onerror\\=", text)
 
 
 @needs_tex

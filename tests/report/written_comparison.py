@@ -1,12 +1,12 @@
 """A finished comparison on the disk with every field filled in, written in milliseconds and the same each time."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.record import ClassScore, Environment, PeakMemory, Phase, PredictionSpeed, Results, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
 
@@ -103,7 +103,7 @@ def _answers(rows: int, labels: int, skill: float, *, chance: int) -> tuple[list
 
 def _write_predictions(path: Path, true: Sequence[int], said: Sequence[int], labels: Sequence[str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         writer.writerow(["row", "cluster", "label", "predicted", *labels])
         for row, (truth, answer) in enumerate(zip(true, said, strict=True), start=1):
             writer.writerow(

@@ -12,6 +12,7 @@ import resource
 import signal
 import stat
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,10 @@ class Noting(Silent):
 
 def counted() -> int:
     return int.from_bytes(COUNTER[:8], "little")
+
+
+def reset_count() -> None:
+    COUNTER[:8] = bytes(8)
 
 
 def count_writes(kill_at: int | None) -> None:
@@ -107,10 +112,14 @@ class ForkedWorkers:
 
 
 def carry_out(request: dict[str, Any]) -> dict[str, Any]:
-    """Run a comparison in a fork; ``kill_at`` kills it there, ``largest_file`` bounds what it can write (bytes)."""
+    """Run a comparison in a fork.
+
+    ``kill_at`` kills it at a point where it writes, ``kill_after_seconds`` at a moment. ``largest_file`` bounds what it
+    can write (bytes).
+    """
     answer = Path(request["output"] + ".answer")
     answer.unlink(missing_ok=True)
-    COUNTER[:8] = bytes(8)
+    reset_count()
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -128,9 +137,23 @@ def carry_out(request: dict[str, Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         answer.write_text(json.dumps({"said": display.said, "started": display.started, "message": message}))
         os._exit(0)
-    _, status = os.waitpid(child, 0)
+    status = waited(child, request.get("kill_after_seconds"))
     told = json.loads(answer.read_text()) if answer.exists() else {}
     return {"killed": os.WIFSIGNALED(status), "points": counted(), **told}
+
+
+def waited(child: int, kill_after_seconds: float | None) -> int:
+    """Wait for a fork, which is killed with its own forks where it takes longer; return its status."""
+    late = None if kill_after_seconds is None else time.monotonic() + kill_after_seconds
+    while late is not None:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        if time.monotonic() >= late:
+            os.killpg(child, signal.SIGKILL)
+            break
+        time.sleep(0.0005)
+    return os.waitpid(child, 0)[1]
 
 
 AHEAD = (

@@ -74,9 +74,9 @@ def finished_runs(output: Path) -> dict[str, bytes]:
     return found
 
 
-@pytest.fixture(scope="module")
-def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    source = write_csv(tmp_path_factory.mktemp("rows") / "rows.csv", separable_rows(18))
+def comparison_of(pretrained: Callable[[str], Path], folder: Path) -> dict[str, Any]:
+    """TF-IDF and LoRA on 18 rows, with a checkpoint at every step."""
+    source = write_csv(folder / "rows.csv", separable_rows(18))
     comparison = Comparison.model_validate(
         {
             "data": {"source": str(source), "near_duplicate_jaccard": 0.99},
@@ -93,7 +93,12 @@ def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
             },
         }
     )
-    made = Lab(comparison.model_dump(mode="json"))
+    return comparison.model_dump(mode="json")
+
+
+@pytest.fixture(scope="module")
+def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows")))
     yield made
     made.close()
 
@@ -128,7 +133,9 @@ def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path:
 
 
 @pytest.mark.parametrize("cut", ["empty", "one byte", "half", "all but one byte"])
-@pytest.mark.parametrize("name", ["result.json", "train.json", "score.json", "results.json", "artifact", "rows"])
+@pytest.mark.parametrize(
+    "name", ["result.json", "train.json", "score.json", "results.json", "artifact", "rows", "predictions.csv"]
+)
 def test_a_torn_file_is_named_and_made_again(
     lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, name: str, cut: str
 ) -> None:
@@ -151,10 +158,38 @@ def test_a_torn_file_is_named_and_made_again(
     assert again["message"] is None
     assert Outcome.of(output) == expected
     whole = cut == "all but one byte" and torn.suffix == ".json"  # a newline at its end: nothing is lost
-    redone = name in ("train.json", "score.json", "artifact") or (name == "result.json" and not whole)
+    redone = name in ("train.json", "score.json", "artifact", "predictions.csv")
+    redone = redone or (name == "result.json" and not whole)
     assert again["started"] == (["lora"] if redone else [])
-    if name in ("result.json", "train.json", "artifact") and not whole:
+    if name in ("result.json", "train.json", "artifact", "predictions.csv") and not whole:
         assert any(str(torn) in line for line in again["said"]), again["said"]
+
+
+@pytest.mark.parametrize("model", ["kept", "removed"])
+@pytest.mark.parametrize("lost", ["cut", "missing"])
+def test_a_finished_run_without_its_predictions_is_scored_again(
+    lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, lost: str, model: str
+) -> None:
+    """From the saved model where that was kept, else it is trained again."""
+    output = tmp_path / "out"
+    shutil.copytree(left_alone[0], output)
+    expected = Outcome.of(output)
+    run = next(output.glob("runs/lora-*"))
+    torn = run / "predictions.csv"
+    trained = (run / "train.json").read_bytes()
+    if lost == "cut":
+        lines = torn.read_bytes().splitlines(keepends=True)
+        torn.write_bytes(b"".join(lines[:-2]))  # whole lines are gone: nothing of it looks damaged
+    else:
+        torn.unlink()
+    if model == "removed":
+        shutil.rmtree(run / "artifact")
+    again = lab.run(output)
+    assert (again["message"], again["started"]) == (None, ["lora"])
+    assert any(str(torn) in line and line.endswith("the run is scored again") for line in again["said"]), again["said"]
+    assert ((run / "train.json").read_bytes() == trained) == (model == "kept")
+    assert Outcome.of(output) == expected
+    assert lab.run(output)["started"] == []
 
 
 @pytest.mark.parametrize("largest", [100, 3_000, 30_000])

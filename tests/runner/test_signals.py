@@ -1,11 +1,15 @@
-"""The command as its user may stop it: Ctrl-C, an orderly end, a kill; and two of it on one folder."""
+"""The command as its user may stop it: Ctrl-C, an orderly end, a terminal that closes; and two of it on one folder."""
 
+import contextlib
 import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,9 +62,9 @@ def is_free(folder: Path, *, within: float) -> bool:
     return False
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.fixture
+def asked(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    """A comparison that takes a while, with a checkpoint at every step."""
     write_csv(tmp_path / "rows.csv", separable_rows(18))
     comparison = {
         "model": {"id": str(pretrained("bert"))},
@@ -78,6 +82,40 @@ def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_
     }
     (tmp_path / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
 
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_terminal_that_closes_ends_it_in_order(asked: None, tmp_path: Path) -> None:
+    """The kernel sends SIGHUP, and nothing can be said any more."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "showdown", "run", "mine.yaml", "--output", "out"])
+    reader = threading.Thread(target=drain, args=(terminal,), daemon=True)
+    reader.start()
+    give_up = time.monotonic() + PATIENCE
+    while newest_step(tmp_path) == 0:
+        assert time.monotonic() < give_up, "no checkpoint"
+        time.sleep(0.02)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert is_free(tmp_path, within=5.0), "a worker outlived its comparison"
+    (run,) = json.loads((tmp_path / "out" / "results.json").read_text())["runs"]
+    assert run["status"] == "cancelled"
+
+
+def drain(terminal: int) -> None:
+    """Read what a terminal shows, so that nobody waits for it; a blocked read would keep it open."""
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            if select.select([terminal], [], [], 0.2)[0]:
+                os.read(terminal, 65536)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_stopped_in_every_way_it_goes_on(asked: None, tmp_path: Path) -> None:
     first = start(tmp_path)
     wait_for_a_checkpoint(first, tmp_path)
     workers = psutil.Process(first.pid).children(recursive=True)
@@ -95,6 +133,9 @@ def test_stopped_in_every_way_it_goes_on(pretrained: Callable[[str], Path], tmp_
     third = start(tmp_path)
     wait_for_a_checkpoint(third, tmp_path)
     check_stopped(third, signal.SIGTERM, 143, tmp_path)
+    fourth = start(tmp_path)
+    wait_for_a_checkpoint(fourth, tmp_path)
+    check_stopped(fourth, signal.SIGHUP, 129, tmp_path)
 
     last = start(tmp_path)
     out, said = last.communicate(timeout=PATIENCE)

@@ -10,7 +10,7 @@ import pytest
 from showdown.runner.worker import watch_over
 
 
-@pytest.mark.parametrize("gone", ["nobody", "listener", "parent"])
+@pytest.mark.parametrize("gone", ["nobody", "own stream", "listener", "parent"])
 def test_a_worker_ends_when_its_comparison_is_gone(gone: str) -> None:
     """Else a killed comparison's worker would hold the folder's lock until its stage is over."""
     listening, telling = os.pipe()
@@ -22,6 +22,8 @@ def test_a_worker_ends_when_its_comparison_is_gone(gone: str) -> None:
         if worker == 0:
             with os.fdopen(telling, "w") as events:
                 watch_over(events)
+                if gone == "own stream":
+                    events.close()  # what the worker closes itself ends nobody
                 time.sleep(60)
             os._exit(0)
         os.close(living)
@@ -36,7 +38,7 @@ def test_a_worker_ends_when_its_comparison_is_gone(gone: str) -> None:
         elif gone == "parent":
             os.kill(server, signal.SIGKILL)
         ended = bool(select.select([alive], [], [], 3.0)[0])
-        assert ended == (gone != "nobody")
+        assert ended == (gone in ("listener", "parent"))
     finally:
         if gone != "listener":
             os.close(listening)

@@ -17,7 +17,10 @@ def curve_of(built, answers, wrong_by_name, *, method="frozen"):
 
 
 def matrix(rows, wrong):
-    return [[rows - wrong, wrong, 0], [0, 0, 0], [0, 0, 0]]
+    counts = [[0, 0, 0] for _ in range(3)]
+    for row in range(rows):
+        counts[row % 3][(row + (row < wrong)) % 3] += 1
+    return counts
 
 
 def test_gains_have_intervals_and_the_largest_is_tested_against_the_second(built, answers):

@@ -1,14 +1,14 @@
 """From a YAML file and `--set` overrides to a checked comparison."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
 from showdown.core.spec import Comparison, SharedProtocol, Strict
 from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
@@ -23,6 +23,8 @@ _PLAINLY = {
     "too_short": "Needs at least one entry",
 }
 """Words of our own, by pydantic's type of fault, where its words are for programmers."""
+_MOST_SAID = 200
+"""Characters of an override that a message repeats."""
 _ONE_FOR_ALL = ("split", "tuning")
 """What no row may have of its own: the rows that it is judged on, and the budget of its search."""
 
@@ -116,35 +118,32 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
     try:
-        found = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise UserError(f"{path}: not valid YAML{_where(error)}") from error
+        found = load_yaml(text)
+    except YamlFault as error:
+        raise UserError(f"{path}: not valid YAML{error}") from error
     if not isinstance(found, dict):
         raise UserError(f"{path}: a comparison is a mapping of keys (model, data, methods, protocol, seeds)")
     return found
 
 
-def _where(error: YAMLError) -> str:
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        return f" at line {error.problem_mark.line + 1}: {str(error.problem).splitlines()[0]}"
-    return ""
-
-
 def _override(written: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
+    said = f"--set {override[:_MOST_SAID]}"
     if not equals or not all(key.split(".")):
-        raise UserError(f"--set {override}: write it as key=value, as in --set protocol.epochs=5")
+        raise UserError(f"{said}: write it as key=value, as in --set protocol.epochs=5")
+    if key.count(".") > DEEPEST:
+        raise UserError(f"{said}: nested more than {DEEPEST} deep")
     try:
-        parsed = YAML(typ="safe", pure=True).load(value) if value else None
-    except YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML{_where(error)}") from error
+        parsed = load_yaml(value) if value else None
+    except YamlFault as error:
+        raise UserError(f"{said}: the value is not valid YAML{error}") from error
     place, parts = written, key.split(".")
     while len(parts) > 1:
         taken = _longest_known(place, parts)
         step = ".".join(parts[:taken])
         inner = place.get(step)
         if inner is not None and not isinstance(inner, dict):
-            raise UserError(f"--set {override}: `{step}` is a value, not a section")
+            raise UserError(f"{said}: `{step}` is a value, not a section")
         place[step] = dict(inner or {})
         place, parts = place[step], parts[taken:]
     place[parts[0]] = parsed
@@ -214,7 +213,10 @@ def _in_words(fault: ErrorDetails) -> str:
 
 
 def _short(value: Any) -> str:
-    said = repr(value)
+    try:
+        said = repr(value)
+    except ValueError:  # of a whole number with more digits than are ever shown
+        return f"a number of more than {sys.get_int_max_str_digits()} digits"
     return said if len(said) <= 60 else said[:57] + "..."
 
 

@@ -1,8 +1,16 @@
 """Errors that a person can mend, and the words that help to."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_SIGNED_IN = re.compile(r"(\b\w+:/{1,2})[^/\s@`']+@")
+"""A name and a password in an address, which a message does not repeat."""
+_LONGEST = 2000
+"""Characters of a message, whatever was typed or lies in a file."""
+_END = 500
+"""Of these at its end, where the fix is."""
 
 
 class UserError(Exception):
@@ -12,6 +20,9 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
+        message = _SIGNED_IN.sub(r"\1***@", message)
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST - _END]} ... {message[-_END:]}"
         super().__init__("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message))
 
 

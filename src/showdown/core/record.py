@@ -1,12 +1,13 @@
 """What a run yielded. `docs/results.md` describes the file that holds these records."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from showdown.core.spec import RunSpec, Strict
+from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 GB = 1e9
 """Memory is given in GB of 1e9 bytes everywhere."""
 
@@ -23,18 +24,18 @@ class Phase(Strict):
     """Seconds and peak memory of one named part of a run."""
 
     name: str
-    seconds: float
-    peak_allocated_gb: float
-    peak_reserved_gb: float
-    peak_device_gb: float
+    seconds: Amount
+    peak_allocated_gb: Amount
+    peak_reserved_gb: Amount
+    peak_device_gb: Amount
 
 
 class PeakMemory(Strict):
     """A peak while training alone, and over the whole run, in GB (1e9 bytes)."""
 
-    training: float | None
+    training: Amount | None
     """None where the method has no training phase."""
-    run: float
+    run: Amount
 
 
 class Energy(Strict):
@@ -59,12 +60,12 @@ class MemorySplit(Strict):
     and what the process held before it loaded the network goes to the libraries.
     """
 
-    weights_gb: float
-    gradients_gb: float
+    weights_gb: Amount
+    gradients_gb: Amount
     """0 where the step is taken inside the backward pass, or where the peak came before them."""
-    optimiser_gb: float
-    libraries_gb: float
-    activations_gb: float
+    optimiser_gb: Amount
+    libraries_gb: Amount
+    activations_gb: Amount
 
 
 class Convergence(Strict):
@@ -74,9 +75,9 @@ class Convergence(Strict):
     """False where the validation loss was still falling at the end: the score says little of the method."""
     stopped: Literal["patience", "cap", "seconds"]
     """What ended it: no improvement for as long as the protocol waits, its most epochs, or its most seconds."""
-    epochs: int
+    epochs: Count
     """Epochs trained."""
-    best_epoch: int
+    best_epoch: Count
     """The one that was scored."""
 
 
@@ -152,32 +153,32 @@ class Load(Strict):
 class PredictionSpeed(Strict):
     """Speed of prediction at one batch size, after warm-up."""
 
-    batch_rows: int
-    rows_per_second: float
-    latency_p50_ms: float
-    latency_p95_ms: float
+    batch_rows: Count
+    rows_per_second: Amount
+    latency_p50_ms: Amount
+    latency_p95_ms: Amount
 
 
 class ClassScore(Strict):
     """Scores of one label on the test rows."""
 
     label: str
-    precision: float
-    recall: float
-    f1: float
-    rows: int
+    precision: Share
+    recall: Share
+    f1: Share
+    rows: Count
 
 
 class Scores(Strict):
     """Scores on the test rows, from the artefact that was saved and reloaded."""
 
-    accuracy: float
-    f1_macro: float
-    f1_weighted: float
-    precision_weighted: float
-    recall_weighted: float
+    accuracy: Share
+    f1_macro: Share
+    f1_weighted: Share
+    precision_weighted: Share
+    recall_weighted: Share
     per_class: list[ClassScore]
-    confusion_matrix: list[list[int]]
+    confusion_matrix: list[list[Count]]
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
 
 
@@ -189,37 +190,40 @@ class Environment(Strict):
     """Commit of the project, with `-dirty` where files differ from it; None outside a checkout."""
     platform: str
     cpu: str
-    cpu_threads: int
-    memory_gb: float
+    cpu_threads: Count
+    memory_gb: Amount
     gpu: str | None
-    gpu_memory_gb: float | None
+    gpu_memory_gb: Amount | None
     driver: str | None
 
 
 class RunRecord(Strict):
     """Everything that one run yielded. It has an error exactly when it did not complete."""
 
-    schema_version: int = SCHEMA_VERSION
-    run_id: str
-    name: str
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: RunId
+    name: RunName
     method: str
     title: str
-    seed: int
-    partition: int
+    seed: Seed
+    partition: Count
     status: Status
     error: str | None = None
 
-    accuracy: float | None = None
-    f1_macro: float | None = None
-    f1_weighted: float | None = None
-    precision_weighted: float | None = None
-    recall_weighted: float | None = None
-    validation_f1_macro: float | None = None
+    accuracy: Share | None = None
+    f1_macro: Share | None = None
+    f1_weighted: Share | None = None
+    precision_weighted: Share | None = None
+    recall_weighted: Share | None = None
+    validation_f1_macro: Share | None = None
     per_class: list[ClassScore] = Field(default_factory=list)
-    confusion_matrix: list[list[int]] = Field(default_factory=list)
+    confusion_matrix: list[list[Count]] = Field(default_factory=list)
     labels: list[str] = Field(default_factory=list)
-    predictions_file: str | None = None
+    predictions_file: InsidePath | None = None
     """Per-row predictions with scores, relative to the comparison's folder."""
+    predictions_sha256: Sha256 | None = None
+    """Of that file's bytes; None for results of before it was kept. So for the number of rows."""
+    predictions_rows: Count | None = None
     score_kind: ScoreKind | None = None
     """What the scores in the predictions file are."""
     confidence: Confidence | None = None
@@ -227,12 +231,12 @@ class RunRecord(Strict):
 
     convergence: Convergence | None = None
     """None where no network is trained."""
-    train_rows: int | None = None
+    train_rows: Count | None = None
     """Rows that were trained on."""
-    train_seconds: float | None = None
+    train_seconds: Amount | None = None
     """Forward, backward, step and batching alone: no validation, no writing."""
-    total_seconds: float | None = None
-    tuning_seconds: float | None = None
+    total_seconds: Amount | None = None
+    tuning_seconds: Amount | None = None
     """All trials of the search for a learning rate, part of `total_seconds`; None where nothing was tuned."""
     phases: list[Phase] = Field(default_factory=list)
     peak_memory_allocated_gb: PeakMemory | None = None
@@ -247,25 +251,25 @@ class RunRecord(Strict):
     load: Load | None = None
     """None where nothing was read."""
 
-    trainable_parameters: int | None = None
-    total_parameters: int | None = None
-    model_size_mb: float | None = None
+    trainable_parameters: Count | None = None
+    total_parameters: Count | None = None
+    model_size_mb: Amount | None = None
     """On disk, in MB of 1e6 bytes: the saved artefact alone."""
-    rows_per_second: float | None = None
+    rows_per_second: Amount | None = None
     """At the best batch."""
-    latency_p50_ms: float | None = None
-    latency_p95_ms: float | None = None
+    latency_p50_ms: Amount | None = None
+    latency_p95_ms: Amount | None = None
     prediction_speeds: list[PredictionSpeed] = Field(default_factory=list)
     """Batch 1 first, then the best batch."""
 
-    curve_file: str | None = None
-    system_file: str | None = None
+    curve_file: InsidePath | None = None
+    system_file: InsidePath | None = None
     """Samples of the system while the run went (`showdown.core.samples`)."""
-    tuning_file: str | None = None
+    tuning_file: InsidePath | None = None
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: dict[str, Any] = Field(default_factory=dict)
+    chosen: Annotated[dict[str, Any], as_written(Chosen)] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
@@ -279,14 +283,34 @@ class RunRecord(Strict):
             raise ValueError("a completed run has scores")
         return self
 
+    @model_validator(mode="after")
+    def _tuned_to_a_rate(self) -> Self:
+        tuned = self.status == "completed" and self.tuning_seconds is not None
+        searched = isinstance(self.spec.protocol.tuning, TuningSpec)
+        if tuned and not (searched and self.chosen.get("learning_rate")):
+            raise ValueError("a run that was tuned has a protocol of tuning and a learning rate")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_fit_the_labels(self) -> Self:
+        count = len(self.labels)
+        if len(set(self.labels)) < count:
+            raise ValueError("a label is there twice")
+        if self.per_class and [one.label for one in self.per_class] != self.labels:
+            raise ValueError("`per_class` has one entry a label, in the order of `labels`")
+        matrix = self.confusion_matrix
+        if matrix and (len(matrix) != count or any(len(row) != count for row in matrix)):
+            raise ValueError("`confusion_matrix` has one row and one column a label")
+        return self
+
 
 class Results(Strict):
     """The file `results.json`: one comparison and all its runs, in the order of the table."""
 
-    schema_version: int = SCHEMA_VERSION
-    name: str
-    comparison: dict[str, Any]
-    data: dict[str, Any]
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: RunName
+    comparison: Annotated[dict[str, Any], as_written(Asked)]
+    data: Annotated[dict[str, Any], as_written(DataFacts)]
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 

@@ -24,6 +24,7 @@ RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
+Cleaning = Literal["none", "whitespace", "study"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every library takes."""
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -68,7 +69,7 @@ class DataSpec(Strict):
     encoding: str = "utf-8"
     separator: str | None = None
     """Column separator; by default a comma, or a tab for .tsv."""
-    clean: Literal["none", "whitespace", "study"] = "whitespace"
+    clean: Cleaning = "whitespace"
     near_duplicate_jaccard: Fraction = 0.8
     """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
 

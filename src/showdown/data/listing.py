@@ -1,10 +1,10 @@
 """The rows behind the audit's counts, in a file."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.files import write_text
 from showdown.data.audit import Audit
 from showdown.data.inspection import MIN_WORDS, DeepAudit
@@ -32,7 +32,7 @@ def write_listing(
     if deep is not None:
         found += [*_deep(deep), *_rare(rows, deep)]
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv_writer(buffer)
     writer.writerow(_COLUMNS)
     writer.writerows(found)
     write_text(path, buffer.getvalue())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.files import write_folder
+from showdown.core.files import read_file, write_folder
 from showdown.core.method import LabelledTexts
 from showdown.core.spec import DataSpec, SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
@@ -22,6 +22,8 @@ MANIFEST = "manifest.json"
 MAPPING = "label_mapping.json"
 _COLUMNS = ("text", "label", "row", "cluster")
 _ENDINGS = ("csv", "jsonl")
+_NO_ROWS = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What comes of reading a file that holds something else than `write_prepared` writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,8 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
             for name, content in _contents(prepared, number).items():
                 (place / name).write_bytes(content)
 
-    write_folder(folder, fill)
+    # Every text is written twice in every partition, each letter in a byte at the least.
+    write_folder(folder, fill, at_least_bytes=2 * count * sum(map(len, prepared.rows.texts)))
 
 
 def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
@@ -157,7 +160,7 @@ def load_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if isinstance(manifest, dict) and isinstance(manifest["sha256"], dict) and manifest["fingerprint"]:
             return manifest
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, *_NO_ROWS) as error:
         raise _damaged(folder, MANIFEST) from error
     raise _damaged(folder, MANIFEST)
 
@@ -184,13 +187,16 @@ def load_side(folder: Path, side: str) -> LabelledTexts:
     """
     index_of = {label: index for index, label in enumerate(load_labels(folder))}
     content = _checked(folder, f"{side}.jsonl", load_manifest(folder))
-    records = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
-    return LabelledTexts(
-        texts=tuple(record["text"] for record in records),
-        targets=tuple(index_of[record["label"]] for record in records),
-        row_ids=tuple(record["row"] for record in records),
-        clusters=tuple(record["cluster"] for record in records),
-    )
+    try:
+        records = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
+        return LabelledTexts(
+            texts=tuple(str(record["text"]) for record in records),
+            targets=tuple(index_of[record["label"]] for record in records),
+            row_ids=tuple(int(record["row"]) for record in records),
+            clusters=tuple(int(record["cluster"]) for record in records),
+        )
+    except _NO_ROWS as error:  # its digest is right, and it is no file of ours
+        raise _damaged(folder, f"{side}.jsonl") from error
 
 
 def load_labels(folder: Path) -> tuple[str, ...]:
@@ -200,13 +206,16 @@ def load_labels(folder: Path) -> tuple[str, ...]:
         UserError: when a file is missing or damaged.
 
     """
-    mapping = json.loads(_checked(folder, MAPPING, load_manifest(folder)))["label_to_id"]
-    return tuple(sorted(mapping, key=mapping.__getitem__))
+    try:
+        mapping = json.loads(_checked(folder, MAPPING, load_manifest(folder)))["label_to_id"]
+        return tuple(sorted(mapping, key=mapping.__getitem__))
+    except _NO_ROWS as error:
+        raise _damaged(folder, MAPPING) from error
 
 
 def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
     try:
-        content = (folder / name).read_bytes()
+        content = read_file(folder / name)
     except OSError as error:
         raise _damaged(folder, name) from error
     if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(name):

@@ -1,11 +1,13 @@
 """The report as Markdown, for a README or an issue."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
+from showdown.core.terminal import shown
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
@@ -15,6 +17,8 @@ from showdown.report.table import MARKS, Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
+_HANDLER = re.compile(r"(\bon\w+\s*)=", re.IGNORECASE)
+"""`onerror=` and its like: for a reader that lets raw HTML through."""
 FIGURES_FOLDER = Path("report") / "figures"
 _FIRST = ("trade-off", "scores")
 """Pictures that stand right below the table."""
@@ -32,8 +36,8 @@ class Picture:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    return " ".join(text.split()).translate(_SPECIAL)
+    """Return text that Markdown shows as it is, on one line; what a terminal would obey stands as an escape."""
+    return _HANDLER.sub(r"\1\\=", shown(" ".join(text.split())).translate(_SPECIAL))
 
 
 def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:

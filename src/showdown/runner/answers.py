@@ -1,12 +1,13 @@
 """Answering a file of texts with a saved model."""
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from showdown.core.bounds import asked_data
+from showdown.core.csv_writer import csv_writer
 from showdown.core.errors import UserError
 from showdown.core.files import make_room, write_text
 from showdown.core.record import Results
@@ -65,17 +66,17 @@ def answer_file(
 
     """
     make_room(output)
-    data = results.comparison["data"]
+    data = asked_data(results.comparison)
     table = read_table(
         DataSpec(
             source=str(asked.file),
-            encoding=asked.encoding or data["encoding"],
-            separator=asked.separator or data["separator"],
+            encoding=asked.encoding or data.encoding,
+            separator=asked.separator or data.separator,
         )
     )
-    index = _text_column(table, asked.column, str(data["text"] or ""))
+    index = _text_column(table, asked.column, data.text or "")
     texts = [cell or "" for cell in checked_column(table, index)]
-    told = [bool(clean(text, data["clean"]).strip()) for text in texts]
+    told = [bool(clean(text, data.clean).strip()) for text in texts]
     predictions = answer([text for text, has_words in zip(texts, told, strict=True) if has_words])
     write_text(output, _written(table.names[index], texts, told, predictions, selective=asked.coverage is not None))
     left = sum(not found.sure for found in predictions)
@@ -86,7 +87,7 @@ def _written(
     name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]", *, selective: bool
 ) -> str:
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
+    writer = csv_writer(written)
     kind = predictions[0].score_kind if predictions else "score"
     headings = ["predicted", kind, *(["confidence", "decision"] if selective else [])]
     writer.writerow([name, *headings])

@@ -1,13 +1,20 @@
 """Opening a saved model as a classifier: for scoring in a run, and for `showdown predict`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
 from showdown.core.record import RunRecord
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.methods.table import build
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_BATCH_ROWS = 16
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
@@ -75,6 +82,35 @@ def open_saved(record: RunRecord, folder: Path) -> Classifier:
     except Exception as error:
         why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
         raise UserError(f"the saved model of `{record.name}` in {folder} cannot be read ({why}); {mend}") from error
+
+
+def saved_scores(classifier: Classifier, record: RunRecord, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
+    """Return a saved model's score of each label for new texts: shape (texts, labels).
+
+    Args:
+        classifier: what `open_saved` returned.
+        record: of its run.
+        texts: cleaned, none empty.
+
+    Raises:
+        UserError: when the model cannot answer, or knows other labels than its record says.
+
+    """
+    try:
+        scores = classifier.scores(texts, batch_rows=_BATCH_ROWS)
+    except UserError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
+        raise UserError(
+            f"the saved model of `{record.name}` cannot answer ({why}); run the comparison again into a new folder"
+        ) from error
+    if scores.shape != (len(texts), len(record.labels)):
+        raise UserError(
+            f"the saved model of `{record.name}` answers with {scores.shape[-1]} labels, its record has "
+            f"{len(record.labels)}; run the comparison again into a new folder"
+        )
+    return scores
 
 
 def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:

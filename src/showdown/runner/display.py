@@ -1,5 +1,6 @@
 """Showing how a comparison goes: a live table of all runs at a terminal, plain lines elsewhere."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -110,8 +111,9 @@ class PlainLines:
             self.say(f"{self._run}: {step_line(event)}")
 
     def say(self, message: str) -> None:
-        """Print a line."""
-        self.console.print(escape(message), soft_wrap=True, highlight=False)
+        """Print a line; a terminal that is gone does not end the run."""
+        with contextlib.suppress(OSError):
+            self.console.print(escape(message), soft_wrap=True, highlight=False)
 
     def finish(self, record: RunRecord | None) -> None:
         """Print the outcome."""

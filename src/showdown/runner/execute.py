@@ -8,6 +8,7 @@ from typing import Any
 
 from showdown.core.files import write_json
 from showdown.core.load import load_of, used_by_others
+from showdown.core.predictions import torn_predictions
 from showdown.core.record import Load, PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
@@ -64,6 +65,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
     comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
+    store.refuse_another(comparison, prepared.fingerprint)
     display.data([*prepared.notices, *said])
     specs = plan(comparison, model, prepared)
     refuse_unusable_model(specs, prepared.labels)
@@ -142,6 +144,9 @@ def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
     record = read_record(path)
     if record is None and path.exists():
         scene.display.say(f"{path} is cut short; the run is done again")
+    if record and (torn := torn_predictions(scene.store.root, record)):
+        scene.display.say(torn)
+        return None
     return record if record and record.status in _KEPT_STATUSES else None
 
 
@@ -241,6 +246,8 @@ def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
         **dict(scored.scores),
         "validation_f1_macro": scored.validation_f1_macro,
         "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
+        "predictions_sha256": scored.predictions_sha256,
+        "predictions_rows": scored.predictions_rows,
         "score_kind": scored.score_kind,
         "confidence": scored.confidence,
         "rows_per_second": best.rows_per_second,

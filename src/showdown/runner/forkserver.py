@@ -14,6 +14,7 @@ server ends each with `{"kind": "exit", "code": ...}`.
 """
 
 import contextlib
+import ctypes
 import importlib
 import importlib.util
 import json
@@ -22,6 +23,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from showdown.core.files import open_to_append
 
 _AHEAD = (
     "torch",
@@ -34,6 +37,8 @@ _AHEAD = (
     "peft",
 )
 _AHEAD_ON_A_GPU = ("bitsandbytes", "liger_kernel.transformers")
+_SIGNAL_AT_PARENTS_DEATH = 1
+"""PR_SET_PDEATHSIG of <sys/prctl.h>."""
 _NOTHING_AHEAD = "SHOWDOWN_NOTHING_AHEAD"
 _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 
@@ -64,6 +69,22 @@ def gpu_kind_from_driver() -> Iterator[None]:
         yield
     finally:
         torch.cuda.get_device_capability = asked
+
+
+def end_with(comparison: int) -> None:
+    """Let the kernel kill this server when the comparison that started it is gone, also while libraries are imported.
+
+    Nothing is read from standard input until the imports are over, which can take a minute on a cold disk, and an
+    import in C lets no thread look. Where the kernel has no such promise (not Linux) the end of the input has to do.
+
+    Args:
+        comparison: process id of the one that started this server.
+
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+    if os.getppid() != comparison:  # gone before the promise was given
+        os._exit(1)
 
 
 def serve() -> None:
@@ -141,7 +162,7 @@ def _import_ahead() -> None:
     if gpu_is_here() and importlib.import_module("torch").cuda.is_initialized():
         os.execve(  # noqa: S606 - this very program again
             sys.executable,
-            [sys.executable, "-P", "-m", "showdown.runner.forkserver"],
+            [sys.executable, "-P", "-m", "showdown.runner.forkserver", *sys.argv[1:]],
             {**os.environ, _NOTHING_AHEAD: "1"},
         )
 
@@ -180,7 +201,7 @@ def _become_keeper(requests: int, answers: int) -> None:
 @contextlib.contextmanager
 def _logged(folder: Path) -> Iterator[None]:
     """Send what libraries print into the run's own log."""
-    with (folder / "log.txt").open("ab") as log:
+    with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     yield
@@ -190,4 +211,5 @@ def _logged(folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[1]))
     serve()

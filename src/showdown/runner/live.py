@@ -1,5 +1,6 @@
 """The live table of a comparison's runs at a terminal."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,9 +100,10 @@ class LiveTable(PlainLines):
 
     def close(self) -> None:
         """Take the table down."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                live.stop()
 
     def drawn(self) -> Group:
         """Return the table as it stands, no higher than the screen."""

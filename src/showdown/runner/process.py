@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from showdown.core.files import open_to_append, read_file
 from showdown.runner.stages import StageError, StageName
 
 _GRACE_SECONDS = 5.0
@@ -80,10 +81,10 @@ class Workers:
 
     def _started(self, folder: Path) -> "subprocess.Popen[bytes]":
         if self._server is None:
-            with (folder / "log.txt").open("ab") as log:
+            with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
                 self._server = subprocess.Popen(
                     # -P: no module is taken from the folder where the command is typed
-                    [sys.executable, "-P", "-m", "showdown.runner.forkserver"],
+                    [sys.executable, "-P", "-m", "showdown.runner.forkserver", str(os.getpid())],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -116,7 +117,7 @@ def _verdict(returncode: int, folder: Path) -> StageError | None:
     if returncode == 0:
         return None
     try:
-        return StageError.model_validate_json((folder / "error.json").read_bytes())
+        return StageError.model_validate_json(read_file(folder / "error.json"))
     except (OSError, ValueError):
         pass
     if returncode < 0:

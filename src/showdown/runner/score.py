@@ -1,14 +1,15 @@
 """The scoring stage of a run: the saved artefact, loaded in a fresh process, answers the test rows once."""
 
-import csv
 import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Classifier, LabelledTexts
+from showdown.core.predictions import digest
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.evaluation.confidence import measure_confidence
@@ -42,13 +43,15 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller) -> N
     with scene.phase("speed"):
         synchronize = memory_of(scene.job.placement.device).synchronize
         speeds, others_share = undisturbed_speeds(classifier, test.texts, synchronize, load.read)
-    write_text(folder / "predictions.csv", _predictions_csv(classifier, test, labels, scores))
+    write_text(folder / "predictions.csv", predictions := _predictions_csv(classifier, test, labels, scores))
     stage = ScoreStage(
         phases=scene.clock.phases(),
         scores=score(test.targets, predicted, labels),
         validation_f1_macro=score(validation.targets, held_out.argmax(axis=1).tolist(), labels).f1_macro,
         score_kind=classifier.score_kind,
         confidence=measure_confidence(classifier.score_kind, held_out, scores, test.targets),
+        predictions_sha256=digest(predictions.encode()),
+        predictions_rows=len(test),
         prediction_speeds=speeds,
         speed_others_share=others_share,
     )
@@ -60,7 +63,7 @@ def _predictions_csv(
 ) -> str:
     """Return one line a test row: its number, cluster, true and predicted label, and a score a label. No text."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv_writer(file)
     writer.writerow(["row", "cluster", "label", "predicted", *(f"{classifier.score_kind}: {name}" for name in labels)])
     for index, row in enumerate(scores):
         writer.writerow(

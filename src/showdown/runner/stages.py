@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from showdown.core.bounds import Sha256
 from showdown.core.record import (
     Confidence,
     Convergence,
@@ -69,6 +70,8 @@ class ScoreStage(Strict):
     validation_f1_macro: float
     score_kind: ScoreKind
     confidence: Confidence | None
+    predictions_sha256: Sha256 | None = None
+    predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]
     speed_others_share: float | None
     """Share of the processors that other processes used while speed was measured."""

@@ -15,18 +15,29 @@ OUT/runs/RUN_ID/spec.json    what the run is
                 result.json  the run's record, committed last
 """
 
+import errno
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from showdown.core.errors import UserError
-from showdown.core.record import Results, RunRecord
+from pydantic import ValidationError
 
+from showdown.core.bounds import Asked, AskedData
+from showdown.core.errors import UserError
+from showdown.core.files import read_file, refuse_strangers
+from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
+from showdown.core.spec import Comparison
+
+_ROUNDING = 1e-6
+"""By which a score that was written and read may miss."""
 _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
+_OWN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
+"""No link is followed, and a pipe of that name holds nobody up."""
 
 
 class Store:
@@ -34,6 +45,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lock_file = root / ".lock"
         self.results_file = root / "results.json"
         self.comparison_file = root / "comparison.json"
         self.runs_folder = root / "runs"
@@ -54,22 +66,58 @@ class Store:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | _OWN_FILE, 0o644)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UserError(f"{self._lock_file} is a link; remove it") from error
             why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
             raise UserError(f"cannot write in {self.root}: {why}; choose another folder with --output") from error
         try:
             self._wait_for(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            refuse_strangers(self.root)
+            if os.fstat(descriptor).st_nlink == 1:  # else it is some other file too, and that keeps its content
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield descriptor
         finally:
             os.close(descriptor)
 
+    def refuse_another(self, comparison: Comparison, fingerprint: str) -> None:
+        """Refuse a folder that holds another comparison, whose table would be lost.
+
+        It is another one under another name, or of other data. A changed setting is not: finished runs stay. Data is
+        the same where its place is, or, after a move, its fingerprint.
+
+        Args:
+            comparison: what is to be written here.
+            fingerprint: of its data.
+
+        Raises:
+            UserError: naming what is there.
+
+        """
+        try:
+            before = Asked.model_validate_json(read_file(self.comparison_file))
+        except (OSError, ValueError):
+            return
+        now = Asked.model_validate(comparison.model_dump(mode="json"))
+        same_data = _real_places(before) == _real_places(now) or self._fingerprint() == fingerprint
+        if before.name != now.name or not same_data:
+            raise UserError(
+                f"{self.root} holds the comparison `{before.name}` of {', '.join(_places(before))}; "
+                f"choose another folder with --output for `{now.name}` of {', '.join(_places(now))}"
+            )
+
+    def _fingerprint(self) -> str | None:
+        try:
+            return str(json.loads(read_file(self.results_file))["data"]["fingerprint"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
     def in_use(self) -> bool:
         """Tell whether a comparison runs here now. It looks for a moment: who starts one meanwhile waits."""
         try:
-            descriptor = os.open(self.root / ".lock", os.O_RDONLY)
+            descriptor = os.open(self._lock_file, os.O_RDONLY | _OWN_FILE)
         except OSError:
             return False
         try:
@@ -88,34 +136,106 @@ class Store:
                 return
             except BlockingIOError as error:
                 if time.monotonic() > give_up:
-                    holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                    holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()[:10]
                     raise UserError(
                         f"{self.root} is in use by PID {holder}; wait for it, or choose another folder with --output"
                     ) from error
                 time.sleep(0.1)
 
 
+def _places(asked: Asked) -> list[str]:
+    """Return the source of the data, or its split files."""
+    data = asked.data or AskedData()
+    return [place for place in data.files.values() if place] if data.files else [data.source or ""]
+
+
+def _real_places(asked: Asked) -> list[str]:
+    """Return the same without links and dots, so that one file has one name; a relative one is taken from here."""
+    return [os.path.realpath(place) for place in _places(asked)]
+
+
 def read_record(path: Path) -> RunRecord | None:
-    """Read a run's record; None where there is none or it is cut short (the run is then done again)."""
+    """Read a run's record; None where there is none or it is cut short (the run is then done again).
+
+    Raises:
+        UserError: when another version of Showdown wrote it: doing the run again would destroy it.
+
+    """
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
+        content = read_file(path)
+    except OSError:
         return None
+    try:
+        record = RunRecord.model_validate_json(content)
+    except ValidationError:
+        _refuse_other_schema(path, content)
+        return None
+    return None if _contradiction(record) else record
 
 
 def read_results(root: Path) -> Results:
-    """Read a comparison's results.
+    """Read a comparison's results, from a folder that may come from elsewhere.
 
     Raises:
-        UserError: when the folder holds none, or the file is cut short.
+        UserError: when the folder holds none or leads outside, or the file is cut short, of another version, or holds
+            values that cannot be.
 
     """
     path = root / "results.json"
     if not path.is_file():
         raise UserError(f"no results.json in {root}; give the folder that `showdown run` wrote (its --output)")
+    refuse_strangers(root)
+    return parse_results(path, read_file(path))
+
+
+def parse_results(path: Path, content: bytes) -> Results:
+    """Return what a results file holds.
+
+    Args:
+        path: named in errors.
+        content: the file's.
+
+    Raises:
+        UserError: as `read_results`.
+
+    """
+    mend = "run the same `showdown run` again to write it anew"
     try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValueError as error:
+        results = Results.model_validate_json(content)
+    except ValidationError as error:
+        _refuse_other_schema(path, content)
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        why = f"`{where}`: {fault['msg']}" if where else "no whole JSON"
+        raise UserError(f"{path} is cut short or was changed ({why[:200]}); {mend}") from error
+    for run in results.runs:
+        fault_of_run = _contradiction(run)
+        if fault_of_run:
+            raise UserError(f"{path} was changed (`{run.run_id}`: {fault_of_run}); {mend}")
+    return results
+
+
+def _refuse_other_schema(path: Path, content: bytes) -> None:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return  # cut short: said by whoever needs the rest
+    version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path} is cut short or of another version; run the same `showdown run` again to write it anew"
-        ) from error
+            f"{path} is of schema {str(version)[:20]}, this version of Showdown reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+
+
+def _contradiction(run: RunRecord) -> str | None:
+    """Say where a record's score is not what its own confusion matrix gives, or None."""
+    tested = sum(map(sum, run.confusion_matrix))
+    if run.accuracy is None:
+        return None
+    if not tested:
+        return "scores without a test row"
+    right = sum(row[place] for place, row in enumerate(run.confusion_matrix))
+    if abs(run.accuracy - right / tested) > _ROUNDING:
+        return f"an accuracy of {run.accuracy:g} where its confusion matrix gives {right / tested:g}"
+    return None

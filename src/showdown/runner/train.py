@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MB = 1e6
 _TWO_CHECKPOINTS = 2
+_FEWEST_BYTES = 2
+"""Of a number that was learned, as it is saved."""
 _CLEARLY_MORE = 1.25
 """Times the gradients; what a step holds beside them for a moment is less than a quarter of them."""
 
@@ -69,7 +71,8 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, teller: Teller, kept
         else _finetune(scene, method, train, validation, kept.take() if kept else None)
     )
     with scene.phase("saving"):
-        write_folder(folder / "artifact", lambda partial: _save(outcome, partial))
+        at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
+        write_folder(folder / "artifact", lambda partial: _save(outcome, partial), at_least_bytes=at_least_bytes)
     stage = TrainStage(
         title=method.title,
         phases=scene.clock.phases(),

@@ -96,7 +96,8 @@ def watch_over(events: IO[str]) -> None:
     """
     parent = os.getppid()
     listener = select.poll()
-    listener.register(events.fileno(), 0)  # errors alone: a pipe that nobody reads any more
+    # A descriptor of its own: that the worker closes its stream is not the end of whoever reads it.
+    listener.register(os.dup(events.fileno()), 0)  # errors alone: a pipe that nobody reads any more
 
     def watch() -> None:
         while os.getppid() == parent and not listener.poll(_PARENT_POLL_MILLISECONDS):

@@ -3,13 +3,13 @@
 No label, text, path, error message or note leaves: labels are words of the data, and the others may quote it.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from showdown.core.curve import read_curve
 from showdown.core.record import RunRecord
 from showdown.core.samples import read_samples
 from showdown.trackers.tracker import Entry, Plain, Series, Table
@@ -169,9 +169,8 @@ def _scores(record: RunRecord) -> dict[str, float]:
 
 
 def _curves(path: Path) -> list[Series]:
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    written = read_curve(path)
+    if written is None:
         return []
     training = written["training"]
     rows = [dict(zip(training, values, strict=True)) for values in zip(*training.values(), strict=True)]

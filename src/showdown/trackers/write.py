@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from showdown.core.files import open_to_append
 from showdown.trackers.table import build
 from showdown.trackers.tracker import Entry
 
@@ -15,7 +16,7 @@ from showdown.trackers.tracker import Entry
 def main(name: str, folder: Path, project: str) -> None:
     """Write all entries."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    with (folder / "log.txt").open("ab") as log:
+    with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     tracker = build(name, folder, project)

@@ -62,7 +62,7 @@ def save_state(folder: Path, state: State) -> None:
         write_json(partial / _FACTS, dict(state.facts))
         write_sizes(partial)
 
-    write_folder(folder, fill)
+    write_folder(folder, fill, at_least_bytes=sum(tensor.nbytes for tensor in state.tensors.values()))
 
 
 def load_state(folder: Path) -> State:

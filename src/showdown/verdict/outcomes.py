@@ -1,6 +1,5 @@
 """Arrays of what every row of the table answered on every test row, read from the predictions files."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.errors import UserError
+from showdown.core.predictions import checked_predictions
 from showdown.core.record import Results, RunRecord
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-_COLUMNS = ["row", "cluster", "label", "predicted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,13 +154,8 @@ def _read(folder: Path, run: RunRecord, labels: dict[str, int]) -> Outcomes:
     path = folder / str(run.predictions_file)
     mend = "run the comparison again"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file))
-        if not lines or lines[0][: len(_COLUMNS)] != _COLUMNS:
-            raise UserError(f"{path}: the first columns are not {', '.join(_COLUMNS)}; {mend}")
-        cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines[1:]]
-    except OSError as error:
-        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {mend}") from error
+        lines = checked_predictions(folder, run)
+        cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines]
     except (ValueError, KeyError, IndexError) as error:
         raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
     if not cells:

@@ -1,11 +1,15 @@
 """The server behind the page: on this machine's loopback alone, three addresses, nothing but GET."""
 
 import base64
+import contextlib
 import errno
 import hashlib
 import json
 import re
+import socket
+import stat
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -13,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
+from showdown.core.files import read_file, refuse_strangers
 from showdown.watch.state import Watched
 
 HOST = "127.0.0.1"
@@ -24,7 +29,14 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _PATIENCE_SECONDS = 20.0
-"""With a browser that says nothing."""
+"""With a browser that says nothing, or says it slowly: so long may a whole request and its answer take."""
+_MOST_CONNECTIONS = 32
+"""At one time. A browser opens six; the next one hears that there are too many."""
+_TOO_MANY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+_LARGEST_REPORT_BYTES = 200_000_000
+
+
+_NOTHING = "default-src 'none'"
 
 
 class WatchServer(ThreadingHTTPServer):
@@ -47,6 +59,7 @@ class WatchServer(ThreadingHTTPServer):
         """
         if not (output / "comparison.json").is_file() and not (output / ".lock").is_file():
             raise UserError(f"no comparison in {output}; give the folder that `showdown run` writes (its --output)")
+        refuse_strangers(output)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -65,31 +78,96 @@ class WatchServer(ThreadingHTTPServer):
         self._write_report = write_report
         self._reading = threading.Lock()
         self._writer: threading.Thread | None = None
+        self._written_for: int | None = None
+        """Which results the report was written of, or was tried to be: when they were written."""
+        self._made_for: int | None = None
+        """The same of a report that came to be; by it a clock that was set back does no harm."""
         self._obstacle: str | None = None
+        self._open: dict[socket.socket, float] = {}
+        """Connections, and when each began."""
+        self._opening = threading.Lock()
 
     def state(self) -> dict[str, Any]:
-        """Return how the comparison stands; begins to write the report once it is complete."""
+        """Return how the comparison stands; begins to write the report whenever it has become complete."""
         with self._reading:
             state = self._watched.state()
-            report = self.report() if state["complete"] else None
-            if state["complete"] and report is None and self._writer is None:
-                self._writer = threading.Thread(target=self._write, daemon=True)
-                self._writer.start()
-        return {**state, "report": report is not None, "obstacle": self._obstacle}
+            ready = state["complete"] and self._has_report()
+            if state["complete"] and not ready:
+                self._begin_report()
+        return {**state, "report": ready, "obstacle": self._obstacle or state.get("obstacle")}
 
-    def report(self) -> Path | None:
+    def report(self) -> bytes | None:
         """Return the report's page, where it is as new as the results; None otherwise."""
-        path, results = self._output / "report.html", self._output / "results.json"
         try:
-            return path if path.stat().st_mtime_ns >= results.stat().st_mtime_ns else None
+            return read_file(self._report_file, most_bytes=_LARGEST_REPORT_BYTES) if self._has_report() else None
         except OSError:
             return None
+
+    @property
+    def _report_file(self) -> Path:
+        return self._output / "report.html"
+
+    def _has_report(self) -> bool:
+        written = self._changed()
+        try:
+            found = self._report_file.lstat()
+        except OSError:
+            return False
+        newer = written is not None and (found.st_mtime_ns >= written or self._made_for == written)
+        return newer and stat.S_ISREG(found.st_mode)
+
+    def _changed(self) -> int | None:
+        try:
+            return (self._output / "results.json").stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _begin_report(self) -> None:
+        """Write the report, once for the same results: the folder may be run again while it is watched."""
+        changed = self._changed()
+        if changed == self._written_for or (self._writer and self._writer.is_alive()):
+            return
+        self._written_for, self._obstacle = changed, None
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
 
     def _write(self) -> None:
         try:
             self._write_report()
+            self._made_for = self._written_for
         except Exception as error:
             self._obstacle = f"no report: {(str(error) or type(error).__name__).splitlines()[0]}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own, of which there are few at one time."""
+        with self._opening:
+            full = len(self._open) >= _MOST_CONNECTIONS
+            if not full:
+                self._open[request] = time.monotonic()
+        if not full:
+            super().process_request(request, client_address)
+            return
+        with contextlib.suppress(OSError):
+            request.setblocking(False)
+            request.send(_TOO_MANY)
+        super().shutdown_request(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that is over."""
+        with self._opening:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End connections that take too long; called twice a second."""
+        late = time.monotonic() - _PATIENCE_SECONDS
+        with self._opening:
+            for request in [request for request, began in self._open.items() if began < late]:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: what ends here is a browser that left, and the terminal shows the address alone."""
 
 
 def _policy(page: bytes) -> str:
@@ -115,25 +193,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the page, the state or the report; nothing else is there."""
-        if self.headers.get("Host") not in self.server.hosts:
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or hosts[0] not in self.server.hosts:
             # Another name that leads here is somebody else's page (DNS rebinding).
             self._answer(403, b"this page is for this machine alone\n", "text/plain")
-        elif self.path == "/state.json":
-            content = json.dumps(self.server.state(), allow_nan=False).encode()
-            self._answer(200, content, "application/json")
-        elif self.path == "/":
-            self._page()
-        else:
-            self._answer(404, b"not found\n", "text/plain")
+            return
+        try:
+            found = self._found()
+        except Exception as error:  # whatever is in the folder, a request has an answer
+            said = f"the folder cannot be read: {type(error).__name__}\n"
+            self._answer(500, said.encode(), "text/plain")
+            return
+        self._answer(*found)
 
-    def _page(self) -> None:
+    def _found(self) -> tuple[int, bytes, str, str]:
+        """Return status, content, kind and policy of the answer."""
+        if self.path == "/state.json":
+            content = json.dumps(self.server.state(), allow_nan=False).encode()
+            return 200, content, "application/json", _NOTHING
+        if self.path != "/":
+            return 404, b"not found\n", "text/plain", _NOTHING
         report = self.server.report() if self.server.state()["report"] else None
         if report is None:
-            self._answer(200, self.server.page, "text/html", self.server.policy)
-        else:  # it brings its own policy
-            self._answer(200, report.read_bytes(), "text/html", "frame-ancestors 'none'")
+            return 200, self.server.page, "text/html", self.server.policy
+        return 200, report, "text/html", "frame-ancestors 'none'"  # it brings its own policy
 
-    def _answer(self, status: int, content: bytes, kind: str, policy: str = "default-src 'none'") -> None:
+    def _answer(self, status: int, content: bytes, kind: str, policy: str = _NOTHING) -> None:
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

@@ -4,17 +4,25 @@ Another process writes the files meanwhile. What is unchanged is not read again;
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from showdown.core.curve import read_curve
+from showdown.core.errors import UserError
+from showdown.core.files import read_file
 from showdown.core.progress import PROGRESS_FILE, Moment
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample
-from showdown.runner.store import Store
+from showdown.runner.store import Store, parse_results
 
 MOST_POINTS = 200
 """Of a curve on the page."""
+_MOST_READ_BYTES = 4_000_000
+"""Of a growing file at one time; a line is far shorter."""
+_MOST_LINES = 200_000
+"""Of a growing file that are kept; a training writes one a second."""
 _SYSTEM_FILE = "system.jsonl"
 
 
@@ -29,20 +37,32 @@ class GrowingFile:
 
     def read(self) -> list[Any]:
         """Return all lines so far; what is no such object is passed over."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                content = file.read()
-        except OSError:
-            return self._found
-        whole = content.rfind(b"\n") + 1
-        self._offset += whole
-        for line in content[:whole].splitlines():
-            try:
-                self._found.append(self._parse(json.loads(line)))
-            except ValueError:
-                continue
+        while content := self._next():
+            for line in content.splitlines():
+                try:
+                    self._found.append(self._parse(json.loads(line)))
+                except (ValueError, RecursionError):
+                    continue
+            del self._found[:-_MOST_LINES]
         return self._found
+
+    def _next(self) -> bytes:
+        """Return whole lines that are new, as many as are read at one time; a line that is longer is passed over."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return b""
+        try:
+            content = os.pread(descriptor, _MOST_READ_BYTES, self._offset)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+        whole = content.rfind(b"\n") + 1
+        if not whole and len(content) == _MOST_READ_BYTES:
+            whole = len(content)
+        self._offset += whole
+        return content[:whole]
 
 
 class Watched:
@@ -50,15 +70,16 @@ class Watched:
 
     def __init__(self, output: Path) -> None:
         self._store = Store(output)
-        self._results: tuple[float, Results] | None = None
-        self._curves: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._results: tuple[int, Results] | None = None
+        self._obstacle: str | None = None
+        self._curves: dict[str, tuple[int, dict[str, Any]]] = {}
         self._growing: dict[Path, GrowingFile] = {}
 
     def state(self) -> dict[str, Any]:
         """Return how the comparison stands, ready for JSON."""
         in_use, results = self._store.in_use(), self._read_results()
         if results is None:
-            return {"name": None, "in_use": in_use, "complete": False, "runs": []}
+            return {"name": None, "in_use": in_use, "complete": False, "runs": [], "obstacle": self._obstacle}
         current = self._current(results) if in_use else None
         folds = results.data.get("partitions", 1)
         return {
@@ -71,20 +92,24 @@ class Watched:
     def _read_results(self) -> Results | None:
         path = self._store.results_file
         try:
-            changed = path.stat().st_mtime
+            changed = path.stat().st_mtime_ns
             if self._results is None or self._results[0] != changed:
-                self._results = (changed, Results.model_validate_json(path.read_bytes()))
-        except (OSError, ValueError):
+                self._results = (changed, parse_results(path, read_file(path)))
+        except OSError:
+            self._obstacle = None  # nothing is written yet
+            return None
+        except UserError as error:
+            self._obstacle = str(error)
             return None
         return self._results[1]
 
     def _current(self, results: Results) -> str | None:
         """Return the run that is going: of those that are not over, the one that began last."""
-        began = {
-            run.run_id: spec.stat().st_mtime
-            for run in results.runs
-            if run.status == "cancelled" and (spec := self._store.run_folder(run.run_id) / "spec.json").exists()
-        }
+        began: dict[str, int] = {}
+        for run in results.runs:
+            spec = self._store.run_folder(run.run_id) / "spec.json"
+            if run.status == "cancelled" and spec.is_file():
+                began[run.run_id] = spec.stat().st_mtime_ns
         return max(began, key=began.__getitem__) if began else None
 
     def _run(self, run: RunRecord, folds: int, current: str | None) -> dict[str, Any]:
@@ -112,10 +137,7 @@ class Watched:
         samples: list[Sample] = self._lines(folder / _SYSTEM_FILE, Sample.model_validate)
         found: dict[str, Any] = {"state": "running"}
         if moments:
-            now = moments[-1]
-            found |= now.model_dump()
-            found |= {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
-            found["loss_curve"] = _thinned(_last_training(moments))
+            found |= _moment(moments)
         if samples:
             # Between two stages there is no process to read: what was read last stands.
             last = next((one for one in reversed(samples) if one.ram_gb is not None), samples[-1])
@@ -131,15 +153,32 @@ class Watched:
             return {}
         path = self._store.root / run.curve_file
         try:
-            changed = path.stat().st_mtime
-            if self._curves.get(run.run_id, (0.0, {}))[0] != changed:
-                written = json.loads(path.read_bytes())
-                points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
-                scores = [[epoch["step"], epoch["f1_macro"]] for epoch in written["validation"]]
-                self._curves[run.run_id] = (changed, {"loss_curve": _thinned(points), "f1_curve": scores})
-        except (OSError, ValueError, KeyError):
+            changed = path.stat().st_mtime_ns
+        except OSError:
             return {}
+        if self._curves.get(run.run_id, (None, {}))[0] != changed:
+            self._curves[run.run_id] = (changed, _curve(path))
         return self._curves[run.run_id][1]
+
+
+def _curve(path: Path) -> dict[str, Any]:
+    """Return loss by step and macro F1 by step; nothing where the file is no curve."""
+    written = read_curve(path)
+    if written is None:
+        return {}
+    points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
+    scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch["f1_macro"] is not None]
+    return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
+
+
+def _moment(moments: Sequence[Moment]) -> dict[str, Any]:
+    """Return where a training stands and its loss so far; nothing of numbers that are none."""
+    now = moments[-1]
+    try:
+        rates = {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
+        return {**now.model_dump(), **rates, "loss_curve": _thinned(_last_training(moments))}
+    except OverflowError:  # of a number of steps that no training has
+        return {}
 
 
 def _last_training(moments: Sequence[Moment]) -> list[tuple[float, float]]:

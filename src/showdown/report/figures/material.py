@@ -1,6 +1,5 @@
 """What figures are drawn from: the records, the verdict, and the files that runs left."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from showdown.core.curve import read_curve
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
@@ -50,11 +50,7 @@ class Material:
         """Return a run's training and validation curve; None where it has none or the file is gone."""
         if run.curve_file is None:
             return None
-        try:
-            read = json.loads((self.folder / run.curve_file).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return read if isinstance(read, dict) else None
+        return read_curve(self.folder / run.curve_file)
 
     def samples(self, run: RunRecord) -> list[Sample]:
         """Return the samples of the system while a run went on, in order; empty where there are none."""

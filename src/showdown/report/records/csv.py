@@ -1,9 +1,9 @@
 """All records as CSV, for a spreadsheet."""
 
-import csv
 import io
 from pathlib import Path
 
+from showdown.core.csv_writer import csv_writer
 from showdown.core.files import write_text
 from showdown.core.record import Results
 from showdown.report.records.flat import Cell, flat_columns
@@ -28,7 +28,7 @@ def records_csv(results: Results) -> str:
     """
     columns = flat_columns(results)
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv_writer(file)
     writer.writerow(columns)
     writer.writerows([_written(cell) for cell in row] for row in zip(*columns.values(), strict=True))
     return file.getvalue()

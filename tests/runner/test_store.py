@@ -1,0 +1,175 @@
+"""What is read from a results folder is what a run can have written; anything else is refused in one line."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from report.written_comparison import METHODS, write_comparison
+from showdown.core.errors import UserError
+from showdown.core.files import write_json
+from showdown.core.spec import Comparison
+from showdown.runner.store import Store, read_record, read_results
+
+Run = dict[str, Any]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    write_comparison(folder, methods={name: METHODS[name] for name in ("tfidf", "lora")})
+    return folder
+
+
+def changed(root: Path, change: Callable[[Run], object]) -> None:
+    written = json.loads((root / "results.json").read_text())
+    change(written)
+    (root / "results.json").write_text(json.dumps(written))
+
+
+def run(**values: Any) -> Callable[[Run], object]:
+    return lambda results: results["runs"][0].update(values)
+
+
+LIES: dict[str, tuple[Callable[[Run], object], str]] = {
+    "an impossible score": (run(accuracy=-3), "`runs.0.accuracy`"),
+    "a score above one": (run(f1_macro=1.5), "`runs.0.f1_macro`"),
+    "another accuracy than the answers give": (run(accuracy=0.999), "an accuracy of 0.999 where its confusion matrix"),
+    "a label too many": (run(labels=["baker", "night nurse", "pilot", "cook"]), "`per_class` has one entry a label"),
+    "a label twice": (run(labels=["baker", "baker", "pilot"]), "a label is there twice"),
+    "a matrix that is no square": (run(confusion_matrix=[[1, 2, 3], [1, 2]]), "`confusion_matrix` has one row"),
+    "no answers": (run(confusion_matrix=[]), "scores without a test row"),
+    "answers to nothing": (run(confusion_matrix=[[0] * 3] * 3), "scores without a test row"),
+    "fewer than no rows": (run(confusion_matrix=[[-1, 2, 3], [1, 2, 3], [1, 2, 3]]), "`runs.0.confusion_matrix.0.0`"),
+    "a way up": (run(run_id="../../evil"), "`runs.0.run_id`"),
+    "a way out": (run(run_id="/etc"), "`runs.0.run_id`"),
+    "a name with an end of line": (run(run_id="lora\n"), "`runs.0.run_id`"),
+    "predictions elsewhere": (run(predictions_file="../../evil.csv"), "`runs.0.predictions_file`"),
+    "a curve elsewhere": (run(curve_file="/etc/passwd"), "`runs.0.curve_file`"),
+    "a curve a level up": (run(curve_file="runs/../../x"), "`runs.0.curve_file`"),
+    "samples elsewhere": (run(system_file="..", curve_file=None), "`runs.0.system_file`"),
+    "negative seconds": (run(train_seconds=-1.0), "`runs.0.train_seconds`"),
+    "words for seconds": (run(train_seconds="long"), "`runs.0.train_seconds`"),
+    "a fold of words": (lambda results: results["data"].update(partitions="many"), "`data.partitions`"),
+    "a list for the data": (lambda results: results.update(data=[]), "`data`"),
+    "a list for notices": (lambda results: results["data"].update(notices={"a": 1}), "`data.notices`"),
+    "cleaning that nobody knows": (lambda results: results["comparison"]["data"].update(clean="exec"), "`comparison."),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_cannot_be_is_refused(root: Path, lie: str) -> None:
+    change, words = LIES[lie]
+    changed(root, change)
+    with pytest.raises(UserError) as caught:
+        read_results(root)
+    message = str(caught.value)
+    assert words in message
+    assert str(root / "results.json") in message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, "1", None, [1]])
+def test_another_schema_is_named_and_never_written_over(root: Path, version: Any) -> None:
+    changed(root, lambda results: results.update(schema_version=version))
+    with pytest.raises(UserError, match="this version of Showdown reads 1; use the version that wrote it"):
+        read_results(root)
+    record = json.loads((root / "results.json").read_text())["runs"][0] | {"schema_version": version}
+    (root / "result.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="this version of Showdown reads 1"):
+        read_record(root / "result.json")
+
+
+def test_a_record_that_contradicts_itself_is_no_record(root: Path) -> None:
+    record = json.loads((root / "results.json").read_text())["runs"][0]
+    path = root / "result.json"
+    path.write_text(json.dumps(record))
+    assert read_record(path) is not None
+    for lie in ({"accuracy": 0.999}, {"accuracy": -3}, {"labels": []}, {"run_id": ".."}):
+        path.write_text(json.dumps(record | lie))
+        assert read_record(path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\0", "[" * 100_000, '{"runs": 1e999}', "{} {}"])
+def test_what_is_no_results_file_is_said(root: Path, content: str) -> None:
+    (root / "results.json").write_text(content)
+    with pytest.raises(UserError, match="cut short or was changed"):
+        read_results(root)
+
+
+def test_a_folder_that_leads_outside_is_neither_read_nor_written(root: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "mine").write_text("mine")
+    for name in ("runs/checkpoints", "predictions.csv", "results.json.partial", "data"):
+        planted = root / name
+        planted.symlink_to(victim)
+        with pytest.raises(UserError, match="leads outside"):
+            read_results(root)
+        with pytest.raises(UserError, match="leads outside"), Store(root).lock():
+            pass
+        planted.unlink()
+    assert (victim / "mine").read_text() == "mine"
+
+
+def test_a_planted_lock_changes_no_other_file(root: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    lock = root / ".lock"
+    lock.symlink_to(victim)
+    assert not Store(root).in_use()
+    with pytest.raises(UserError, match="is a link; remove it"), Store(root).lock():
+        pass
+    lock.unlink()
+    lock.hardlink_to(victim)
+    with Store(root).lock():
+        assert Store(root).in_use()
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(UserError, match="pipe"), Store(root).lock():
+        pass
+    assert victim.read_text() == "mine"
+
+
+def comparison(name: str = "mine", **data: Any) -> Comparison:
+    return Comparison.model_validate({"name": name, "methods": {"majority": {}}, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (comparison(source="rows.csv"), None),
+        (comparison(source="./rows.csv", clean="none"), None),
+        (comparison(source="rows.csv", text="body"), None),
+        (
+            comparison(source="elsewhere/rows.csv"),
+            "mine` of rows.csv; choose another folder with --output for `mine` of e",
+        ),
+        (comparison("yours", source="rows.csv"), "holds the comparison `mine` of rows.csv"),
+        (comparison(files={"train": "a", "validation": "b", "test": "c"}), "for `mine` of a, b, c"),
+    ],
+)
+def test_a_folder_belongs_to_one_comparison(tmp_path: Path, now: Comparison, said: str | None) -> None:
+    """The same one goes on, with other settings too; another name or other data is refused."""
+    store = Store(tmp_path)
+    store.refuse_another(now, "f")
+    write_json(store.comparison_file, comparison(source="rows.csv").model_dump(mode="json"))
+    if said is None:
+        store.refuse_another(now, "f")
+        return
+    with pytest.raises(UserError) as caught:
+        store.refuse_another(now, "f")
+    assert said in str(caught.value)
+
+
+def test_the_same_data_in_another_place_goes_on(root: Path) -> None:
+    """Who moves a project moves the data with it: its fingerprint tells."""
+    write_json(root / "comparison.json", comparison(source="/old/rows.csv").model_dump(mode="json"))
+    Store(root).refuse_another(comparison(source="/new/rows.csv"), "f" * 64)
+    with pytest.raises(UserError, match="holds the comparison"):
+        Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)
+    (root / "comparison.json").write_text('{"name": "mi')  # cut short: nothing is known of it
+    Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)
