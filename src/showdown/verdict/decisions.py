@@ -38,10 +38,12 @@ class Decisions(Strict):
     criteria: list[Criterion]
     choices: dict[str, int]
     """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
-    pairs: list[tuple[str, str]]
-    """The row to take and the leader, whose comparison gives the reasons."""
-    said: dict[str, str]
-    """By row to take: the sentence."""
+    pairs: list[tuple[str | None, str]]
+    """The row to take and the leader, whose comparison gives the reasons; None where no choice can be made."""
+    said: list[str]
+    """By place in `pairs`: the sentence."""
+    warnings: list[list[str]]
+    """By place in `pairs`: sentences."""
     reasons: dict[str, list[str]]
     """By `PAIR:LIMITS`, where the bits of the second are the criteria with a limit: the sentences."""
     none_qualifies: list[str]
@@ -55,22 +57,20 @@ def decisions(rows: Sequence[Candidate]) -> Decisions:
         rows: the rows of the table that have scores, in its order.
 
     """
-    cells = _cells(rows)
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str | None, str]] = []
+    found: list[Recommendation] = []
     choices: dict[str, int] = {}
-    said: dict[str, str] = {}
     reasons: dict[str, list[str]] = {}
-    for (kept, limited), limits in cells.items():
+    for (kept, limited), limits in _cells(rows).items():
         if not kept:
             continue
         if str(kept) not in choices:
-            found = recommend(rows, limits)
-            leader = leader_of([row for place, row in enumerate(rows) if kept >> place & 1])
-            pair = (str(found.chosen), leader["name"])
+            told = recommend(rows, limits)
+            pair = (told.chosen, _behind(told, [row for place, row in enumerate(rows) if kept >> place & 1]))
             if pair not in pairs:
                 pairs.append(pair)
+                found.append(told)
             choices[str(kept)] = pairs.index(pair)
-            said[pair[0]] = found.said
         key = f"{choices[str(kept)]}:{limited}"
         if key not in reasons:
             reasons[key] = recommend(rows, limits).reasons
@@ -79,10 +79,16 @@ def decisions(rows: Sequence[Candidate]) -> Decisions:
         criteria=[_criterion(rows, limit) for limit in ON_PAGE],
         choices=choices,
         pairs=pairs,
-        said=said,
+        said=[told.said for told in found],
+        warnings=[told.warnings for told in found],
         reasons=reasons,
         none_qualifies=[_none(row["name"]) for row in rows],
     )
+
+
+def _behind(found: Recommendation, kept: Sequence[Candidate]) -> str:
+    """Return the leader, or all names where no choice between them can be made: what the reasons hang on."""
+    return leader_of(kept)["name"] if found.chosen else ", ".join(row["name"] for row in kept)
 
 
 def _none(nearest: str) -> str:

@@ -50,7 +50,45 @@ class RowVerdict(Strict):
     energy: EnergyUse | None = None
     """None where the GPU's counter could not be read of every run."""
     obstacle: str | None
-    """Why runs are missing, in the words of the first that is."""
+    """Why runs are missing, in the words of the first that is; divergences are counted apart."""
+    runs: int
+    """All runs of the row, whatever became of them."""
+    diverged: int = 0
+    """Runs whose loss did not stay finite; the scores count the others alone."""
+    trained: int = 0
+    """Completed runs that say how their training ended."""
+    unconverged: int = 0
+    """Those of them that were still improving when they stopped."""
+    seed_agreement: float | None = None
+    """Share of the test rows on which all seeds answer alike; None with one seed."""
+    rate_at_end: bool = False
+    """The best learning rate of a run lay at an end of the range searched."""
+
+    @property
+    def cut_short(self) -> bool:
+        """Had it not converged? So says more than half of its runs, since a single one may be a false alarm."""
+        return 2 * self.unconverged > self.trained
+
+
+Standing = Literal["non-inferior", "may be worse", "worse"]
+"""One row beside another: at most the margin worse; shown worse; or neither."""
+
+
+class MarginTest(Strict):
+    """Two one-sided tests of a pair against a margin (Schuirmann 1987): is either row at most so much worse?"""
+
+    margin: float
+    """As a fraction of 1."""
+    p_first: float
+    """One-sided, of "the first is worse by the margin or more"; adjusted over all rows compared with the second."""
+    p_second: float
+    first: Standing
+    second: Standing
+
+    @property
+    def equivalent(self) -> bool:
+        """Is neither more than the margin worse than the other?"""
+        return self.first == self.second == "non-inferior"
 
 
 class PairVerdict(Strict):
@@ -68,6 +106,17 @@ class PairVerdict(Strict):
     mcnemar_p: float | None
     """Exact McNemar test of the first run of each alone, blind to reruns."""
     different: bool
+    centre: float
+    """Middle of the interval, shrunk a little towards no difference."""
+    error: float
+    """Standard error of the difference, rows and reruns together."""
+    degrees: float
+    """Degrees of freedom of that error."""
+    first_only: float = 0.0
+    """Test rows that the first answers rightly and the second wrongly: the mean over all pairs of their seeds."""
+    second_only: float = 0.0
+    within: MarginTest | None = None
+    """Filled in for the margin that was asked for."""
     rows: int
     """Test rows that both answered; the least of any repeat."""
     clusters: int
@@ -113,6 +162,8 @@ class Verdict(Strict):
     curve: Curve | None = None
     """None where the comparison has no parts of the training rows."""
     limits: Limits
+    margin_points: float
+    """How many points worse a method may be and still do as well."""
     recommendation: Recommendation
     assumptions: list[str]
     """What was assumed where nothing was measured."""

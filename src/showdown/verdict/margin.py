@@ -1,0 +1,73 @@
+"""Is one row at most so much worse than another? Non-inferiority and equivalence within the user's margin."""
+
+from collections.abc import Sequence
+
+from scipy import special
+
+from showdown.verdict.model import MarginTest, PairVerdict, Standing
+from showdown.verdict.paired import ALPHA, holm
+
+
+def with_margin(pairs: Sequence[PairVerdict], margin: float) -> list[PairVerdict]:
+    """Return pairs with their tests against a margin.
+
+    For each row and each other row, the reference, a one-sided test at 5 % asks whether the row is worse by the margin
+    or more. If that is refuted, the row is at most the margin worse: non-inferior. If both rows of a pair are, the two
+    are equivalent (two one-sided tests, Schuirmann 1987). The p-values of all rows beside one reference are adjusted
+    together (Holm 1979), so that the chance of any false "at most the margin worse than full" is at most 5 %. Where the
+    reference was chosen because it measured best, its lead is too large rather than too small, which errs on the safe
+    side (compare Hsu 1984, on comparisons with the best).
+
+    Args:
+        pairs: all pairs of a comparison.
+        margin: as a fraction of 1.
+
+    """
+    adjusted = _adjusted(pairs, margin)
+    return [_judged(pair, margin, adjusted) for pair in pairs]
+
+
+def _adjusted(pairs: Sequence[PairVerdict], margin: float) -> dict[tuple[str, str], float]:
+    """Return the adjusted p-value of each row beside each reference, by (row, reference)."""
+    plain: dict[tuple[str, str], float] = {}
+    for pair in pairs:
+        plain[pair.first, pair.second] = _p_worse(pair.centre, pair, margin)
+        plain[pair.second, pair.first] = _p_worse(-pair.centre, pair, margin)
+    found: dict[tuple[str, str], float] = {}
+    for reference in dict.fromkeys(name for _, name in plain):
+        keys = [key for key in plain if key[1] == reference]
+        found |= dict(zip(keys, holm([plain[key] for key in keys]), strict=True))
+    return found
+
+
+def _p_worse(centre: float, pair: PairVerdict, margin: float) -> float:
+    """One-sided p-value of a true difference of minus the margin or less."""
+    return float(special.stdtr(pair.degrees, -(centre + margin) / pair.error))
+
+
+def _judged(pair: PairVerdict, margin: float, adjusted: dict[tuple[str, str], float]) -> PairVerdict:
+    p_first, p_second = adjusted[pair.first, pair.second], adjusted[pair.second, pair.first]
+    found = MarginTest(
+        margin=margin,
+        p_first=p_first,
+        p_second=p_second,
+        first=_standing(p_first, worse=pair.different and pair.accuracy.value < 0),
+        second=_standing(p_second, worse=pair.different and pair.accuracy.value > 0),
+    )
+    return pair.model_copy(update={"within": found})
+
+
+def _standing(p_value: float, *, worse: bool) -> Standing:
+    if p_value <= ALPHA:
+        return "non-inferior"
+    return "worse" if worse else "may be worse"
+
+
+def most_worse(pair: PairVerdict) -> float:
+    """Return by how much the second row may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
+    return min(1.0, pair.centre + float(special.stdtrit(pair.degrees, 1 - ALPHA)) * pair.error)
+
+
+def p_of_lead(pair: PairVerdict) -> float:
+    """One-sided p-value of the first row's lead over the second, for this pair alone."""
+    return float(special.stdtr(pair.degrees, -pair.centre / pair.error))
