@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from showdown.verdict.decisions import Decisions, decisions
-from showdown.verdict.recommend import Candidate, Limits, leader_of, recommend
+from showdown.verdict.recommend import Beside, Candidate, Limits, leader_of, recommend
 
 
 def random_rows(draw: random.Random) -> list[Candidate]:
-    """Rows with gaps, ties and zeros, some of which cannot be told apart."""
+    """Rows with gaps, ties and zeros, some of which were not shown to differ, or not compared."""
     names = [f"row-{place}" for place in range(draw.randint(1, 7))]
     rows = [
         Candidate(
@@ -22,13 +22,27 @@ def random_rows(draw: random.Random) -> list[Candidate]:
             cost=draw.choice([None, 0.0, draw.uniform(1e-5, 9)]),
             latency_ms=draw.choice([None, 0.0, draw.uniform(0.01, 500)]),
             train_seconds=draw.choice([None, 0.0, draw.uniform(1, 900)]),
-            not_told_apart=[],
+            runs=5,
+            diverged=draw.choice([0, 0, 0, 2]),
+            cut_short=draw.random() < 0.2,
+            beside={},
         )
         for name in names
     ]
+    compared = draw.choice([1.0, 1.0, 0.95])
     for row in rows:
-        row["not_told_apart"] += [name for name in names if name != row["name"] and draw.random() < 0.5]
+        row["beside"] |= {name: _beside(draw) for name in names if name != row["name"] and draw.random() < compared}
     return rows
+
+
+def _beside(draw: random.Random) -> Beside:
+    return Beside(
+        standing=draw.choice(["non-inferior", "may be worse", "worse"]),
+        margin=0.01,
+        may_be_worse_by=draw.uniform(0.0, 0.1),
+        p_of_lead=draw.random() / 5,
+        different=draw.random() < 0.5,
+    )
 
 
 def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
@@ -42,7 +56,7 @@ def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
     return limits
 
 
-def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, list[str]]:
+def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, str, list[str], list[str]]:
     kept, limited = (1 << len(found.rows)) - 1, 0
     for turn, criterion in enumerate(found.criteria):
         if criterion.limit in limits:
@@ -51,9 +65,9 @@ def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, l
                 if value is None or (value < limit if criterion.least else value > limit):
                     kept &= ~(1 << place)
     if not kept:
-        return None, []
+        return None, "", [], []
     pair = found.choices[str(kept)]
-    return found.pairs[pair][0], found.reasons[f"{pair}:{limited}"]
+    return found.pairs[pair][0], found.said[pair], found.reasons[f"{pair}:{limited}"], found.warnings[pair]
 
 
 @pytest.mark.parametrize("chance", range(12))
@@ -61,17 +75,14 @@ def test_every_limit_leads_to_what_the_rules_say(chance: int) -> None:
     draw = random.Random(chance)
     rows = random_rows(draw)
     found = decisions(rows)
-    chosen = set()
     for _ in range(150):
         limits = random_limits(draw, found)
         told = recommend(rows, Limits.model_validate(limits))
-        assert looked_up(found, limits) == (told.chosen, told.reasons if told.chosen else [])
-        chosen.add(told.chosen)
-        if told.chosen:
-            assert found.said[told.chosen] == told.said
-        elif told.nearest:
+        if told.nearest:
+            assert looked_up(found, limits)[0] is None
             assert found.none_qualifies[found.rows.index(told.nearest)] == told.said
-    assert chosen
+        else:
+            assert looked_up(found, limits) == (told.chosen, told.said, told.reasons, told.warnings)
 
 
 def test_stops_reach_every_measured_value() -> None:

@@ -2,7 +2,7 @@
 
 from showdown.report.notes import some
 from showdown.verdict.model import Interval, PairVerdict, Verdict
-from showdown.verdict.words import signed_points
+from showdown.verdict.pair_words import signed_points
 
 HEADINGS = [
     "First",

@@ -7,7 +7,8 @@ from statistics import fmean
 from showdown.core.record import Results, RunRecord
 from showdown.report.notes import costs, differences, events, reading, settings, some
 from showdown.verdict.model import Verdict
-from showdown.verdict.words import FLOOR, pair_of
+from showdown.verdict.pair_words import pair_of
+from showdown.verdict.words import FLOOR
 
 _LARGE = 1000.0
 """From here on a decimal says nothing."""

@@ -8,6 +8,9 @@ from showdown.verdict.cost import Cost, EnergyUse
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import Limits, Recommendation
 
+NOT_COMPARED = "not compared"
+"""How the obstacle of a row begins that has answers, but too few on the test rows of the others."""
+
 
 class Interval(Strict):
     """A figure with its two-sided 95 % interval."""

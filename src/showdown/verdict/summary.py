@@ -7,28 +7,43 @@ from pathlib import Path
 import numpy as np
 
 from showdown.core.record import Results, RunRecord
-from showdown.verdict.confounds import Confound, between, confounds
+from showdown.core.spec import Comparison
+from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
+from showdown.verdict.flips import flips, seed_agreement
 from showdown.verdict.intervals import row_intervals
 from showdown.verdict.learning import judge_curve
-from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
+from showdown.verdict.margin import most_worse, p_of_lead, with_margin
+from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows
+from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
-from showdown.verdict.recommend import Candidate, Limits, recommend
+from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
+from showdown.verdict.training import rate_at_end, under_trained
 from showdown.verdict.words import leak_said, sentences
 
 
-def judge(results: Results, folder: Path, *, limits: Limits | None = None, price: Price | None = None) -> Verdict:
+def judge(
+    results: Results,
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    price: Price | None = None,
+    margin_points: float | None = None,
+) -> Verdict:
     """Judge a comparison; runs on a part of the training rows make its learning curve alone.
+
+    Rows are ranked, compared and recommended on the test rows that all of them answered.
 
     Args:
         results: its records.
         folder: its folder, where the predictions files lie.
         limits: what a recommended method must keep to; by default nothing.
         price: the user's own price an hour; without it example prices are looked up.
+        margin_points: how many points worse a method may be and still do as well; by default what the comparison says.
 
     Raises:
         UserError: for predictions that are missing or damaged.
@@ -36,26 +51,29 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     """
     curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
+    margin = margin_of(results) if margin_points is None else margin_points
     runs: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         runs.setdefault(run.name, []).append(run)
-    outcomes = load_outcomes(results, folder)
+    answered = load_outcomes(results, folder)
+    outcomes, common = on_common_rows(answered)
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
     done = {name: found for name, found in completed.items() if found}
     differing = confounds(done, longest_tokens=_longest_tokens(results))
-    rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
-    pairs = _with_confounds(_pairs(outcomes), differing)
+    rows = [_row(found, outcomes.get(name), price, common) for name, found in runs.items()]
+    pairs = _pairs(outcomes, differing, margin / 100)
     front = pareto(measures([row for row in rows if row.accuracy]))
     leak = leak_said(results.data) if any(run.allow_leakage for run in results.runs) else None
     chosen = recommend(candidates(rows, pairs), limits)
-    recommendation = chosen.model_copy(update={"warnings": [leak] if leak else []})
+    known = [text for text in (leak, common) if text]
     return Verdict(
         sentences=sentences(
             rows,
             pairs,
             front,
             differing,
-            leak=leak,
+            known=known,
+            undertrained=[*under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})],
             surprises=memory_surprises(completed, differing),
         ),
         rows=rows,
@@ -64,9 +82,15 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         confounds=differing,
         curve=curve,
         limits=limits,
-        recommendation=recommendation,
+        margin_points=margin,
+        recommendation=chosen.model_copy(update={"warnings": [*known, *chosen.warnings]}),
         assumptions=_assumptions(outcomes, rows, price),
     )
+
+
+def margin_of(results: Results) -> float:
+    """Return the margin that a comparison asks for, in points; the default where its record is older than margins."""
+    return float(results.comparison.get("margin_points", Comparison.model_fields["margin_points"].default))
 
 
 def _longest_tokens(results: Results) -> int | None:
@@ -96,12 +120,11 @@ def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | No
 
 
 def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[Candidate]:
-    """Return the rows that have scores, as `recommend` wants them."""
-    alike: dict[str, list[str]] = {row.name: [] for row in rows}
+    """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
+    beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
-        if not pair.different:
-            alike[pair.first].append(pair.second)
-            alike[pair.second].append(pair.first)
+        for turn in (pair, turned(pair)):
+            beside[turn.second][turn.first] = _beside(turn)
     return [
         Candidate(
             name=row.name,
@@ -112,11 +135,26 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
             cost=row.cost.model if row.cost else None,
             latency_ms=row.latency_ms,
             train_seconds=row.train_seconds,
-            not_told_apart=alike[row.name],
+            runs=row.runs,
+            diverged=row.diverged,
+            cut_short=row.cut_short,
+            beside=beside[row.name],
         )
         for row in rows
         if row.accuracy and row.f1_macro
     ]
+
+
+def _beside(pair: PairVerdict) -> Beside:
+    """Return how the second row of a pair stands beside the first."""
+    assert pair.within is not None
+    return Beside(
+        standing=pair.within.second,
+        margin=pair.within.margin,
+        may_be_worse_by=most_worse(pair),
+        p_of_lead=p_of_lead(pair),
+        different=pair.different,
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -129,9 +167,14 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
     return max(peaks) if peaks else None
 
 
-def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None) -> RowVerdict:
+def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None, common: str | None) -> RowVerdict:
     done = [run for run in runs if run.status == "completed"]
-    missing = next((f"{run.status}: {run.error}" for run in runs if run.status != "completed"), None)
+    diverged = [run for run in runs if run.status == "diverged"]
+    lost = [run for run in runs if run.status != "completed" and (run.status != "diverged" or not done)]
+    missing = next((f"{run.status}: {run.error}" for run in lost), None)
+    if done and outcome is None:
+        missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
+    ends = [run.convergence for run in done if run.convergence]
     scores = row_intervals(outcome, np.random.default_rng(CHANCE)) if outcome else {}
     parts = list(outcome.parts.values()) if outcome else []
     return RowVerdict(
@@ -155,6 +198,12 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         cost=cost_of(done, price),
         energy=energy_of_runs(done),
         obstacle=missing,
+        runs=len(runs),
+        diverged=len(diverged),
+        trained=len(ends),
+        unconverged=sum(not end.converged for end in ends),
+        seed_agreement=seed_agreement(outcome) if outcome else None,
+        rate_at_end=rate_at_end(done),
     )
 
 
@@ -164,13 +213,16 @@ def _spread_points(parts: Sequence[Outcomes]) -> float | None:
     return 100 * float(np.sqrt(np.mean([net_rerun_variance(part.correct) for part in parts])))
 
 
-def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
-    return judge_pairs([(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)])
-
-
-def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:
-    found = [dict.fromkeys(item.key for item in between(differing, pair.first, pair.second)) for pair in pairs]
-    return [pair.model_copy(update={"confounds": list(keys)}) for pair, keys in zip(pairs, found, strict=True)]
+def _pairs(outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float) -> list[PairVerdict]:
+    both = [(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)]
+    flipped = {(first.name, second.name): flips(first, second) for first, second in both}
+    found = []
+    for pair in with_margin(judge_pairs(both), margin):
+        first_only, second_only = flipped[pair.first, pair.second]
+        keys = dict.fromkeys(item.key for item in between(differing, pair.first, pair.second))
+        more = {"first_only": first_only, "second_only": second_only, "confounds": list(keys)}
+        found.append(pair.model_copy(update=more))
+    return found
 
 
 def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:

@@ -29,7 +29,7 @@ from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.decisions import Decisions, decisions
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import candidates
-from showdown.verdict.words import needed, signed_points
+from showdown.verdict.pair_words import needed, signed_points
 
 _MOST_DISAGREEMENTS = 30
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
