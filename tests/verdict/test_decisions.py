@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from showdown.verdict.decisions import Decisions, decisions
+from showdown.verdict.decisions import Choices, Decisions, decisions
 from showdown.verdict.recommend import Beside, Candidate, Limits, leader_of, recommend
 
 
@@ -56,9 +56,12 @@ def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
     return limits
 
 
-def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, str, list[str], list[str]]:
-    kept, limited = (1 << len(found.rows)) - 1, 0
-    for turn, criterion in enumerate(found.criteria):
+Looked = tuple[str | None, str, list[str], list[str]]
+
+
+def looked_up(whole: Decisions, found: Choices, limits: dict[str, float]) -> Looked:
+    kept, limited = (1 << len(whole.rows)) - 1, 0
+    for turn, criterion in enumerate(whole.criteria):
         if criterion.limit in limits:
             limit, limited = limits[criterion.limit], limited | 1 << turn
             for place, value in enumerate(criterion.values):
@@ -74,20 +77,22 @@ def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, s
 def test_every_limit_leads_to_what_the_rules_say(chance: int) -> None:
     draw = random.Random(chance)
     rows = random_rows(draw)
-    found = decisions(rows)
+    whole = decisions({1.0: rows, 2.0: random_rows(draw)}, margin=1.0)
+    found = whole.at_margin[whole.margin]
+    assert whole.margins == [1.0, 2.0]
     for _ in range(150):
-        limits = random_limits(draw, found)
+        limits = random_limits(draw, whole)
         told = recommend(rows, Limits.model_validate(limits))
         if told.nearest:
-            assert looked_up(found, limits)[0] is None
-            assert found.none_qualifies[found.rows.index(told.nearest)] == told.said
+            assert looked_up(whole, found, limits)[0] is None
+            assert whole.none_qualifies[whole.rows.index(told.nearest)] == told.said
         else:
-            assert looked_up(found, limits) == (told.chosen, told.said, told.reasons, told.warnings)
+            assert looked_up(whole, found, limits) == (told.chosen, told.said, told.reasons, told.warnings)
 
 
 def test_stops_reach_every_measured_value() -> None:
     rows = random_rows(random.Random(5))
-    for criterion in decisions(rows).criteria:
+    for criterion in decisions({1.0: rows}, margin=1.0).criteria:
         known = [value for value in criterion.values if value]
         rising = sorted(criterion.stops)
         assert rising == (criterion.stops if not criterion.least else criterion.stops[::-1])
@@ -96,12 +101,13 @@ def test_stops_reach_every_measured_value() -> None:
             assert keeping
             if not criterion.least:
                 assert keeping[0] <= value * 1.01  # the strictest limit that the row keeps to is a stop
-    assert [one.word for one in decisions(rows).criteria] == ["memory", "cost", "macro F1", "latency"]
+    criteria = decisions({1.0: rows}, margin=1.0).criteria
+    assert [one.word for one in criteria] == ["memory", "cost", "macro F1", "latency"]
 
 
 def test_no_rows_have_no_choices() -> None:
-    found = decisions([])
-    assert (found.rows, found.choices, found.pairs) == ([], {}, [])
+    found = decisions({1.0: []}, margin=1.0)
+    assert (found.rows, found.at_margin[0].choices, found.at_margin[0].pairs) == ([], {}, [])
 
 
 def test_the_leader_is_the_most_accurate() -> None:

@@ -30,6 +30,21 @@ def reading(results: Results) -> list[str]:
     return lines + _of_all_runs(done)
 
 
+def agreement(verdict: Verdict) -> list[str]:
+    """Say on how many test rows the seeds of a row answer alike."""
+    known = [f"{row.name} {100 * row.seed_agreement:.1f} %" for row in verdict.rows if row.seed_agreement is not None]
+    return [f"Share of the test rows on which all seeds of a row answer alike: {', '.join(known)}."] if known else []
+
+
+def without_interval(verdict: Verdict) -> list[str]:
+    """Say which macro F1 has no interval, and why."""
+    found: dict[str, list[str]] = {}
+    for row in verdict.rows:
+        if row.f1_macro and row.f1_macro.why:
+            found.setdefault(row.f1_macro.why, []).append(row.name)
+    return [f"Macro F1 of {', '.join(names)} has no interval: {why}." for why, names in found.items()]
+
+
 def costs(results: Results, verdict: Verdict) -> list[str]:
     """Say what one model of each row costs: training, tuning and predictions apart, the price, and energy if read."""
     priced = {row.name: row.cost for row in verdict.rows if row.cost}

@@ -182,6 +182,8 @@ class Verdict(Strict):
     curve: Curve | None = None
     """None where the comparison has no parts of the training rows."""
     limits: Limits
+    left_out: str | None = None
+    """What was left out so that all rows are compared on common test rows; None where nothing was."""
     margin_points: float
     """How many points worse a method may be and still do as well."""
     recommendation: Recommendation

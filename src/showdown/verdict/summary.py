@@ -82,6 +82,7 @@ def judge(
         confounds=differing,
         curve=curve,
         limits=limits,
+        left_out=common,
         margin_points=margin,
         recommendation=chosen.model_copy(update={"warnings": [*known, *chosen.warnings]}),
         assumptions=_assumptions(outcomes, rows, price),

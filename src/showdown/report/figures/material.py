@@ -38,6 +38,12 @@ class Material:
         return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
 
     @cached_property
+    def cut_short_said(self) -> str:
+        """Say which rows had not converged, to stand behind a caption; empty where all had."""
+        names = [row.name for row in self.scored if row.cut_short]
+        return f" Had not converged: {', '.join(names)}." if names else ""
+
+    @cached_property
     def done(self) -> dict[str, list[RunRecord]]:
         """Completed runs on all training rows, by row of the table; rows without one are left out."""
         found: dict[str, list[RunRecord]] = {}

@@ -37,7 +37,8 @@ def scores(material: Material) -> Figure | None:
         name="scores",
         title="Accuracy and macro F1",
         alt=f"Points with 95 % intervals. Accuracy: {said(accuracy, f1_macro)}.",
-        caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do.",
+        caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
+        + material.cut_short_said,
         panels=panels_of_scores(material.looks, accuracy, f1_macro),
         columns=2,
         legend={},

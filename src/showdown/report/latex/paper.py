@@ -15,6 +15,7 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
 from showdown.report.latex.table import latex_table
+from showdown.report.pairs import flipped
 from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
@@ -117,8 +118,8 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
         "verdict": verdict.sentences,
-        "recommendation": verdict.recommendation.said,
-        "reasons": verdict.recommendation.reasons,
+        "recommendation": table.recommendation[0],
+        "reasons": table.recommendation[1:],
         "threats": [*table.above[leaky:], *verdict.assumptions, *table.differing],
         "events": table.events,
         "commit": next((run.environment.commit for run in results.runs if run.environment), None),
@@ -142,6 +143,8 @@ def _pair(pair: PairVerdict) -> Mapping[str, Any]:
         "first": pair.first,
         "second": pair.second,
         "difference": Tex(f"${100 * pair.accuracy.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
+        "only_first": flipped(pair.first_only),
+        "only_second": flipped(pair.second_only),
         "p": _p_value(pair.p_value),
         "holm": _p_value(pair.p_holm),
         "different": pair.different,
