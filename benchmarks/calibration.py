@@ -40,8 +40,6 @@ from showdown.verdict.paired import (
     paired_test,
     rows_to_decide,
 )
-from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import World, simulate, true_macro_f1
 
 HERE = Path(__file__).resolve().parent
@@ -51,8 +49,6 @@ DRIFTING = (False, False)
 """No method is taken for one that answers alike at every seed."""
 _PILOT_ROWS, _MOST_ROWS = 120, 20_000
 """Rows of a comparison that asks how many more it needs, and the most that are simulated then."""
-_F1_ROOM = 0.1
-"""The limit of macro F1 lies this far below the true one of the best: a limit at it would be kept by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,64 +150,6 @@ def rows_promised(cell: Cell) -> dict[str, float]:
 def _pair(rng: np.random.Generator, gap: float, **settings: Any) -> PairTest:
     first, second = simulate(rng, World(), accuracies=np.array([0.7, 0.7 + gap]), **settings).correct
     return paired_test(first, second, np.arange(first.shape[1]), steady=DRIFTING)
-
-
-def recommendations(cell: Cell) -> dict[str, float]:
-    """How often is the true best under limits recommended, where it is best by a clear gap?
-
-    Limits are of memory alone, or of memory, cost, latency and macro F1 together. Rows outside may be better.
-    """
-    rng, settings = cell.rng(), dict(cell.settings)
-    gap, every, hits, kept = settings.pop("gap"), settings.pop("limits") == "all", 0, 0
-    for _ in range(cell.times):
-        methods = int(rng.integers(3, 8))
-        amounts = {"memory_gb": rng.uniform(2, 80, methods), "cost": rng.uniform(0.01, 5, methods)}
-        amounts |= {"latency_ms": rng.uniform(5, 200, methods)} if every else {}
-        bounds = _bounds(rng, amounts if every else {"memory_gb": amounts["memory_gb"]})
-        best = rng.uniform(0.75, 0.95)
-        inside = np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0)
-        truth = np.where(inside, best - gap - rng.uniform(0, 0.1, methods), rng.uniform(0.6, 0.97, methods))
-        winner, second = (int(index) for index in rng.choice(np.flatnonzero(inside), 2, replace=False))
-        truth[winner], truth[second] = best, best - gap
-        drawn = simulate(rng, World(), accuracies=truth, **settings)
-        limits = {f"max_{key}": bound for key, bound in bounds.items()}
-        limits |= {"min_f1_macro": true_macro_f1(World(), best) - _F1_ROOM} if every else {}
-        chosen = recommend(_candidates(drawn.true, drawn.predicted, amounts), Limits.model_validate(limits))
-        hits += chosen.chosen == str(winner)
-        kept += int(inside.sum())
-    return {**shares(hits, cell.times), "rows_within_limits": kept / cell.times}
-
-
-def _bounds(rng: np.random.Generator, amounts: dict[str, Floats]) -> dict[str, float]:
-    """Draw a limit for each amount, at a measured value; two rows at least keep to all of them."""
-    while True:
-        bounds = {key: float(np.sort(found)[rng.integers(1, len(found))]) for key, found in amounts.items()}
-        if np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0).sum() > 1:
-            return bounds
-
-
-def _candidates(true: Ints, predicted: Ints, amounts: dict[str, Floats]) -> list[Candidate]:
-    correct = (predicted == true).astype(np.float64)
-    pairs = tests_of(correct)
-    alike = [pair for pair, adjusted in zip(pairs, holm(list(pairs.values())), strict=True) if adjusted > ALPHA]
-    ones = np.ones((1, len(true)))
-    found = []
-    for index, answers in enumerate(predicted):
-        f1 = float(macro_f1(ones, true, answers).mean())
-        found.append(
-            Candidate(
-                name=str(index),
-                accuracy=float(correct[index].mean()),
-                f1_macro=f1,
-                f1_macro_low=f1,
-                memory_gb=float(amounts["memory_gb"][index]),
-                cost=float(amounts["cost"][index]),
-                latency_ms=float(amounts["latency_ms"][index]) if "latency_ms" in amounts else None,
-                train_seconds=None,
-                not_told_apart=[str(b if a == index else a) for a, b in alike if index in (a, b)],
-            )
-        )
-    return found
 
 
 def different_texts(source: str) -> tuple[list[str], Ints]:
@@ -331,12 +269,6 @@ PARTS: dict[
             {"gap": 0.06, "seeds": 5, "spread": 0.01},
         ],
         lambda row: bool(_LEAST_POWER <= row["share"] <= _MOST_POWER),
-    ),
-    "recommend": (
-        recommendations,
-        1000,
-        lambda: _grid(limits=["memory", "all"], gap=[0.03, 0.05, 0.1], rows=[166, 500, 1000], seeds=[5], spread=[0.01]),
-        lambda row: row["share"] >= 0.95 if row["gap"] == 0.1 and row["rows"] >= 500 else None,
     ),
     "real": (
         twice_for_real,

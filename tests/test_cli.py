@@ -123,7 +123,7 @@ def test_report_of_several_comparisons(finished: Path) -> None:
     found = showdown("report", "out", "second", "--output", "both", folder=finished)
     assert found.returncode == 0, found.stderr
     assert "All comparisons were tested on the same rows" in found.stdout
-    assert "no difference between lora (out) and lora (second) was shown: both measured the same" in found.stdout
+    assert "no difference between lora (out) and lora (second) was shown: both scored the same" in found.stdout
     assert found.stdout.split()[-2:] == ["both/comparisons.md", "both/comparisons.html"]
     assert "--output is for a report of several" in refused("report", "out", "--output", "both", folder=finished)
     assert "given twice" in refused("report", "out", "./out", folder=finished)

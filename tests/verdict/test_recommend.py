@@ -139,7 +139,7 @@ def test_the_cheapest_that_is_at_most_the_margin_worse_is_taken():
     found = recommend(rows(dora_full=GOOD_ENOUGH, lora_full=GOOD_ENOUGH), Limits())
     assert found.chosen == "lora"
     assert found.reasons[1:] == [
-        "full measured 1.5 points more.",
+        "full scored 1.5 points more.",
         "lora is at most 1 point worse than full.",
         "lora costs less (1 against 3).",
     ]
@@ -151,7 +151,7 @@ def test_a_cheaper_row_within_the_margin_as_measured_is_taken_unless_the_lead_wa
 
     found = recommend(rows(UNDECIDED), Limits())
     assert found.chosen == "lora"
-    assert "full measured 0.5 points more, a lead that was not shown to be more than chance." in found.reasons
+    assert "full scored 0.5 points more, but no difference was shown." in found.reasons
     assert "lora may be up to 2.3 points worse than full; the margin is 1 point." in found.reasons
     assert recommend(rows(beside("may be worse", p=0.04)), Limits()).chosen == "full"
     assert recommend(rows(UNDECIDED, accuracy=0.90), Limits()).chosen == "full"

@@ -27,9 +27,9 @@ def test_a_row_that_was_cut_short_is_said_first_and_is_not_beaten(built, answers
     assert all(pair.different for pair in verdict.pairs)
     said = " ".join(verdict.sentences)
     assert "full beats" not in said
-    assert "full measured more than lora by" in said
+    assert "full scored more than lora by" in said
     assert "none of which had converged" in said
-    assert "lora measured more than qlora, which had not converged, by" in said
+    assert "lora scored more than qlora, which had not converged, by" in said
     assert [row.cut_short for row in verdict.rows] == [False, True, True]
     assert [(row.trained, row.unconverged) for row in verdict.rows] == [(3, 0), (3, 3), (3, 3)]
 
@@ -40,8 +40,8 @@ def test_a_cheap_rival_does_not_win_against_what_had_not_converged(built, answer
     seeds_of(built, answers, "lora", wrong, convergence=SHORT)
     said = judge(built.results, built.folder).sentences
     assert said[0] == "lora had not converged: this table does not say that it is worse."
-    assert said[1].startswith("The cheap rival tfidf measured 90.0 % against ")
-    assert said[1].endswith(" of lora, the best fine-tuned method, which had not converged.")
+    assert said[1].startswith("Next to the cheap rival tfidf, lora, the best fine-tuned method, had not converged;")
+    assert said[1].endswith(" % accuracy and tfidf 90.0 %.")
     assert not any("not shown to beat the cheap rival" in text or "tfidf beats" in text for text in said)
 
 
@@ -84,9 +84,9 @@ def test_divergences_are_counted_and_said_beside_every_win_of_the_survivors(buil
     verdict = judge(built.results, built.folder)
     lora = verdict.rows[0]
     assert (lora.diverged, lora.runs, lora.obstacle) == (2, 5, None)
-    assert "2 of 5 runs of lora diverged: its score is that of the others." in verdict.sentences
+    assert "2 of 5 runs of lora diverged: its score counts only the others." in verdict.sentences
     (won,) = [text for text in verdict.sentences if "lora beats" in text]
-    assert won.endswith("That leaves out the 2 of 5 runs of lora that diverged.")
+    assert won.endswith("These leads leave out the 2 of 5 runs of lora that diverged.")
     assert verdict.recommendation.warnings[0].startswith("2 of 5 runs of lora diverged")
 
 
@@ -104,7 +104,7 @@ def test_ending_below_the_linear_probe_of_the_same_network_is_said(built, answer
     assert (
         judge(built.results, built.folder)
         .sentences[0]
-        .startswith("full is under-trained or badly tuned: it measured 20.0 points less than frozen, the linear probe")
+        .startswith("full is under-trained or badly tuned: it scored 20.0 points less than frozen, the linear probe")
     )
 
 

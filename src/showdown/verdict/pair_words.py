@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
 
 _ALIKE = 1e-9
-_MANY_ROWS = 1_000_000
+_MANY = 1_000_000
 
 
 def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdict | None:
@@ -57,7 +57,7 @@ def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     if pair.accuracy.value < 0:
         pair = turned(pair)
     gap = 100 * pair.accuracy.value
-    measured = f"{pair.first} measured {gap:.1f} points more" if gap > _ALIKE else "both measured the same"
+    measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
     said = (
         f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
         f"({_interval(pair.accuracy)})."
@@ -88,43 +88,46 @@ def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
     winner, loser = of_name[pair.first], of_name[pair.second]
     said = f"{pair.first} beats {pair.second} by {lead(pair)}"
     if loser.cut_short:
-        said = f"{pair.first} measured more than {pair.second}, which had not converged, by {lead(pair)}"
+        said = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
     left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
     return said + (left_out if winner.diverged else "")
 
 
 def needed(pair: PairVerdict) -> str:
-    """Say how many more test rows, or seeds, would find the difference of a pair where none was shown.
+    """Say how many more test rows, or how many seeds, would be likely to show a difference where none was shown.
 
     Returns:
-        A sentence; empty where nothing was measured that could be found.
+        A sentence; empty where both scored the same, so that nothing says how large a difference to look for.
 
     """
     if pair.accuracy.value == 0.0:
         return ""
-    rows = _range(pair.clusters_to_decide, pair.clusters)
-    where = " in each split" if pair.test == "corrected resampled t" else ""
-    different = " (each a text of its own)" if pair.clusters < pair.rows else ""
-    if rows is None:
-        return "More test rows alone would not show one."
-    return f"About {rows} more test rows{where}{different} would show one four times in five."
+    ways = []
+    if pair.clusters_to_decide:
+        rows = _range(*(total and max(1, total - pair.clusters) for total in pair.clusters_to_decide))
+        where = " in each split" if pair.test == "corrected resampled t" else ""
+        different = " (each a text of its own)" if pair.clusters < pair.rows else ""
+        ways.append(f"{rows} additional test rows{where}{different}")
+    if pair.seeds_to_decide:
+        ways.append(f"{_range(*pair.seeds_to_decide)} seeds of each trained method")
+    if not ways:
+        return "Neither more test rows nor more seeds alone would be likely to show one."
+    return f"To show one, if it is there, takes about {', or '.join(ways)}."
 
 
-def _range(total: tuple[int, int | None] | None, there: int) -> str | None:
-    """Return how many more than are there, from fewest to most, in round numbers; None where no number would do."""
-    if total is None:
-        return None
-    fewest = _rounded_up(max(1, total[0] - there))
-    if fewest > _MANY_ROWS:
-        return "a million or"
-    if total[1] is None:
-        return f"{fewest:,}, or any number,"
-    most = _rounded_up(max(1, total[1] - there))
-    return f"{fewest:,}" if most == fewest else f"{fewest:,} to {most:,}"
+def _range(fewest: int | None, most: int | None) -> str:
+    """Return a range in round numbers; None is a number without end."""
+    if fewest is None or fewest > _MANY:
+        return "a million or more"
+    if most is None or most > _MANY:
+        return f"{_rounded_up(fewest):,} (or many more)"
+    low, high = _rounded_up(fewest), _rounded_up(most)
+    return f"{low:,} to {high:,}" if low < high else f"{low:,}"
 
 
 def _rounded_up(count: int) -> int:
-    digits = 10 ** max(0, len(str(count)) - 2)
+    """Return a number with two digits that count."""
+    digits = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // digits) * digits
 
 
@@ -136,7 +139,7 @@ def lead(pair: PairVerdict) -> str:
     """Return by how much the first row of a pair leads: the shrunk estimate, its interval, and what was measured."""
     measured = pair.accuracy
     shown = pair.lead or measured
-    said = f"{100 * shown.value:.1f} points ({_interval(shown)}"
+    said = f"{100 * shown.value:.1f} points (95 % interval {100 * shown.low:.1f} to {100 * shown.high:.1f}"
     return f"an estimated {said}; measured {100 * measured.value:.1f})" if pair.lead else f"{said})"
 
 

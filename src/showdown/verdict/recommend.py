@@ -237,7 +237,7 @@ def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
     said = []
     if chosen["diverged"]:
         said.append(
-            f"{chosen['diverged']} of {chosen['runs']} runs of {chosen['name']} diverged: its score is that of the "
+            f"{chosen['diverged']} of {chosen['runs']} runs of {chosen['name']} diverged: its score counts only the "
             "others, and a training of your own may diverge too."
         )
     short = [row["name"] for row in rows if row["cut_short"] and row is not chosen]
@@ -248,7 +248,7 @@ def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
 
 def _none(rejected: list[Rejected]) -> Recommendation:
     if not rejected:
-        return Recommendation(chosen=None, reasons=["No row has scores."], flips=[], rejected=[])
+        return Recommendation(chosen=None, reasons=["No method has scores."], flips=[], rejected=[])
     nearest = min(rejected, key=lambda item: max(excess(miss) for miss in item.misses))
     return Recommendation(
         chosen=None,
@@ -299,7 +299,7 @@ def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, li
     limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
     said = ", ".join([said, *kept])
     if chosen is leader:
-        why = "no row that keeps to the limits measured more" if limited else "no row measured more"
+        why = "no method that keeps to the limits scored more" if limited else "no method scored more"
         return [f"{said}; {why}.", *_cheaper(rows, chosen)]
     return [f"{said}.", *_in_place_of(leader, chosen)]
 
@@ -337,13 +337,13 @@ def _in_place_of(leader: Candidate, chosen: Candidate) -> list[str]:
     """Say why the leader was not taken, and what may be lost."""
     gap = 100 * (leader["accuracy"] - chosen["accuracy"])
     beside = chosen["beside"][leader["name"]]
-    start = f"{leader['name']} measured {gap:.1f} points more"
+    start = f"{leader['name']} scored {gap:.1f} points more"
     if gap < _ALIKE:
-        start = f"{leader['name']} measured the same accuracy"
+        start = f"{leader['name']} scored the same"
     if beside["standing"] == "non-inferior":
         lost = f"{chosen['name']} is at most {points(beside['margin'])} worse than {leader['name']}"
     else:
-        start += ", a lead that was not shown to be more than chance" if gap >= _ALIKE else ""
+        start += ", but no difference was shown" if gap >= _ALIKE else ""
         lost = f"{chosen['name']} {_may_be_worse(chosen, leader)}"
     return [f"{start}.", f"{lost}.", f"{chosen['name']} {_advantage(leader, chosen)}."]
 

@@ -125,7 +125,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
     beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
         for turn in (pair, turned(pair)):
-            beside[turn.second][turn.first] = _beside(turn)
+            beside[turn.second][turn.first] = beside_of(turn)
     return [
         Candidate(
             name=row.name,
@@ -146,7 +146,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
     ]
 
 
-def _beside(pair: PairVerdict) -> Beside:
+def beside_of(pair: PairVerdict) -> Beside:
     """Return how the second row of a pair stands beside the first."""
     assert pair.within is not None
     return Beside(

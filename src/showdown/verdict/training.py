@@ -46,8 +46,8 @@ def under_trained(
         same = networks.get(low) is not None and networks.get(low) == networks.get(high)
         if methods[high] == _PROBE and methods[low] not in STEADY_METHODS and same and pair.p_value <= ALPHA:
             yield (
-                f"{low} is under-trained or badly tuned: it measured {100 * abs(pair.accuracy.value):.1f} points less "
-                f"than {high}, the linear probe of the same network. This table does not say that its method is worse."
+                f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.accuracy.value):.1f} points less "
+                f"than {high}, the linear probe of the same network. Its score says little of its method."
             )
 
 
@@ -70,7 +70,7 @@ def divergences(rows: Sequence[RowVerdict]) -> Iterator[str]:
     """Say which rows had runs that diverged, and how many."""
     for row in rows:
         if row.diverged:
-            rest = "its score is that of the others" if row.accuracy else "it has no score"
+            rest = "its score counts only the others" if row.accuracy else "it has no score"
             yield f"{diverged_runs(row)} diverged: {rest}."
 
 

@@ -129,10 +129,6 @@ def _accuracy(row: RowVerdict) -> Interval:
     return row.accuracy
 
 
-def _percent(interval: Interval) -> str:
-    return f"{100 * interval.value:.1f} % (95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f})"
-
-
 def _is_tuned(row: RowVerdict) -> bool:
     return row.method not in STEADY_METHODS
 
@@ -148,20 +144,14 @@ def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> 
 
 
 def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str]) -> str:
-    scores = f"{100 * _accuracy(cheap).value:.1f} % against {100 * _accuracy(tuned).value:.1f} %"
+    best = f"{tuned.name}, the best fine-tuned method,"
+    scores = f"has {100 * _accuracy(tuned).value:.1f} % accuracy and {cheap.name} {100 * _accuracy(cheap).value:.1f} %"
     if tuned.name in cut_short:
-        return (
-            f"The cheap rival {cheap.name} measured {scores} of {tuned.name}, the best fine-tuned method, which had "
-            "not converged."
-        )
+        return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
     rest = f" {' and '.join(cut_short)} may do better when trained for longer." if cut_short else ""
     if pair.different:
-        start = f"{target(pair)}, the cheap rival {cheap.name} beats the best fine-tuned method, {tuned.name}"
-        return f"{start}: {scores}.{rest}"
-    return (
-        f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {scores} of {tuned.name}, "
-        f"the best fine-tuned method.{rest}"
-    )
+        return f"{target(pair)}, the cheap rival {cheap.name} beats fine-tuning: {best} {scores}.{rest}"
+    return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
 
 
 def _leader(scored: Sequence[RowVerdict]) -> str:
@@ -170,15 +160,16 @@ def _leader(scored: Sequence[RowVerdict]) -> str:
     equals = [row.name for row in scored if abs(_accuracy(row).value - best.value) < _ALIKE]
     if len(equals) > 1:
         interval = f"95 % interval of {leader.name} {100 * best.low:.1f} to {100 * best.high:.1f}"
-        return f"{' and '.join(equals)} measured the highest accuracy, {100 * best.value:.1f} % ({interval})."
-    return f"{leader.name} measured the highest accuracy, {_percent(best)}."
+        return f"{' and '.join(equals)} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
+    interval = f"95 % interval {100 * best.low:.1f} to {100 * best.high:.1f}"
+    return f"{leader.name} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
 
 
 def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     """Say which rows the leader beats; one that had not converged is no row that was beaten."""
     leader, others = scored[0], {row.name: row for row in scored[1:]}
     if not others:
-        return "There is no other row with scores to compare it with."
+        return "There is no other method with scores to compare it with."
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
     ahead = [pair for pair in known if pair.different and pair.accuracy.value > 0]
     won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
@@ -187,10 +178,14 @@ def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     if short:
         which = "none of which" if len(short) > 1 else "which"
         had = "had converged" if len(short) > 1 else "had not converged"
-        said += f" {leader.name} measured more than {', '.join(short)}, {which} {had}."
+        said += (
+            f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
+        )
     if won and leader.diverged:
-        said += f" That leaves out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
-    return said.strip() or f"{leader.name} was not shown to beat any other row."
+        said += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
+    if said or not known:
+        return said
+    return f"{target(known[0])}, {leader.name} was not shown to beat any other method."
 
 
 def _others(
@@ -203,7 +198,7 @@ def _others(
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
     parts = [_first_few(shown, "; ")] if shown else []
     parts += [f"no difference was shown between {_first_few(alike, ', ')}"] if alike else []
-    return f"Of the other pairs: {'; '.join(parts)}." if parts else None
+    return f"{target(known[0])}, of the other pairs: {'; '.join(parts)}." if parts else None
 
 
 def _first_few(said: Sequence[str], between: str) -> str:
@@ -238,8 +233,11 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
             f"{leader.name}."
         )
     if may_be:
-        each = ", ".join(f"{pair.second} up to {100 * most_worse(pair):.1f} points" for pair in may_be)
-        said.append(f"{target(may_be[0])}, other rows may be worse than {leader.name}: {each}.")
+        most = [f"{pair.second} may be up to {100 * most_worse(pair):.1f} points worse" for pair in may_be]
+        margin = points(known[0].within.margin) if known[0].within else ""
+        said.append(
+            f"{target(may_be[0])}, it is not shown that these are at most {margin} worse than {leader.name}: {', '.join(most)}."
+        )
     return " ".join(said) or None
 
 
@@ -278,10 +276,10 @@ def _front(front: Pareto) -> list[str]:
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
     said = [f"As measured, the Pareto front of {over} is {', '.join(front.front)}."]
     if front.dominated:
-        beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
+        beaten = [f"{item.name} (by {', '.join(item.by)})" for item in front.dominated]
         said.append(
-            "These rows are not on it, since another measured at least as well in every one of these and better in "
-            f"one: {', '.join(beaten)}. Measured values alone are weighed here, so that chance may have made the order."
+            f"Not on it is a method that another one matches or beats in all of these: {', '.join(beaten)}. This "
+            "weighs measured values alone: on other test rows the front may be another."
         )
     return said
 
@@ -291,4 +289,4 @@ def _differing(differing: Sequence[Confound]) -> str | None:
     if not keys:
         return None
     more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""
-    return f"Beyond the method, rows also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."
+    return f"Beyond the method itself, the methods compared also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."
