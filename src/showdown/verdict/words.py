@@ -219,26 +219,24 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     """Say who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
     leader = scored[0]
     known = [
-        pair
+        (pair, pair.within)
         for other in scored[1:]
         if other.method != FLOOR and (pair := pair_of(pairs, leader.name, other.name)) and pair.within
     ]
-    at_most = [pair.second for pair in known if pair.within and pair.within.second == "non-inferior"]
-    may_be = [pair for pair in known if pair.within and pair.within.second == "may be worse"]
-    said = []
-    if at_most and known[0].within:
-        are = "are each" if len(at_most) > 1 else "is"
-        said.append(
-            f"{target(known[0])}, {' and '.join(at_most)} {are} at most {points(known[0].within.margin)} worse than "
-            f"{leader.name}."
-        )
-    if may_be:
-        most = [f"{pair.second} may be up to {100 * most_worse(pair):.1f} points worse" for pair in may_be]
-        margin = points(known[0].within.margin) if known[0].within else ""
-        said.append(
-            f"{target(may_be[0])}, it is not shown that these are at most {margin} worse than {leader.name}: {', '.join(most)}."
-        )
-    return " ".join(said) or None
+    at_most = [pair.second for pair, within in known if within.second == "non-inferior"]
+    may_be = [
+        f"{pair.second} may be up to {100 * most_worse(pair):.1f} points worse"
+        for pair, within in known
+        if within.second == "may be worse"
+    ]
+    if not at_most and not may_be:
+        return None
+    (pair, within), are = known[0], "are each" if len(at_most) > 1 else "is"
+    near = f"at most {points(within.margin)} worse than {leader.name}"
+    if not at_most:
+        return f"{target(pair)}, no other method was shown to be {near}: {', '.join(may_be)}."
+    rest = f" Of others this was not shown: {', '.join(may_be)}." if may_be else ""
+    return f"{target(pair)}, {' and '.join(at_most)} {are} {near}.{rest}"
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
@@ -276,10 +274,10 @@ def _front(front: Pareto) -> list[str]:
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
     said = [f"As measured, the Pareto front of {over} is {', '.join(front.front)}."]
     if front.dominated:
-        beaten = [f"{item.name} (by {', '.join(item.by)})" for item in front.dominated]
+        beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
         said.append(
-            f"Not on it is a method that another one matches or beats in all of these: {', '.join(beaten)}. This "
-            "weighs measured values alone: on other test rows the front may be another."
+            f"Not on it, since another method measured no worse in any of these: {', '.join(beaten)}. On other test "
+            "rows the front may be another."
         )
     return said
 
