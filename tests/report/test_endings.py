@@ -10,6 +10,7 @@ from written_comparison import write_comparison
 from showdown.core.record import Convergence, Results, RunRecord
 from showdown.report.figures.gallery import figures_of
 from showdown.report.formats import write_report
+from showdown.report.pairs import pair_note, pair_rows
 from showdown.report.pdf.content import content
 from showdown.report.table import comparison_table
 from showdown.report.terminal import print_table
@@ -56,6 +57,14 @@ def test_the_table_marks_them_and_says_what_the_marks_mean(made: Made) -> None:
     assert table.verdict[0] == "lora had not converged: this table does not say that it is worse."
     assert any(line.startswith("2 of 5 runs of full diverged") for line in table.verdict)
     assert "full beats lora" not in " ".join(table.verdict)
+
+
+def test_a_pair_has_the_mark_beside_the_name_of_what_had_not_converged(made: Made) -> None:
+    rows = pair_rows(made[1])
+    assert {name for row in rows for name in row[:2]} == {"tfidf", "full", "lora ‡"}
+    assert FOOTNOTE in pair_note(made[1])
+    for form in ("html", "paper"):
+        assert "lora ‡" in write_report(form, *made).read_text(encoding="utf-8")
 
 
 def test_where_all_went_well_nothing_is_marked(tmp_path: Path) -> None:

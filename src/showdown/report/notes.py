@@ -7,6 +7,12 @@ from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money
 from showdown.verdict.model import Verdict
 
+CUT_SHORT = "‡"
+CUT_SHORT_NOTE = (
+    f"{CUT_SHORT}: had not converged. It was still improving when it stopped, so that this table does not say that it "
+    "is worse than another."
+)
+
 
 def reading(results: Results) -> list[str]:
     """Say how to read the columns."""

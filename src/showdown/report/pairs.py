@@ -1,6 +1,8 @@
 """Every pair of rows as plain cells: the effect with its interval, the tests, and what else differs between the two."""
 
-from showdown.report.notes import some
+from collections.abc import Mapping
+
+from showdown.report.notes import CUT_SHORT, CUT_SHORT_NOTE, some
 from showdown.verdict.model import Interval, PairVerdict, Standing, Verdict
 from showdown.verdict.pair_words import signed_points
 from showdown.verdict.recommend import points
@@ -29,7 +31,13 @@ def headings(verdict: Verdict) -> list[str]:
 
 def pair_rows(verdict: Verdict) -> list[list[str]]:
     """Return the cells of each pair, in the order of the table; differences are first less second."""
-    return [_cells(pair) for pair in verdict.pairs]
+    names = marked_names(verdict)
+    return [_cells(pair, names) for pair in verdict.pairs]
+
+
+def marked_names(verdict: Verdict) -> dict[str, str]:
+    """Return what each row is called in a table of pairs: one that had not converged has a mark."""
+    return {row.name: f"{row.name} {CUT_SHORT}" if row.cut_short else row.name for row in verdict.rows}
 
 
 def flipped(rows: float) -> str:
@@ -57,18 +65,19 @@ def pair_note(verdict: Verdict) -> str:
     f1 = "" if repeated else " Macro F1 has a paired bootstrap interval and is not tested."
     pairs = some(len(verdict.pairs), "pair")
     margin = points(verdict.margin_points / 100)
+    short = f" {CUT_SHORT_NOTE}" if any(row.cut_short for row in verdict.rows) else ""
     return (
         f"Accuracy is tested: {how}. p is adjusted over {pairs}, intervals are those of the pair alone.{f1} Only first "
         "right: test rows that the first answers rightly and the second wrongly, the mean over all pairs of their "
         f"seeds. Worse, no: at most {margin} worse (one-sided test at 5 %, adjusted over all rows beside the other); "
-        "yes: a difference was shown; may be: neither."
+        f"yes: a difference was shown; may be: neither.{short}"
     )
 
 
-def _cells(pair: PairVerdict) -> list[str]:
+def _cells(pair: PairVerdict, names: Mapping[str, str]) -> list[str]:
     return [
-        pair.first,
-        pair.second,
+        names[pair.first],
+        names[pair.second],
         signed_points(pair.accuracy.value),
         interval_shown(pair.accuracy),
         p_shown(pair.p_holm),

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
-from showdown.report.notes import agreement, costs, differences, events, reading, settings, some, without_interval
+from showdown.report.notes import (
+    CUT_SHORT,
+    CUT_SHORT_NOTE,
+    agreement,
+    costs,
+    differences,
+    events,
+    reading,
+    settings,
+    some,
+    without_interval,
+)
 from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 from showdown.verdict.words import FLOOR
@@ -14,11 +25,6 @@ _LARGE = 1000.0
 """From here on a decimal says nothing."""
 MARKS = "Bold: the best measured in a column. †: no difference from the highest accuracy was shown."
 """How `best` and `near` are shown where a format marks them."""
-CUT_SHORT = "‡"
-_CUT_SHORT_NOTE = (
-    f"{CUT_SHORT}: had not converged. It was still improving when it stopped, so that this table does not say that it "
-    "is worse than another."
-)
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
@@ -137,7 +143,7 @@ def recommended(verdict: Verdict) -> list[str]:
 
 
 def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
-    found = [_CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
+    found = [CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 

@@ -15,7 +15,7 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
 from showdown.report.latex.table import latex_table
-from showdown.report.pairs import flipped
+from showdown.report.pairs import flipped, marked_names
 from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
@@ -126,7 +126,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "machine": place(results) or "a machine that no record names",
         "table": Tex(latex_table(table, caption=results.name)),
         "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
-        "pairs": [_pair(pair) for pair in verdict.pairs],
+        "pairs": [_pair(pair, marked_names(verdict)) for pair in verdict.pairs],
         "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.15\linewidth}" * 2),
         "fact_tables": [
             (protocol_facts(results), caption, Tex("protocol")),
@@ -137,11 +137,11 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     return {**content, "references": list(_cited(content))}
 
 
-def _pair(pair: PairVerdict) -> Mapping[str, Any]:
+def _pair(pair: PairVerdict, names: Mapping[str, str]) -> Mapping[str, Any]:
     low, high = 100 * pair.accuracy.low, 100 * pair.accuracy.high
     return {
-        "first": pair.first,
-        "second": pair.second,
+        "first": names[pair.first],
+        "second": names[pair.second],
         "difference": Tex(f"${100 * pair.accuracy.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
         "only_first": flipped(pair.first_only),
         "only_second": flipped(pair.second_only),

@@ -23,7 +23,7 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.points import has_known_currency
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.page.prose import prose
-from showdown.report.pairs import flipped, headings, interval_shown, p_shown, pair_note, worse
+from showdown.report.pairs import flipped, headings, interval_shown, marked_names, p_shown, pair_note, worse
 from showdown.report.pool import OWN_ROWS, label_scores
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.cost import EXAMPLE_CURRENCY
@@ -221,10 +221,11 @@ def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
 
 
 def _pairs(verdict: Verdict) -> list[dict[str, str]]:
+    names = marked_names(verdict)
     return [
         {
-            "first": pair.first,
-            "second": pair.second,
+            "first": names[pair.first],
+            "second": names[pair.second],
             "points": signed_points(pair.accuracy.value),
             "interval": interval_shown(pair.accuracy),
             "p": p_shown(pair.p_holm),
