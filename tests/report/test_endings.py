@@ -114,6 +114,9 @@ def test_a_row_that_answered_too_few_rows_is_no_failure_and_no_score(tmp_path: P
     text = write_report("markdown", results, verdict, tmp_path).read_text(encoding="utf-8")
     assert "lora answered 5 of 60 test rows" in text
     assert "Each row's scores by label are of all test rows that it answered" in text
+    captions = {figure.name: figure.caption for figure in figures_of(results, verdict, tmp_path)}
+    assert "of all test rows that it answered" in captions["label-f1"]
+    assert "of all test rows that it answered" in captions["confusion"]
     page = write_report("html", results, verdict, tmp_path).read_text(encoding="utf-8")
     assert re.search(r"not compared: lora answered 5 of 60 test rows", page)
 

@@ -11,6 +11,7 @@ from typing import Any
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
+from showdown.report.pool import OWN_ROWS
 from showdown.verdict.model import RowVerdict, Verdict
 
 
@@ -42,6 +43,11 @@ class Material:
         """Say which rows had not converged, to stand behind a caption; empty where all had."""
         names = [row.name for row in self.scored if row.cut_short]
         return f" Had not converged: {', '.join(names)}." if names else ""
+
+    @cached_property
+    def own_rows_said(self) -> str:
+        """Say, behind a caption, where scores by label are not of the common test rows of the table."""
+        return f" {OWN_ROWS}" if self.verdict.left_out else ""
 
     @cached_property
     def done(self) -> dict[str, list[RunRecord]]:
