@@ -75,6 +75,8 @@ def test_claims_beside_one_reference_are_adjusted_together():
     found = with_margin([alone, *others], 0.01)
     assert [item.within.second for item in found] == ["may be worse"] * 3
     assert found[0].within.p_second == pytest.approx(3 * 0.0359, abs=1e-3)
+    clearly_worse = [pair("full", name, gap=0.2, different=True) for name in ("tfidf", "majority")]
+    assert with_margin([alone, *clearly_worse], 0.01)[0].within.second == "non-inferior", "they are decided already"
     apart = pair("tfidf", "frozen", gap=0.0028)
     assert with_margin([alone, apart], 0.01)[0].within.second == "non-inferior", "another reference, another family"
 

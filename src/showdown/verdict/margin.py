@@ -14,9 +14,10 @@ def with_margin(pairs: Sequence[PairVerdict], margin: float) -> list[PairVerdict
     For each row and each other row, the reference, a one-sided test at 5 % asks whether the row is worse by the margin
     or more. If that is refuted, the row is at most the margin worse: non-inferior. If both rows of a pair are, the two
     are equivalent (two one-sided tests, Schuirmann 1987). The p-values of all rows beside one reference are adjusted
-    together (Holm 1979), so that the chance of any false "at most the margin worse than full" is at most 5 %. Where the
-    reference was chosen because it measured best, its lead is too large rather than too small, which errs on the safe
-    side (compare Hsu 1984, on comparisons with the best).
+    together, so that the chance of any false "at most the margin worse than full" is at most 5 %: Holm's procedure
+    (1979) with directions (Shaffer 1980), in which a row that is clearly worse by more than the margin is decided, and
+    asks no more of the others. Where the reference was chosen because it measured best, its lead is too large
+    rather than too small, which errs on the safe side (compare Hsu 1984, on comparisons with the best).
 
     Args:
         pairs: all pairs of a comparison.
@@ -36,7 +37,8 @@ def _adjusted(pairs: Sequence[PairVerdict], margin: float) -> dict[tuple[str, st
     found: dict[tuple[str, str], float] = {}
     for reference in dict.fromkeys(name for _, name in plain):
         keys = [key for key in plain if key[1] == reference]
-        found |= dict(zip(keys, holm([plain[key] for key in keys]), strict=True))
+        together = holm([min(plain[key], 1 - plain[key]) for key in keys])
+        found |= {key: max(plain[key], p_value) for key, p_value in zip(keys, together, strict=True)}
     return found
 
 
