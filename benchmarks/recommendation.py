@@ -31,13 +31,12 @@ from scipy import stats
 
 from showdown.core.files import write_json
 from showdown.verdict.margin import with_margin
-from showdown.verdict.model import Interval, PairVerdict
 from showdown.verdict.outcomes import Floats
 from showdown.verdict.pair_words import turned
-from showdown.verdict.paired import ALPHA, PairTest, holm, paired_test
+from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.resample import macro_f1
-from showdown.verdict.simulation import Simulated, World, simulate, true_macro_f1
+from showdown.verdict.simulation import Simulated, Trainings, World, simulate, true_macro_f1
 from showdown.verdict.summary import beside_of
 
 HERE = Path(__file__).resolve().parent
@@ -53,41 +52,17 @@ MOST_EQUAL = 0.06
 """The most comparisons of two equal methods in which the dear one may be recommended."""
 
 
-def judged(correct: Floats, measured: Sequence[dict[str, float]]) -> list[Candidate]:
-    """Judge answers of shape (methods, seeds, rows) as a comparison's are; the first method is named `0`."""
-    rows = np.arange(correct.shape[2])
-    places = list(itertools.combinations(range(len(correct)), 2))
-    tests = [paired_test(correct[a], correct[b], rows, steady=(False, False)) for a, b in places]
-    adjusted = holm([test.p_value for test in tests])
-    pairs = with_margin(
-        [_pair(at, test, p_holm) for at, test, p_holm in zip(places, tests, adjusted, strict=True)], MARGIN
-    )
-    found = [_candidate(str(at), float(one.mean()), measured[at]) for at, one in enumerate(correct)]
+def judged(drawn: Simulated, measured: Sequence[dict[str, float]]) -> list[Candidate]:
+    """Judge simulated methods as a comparison's are; the first is named `0`."""
+    rows = [drawn.row(at) for at in range(len(drawn.predicted))]
+    pairs = with_margin(judge_pairs(list(itertools.combinations(rows, 2))), MARGIN)
+    found = [
+        _candidate(row.name, float(one.mean()), amounts)
+        for row, one, amounts in zip(rows, drawn.correct, measured, strict=True)
+    ]
     for pair in itertools.chain(pairs, map(turned, pairs)):
         found[int(pair.second)]["beside"][pair.first] = beside_of(pair)
     return found
-
-
-def _pair(at: tuple[int, int], test: PairTest, p_holm: float) -> PairVerdict:
-    effect = test.effect
-    return PairVerdict(
-        first=str(at[0]),
-        second=str(at[1]),
-        test="paired over rows and reruns",
-        accuracy=Interval(value=effect.value, low=effect.low, high=effect.high),
-        f1_macro=None,
-        p_value=test.p_value,
-        p_holm=p_holm,
-        mcnemar_p=None,
-        centre=test.centre,
-        error=test.error,
-        degrees=test.degrees,
-        different=p_holm <= ALPHA,
-        rows=test.rows,
-        clusters=test.rows,
-        clusters_to_decide=None,
-        confounds=[],
-    )
 
 
 def _candidate(name: str, accuracy: float, measured: dict[str, float]) -> Candidate:
@@ -130,7 +105,7 @@ def margin(rng: np.random.Generator, times: int, line: dict[str, Any]) -> dict[s
     """Two methods, the second worse by ``loss``: how often is it said to be at most the margin worse?"""
     said = 0
     for _ in range(times):
-        found = judged(_drawn(rng, np.array([ACCURACY, ACCURACY - line["loss"]]), line).correct, [{}, {}])
+        found = judged(_drawn(rng, np.array([ACCURACY, ACCURACY - line["loss"]]), line), [{}, {}])
         said += found[1]["beside"]["0"]["standing"] == "non-inferior"
     return {"said": said / times, "said_high": _high(said, times)}
 
@@ -139,11 +114,12 @@ def _choose(
     rng: np.random.Generator, accuracies: Floats, costs: Sequence[float] | Floats, line: dict[str, Any]
 ) -> str | None:
     measured = [{"cost": float(cost)} for cost in costs]
-    return recommend(judged(_drawn(rng, accuracies, line).correct, measured), Limits()).chosen
+    return recommend(judged(_drawn(rng, accuracies, line), measured), Limits()).chosen
 
 
 def _drawn(rng: np.random.Generator, accuracies: Floats, line: dict[str, Any]) -> Simulated:
-    return simulate(rng, WORLD, accuracies=accuracies, spread=line["spread"], seeds=line["seeds"], rows=line["rows"])
+    trainings = Trainings(spread=line["spread"], seeds=line["seeds"])
+    return simulate(rng, WORLD, accuracies=accuracies, rows=line["rows"], trainings=trainings)
 
 
 def limits(rng: np.random.Generator, times: int, line: dict[str, Any]) -> dict[str, float]:
@@ -167,7 +143,7 @@ def limits(rng: np.random.Generator, times: int, line: dict[str, Any]) -> dict[s
             {"f1_macro": float(f1[at]), **{key: float(values[at]) for key, values in amounts.items()}}
             for at in range(methods)
         ]
-        hits += recommend(judged(drawn.correct, measured), Limits.model_validate(asked)).chosen == str(winner)
+        hits += recommend(judged(drawn, measured), Limits.model_validate(asked)).chosen == str(winner)
     return {"best_recommended": hits / times}
 
 

@@ -6,8 +6,8 @@ import pytest
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
 from showdown.verdict.model import Interval, PairVerdict
 from showdown.verdict.pair_words import turned
-from showdown.verdict.paired import paired_test
-from showdown.verdict.simulation import World, simulate
+from showdown.verdict.pairs import judge_pairs
+from showdown.verdict.simulation import Trainings, World, simulate
 from showdown.verdict.summary import judge
 
 
@@ -23,8 +23,7 @@ def pair(first="full", second="lora", *, gap=0.0, error=0.004, different=False):
         mcnemar_p=None,
         different=different,
         centre=gap,
-        error=error,
-        degrees=1e9,
+        sources=[(error**2, 1e9)],
         rows=100,
         clusters=100,
         clusters_to_decide=None,
@@ -83,12 +82,10 @@ def test_claims_beside_one_reference_are_adjusted_together():
 
 def test_a_true_loss_of_the_margin_is_seldom_called_at_most_the_margin():
     rng, false = np.random.default_rng(7), 0
+    trainings = Trainings(spread=0.005, seeds=3)
     for _ in range(200):
-        accuracies = np.array([0.85, 0.84])
-        drawn = simulate(rng, World(), accuracies=accuracies, rows=1500, seeds=3, spread=0.005).correct
-        test = paired_test(drawn[0], drawn[1], np.arange(1500), steady=(False, False))
-        tested = {"centre": test.centre, "error": test.error, "degrees": test.degrees}
-        (judged,) = with_margin([pair().model_copy(update=tested)], 0.01)
+        drawn = simulate(rng, World(), accuracies=np.array([0.85, 0.84]), rows=1000, trainings=trainings)
+        (judged,) = with_margin(judge_pairs([(drawn.row(0), drawn.row(1))]), 0.01)
         false += judged.within.second == "non-inferior"
     assert false <= 19  # 5 % of 200 and three standard errors
 

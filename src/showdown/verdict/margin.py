@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from scipy import special
-
 from showdown.verdict.model import MarginTest, PairVerdict, Standing
-from showdown.verdict.paired import ALPHA, holm
+from showdown.verdict.paired import ALPHA, holm, p_above, reach_of
 
 
 def with_margin(pairs: Sequence[PairVerdict], margin: float) -> list[PairVerdict]:
@@ -32,19 +30,14 @@ def _adjusted(pairs: Sequence[PairVerdict], margin: float) -> dict[tuple[str, st
     """Return the adjusted p-value of each row beside each reference, by (row, reference)."""
     plain: dict[tuple[str, str], float] = {}
     for pair in pairs:
-        plain[pair.first, pair.second] = _p_worse(pair.centre, pair, margin)
-        plain[pair.second, pair.first] = _p_worse(-pair.centre, pair, margin)
+        plain[pair.first, pair.second] = p_above(pair.sources, pair.centre + margin)
+        plain[pair.second, pair.first] = p_above(pair.sources, margin - pair.centre)
     found: dict[tuple[str, str], float] = {}
     for reference in dict.fromkeys(name for _, name in plain):
         keys = [key for key in plain if key[1] == reference]
         together = holm([min(plain[key], 1 - plain[key]) for key in keys])
         found |= {key: max(plain[key], p_value) for key, p_value in zip(keys, together, strict=True)}
     return found
-
-
-def _p_worse(centre: float, pair: PairVerdict, margin: float) -> float:
-    """One-sided p-value of a true difference of minus the margin or less."""
-    return float(special.stdtr(pair.degrees, -(centre + margin) / pair.error))
 
 
 def _judged(pair: PairVerdict, margin: float, adjusted: dict[tuple[str, str], float]) -> PairVerdict:
@@ -67,9 +60,9 @@ def _standing(p_value: float, *, worse: bool) -> Standing:
 
 def most_worse(pair: PairVerdict) -> float:
     """Return by how much the second row may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
-    return min(1.0, pair.centre + float(special.stdtrit(pair.degrees, 1 - ALPHA)) * pair.error)
+    return min(1.0, pair.centre + reach_of(pair.sources, ALPHA))
 
 
 def p_of_lead(pair: PairVerdict) -> float:
     """One-sided p-value of the first row's lead over the second, for this pair alone."""
-    return float(special.stdtr(pair.degrees, -pair.centre / pair.error))
+    return p_above(pair.sources, pair.centre)

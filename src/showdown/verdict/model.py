@@ -123,10 +123,8 @@ class PairVerdict(Strict):
     different: bool
     centre: float
     """Middle of the interval, shrunk a little towards no difference."""
-    error: float
-    """Standard error of the difference, rows and reruns together."""
-    degrees: float
-    """Degrees of freedom of that error."""
+    sources: list[tuple[float, float]]
+    """Variance of the difference, and its degrees of freedom, from each source of chance: rows, and reruns of both."""
     first_only: float = 0.0
     """Test rows that the first answers rightly and the second wrongly: the mean over all pairs of their seeds."""
     second_only: float = 0.0
