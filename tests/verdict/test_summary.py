@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from showdown.core.errors import UserError
+from showdown.verdict.claim import claim
 from showdown.verdict.cost import own_price
 from showdown.verdict.pair_words import signed_points
 from showdown.verdict.recommend import Limits
@@ -251,6 +252,8 @@ def test_repeats_assume_no_spread(built, answers):
     verdict = judge(built.results, built.folder)
     assert all(row.repeated for row in verdict.rows)
     assert not any("one seed" in text for text in [*verdict.sentences, *verdict.assumptions])
+    assert any(text.startswith("With new training sets of this kind, ") for text in verdict.sentences)
+    assert verdict.assumptions[0] == claim(repeated=True)
     assert any("additional test rows in each split" in text for text in verdict.sentences)
 
 
@@ -337,6 +340,7 @@ def test_every_claim_of_a_difference_names_its_target(built, answers):
     claims = [text for text in said if " beats " in text or "no difference" in text or "not shown to beat" in text]
     assert claims
     assert [text for text in claims if not text.startswith("With this training set, ")] == []
+    assert judge(built.results, built.folder).assumptions[0] == claim(repeated=False)
 
 
 def test_words_that_read_as_equal_or_as_measured_where_nothing_was_are_gone(built, answers):

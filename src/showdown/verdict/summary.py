@@ -8,6 +8,7 @@ import numpy as np
 
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
+from showdown.verdict.claim import claim
 from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
 from showdown.verdict.flips import flips, seed_agreement
@@ -233,7 +234,8 @@ def _pairs(outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], m
 
 
 def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
-    found = [note for outcome in outcomes.values() for note in outcome.notes]
+    found = [claim(repeated=any(outcome.repeated for outcome in outcomes.values()))] if outcomes else []
+    found += [note for outcome in outcomes.values() for note in outcome.notes]
     drifting = [name for name, item in outcomes.items() if item.method not in STEADY_METHODS and not item.repeated]
     single = [name for name in drifting if outcomes[name].seeds == 1]
     if single:

@@ -20,6 +20,7 @@ from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.paired import ALPHA
+from showdown.verdict.recommend import points
 from showdown.verdict.spread import STEADY_METHODS
 
 SHOWN = (
@@ -117,6 +118,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
+        "margin": points(verdict.margin_points / 100),
         "verdict": verdict.sentences,
         "recommendation": table.recommendation[0],
         "reasons": table.recommendation[1:],
