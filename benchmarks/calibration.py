@@ -35,7 +35,9 @@ PARTS = {
     "leads": ("pairs", "leads", "lead_lines", 2000),
     "decide": ("pairs", "forecast", "forecast_lines", 500),
     "failed-fold": ("pairs", "failed_fold", "failed_fold_lines", 1000),
-    "recommend": ("choices", "recommendations", "recommendation_lines", 1000),
+    "recommend": ("choices", "recommendations", "recommendation_lines", 500),
+    "dear": ("choices", "dear", "dear_lines", 500),
+    "worse": ("choices", "worse", "worse_lines", 500),
     "real": ("real", "twice_for_real", "real_lines", 500),
 }
 """For each part: its module, what is simulated, its lines, and how many comparisons a line."""
