@@ -8,12 +8,14 @@ from rich.console import Console
 from written_comparison import write_comparison
 
 from showdown.core.record import Convergence, Results, RunRecord
+from showdown.report.across.beside import lay_beside
 from showdown.report.figures.gallery import figures_of
 from showdown.report.formats import write_report
 from showdown.report.pairs import pair_note, pair_rows
 from showdown.report.pdf.content import content
 from showdown.report.table import comparison_table
 from showdown.report.terminal import print_table
+from showdown.verdict.across import Judged
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 
@@ -65,6 +67,18 @@ def test_a_pair_has_the_mark_beside_the_name_of_what_had_not_converged(made: Mad
     assert FOOTNOTE in pair_note(made[1])
     for form in ("html", "paper"):
         assert "lora ‡" in write_report(form, *made).read_text(encoding="utf-8")
+
+
+def test_comparisons_beside_each_other_keep_the_marks_and_their_notes(made: Made, tmp_path: Path) -> None:
+    other = write_comparison(tmp_path / "other", name="other", methods=METHODS, rows=120)
+    judged = {
+        "short": Judged(results=made[0], verdict=made[1], folder=made[2]),
+        "whole": Judged(results=other, verdict=judge(other, tmp_path / "other"), folder=tmp_path / "other"),
+    }
+    found = lay_beside(judged)
+    assert {row[0] for row in found.rows if row[1] == "short"} >= {"LoRA ‡", "Full fine-tuning (2 of 5 runs diverged)"}
+    assert any(line.startswith(FOOTNOTE) for line in found.below)
+    assert not any("(short) beats lora" in line or "lora (whole) beats lora (short)" in line for line in found.verdict)
 
 
 def test_where_all_went_well_nothing_is_marked(tmp_path: Path) -> None:
