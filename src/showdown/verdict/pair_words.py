@@ -112,7 +112,7 @@ def needed(pair: PairVerdict) -> str:
         ways.append(f"{_range(*pair.seeds_to_decide)} seeds of each trained method")
     if not ways:
         return "Neither more test rows nor more seeds alone would be likely to show one."
-    return f"To show one, if it is there, takes about {', or '.join(ways)}."
+    return f"If there is one, about {', or '.join(ways)}, would be likely to show it."
 
 
 def _range(fewest: int | None, most: int | None) -> str:
