@@ -71,22 +71,23 @@ def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float) ->
     """
     margins = sorted(rows_at)
     rows = rows_at[margin]
+    cells = _cells(rows)
     return Decisions(
         rows=[row["name"] for row in rows],
         criteria=[_criterion(rows, limit) for limit in ON_PAGE],
         margins=margins,
         margin=margins.index(margin),
-        at_margin=[_choices(rows_at[one]) for one in margins],
+        at_margin=[_choices(rows_at[one], cells) for one in margins],
         none_qualifies=[_none(row["name"]) for row in rows],
     )
 
 
-def _choices(rows: Sequence[Candidate]) -> Choices:
+def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits]) -> Choices:
     pairs: list[tuple[str | None, str]] = []
     found: list[Recommendation] = []
     choices: dict[str, int] = {}
     reasons: dict[str, list[str]] = {}
-    for (kept, limited), limits in _cells(rows).items():
+    for (kept, limited), limits in cells.items():
         if not kept:
             continue
         if str(kept) not in choices:
