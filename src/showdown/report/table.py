@@ -226,6 +226,6 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
             f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"one row is {100 / best.test_rows:.1f} points, so small differences here are noise."
+            f"one test row is {100 / best.test_rows:.2g} points of accuracy."
         )
     return lines
