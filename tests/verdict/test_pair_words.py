@@ -14,7 +14,7 @@ def undecided(**given):
 @pytest.mark.parametrize(
     ("rows", "seeds", "said"),
     [
-        ((1234, 8765), (4, 9), "about 1,200 to 8,700 additional test rows, or 4 to 9 seeds of each trained method"),
+        ((1234, 8765), (4, 9), "about 1,200 to 8,700 additional test rows, or 4 to 9 seeds of each trained method,"),
         ((1234, None), None, "about 1,200 (or many more) additional test rows"),
         (None, (4, None), "about 4 (or many more) seeds of each trained method"),
         ((150, 150), None, "about 50 additional test rows"),
@@ -24,7 +24,7 @@ def undecided(**given):
 )
 def test_what_would_show_a_difference_is_a_range(rows, seeds, said):
     found = needed(undecided(clusters_to_decide=rows, seeds_to_decide=seeds))
-    assert found == f"If there is one, {said}, would be likely to show it."
+    assert found == f"If there is one, {said} would be likely to show it."
 
 
 def test_where_nothing_would_show_one_it_is_said():

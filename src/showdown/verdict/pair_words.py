@@ -112,7 +112,8 @@ def needed(pair: PairVerdict) -> str:
         ways.append(f"{_range(*pair.seeds_to_decide)} seeds of each trained method")
     if not ways:
         return "Neither more test rows nor more seeds alone would be likely to show one."
-    return f"If there is one, about {', or '.join(ways)}, would be likely to show it."
+    either = ways[0] if len(ways) == 1 else f"{', or '.join(ways)},"
+    return f"If there is one, about {either} would be likely to show it."
 
 
 def _range(fewest: int | None, most: int | None) -> str:
