@@ -83,6 +83,7 @@ def test_a_run_ends_with_its_table_and_paths(finished: Path) -> None:
     assert "TF-IDF + SVM" in said
     assert "unavailable" in said
     assert "nobody/no-such-model" in said
+    assert "Recommendation\n* Take " in said
     for path in ("out/results.json", "out/report.md", "out/data/processed"):
         assert path in said
         assert (finished / path).exists()
@@ -123,7 +124,7 @@ def test_report_of_several_comparisons(finished: Path) -> None:
     found = showdown("report", "out", "second", "--output", "both", folder=finished)
     assert found.returncode == 0, found.stderr
     assert "All comparisons were tested on the same rows" in found.stdout
-    assert "lora (out) and lora (second) cannot be told apart: +0.0 points" in found.stdout
+    assert "no difference between lora (out) and lora (second) was shown: both scored the same" in found.stdout
     assert found.stdout.split()[-2:] == ["both/comparisons.md", "both/comparisons.html"]
     assert "--output is for a report of several" in refused("report", "out", "--output", "both", folder=finished)
     assert "given twice" in refused("report", "out", "./out", folder=finished)
@@ -213,6 +214,23 @@ def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:
 def test_recommend_names_a_row_or_the_nearest(finished: Path) -> None:
     assert showdown("recommend", "out", folder=finished).stdout.startswith("Take ")
     assert "none qualifies" in showdown("recommend", "out", "--max-memory-gb", "0.001", folder=finished).stdout
+
+
+def test_the_margin_is_the_users(finished: Path) -> None:
+    wide = showdown("recommend", "out", "--margin", "100", folder=finished).stdout
+    assert "the margin is" not in wide, "nothing is more than 100 points worse"
+    written = showdown("report", "out", "--format", "markdown", "--margin", "2.5", folder=finished)
+    assert written.returncode == 0, written.stderr
+    assert "Worse, margin 2.5 points" in (finished / "out/report.md").read_text(encoding="utf-8")
+    for command in (("recommend", "out"), ("report", "out")):
+        assert "`margin_points` is over 0 and at most 100 (given: 0)" in refused(
+            *command, "--margin", "0", folder=finished
+        )
+    assert "margin_points" in refused("run", "mine.yaml", "--output", "other", "--margin", "-1", folder=finished)
+    again = showdown("run", "mine.yaml", "--output", "out", "--margin", "3", folder=finished)
+    assert "2 of 3 runs are finished" in again.stdout, "no run depends on it"
+    assert json.loads((finished / "out/results.json").read_text())["comparison"]["margin_points"] == 3.0
+    assert "Worse, margin 3 points" in (finished / "out/report.md").read_text(encoding="utf-8")
 
 
 def test_prices_of_the_users_own_come_first(finished: Path) -> None:

@@ -38,6 +38,7 @@ DEFAULT_METHODS: dict[str, dict[str, Any]] = {
     "qlora": {},
 }
 """What competes where no comparison file says otherwise."""
+_MOST_MARGIN_POINTS = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,19 +214,22 @@ def judge(
     output: Path | str,
     *,
     limits: Mapping[str, float | None] | None = None,
+    margin_points: float | None = None,
     price_per_hour: float | None = None,
     price_per_kwh: float | None = None,
 ) -> "Verdict":
-    """Judge a comparison: intervals, tests, what cannot be told apart, and which method to take under limits.
+    """Judge a comparison: intervals, tests, which differences were shown, and which method to take under limits.
 
     Args:
         output: the comparison's folder.
         limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
+        margin_points: how many points of accuracy a method may be worse and still do as well; by default what the
+            comparison says, 1 where it says nothing.
         price_per_hour: what an hour of your device costs; an example price otherwise.
         price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
     Raises:
-        UserError: for a limit or price that cannot be, or a folder without results.
+        UserError: for a limit, margin or price that cannot be, or a folder without results.
 
     """
     from pydantic import ValidationError
@@ -238,8 +242,10 @@ def judge(
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(f"limit `{fault['loc'][-1]}`: {fault['msg']} (given: {fault['input']})") from error
+    if margin_points is not None and not 0.0 < margin_points <= _MOST_MARGIN_POINTS:
+        raise UserError(f"`margin_points` is over 0 and at most {_MOST_MARGIN_POINTS:g} (given: {margin_points:g})")
     price = _own_price(price_per_hour, price_per_kwh)
-    return judge_results(load(output), Path(output), limits=asked, price=price)
+    return judge_results(load(output), Path(output), limits=asked, price=price, margin_points=margin_points)
 
 
 def _own_price(price_per_hour: float | None, price_per_kwh: float | None) -> "Price | None":
@@ -262,6 +268,7 @@ def report(
     *outputs: Path | str,
     formats: Sequence[str] | None = None,
     folder: Path | str | None = None,
+    margin_points: float | None = None,
     price_per_hour: float | None = None,
     price_per_kwh: float | None = None,
 ) -> list[Path]:
@@ -271,6 +278,7 @@ def report(
         outputs: the comparisons' folders.
         formats: names of formats; for one comparison HTML, Markdown, PDF and figures by default.
         folder: where a report of several goes; by default beside the first of them.
+        margin_points: as in `judge`.
         price_per_hour: what an hour of your device costs; an example price otherwise.
         price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
@@ -285,17 +293,25 @@ def report(
         from showdown.report.across import formats as several
 
         asked = _known(formats or list(several.FORMATS), several.FORMATS)
-        found = beside(*outputs, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+        found = beside(
+            *outputs, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh
+        )
         return several.write_beside(found, Path(folder) if folder else _beside_first(outputs), asked)
     from showdown.report.formats import DEFAULT_FORMATS, FORMATS, write_report
 
     asked = _known(formats or DEFAULT_FORMATS, FORMATS)
     (output,) = map(Path, outputs)
-    results, verdict = load(output), judge(output, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+    verdict = judge(output, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+    results = load(output)
     return [write_report(form, results, verdict, output) for form in asked]
 
 
-def beside(*outputs: Path | str, price_per_hour: float | None = None, price_per_kwh: float | None = None) -> "Beside":
+def beside(
+    *outputs: Path | str,
+    margin_points: float | None = None,
+    price_per_hour: float | None = None,
+    price_per_kwh: float | None = None,
+) -> "Beside":
     """Lay comparisons beside each other: one table, what differs, and what may be said of the differences.
 
     Raises:
@@ -311,7 +327,9 @@ def beside(*outputs: Path | str, price_per_hour: float | None = None, price_per_
     judged = [
         Judged(
             results=load(folder),
-            verdict=judge(folder, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh),
+            verdict=judge(
+                folder, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh
+            ),
             folder=folder,
         )
         for folder in folders

@@ -20,7 +20,7 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="showdown",
-    help="Compare fine-tuning methods on your labelled text, and say when they cannot be told apart.",
+    help="Compare fine-tuning methods on your labelled text, and say when no difference was shown.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +40,10 @@ Label = Annotated[str | None, typer.Option(help="Column of the label.")]
 FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
 PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of the device.")]
 PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
+Margin = Annotated[
+    float | None,
+    typer.Option("--margin", help="Points of accuracy that a method may be worse and still do as well; 1 by default."),
+]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
 
 
@@ -69,6 +73,7 @@ def run(
     track: Annotated[
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
+    margin: Margin = None,
     overrides: Overrides = None,
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
@@ -81,7 +86,9 @@ def run(
     from showdown.runner.display import display_for
 
     tracked = [f"trackers={json.dumps(track)}"] if track else []
-    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *tracked, *(overrides or [])])
+    within = [] if margin is None else [f"margin_points={margin}"]
+    asked = [*_columns(text, label), *tracked, *within, *(overrides or [])]
+    comparison = api.comparison_for(target, overrides=asked)
     folder = output or api.default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
@@ -132,6 +139,7 @@ def report(
         Path | None,
         typer.Option("--output", parser=_folder, metavar="PATH", help="Where a report of several goes."),
     ] = None,
+    margin: Margin = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
@@ -139,14 +147,14 @@ def report(
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
-    prices = {"price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
+    by = {"margin_points": margin, "price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
     if len(outputs) > 1:
         from showdown.report.across.terminal import print_beside
 
-        print_beside(api.beside(*outputs, **prices), open_console())
+        print_beside(api.beside(*outputs, **by), open_console())
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
-    for path in api.report(*outputs, formats=asked, folder=folder, **prices):
+    for path in api.report(*outputs, formats=asked, folder=folder, **by):
         say(path)
 
 
@@ -189,6 +197,7 @@ def recommend(
     min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    margin: Margin = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
@@ -203,7 +212,8 @@ def recommend(
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
     }
-    verdict = api.judge(output, limits=limits, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+    by = {"margin_points": margin, "price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
+    verdict = api.judge(output, limits=limits, **by)
     found = verdict.recommendation
     say(found.said)
     priced = max_cost is not None or price_per_hour is not None

@@ -57,8 +57,9 @@ def test_every_pair_has_its_effect_its_interval_and_its_tests(tmp_path: Path) ->
     text = markdown(results, verdict)
     (heading,) = [line for line in text.splitlines() if line.startswith("| First | Second |")]
     assert heading == (
-        "| First | Second | Accuracy, points | 95 % interval | p (Holm) | Different | Macro F1, points "
-        "| 95 % interval | McNemar p, one run each | Differ also in |"
+        "| First | Second | Accuracy, points | 95 % interval | p (Holm) | Different | Only first right, rows "
+        "| Only second right, rows | Worse, margin 1 point | Macro F1, points | 95 % interval "
+        "| McNemar p, one run each | Differ also in |"
     )
     lines = text[text.index(heading) :].splitlines()[2 : 2 + len(verdict.pairs)]
     assert len(verdict.pairs) == 10
@@ -69,7 +70,9 @@ def test_every_pair_has_its_effect_its_interval_and_its_tests(tmp_path: Path) ->
         assert cells[3] == f"{100 * pair.accuracy.low:+.1f} to {100 * pair.accuracy.high:+.1f}"
         assert cells[5] == ("yes" if pair.different else "not shown")
         assert pair.f1_macro is not None
-        assert float(cells[6]) == round(100 * pair.f1_macro.value, 1)
+        assert float(cells[9]) == round(100 * pair.f1_macro.value, 1)
+        assert (float(cells[6]), float(cells[7])) == (pair.first_only, pair.second_only)
+        assert re.fullmatch(rf"{pair.first}: (no|may be|yes), {pair.second}: (no|may be|yes)", cells[8])
     assert "exact McNemar test" in text
     assert "corrected resampled" not in text
 

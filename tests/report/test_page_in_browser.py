@@ -15,6 +15,7 @@ from showdown.core.record import Results
 from showdown.report.figures.design import DARK, LIGHT
 from showdown.report.page.write import page
 from showdown.verdict.decisions import ON_PAGE
+from showdown.verdict.margin import with_margin
 from showdown.verdict.recommend import Limits, recommend
 from showdown.verdict.summary import candidates, judge
 
@@ -79,13 +80,25 @@ def test_limits_move_the_recommendation(opened: Any, report: Report) -> None:
     memory.fill(str(lightest))
     told = recommend(report.rows, Limits(max_memory_gb=lightest))
     assert said.inner_text() == told.said
-    assert opened.locator("#reasons li").all_inner_texts() == told.reasons
+    assert opened.locator("#reasons li").all_inner_texts() == [*told.warnings, *told.reasons]
     assert told.chosen != recommend(report.rows, Limits()).chosen
     assert f"--max-memory-gb {lightest}" in opened.locator("#command").inner_text()
     memory.fill(str(lightest / 100))
     assert said.inner_text() == recommend(report.rows, Limits(max_memory_gb=lightest / 100)).said
     opened.get_by_role("button", name="No limits").click()
     assert said.inner_text() == recommend(report.rows, Limits()).said
+
+
+def test_the_margin_moves_the_recommendation(opened: Any, report: Report) -> None:
+    margins = opened.locator("#margin option").all_inner_texts()
+    assert margins == ["0.5 points", "1 point", "2 points", "3 points", "5 points"]
+    for place, margin in enumerate((0.5, 1.0, 2.0, 3.0, 5.0)):
+        opened.locator("#margin").select_option(str(place))
+        rows = candidates(report.verdict.rows, with_margin(report.verdict.pairs, margin / 100))
+        told = recommend(rows, Limits())
+        assert opened.locator("#said").inner_text() == told.said
+        assert opened.locator("#reasons li").all_inner_texts() == [*told.warnings, *told.reasons]
+        assert ("--margin" in opened.locator("#command").inner_text()) == (margin != 1.0)
 
 
 def test_sliders_move_the_recommendation_from_the_keyboard(opened: Any, report: Report) -> None:
@@ -109,7 +122,9 @@ def test_page_and_command_agree_over_many_limits(opened: Any, report: Report) ->
         values = [draw.choice(found) * draw.choice([1.0, draw.uniform(0.1, 3.0)]) for found in known]
         values[2] = min(1.0, values[2])
         asked.append([value if draw.random() < 0.7 else None for value in values])
-    answers = json.loads(opened.evaluate("asked => JSON.stringify(asked.map(showdownRecommend))", asked))
+    answers = json.loads(
+        opened.evaluate("asked => JSON.stringify(asked.map((limits) => showdownRecommend(limits)))", asked)
+    )
     chosen = set()
     for limits, found in zip(asked, answers, strict=True):
         told = recommend(report.rows, Limits.model_validate(dict(zip(ON_PAGE, limits, strict=True))))
@@ -206,7 +221,7 @@ _CONTRASTS = """() => {
 
 def test_all_that_can_be_used_can_be_reached_and_has_a_name(opened: Any) -> None:
     nameless = opened.evaluate(
-        """() => [...document.querySelectorAll("button, input, a, [role=region], [role=img]")]
+        """() => [...document.querySelectorAll("button, input, select, a, [role=region], [role=img]")]
           .filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim()))
           .map((one) => one.outerHTML.slice(0, 80))"""
     )

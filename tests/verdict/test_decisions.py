@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from showdown.verdict.decisions import Decisions, decisions
-from showdown.verdict.recommend import Candidate, Limits, leader_of, recommend
+from showdown.verdict.decisions import Choices, Decisions, decisions
+from showdown.verdict.recommend import Beside, Candidate, Limits, leader_of, recommend
 
 
 def random_rows(draw: random.Random) -> list[Candidate]:
-    """Rows with gaps, ties and zeros, some of which cannot be told apart."""
+    """Rows with gaps, ties and zeros, some of which were not shown to differ, or not compared."""
     names = [f"row-{place}" for place in range(draw.randint(1, 7))]
     rows = [
         Candidate(
@@ -22,13 +22,27 @@ def random_rows(draw: random.Random) -> list[Candidate]:
             cost=draw.choice([None, 0.0, draw.uniform(1e-5, 9)]),
             latency_ms=draw.choice([None, 0.0, draw.uniform(0.01, 500)]),
             train_seconds=draw.choice([None, 0.0, draw.uniform(1, 900)]),
-            not_told_apart=[],
+            runs=5,
+            diverged=draw.choice([0, 0, 0, 2]),
+            cut_short=draw.random() < 0.2,
+            beside={},
         )
         for name in names
     ]
+    compared = draw.choice([1.0, 1.0, 0.95])
     for row in rows:
-        row["not_told_apart"] += [name for name in names if name != row["name"] and draw.random() < 0.5]
+        row["beside"] |= {name: _beside(draw) for name in names if name != row["name"] and draw.random() < compared}
     return rows
+
+
+def _beside(draw: random.Random) -> Beside:
+    return Beside(
+        standing=draw.choice(["non-inferior", "may be worse", "worse"]),
+        margin=0.01,
+        may_be_worse_by=draw.uniform(0.0, 0.1),
+        p_of_lead=draw.random() / 5,
+        different=draw.random() < 0.5,
+    )
 
 
 def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
@@ -42,41 +56,43 @@ def random_limits(draw: random.Random, found: Decisions) -> dict[str, float]:
     return limits
 
 
-def looked_up(found: Decisions, limits: dict[str, float]) -> tuple[str | None, list[str]]:
-    kept, limited = (1 << len(found.rows)) - 1, 0
-    for turn, criterion in enumerate(found.criteria):
+Looked = tuple[str | None, str, list[str], list[str]]
+
+
+def looked_up(whole: Decisions, found: Choices, limits: dict[str, float]) -> Looked:
+    kept, limited = (1 << len(whole.rows)) - 1, 0
+    for turn, criterion in enumerate(whole.criteria):
         if criterion.limit in limits:
             limit, limited = limits[criterion.limit], limited | 1 << turn
             for place, value in enumerate(criterion.values):
                 if value is None or (value < limit if criterion.least else value > limit):
                     kept &= ~(1 << place)
     if not kept:
-        return None, []
+        return None, "", [], []
     pair = found.choices[str(kept)]
-    return found.pairs[pair][0], found.reasons[f"{pair}:{limited}"]
+    return found.pairs[pair][0], found.said[pair], found.reasons[f"{pair}:{limited}"], found.warnings[pair]
 
 
 @pytest.mark.parametrize("chance", range(12))
 def test_every_limit_leads_to_what_the_rules_say(chance: int) -> None:
     draw = random.Random(chance)
     rows = random_rows(draw)
-    found = decisions(rows)
-    chosen = set()
+    whole = decisions({1.0: rows, 2.0: rows}, margin=1.0)
+    found = whole.at_margin[whole.margin]
+    assert whole.margins == [1.0, 2.0]
     for _ in range(150):
-        limits = random_limits(draw, found)
+        limits = random_limits(draw, whole)
         told = recommend(rows, Limits.model_validate(limits))
-        assert looked_up(found, limits) == (told.chosen, told.reasons if told.chosen else [])
-        chosen.add(told.chosen)
-        if told.chosen:
-            assert found.said[told.chosen] == told.said
-        elif told.nearest:
-            assert found.none_qualifies[found.rows.index(told.nearest)] == told.said
-    assert chosen
+        if told.nearest:
+            assert looked_up(whole, found, limits)[0] is None
+            assert whole.none_qualifies[whole.rows.index(told.nearest)] == told.said
+        else:
+            assert looked_up(whole, found, limits) == (told.chosen, told.said, told.reasons, told.warnings)
 
 
 def test_stops_reach_every_measured_value() -> None:
     rows = random_rows(random.Random(5))
-    for criterion in decisions(rows).criteria:
+    for criterion in decisions({1.0: rows}, margin=1.0).criteria:
         known = [value for value in criterion.values if value]
         rising = sorted(criterion.stops)
         assert rising == (criterion.stops if not criterion.least else criterion.stops[::-1])
@@ -85,12 +101,13 @@ def test_stops_reach_every_measured_value() -> None:
             assert keeping
             if not criterion.least:
                 assert keeping[0] <= value * 1.01  # the strictest limit that the row keeps to is a stop
-    assert [one.word for one in decisions(rows).criteria] == ["memory", "cost", "macro F1", "latency"]
+    criteria = decisions({1.0: rows}, margin=1.0).criteria
+    assert [one.word for one in criteria] == ["memory", "cost", "macro F1", "latency"]
 
 
 def test_no_rows_have_no_choices() -> None:
-    found = decisions([])
-    assert (found.rows, found.choices, found.pairs) == ([], {}, [])
+    found = decisions({1.0: []}, margin=1.0)
+    assert (found.rows, found.at_margin[0].choices, found.at_margin[0].pairs) == ([], {}, [])
 
 
 def test_the_leader_is_the_most_accurate() -> None:

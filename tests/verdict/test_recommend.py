@@ -5,7 +5,7 @@ from showdown.verdict.pareto import dominates, pareto
 from showdown.verdict.recommend import Limits, excess, misses, recommend
 
 
-def row(name, accuracy, *, f1=None, low=None, memory=10.0, cost=1.0, alike=(), latency=20.0, seconds=60.0):
+def row(name, accuracy, *, f1=None, low=None, memory=10.0, cost=1.0, latency=20.0, seconds=60.0, **more):
     f1 = accuracy if f1 is None else f1
     return {
         "name": name,
@@ -16,21 +16,52 @@ def row(name, accuracy, *, f1=None, low=None, memory=10.0, cost=1.0, alike=(), l
         "cost": cost,
         "latency_ms": latency,
         "train_seconds": seconds,
-        "not_told_apart": list(alike),
+        "runs": 1,
+        "diverged": 0,
+        "cut_short": False,
+        "beside": {},
+        **more,
     }
 
 
-FULL = row("full", 0.95, memory=60.0, cost=3.0)
-LORA = row("lora", 0.92, memory=20.0, cost=1.0)
-TFIDF = row("tfidf", 0.80, memory=0.5, cost=0.001)
+def beside(standing="worse", *, worse_by=0.05, p=0.0, margin=0.01):
+    """How a row stands beside another one."""
+    return {
+        "standing": standing,
+        "margin": margin,
+        "may_be_worse_by": worse_by,
+        "p_of_lead": p,
+        "different": standing == "worse",
+    }
+
+
+UNDECIDED = beside("may be worse", worse_by=0.023, p=0.3)
+GOOD_ENOUGH = beside("non-inferior", worse_by=0.008, p=0.3)
+
+
+def together(*rows, **others):
+    """Compare all rows: each is shown to differ from each, save those given as `LESS_MORE=beside(...)`."""
+    for one in rows:
+        for other in rows:
+            if one is not other:
+                one["beside"][other["name"]] = others.get(f"{one['name']}_{other['name']}", beside())
+    return list(rows)
+
+
+def three():
+    return together(
+        row("tfidf", 0.80, memory=0.5, cost=0.001),
+        row("full", 0.95, memory=60.0, cost=3.0),
+        row("lora", 0.92, memory=20.0, cost=1.0),
+    )
 
 
 def test_without_limits_the_best_is_taken():
-    assert recommend([TFIDF, FULL, LORA], Limits()).chosen == "full"
+    assert recommend(three(), Limits()).chosen == "full"
 
 
 def test_limits_reject_and_say_what_would_flip_the_choice():
-    found = recommend([TFIDF, FULL, LORA], Limits(max_memory_gb=16, min_f1_macro=0.75))
+    found = recommend(three(), Limits(max_memory_gb=16, min_f1_macro=0.75))
     assert found.chosen == "tfidf"
     assert {item.name for item in found.rejected} == {"full", "lora"}
     assert "With max_memory_gb 20 GB, lora would be chosen." in found.flips
@@ -51,47 +82,123 @@ def test_the_limit_that_is_said_to_flip_the_choice_does(cost, f1):
 
 
 def test_stricter_limits_that_would_flip_the_choice_are_said():
-    found = recommend([row("tfidf", 0.80, memory=0.5, cost=0.001, latency=1.0, seconds=0.5), FULL, LORA], Limits())
+    rows = three()
+    rows[0] |= {"latency_ms": 1.0, "train_seconds": 0.5}
+    found = recommend(rows, Limits())
     (said,) = [text for text in found.flips if text.startswith("A stricter limit")]
     assert said == (
         "A stricter limit would lead elsewhere: max_memory_gb under 60 GB to lora; max_cost under 3 to lora; "
         "max_latency_ms under 20 ms to tfidf; max_train_seconds under 60 s to tfidf."
     )
-    better_f1 = recommend([row("a", 0.9, f1=0.8), row("b", 0.85, f1=0.84)], Limits())
+    better_f1 = recommend(together(row("a", 0.9, f1=0.8), row("b", 0.85, f1=0.84)), Limits())
     assert "A stricter limit would lead elsewhere: min_f1_macro over 0.800 to b." in better_f1.flips
 
 
-def test_the_next_that_cannot_be_told_apart_is_said_so():
-    near = recommend([row("a", 0.9, alike=["b"]), row("b", 0.85, alike=["a"])], Limits()).flips
-    assert "Next comes b, 5.0 points below in accuracy, and the two cannot be told apart." in near
-    apart = recommend([row("a", 0.9), row("b", 0.85)], Limits()).flips
-    assert "Next comes b, 5.0 points below in accuracy, and the two were told apart." in apart
-    equal = recommend([row("a", 0.9, alike=["b"]), row("b", 0.9, alike=["a"], cost=2.0)], Limits())
-    assert equal.reasons[0].endswith("no row has a higher accuracy.")
-    assert "Next comes b, equal in accuracy, and the two cannot be told apart." in equal.flips
+def test_of_the_next_it_is_said_whether_a_difference_was_shown_or_none_or_none_was_looked_for():
+    def next_of(*rows, **others):
+        (said,) = [text for text in recommend(together(*rows, **others), Limits()).flips if text.startswith("Next")]
+        return said
+
+    pair = row("a", 0.9), row("b", 0.85)
+    assert next_of(*pair) == "Next comes b, 5.0 points below in accuracy; a difference was shown."
+    assert next_of(*pair, b_a=UNDECIDED).endswith("; no difference was shown.")
+    assert next_of(row("a", 0.9), row("b", 0.9, f1=0.8), b_a=UNDECIDED).startswith("Next comes b, equal in accuracy; ")
+
+
+def test_rows_that_were_never_compared_are_not_ranked():
+    found = recommend([row("a", 0.9), row("b", 0.85)], Limits())
+    assert found.chosen is None
+    assert found.said == "no choice can be made"
+    assert "a and b were not compared" in found.reasons[0]
+    assert recommend([row("a", 0.9), row("b", 0.85, memory=99.0)], Limits(max_memory_gb=50)).chosen == "a"
+
+
+def test_the_next_that_was_never_compared_is_no_row_that_was_told_apart():
+    rows = together(row("a", 0.9), row("b", 0.85), row("c", 0.8))
+    rows[1]["beside"].pop("c")
+    rows[2]["beside"].pop("b")
+    said = " ".join(recommend(rows, Limits()).flips)
+    assert "Next" not in said, "which of the two comes next is not known"
 
 
 def test_none_qualifies_names_the_nearest_and_its_misses():
-    found = recommend([TFIDF, FULL, LORA], Limits(max_memory_gb=16, min_f1_macro=0.9))
+    found = recommend(three(), Limits(max_memory_gb=16, min_f1_macro=0.9))
     # tfidf misses 0.9 by 12.5 %, lora 16 GB by 25 %, full by 275 %.
     assert (found.chosen, found.nearest) == (None, "tfidf")
     assert "None qualifies; the nearest is tfidf: macro F1 0.800 where the limit is 0.900" in found.reasons[0]
 
 
-def test_of_equals_the_cheaper_is_taken():
-    near = row("dora", 0.925, cost=2.0, alike=["lora"])
-    cheap = row("lora", 0.920, cost=1.0, alike=["dora"])
-    found = recommend([near, cheap], Limits())
+def test_the_cheapest_that_is_at_most_the_margin_worse_is_taken():
+    def rows(**others):
+        return together(
+            row("full", 0.925, cost=3.0), row("lora", 0.91, cost=1.0), row("dora", 0.92, cost=2.0), **others
+        )
+
+    assert recommend(rows(), Limits()).chosen == "full"
+    assert recommend(rows(dora_full=GOOD_ENOUGH), Limits()).chosen == "dora"
+    found = recommend(rows(dora_full=GOOD_ENOUGH, lora_full=GOOD_ENOUGH), Limits())
     assert found.chosen == "lora"
-    assert "dora measured 0.5 points more, cannot be told apart" in found.reasons[1]
-    assert recommend([near, {**cheap, "accuracy": 0.910}], Limits()).chosen == "dora"
-    assert recommend([{**near, "not_told_apart": []}, cheap], Limits()).chosen == "dora"
+    assert found.reasons[1:] == [
+        "full scored 1.5 points more.",
+        "lora is at most 1 point worse than full.",
+        "lora costs less (1 against 3).",
+    ]
+
+
+def test_a_cheaper_row_within_the_margin_as_measured_is_taken_unless_the_lead_was_shown():
+    def rows(found, accuracy=0.92):
+        return together(row("full", 0.925, cost=3.0), row("lora", accuracy, cost=1.0), lora_full=found)
+
+    found = recommend(rows(UNDECIDED), Limits())
+    assert found.chosen == "lora"
+    assert "full scored 0.5 points more, but no difference was shown." in found.reasons
+    assert "lora may be up to 2.3 points worse than full; the margin is 1 point." in found.reasons
+    assert recommend(rows(beside("may be worse", p=0.04)), Limits()).chosen == "full"
+    assert recommend(rows(UNDECIDED, accuracy=0.90), Limits()).chosen == "full"
+
+
+def test_what_costs_far_more_has_to_be_shown_to_be_better():
+    def rows(cost, p):
+        undecided = beside("may be worse", worse_by=0.09, p=p)
+        return together(row("full", 0.94, cost=cost), row("lora", 0.90, cost=1.0), lora_full=undecided)
+
+    assert recommend(rows(50.0, 0.2), Limits()).chosen == "lora"
+    assert recommend(rows(50.0, 0.01), Limits()).chosen == "full"
+    found = recommend(rows(2.0, 0.2), Limits())
+    assert found.chosen == "full"
+    assert "lora costs less, but may be up to 9.0 points worse than full; the margin is 1 point." in found.reasons
+
+
+def test_a_method_that_diverges_is_not_taken_before_a_peer_that_does_not():
+    def rows(**others):
+        shaky = row("full", 0.925, cost=1.0, diverged=2, runs=5)
+        return together(shaky, row("lora", 0.92, cost=2.0, runs=5), **others)
+
+    found = recommend(rows(lora_full=GOOD_ENOUGH), Limits())
+    assert found.chosen == "lora"
+    assert found.warnings == []
+    assert "lora had no run that diverged; full had 2 of 5." in found.reasons
+    found = recommend(rows(), Limits())
+    assert found.chosen == "full"
+    assert found.warnings[0].startswith("2 of 5 runs of full diverged")
+
+
+def test_a_row_that_had_not_converged_is_not_called_worse():
+    rows = together(row("full", 0.95), row("lora", 0.80, cut_short=True), row("qlora", 0.7, cut_short=True))
+    assert recommend(rows, Limits()).warnings == [
+        "lora and qlora had not converged: this table does not say that they are worse."
+    ]
+    rows[0]["accuracy"] = 0.79
+    found = recommend(rows, Limits())
+    assert found.chosen == "lora", "one that wins can be taken all the same"
+    assert found.warnings == ["qlora had not converged: this table does not say that it is worse."]
 
 
 def test_without_a_price_the_faster_training_decides_between_equals():
-    near = row("dora", 0.925, cost=None, alike=["lora"], seconds=100)
-    fast = row("lora", 0.920, cost=None, alike=["dora"], seconds=50)
-    assert recommend([near, fast], Limits()).chosen == "lora"
+    near, fast = row("dora", 0.925, cost=None, seconds=100), row("lora", 0.920, cost=None, seconds=50)
+    found = recommend(together(near, fast, lora_dora=GOOD_ENOUGH), Limits())
+    assert found.chosen == "lora"
+    assert found.reasons[-1] == "lora trains faster."
 
 
 def test_what_was_not_measured_does_not_qualify():
@@ -99,7 +206,7 @@ def test_what_was_not_measured_does_not_qualify():
     (miss,) = misses(unknown, Limits(max_cost=2))
     assert miss.measured is None
     assert excess(miss) == float("inf")
-    assert recommend([unknown, LORA], Limits(max_cost=2)).chosen == "lora"
+    assert recommend(together(unknown, row("lora", 0.92)), Limits(max_cost=2)).chosen == "lora"
     assert "was not measured" in recommend([unknown], Limits(max_cost=2)).reasons[0]
 
 

@@ -1,14 +1,15 @@
 import json
+import re
 
 import numpy as np
 import pytest
 
 from showdown.core.errors import UserError
+from showdown.verdict.claim import claim
 from showdown.verdict.cost import own_price
-from showdown.verdict.model import Interval
+from showdown.verdict.pair_words import signed_points
 from showdown.verdict.recommend import Limits
 from showdown.verdict.summary import judge
-from showdown.verdict.words import _points
 
 
 def seeds_of(built, answers, name, wrong, *, method="lora", seeds=3, rows=300, **record):
@@ -21,8 +22,9 @@ def test_a_clear_winner_is_said_and_recommended(built, answers):
     seeds_of(built, answers, "full", 6, method="full", train_seconds=60.0)
     seeds_of(built, answers, "tfidf", 90, method="tfidf", train_seconds=0.1)
     verdict = judge(built.results, built.folder)
-    assert verdict.sentences[0].startswith("full has the highest accuracy, 98.0 % (")
-    assert "it beats tfidf by +28.0 points" in verdict.sentences[0]
+    assert verdict.sentences[0].startswith("full scored highest: 98.0 % accuracy (")
+    assert verdict.sentences[1].startswith("With this training set, full beats tfidf by ")
+    assert "28.0" in verdict.sentences[1]
     assert verdict.pairs[0].different
     assert verdict.recommendation.chosen == "full"
     assert verdict.rows[0].accuracy.low < 0.98 < verdict.rows[0].accuracy.high
@@ -33,19 +35,22 @@ def test_a_cheap_rival_that_is_not_beaten_is_the_first_sentence(built, answers):
     seeds_of(built, answers, "lora", 60)
     seeds_of(built, answers, "tfidf", 63, method="tfidf")
     verdict = judge(built.results, built.folder)
-    assert verdict.sentences[0].startswith("Fine-tuning was not shown to beat the cheap rival tfidf: 79.0 %")
+    assert verdict.sentences[0] == (
+        "With this training set, fine-tuning was not shown to beat the cheap rival tfidf: lora, the best "
+        "fine-tuned method, has 80.0 % accuracy and tfidf 79.0 %."
+    )
     assert not verdict.pairs[0].different
-    told = next(sentence for sentence in verdict.sentences if "cannot be told apart" in sentence)
-    assert "more test rows would decide it" in told or "rows alone would not decide it" in told
+    told = next(sentence for sentence in verdict.sentences if "no difference between" in sentence)
+    assert "lora scored 1.0 points more (95 % interval -" in told
+    assert "seeds of each trained method" in told
 
 
 def test_a_cheap_rival_that_wins_is_said_so(built, answers):
     seeds_of(built, answers, "lora", 120)
-    seeds_of(built, answers, "frozen", 30, method="frozen")
-    assert (
-        judge(built.results, built.folder)
-        .sentences[0]
-        .startswith("The cheap rival frozen is better than the best fine-tuned method, lora: 90.0 %")
+    seeds_of(built, answers, "tfidf", 30, method="tfidf")
+    assert judge(built.results, built.folder).sentences[0] == (
+        "With this training set, the cheap rival tfidf beats fine-tuning: lora, the best fine-tuned method, has "
+        "60.0 % accuracy and tfidf 90.0 %."
     )
 
 
@@ -53,19 +58,21 @@ def test_one_seed_is_told_honestly(built, answers):
     seeds_of(built, answers, "lora", 30, seeds=1)
     seeds_of(built, answers, "full", 60, seeds=1, method="full")
     verdict = judge(built.results, built.folder)
-    assert any(sentence.startswith("lora, full: one seed") for sentence in verdict.sentences)
-    assert any("assume a standard deviation of 2 points" in text for text in verdict.assumptions)
+    assert any(sentence.startswith("lora, full had one seed each") for sentence in verdict.sentences)
+    assert any(
+        "Tests and intervals assume one, a standard deviation of 2.25 points" in text for text in verdict.assumptions
+    )
     assert verdict.rows[0].rerun_spread_points is None
 
 
 def test_many_pairs_ask_for_more_than_one_pair_alone(built, answers):
     seeds_of(built, answers, "a", 40)
-    for name, wrong in (("b", 52), ("c", 52), ("d", 53), ("e", 52), ("f", 53)):
+    for name, wrong in (("b", 47), ("c", 47), ("d", 48), ("e", 47), ("f", 48)):
         seeds_of(built, answers, name, wrong)
     verdict = judge(built.results, built.folder)
     alone = [pair for pair in verdict.pairs if pair.p_value < 0.05 < pair.p_holm]
     assert alone, "the case does not bite any more"
-    assert any("for this pair alone, which is not enough among 15 pairs" in text for text in verdict.sentences)
+    assert any("That would do for this pair alone, but not among 15 pairs." in text for text in verdict.sentences)
 
 
 def test_what_failed_stays_and_says_why(built, answers):
@@ -108,7 +115,7 @@ def test_a_difference_of_one_row_is_said_in_rows(built, answers):
         seeds_of(built, answers, name, wrong, method=name, seeds=1, rows=145)
     said = judge(built.results, built.folder).sentences
     (apart,) = [sentence for sentence in said if "rows apart" in sentence]
-    assert apart == "lora and qlora are 1 of 145 test rows apart: so small a difference is a coin toss."
+    assert apart == "lora and qlora are 1 of 145 test rows apart: chance alone often makes as much."
 
 
 def test_methods_without_a_training_loop_have_no_training_settings(built, answers):
@@ -153,7 +160,9 @@ def test_confounds_stand_beside_the_pair_and_in_words(built, answers):
     seeds_of(built, answers, "full", 60, method="full", protocol={"effective_batch_rows": 8})
     verdict = judge(built.results, built.folder)
     assert verdict.pairs[0].confounds == ["effective_batch_rows"]
-    assert verdict.sentences[-1] == "Beyond the method, rows also differ in effective_batch_rows."
+    assert (
+        verdict.sentences[-1] == "Beyond the method itself, the methods compared also differ in effective_batch_rows."
+    )
 
 
 def test_what_was_asked_and_chosen_differently_is_named_once(built, answers):
@@ -163,7 +172,7 @@ def test_what_was_asked_and_chosen_differently_is_named_once(built, answers):
     verdict = judge(built.results, built.folder)
     assert [item.kind for item in verdict.confounds if item.key == "micro_batch_rows"] == ["protocol", "engine"]
     assert verdict.pairs[0].confounds == ["micro_batch_rows"]
-    assert verdict.sentences[-1] == "Beyond the method, rows also differ in micro_batch_rows."
+    assert verdict.sentences[-1] == "Beyond the method itself, the methods compared also differ in micro_batch_rows."
 
 
 def test_memory_of_two_kinds_is_not_compared(built, answers):
@@ -188,7 +197,7 @@ def test_missing_predictions_are_a_user_error(built, answers):
 
 
 def test_no_difference_has_a_minus_before_nothing() -> None:
-    assert _points(Interval(value=-0.0002, low=-0.18, high=0.18)) == "+0.0 points (-18.0 to +18.0)"
+    assert signed_points(-0.0002) == "+0.0"
 
 
 def test_equals_at_the_top_share_it(built, answers):
@@ -196,10 +205,10 @@ def test_equals_at_the_top_share_it(built, answers):
     seeds_of(built, answers, "full", 30, method="full")
     seeds_of(built, answers, "tfidf", 120, method="tfidf")
     said = judge(built.results, built.folder).sentences
-    assert said[0].startswith("Fine-tuning was not shown to beat the cheap rival frozen: 90.0 %")
-    assert said[0].endswith("the best fine-tuned method; they did equally well on these rows.")
-    assert said[1].startswith("frozen and full share the highest accuracy, 90.0 % (95 % interval of frozen ")
-    assert "frozen beats tfidf by +30.0 points" in said[1]
+    assert "not shown to beat the cheap rival frozen: full, the best fine-tuned method, has 90.0 %" in said[0]
+    assert said[1].startswith("frozen and full scored highest: 90.0 % accuracy (95 % interval of frozen ")
+    assert "frozen beats tfidf by " in said[2]
+    assert "no difference between frozen and full was shown: both scored the same (95 % interval" in said[3]
 
 
 def test_every_cheap_rival_must_be_beaten(built, answers):
@@ -210,16 +219,16 @@ def test_every_cheap_rival_must_be_beaten(built, answers):
             built.run(name, predicted, true, method=method, seed=seed)
     verdict = judge(built.results, built.folder)
     assert [pair.different for pair in verdict.pairs] == [True, False, False]
-    assert verdict.sentences[0].startswith("Fine-tuning was not shown to beat the cheap rival b: 75.7 %")
+    assert "fine-tuning was not shown to beat the cheap rival b: " in verdict.sentences[0]
 
 
 def test_pairs_below_the_leader_are_said(built, answers):
     for name, wrong in (("tfidf", 30), ("full", 90), ("lora", 93), ("qlora", 180), ("majority", 280)):
         seeds_of(built, answers, name, wrong, method=name)
     said = judge(built.results, built.folder).sentences
-    (others,) = [sentence for sentence in said if sentence.startswith("Of the others")]
-    assert "full beats qlora by +30.0 points" in others
-    assert "full and lora cannot be told apart" in others
+    (others,) = [sentence for sentence in said if sentence.startswith("With this training set, of the other pairs")]
+    assert "full beats qlora by " in others
+    assert "no difference was shown between full and lora" in others
     assert "majority" not in others
 
 
@@ -229,9 +238,11 @@ def test_more_rows_are_promised_no_surer_than_they_are_reckoned(built, answers):
             predicted, true = answers(300, wrong, start=start)
             clusters = [1 + row // 2 for row in range(300)]
             built.run(name, predicted, true, method=name, seed=seed, clusters=clusters)
-    (told,) = [text for text in judge(built.results, built.folder).sentences if "cannot be told apart" in text]
-    assert "if the true difference is as large, about " in told
-    assert told.endswith("more test rows would decide it four times in five, each a text of its own.")
+    (told,) = [text for text in judge(built.results, built.folder).sentences if "no difference between" in text]
+    assert re.search(
+        r"If there is one, about [\d,]+( to [\d,]+| \(or many more\))? additional test rows \(each a text of its own\)",
+        told,
+    )
 
 
 def test_repeats_assume_no_spread(built, answers):
@@ -242,7 +253,9 @@ def test_repeats_assume_no_spread(built, answers):
     verdict = judge(built.results, built.folder)
     assert all(row.repeated for row in verdict.rows)
     assert not any("one seed" in text for text in [*verdict.sentences, *verdict.assumptions])
-    assert any("more test rows in each split would decide it" in text for text in verdict.sentences)
+    assert any(text.startswith("With new training sets of this kind, ") for text in verdict.sentences)
+    assert verdict.assumptions[0] == claim(repeated=True)
+    assert any("additional test rows in each split" in text for text in verdict.sentences)
 
 
 def test_nothing_wins_by_doing_nothing_and_what_is_saved_is_not_called_the_model(built, answers):
@@ -259,15 +272,82 @@ def test_the_front_and_who_is_dominated_are_said_as_measured(built, answers):
     seeds_of(built, answers, "lora", 33, train_seconds=9.0)
     seeds_of(built, answers, "dora", 36, method="dora", train_seconds=12.0)
     said = judge(built.results, built.folder).sentences
-    (front,) = [text for text in said if "Pareto" in text]
+    (front,) = [text for text in said if "the Pareto front" in text]
     assert front == (
-        "On the Pareto front of accuracy, macro F1, memory, training time, cost, size and latency: full, lora; "
-        "dominated, no better in any measured value, chance included: dora by lora."
+        "As measured, the Pareto front of accuracy, macro F1, memory, training time, cost, size and latency is full, "
+        "lora."
     )
+    (off,) = [text for text in said if "Not on it" in text]
+    assert "dora (lora)" in off
+    assert off.endswith("On other test rows the front may be another.")
 
 
 def test_a_front_of_all_rows_is_said_too(built, answers):
     seeds_of(built, answers, "full", 30, method="full", train_seconds=60.0)
     seeds_of(built, answers, "lora", 33, train_seconds=9.0)
-    (front,) = [text for text in judge(built.results, built.folder).sentences if "Pareto" in text]
-    assert front.endswith(": full, lora; no row is dominated.")
+    said = judge(built.results, built.folder).sentences
+    (front,) = [text for text in said if "the Pareto front" in text]
+    assert front.endswith(" is full, lora.")
+    assert not any("Not on it" in text for text in said)
+
+
+def test_a_failed_fold_does_not_make_the_worse_method_win(built, answers):
+    """The hard half of the rows is missing from the worse method's answers; on common rows the other is ahead."""
+    easy, hard = list(range(1, 201)), list(range(201, 401))
+    for seed in range(3):
+        for name, method, wrong in (("full", "full", (10, 120)), ("tfidf", "tfidf", (30, 160))):
+            for partition, (rows, miss) in enumerate(zip((easy, hard), wrong, strict=True)):
+                if (name, partition) == ("tfidf", 1):
+                    continue
+                predicted, true = answers(200, miss)
+                protocol = {"split": {"kind": "kfold", "folds": 2}}
+                given = {"rows": rows, "partition": partition, "protocol": protocol}
+                built.run(name, predicted, true, method=method, seed=seed, **given)
+    verdict = judge(built.results, built.folder)
+    scores = {row.name: row.accuracy.value for row in verdict.rows}
+    assert scores == {"full": pytest.approx(0.95), "tfidf": pytest.approx(0.85)}
+    assert {row.test_rows for row in verdict.rows} == {200}
+    assert verdict.recommendation.chosen == "full"
+    (said,) = [text for text in verdict.sentences if "test rows that all of full, tfidf answered" in text]
+    assert said in verdict.recommendation.warnings
+
+
+def test_rows_without_common_test_rows_are_not_ranked(built):
+    built.run("lora", [0, 1], [0, 1], rows=[1, 2])
+    built.run("full", [0, 0], [0, 1], rows=[3, 4], method="full")
+    verdict = judge(built.results, built.folder)
+    assert verdict.recommendation.chosen is None
+    assert [row.accuracy for row in verdict.rows] == [None, None]
+    assert all(row.obstacle.startswith("not compared: No test row was answered by all") for row in verdict.rows)
+    assert not any("highest accuracy" in text or "beat" in text for text in verdict.sentences)
+
+
+def test_a_row_with_few_answers_is_not_ranked_but_stays_in_the_table(built, answers):
+    seeds_of(built, answers, "full", 30, method="full", seeds=1)
+    seeds_of(built, answers, "lora", 40, seeds=1)
+    built.run("qlora", [0] * 5, [0] * 5, method="qlora", rows=[1, 4, 7, 10, 13])
+    verdict = judge(built.results, built.folder)
+    assert [row.name for row in verdict.rows if row.accuracy] == ["full", "lora"]
+    assert "qlora" not in {name for pair in verdict.pairs for name in (pair.first, pair.second)}
+    assert any(
+        text.startswith("qlora has no score (not compared: qlora answered 5 of 300") for text in verdict.sentences
+    )
+
+
+def test_every_claim_of_a_difference_names_its_target(built, answers):
+    for name, wrong in (("tfidf", 30), ("full", 90), ("lora", 93), ("qlora", 180)):
+        seeds_of(built, answers, name, wrong, method=name)
+    said = judge(built.results, built.folder).sentences
+    claims = [text for text in said if " beats " in text or "no difference" in text or "not shown to beat" in text]
+    assert claims
+    assert [text for text in claims if not text.startswith("With this training set, ")] == []
+    assert judge(built.results, built.folder).assumptions[0] == claim(repeated=False)
+
+
+def test_words_that_read_as_equal_or_as_measured_where_nothing_was_are_gone(built, answers):
+    for name, wrong in (("tfidf", 90), ("full", 90), ("lora", 93), ("qlora", 180)):
+        seeds_of(built, answers, name, wrong, method=name, seeds=1)
+    verdict = judge(built.results, built.folder)
+    said = " ".join([*verdict.sentences, *verdict.recommendation.reasons, *verdict.recommendation.flips])
+    for words in ("told apart", "equally well", "chance included", "spread between reruns is too large", "coin toss"):
+        assert words not in said

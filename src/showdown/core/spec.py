@@ -295,6 +295,8 @@ class Comparison(Strict):
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
     trackers: list[str] = []
     """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
+    margin_points: float = Field(default=1.0, gt=0.0, le=100.0)
+    """How many points of accuracy a method may be worse and still do as well, for the verdict; no run depends on it."""
 
     @model_validator(mode="after")
     def _curve_rises_to_all_rows(self) -> Self:

@@ -68,7 +68,7 @@ def _judged(curve: Curve) -> str:
     if not helped:
         return (
             f"More labels were not shown to help any method {step}; the largest gain is that of {best.name}, "
-            f"{_points(best.gain)}, and may be chance."
+            f"{_points(best.gain)}."
         )
     said = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
     if curve.ahead is not None:
@@ -76,7 +76,7 @@ def _judged(curve: Curve) -> str:
         if curve.ahead.low > 0.0:
             said += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
         else:
-            said += f" Whether {best.name} gains more than {second} cannot be told: {_points(curve.ahead)}."
+            said += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
     return f"{said} The curve is measured and not projected: what further rows would bring is a guess."
 
 

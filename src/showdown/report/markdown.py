@@ -11,9 +11,9 @@ from showdown.core.terminal import shown
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
 from showdown.report.learning_curve import learning_curve
-from showdown.report.pairs import HEADINGS, pair_note, pair_rows
-from showdown.report.pool import label_scores
-from showdown.report.table import MARKS, Table, comparison_table
+from showdown.report.pairs import headings, pair_note, pair_rows
+from showdown.report.pool import OWN_ROWS, label_scores
+from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
@@ -53,9 +53,10 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
     parts += [_marked(table), *(_picture(pictures[name]) for name in _FIRST if name in pictures)]
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
+    parts += ["## Recommendation", *(f"- {escaped(line)}" for line in table.recommendation)]
     if verdict.pairs:
-        parts += ["## Pairs", grid(HEADINGS, pair_rows(verdict), left=2), escaped(pair_note(verdict))]
-    parts += ["## How to read it", *(f"- {escaped(line)}" for line in (MARKS, *table.below))]
+        parts += ["## Pairs", grid(headings(verdict), pair_rows(verdict), left=2), escaped(pair_note(verdict))]
+    parts += ["## How to read it", *(f"- {escaped(line)}" for line in (*table.marks, *table.below))]
     if pictures.keys() - set(_FIRST):
         parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
     curve = learning_curve(results, verdict.curve)
@@ -70,6 +71,7 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
         ]
     parts += [
         "## Macro F1 by label",
+        *_own_rows(verdict),
         _by_label(results.full_size),
         "## Data",
         *_data(results),
@@ -133,6 +135,10 @@ def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines)
+
+
+def _own_rows(verdict: Verdict) -> list[str]:
+    return [OWN_ROWS] if verdict.left_out else []
 
 
 def _by_label(results: Results) -> str:

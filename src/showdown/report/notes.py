@@ -7,6 +7,12 @@ from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money
 from showdown.verdict.model import Verdict
 
+CUT_SHORT = "‡"
+CUT_SHORT_NOTE = (
+    f"{CUT_SHORT}: had not converged. It was still improving when it stopped, so that this table does not say that it "
+    "is worse than another."
+)
+
 
 def reading(results: Results) -> list[str]:
     """Say how to read the columns."""
@@ -28,6 +34,21 @@ def reading(results: Results) -> list[str]:
         "reloading and scoring. Latency: one text, median; the verdict, limits and figures take its 95th percentile."
     )
     return lines + _of_all_runs(done)
+
+
+def agreement(verdict: Verdict) -> list[str]:
+    """Say on how many test rows the seeds of a row answer alike."""
+    known = [f"{row.name} {100 * row.seed_agreement:.1f} %" for row in verdict.rows if row.seed_agreement is not None]
+    return [f"Share of the test rows on which all seeds of a row answer alike: {', '.join(known)}."] if known else []
+
+
+def without_interval(verdict: Verdict) -> list[str]:
+    """Say which macro F1 has no interval, and why."""
+    found: dict[str, list[str]] = {}
+    for row in verdict.rows:
+        if row.f1_macro and row.f1_macro.why:
+            found.setdefault(row.f1_macro.why, []).append(row.name)
+    return [f"Macro F1 of {', '.join(names)} has no interval: {why}." for why, names in found.items()]
 
 
 def costs(results: Results, verdict: Verdict) -> list[str]:

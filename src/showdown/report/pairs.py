@@ -1,26 +1,56 @@
 """Every pair of rows as plain cells: the effect with its interval, the tests, and what else differs between the two."""
 
-from showdown.report.notes import some
-from showdown.verdict.model import Interval, PairVerdict, Verdict
-from showdown.verdict.words import signed_points
+from collections.abc import Mapping
 
-HEADINGS = [
-    "First",
-    "Second",
-    "Accuracy, points",
-    "95 % interval",
-    "p (Holm)",
-    "Different",
-    "Macro F1, points",
-    "95 % interval",
-    "McNemar p, one run each",
-    "Differ also in",
-]
+from showdown.report.notes import CUT_SHORT, CUT_SHORT_NOTE, some
+from showdown.verdict.model import Interval, PairVerdict, Standing, Verdict
+from showdown.verdict.pair_words import signed_points
+from showdown.verdict.recommend import points
+
+_ANSWERS: dict[Standing, str] = {"non-inferior": "no", "may be worse": "may be", "worse": "yes"}
+
+
+def headings(verdict: Verdict) -> list[str]:
+    """Return the headings of the cells."""
+    return [
+        "First",
+        "Second",
+        "Accuracy, points",
+        "95 % interval",
+        "p (Holm)",
+        "Different",
+        "Only first right, rows",
+        "Only second right, rows",
+        f"Worse, margin {points(verdict.margin_points / 100)}",
+        "Macro F1, points",
+        "95 % interval",
+        "McNemar p, one run each",
+        "Differ also in",
+    ]
 
 
 def pair_rows(verdict: Verdict) -> list[list[str]]:
     """Return the cells of each pair, in the order of the table; differences are first less second."""
-    return [_cells(pair) for pair in verdict.pairs]
+    names = marked_names(verdict)
+    return [_cells(pair, names) for pair in verdict.pairs]
+
+
+def marked_names(verdict: Verdict) -> dict[str, str]:
+    """Return what each row is called in a table of pairs: one that had not converged has a mark."""
+    return {row.name: f"{row.name} {CUT_SHORT}" if row.cut_short else row.name for row in verdict.rows}
+
+
+def flipped(rows: float) -> str:
+    """Return how many test rows flip; a mean over seeds has a decimal."""
+    return f"{rows:.0f}" if rows == round(rows) else f"{rows:.1f}"
+
+
+def worse(pair: PairVerdict) -> str:
+    """Say of each row of a pair whether it is worse than the other, against the margin."""
+    if pair.within is None:
+        return "-"
+    found = pair.within
+    return f"{pair.first}: {_ANSWERS[found.first]}, {pair.second}: {_ANSWERS[found.second]}"
 
 
 def pair_note(verdict: Verdict) -> str:
@@ -32,29 +62,41 @@ def pair_note(verdict: Verdict) -> str:
         else "a paired test over rows, in duplicate clusters, and reruns; with one seed each the exact McNemar test of "
         "those runs, which is blind to reruns, must agree"
     )
-    f1 = "" if repeated else " Macro F1 has a paired bootstrap interval and is not tested."
+    f1 = "" if repeated else " Macro F1 has an interval by the jackknife and is not tested."
     pairs = some(len(verdict.pairs), "pair")
-    return f"Accuracy is tested: {how}. p is adjusted over {pairs}, intervals are those of the pair alone.{f1}"
+    margin = points(verdict.margin_points / 100)
+    short = f" {CUT_SHORT_NOTE}" if any(row.cut_short for row in verdict.rows) else ""
+    return (
+        f"Accuracy is tested: {how}. p is adjusted over {pairs}, intervals are those of the pair alone.{f1} Only first "
+        "right: test rows that the first answers rightly and the second wrongly, the mean over all pairs of their "
+        f"seeds. Worse, no: at most {margin} worse (one-sided test at 5 %, adjusted over all rows beside the other); "
+        f"yes: a difference was shown; may be: neither.{short}"
+    )
 
 
-def _cells(pair: PairVerdict) -> list[str]:
+def _cells(pair: PairVerdict, names: Mapping[str, str]) -> list[str]:
     return [
-        pair.first,
-        pair.second,
+        names[pair.first],
+        names[pair.second],
         signed_points(pair.accuracy.value),
-        _interval(pair.accuracy),
-        _p(pair.p_holm),
+        interval_shown(pair.accuracy),
+        p_shown(pair.p_holm),
         "yes" if pair.different else "not shown",
+        flipped(pair.first_only),
+        flipped(pair.second_only),
+        worse(pair),
         "-" if pair.f1_macro is None else signed_points(pair.f1_macro.value),
-        "-" if pair.f1_macro is None else _interval(pair.f1_macro),
-        "-" if pair.mcnemar_p is None else _p(pair.mcnemar_p),
+        "-" if pair.f1_macro is None else interval_shown(pair.f1_macro),
+        "-" if pair.mcnemar_p is None else p_shown(pair.mcnemar_p),
         ", ".join(pair.confounds) or "-",
     ]
 
 
-def _interval(found: Interval) -> str:
+def interval_shown(found: Interval) -> str:
+    """Return the ends of an interval in points."""
     return f"{signed_points(found.low)} to {signed_points(found.high)}"
 
 
-def _p(value: float) -> str:
+def p_shown(value: float) -> str:
+    """Return a p-value with three decimals."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

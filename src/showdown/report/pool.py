@@ -12,6 +12,9 @@ from statistics import fmean
 from showdown.core.record import RunRecord
 from showdown.core.spec import KFoldSplit
 
+OWN_ROWS = "Each row's scores by label are of all test rows that it answered, and not of common ones."
+"""To be said where the table has scores on common test rows alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PooledScores:

@@ -5,15 +5,28 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
-from showdown.report.notes import costs, differences, events, reading, settings, some
+from showdown.report.notes import (
+    CUT_SHORT,
+    CUT_SHORT_NOTE,
+    agreement,
+    costs,
+    differences,
+    events,
+    reading,
+    settings,
+    some,
+    without_interval,
+)
 from showdown.verdict.leak import leak_warning
-from showdown.verdict.model import Verdict
-from showdown.verdict.words import FLOOR, pair_of
+from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
+from showdown.verdict.pair_words import pair_of
+from showdown.verdict.words import FLOOR
 
 _LARGE = 1000.0
 """From here on a decimal says nothing."""
-MARKS = "Bold: the best measured in a column. †: accuracy that cannot be told from the highest."
+MARKS = "Bold: the best measured in a column. †: no difference from the highest accuracy was shown."
 """How `best` and `near` are shown where a format marks them."""
+_DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +50,9 @@ class Table:
     """Row and column of the cells to mark: the highest score, the least of what costs. What does nothing is not asked:
     the majority label, and a cost of 0."""
     near: frozenset[int]
-    """Rows whose accuracy cannot be told from the highest one."""
+    """Rows whose accuracy was not shown to differ from the highest one."""
+    footnotes: list[str]
+    """What the marks in the titles mean; empty where there are none."""
     verdict: list[str]
     """What the numbers say, in sentences, the most important first."""
     reading: list[str]
@@ -50,6 +65,13 @@ class Table:
     """Each row's own."""
     differing: list[str]
     """What differs between rows beyond the method and its settings."""
+    recommendation: list[str]
+    """What to take, what must be known first, and why, in sentences."""
+
+    @property
+    def marks(self) -> list[str]:
+        """What all marks mean, for a format that has bold cells and daggers."""
+        return [MARKS, *self.footnotes]
 
     @property
     def below(self) -> list[str]:
@@ -103,13 +125,27 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         rows=rows,
         best=_best(rows, list(runs.values()), verdict),
         near=_near(list(runs), verdict),
+        footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=[*reading(results), *spent],
+        reading=[*reading(results), *agreement(verdict), *without_interval(verdict), *spent],
         costs=spent,
         events=events(results),
         settings=settings(results),
         differing=differences(verdict.confounds),
+        recommendation=recommended(verdict),
     )
+
+
+def recommended(verdict: Verdict) -> list[str]:
+    """Return the recommendation in sentences, what must be known before it is followed among the first."""
+    found = verdict.recommendation
+    known = [text for text in found.warnings if text not in verdict.sentences]
+    return [f"{found.said[0].upper()}{found.said[1:].removesuffix('.')}.", *known, *found.reasons]
+
+
+def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
+    found = [CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
+    return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 
 def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
@@ -117,15 +153,22 @@ def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
     title = runs[0].title if runs[0].name == runs[0].method else f"{runs[0].title} ({name})"
     judged = next(row for row in verdict.rows if row.name == name)
     if judged.accuracy is None or judged.f1_macro is None:
-        return [title, runs[0].status, *([""] * (len(COLUMNS) + 2))]
-    lost = len(runs) - len(done)
+        said = NOT_COMPARED if done else runs[0].status
+        return [title, said, *([""] * (len(COLUMNS) + 2))]
     return [
-        title + (f" ({lost} of {len(runs)} runs lost)" if lost else ""),
+        title + _ended(judged, lost=len(runs) - len(done) - judged.diverged),
         f"{100 * judged.accuracy.value:.1f}",
         f"{100 * judged.accuracy.low:.0f} to {100 * judged.accuracy.high:.0f}",
         f"{judged.f1_macro.value:.3f}",
         *(_cell(column, done) for column in COLUMNS),
     ]
+
+
+def _ended(row: RowVerdict, *, lost: int) -> str:
+    """Return what the title of a row says of how its runs ended."""
+    counted = [f"{row.diverged} of {row.runs} runs diverged"] if row.diverged else []
+    counted += [f"{lost} of {row.runs} runs lost"] if lost else []
+    return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
 
 
 def _best(
@@ -184,6 +227,6 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
             f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"one row is {100 / best.test_rows:.1f} points, so small differences here are noise."
+            f"one test row is {100 / best.test_rows:.2g} points of accuracy."
         )
     return lines

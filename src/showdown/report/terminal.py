@@ -20,7 +20,12 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     for line in table.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=not console.is_terminal)
     console.print(grid(table.headings, table.rows), soft_wrap=True)
+    for line in table.footnotes:
+        console.print(escape(line), highlight=False, soft_wrap=not console.is_terminal)
     for line in table.verdict:
+        console.print(f"* {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
+    console.print("\nRecommendation", style="bold")
+    for line in table.recommendation:
         console.print(f"* {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
     console.print()
     for line in table.below:

@@ -12,8 +12,8 @@ from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.outcomes import RowOutcomes, load_outcomes
+from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
-from showdown.verdict.words import decided
 
 _FEW = 8
 
@@ -145,7 +145,8 @@ def _sentences(
         said.append(
             "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
         )
-        said += [decided(pair, pairs) for pair in pairs]
+        of_name = {named(row.name, label): row for label, item in comparisons.items() for row in item.verdict.rows}
+        said += [decided(pair, pairs, of_name) for pair in pairs]
     else:
         said.append(
             "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "

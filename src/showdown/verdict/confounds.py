@@ -1,5 +1,6 @@
 """What differs between two rows beyond the method, found from the records."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -134,6 +135,12 @@ def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
     for kind, value in sources:
         for key, leaf in _leaves(value, "") if value else ():
             yield kind, key, leaf
+
+
+def network_of(run: RunRecord) -> str | None:
+    """Return what names the pretrained network that a run starts from; None where it starts from none."""
+    found = _network(run)
+    return json.dumps(found, sort_keys=True) if found else None
 
 
 def _network(run: RunRecord) -> dict[str, Any]:

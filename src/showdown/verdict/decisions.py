@@ -5,7 +5,7 @@ once for every set of rows that some limits leave over, and a page needs to know
 limit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.spec import Strict
 from showdown.verdict.recommend import BOUNDS, Candidate, Limits, Recommendation, leader_of, misses, recommend
@@ -31,58 +31,87 @@ class Criterion(Strict):
     """Round limits from strict to loose, so that a slider reaches every choice."""
 
 
+class Choices(Strict):
+    """All recommendations at one margin."""
+
+    choices: dict[str, int]
+    """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
+    pairs: list[tuple[str | None, str]]
+    """The row to take and the leader, whose comparison gives the reasons; None where no choice can be made."""
+    said: list[str]
+    """By place in `pairs`: the sentence."""
+    warnings: list[list[str]]
+    """By place in `pairs`: sentences."""
+    reasons: dict[str, list[str]]
+    """By `PAIR:LIMITS`, where the bits of the second are the criteria with a limit: the sentences."""
+
+
 class Decisions(Strict):
     """All recommendations. Sets of rows are numbers whose bits are rows, in the order of `rows`."""
 
     rows: list[str]
     criteria: list[Criterion]
-    choices: dict[str, int]
-    """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
-    pairs: list[tuple[str, str]]
-    """The row to take and the leader, whose comparison gives the reasons."""
-    said: dict[str, str]
-    """By row to take: the sentence."""
-    reasons: dict[str, list[str]]
-    """By `PAIR:LIMITS`, where the bits of the second are the criteria with a limit: the sentences."""
+    margins: list[float]
+    """Margins that can be chosen, rising, in points."""
+    margin: int
+    """The place of the one that was asked for."""
+    at_margin: list[Choices]
+    """By place of the margin."""
     none_qualifies: list[str]
     """By row that is the nearest where none qualifies: the sentence."""
 
 
-def decisions(rows: Sequence[Candidate]) -> Decisions:
-    """Ask the rules for every set of rows that limits can leave over.
+def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float) -> Decisions:
+    """Ask the rules for every set of rows that limits can leave over, at each margin.
 
     Args:
-        rows: the rows of the table that have scores, in its order.
+        rows_at: by margin in points, the rows of the table that have scores, in its order.
+        margin: the one that was asked for.
 
     """
+    margins = sorted(rows_at)
+    rows = rows_at[margin]
     cells = _cells(rows)
-    pairs: list[tuple[str, str]] = []
+    return Decisions(
+        rows=[row["name"] for row in rows],
+        criteria=[_criterion(rows, limit) for limit in ON_PAGE],
+        margins=margins,
+        margin=margins.index(margin),
+        at_margin=[_choices(rows_at[one], cells) for one in margins],
+        none_qualifies=[_none(row["name"]) for row in rows],
+    )
+
+
+def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits]) -> Choices:
+    pairs: list[tuple[str | None, str]] = []
+    found: list[Recommendation] = []
     choices: dict[str, int] = {}
-    said: dict[str, str] = {}
     reasons: dict[str, list[str]] = {}
     for (kept, limited), limits in cells.items():
         if not kept:
             continue
         if str(kept) not in choices:
-            found = recommend(rows, limits)
-            leader = leader_of([row for place, row in enumerate(rows) if kept >> place & 1])
-            pair = (str(found.chosen), leader["name"])
+            told = recommend(rows, limits)
+            pair = (told.chosen, _behind(told, [row for place, row in enumerate(rows) if kept >> place & 1]))
             if pair not in pairs:
                 pairs.append(pair)
+                found.append(told)
             choices[str(kept)] = pairs.index(pair)
-            said[pair[0]] = found.said
         key = f"{choices[str(kept)]}:{limited}"
         if key not in reasons:
             reasons[key] = recommend(rows, limits).reasons
-    return Decisions(
-        rows=[row["name"] for row in rows],
-        criteria=[_criterion(rows, limit) for limit in ON_PAGE],
+    return Choices(
         choices=choices,
         pairs=pairs,
-        said=said,
+        said=[told.said for told in found],
+        warnings=[told.warnings for told in found],
         reasons=reasons,
-        none_qualifies=[_none(row["name"]) for row in rows],
     )
+
+
+def _behind(found: Recommendation, kept: Sequence[Candidate]) -> str:
+    """Return the leader, or all names where no choice between them can be made: what the reasons hang on."""
+    return leader_of(kept)["name"] if found.chosen else ", ".join(row["name"] for row in kept)
 
 
 def _none(nearest: str) -> str:

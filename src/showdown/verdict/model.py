@@ -8,6 +8,9 @@ from showdown.verdict.cost import Cost, EnergyUse
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import Limits, Recommendation
 
+NOT_COMPARED = "not compared"
+"""How the obstacle of a row begins that has answers, but too few on the test rows of the others."""
+
 
 class Interval(Strict):
     """A figure with its two-sided 95 % interval."""
@@ -15,6 +18,16 @@ class Interval(Strict):
     value: float
     low: float
     high: float
+
+
+class Score(Strict):
+    """A score, with its two-sided 95 % interval where one is honest: both ends are set, or neither."""
+
+    value: float
+    low: float | None
+    high: float | None
+    why: str | None = None
+    """Why there is no interval; None where there is one."""
 
 
 class RowVerdict(Strict):
@@ -34,9 +47,11 @@ class RowVerdict(Strict):
     clusters: int
     """Different texts among them: the independent units."""
     accuracy: Interval | None
-    f1_macro: Interval | None
+    """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
+    f1_macro: Score | None
     rerun_spread_points: float | None
-    """Standard deviation of accuracy between seeds beyond what flipping rows explain, in points; None with one seed."""
+    """Standard deviation of accuracy between trainings that differ in their seed alone, beyond what flipping rows
+    explain, in points; None with one seed."""
     memory_gb: float | None
     """Largest peak on the device, or of the process on a CPU, over training and scoring (GB of 1e9 bytes)."""
     memory_kind: str | None
@@ -50,7 +65,45 @@ class RowVerdict(Strict):
     energy: EnergyUse | None = None
     """None where the GPU's counter could not be read of every run."""
     obstacle: str | None
-    """Why runs are missing, in the words of the first that is."""
+    """Why runs are missing, in the words of the first that is; divergences are counted apart."""
+    runs: int
+    """All runs of the row, whatever became of them."""
+    diverged: int = 0
+    """Runs whose loss did not stay finite; the scores count the others alone."""
+    trained: int = 0
+    """Completed runs that say how their training ended."""
+    unconverged: int = 0
+    """Those of them that were still improving when they stopped."""
+    seed_agreement: float | None = None
+    """Share of the test rows on which all seeds answer alike; None with one seed."""
+    rate_at_end: bool = False
+    """The best learning rate of a run lay at an end of the range searched."""
+
+    @property
+    def cut_short(self) -> bool:
+        """Had it not converged? So says more than half of its runs, since a single one may be a false alarm."""
+        return 2 * self.unconverged > self.trained
+
+
+Standing = Literal["non-inferior", "may be worse", "worse"]
+"""One row beside another: at most the margin worse; shown worse; or neither."""
+
+
+class MarginTest(Strict):
+    """Two one-sided tests of a pair against a margin (Schuirmann 1987): is either row at most so much worse?"""
+
+    margin: float
+    """As a fraction of 1."""
+    p_first: float
+    """One-sided, of "the first is worse by the margin or more"; adjusted over all rows compared with the second."""
+    p_second: float
+    first: Standing
+    second: Standing
+
+    @property
+    def equivalent(self) -> bool:
+        """Is neither more than the margin worse than the other?"""
+        return self.first == self.second == "non-inferior"
 
 
 class PairVerdict(Strict):
@@ -68,12 +121,26 @@ class PairVerdict(Strict):
     mcnemar_p: float | None
     """Exact McNemar test of the first run of each alone, blind to reruns."""
     different: bool
+    centre: float
+    """Middle of the interval, shrunk a little towards no difference."""
+    sources: list[tuple[float, float]]
+    """Variance of the difference, and its degrees of freedom, from each source of chance: rows, and reruns of both."""
+    first_only: float = 0.0
+    """Test rows that the first answers rightly and the second wrongly: the mean over all pairs of their seeds."""
+    second_only: float = 0.0
+    within: MarginTest | None = None
+    """Filled in for the margin that was asked for."""
     rows: int
     """Test rows that both answered; the least of any repeat."""
     clusters: int
     """Independent ones among them."""
-    clusters_to_decide: int | None
-    """Independent test rows that would find a difference as large as this with power 0.8; None where none would."""
+    lead: Interval | None = None
+    """The difference where it was shown, shrunk: those that pass a test are too large on average. None where not."""
+    clusters_to_decide: tuple[int, int | None] | None
+    """Independent test rows, from fewest to most, that would find the difference with power 0.8 over what it may truly
+    be; the most is None where no number would in the worse case, all is None where none would in the better one."""
+    seeds_to_decide: tuple[int, int | None] | None = None
+    """Seeds of each trained row of the table, likewise."""
     confounds: list[str]
     """Keys of what else differs between the two."""
 
@@ -113,6 +180,10 @@ class Verdict(Strict):
     curve: Curve | None = None
     """None where the comparison has no parts of the training rows."""
     limits: Limits
+    left_out: str | None = None
+    """What was left out so that all rows are compared on common test rows; None where nothing was."""
+    margin_points: float
+    """How many points worse a method may be and still do as well."""
     recommendation: Recommendation
     assumptions: list[str]
     """What was assumed where nothing was measured."""

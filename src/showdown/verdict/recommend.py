@@ -1,15 +1,17 @@
 """Which method to take under limits. One pure function over plain rows: simple enough to be told again elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
 from showdown.core.spec import Strict
 
-NEAR = 0.01
-"""Scores this near (1 point), and not told apart, count as equal: the cheaper method is then the better choice."""
+FAR_CHEAPER = 5.0
+"""A row that costs this many times as much must be shown to be better, or the cheaper one is taken."""
+LEAD_LEVEL = 0.05
+"""Level of the one-sided test by which a lead counts as shown to be there, for the choice between two rows."""
 
 Positive = Annotated[float, Field(gt=0.0)]
 
@@ -26,6 +28,21 @@ class Limits(Strict):
     max_train_seconds: Positive | None = None
 
 
+class Beside(TypedDict):
+    """How a row stands beside another one, the reference, on the test rows that both answered."""
+
+    standing: Literal["non-inferior", "may be worse", "worse"]
+    """Is it at most the margin worse?"""
+    margin: float
+    """As a fraction of 1."""
+    may_be_worse_by: float
+    """One-sided 95 % bound, as a fraction of 1."""
+    p_of_lead: float
+    """One-sided p-value of the reference's lead over it, for this pair alone."""
+    different: bool
+    """A difference was shown, adjusted over all pairs."""
+
+
 class Candidate(TypedDict):
     """What the choice needs of a row of the table. None is what was not measured."""
 
@@ -38,8 +55,14 @@ class Candidate(TypedDict):
     cost: float | None
     latency_ms: float | None
     train_seconds: float | None
-    not_told_apart: list[str]
-    """Names of the rows whose accuracy could not be told from this one's."""
+    runs: int
+    """All of its runs."""
+    diverged: int
+    """Those that diverged; the scores are of the others."""
+    cut_short: bool
+    """It had not converged when it stopped."""
+    beside: dict[str, Beside]
+    """By the name of another row; one that is missing was never compared with this one."""
 
 
 class Miss(Strict):
@@ -78,7 +101,7 @@ class Recommendation(Strict):
         """Which row to take, in words."""
         if self.chosen:
             return f"Take {self.chosen}."
-        return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "none qualifies"
+        return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "no choice can be made"
 
 
 BOUNDS: tuple[tuple[str, str, str, str], ...] = (
@@ -89,6 +112,7 @@ BOUNDS: tuple[tuple[str, str, str, str], ...] = (
     ("max_train_seconds", "train_seconds", "training time", "{:.3g} s"),
 )
 """Each limit, the key of a candidate that it bounds, its word, and how a value is shown."""
+_ALIKE = 1e-9
 _DECIMALS = "{:.3f}"
 _WORDS = {limit: (word, form) for limit, _, word, form in BOUNDS}
 
@@ -120,25 +144,47 @@ def leader_of(rows: Sequence[Candidate]) -> Candidate:
     return max(rows, key=lambda row: (row["accuracy"], row["f1_macro"]))
 
 
-def choose(rows: Sequence[Candidate]) -> Candidate:
-    """Return the best of rows that all qualify.
+def choose(rows: Sequence[Candidate]) -> Candidate | None:
+    """Return the best of rows that all qualify; None where the leader was not compared with all others.
 
-    The leader has the highest accuracy. Of the rows that are within `NEAR` of it and cannot be told apart from it (and
-    of the leader itself) the cheapest is taken; by training time where a cost is missing.
+    The leader has the highest accuracy. Of it and the rows that can stand in for it (`stands_in`) the cheapest is
+    taken, by training time where a cost is missing; before all those of which no run diverged.
     """
     leader = leader_of(rows)
-    peers = [row for row in rows if row is leader or _equal(row, leader)]
-    priced = all(row["cost"] is not None for row in peers)
-    return min(peers, key=lambda row: (_price(row, priced=priced), -row["accuracy"]))
+    others = [row for row in rows if row is not leader]
+    if not all(leader["name"] in row["beside"] for row in others):
+        return None
+    price = _prices(rows)
+    peers = [leader, *(row for row in others if stands_in(row, leader, price))]
+    return min(peers, key=lambda row: (row["diverged"] > 0, price[row["name"]], -row["accuracy"]))
 
 
-def _equal(row: Candidate, leader: Candidate) -> bool:
-    return row["name"] in leader["not_told_apart"] and row["accuracy"] >= leader["accuracy"] - NEAR
+def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float]) -> bool:
+    """Tell whether a row can be taken in place of the leader.
+
+    It can where it was shown to be at most the margin worse. Where that was not shown, and the leader's lead was not
+    either, it can if it measured within the margin, or if the leader costs `FAR_CHEAPER` times as much: what costs so
+    much more has to be shown to be better.
+
+    Args:
+        row: a row that was compared with the leader.
+        leader: the row with the highest accuracy.
+        price: of both, by name.
+
+    """
+    beside = row["beside"][leader["name"]]
+    if beside["standing"] == "non-inferior":
+        return True
+    if beside["p_of_lead"] <= LEAD_LEVEL:
+        return False
+    near = row["accuracy"] >= leader["accuracy"] - beside["margin"]
+    return near or FAR_CHEAPER * price[row["name"]] <= price[leader["name"]]
 
 
-def _price(row: Candidate, *, priced: bool) -> float:
-    value = row["cost"] if priced else row["train_seconds"]
-    return float("inf") if value is None else value
+def _prices(rows: Sequence[Candidate]) -> dict[str, float]:
+    priced = all(row["cost"] is not None for row in rows)
+    values = {row["name"]: row["cost"] if priced else row["train_seconds"] for row in rows}
+    return {name: float("inf") if value is None else value for name, value in values.items()}
 
 
 def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
@@ -156,17 +202,53 @@ def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
         return _none(rejected)
     chosen = choose(fit)
     leader = leader_of(fit)
+    if chosen is None:
+        return _not_ranked(fit, leader, rejected)
     return Recommendation(
         chosen=chosen["name"],
-        reasons=_reasons(chosen, leader, limits),
+        reasons=_reasons(rows, chosen, leader, limits),
         flips=_flips(rows, fit, chosen, limits, rejected),
+        rejected=rejected,
+        warnings=_warnings(rows, chosen),
+    )
+
+
+def _not_ranked(fit: Sequence[Candidate], leader: Candidate, rejected: list[Rejected]) -> Recommendation:
+    """Say that rows which were not tested on the same rows cannot be ranked."""
+    alone = [row["name"] for row in fit if row is not leader and leader["name"] not in row["beside"]]
+    return Recommendation(
+        chosen=None,
+        reasons=[
+            f"{leader['name']} and {', '.join(alone)} were not compared: they were not tested on the same rows. "
+            "No choice between them can be made."
+        ],
+        flips=[],
         rejected=rejected,
     )
 
 
+def not_converged(names: Sequence[str]) -> str:
+    """Say of rows that were still improving when they stopped what the table does not."""
+    they_are = "they are" if len(names) > 1 else "it is"
+    return f"{' and '.join(names)} had not converged: this table does not say that {they_are} worse."
+
+
+def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
+    said = []
+    if chosen["diverged"]:
+        said.append(
+            f"{chosen['diverged']} of {chosen['runs']} runs of {chosen['name']} diverged: its score counts only the "
+            "others, and a training of your own may diverge too."
+        )
+    short = [row["name"] for row in rows if row["cut_short"] and row is not chosen]
+    if short:
+        said.append(not_converged(short))
+    return said
+
+
 def _none(rejected: list[Rejected]) -> Recommendation:
     if not rejected:
-        return Recommendation(chosen=None, reasons=["No row has scores."], flips=[], rejected=[])
+        return Recommendation(chosen=None, reasons=["No method has scores."], flips=[], rejected=[])
     nearest = min(rejected, key=lambda item: max(excess(miss) for miss in item.misses))
     return Recommendation(
         chosen=None,
@@ -207,7 +289,7 @@ def _rounded(limit: str, value: float, *, looser: bool) -> str:
     return form.format(float(exact.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)))
 
 
-def _reasons(chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
+def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
     said = f"{chosen['name']}: accuracy {100 * chosen['accuracy']:.1f} %, macro F1 {chosen['f1_macro']:.3f}"
     kept = [
         f"{word} {form.format(chosen[key])}"  # type: ignore[literal-required]
@@ -215,20 +297,64 @@ def _reasons(chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
     limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
+    said = ", ".join([said, *kept])
     if chosen is leader:
-        why = "no row that keeps to the limits has a higher accuracy" if limited else "no row has a higher accuracy"
-        return [f"{', '.join([said, *kept])}; {why}."]
-    gap = 100 * (leader["accuracy"] - chosen["accuracy"])
-    cheaper = (
-        f"cheaper ({chosen['cost']:.3g} against {leader['cost']:.3g})"
-        if chosen["cost"] is not None and leader["cost"] is not None
-        else "faster to train"
-    )
-    return [
-        f"{', '.join([said, *kept])}.",
-        f"{leader['name']} measured {gap:.1f} points more, cannot be told apart from it, and "
-        f"{chosen['name']} is {cheaper}.",
+        why = "no method that keeps to the limits scored more" if limited else "no method scored more"
+        return [f"{said}; {why}.", *_cheaper(rows, chosen)]
+    return [f"{said}.", *_in_place_of(leader, chosen)]
+
+
+def _cheaper(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
+    """Say of the best row that costs less, and was not shown to be worse, by how much it may be."""
+    price = _prices(rows)
+    found = [
+        row
+        for row in rows
+        if price[row["name"]] < price[chosen["name"]]
+        and (beside := row["beside"].get(chosen["name"]))
+        and beside["standing"] == "may be worse"
     ]
+    if not found:
+        return []
+    best = leader_of(found)
+    return [f"{best['name']} costs less, but {_may_be_worse(best, chosen)}."]
+
+
+def _may_be_worse(row: Candidate, leader: Candidate) -> str:
+    beside = row["beside"][leader["name"]]
+    return (
+        f"may be up to {100 * beside['may_be_worse_by']:.1f} points worse than {leader['name']}; "
+        f"the margin is {points(beside['margin'])}"
+    )
+
+
+def points(share: float) -> str:
+    """Return a margin in points."""
+    return f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"
+
+
+def _in_place_of(leader: Candidate, chosen: Candidate) -> list[str]:
+    """Say why the leader was not taken, and what may be lost."""
+    gap = 100 * (leader["accuracy"] - chosen["accuracy"])
+    beside = chosen["beside"][leader["name"]]
+    start = f"{leader['name']} scored {gap:.1f} points more"
+    if gap < _ALIKE:
+        start = f"{leader['name']} scored the same"
+    if beside["standing"] == "non-inferior":
+        lost = f"{chosen['name']} is at most {points(beside['margin'])} worse than {leader['name']}"
+    else:
+        start += ", but no difference was shown" if gap >= _ALIKE else ""
+        lost = f"{chosen['name']} {_may_be_worse(chosen, leader)}"
+    return [f"{start}.", f"{lost}.", f"{chosen['name']} {_advantage(leader, chosen)}."]
+
+
+def _advantage(leader: Candidate, chosen: Candidate) -> str:
+    if leader["diverged"] and not chosen["diverged"]:
+        return f"had no run that diverged; {leader['name']} had {leader['diverged']} of {leader['runs']}"
+    if chosen["cost"] is not None and leader["cost"] is not None:
+        return f"costs less ({chosen['cost']:.3g} against {leader['cost']:.3g})"
+    price = _prices([leader, chosen])
+    return "trains faster" if price[chosen["name"]] < price[leader["name"]] else "costs no more"
 
 
 def _flips(
@@ -241,7 +367,8 @@ def _flips(
     found = []
     by_name = {row["name"]: row for row in rows}
     for item in rejected:
-        if _measured(item) and choose([*fit, by_name[item.name]])["name"] == item.name:
+        wider = choose([*fit, by_name[item.name]])
+        if _measured(item) and wider is not None and wider["name"] == item.name:
             found.append(f"With {_loosened(item.misses)}, {item.name} would be chosen.")
     if limits.min_f1_macro is not None and chosen["f1_macro_low"] < limits.min_f1_macro:
         found.append(
@@ -250,13 +377,20 @@ def _flips(
         )
     found += _stricter(fit, chosen)
     others = [row for row in fit if row is not chosen]
-    if others:
-        next_best = choose(others)
+    next_best = choose(others) if others else None
+    if next_best is not None:
         gap = 100 * (chosen["accuracy"] - next_best["accuracy"])
         where = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'} in accuracy" if gap else "equal in accuracy"
-        told = "cannot be" if next_best["name"] in chosen["not_told_apart"] else "were"
-        found.append(f"Next comes {next_best['name']}, {where}, and the two {told} told apart.")
+        found.append(f"Next comes {next_best['name']}, {where}; {_told(chosen, next_best)}.")
     return found
+
+
+def _told(first: Candidate, second: Candidate) -> str:
+    """Say which of three it is: never compared, a difference shown, or none shown."""
+    beside = second["beside"].get(first["name"])
+    if beside is None:
+        return "the two were not compared"
+    return "a difference was shown" if beside["different"] else "no difference was shown"
 
 
 def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
@@ -268,9 +402,10 @@ def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
             continue
         least = limit.startswith("min_")
         better = [row for row in fit if _beats(row[key], ours, least=least)]  # type: ignore[literal-required]
-        if better:
+        other = choose(better) if better else None
+        if other is not None:
             beyond = f"{'over' if least else 'under'} {_rounded(limit, ours, looser=False)}"
-            said.append(f"{limit} {beyond} to {choose(better)['name']}")
+            said.append(f"{limit} {beyond} to {other['name']}")
     return [f"A stricter limit would lead elsewhere: {'; '.join(said)}."] if said else []
 
 

@@ -1,81 +1,208 @@
-"""What chance adds to a score: which rows were tested, and which reruns were made."""
+"""How far trainings of one method spread that differ in their seed alone."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
-from showdown.verdict.outcomes import Floats, Ints
-from showdown.verdict.resample import cluster_index
+from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
 
-PRIOR_SPREAD = 0.02
-"""Standard deviation of accuracy between reruns that is assumed before any is seen: 2 points.
+PRIOR_SPREAD = 0.0225
+"""Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
 
-Two reruns of one setting in PEFT's own method comparison differ by a median of 2.0 points, which for normal reruns is a
-standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points. Reruns of BERT on small sets spread alike (Dodge et al.,
-arXiv 2002.06305).
+Two reruns of one setting in PEFT's own method comparison, whose accuracies are near 50 %, differ by a median of 2.0
+points, which for normal reruns is a standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points; a little more is
+assumed. At other accuracies p its square goes with p (1 - p): 1.8 points at 80 %, 1.0 at 95 %. Reruns of BERT on small
+sets spread alike (Dodge et al., arXiv 2002.06305).
 """
-PRIOR_WORTH = 2.0
-"""The assumption weighs as much as this many degrees of freedom (reruns beyond the first)."""
+PRIOR_WORTH = 4.0
+"""What is expected of a method weighs as much as this many degrees of freedom (reruns beyond the first) of its own."""
+NARROWING_WORTH = 1.0
+"""The same where more was seen than was expected: what is expected shall not hide it."""
+COMPARISON_WORTH = 1.0
+"""`PRIOR_SPREAD` weighs as much as this many degrees of freedom of the comparison's other methods."""
+_PRIOR_RELATIVE = PRIOR_SPREAD**2 / 0.25
+_MOST_FROM_OTHERS = 4 * _PRIOR_RELATIVE
+"""A method that spreads more than twice as far as assumed, as one whose runs collapse, tells no more of others."""
+_PLAIN = 0.001
+"""Chance at which folds of one seed differ as much by their rows alone."""
 
 STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
 """Methods whose answer does not depend on a seed: the assumption is not made for them."""
 
 
+def assumed_points(accuracy: float) -> float:
+    """Return the standard deviation between reruns that is assumed at an accuracy, in points."""
+    return 100 * math.sqrt(_PRIOR_RELATIVE * accuracy * (1 - accuracy))
+
+
+PRIOR_WORDS = (
+    f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
+    f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
+)
+"""The assumption in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Variance of a method's mean score that comes from its reruns, and the degrees of freedom behind it."""
+class Reruns:
+    """The spread of one method's trainings."""
 
-    variance: float
+    relative: float
+    """Variance of a training's accuracy p, beyond what single rows that flip explain, over p (1 - p). Where it was only
+    seen, and is not yet moderated, chance may make it negative."""
     degrees: float
+    """Degrees of freedom behind it."""
 
 
-def row_variance(values: Floats, clusters: Ints) -> float:
-    """Variance of the mean of ``values`` (rows,) when whole clusters are drawn at random.
-
-    It is what the cluster bootstrap of the mean converges to, times G / (G - 1) (Davison and Hinkley 1997, 3.8).
-    """
-    index = cluster_index(clusters)
-    groups = int(index.max()) + 1
-    if groups < 2:
-        return 0.0
-    sums = np.bincount(index, weights=values - values.mean(), minlength=groups)
-    return float((sums**2).sum() / len(values) ** 2 * groups / (groups - 1))
+STEADY = Reruns(relative=0.0, degrees=float("inf"))
+"""Every seed answers alike."""
 
 
-def net_rerun_variance(correct: Floats) -> float:
-    """Variance between reruns of a method's accuracy, beyond what single rows that flip explain.
+def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
+    """Variance of one training's accuracy between seeds, beyond what single rows that flip explain.
 
-    Two-way analysis of variance of runs and rows: the variance between the runs' accuracies less the residual mean
-    square over the number of rows, never below zero.
+    Two-way analysis of variance of runs and rows, fold by fold and averaged over them: the variance between the runs'
+    accuracies less the residual mean square over the number of rows. Chance may make it negative.
 
     Args:
-        correct: shape (runs, rows), at least two runs.
+        correct: shape (seeds, rows), at least two seeds.
+        folds: shape (rows,): which training of each seed answered a row; None where one answered all.
 
     """
+    if folds is None:
+        return _net_of_flips(correct)
+    return float(np.mean([_net_of_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
+
+
+def _net_of_flips(correct: Floats) -> float:
+    return float(correct.mean(axis=1).var(ddof=1) - _flips(correct) / correct.shape[1])
+
+
+def _flips(correct: Floats) -> float:
     runs, rows = correct.shape
-    by_run = correct.mean(axis=1)
     if rows < 2:
-        return float(by_run.var(ddof=1))
-    residual = correct - by_run[:, None] - correct.mean(axis=0) + correct.mean()
-    flips = float((residual**2).sum()) / ((runs - 1) * (rows - 1)) / rows
-    return float(max(0.0, by_run.var(ddof=1) - flips))
+        return 0.0
+    residual = correct - correct.mean(axis=1, keepdims=True) - correct.mean(axis=0) + correct.mean()
+    return float((residual**2).sum() / ((runs - 1) * (rows - 1)))
 
 
-def rerun_spread(correct: Floats, *, steady: bool) -> Spread:
-    """Variance of a method's mean accuracy over its reruns, measured and moderated by what is known beforehand.
-
-    The measured variance is averaged with `PRIOR_SPREAD` squared, weighted by degrees of freedom (the moderated
-    variance of Smyth 2004). With one run the prior stands alone; a steady method has none.
+def flip_variance(correct: Floats, folds: Ints | None = None) -> float:
+    """Variance of one answer to one row between seeds, beyond a rise or fall of all; 0 with one seed.
 
     Args:
-        correct: shape (runs, rows).
-        steady: does the method answer alike at every seed?
+        correct: shape (seeds, rows).
+        folds: see `net_rerun_variance`.
 
     """
-    runs = len(correct)
-    worth = 0.0 if steady else PRIOR_WORTH
-    degrees = worth + runs - 1
-    if degrees == 0:
-        return Spread(variance=0.0, degrees=1.0)
-    measured = net_rerun_variance(correct) if runs > 1 else 0.0
-    return Spread(variance=(worth * PRIOR_SPREAD**2 + (runs - 1) * measured) / degrees / runs, degrees=degrees)
+    if len(correct) < 2:
+        return 0.0
+    if folds is None:
+        return _flips(correct)
+    return float(np.mean([_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
+
+
+def fold_variance(correct: Floats, folds: Ints) -> float | None:
+    """Variance of accuracy between folds beyond what their different rows explain, where that is plain.
+
+    It is all that one seed tells of a training that went wrong. Other training rows are in it as well.
+
+    Args:
+        correct: shape (rows,): the answers of one seed.
+        folds: shape (rows,).
+
+    Returns:
+        None where folds may differ as much by their rows alone, one time in a thousand (chi-squared), or are too small.
+
+    """
+    parts = [correct[folds == fold] for fold in np.unique(folds)]
+    if len(parts) < 2 or min(len(part) for part in parts) < 2:
+        return None
+    between = float(np.var([part.mean() for part in parts], ddof=1))
+    of_rows = float(np.mean([part.var(ddof=1) / len(part) for part in parts]))
+    most = of_rows * float(special.chdtri(len(parts) - 1, _PLAIN)) / (len(parts) - 1)
+    return between - of_rows if between > most else None
+
+
+def binomial_variance(accuracy: float, clusters: int) -> float:
+    """Return p (1 - p), with one imagined row right and one wrong: never zero."""
+    smoothed = (accuracy * clusters + 1) / (clusters + 2)
+    return float(smoothed * (1 - smoothed))
+
+
+def seen_reruns(part: Outcomes) -> Reruns | None:
+    """Return how far the seeds of a method spread; None with one seed."""
+    seeds = len(part.predicted)
+    if seeds < 2:
+        return None
+    correct = part.correct
+    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
+    folds = 1 if part.folds is None else len(np.unique(part.folds))
+    return Reruns(relative=net_rerun_variance(correct, part.folds) / scale, degrees=float(folds * (seeds - 1)))
+
+
+def moderated(own: Reruns | None, others: Sequence[Reruns] = ()) -> Reruns:
+    """Average what a method's reruns showed with what is known beforehand, weighted by degrees of freedom.
+
+    The moderated variance of Smyth (2004): what is known beforehand is estimated from the other trained methods of the
+    comparison, together with `PRIOR_SPREAD`, and weighs as much as `PRIOR_WORTH` degrees of freedom. With one seed it
+    stands alone.
+
+    Args:
+        own: what was seen of the method; None with one seed.
+        others: what was seen of the other trained methods of the comparison.
+
+    """
+    told = [(other.degrees, min(other.relative, _MOST_FROM_OTHERS)) for other in others]
+    total = COMPARISON_WORTH * _PRIOR_RELATIVE + sum(degrees * relative for degrees, relative in told)
+    prior = max(0.0, total) / (COMPARISON_WORTH + sum(degrees for degrees, _ in told))
+    return weighed(prior, own)
+
+
+def weighed(prior: float, own: Reruns | None) -> Reruns:
+    """Average what was expected, at `PRIOR_WORTH`, with what was seen."""
+    if own is None:
+        return Reruns(relative=prior, degrees=PRIOR_WORTH)
+    worth = PRIOR_WORTH if own.relative <= prior else NARROWING_WORTH
+    relative = max(0.0, worth * prior + own.degrees * own.relative) / (worth + own.degrees)
+    return Reruns(relative=relative, degrees=PRIOR_WORTH + own.degrees)
+
+
+def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
+    """Return how far the trainings of a row of the table spread, moderated by those of the whole comparison.
+
+    Args:
+        row: a row whose splits are not repeated.
+        among: the rows of the comparison; the row itself and those that answer alike at every seed are passed over.
+
+    """
+    part = row.parts[min(row.parts)]
+    own = seen_reruns(part)
+    if row.method in STEADY_METHODS:
+        return replace(own, relative=max(0.0, own.relative)) if own else STEADY
+    # The same answers may stand in several pairs, and in one under another name.
+    trained = {id(other.parts): other for other in among if other.method not in STEADY_METHODS and not other.repeated}
+    seen = [seen_reruns(other.parts[min(other.parts)]) for key, other in trained.items() if key != id(row.parts)]
+    others = [found for found in seen if found]
+    return moderated(own, others) if own else _of_one_seed(part, moderated(None, others))
+
+
+def _of_one_seed(part: Outcomes, expected: Reruns) -> Reruns:
+    """Return what is expected, or more where folds plainly lie further apart: one of their trainings went wrong."""
+    if part.folds is None:
+        return expected
+    correct = part.correct[0]
+    apart = fold_variance(correct, part.folds)
+    if apart is None:
+        return expected
+    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
+    return weighed(expected.relative, Reruns(relative=apart / scale, degrees=len(np.unique(part.folds)) - 1.0))
+
+
+def share_squared(folds: Ints | None) -> float:
+    """Return the sum of the squared shares of the rows that each training answered: 1 / trainings, if alike."""
+    if folds is None:
+        return 1.0
+    counts = np.unique(folds, return_counts=True)[1] / len(folds)
+    return float((counts**2).sum())

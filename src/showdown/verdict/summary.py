@@ -7,30 +7,46 @@ from pathlib import Path
 import numpy as np
 
 from showdown.core.record import Results, RunRecord
-from showdown.verdict.confounds import Confound, between, confounds
+from showdown.core.spec import Comparison
+from showdown.verdict.claim import claim
+from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
-from showdown.verdict.intervals import row_intervals
+from showdown.verdict.flips import flips, seed_agreement
+from showdown.verdict.intervals import no_f1_interval, row_intervals
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.load import load_said
-from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
-from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs
+from showdown.verdict.margin import most_worse, p_of_lead, with_margin
+from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows
+from showdown.verdict.pair_words import turned
+from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
-from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
+from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
+from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, STEADY_METHODS, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
+from showdown.verdict.training import rate_at_end, under_trained
 from showdown.verdict.words import leak_said, sentences
 
 
-def judge(results: Results, folder: Path, *, limits: Limits | None = None, price: Price | None = None) -> Verdict:
+def judge(
+    results: Results,
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    price: Price | None = None,
+    margin_points: float | None = None,
+) -> Verdict:
     """Judge a comparison; runs on a part of the training rows make its learning curve alone.
+
+    Rows are ranked, compared and recommended on the test rows that all of them answered.
 
     Args:
         results: its records.
         folder: its folder, where the predictions files lie.
         limits: what a recommended method must keep to; by default nothing.
         price: the user's own price an hour; without it example prices are looked up.
+        margin_points: how many points worse a method may be and still do as well; by default what the comparison says.
 
     Raises:
         UserError: for predictions that are missing or damaged.
@@ -38,28 +54,31 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     """
     curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
+    margin = margin_of(results) if margin_points is None else margin_points
     runs: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         runs.setdefault(run.name, []).append(run)
-    outcomes = load_outcomes(results, folder)
+    answered = load_outcomes(results, folder)
+    outcomes, common = on_common_rows(answered)
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
     done = {name: found for name, found in completed.items() if found}
     differing = confounds(done, longest_tokens=_longest_tokens(results))
-    rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
-    pairs = _with_confounds(_pairs(outcomes), differing)
+    rows = [_row(found, outcomes.get(name), price, outcomes, common) for name, found in runs.items()]
+    pairs = _pairs(outcomes, differing, margin / 100)
     front = pareto(measures([row for row in rows if row.accuracy]))
     without = accuracy_without(outcomes, copied_rows(results.data))
     leak = leak_said(results.data, without) if any(run.allow_leakage for run in results.runs) else None
     chosen = recommend(candidates(rows, pairs), limits)
-    recommendation = chosen.model_copy(update={"warnings": [leak] if leak else []})
+    known, loaded = [text for text in (leak, common) if text], load_said(done)
     return Verdict(
         sentences=sentences(
             rows,
             pairs,
             front,
             differing,
-            leak=leak,
-            surprises=[*memory_surprises(completed, differing), *load_said(done)],
+            known=known,
+            undertrained=[*under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})],
+            surprises=[*memory_surprises(completed, differing), *loaded],
         ),
         rows=rows,
         pairs=pairs,
@@ -67,9 +86,16 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
         confounds=differing,
         curve=curve,
         limits=limits,
-        recommendation=recommendation,
+        left_out=common,
+        margin_points=margin,
+        recommendation=chosen.model_copy(update={"warnings": [*known, *chosen.warnings, *loaded]}),
         assumptions=_assumptions(outcomes, rows, price),
     )
+
+
+def margin_of(results: Results) -> float:
+    """Return the margin that a comparison asks for, in points; the default where its record is older than margins."""
+    return float(results.comparison.get("margin_points", Comparison.model_fields["margin_points"].default))
 
 
 def _longest_tokens(results: Results) -> int | None:
@@ -99,27 +125,41 @@ def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | No
 
 
 def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[Candidate]:
-    """Return the rows that have scores, as `recommend` wants them."""
-    alike: dict[str, list[str]] = {row.name: [] for row in rows}
+    """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
+    beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
-        if not pair.different:
-            alike[pair.first].append(pair.second)
-            alike[pair.second].append(pair.first)
+        for turn in (pair, turned(pair)):
+            beside[turn.second][turn.first] = beside_of(turn)
     return [
         Candidate(
             name=row.name,
             accuracy=row.accuracy.value,
             f1_macro=row.f1_macro.value,
-            f1_macro_low=row.f1_macro.low,
+            f1_macro_low=row.f1_macro.low if row.f1_macro.low is not None else row.f1_macro.value,
             memory_gb=row.memory_gb,
             cost=row.cost.model if row.cost else None,
             latency_ms=row.latency_ms,
             train_seconds=row.train_seconds,
-            not_told_apart=alike[row.name],
+            runs=row.runs,
+            diverged=row.diverged,
+            cut_short=row.cut_short,
+            beside=beside[row.name],
         )
         for row in rows
         if row.accuracy and row.f1_macro
     ]
+
+
+def beside_of(pair: PairVerdict) -> Beside:
+    """Return how the second row of a pair stands beside the first."""
+    assert pair.within is not None
+    return Beside(
+        standing=pair.within.second,
+        margin=pair.within.margin,
+        may_be_worse_by=most_worse(pair),
+        p_of_lead=p_of_lead(pair),
+        different=pair.different,
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -132,10 +172,21 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
     return max(peaks) if peaks else None
 
 
-def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None) -> RowVerdict:
+def _row(
+    runs: Sequence[RunRecord],
+    outcome: RowOutcomes | None,
+    price: Price | None,
+    among: Mapping[str, RowOutcomes],
+    common: str | None,
+) -> RowVerdict:
     done = [run for run in runs if run.status == "completed"]
-    missing = next((f"{run.status}: {run.error}" for run in runs if run.status != "completed"), None)
-    scores = row_intervals(outcome, np.random.default_rng(CHANCE)) if outcome else {}
+    diverged = [run for run in runs if run.status == "diverged"]
+    lost = [run for run in runs if run.status != "completed" and (run.status != "diverged" or not done)]
+    missing = next((f"{run.status}: {run.error}" for run in lost), None)
+    if done and outcome is None:
+        missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
+    ends = [run.convergence for run in done if run.convergence]
+    scores = row_intervals(outcome, list(among.values())) if outcome else {}
     parts = list(outcome.parts.values()) if outcome else []
     return RowVerdict(
         name=runs[0].name,
@@ -147,7 +198,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
-        f1_macro=interval_of(scores["f1_macro"]) if scores else None,
+        f1_macro=score_of(scores["f1_macro"], no_f1_interval(outcome)) if outcome else None,
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,
@@ -158,36 +209,48 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         cost=cost_of(done, price),
         energy=energy_of_runs(done),
         obstacle=missing,
+        runs=len(runs),
+        diverged=len(diverged),
+        trained=len(ends),
+        unconverged=sum(not end.converged for end in ends),
+        seed_agreement=seed_agreement(outcome) if outcome else None,
+        rate_at_end=rate_at_end(done),
     )
 
 
 def _spread_points(parts: Sequence[Outcomes]) -> float | None:
     if not parts or len(parts[0].predicted) < 2:
         return None
-    return 100 * float(np.sqrt(np.mean([net_rerun_variance(part.correct) for part in parts])))
+    return 100 * float(np.sqrt(np.mean([max(0.0, net_rerun_variance(part.correct, part.folds)) for part in parts])))
 
 
-def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
-    return judge_pairs([(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)])
-
-
-def _with_confounds(pairs: Sequence[PairVerdict], differing: Sequence[Confound]) -> list[PairVerdict]:
-    found = [dict.fromkeys(item.key for item in between(differing, pair.first, pair.second)) for pair in pairs]
-    return [pair.model_copy(update={"confounds": list(keys)}) for pair, keys in zip(pairs, found, strict=True)]
+def _pairs(outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float) -> list[PairVerdict]:
+    both = [(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)]
+    flipped = {(first.name, second.name): flips(first, second) for first, second in both}
+    found = []
+    for pair in with_margin(judge_pairs(both), margin):
+        first_only, second_only = flipped[pair.first, pair.second]
+        keys = dict.fromkeys(item.key for item in between(differing, pair.first, pair.second))
+        more = {"first_only": first_only, "second_only": second_only, "confounds": list(keys)}
+        found.append(pair.model_copy(update=more))
+    return found
 
 
 def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
-    found = [note for outcome in outcomes.values() for note in outcome.notes]
+    found = [claim(repeated=any(outcome.repeated for outcome in outcomes.values()))] if outcomes else []
+    found += [note for outcome in outcomes.values() for note in outcome.notes]
     drifting = [name for name, item in outcomes.items() if item.method not in STEADY_METHODS and not item.repeated]
     single = [name for name in drifting if outcomes[name].seeds == 1]
-    points = f"{100 * PRIOR_SPREAD:g} points"
     if single:
         found.append(
-            f"One seed of {', '.join(single)}: its spread between reruns is unknown. The tests assume a standard "
-            f"deviation of {points}; the interval of its score speaks of this one run alone. More seeds would tell."
+            f"One seed of {', '.join(single)}: its spread between reruns is unknown. Tests and intervals assume one, "
+            f"{PRIOR_WORDS}. More seeds would tell."
         )
     if len(drifting) > len(single):
-        found.append(f"The measured spread between reruns is averaged with {points} that weigh as two more reruns.")
+        found.append(
+            "The measured spread between reruns is averaged with what the comparison's other methods and an assumed "
+            f"one ({PRIOR_WORDS}) make likely, which weighs as much as {PRIOR_WORTH:g} more reruns."
+        )
     if price is None and any(row.cost for row in rows):
         found.append(f"Prices are examples (the newest of {PRICES_OF}); your own price an hour goes first.")
     return found

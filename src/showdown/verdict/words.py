@@ -7,16 +7,18 @@ from typing import Any
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money
 from showdown.verdict.leak import copies_said, spoils_scores, worth_said
+from showdown.verdict.margin import most_worse
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
+from showdown.verdict.recommend import points
 from showdown.verdict.spread import STEADY_METHODS
+from showdown.verdict.training import cut_short_first, divergences, endings
 
 CHEAP_METHODS = frozenset({"tfidf", "frozen"})
 """Rivals that learn in seconds on a CPU: no fine-tuning is worth its cost unless it beats them."""
 FLOOR = "majority"
 """Does nothing, and so is no rival in what costs something."""
-_MANY_ROWS = 1_000_000
-_EQUAL = "they did equally well on these rows"
 _ALIKE = 1e-9
 _MANY_PAIRS = 6
 _FEW_CONFOUNDS = 5
@@ -52,27 +54,30 @@ def sentences(
     front: Pareto,
     differing: Sequence[Confound],
     *,
-    leak: str | None,
+    known: Sequence[str] = (),
+    undertrained: Sequence[str] = (),
     surprises: Sequence[str] = (),
 ) -> list[str]:
     """Say what a comparison showed, the most important first.
 
     Args:
         rows: all rows of the table.
-        pairs: all pairs that share test rows.
+        pairs: all pairs that share test rows, tested against the margin.
         front: who dominates whom.
         differing: what differs beyond the method.
-        leak: what copies that were let across the split mean; None where none were.
+        known: what must be known of the scores: a leak, test rows that were left out.
+        undertrained: who ended below the linear probe of the same network.
         surprises: what the memory needs by way of explanation.
 
     """
     scored = sorted((row for row in rows if row.accuracy), key=lambda row: -_accuracy(row).value)
-    found = [_cheap_rival(scored, pairs), leak]
+    of_name = {row.name: row for row in rows}
+    found = [cut_short_first(scored), *undertrained, _cheap_rival(scored, pairs), *known, *divergences(rows)]
     if scored:
-        found += [_leader(scored, pairs), *_undecided(scored, pairs), _others(scored, pairs)]
-        found += [_rows_apart(pairs), _single_seed(scored)]
-        found += [_wins(scored), _front(front), *surprises]
-    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy]
+        found += [_leader(scored), _beaten(scored, pairs), *_undecided(scored, pairs)]
+        found += [_within(scored, pairs), _others(scored, pairs, of_name), _rows_apart(pairs), *endings(scored)]
+        found += [_single_seed(scored), _wins(scored), *_front(front), *surprises]
+    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy and row.obstacle]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
     return [sentence for sentence in found if sentence]
@@ -112,54 +117,12 @@ def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     for pair in close[:_FEW_PAIRS]:
         apart = round(abs(pair.accuracy.value) * pair.rows)
         said.append(f"{pair.first} and {pair.second} are {apart} of {pair.rows} test rows apart")
-    return f"{'; '.join(said)}: so small a difference is a coin toss."
+    return f"{'; '.join(said)}: chance alone often makes as much."
 
 
 def _accuracy(row: RowVerdict) -> Interval:
     assert row.accuracy is not None
     return row.accuracy
-
-
-def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdict | None:
-    """Return the pair of two rows, turned so that ``first`` comes first; None where they share no test rows."""
-    for pair in pairs:
-        if (pair.first, pair.second) == (first, second):
-            return pair
-        if (pair.second, pair.first) == (first, second):
-            return pair.model_copy(
-                update={
-                    "first": first,
-                    "second": second,
-                    "accuracy": _turned(pair.accuracy),
-                    "f1_macro": _turned(pair.f1_macro) if pair.f1_macro else None,
-                }
-            )
-    return None
-
-
-def _turned(interval: Interval) -> Interval:
-    return Interval(value=-interval.value, low=-interval.high, high=-interval.low)
-
-
-def _percent(interval: Interval) -> str:
-    return f"{100 * interval.value:.1f} % (95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f})"
-
-
-def _points(interval: Interval) -> str:
-    return f"{signed_points(interval.value)} points ({signed_points(interval.low)} to {signed_points(interval.high)})"
-
-
-def signed_points(share: float) -> str:
-    """Return points with their sign; what rounds to nothing is +0.0, never -0.0."""
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
-
-
-def _gap(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
-    """Say a difference that was not shown, and why where its own interval would show it."""
-    said = _points(pair.accuracy)
-    if pair.accuracy.low <= 0.0 <= pair.accuracy.high:
-        return said
-    return f"{said} for this pair alone, which is not enough among {len(pairs)} pairs"
 
 
 def _is_tuned(row: RowVerdict) -> bool:
@@ -170,53 +133,68 @@ def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> 
     """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
     tuned = next((row for row in scored if _is_tuned(row)), None)
     for cheap in scored if tuned else ():
-        pair = pair_of(pairs, tuned.name, cheap.name) if tuned and cheap.method in CHEAP_METHODS else None
-        if tuned and pair and not (pair.different and pair.accuracy.value > 0):
-            return _not_beaten(cheap, tuned, pair, pairs)
+        pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.method in CHEAP_METHODS else None
+        if tuned and pair and not (pair.different and pair.accuracy.value < 0):
+            return _not_beaten(cheap, tuned, pair, [row.name for row in scored if row.cut_short])
     return None
 
 
-def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
-    scores = f"{_percent(_accuracy(cheap))} against {_percent(_accuracy(tuned))} accuracy"
+def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str]) -> str:
+    best = f"{tuned.name}, the best fine-tuned method,"
+    scores = f"has {100 * _accuracy(tuned).value:.1f} % accuracy and {cheap.name} {100 * _accuracy(cheap).value:.1f} %"
+    if tuned.name in cut_short:
+        return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
+    rest = f" {' and '.join(cut_short)} may do better when trained for longer." if cut_short else ""
     if pair.different:
-        return f"The cheap rival {cheap.name} is better than the best fine-tuned method, {tuned.name}: {scores}."
-    gap = f"the difference may be chance, {_gap(pair, pairs)}" if pair.accuracy.value else _EQUAL
-    return (
-        f"Fine-tuning was not shown to beat the cheap rival {cheap.name}: {scores} for {tuned.name}, the best "
-        f"fine-tuned method; {gap}."
-    )
+        return f"{target(pair)}, the cheap rival {cheap.name} beats fine-tuning: {best} {scores}.{rest}"
+    return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
 
 
-def _leader(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
+def _leader(scored: Sequence[RowVerdict]) -> str:
     leader = scored[0]
     best = _accuracy(leader)
     equals = [row.name for row in scored if abs(_accuracy(row).value - best.value) < _ALIKE]
-    said = f"{leader.name} has the highest accuracy, {_percent(best)}"
     if len(equals) > 1:
         interval = f"95 % interval of {leader.name} {100 * best.low:.1f} to {100 * best.high:.1f}"
-        said = f"{' and '.join(equals)} share the highest accuracy, {100 * best.value:.1f} % ({interval})"
-    who = "it" if len(equals) == 1 else leader.name
-    beaten = []
-    for other in scored[1:]:
-        pair = pair_of(pairs, leader.name, other.name)
-        if pair is not None and pair.different and pair.accuracy.value > 0:
-            beaten.append(f"{other.name} by {_points(pair.accuracy)}")
-    if len(scored) == 1:
-        return f"{said}; there is no other row with scores to compare it with."
-    return (
-        f"{said}; {who} beats {', '.join(beaten)}." if beaten else f"{said}; {who} was not shown to beat any other row."
-    )
+        return f"{' and '.join(equals)} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
+    interval = f"95 % interval {100 * best.low:.1f} to {100 * best.high:.1f}"
+    return f"{leader.name} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
 
 
-def _others(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
+    """Say which rows the leader beats; one that had not converged is no row that was beaten."""
+    leader, others = scored[0], {row.name: row for row in scored[1:]}
+    if not others:
+        return "There is no other method with scores to compare it with."
+    known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
+    ahead = [pair for pair in known if pair.different and pair.accuracy.value > 0]
+    won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
+    said = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
+    short = [f"{pair.second} by {lead(pair)}" for pair in ahead if others[pair.second].cut_short]
+    if short:
+        which = "none of which" if len(short) > 1 else "which"
+        had = "had converged" if len(short) > 1 else "had not converged"
+        said += (
+            f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
+        )
+    if won and leader.diverged:
+        said += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
+    if said or not known:
+        return said
+    return f"{target(known[0])}, {leader.name} was not shown to beat any other method."
+
+
+def _others(
+    scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]
+) -> str | None:
     """Say the pairs without the leader; the majority label, which does nothing, is left out."""
     below = [row.name for row in scored[1:] if row.method != FLOOR]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
-    shown = [decided(pair, pairs).rstrip(".") for pair in known if pair.different]
+    shown = [better(pair, of_name) for pair in known if pair.different]
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
     parts = [_first_few(shown, "; ")] if shown else []
-    parts += [f"{_first_few(alike, ', ')} cannot be told apart"] if alike else []
-    return f"Of the others: {'; '.join(parts)}." if parts else None
+    parts += [f"no difference was shown between {_first_few(alike, ', ')}"] if alike else []
+    return f"{target(known[0])}, of the other pairs: {'; '.join(parts)}." if parts else None
 
 
 def _first_few(said: Sequence[str], between: str) -> str:
@@ -225,59 +203,45 @@ def _first_few(said: Sequence[str], between: str) -> str:
 
 
 def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
-    """Say who cannot be told from the leader, the nearest first, and what would decide it."""
+    """Say who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
-    said = [decided(pair, pairs) for pair in found[:_FEW_PAIRS]]
+    said = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
     rest = ", ".join(pair.second for pair in found[_FEW_PAIRS:])
-    return [*said, f"Nor can {leader.name} be told apart from {rest}."] if rest else said
+    return [*said, f"Nor was one shown between {leader.name} and {rest}."] if rest else said
 
 
-def decided(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
-    """Say which of a pair is better, or that they cannot be told apart and what would decide it.
-
-    Args:
-        pair: one of ``pairs``.
-        pairs: all that were tested together.
-
-    """
-    if not pair.different:
-        return f"{pair.first} and {pair.second} cannot be told apart: {_gap(pair, pairs)}; {needed(pair)}."
-    if pair.accuracy.value > 0:
-        return f"{pair.first} beats {pair.second} by {_points(pair.accuracy)}."
-    return f"{pair.second} beats {pair.first} by {_points(_turned(pair.accuracy))}."
-
-
-def needed(pair: PairVerdict) -> str:
-    """Say how many more test rows would decide a pair that was not told apart, at the power of `rows_to_decide`."""
-    total = pair.clusters_to_decide
-    if pair.accuracy.value == 0.0:
-        return _EQUAL
-    if total is None:
-        return (
-            "the spread between reruns is too large for such a gap, or known from too few seeds, so that rows alone "
-            "would not decide it"
-        )
-    more = max(1, total - pair.clusters)
-    if more > _MANY_ROWS:
-        return "it would take more than a million more test rows to decide it"
-    digits = 10 ** max(0, len(str(more)) - 2)
-    rounded = -(-more // digits) * digits
-    where = " in each split" if pair.test == "corrected resampled t" else ""
-    different = ", each a text of its own" if pair.clusters < pair.rows else ""
-    return (
-        f"if the true difference is as large, about {rounded:,} more test rows{where} would decide it four times in "
-        f"five{different}"
-    )
+def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+    """Say who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
+    leader = scored[0]
+    known = [
+        (pair, pair.within)
+        for other in scored[1:]
+        if other.method != FLOOR and (pair := pair_of(pairs, leader.name, other.name)) and pair.within
+    ]
+    at_most = [pair.second for pair, within in known if within.second == "non-inferior"]
+    may_be = [
+        f"{pair.second} may be up to {100 * most_worse(pair):.1f} points worse"
+        for pair, within in known
+        if within.second == "may be worse"
+    ]
+    if not at_most and not may_be:
+        return None
+    (pair, within), are = known[0], "are each" if len(at_most) > 1 else "is"
+    near = f"at most {points(within.margin)} worse than {leader.name}"
+    if not at_most:
+        return f"{target(pair)}, no other method was shown to be {near}: {', '.join(may_be)}."
+    rest = f" Of others this was not shown: {', '.join(may_be)}." if may_be else ""
+    return f"{target(pair)}, {' and '.join(at_most)} {are} {near}.{rest}"
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
     single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and not row.repeated]
     if not single:
         return None
+    had = "had one seed each" if len(single) > 1 else "had one seed"
     return (
-        f"{', '.join(single)}: one seed, so that its spread between reruns is assumed (2 points), not measured; "
-        f"3 to 5 seeds would measure it."
+        f"{', '.join(single)} {had}: the spread between reruns is assumed, not measured. 3 to 5 seeds would measure it."
     )
 
 
@@ -298,15 +262,20 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
-def _front(front: Pareto) -> str | None:
+def _front(front: Pareto) -> list[str]:
     """Say who is on the Pareto front and who is not; of one row there is nothing to say."""
     if len(front.front) + len(front.dominated) < _PAIR:
-        return None
+        return []
     words = [_MEASURES[measure] for measure in front.measures]
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-    beaten = [f"{item.name} by {', '.join(item.by)}" for item in front.dominated]
-    rest = f"dominated, no better in any measured value, chance included: {'; '.join(beaten)}"
-    return f"On the Pareto front of {over}: {', '.join(front.front)}; {rest if beaten else 'no row is dominated'}."
+    said = [f"As measured, the Pareto front of {over} is {', '.join(front.front)}."]
+    if front.dominated:
+        beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
+        said.append(
+            f"Not on it, since another method measured no worse in any of these: {', '.join(beaten)}. On other test "
+            "rows the front may be another."
+        )
+    return said
 
 
 def _differing(differing: Sequence[Confound]) -> str | None:
@@ -314,4 +283,4 @@ def _differing(differing: Sequence[Confound]) -> str | None:
     if not keys:
         return None
     more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""
-    return f"Beyond the method, rows also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."
+    return f"Beyond the method itself, the methods compared also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."

@@ -87,7 +87,7 @@ def _below(tables: Mapping[str, Table]) -> list[str]:
     reading = dict.fromkeys(
         line
         for table in tables.values()
-        for line in table.reading
+        for line in (*table.footnotes, *table.reading)
         if line not in table.costs and not line.startswith("In all")
     )
     own = {label: [*table.costs, *table.events] for label, table in tables.items()}

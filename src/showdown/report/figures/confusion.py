@@ -31,7 +31,7 @@ def confusion(material: Material) -> Figure | None:
         title="Confusion matrices",
         alt=f"{some}Answers by true label, a matrix for each row of the table. Most frequent confusion: {said}.",
         caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
-        "larger the share of the true label.",
+        "larger the share of the true label." + material.own_rows_said,
         panels=tuple(_panel(material.titles[name], matrix, labels, kept) for name, matrix in matrices.items()),
         columns=2,
         legend={},

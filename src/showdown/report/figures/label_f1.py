@@ -47,7 +47,8 @@ def label_f1(material: Material) -> Figure | None:
         title="F1 by label",
         alt=f"{some}F1 of each label and row. On the mean over rows {plain(easiest.label)} is easiest "
         f"({fmean(easiest.f1.values()):.2f}) and {plain(hardest.label)} hardest ({fmean(hardest.f1.values()):.2f}).",
-        caption=f"{some}In brackets the test rows of a label. The easiest label is on top, by the mean over rows.",
+        caption=f"{some}In brackets the test rows of a label. The easiest label is on top, by the mean over rows."
+        + material.own_rows_said,
         panels=(_panel(records, names, list(labels.values())),),
         columns=1,
         legend={},

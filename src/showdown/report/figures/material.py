@@ -11,6 +11,7 @@ from showdown.core.curve import read_curve
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
+from showdown.report.pool import OWN_ROWS
 from showdown.verdict.model import RowVerdict, Verdict
 
 
@@ -36,6 +37,17 @@ class Material:
     def scored(self) -> list[RowVerdict]:
         """Rows of the verdict that have scores."""
         return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
+
+    @cached_property
+    def cut_short_said(self) -> str:
+        """Say which rows had not converged, to stand behind a caption; empty where all had."""
+        names = [row.name for row in self.scored if row.cut_short]
+        return f" Had not converged: {', '.join(names)}." if names else ""
+
+    @cached_property
+    def own_rows_said(self) -> str:
+        """Say, behind a caption, where scores by label are not of the common test rows of the table."""
+        return f" {OWN_ROWS}" if self.verdict.left_out else ""
 
     @cached_property
     def done(self) -> dict[str, list[RunRecord]]:

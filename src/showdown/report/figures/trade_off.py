@@ -32,7 +32,8 @@ def trade_off(material: Material) -> Figure | None:
         title="Accuracy against memory, time and cost",
         alt=f"Points with 95 % intervals, one a row of the table, against memory, training time and cost. "
         f"Up and left is better. {best.name} is highest.",
-        caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip(),
+        caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
+        + material.cut_short_said,
         panels=tuple(panels),
         columns=3,
         legend={},

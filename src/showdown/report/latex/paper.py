@@ -15,10 +15,12 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
 from showdown.report.latex.table import latex_table
+from showdown.report.pairs import flipped, marked_names
 from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.paired import ALPHA
+from showdown.verdict.recommend import points
 from showdown.verdict.spread import STEADY_METHODS
 
 SHOWN = (
@@ -116,16 +118,17 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
+        "margin": points(verdict.margin_points / 100),
         "verdict": verdict.sentences,
-        "recommendation": verdict.recommendation.said,
-        "reasons": verdict.recommendation.reasons,
+        "recommendation": table.recommendation[0],
+        "reasons": table.recommendation[1:],
         "threats": [*table.above[leaky:], *verdict.assumptions, *table.differing],
         "events": table.events,
         "commit": next((run.environment.commit for run in results.runs if run.environment), None),
         "machine": place(results) or "a machine that no record names",
         "table": Tex(latex_table(table, caption=results.name)),
         "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
-        "pairs": [_pair(pair) for pair in verdict.pairs],
+        "pairs": [_pair(pair, marked_names(verdict)) for pair in verdict.pairs],
         "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.15\linewidth}" * 2),
         "fact_tables": [
             (protocol_facts(results), caption, Tex("protocol")),
@@ -136,12 +139,14 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     return {**content, "references": list(_cited(content))}
 
 
-def _pair(pair: PairVerdict) -> Mapping[str, Any]:
+def _pair(pair: PairVerdict, names: Mapping[str, str]) -> Mapping[str, Any]:
     low, high = 100 * pair.accuracy.low, 100 * pair.accuracy.high
     return {
-        "first": pair.first,
-        "second": pair.second,
+        "first": names[pair.first],
+        "second": names[pair.second],
         "difference": Tex(f"${100 * pair.accuracy.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
+        "only_first": flipped(pair.first_only),
+        "only_second": flipped(pair.second_only),
         "p": _p_value(pair.p_value),
         "holm": _p_value(pair.p_holm),
         "different": pair.different,

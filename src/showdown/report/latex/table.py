@@ -5,7 +5,7 @@ from pathlib import Path
 from showdown.core.files import write_text
 from showdown.core.record import Results
 from showdown.report.latex.escape import latex, latex_prose
-from showdown.report.table import MARKS, Table, comparison_table
+from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _LONG_TITLE = 30
@@ -28,7 +28,7 @@ def write_table(results: Results, verdict: Verdict, folder: Path) -> Path:
 def latex_table(table: Table, *, caption: str) -> str:
     """Return a floating table with its caption and how to read it; one that is too wide is scaled to the line."""
     words = " ".join([latex(f"{caption}."), *map(latex_prose, table.above)])
-    notes = " ".join(map(latex_prose, (MARKS, *table.reading)))
+    notes = " ".join(map(latex_prose, (*table.marks, *table.reading)))
     return "\n".join(
         [
             r"\begin{table}[t]",

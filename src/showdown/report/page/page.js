@@ -49,7 +49,9 @@
     return smaller > 0 ? Math.max(value, limit) / smaller - 1 : Infinity;
   };
   // Everything about a list of limits, null for none; the choice and its reasons are looked up.
-  const recommend = (limits) => {
+  const margin = document.getElementById("margin");
+  const recommend = (limits, at = decisions.margin) => {
+    const found = decisions.at_margin[at];
     let kept = 0;
     let limited = 0;
     const missed = decisions.rows.map((_, place) =>
@@ -57,14 +59,19 @@
     limits.forEach((limit, turn) => { if (limit !== null) limited += 2 ** turn; });
     missed.forEach((misses, place) => { if (!misses.includes(true)) kept += 2 ** place; });
     if (kept) {
-      const pair = decisions.choices[kept];
-      const chosen = decisions.pairs[pair][0];
-      return { chosen, said: decisions.said[chosen], reasons: decisions.reasons[`${pair}:${limited}`], missed };
+      const pair = found.choices[kept];
+      return {
+        chosen: found.pairs[pair][0],
+        said: found.said[pair],
+        warnings: found.warnings[pair],
+        reasons: found.reasons[`${pair}:${limited}`],
+        missed,
+      };
     }
     const worst = missed.map((misses, place) => Math.max(...misses.map((is, turn) =>
       (is ? excess(decisions.criteria[turn].values[place], limits[turn]) : 0))));
     const nearest = worst.indexOf(Math.min(...worst));
-    return { chosen: null, nearest: decisions.rows[nearest], said: decisions.none_qualifies[nearest], reasons: [], missed };
+    return { chosen: null, nearest: decisions.rows[nearest], said: decisions.none_qualifies[nearest], warnings: [], reasons: [], missed };
   };
   globalThis.showdownRecommend = recommend;
 
@@ -74,9 +81,9 @@
   const listed = (lines) => lines.map((line) => Object.assign(document.createElement("li"), { textContent: line }));
   const show = () => {
     const limits = limitsNow();
-    const found = recommend(limits);
+    const found = recommend(limits, Number(margin.value));
     document.getElementById("said").textContent = found.said;
-    document.getElementById("reasons").replaceChildren(...listed(found.reasons));
+    document.getElementById("reasons").replaceChildren(...listed([...found.warnings, ...found.reasons]));
     all("#kept tbody tr").forEach((row, place) => {
       const misses = found.missed[place];
       row.classList.toggle("taken", decisions.rows[place] === found.chosen);
@@ -85,6 +92,7 @@
     });
     const options = decisions.criteria.flatMap((criterion, turn) =>
       (limits[turn] === null ? [] : [`--${criterion.limit.replaceAll("_", "-")} ${limits[turn]}`]));
+    if (Number(margin.value) !== decisions.margin) options.push(`--margin ${decisions.margins[margin.value]}`);
     document.getElementById("command").textContent = ["showdown recommend OUT", ...options].join(" ");
     ranges.forEach((range, turn) => {
       range.setAttribute("aria-valuetext", limits[turn] === null ? "no limit" : `${limits[turn]} ${decisions.criteria[turn].unit}`);
@@ -102,7 +110,9 @@
     ranges[turn].value = at < 0 ? stops.length : at;
     show();
   }));
+  margin.addEventListener("change", show);
   document.getElementById("no-limits").addEventListener("click", () => {
+    margin.value = decisions.margin;
     numbers.forEach((number, turn) => {
       number.value = "";
       ranges[turn].value = decisions.criteria[turn].stops.length;

@@ -24,15 +24,21 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.points import has_known_currency
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.page.prose import prose
-from showdown.report.pool import label_scores
-from showdown.report.table import MARKS, Table, comparison_table
+from showdown.report.pairs import flipped, headings, interval_shown, marked_names, p_shown, pair_note, worse
+from showdown.report.pool import OWN_ROWS, label_scores
+from showdown.report.table import Table, comparison_table
 from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.decisions import Decisions, decisions
+from showdown.verdict.margin import with_margin
 from showdown.verdict.model import Verdict
+from showdown.verdict.pair_words import needed, signed_points
 from showdown.verdict.summary import candidates
-from showdown.verdict.words import needed, signed_points
 
 _MOST_DISAGREEMENTS = 30
+_MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0)
+"""Points that can be chosen on the page, beside the margin of the verdict."""
+_WORSE = 8
+"""Place of the heading of the pairs' tests against the margin."""
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
 _GROUPS = {
     "scores": ("Scores", ("scores",)),
@@ -93,21 +99,24 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     drawings = {figure.name: draw(figure) for figure in figures_of(results, verdict, folder)}
     groups = _groups(drawings)
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS)
-    found = decisions(candidates(verdict.rows, verdict.pairs))
+    found = _decisions(verdict)
     script = _file("page.js")
     context = {
         "name": results.name,
         "leaky": any(run.allow_leakage for run in results.runs),
         "answer": verdict.sentences[0] if verdict.sentences else "",
-        "said": verdict.recommendation.said if verdict.recommendation.chosen else "",
-        "reasons": verdict.recommendation.reasons,
+        "said": table.recommendation[0] if verdict.recommendation.chosen else "",
+        "reasons": table.recommendation[1:],
         "table": table,
-        "marks": MARKS,
+        "marks": table.marks,
         "rows": _rows(results, verdict, table),
         "drawings": drawings,
         "groups": groups,
         "decisions": _limits(found, verdict) if found.rows else None,
         "pairs": _pairs(verdict),
+        "pair_note": pair_note(verdict),
+        "worse_heading": headings(verdict)[_WORSE],
+        "own_rows": OWN_ROWS if verdict.left_out else "",
         "label_rows": label_scores(_done(results)),
         "confidence": confidence_table(results),
         "disagreements": shown,
@@ -195,6 +204,13 @@ def sort_key(cell: str) -> float | None:
     return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
 
 
+def _decisions(verdict: Verdict) -> Decisions:
+    """Ask the rules at the margin of the verdict and at some others that are often wanted."""
+    margins = sorted({*_MARGINS, verdict.margin_points})
+    rows = [candidates(verdict.rows, with_margin(verdict.pairs, margin / 100)) for margin in margins]
+    return decisions(dict(zip(margins, rows, strict=True)), margin=verdict.margin_points)
+
+
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     said = found.model_dump()
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
@@ -208,14 +224,18 @@ def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
 
 
 def _pairs(verdict: Verdict) -> list[dict[str, str]]:
+    names = marked_names(verdict)
     return [
         {
-            "first": pair.first,
-            "second": pair.second,
+            "first": names[pair.first],
+            "second": names[pair.second],
             "points": signed_points(pair.accuracy.value),
-            "interval": f"{signed_points(pair.accuracy.low)} to {signed_points(pair.accuracy.high)}",
-            "p": "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+            "interval": interval_shown(pair.accuracy),
+            "p": p_shown(pair.p_holm),
             "different": "yes" if pair.different else "not shown",
+            "only_first": flipped(pair.first_only),
+            "only_second": flipped(pair.second_only),
+            "worse": worse(pair),
             "needed": "" if pair.different else needed(pair),
         }
         for pair in verdict.pairs

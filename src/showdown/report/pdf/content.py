@@ -11,7 +11,7 @@ from showdown.report.facts import audited, comparison_yaml, data_facts, environm
 from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
 from showdown.report.prose import spans
-from showdown.report.table import MARKS, Table, comparison_table
+from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
 _JOINERS = "\u200c\u200d"
@@ -33,17 +33,16 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
 
     """
     table = comparison_table(results, verdict)
-    found = verdict.recommendation
     models, data = model_facts(results), data_facts(results)
     said: dict[str, Any] = {
         "title": results.name,
         "subtitle": ", ".join(f"{key} {value}" for key, value in (*models, *data) if key in _FIRST_FACTS),
         "leaky": any(run.allow_leakage for run in results.runs),
         "above": _prose(table.above),
-        "table": {**_cells(table), "reading": _prose([MARKS, *table.reading])},
+        "table": {**_cells(table), "reading": _prose([*table.marks, *table.reading])},
         "answer": _prose(table.verdict[:1]),
         "verdict": _prose(table.verdict[1:]),
-        "recommendation": _prose([found.said, *found.reasons, *found.flips]),
+        "recommendation": _prose([*table.recommendation, *verdict.recommendation.flips]),
         "figures": {
             figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
         },

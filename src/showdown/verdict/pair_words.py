@@ -1,0 +1,149 @@
+"""A pair of rows in sentences: who beats whom, that no difference was shown, what would show one."""
+
+from collections.abc import Mapping, Sequence
+
+from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+
+_ALIKE = 1e-9
+_MANY = 1_000_000
+
+
+def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdict | None:
+    """Return the pair of two rows, turned so that ``first`` comes first; None where they share no test rows."""
+    for pair in pairs:
+        if (pair.first, pair.second) == (first, second):
+            return pair
+        if (pair.second, pair.first) == (first, second):
+            return turned(pair)
+    return None
+
+
+def turned(pair: PairVerdict) -> PairVerdict:
+    """Return a pair with its rows exchanged."""
+    within = pair.within and pair.within.model_copy(
+        update={
+            "first": pair.within.second,
+            "second": pair.within.first,
+            "p_first": pair.within.p_second,
+            "p_second": pair.within.p_first,
+        }
+    )
+    return pair.model_copy(
+        update={
+            "first": pair.second,
+            "second": pair.first,
+            "accuracy": _turned(pair.accuracy),
+            "f1_macro": _turned(pair.f1_macro) if pair.f1_macro else None,
+            "lead": _turned(pair.lead) if pair.lead else None,
+            "centre": -pair.centre,
+            "first_only": pair.second_only,
+            "second_only": pair.first_only,
+            "within": within,
+        }
+    )
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(value=-interval.value, low=-interval.high, high=-interval.low)
+
+
+def target(pair: PairVerdict) -> str:
+    """Say which trainings a pair's test speaks of."""
+    return "With new training sets of this kind" if pair.test == "corrected resampled t" else "With this training set"
+
+
+def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
+    """Say that no difference was shown, what was measured, and why where the pair's own interval would show it."""
+    if pair.accuracy.value < 0:
+        pair = turned(pair)
+    gap = 100 * pair.accuracy.value
+    measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
+    said = (
+        f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
+        f"({_interval(pair.accuracy)})."
+    )
+    if pair.accuracy.low <= 0.0 <= pair.accuracy.high:
+        return said
+    return f"{said} That would do for this pair alone, but not among {len(pairs)} pairs."
+
+
+def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]) -> str:
+    """Say which of a pair is better, or that no difference was shown and what would decide it.
+
+    Args:
+        pair: one of ``pairs``.
+        pairs: all that were tested together.
+        of_name: the rows of the table, by the names that pairs have.
+
+    """
+    if not pair.different:
+        return " ".join(filter(None, [not_shown(pair, pairs), needed(pair)]))
+    return f"{target(pair)}, {better(pair, of_name)}."
+
+
+def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
+    """Say who beats whom; a row that had not converged was not beaten, and runs that diverged are not forgotten."""
+    if pair.accuracy.value < 0:
+        pair = turned(pair)
+    winner, loser = of_name[pair.first], of_name[pair.second]
+    said = f"{pair.first} beats {pair.second} by {lead(pair)}"
+    if loser.cut_short:
+        said = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
+    left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
+    return said + (left_out if winner.diverged else "")
+
+
+def needed(pair: PairVerdict) -> str:
+    """Say how many more test rows, or how many seeds, would be likely to show a difference where none was shown.
+
+    Returns:
+        A sentence; empty where both scored the same, so that nothing says how large a difference to look for.
+
+    """
+    if pair.accuracy.value == 0.0:
+        return ""
+    ways = []
+    if pair.clusters_to_decide:
+        rows = _range(*(total and max(1, total - pair.clusters) for total in pair.clusters_to_decide))
+        where = " in each split" if pair.test == "corrected resampled t" else ""
+        different = " (each a text of its own)" if pair.clusters < pair.rows else ""
+        ways.append(f"{rows} additional test rows{where}{different}")
+    if pair.seeds_to_decide:
+        ways.append(f"{_range(*pair.seeds_to_decide)} seeds of each trained method")
+    if not ways:
+        return "Neither more test rows nor more seeds alone would be likely to show one."
+    either = ways[0] if len(ways) == 1 else f"{', or '.join(ways)},"
+    return f"If there is one, about {either} would be likely to show it."
+
+
+def _range(fewest: int | None, most: int | None) -> str:
+    """Return a range in round numbers; None is a number without end."""
+    if fewest is None or fewest > _MANY:
+        return "a million or more"
+    if most is None or most > _MANY:
+        return f"{_rounded_up(fewest):,} (or many more)"
+    low, high = _rounded_up(fewest), _rounded_up(most)
+    return f"{low:,} to {high:,}" if low < high else f"{low:,}"
+
+
+def _rounded_up(count: int) -> int:
+    """Return a number with two digits that count."""
+    digits = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // digits) * digits
+
+
+def _interval(found: Interval) -> str:
+    return f"95 % interval {signed_points(found.low)} to {signed_points(found.high)}"
+
+
+def lead(pair: PairVerdict) -> str:
+    """Return by how much the first row of a pair leads: the shrunk estimate, its interval, and what was measured."""
+    measured = pair.accuracy
+    shown = pair.lead or measured
+    said = f"{100 * shown.value:.1f} points (95 % interval {100 * shown.low:.1f} to {100 * shown.high:.1f}"
+    return f"an estimated {said}; measured {100 * measured.value:.1f})" if pair.lead else f"{said})"
+
+
+def signed_points(share: float) -> str:
+    """Return points with their sign; what rounds to nothing is +0.0, never -0.0."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"

@@ -1,0 +1,79 @@
+"""How trainings ended, in sentences: not converged, diverged, under-trained, a learning rate at an end of its range."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from showdown.core.record import RunRecord
+from showdown.verdict.model import PairVerdict, RowVerdict
+from showdown.verdict.paired import ALPHA
+from showdown.verdict.recommend import not_converged
+from showdown.verdict.spread import STEADY_METHODS
+
+_PROBE = "frozen"
+"""The method that is a linear probe of its network."""
+_AT_END = "end of the range"
+"""What a run's notes say where its best learning rate lay at an end of the range searched."""
+
+
+def rate_at_end(runs: Sequence[RunRecord]) -> bool:
+    """Tell whether the best learning rate of any run lay at an end of the range searched."""
+    return any(_AT_END in note for run in runs for note in run.notes)
+
+
+def cut_short_first(scored: Sequence[RowVerdict]) -> str | None:
+    """Say which rows below the leader had not converged, so that nobody takes them for worse."""
+    names = [row.name for row in scored[1:] if row.cut_short]
+    return not_converged(names) if names else None
+
+
+def under_trained(
+    rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
+) -> Iterator[str]:
+    """Say which fine-tuned rows ended below the linear probe of their own network by more than chance.
+
+    A fine-tuned network holds its linear probe as a special case, so that one that ends below it was not trained enough
+    or not well. Each pair is asked for itself: no adjustment for many pairs hides it.
+
+    Args:
+        rows: all rows of the table.
+        pairs: all pairs.
+        networks: by row of the table, what names its pretrained network.
+
+    """
+    methods = {row.name: row.method for row in rows}
+    for pair in pairs:
+        less = pair.accuracy.value < 0
+        low, high = (pair.first, pair.second) if less else (pair.second, pair.first)
+        same = networks.get(low) is not None and networks.get(low) == networks.get(high)
+        if methods[high] == _PROBE and methods[low] not in STEADY_METHODS and same and pair.p_value <= ALPHA:
+            yield (
+                f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.accuracy.value):.1f} points less "
+                f"than {high}, the linear probe of the same network. Its score says little of its method."
+            )
+
+
+def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
+    """Say the rest of how trainings ended, a sentence each."""
+    if scored and scored[0].cut_short:
+        yield f"{scored[0].name} had not converged: more training may raise its score."
+    for row in scored:
+        if row.unconverged and not row.cut_short:
+            yield f"{row.unconverged} of {row.trained} runs of {row.name} had not converged."
+    at_end = [row.name for row in scored if row.rate_at_end]
+    if at_end:
+        yield (
+            f"The best learning rate of {' and '.join(at_end)} lay at an end of the range searched: a better one may "
+            "lie beyond it."
+        )
+
+
+def divergences(rows: Sequence[RowVerdict]) -> Iterator[str]:
+    """Say which rows had runs that diverged, and how many."""
+    for row in rows:
+        if row.diverged:
+            rest = "its score counts only the others" if row.accuracy else "it has no score"
+            yield f"{diverged_runs(row)} diverged: {rest}."
+
+
+def diverged_runs(row: RowVerdict) -> str:
+    """Return how many runs of a row diverged, of how many."""
+    return f"{row.diverged} of {row.runs} runs of {row.name}"
