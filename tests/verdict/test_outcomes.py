@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.verdict.outcomes import Outcomes, load_outcomes, shared
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows, shared
 
 
 def test_rows_are_sorted_and_seeds_stacked(built):
@@ -72,3 +72,49 @@ def test_shared_rows_alone_are_compared():
     a, b = shared(outcomes([1, 2, 5, 8]), outcomes([2, 3, 8]))
     assert a.row_ids.tolist() == b.row_ids.tolist() == [2, 8]
     assert a.predicted.tolist() == [[0, 0]]
+
+
+def row_of(name, *parts):
+    def outcomes(row_ids):
+        ids = np.array(row_ids)
+        return Outcomes(predicted=ids[None] % 2, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
+
+    made = {key: outcomes(ids) for key, ids in enumerate(parts) if ids}
+    return RowOutcomes(name=name, method="lora", parts=made, seeds=1, test_over_train=0.0)
+
+
+def test_rows_are_ranked_on_the_test_rows_that_all_answered():
+    rows = {"a": row_of("a", [1, 2, 3, 4, 5]), "b": row_of("b", [1, 2, 3, 4]), "c": row_of("c", [1, 2, 3, 4, 5])}
+    found, said = on_common_rows(rows)
+    assert [row.parts[0].row_ids.tolist() for row in found.values()] == [[1, 2, 3, 4]] * 3
+    assert "4 test rows that all of a, b, c answered" in said
+    assert "b (4) did not answer all 5" in said
+
+
+def test_nothing_is_said_where_all_answered_all():
+    rows = {"a": row_of("a", [1, 2, 3]), "b": row_of("b", [1, 2, 3])}
+    found, said = on_common_rows(rows)
+    assert said is None
+    assert found["b"].parts[0].row_ids.tolist() == [1, 2, 3]
+    assert on_common_rows({}) == ({}, None)
+
+
+def test_a_row_with_few_answers_does_not_take_the_others_down():
+    rows = {"a": row_of("a", range(1, 11)), "b": row_of("b", [1, 2]), "c": row_of("c", range(1, 11))}
+    found, said = on_common_rows(rows)
+    assert list(found) == ["a", "c"]
+    assert len(found["a"].parts[0].true) == 10
+    assert said.startswith("b answered 2 of 10 test rows")
+
+
+def test_without_common_rows_it_cannot_be_done():
+    found, said = on_common_rows({"a": row_of("a", [1, 2]), "b": row_of("b", [3, 4])})
+    assert found == {}
+    assert "cannot be ranked" in said
+
+
+def test_of_repeats_the_common_ones_are_kept():
+    rows = {"a": row_of("a", [1, 2], [2, 3], [4, 5]), "b": row_of("b", [1, 2], [2, 3])}
+    found, said = on_common_rows(rows)
+    assert list(found["a"].parts) == [0, 1]
+    assert "4 test rows" in said

@@ -198,3 +198,14 @@ def test_power_in_miniature():
         ).correct
         found += paired_test(*drawn, np.arange(500), steady=DRIFTING).p_value <= ALPHA
     assert found >= 88
+
+
+def test_one_sided_p_values_and_reach_agree_with_the_interval():
+    first, second, rows = discordant(20, 8, 72, seeds=3)
+    found = paired_test(first, second, rows, steady=DRIFTING)
+    assert found.p_above(found.effect.low) == pytest.approx(0.025, rel=1e-3)
+    assert found.p_below(found.effect.high) == pytest.approx(0.025, rel=1e-3)
+    assert found.centre + found.reach(0.95) == pytest.approx(found.effect.high)
+    assert found.p_above(0.03) + found.p_below(0.03) == pytest.approx(1.0)
+    assert found.p_above(-0.1) < found.p_above(0.0) < found.p_above(0.1)
+    assert 2 * found.p_above(0.0) == pytest.approx(found.p_value)

@@ -17,6 +17,16 @@ class Interval(Strict):
     high: float
 
 
+class Score(Strict):
+    """A score, with its two-sided 95 % interval where one is honest: both ends are set, or neither."""
+
+    value: float
+    low: float | None
+    high: float | None
+    why: str | None = None
+    """Why there is no interval; None where there is one."""
+
+
 class RowVerdict(Strict):
     """One row of the table. Scores are None, and `obstacle` is set, where no run of it completed."""
 
@@ -34,9 +44,11 @@ class RowVerdict(Strict):
     clusters: int
     """Different texts among them: the independent units."""
     accuracy: Interval | None
-    f1_macro: Interval | None
+    """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
+    f1_macro: Score | None
     rerun_spread_points: float | None
-    """Standard deviation of accuracy between seeds beyond what flipping rows explain, in points; None with one seed."""
+    """Standard deviation of accuracy between trainings that differ in their seed alone, beyond what flipping rows
+    explain, in points; None with one seed."""
     memory_gb: float | None
     """Largest peak on the device, or of the process on a CPU, over training and scoring (GB of 1e9 bytes)."""
     memory_kind: str | None
@@ -72,8 +84,13 @@ class PairVerdict(Strict):
     """Test rows that both answered; the least of any repeat."""
     clusters: int
     """Independent ones among them."""
-    clusters_to_decide: int | None
-    """Independent test rows that would find a difference as large as this with power 0.8; None where none would."""
+    lead: Interval | None = None
+    """The difference where it was shown, shrunk: those that pass a test are too large on average. None where not."""
+    clusters_to_decide: tuple[int, int | None] | None
+    """Independent test rows, from fewest to most, that would find the difference with power 0.8 over what it may truly
+    be; the most is None where no number would in the worse case, all is None where none would in the better one."""
+    seeds_to_decide: tuple[int, int | None] | None = None
+    """Seeds of each trained row of the table, likewise."""
     confounds: list[str]
     """Keys of what else differs between the two."""
 

@@ -1,8 +1,9 @@
 """Arrays of what every row of the table answered on every test row, read from the predictions files."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _COLUMNS = ["row", "cluster", "label", "predicted"]
+_ENOUGH = 0.5
+"""A row of the table that answered a smaller share of the test rows than this is not compared on common ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,54 @@ def shared(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
     """Return both restricted to the test rows that they share, in one order."""
     rows = np.intersect1d(a.row_ids, b.row_ids)
     return a.at(rows), b.at(rows)
+
+
+def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOutcomes], str | None]:
+    """Restrict rows of the table to the test rows that all of them answered, so that their scores can be ranked.
+
+    A row that answered fewer than half of the test rows is taken out, since the others would lose too much by it. Of
+    repeated splits the repeats that all completed are kept.
+
+    Args:
+        outcomes: by row of the table.
+
+    Returns:
+        The rows on common test rows, empty where no test row is common, and a sentence that says what was left out;
+        None where nothing was.
+
+    """
+    answered = {name: _answered(row.parts) for name, row in outcomes.items()}
+    most = max(answered.values(), default=0)
+    kept = {name: row for name, row in outcomes.items() if answered[name] >= _ENOUGH * most}
+    said = [
+        f"{name} answered {answered[name]} of {most} test rows, too few to compare it with the others"
+        for name in outcomes
+        if name not in kept
+    ]
+    common = _common_parts([row.parts for row in kept.values()])
+    if kept and not common:
+        return {}, f"No test row was answered by all of {', '.join(kept)}: they cannot be ranked."
+    found = {
+        name: replace(row, parts={key: row.parts[key].at(ids) for key, ids in common.items()})
+        for name, row in kept.items()
+    }
+    if any(_answered(found[name].parts) < answered[name] for name in found):
+        fewer = [f"{name} ({answered[name]})" for name in kept if answered[name] < most]
+        because = f"{', '.join(fewer)} did not answer all {most}" if fewer else "they were tested on different rows"
+        left = sum(len(ids) for ids in common.values())
+        said.append(f"Scores are compared on the {left} test rows that all of {', '.join(kept)} answered: {because}")
+    return found, " ".join(f"{part}." for part in said) or None
+
+
+def _answered(parts: Mapping[int, Outcomes]) -> int:
+    return sum(len(part.true) for part in parts.values())
+
+
+def _common_parts(every: Sequence[Mapping[int, Outcomes]]) -> dict[int, Ints]:
+    """Return the test rows that all answered, by part; parts without any are left out."""
+    keys = [key for key in (every[0] if every else {}) if all(key in parts for parts in every)]
+    found = {key: reduce(np.intersect1d, [parts[key].row_ids for parts in every]) for key in keys}
+    return {key: ids for key, ids in found.items() if len(ids)}
 
 
 def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:

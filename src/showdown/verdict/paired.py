@@ -52,6 +52,18 @@ class PairTest:
     rows: int
     """Independent rows (duplicate clusters) behind it."""
 
+    def p_above(self, bound: float) -> float:
+        """One-sided p-value of 'the true difference is at most ``bound``': small where it lies above."""
+        return float(special.stdtr(self.degrees, -(self.centre - bound) / self.error))
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p-value of 'the true difference is at least ``bound``': small where it lies below."""
+        return float(special.stdtr(self.degrees, (self.centre - bound) / self.error))
+
+    def reach(self, level: float) -> float:
+        """Half width of the two-sided interval around `centre` with confidence ``level``, such as 0.95."""
+        return student_quantile(self.degrees, 0.5 + level / 2) * self.error
+
 
 def mcnemar_exact(first: Floats, second: Floats) -> float:
     """Two-sided exact McNemar test of two runs (rows,): a binomial test of the rows that only one got right."""

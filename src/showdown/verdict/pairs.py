@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from showdown.verdict.intervals import Estimate
-from showdown.verdict.model import Interval, PairVerdict
+from showdown.verdict.model import Interval, PairVerdict, Score
 from showdown.verdict.outcomes import Floats, RowOutcomes, shared
 from showdown.verdict.paired import (
     ALPHA,
@@ -25,6 +25,11 @@ CHANCE = 20261123
 def interval_of(estimate: Estimate) -> Interval:
     """Return an estimate as the verdict holds it."""
     return Interval(value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def score_of(estimate: Estimate) -> Score:
+    """Return a score as the verdict holds it."""
+    return Score(value=estimate.value, low=estimate.low, high=estimate.high)
 
 
 def compare(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, Estimate | None] | None:
@@ -71,7 +76,9 @@ def judge_pairs(pairs: Sequence[tuple[RowOutcomes, RowOutcomes]]) -> list[PairVe
             different=p_holm <= ALPHA,
             rows=_shared_rows(first, second),
             clusters=test.rows,
-            clusters_to_decide=rows_to_decide(test, pairs=len(tested), beyond=test.rows if p_holm > ALPHA else 0),
+            clusters_to_decide=(rows, rows)
+            if (rows := rows_to_decide(test, pairs=len(tested), beyond=test.rows if p_holm > ALPHA else 0))
+            else None,
             confounds=[],
         )
         for (first, second, (test, f1)), p_holm in zip(tested, adjusted, strict=True)

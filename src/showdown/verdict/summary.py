@@ -13,7 +13,7 @@ from showdown.verdict.intervals import row_intervals
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
-from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs
+from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
 from showdown.verdict.recommend import Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
@@ -107,7 +107,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
             name=row.name,
             accuracy=row.accuracy.value,
             f1_macro=row.f1_macro.value,
-            f1_macro_low=row.f1_macro.low,
+            f1_macro_low=row.f1_macro.low if row.f1_macro.low is not None else row.f1_macro.value,
             memory_gb=row.memory_gb,
             cost=row.cost.model if row.cost else None,
             latency_ms=row.latency_ms,
@@ -144,7 +144,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
-        f1_macro=interval_of(scores["f1_macro"]) if scores else None,
+        f1_macro=score_of(scores["f1_macro"]) if scores else None,
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,

@@ -254,7 +254,7 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
 
 def needed(pair: PairVerdict) -> str:
     """Say how many more test rows would decide a pair that was not told apart, at the power of `rows_to_decide`."""
-    total = pair.clusters_to_decide
+    total = pair.clusters_to_decide[0] if pair.clusters_to_decide else None
     if pair.accuracy.value == 0.0:
         return _EQUAL
     if total is None:

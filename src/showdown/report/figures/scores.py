@@ -20,7 +20,7 @@ from showdown.report.figures.design import (
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import score_axis
-from showdown.verdict.model import RowVerdict
+from showdown.verdict.model import RowVerdict, Score
 
 _ROW_PX = 24
 _NAMES_PX = 138.0
@@ -55,18 +55,23 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
         if (found := row.accuracy)
     ]
     f1_macro = [
-        _record(name, found.value, found.low, found.high, "{:.3f}")
-        for name, row in rows.items()
-        if (found := row.f1_macro)
+        _record(name, found.value, *ends_of(found), "{:.3f}") for name, row in rows.items() if (found := row.f1_macro)
     ]
     return accuracy, f1_macro
+
+
+def ends_of(score: Score) -> tuple[float, float]:
+    """Return the ends of a score's interval; where it has none the score itself, which draws no bar."""
+    if score.low is None or score.high is None:
+        return score.value, score.value
+    return score.low, score.high
 
 
 def said(accuracy: Records, f1_macro: Records) -> str:
     """Return both scores in words."""
     return "; ".join(
         f"{one['row']} {one['shown']} % ({one['low']:.1f} to {one['high']:.1f}), macro F1 {other['shown']} "
-        f"({other['low']:.2f} to {other['high']:.2f})"
+        + (f"({other['low']:.2f} to {other['high']:.2f})" if other["low"] < other["high"] else "(no interval)")
         for one, other in zip(accuracy, f1_macro, strict=True)
     )
 
