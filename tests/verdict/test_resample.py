@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from showdown.verdict.outcomes import Outcomes
-from showdown.verdict.resample import cluster_weights, f1_replicates, macro_f1
+from showdown.verdict.resample import f1_jackknife, macro_f1
 
 RNG = np.random.default_rng
 
@@ -25,26 +25,27 @@ def test_macro_f1_by_hand():
     assert macro_f1(np.ones((1, 3)), true, predicted)[0, 0] == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
-def test_whole_clusters_are_drawn():
-    clusters = np.array([7, 7, 7, 2, 5, 5])
-    weights = cluster_weights(clusters, 200, RNG(0))
-    assert (weights[:, 0] == weights[:, 1]).all()
-    assert (weights[:, 4] == weights[:, 5]).all()
-    assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()
-    assert weights[:, 0].mean() == pytest.approx(1.0, abs=0.2)
+def outcomes(true, predicted, clusters):
+    true, clusters = np.asarray(true), np.asarray(clusters)
+    return Outcomes(predicted=np.asarray(predicted), true=true, clusters=clusters, row_ids=np.arange(len(true)))
 
 
-def test_methods_see_the_same_rows_and_blocks_change_nothing_of_the_shape():
-    rng = RNG(3)
-    rows = np.arange(40)
-    one = Outcomes(predicted=rng.integers(0, 3, (2, 40)), true=rng.integers(0, 3, 40), clusters=rows, row_ids=rows)
-    first, second = f1_replicates((one, one), 30, RNG(0))
-    assert first.shape == (30, 2)
-    assert np.array_equal(first, second)
+@pytest.mark.parametrize("copies", [1, 3])
+def test_each_cluster_is_left_out_in_turn(copies):
+    rng = RNG(7)
+    true, predicted = rng.integers(0, 6, 30), rng.integers(0, 7, (2, 30))
+    clusters = np.arange(30) // copies * 5 + 2
+    by_seed, left_out = f1_jackknife(outcomes(true, predicted, clusters))
+    assert by_seed == pytest.approx(macro_f1(np.ones((1, 30)), true, predicted)[0])
+    kept = (clusters != np.unique(clusters)[:, None]).astype(float)
+    assert left_out == pytest.approx(macro_f1(kept, true, predicted))
 
 
-def test_large_tests_are_resampled_in_blocks(monkeypatch):
-    monkeypatch.setattr("showdown.verdict.resample._BLOCK_CELLS", 100)
-    rows = np.arange(40)
-    one = Outcomes(predicted=rows[None] % 3, true=rows % 2, clusters=rows, row_ids=rows)
-    assert f1_replicates((one,), 31, RNG(0))[0].shape == (31, 1)
+def test_a_label_that_vanishes_with_its_only_cluster_no_longer_counts():
+    _, left_out = f1_jackknife(outcomes([0, 0, 1], [[0, 0, 0]], [0, 1, 2]))
+    assert left_out[2, 0] == 1.0
+
+
+def test_one_cluster_alone_leaves_nothing():
+    _, left_out = f1_jackknife(outcomes([0, 0], [[0, 1]], [4, 4]))
+    assert left_out.tolist() == [[0.0]]

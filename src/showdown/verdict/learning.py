@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from showdown.core.record import Results
 from showdown.verdict.intervals import row_intervals
 from showdown.verdict.model import Curve, CurveStep, Interval
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes, load_outcomes, shared
-from showdown.verdict.paired import paired_test
-from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs
-from showdown.verdict.spread import STEADY_METHODS
+from showdown.verdict.outcomes import RowOutcomes, load_outcomes, on_common_rows
+from showdown.verdict.paired import contrast_test
+from showdown.verdict.pairs import interval_of, judge_pairs, side_of
+from showdown.verdict.spread import reruns_of
 
 _TWO = 2
 
@@ -38,7 +36,7 @@ def judge_curve(results: Results, folder: Path) -> Curve | None:
     return Curve(
         fractions=fractions,
         accuracy={
-            name: [_accuracy(found.get(name)) for found in by_fraction]
+            name: [_accuracy(found.get(name), list(found.values())) for found in by_fraction]
             for name in dict.fromkeys(run.name for run in results.runs)
         },
         steps=steps,
@@ -46,8 +44,8 @@ def judge_curve(results: Results, folder: Path) -> Curve | None:
     )
 
 
-def _accuracy(row: RowOutcomes | None) -> Interval | None:
-    return None if row is None else interval_of(row_intervals(row, np.random.default_rng(CHANCE))["accuracy"])
+def _accuracy(row: RowOutcomes | None, among: Sequence[RowOutcomes]) -> Interval | None:
+    return None if row is None else interval_of(row_intervals(row, among)["accuracy"])
 
 
 def _steps(less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]) -> list[CurveStep]:
@@ -62,21 +60,16 @@ def _steps(less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]) -> 
 def _ahead(
     steps: Sequence[CurveStep], less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]
 ) -> Interval | None:
-    """Test the two largest gains against each other, each seed's answers with those of the same seed."""
+    """Test the two largest gains against each other, each the mean over its seeds on common test rows."""
     if len(steps) < _TWO:
         return None
     rows = [(more[step.name], less[step.name]) for step in steps[:_TWO]]
     if any(row.repeated for pair in rows for row in pair):
         return None
-    (first, clusters, row_ids), (second, _, other_ids) = (_gains(a.parts[0], b.parts[0]) for a, b in rows)
-    if not np.array_equal(row_ids, other_ids):
+    common, _ = on_common_rows({f"{place}": row for place, row in enumerate(row for pair in rows for row in pair)})
+    if len(common) < len(rows) * _TWO:
         return None
-    steady = tuple(row.method in STEADY_METHODS for row, _ in rows)
-    return interval_of(paired_test(first, second, clusters, steady=(steady[0], steady[1])).effect)
-
-
-def _gains(more: Outcomes, less: Outcomes) -> tuple[Floats, Ints, Ints]:
-    """Return what more training rows changed, shape (seeds, rows), with the rows' clusters and numbers."""
-    a, b = shared(more, less)
-    seeds = min(len(a.predicted), len(b.predicted))
-    return a.correct[:seeds] - b.correct[:seeds], a.clusters, a.row_ids
+    among = [*less.values(), *more.values()]
+    most, least, next_most, next_least = (side_of(row.parts[0], reruns_of(row, among)) for row in common.values())
+    clusters = next(iter(common.values())).parts[0].clusters
+    return interval_of(contrast_test([most, next_least], [least, next_most], clusters).effect)

@@ -1,7 +1,8 @@
 """Arrays of what every row of the table answered on every test row, read from the predictions files."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -32,6 +33,8 @@ class Outcomes:
     """Shape (test rows,): duplicate cluster."""
     row_ids: Ints
     """Shape (test rows,): row of the source, ascending."""
+    folds: Ints | None = None
+    """Shape (test rows,): which of a seed's trainings answered each row; None where one answered all."""
 
     @property
     def correct(self) -> Floats:
@@ -46,6 +49,7 @@ class Outcomes:
             true=self.true[places],
             clusters=self.clusters[places],
             row_ids=self.row_ids[places],
+            folds=None if self.folds is None else self.folds[places],
         )
 
 
@@ -141,9 +145,9 @@ def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
     labels = label_places(results)
     by_name: dict[str, list[RunRecord]] = {}
     for run in results.runs:
-        if run.status == "completed" and run.predictions_file:
-            by_name.setdefault(run.name, []).append(run)
-    return {name: _row(name, runs, folder, labels) for name, runs in by_name.items()}
+        by_name.setdefault(run.name, []).append(run)
+    found = {name: _row(name, runs, folder, labels) for name, runs in by_name.items()}
+    return {name: row for name, row in found.items() if row}
 
 
 def label_places(results: Results) -> dict[str, int]:
@@ -152,27 +156,54 @@ def label_places(results: Results) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)}
 
 
-def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int]) -> RowOutcomes:
-    read = {(run.seed, run.partition): _read(folder, run, labels) for run in runs}
-    partitions = sorted({partition for _, partition in read})
-    seeds = sorted({seed for seed, _ in read})
-    complete = [seed for seed in seeds if all((seed, partition) in read for partition in partitions)]
-    notes = []
-    if not complete:
-        complete = [max(seeds, key=lambda seed: sum((seed, partition) in read for partition in partitions))]
-        partitions = [partition for partition in partitions if (complete[0], partition) in read]
-    if len(complete) < len(seeds):
-        notes.append(f"{name}: {len(seeds) - len(complete)} of {len(seeds)} seeds left out, some of their runs failed")
-    by_partition = {p: _stack([read[seed, p] for seed in complete], name) for p in partitions}
-    split = runs[0].spec.protocol.split
+def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int]) -> RowOutcomes | None:
+    done = [run for run in runs if run.status == "completed" and run.predictions_file]
+    if not done:
+        return None
+    read = {(run.seed, run.partition): _read(folder, run, labels) for run in done}
+    seeds, partitions = _largest_grid(read.keys())
+    split = done[0].spec.protocol.split
+    by_partition = {p: _stack([read[seed, p] for seed in seeds], name) for p in partitions}
+    trained = split.train * done[0].spec.train_fraction if split.kind == "repeated" else 1.0
     return RowOutcomes(
         name=name,
-        method=runs[0].method,
+        method=done[0].method,
         parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
-        seeds=len(complete),
-        test_over_train=split.test / split.train if split.kind == "repeated" else 0.0,
-        notes=tuple(notes),
+        seeds=len(seeds),
+        test_over_train=split.test / trained if split.kind == "repeated" else 0.0,
+        notes=tuple(_left_out(name, runs, seeds, partitions)),
     )
+
+
+def _largest_grid(done: Collection[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return seeds and partitions of which every pair completed: as many pairs as can be; of equals, more partitions.
+
+    Scores of seeds are averaged row by row, so that all seeds must have answered the same test rows.
+    """
+    of_seed = {seed: {partition for other, partition in done if other == seed} for seed, _ in done}
+    choices = [
+        ([seed for seed, found in of_seed.items() if found >= partitions], partitions)
+        for partitions in of_seed.values()
+    ]
+    seeds, partitions = max(choices, key=lambda choice: (len(choice[0]) * len(choice[1]), len(choice[1])))
+    return sorted(seeds), sorted(partitions)
+
+
+def _left_out(name: str, runs: Sequence[RunRecord], seeds: Sequence[int], partitions: Sequence[int]) -> Iterator[str]:
+    """Say which seeds and folds or repeats do not count, and why."""
+    lost = Counter(run.status for run in runs if run.status != "completed")
+    why = f" ({', '.join(f'{count} {status}' for status, count in lost.items())})" if lost else ""
+    every_seed, every_partition = {run.seed for run in runs}, {run.partition for run in runs}
+    if len(seeds) < len(every_seed):
+        yield (
+            f"{name}: {len(every_seed) - len(seeds)} of {len(every_seed)} seeds left out, runs of them did not "
+            f"complete{why}: its scores are those of the seeds that did"
+        )
+    if len(partitions) < len(every_partition):
+        yield (
+            f"{name}: {len(every_partition) - len(partitions)} of {len(every_partition)} parts of the test rows left "
+            f"out, runs on them did not complete{why}"
+        )
 
 
 def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
@@ -186,6 +217,7 @@ def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
             true=np.concatenate([part.true for part in found])[order],
             clusters=np.concatenate([part.clusters for part in found])[order],
             row_ids=row_ids[order],
+            folds=np.repeat(np.array(list(parts)), [len(part.true) for part in found])[order],
         )
     }
 

@@ -1,68 +1,152 @@
 """Is one method better than another? Tests on the rows that both answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
-from showdown.verdict.intervals import (
-    CONFIDENCE,
-    REPLICATES,
-    Estimate,
-    f1_variances,
-    rare_label_inflation,
-    student_quantile,
-)
+from showdown.verdict.intervals import CONFIDENCE, Estimate, f1_reruns, jackknife, macro_f1_of, student_quantile
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.resample import f1_replicates, macro_f1
-from showdown.verdict.spread import rerun_spread
+from showdown.verdict.spread import Reruns, binomial_variance, share_squared
 
 ALPHA = 1 - CONFIDENCE
 _PSEUDO_ROWS = 2
-POWER = 0.8
-"""The usual chance of finding a difference that is there."""
-_MOST_ROWS, _TRIED = 1e12, 3000
-"""Numbers of rows are tried up to the first, so many of them: in steps of a percent."""
+_LEAST_TAIL = 1e-100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Answers of one method in a test."""
+
+    correct: Floats
+    """1.0 where an answer is right: shape (seeds, rows)."""
+    reruns: Reruns
+    folds: Ints | None = None
+    """See `Outcomes.folds`."""
+
+    def reruns_part(self, clusters: int) -> "RerunsPart":
+        """Return what the choice of reruns adds to the variance of the mean accuracy on so many independent rows."""
+        scale = binomial_variance(float(self.correct.mean()), clusters) * share_squared(self.folds)
+        return RerunsPart(
+            variance=self.reruns.relative * scale / len(self.correct),
+            degrees=self.reruns.degrees,
+            seeds=len(self.correct),
+            trainings=1 if self.folds is None else len(np.unique(self.folds)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerunsPart:
+    """What the choice of a method's reruns adds to the variance of a difference."""
+
+    variance: float
+    degrees: float
+    seeds: int
+    trainings: int
+    """Of one seed: the folds of a cross-validation."""
+
+    def with_seeds(self, seeds: int) -> tuple[float, float]:
+        """Return variance and degrees of freedom with so many seeds, if they spread as those seen."""
+        return self.variance * self.seeds / seeds, self.degrees + self.trainings * (seeds - self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest:
     """A difference in accuracy, first less second, and what is behind it."""
 
-    effect: Estimate
-    """The difference, from -1 to 1, with its 95 % interval."""
-    p_value: float
+    value: float
+    """The difference, from -1 to 1."""
     centre: float
     """Middle of the interval, shrunk a little towards none."""
-    error: float
-    """Standard error of the difference, rows and reruns together."""
-    degrees: float
-    """Degrees of freedom of that error."""
-    mcnemar_p: float | None
+    mcnemar_p: float | None = None
     """Exact McNemar test of the first run of each alone: blind to reruns. None for repeated splits."""
+    must_pass_mcnemar: bool = False
+    """Is the exact test to agree? So it is with one run each."""
     row_variance: float
     """Variance of the difference from one independent row: divide by rows for that of the mean."""
-    reruns_part: float
-    """Variance of the mean difference that more rows cannot lessen."""
-    reruns_degrees: float
-    """Degrees of freedom behind it; infinite where there is none."""
-    rows_degrees: float | None
-    """Those behind the part of the rows, where more rows do not raise them; None where they follow the rows."""
     rows: int
     """Independent rows (duplicate clusters) behind it."""
+    rows_degrees: float | None
+    """Degrees of freedom of the part of the rows where more rows do not raise them; None where they follow the rows."""
+    reruns: tuple[RerunsPart, ...]
+    """What reruns of each side add: more rows cannot lessen it."""
 
-    def p_above(self, bound: float) -> float:
-        """One-sided p-value of 'the true difference is at most ``bound``': small where it lies above."""
-        return float(special.stdtr(self.degrees, -(self.centre - bound) / self.error))
+    @property
+    def parts(self) -> list[tuple[float, float]]:
+        """Variance and degrees of freedom of each source of chance."""
+        return self.parts_with(self.rows)
 
-    def p_below(self, bound: float) -> float:
-        """One-sided p-value of 'the true difference is at least ``bound``': small where it lies below."""
-        return float(special.stdtr(self.degrees, (self.centre - bound) / self.error))
+    def parts_with(self, rows: float, seeds: int | None = None) -> list[tuple[float, float]]:
+        """Return the same with so many independent rows and seeds, if they are like those seen; None: as many."""
+        rows_degrees = max(1.0, rows - 1.0) if self.rows_degrees is None else self.rows_degrees
+        return [
+            (self.row_variance / rows, rows_degrees),
+            *(part.with_seeds(max(part.seeds, seeds or 0)) for part in self.reruns),
+        ]
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value against no difference."""
+        found = 2 * tail_of(self.parts, abs(self.centre))
+        return max(found, self.mcnemar_p) if self.must_pass_mcnemar and self.mcnemar_p is not None else found
+
+    @property
+    def effect(self) -> Estimate:
+        """The difference with its 95 % interval."""
+        reach = self.reach(CONFIDENCE)
+        return Estimate(value=self.value, low=max(-1.0, self.centre - reach), high=min(1.0, self.centre + reach))
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference, rows and reruns together."""
+        return float(np.sqrt(sum(variance for variance, _ in self.parts)))
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of that error (Satterthwaite 1946), for information."""
+        total = sum(variance for variance, _ in self.parts)
+        return total**2 / sum(variance**2 / degrees for variance, degrees in self.parts)
 
     def reach(self, level: float) -> float:
         """Half width of the two-sided interval around `centre` with confidence ``level``, such as 0.95."""
-        return student_quantile(self.degrees, 0.5 + level / 2) * self.error
+        return reach_of(self.parts, (1 - level) / 2)
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p-value of 'the true difference is at most ``bound``': small where it lies above."""
+        tail = tail_of(self.parts, abs(self.centre - bound))
+        return tail if self.centre > bound else 1.0 - tail
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p-value of 'the true difference is at least ``bound``': small where it lies below."""
+        return 1.0 - self.p_above(bound)
+
+
+def reach_of(parts: Sequence[tuple[float, float]], tail: float) -> float:
+    """Return how far an estimate may lie from the truth but for ``tail`` on each side.
+
+    Each source of chance has its own quantile of Student's distribution, and the squares of the reaches add up (Howe
+    1974; Graybill and Wang 1980). So the reach shrinks with each source: more rows, more seeds, never make a difference
+    harder to show, as they can with the degrees of freedom of Satterthwaite, which fall where one source vanishes.
+
+    Args:
+        parts: variance and degrees of freedom of each source.
+        tail: from 0 to 0.5.
+
+    """
+    return float(np.sqrt(sum(variance * student_quantile(degrees, tail) ** 2 for variance, degrees in parts)))
+
+
+def tail_of(parts: Sequence[tuple[float, float]], distance: float) -> float:
+    """Return the tail at which `reach_of` is ``distance``: a one-sided p-value."""
+    if distance >= reach_of(parts, _LEAST_TAIL):
+        return _LEAST_TAIL
+    if distance <= 0.0:
+        return 0.5
+    found = optimize.brentq(
+        lambda log: reach_of(parts, float(np.exp(log))) - distance, np.log(_LEAST_TAIL), np.log(0.5), xtol=1e-10
+    )
+    return float(np.exp(found))
 
 
 def mcnemar_exact(first: Floats, second: Floats) -> float:
@@ -89,79 +173,71 @@ def _row_part(difference: Floats, clusters: Ints) -> tuple[float, float, int]:
     return mean, squares / total**2 * count / (count - 1), groups
 
 
-def paired_test(first: Floats, second: Floats, clusters: Ints, *, steady: tuple[bool, bool]) -> PairTest:
+def paired_test(first: Side, second: Side, clusters: Ints) -> PairTest:
     """Test a difference in accuracy on shared rows, with the spread between reruns in it.
 
-    The variance of the mean difference is the part of the rows plus that of the reruns of both methods; Student's t
-    with the degrees of freedom of Satterthwaite (1946). With one run each the exact McNemar test must agree.
+    With one run each the exact McNemar test must agree: the larger p-value counts.
 
     Args:
-        first: right or wrong answers of one method, shape (seeds, rows).
-        second: those of the other, shape (its seeds, rows).
+        first: one method.
+        second: the other, on the same rows.
         clusters: shape (rows,).
-        steady: which of the two answer alike at every seed, see `STEADY_METHODS`.
 
     """
-    difference = first.mean(axis=0) - second.mean(axis=0)
+    found = contrast_test([first], [second], clusters)
+    exact = mcnemar_exact(first.correct[0], second.correct[0])
+    return replace(found, mcnemar_p=exact, must_pass_mcnemar=len(first.correct) == len(second.correct) == 1)
+
+
+def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -> PairTest:
+    """Test the accuracies of some methods less those of as many others, on shared rows.
+
+    The variance is the part of the rows and that of the reruns of each method; see `reach_of` for how they combine.
+
+    Args:
+        plus: methods that count positively.
+        minus: those that count negatively.
+        clusters: shape (rows,).
+
+    """
+    difference = np.sum([side.correct.mean(axis=0) for side in plus], axis=0) - np.sum(
+        [side.correct.mean(axis=0) for side in minus], axis=0
+    )
     mean, rows_part, groups = _row_part(difference, clusters)
-    spreads = [rerun_spread(runs, steady=is_steady) for runs, is_steady in zip((first, second), steady, strict=True)]
-    reruns_part = sum(spread.variance for spread in spreads)
-    degrees = _degrees([(rows_part, max(1, groups - 1)), *((spread.variance, spread.degrees) for spread in spreads)])
-    error = float(np.sqrt(rows_part + reruns_part))
-    p_value = _two_sided(mean / error, degrees)
-    exact = mcnemar_exact(first[0], second[0])
-    reach = student_quantile(degrees) * error
     return PairTest(
-        effect=Estimate(value=float(difference.mean()), low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
-        p_value=max(p_value, exact) if len(first) == len(second) == 1 else p_value,
+        value=float(difference.mean()),
         centre=mean,
-        error=error,
-        degrees=degrees,
-        mcnemar_p=exact,
         row_variance=rows_part * groups,
-        reruns_part=reruns_part,
-        reruns_degrees=_degrees([(spread.variance, spread.degrees) for spread in spreads]),
-        rows_degrees=None,
         rows=groups,
+        rows_degrees=None,
+        reruns=tuple(side.reruns_part(groups) for side in [*plus, *minus]),
     )
 
 
-def _two_sided(t: float, degrees: float) -> float:
-    return float(2 * special.stdtr(degrees, -abs(t)))
+def f1_difference(first: Outcomes, second: Outcomes, reruns: tuple[Reruns, Reruns]) -> Estimate:
+    """Difference in macro F1 on shared rows with its interval, by the jackknife over clusters.
 
+    The spread between reruns is in it, and half of the jackknife's bias, as in `f1_interval`. Two imagined discordant
+    clusters keep its width from being zero.
 
-def _degrees(parts: Sequence[tuple[float, float]]) -> float:
-    total = sum(variance for variance, _ in parts)
-    if total == 0.0:
-        return float("inf")
-    return total**2 / sum(variance**2 / degrees for variance, degrees in parts)
+    Args:
+        first: answers of one method.
+        second: those of the other, on the same rows.
+        reruns: how far the accuracies of their trainings spread.
 
-
-def f1_difference(
-    first: Outcomes,
-    second: Outcomes,
-    rng: np.random.Generator,
-    replicates: int = REPLICATES,
-) -> Estimate:
-    """Difference in macro F1 on shared rows with its interval: both methods under the same resampled rows."""
-    ones = np.ones((1, len(first.true)))
-    measured = [macro_f1(ones, side.true, side.predicted)[0] for side in (first, second)]
-    drawn = f1_replicates((first, second), replicates, rng)
-    inflation = rare_label_inflation(first.true, first.clusters)
-    groups = len(np.unique(first.clusters))
-    difference = drawn[0].mean(axis=1) - drawn[1].mean(axis=1)
-    parts = [
-        (
-            float(difference.var(ddof=1)) * inflation + _PSEUDO_ROWS / (groups + _PSEUDO_ROWS) ** 2,
-            float(max(1, groups - 1)),
-        )
-    ]
-    for runs, scores in zip(drawn, measured, strict=True):
-        if len(scores) > 1:
-            parts.append((f1_variances(runs, scores, inflation)[1], len(scores) - 1.0))
-    value = float(measured[0].mean() - measured[1].mean())
-    reach = student_quantile(_degrees(parts)) * float(np.sqrt(sum(variance for variance, _ in parts)))
-    return Estimate(value=value, low=max(-1.0, value - reach), high=min(1.0, value + reach))
+    """
+    sides = [macro_f1_of(part) for part in (first, second)]
+    value = sides[0].value - sides[1].value
+    left_out = sides[0].left_out.mean(axis=1) - sides[1].left_out.mean(axis=1)
+    groups = len(left_out)
+    rows_part, bias = jackknife(left_out, value)
+    parts = [(rows_part + bias**2 / 4 + _PSEUDO_ROWS / (groups + _PSEUDO_ROWS) ** 2, max(1.0, groups - 1.0))]
+    for part, side, spread in zip((first, second), sides, reruns, strict=True):
+        own = f1_reruns(side, spread, part.folds)
+        scale = binomial_variance(side.value, groups) * share_squared(part.folds)
+        parts.append((own.relative * scale / len(part.predicted), own.degrees))
+    centre, reach = value - bias / 2, reach_of(parts, (1 - CONFIDENCE) / 2)
+    return Estimate(value=value, low=max(-1.0, min(value, centre - reach)), high=min(1.0, max(value, centre + reach)))
 
 
 def corrected_resampled_t(differences: Floats, *, test_over_train: float, rows: int) -> PairTest:
@@ -180,20 +256,8 @@ def corrected_resampled_t(differences: Floats, *, test_over_train: float, rows: 
     mean = float(differences.mean())
     floor = _PSEUDO_ROWS / (rows + _PSEUDO_ROWS) ** 2 / repeats
     variance = max(float(differences.var(ddof=1)), floor) * (1 / repeats + test_over_train)
-    error = float(np.sqrt(variance))
-    reach = student_quantile(repeats - 1) * error
     return PairTest(
-        effect=Estimate(value=mean, low=max(-1.0, mean - reach), high=min(1.0, mean + reach)),
-        p_value=_two_sided(mean / error, repeats - 1),
-        centre=mean,
-        error=error,
-        degrees=repeats - 1.0,
-        mcnemar_p=None,
-        row_variance=variance * rows,
-        reruns_part=0.0,
-        reruns_degrees=float("inf"),
-        rows_degrees=repeats - 1.0,
-        rows=rows,
+        value=mean, centre=mean, row_variance=variance * rows, rows=rows, rows_degrees=repeats - 1.0, reruns=()
     )
 
 
@@ -208,27 +272,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def rows_to_decide(test: PairTest, *, pairs: int, beyond: int = 0) -> int | None:
-    """Independent test rows at which a true difference as large as the seen one would be found with power 0.8.
-
-    Connor's sample size for paired shares (1987) at the strictest level of Holm's procedure, with the part of the
-    reruns, which rows cannot lessen, and Student's quantiles with the degrees of freedom that so many rows would leave:
-    the more rows, the more the test hangs on the few reruns. Accurate to one percent.
-
-    Args:
-        test: what was seen.
-        pairs: how many are tested together.
-        beyond: more rows than these are asked for.
-
-    Returns:
-        None where no number of rows would: nothing was seen, or the reruns spread too much or are too few.
-
-    """
-    rows = np.unique(np.geomspace(max(2, beyond + 1), _MOST_ROWS, _TRIED).astype(np.int64)).astype(np.float64)
-    rows_part = test.row_variance / rows
-    variance = rows_part + test.reruns_part
-    rows_degrees = rows - 1 if test.rows_degrees is None else np.full(len(rows), test.rows_degrees)
-    degrees = variance**2 / (rows_part**2 / rows_degrees + test.reruns_part**2 / test.reruns_degrees)
-    quantiles = special.stdtrit(degrees, 1 - ALPHA / 2 / pairs) + special.stdtrit(degrees, POWER)
-    enough = np.flatnonzero(quantiles * np.sqrt(variance) <= abs(test.effect.value))
-    return int(rows[enough[0]]) if len(enough) else None
+def holm_levels(p_values: Sequence[float]) -> list[float]:
+    """Return the level at which Holm's procedure tests each p-value: `ALPHA` over how many are no smaller."""
+    ranks = np.argsort(np.argsort(p_values, kind="stable"), kind="stable")
+    return [ALPHA / (len(p_values) - int(rank)) for rank in ranks]

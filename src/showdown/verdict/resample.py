@@ -1,33 +1,14 @@
-"""Resampling test rows: cluster weights, and macro F1 under them, for all replicates at once."""
+"""Macro F1 under weights of the test rows, and with each cluster of them left out."""
 
 import numpy as np
 from scipy import sparse
 
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
 
-_BLOCK_CELLS = 4_000_000
-"""Weights held at once: 32 MB."""
-_JACKKNIFE_GROUPS = 500
-"""More clusters than these are left out in groups: a standard error within 3 % (Kott 2001)."""
-
 
 def cluster_index(clusters: Ints) -> Ints:
     """Return clusters renumbered from 0, in the shape given."""
     return np.asarray(np.unique(clusters, return_inverse=True)[1], dtype=np.int64)
-
-
-def cluster_weights(clusters: Ints, replicates: int, rng: np.random.Generator) -> Floats:
-    """Draw whole clusters with replacement (Davison and Hinkley 1997, section 3.8).
-
-    Returns:
-        How often each row is drawn: shape (replicates, rows).
-
-    """
-    index = cluster_index(clusters)
-    groups = int(index.max()) + 1
-    drawn = rng.integers(0, groups, size=(replicates, groups)) + groups * np.arange(replicates)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=groups * replicates).reshape(replicates, groups)
-    return counts[:, index].astype(np.float64)
 
 
 def macro_f1(weights: Floats, true: Ints, predicted: Ints) -> Floats:
@@ -62,48 +43,30 @@ def macro_f1(weights: Floats, true: Ints, predicted: Ints) -> Floats:
     return np.asarray((f1.sum(axis=1) / (size > 0).sum(axis=1)).T)
 
 
-def f1_replicates(runs: tuple[Outcomes, ...], replicates: int, rng: np.random.Generator) -> tuple[Floats, ...]:
-    """Macro F1 of every run of several methods under the same resampled rows.
+def f1_jackknife(part: Outcomes) -> tuple[Floats, Floats]:
+    """Macro F1 of every run, and with each cluster of the test rows left out.
 
-    Args:
-        runs: the methods, on the same test rows in the same order.
-        replicates: how many resamples.
-        rng: the source of chance.
+    Leaving out a cluster changes the F1 of its rows' true and predicted labels alone: one pass over the rows gives all.
 
     Returns:
-        For each method, shape (replicates, seeds).
+        Shapes (seeds,) and (clusters, seeds).
 
     """
-    clusters = runs[0].clusters
-    block = max(1, _BLOCK_CELLS // len(clusters))
-    found: list[list[Floats]] = [[] for _ in runs]
-    for start in range(0, replicates, block):
-        weights = cluster_weights(clusters, min(block, replicates - start), rng)
-        for place, outcome in enumerate(runs):
-            found[place].append(macro_f1(weights, outcome.true, outcome.predicted))
-    return tuple(np.concatenate(blocks) for blocks in found)
+    index = cluster_index(part.clusters)
+    labels = int(max(part.true.max(), part.predicted.max())) + 1
+    found = [_f1_left_out(index, part.true, predicted, labels) for predicted in part.predicted]
+    return np.array([full for full, _ in found]), np.stack([left_out for _, left_out in found], axis=1)
 
 
-def f1_jackknife(outcomes: Outcomes, rng: np.random.Generator) -> Floats:
-    """Macro F1 of every run with one cluster of the test rows left out, or one of 500 random groups of clusters.
-
-    Returns:
-        Shape (clusters or groups, seeds).
-
-    """
-    index = cluster_index(outcomes.clusters)
-    groups = int(index.max()) + 1
-    if groups > _JACKKNIFE_GROUPS:
-        index = (rng.permutation(groups) % _JACKKNIFE_GROUPS)[index]
-        groups = _JACKKNIFE_GROUPS
-    block = max(1, _BLOCK_CELLS // len(index))
-    return np.concatenate(
-        [
-            macro_f1(
-                (index != np.arange(start, min(start + block, groups))[:, None]).astype(np.float64),
-                outcomes.true,
-                outcomes.predicted,
-            )
-            for start in range(0, groups, block)
-        ]
-    )
+def _f1_left_out(index: Ints, true: Ints, predicted: Ints, labels: int) -> tuple[float, Floats]:
+    cells, cell = np.unique(np.concatenate([index * labels + true, index * labels + predicted]), return_inverse=True)
+    size = np.bincount(cell).astype(np.float64)
+    hits = np.bincount(cell, weights=np.concatenate([predicted == true, np.zeros(len(true))]))
+    cluster, label = cells // labels, cells % labels
+    sizes, all_hits = np.bincount(label, size, labels), np.bincount(label, hits, labels)
+    f1 = 2 * all_hits / np.maximum(sizes, 1.0)
+    left = sizes[label] - size
+    change = np.bincount(cluster, 2 * (all_hits[label] - hits) / np.maximum(left, 1.0) - f1[label])
+    gone = np.bincount(cluster, left == 0)
+    present = int((sizes > 0).sum())
+    return float(f1.sum()) / present, (f1.sum() + change) / np.maximum(present - gone, 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import Floats, Ints
+from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,22 @@ class World:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trainings:
+    """How trainings of one method differ that differ in their seed alone."""
+
+    spread: float = 0.0
+    """Standard deviation of a training's true accuracy, as a fraction of 1. It is less than asked for where an accuracy
+    near 1 leaves no room: a training's accuracy stays as far below 1 as its mean allows above."""
+    seeds: int = 1
+    folds: int = 1
+    """Trainings of each seed; each answers a part of the rows, as in a cross-validation."""
+    collapsing: float = 0.0
+    """Share of trainings that end at chance, 1 / labels."""
+    tails: float = float("inf")
+    """Degrees of freedom of Student's distribution from which spreads are drawn; infinite for normal ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Simulated:
     """Answers of simulated methods on the same test rows."""
 
@@ -43,45 +59,85 @@ class Simulated:
     """Shape (rows,)."""
     predicted: Ints
     """Shape (methods, seeds, rows)."""
+    clusters: Ints
+    """Shape (rows,)."""
+    folds: Ints | None
+    """Shape (rows,): which training of a seed answered a row; None where one answered all."""
 
     @property
     def correct(self) -> Floats:
         """Shape (methods, seeds, rows)."""
         return np.asarray(self.predicted == self.true, dtype=np.float64)
 
+    def outcomes(self, method: int) -> Outcomes:
+        """Return one method's answers as the verdict reads them."""
+        return Outcomes(
+            predicted=self.predicted[method],
+            true=self.true,
+            clusters=self.clusters,
+            row_ids=np.arange(len(self.true)),
+            folds=self.folds,
+        )
+
+    def row(self, method: int, name: str = "lora") -> RowOutcomes:
+        """Return one method as a row of the table."""
+        seeds = self.predicted.shape[1]
+        return RowOutcomes(
+            name=str(method), method=name, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
+        )
+
 
 def simulate(
-    rng: np.random.Generator, world: World, *, accuracies: Floats, spread: float, seeds: int, rows: int
+    rng: np.random.Generator,
+    world: World,
+    *,
+    accuracies: Floats,
+    rows: int,
+    trainings: Trainings = Trainings(),
+    copies: int = 1,
 ) -> Simulated:
     """Draw one comparison.
 
     Args:
         rng: the source of chance.
         world: how answers hang together.
-        accuracies: shape (methods,): the true mean accuracy of each over all rows and reruns.
-        spread: standard deviation of a rerun's true accuracy, as a fraction of 1. It is less than asked for where
-            an accuracy near 1 leaves no room: a rerun's accuracy stays as far below 1 as its mean allows above.
-        seeds: reruns of each method.
+        accuracies: shape (methods,): the true mean accuracy of each over all rows and reruns that did not
+            collapse.
         rows: test rows.
+        trainings: the trainings of each method.
+        copies: rows of a cluster, which are equally hard and have one label.
 
     """
-    methods = len(accuracies)
-    true = rng.choice(world.labels, rows, p=world.label_weights)
+    methods, seeds = len(accuracies), trainings.seeds
+    clusters = np.arange(rows) // copies
+    of_cluster = clusters.max() + 1
+    true = rng.choice(world.labels, of_cluster, p=world.label_weights)[clusters]
     usual_rival = (true + 1) % world.labels
     other_rival = (true + rng.integers(1, world.labels, rows)) % world.labels
     rival = np.where(rng.random(rows) < 0.6, usual_rival, other_rival)
     rest = 1.0 - world.row_share - world.method_share
     score = (
-        np.sqrt(world.row_share) * rng.standard_normal(rows)
-        + np.sqrt(world.method_share) * rng.standard_normal((methods, 1, rows))
+        np.sqrt(world.row_share) * rng.standard_normal(of_cluster)[clusters]
+        + np.sqrt(world.method_share) * rng.standard_normal((methods, 1, of_cluster))[..., clusters]
         + np.sqrt(rest) * rng.standard_normal((methods, seeds, rows))
     )
-    mean = np.asarray(accuracies, dtype=np.float64)[:, None]
+    folds = rng.permutation(rows) % trainings.folds if trainings.folds > 1 else None
+    accuracy = _accuracies(rng, world, accuracies, trainings)[..., np.zeros(rows, np.int64) if folds is None else folds]
+    right = score < special.ndtri(np.clip(accuracy + world.label_ease[true] * (1.0 - accuracy), 1e-9, 1 - 1e-9))
+    return Simulated(true=true, predicted=np.where(right, true, rival), clusters=clusters, folds=folds)
+
+
+def _accuracies(rng: np.random.Generator, world: World, accuracies: Floats, trainings: Trainings) -> Floats:
+    """Draw the true accuracy of each training: shape (methods, seeds, folds)."""
+    shape = (len(accuracies), trainings.seeds, trainings.folds)
+    mean = np.asarray(accuracies, dtype=np.float64)[:, None, None]
     room = 0.999 - mean
-    swing = np.clip(spread * rng.standard_normal((methods, seeds)), -room, room)
-    accuracy = (mean + swing)[..., None]
-    right = score < special.ndtri(accuracy + world.label_ease[true] * (1.0 - accuracy))
-    return Simulated(true=true, predicted=np.where(right, true, rival))
+    if np.isinf(trainings.tails):
+        drawn = rng.standard_normal(shape)
+    else:
+        drawn = rng.standard_t(trainings.tails, shape) * np.sqrt((trainings.tails - 2) / trainings.tails)
+    accuracy = mean + np.clip(trainings.spread * drawn, -room, room)
+    return np.asarray(np.where(rng.random(shape) < trainings.collapsing, 1.0 / world.labels, accuracy))
 
 
 def true_macro_f1(world: World, accuracy: float) -> float:

@@ -1,32 +1,46 @@
 """What chance adds to a score: which rows were tested, and which reruns were made."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from showdown.verdict.outcomes import Floats, Ints
+from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
 from showdown.verdict.resample import cluster_index
 
-PRIOR_SPREAD = 0.02
-"""Standard deviation of accuracy between reruns that is assumed before any is seen: 2 points.
+PRIOR_SPREAD = 0.021
+"""Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
 
-Two reruns of one setting in PEFT's own method comparison differ by a median of 2.0 points, which for normal reruns is a
-standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points. Reruns of BERT on small sets spread alike (Dodge et al.,
-arXiv 2002.06305).
+Two reruns of one setting in PEFT's own method comparison, whose accuracies are near 50 %, differ by a median of 2.0
+points, which for normal reruns is a standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points. At other accuracies p
+its square goes with p (1 - p): 1.7 points at 80 %, 0.9 at 95 %. Reruns of BERT on small sets spread alike (Dodge et
+al., arXiv 2002.06305).
 """
-PRIOR_WORTH = 2.0
-"""The assumption weighs as much as this many degrees of freedom (reruns beyond the first)."""
+PRIOR_WORTH = 4.0
+"""What is expected of a method weighs as much as this many degrees of freedom (reruns beyond the first) of its own."""
+COMPARISON_WORTH = 1.0
+"""`PRIOR_SPREAD` weighs as much as this many degrees of freedom of the comparison's other methods."""
+PRIOR_WORDS = "a standard deviation of 2.1 points at an accuracy of 50 %, 1.7 at 80 %, 0.9 at 95 %"
+"""The assumption in words."""
+_PRIOR_RELATIVE = PRIOR_SPREAD**2 / 0.25
 
 STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
 """Methods whose answer does not depend on a seed: the assumption is not made for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Variance of a method's mean score that comes from its reruns, and the degrees of freedom behind it."""
+class Reruns:
+    """How far trainings of one method spread that differ in their seed alone."""
 
-    variance: float
+    relative: float
+    """Variance of a training's accuracy p, beyond what single rows that flip explain, over p (1 - p). Where it was only
+    seen, and is not yet moderated, chance may make it negative."""
     degrees: float
+    """Degrees of freedom behind it."""
+
+
+STEADY = Reruns(relative=0.0, degrees=float("inf"))
+"""Every seed answers alike."""
 
 
 def row_variance(values: Floats, clusters: Ints) -> float:
@@ -42,40 +56,96 @@ def row_variance(values: Floats, clusters: Ints) -> float:
     return float((sums**2).sum() / len(values) ** 2 * groups / (groups - 1))
 
 
-def net_rerun_variance(correct: Floats) -> float:
-    """Variance between reruns of a method's accuracy, beyond what single rows that flip explain.
+def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
+    """Variance of one training's accuracy between seeds, beyond what single rows that flip explain.
 
-    Two-way analysis of variance of runs and rows: the variance between the runs' accuracies less the residual mean
-    square over the number of rows, never below zero.
+    Two-way analysis of variance of runs and rows, fold by fold and averaged over them: the variance between the runs'
+    accuracies less the residual mean square over the number of rows. Chance may make it negative.
 
     Args:
-        correct: shape (runs, rows), at least two runs.
+        correct: shape (seeds, rows), at least two seeds.
+        folds: shape (rows,): which training of each seed answered a row; None where one answered all.
 
     """
-    runs, rows = correct.shape
+    if folds is None:
+        return _net_of_flips(correct)
+    return float(np.mean([_net_of_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
+
+
+def _net_of_flips(correct: Floats) -> float:
+    runs, rows = len(correct), correct.shape[1]
     by_run = correct.mean(axis=1)
     if rows < 2:
         return float(by_run.var(ddof=1))
     residual = correct - by_run[:, None] - correct.mean(axis=0) + correct.mean()
     flips = float((residual**2).sum()) / ((runs - 1) * (rows - 1)) / rows
-    return float(max(0.0, by_run.var(ddof=1) - flips))
+    return float(by_run.var(ddof=1)) - flips
 
 
-def rerun_spread(correct: Floats, *, steady: bool) -> Spread:
-    """Variance of a method's mean accuracy over its reruns, measured and moderated by what is known beforehand.
+def binomial_variance(accuracy: float, clusters: int) -> float:
+    """Return p (1 - p), with one imagined row right and one wrong: never zero."""
+    smoothed = (accuracy * clusters + 1) / (clusters + 2)
+    return float(smoothed * (1 - smoothed))
 
-    The measured variance is averaged with `PRIOR_SPREAD` squared, weighted by degrees of freedom (the moderated
-    variance of Smyth 2004). With one run the prior stands alone; a steady method has none.
+
+def seen_reruns(part: Outcomes) -> Reruns | None:
+    """Return how far the seeds of a method spread; None with one seed."""
+    seeds = len(part.predicted)
+    if seeds < 2:
+        return None
+    correct = part.correct
+    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
+    folds = 1 if part.folds is None else len(np.unique(part.folds))
+    return Reruns(relative=net_rerun_variance(correct, part.folds) / scale, degrees=float(folds * (seeds - 1)))
+
+
+def moderated(own: Reruns | None, others: Sequence[Reruns] = ()) -> Reruns:
+    """Average what a method's reruns showed with what is known beforehand, weighted by degrees of freedom.
+
+    The moderated variance of Smyth (2004): what is known beforehand is estimated from the other trained methods of the
+    comparison, together with `PRIOR_SPREAD`, and weighs as much as `PRIOR_WORTH` degrees of freedom. With one seed it
+    stands alone.
 
     Args:
-        correct: shape (runs, rows).
-        steady: does the method answer alike at every seed?
+        own: what was seen of the method; None with one seed.
+        others: what was seen of the other trained methods of the comparison.
 
     """
-    runs = len(correct)
-    worth = 0.0 if steady else PRIOR_WORTH
-    degrees = worth + runs - 1
-    if degrees == 0:
-        return Spread(variance=0.0, degrees=1.0)
-    measured = net_rerun_variance(correct) if runs > 1 else 0.0
-    return Spread(variance=(worth * PRIOR_SPREAD**2 + (runs - 1) * measured) / degrees / runs, degrees=degrees)
+    known = COMPARISON_WORTH + sum(other.degrees for other in others)
+    prior = (
+        max(0.0, COMPARISON_WORTH * _PRIOR_RELATIVE + sum(other.degrees * other.relative for other in others)) / known
+    )
+    return weighed(prior, own)
+
+
+def weighed(prior: float, own: Reruns | None) -> Reruns:
+    """Average what was expected, at `PRIOR_WORTH`, with what was seen."""
+    if own is None:
+        return Reruns(relative=prior, degrees=PRIOR_WORTH)
+    degrees = PRIOR_WORTH + own.degrees
+    return Reruns(relative=max(0.0, PRIOR_WORTH * prior + own.degrees * own.relative) / degrees, degrees=degrees)
+
+
+def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
+    """Return how far the trainings of a row of the table spread, moderated by those of the whole comparison.
+
+    Args:
+        row: a row whose splits are not repeated.
+        among: the rows of the comparison; the row itself and those that answer alike at every seed are passed over.
+
+    """
+    own = seen_reruns(row.parts[min(row.parts)])
+    if row.method in STEADY_METHODS:
+        return replace(own, relative=max(0.0, own.relative)) if own else STEADY
+    # The same answers may stand in several pairs, and in one under another name.
+    trained = {id(other.parts): other for other in among if other.method not in STEADY_METHODS and not other.repeated}
+    seen = [seen_reruns(other.parts[min(other.parts)]) for key, other in trained.items() if key != id(row.parts)]
+    return moderated(own, [found for found in seen if found])
+
+
+def share_squared(folds: Ints | None) -> float:
+    """Return the sum of the squared shares of the rows that each training answered: 1 / trainings, if alike."""
+    if folds is None:
+        return 1.0
+    counts = np.unique(folds, return_counts=True)[1] / len(folds)
+    return float((counts**2).sum())

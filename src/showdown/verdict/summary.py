@@ -9,14 +9,14 @@ import numpy as np
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.confounds import Confound, between, confounds
 from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
-from showdown.verdict.intervals import row_intervals
+from showdown.verdict.intervals import no_f1_interval, row_intervals
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.model import PairVerdict, RowVerdict, Verdict
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes
-from showdown.verdict.pairs import CHANCE, interval_of, judge_pairs, score_of
+from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
 from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.spread import PRIOR_SPREAD, STEADY_METHODS, net_rerun_variance
+from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, STEADY_METHODS, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.words import leak_said, sentences
 
@@ -43,7 +43,7 @@ def judge(results: Results, folder: Path, *, limits: Limits | None = None, price
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
     done = {name: found for name, found in completed.items() if found}
     differing = confounds(done, longest_tokens=_longest_tokens(results))
-    rows = [_row(found, outcomes.get(name), price) for name, found in runs.items()]
+    rows = [_row(found, outcomes.get(name), price, among=list(outcomes.values())) for name, found in runs.items()]
     pairs = _with_confounds(_pairs(outcomes), differing)
     front = pareto(measures([row for row in rows if row.accuracy]))
     leak = leak_said(results.data) if any(run.allow_leakage for run in results.runs) else None
@@ -129,10 +129,12 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
     return max(peaks) if peaks else None
 
 
-def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None) -> RowVerdict:
+def _row(
+    runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | None, *, among: Sequence[RowOutcomes]
+) -> RowVerdict:
     done = [run for run in runs if run.status == "completed"]
     missing = next((f"{run.status}: {run.error}" for run in runs if run.status != "completed"), None)
-    scores = row_intervals(outcome, np.random.default_rng(CHANCE)) if outcome else {}
+    scores = row_intervals(outcome, among) if outcome else {}
     parts = list(outcome.parts.values()) if outcome else []
     return RowVerdict(
         name=runs[0].name,
@@ -144,7 +146,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
-        f1_macro=score_of(scores["f1_macro"]) if scores else None,
+        f1_macro=score_of(scores["f1_macro"], no_f1_interval(outcome)) if outcome else None,
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,
@@ -161,7 +163,7 @@ def _row(runs: Sequence[RunRecord], outcome: RowOutcomes | None, price: Price | 
 def _spread_points(parts: Sequence[Outcomes]) -> float | None:
     if not parts or len(parts[0].predicted) < 2:
         return None
-    return 100 * float(np.sqrt(np.mean([net_rerun_variance(part.correct) for part in parts])))
+    return 100 * float(np.sqrt(np.mean([max(0.0, net_rerun_variance(part.correct, part.folds)) for part in parts])))
 
 
 def _pairs(outcomes: Mapping[str, RowOutcomes]) -> list[PairVerdict]:
@@ -177,14 +179,16 @@ def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict]
     found = [note for outcome in outcomes.values() for note in outcome.notes]
     drifting = [name for name, item in outcomes.items() if item.method not in STEADY_METHODS and not item.repeated]
     single = [name for name in drifting if outcomes[name].seeds == 1]
-    points = f"{100 * PRIOR_SPREAD:g} points"
     if single:
         found.append(
-            f"One seed of {', '.join(single)}: its spread between reruns is unknown. The tests assume a standard "
-            f"deviation of {points}; the interval of its score speaks of this one run alone. More seeds would tell."
+            f"One seed of {', '.join(single)}: its spread between reruns is unknown. Tests and intervals assume one, "
+            f"{PRIOR_WORDS}. More seeds would tell."
         )
     if len(drifting) > len(single):
-        found.append(f"The measured spread between reruns is averaged with {points} that weigh as two more reruns.")
+        found.append(
+            "The measured spread between reruns is averaged with what the comparison's other methods and an assumed "
+            f"one ({PRIOR_WORDS}) make likely, which weighs as much as {PRIOR_WORTH:g} more reruns."
+        )
     if price is None and any(row.cost for row in rows):
         found.append(f"Prices are examples (the newest of {PRICES_OF}); your own price an hour goes first.")
     return found

@@ -253,26 +253,37 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
 
 
 def needed(pair: PairVerdict) -> str:
-    """Say how many more test rows would decide a pair that was not told apart, at the power of `rows_to_decide`."""
-    total = pair.clusters_to_decide[0] if pair.clusters_to_decide else None
+    """Say how many more test rows, or how many seeds, would decide a pair that was not told apart."""
     if pair.accuracy.value == 0.0:
         return _EQUAL
-    if total is None:
-        return (
-            "the spread between reruns is too large for such a gap, or known from too few seeds, so that rows alone "
-            "would not decide it"
+    ways = []
+    if pair.clusters_to_decide:
+        fewest, most = (
+            None if total is None else _rounded_up(total - pair.clusters) for total in pair.clusters_to_decide
         )
-    more = max(1, total - pair.clusters)
-    if more > _MANY_ROWS:
-        return "it would take more than a million more test rows to decide it"
-    digits = 10 ** max(0, len(str(more)) - 2)
-    rounded = -(-more // digits) * digits
-    where = " in each split" if pair.test == "corrected resampled t" else ""
-    different = ", each a text of its own" if pair.clusters < pair.rows else ""
-    return (
-        f"if the true difference is as large, about {rounded:,} more test rows{where} would decide it four times in "
-        f"five{different}"
-    )
+        where = " in each split" if pair.test == "corrected resampled t" else ""
+        different = ", each a text of its own" if pair.clusters < pair.rows else ""
+        ways.append(f"{_between(fewest, most)} more test rows{where}{different}")
+    if pair.seeds_to_decide:
+        ways.append(f"{_between(*pair.seeds_to_decide)} seeds of each trained method")
+    if not ways:
+        return "neither more test rows nor up to 100 seeds alone would be likely to decide it"
+    return f"it would take {', or '.join(ways)} to decide it, by what the true difference may be"
+
+
+def _between(fewest: int | None, most: int | None) -> str:
+    if fewest is None or fewest > _MANY_ROWS:
+        return "more than a million"
+    if most is None or most > _MANY_ROWS:
+        return f"{fewest:,} or many more"
+    return f"{fewest:,} to {most:,}" if fewest < most else f"{fewest:,}"
+
+
+def _rounded_up(count: int) -> int:
+    """Return a number of rows to two digits."""
+    count = max(1, count)
+    digits: int = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // digits) * digits
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
@@ -280,7 +291,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
     if not single:
         return None
     return (
-        f"{', '.join(single)}: one seed, so that its spread between reruns is assumed (2 points), not measured; "
+        f"{', '.join(single)}: one seed, so that its spread between reruns is assumed, not measured; "
         f"3 to 5 seeds would measure it."
     )
 

@@ -55,7 +55,7 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
         if (found := row.accuracy)
     ]
     f1_macro = [
-        _record(name, found.value, *ends_of(found), "{:.3f}") for name, row in rows.items() if (found := row.f1_macro)
+        _record(name, score.value, *ends_of(score), "{:.3f}") for name, row in rows.items() if (score := row.f1_macro)
     ]
     return accuracy, f1_macro
 
