@@ -1,388 +1,90 @@
 """Is the verdict calibrated? Simulated comparisons with known truth, and one cheap method entered twice for real.
 
-Usage (from the checkout; all parts take about ten minutes on two cores):
+Usage (from the checkout):
 
-    python benchmarks/calibration.py                      # every part
-    python benchmarks/calibration.py accuracy --scale 0.1 # one part, a tenth of the comparisons
+    python benchmarks/calibration.py --processes 16                   # every part
+    python benchmarks/calibration.py --comparisons 200 accuracy equal # some parts, 200 comparisons a line
 
 Each part prints a table and writes `benchmarks/results/calibration-PART.json`. The statistics are the product's own.
+The same line always draws the same comparisons, whatever runs beside it.
 """
 
 import argparse
-import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
-from scipy import stats
+from calibration_parts.cell import Cell, Part
 
 from showdown.core.files import write_json
-from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters
-from showdown.data.read import read_table
-from showdown.verdict.intervals import accuracy_interval, f1_interval
-from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.paired import (
-    ALPHA,
-    POWER,
-    PairTest,
-    corrected_resampled_t,
-    holm,
-    mcnemar_exact,
-    paired_test,
-    rows_to_decide,
-)
-from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.resample import macro_f1
-from showdown.verdict.simulation import World, simulate, true_macro_f1
 
-HERE = Path(__file__).resolve().parent
-STUDY = HERE.parent.parent / "shared" / "data" / "resumes.csv"
-BASE_SEED = 20261123
-DRIFTING = (False, False)
-"""No method is taken for one that answers alike at every seed."""
-_PILOT_ROWS, _MOST_ROWS = 120, 20_000
-"""Rows of a comparison that asks how many more it needs, and the most that are simulated then."""
-_F1_ROOM = 0.1
-"""The limit of macro F1 lies this far below the true one of the best: a limit at it would be kept by chance."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One line of a table: what is simulated and how often."""
-
-    part: str
-    settings: dict[str, Any]
-    times: int
-    number: int
-
-    def rng(self) -> np.random.Generator:
-        """Chance of this cell alone, whatever runs beside it."""
-        return np.random.default_rng([BASE_SEED, sum(self.part.encode()), self.number])
-
-
-def shares(hits: int, times: int) -> dict[str, float]:
-    """A share with its exact 95 % interval (Clopper and Pearson 1934)."""
-    interval = stats.binomtest(hits, times).proportion_ci(0.95, method="exact")
-    return {"share": hits / times, "low": float(interval.low), "high": float(interval.high)}
-
-
-def tests_of(correct: Floats, steady: tuple[bool, bool] = DRIFTING) -> dict[tuple[int, int], float]:
-    """P-value of every pair of methods in answers of shape (methods, seeds, rows)."""
-    clusters = np.arange(correct.shape[2])
-    pairs = list(itertools.combinations(range(len(correct)), 2))
-    return {(a, b): paired_test(correct[a], correct[b], clusters, steady=steady).p_value for a, b in pairs}
-
-
-def equal_methods(cell: Cell) -> dict[str, float]:
-    """Comparisons of 2 to 7 equal methods: how often is any difference declared?
-
-    Where they are steady, as TF-IDF is, all seeds give one answer and no spread is assumed.
-    """
-    rng, false, plain, settings = cell.rng(), 0, 0, dict(cell.settings)
-    steady, seeds = bool(settings.pop("steady", False)), int(settings.pop("seeds"))
-    for _ in range(cell.times):
-        methods, rows = int(rng.integers(2, 8)), int(rng.choice([166, 500, 2000]))
-        accuracies = np.full(methods, rng.uniform(0.6, 0.95))
-        drawn = simulate(rng, World(), accuracies=accuracies, rows=rows, seeds=1 if steady else seeds, **settings)
-        correct = np.repeat(drawn.correct, seeds, axis=1) if steady else drawn.correct
-        false += min(holm(list(tests_of(correct, (steady, steady)).values()))) <= ALPHA
-        exact = [mcnemar_exact(a[0], b[0]) for a, b in itertools.combinations(correct, 2)]
-        plain += min(holm(exact)) <= ALPHA
-    return {**shares(false, cell.times), "plain_mcnemar": plain / cell.times}
-
-
-def coverage(cell: Cell) -> dict[str, float]:
-    """How often does a 95 % interval hold the truth? Accuracy or macro F1 of one method."""
-    rng, settings = cell.rng(), dict(cell.settings)
-    metric, accuracy, labels = settings.pop("metric"), settings.pop("accuracy"), settings.pop("labels")
-    world = World(labels=labels, rarity=0.7 if labels > 10 else 0.5)
-    truth = accuracy if metric == "accuracy" else true_macro_f1(world, accuracy)
-    hits, width = 0, 0.0
-    for _ in range(cell.times):
-        drawn = simulate(rng, world, accuracies=np.array([accuracy]), **settings)
-        rows = np.arange(len(drawn.true))
-        if metric == "accuracy":
-            found = accuracy_interval(drawn.correct[0], rows)
-        else:
-            one = Outcomes(predicted=drawn.predicted[0], true=drawn.true, clusters=rows, row_ids=rows)
-            found = f1_interval(one, rng)
-        hits += found.low <= truth <= found.high
-        width += found.high - found.low
-    return {**shares(hits, cell.times), "mean_width_points": 100 * width / cell.times}
-
-
-def power(cell: Cell) -> dict[str, float]:
-    """How often is a true gap between two methods found?"""
-    rng, settings = cell.rng(), dict(cell.settings)
-    gap, world = settings.pop("gap"), World(row_share=settings.pop("row_share"), method_share=0.2)
-    found, discordance = 0, 0.0
-    for _ in range(cell.times):
-        correct = simulate(rng, world, accuracies=np.array([0.75, 0.75 + gap]), **settings).correct
-        discordance += float((correct[0, 0] != correct[1, 0]).mean())
-        found += tests_of(correct)[0, 1] <= ALPHA
-    return {**shares(found, cell.times), "discordance": discordance / cell.times}
-
-
-def rows_promised(cell: Cell) -> dict[str, float]:
-    """How often do the rows that "would decide it four times in five" decide it, where the seen gap is the true one?"""
-    rng, settings = cell.rng(), dict(cell.settings)
-    gap, found, tried, never, asked = settings.pop("gap"), 0, 0, 0, []
-    while tried < cell.times:
-        pilot = _pair(rng, gap, rows=_PILOT_ROWS, **settings)
-        seen = abs(pilot.effect.value)
-        if not 0.5 * gap < seen < min(1.5 * gap, 0.25):
-            continue
-        rows = rows_to_decide(pilot, pairs=1)
-        if rows is None:
-            never += 1
-            continue
-        asked.append(rows)
-        found += _pair(rng, seen, rows=min(rows, _MOST_ROWS), **settings).p_value <= ALPHA
-        tried += 1
-    return {**shares(found, tried), "no_rows_would": never / (never + tried), "median_rows": float(np.median(asked))}
-
-
-def _pair(rng: np.random.Generator, gap: float, **settings: Any) -> PairTest:
-    first, second = simulate(rng, World(), accuracies=np.array([0.7, 0.7 + gap]), **settings).correct
-    return paired_test(first, second, np.arange(first.shape[1]), steady=DRIFTING)
-
-
-def recommendations(cell: Cell) -> dict[str, float]:
-    """How often is the true best under limits recommended, where it is best by a clear gap?
-
-    Limits are of memory alone, or of memory, cost, latency and macro F1 together. Rows outside may be better.
-    """
-    rng, settings = cell.rng(), dict(cell.settings)
-    gap, every, hits, kept = settings.pop("gap"), settings.pop("limits") == "all", 0, 0
-    for _ in range(cell.times):
-        methods = int(rng.integers(3, 8))
-        amounts = {"memory_gb": rng.uniform(2, 80, methods), "cost": rng.uniform(0.01, 5, methods)}
-        amounts |= {"latency_ms": rng.uniform(5, 200, methods)} if every else {}
-        bounds = _bounds(rng, amounts if every else {"memory_gb": amounts["memory_gb"]})
-        best = rng.uniform(0.75, 0.95)
-        inside = np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0)
-        truth = np.where(inside, best - gap - rng.uniform(0, 0.1, methods), rng.uniform(0.6, 0.97, methods))
-        winner, second = (int(index) for index in rng.choice(np.flatnonzero(inside), 2, replace=False))
-        truth[winner], truth[second] = best, best - gap
-        drawn = simulate(rng, World(), accuracies=truth, **settings)
-        limits = {f"max_{key}": bound for key, bound in bounds.items()}
-        limits |= {"min_f1_macro": true_macro_f1(World(), best) - _F1_ROOM} if every else {}
-        chosen = recommend(_candidates(drawn.true, drawn.predicted, amounts), Limits.model_validate(limits))
-        hits += chosen.chosen == str(winner)
-        kept += int(inside.sum())
-    return {**shares(hits, cell.times), "rows_within_limits": kept / cell.times}
-
-
-def _bounds(rng: np.random.Generator, amounts: dict[str, Floats]) -> dict[str, float]:
-    """Draw a limit for each amount, at a measured value; two rows at least keep to all of them."""
-    while True:
-        bounds = {key: float(np.sort(found)[rng.integers(1, len(found))]) for key, found in amounts.items()}
-        if np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0).sum() > 1:
-            return bounds
-
-
-def _candidates(true: Ints, predicted: Ints, amounts: dict[str, Floats]) -> list[Candidate]:
-    correct = (predicted == true).astype(np.float64)
-    pairs = tests_of(correct)
-    alike = [pair for pair, adjusted in zip(pairs, holm(list(pairs.values())), strict=True) if adjusted > ALPHA]
-    ones = np.ones((1, len(true)))
-    found = []
-    for index, answers in enumerate(predicted):
-        f1 = float(macro_f1(ones, true, answers).mean())
-        found.append(
-            Candidate(
-                name=str(index),
-                accuracy=float(correct[index].mean()),
-                f1_macro=f1,
-                f1_macro_low=f1,
-                memory_gb=float(amounts["memory_gb"][index]),
-                cost=float(amounts["cost"][index]),
-                latency_ms=float(amounts["latency_ms"][index]) if "latency_ms" in amounts else None,
-                train_seconds=None,
-                not_told_apart=[str(b if a == index else a) for a, b in alike if index in (a, b)],
-            )
-        )
-    return found
-
-
-def different_texts(source: str) -> tuple[list[str], Ints]:
-    """One text of each duplicate cluster of a data set, and its label's number."""
-    table = read_table(DataSpec(source=source))
-    columns = {name.casefold(): index for index, name in enumerate(table.names)}
-    texts = [str(cell) for cell in table.column(columns["resume" if "resume" in columns else "text"])]
-    labels = [str(cell) for cell in table.column(columns["category" if "category" in columns else "label"])]
-    first = np.unique(find_clusters(texts, 0.8).clusters, return_index=True)[1]
-    return [texts[index] for index in first], np.unique([labels[index] for index in first], return_inverse=True)[1]
-
-
-def twice_for_real(cell: Cell) -> dict[str, float]:
-    """TF-IDF with a linear support-vector machine under two names, each run on a resample of the training rows."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    rng = cell.rng()
-    texts, targets = different_texts(cell.settings["source"])
-    counts = CountVectorizer().fit_transform(texts)
-    seeds, total = int(cell.settings["seeds"]), len(targets)
-    test_rows = round(0.3 * total)
-    false, single, plain, by_repeat = 0, 0, 0, []
-    for _ in range(cell.times):
-        order = rng.permutation(total)
-        test, train = order[:test_rows], order[test_rows:]
-        answers = np.array(
-            [[_resampled_run(counts, targets, train, test, rng) for _ in range(seeds)] for _ in range(2)]
-        )
-        correct = (answers == targets[test]).astype(np.float64)
-        clusters = np.arange(test_rows)
-        false += tests_of(correct)[0, 1] <= ALPHA
-        single += paired_test(correct[0][:1], correct[1][:1], clusters, steady=DRIFTING).p_value <= ALPHA
-        plain += mcnemar_exact(correct[0, 0], correct[1, 0]) <= ALPHA
-        by_repeat.append(float(correct[0, 0].mean() - correct[1, 0].mean()))
-    repeats = np.array(by_repeat[: len(by_repeat) // 10 * 10]).reshape(-1, 10)
-    corrected = [
-        corrected_resampled_t(d, test_over_train=test_rows / (total - test_rows), rows=test_rows) for d in repeats
-    ]
-    return {
-        **shares(false, cell.times),
-        "one_seed": single / cell.times,
-        "plain_mcnemar": plain / cell.times,
-        "ten_repeats": sum(item.p_value <= ALPHA for item in corrected) / max(1, len(corrected)),
-        "repeated_comparisons": len(corrected),
-        "test_rows": test_rows,
-    }
-
-
-def _resampled_run(counts: Any, targets: Ints, train: Ints, test: Ints, rng: np.random.Generator) -> Ints:
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.svm import LinearSVC
-
-    drawn = rng.choice(train, len(train))
-    known = np.flatnonzero(counts[drawn].getnnz(axis=0))
-    weigh = TfidfTransformer(sublinear_tf=True)
-    machine = LinearSVC().fit(weigh.fit_transform(counts[drawn][:, known]), targets[drawn])
-    return np.asarray(machine.predict(weigh.transform(counts[test][:, known])))
-
-
-def _grid(**axes: Sequence[Any]) -> list[dict[str, Any]]:
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-
-
-def _accuracy_grid() -> list[dict[str, Any]]:
-    scores = _grid(metric=["accuracy"], labels=[5], accuracy=[0.6, 0.7, 0.8, 0.9, 0.95], rows=[166, 500, 2000])
-    reruns = [*_grid(seeds=[1], spread=[0.0]), *_grid(seeds=[3, 5], spread=[0.0, 0.01, 0.02])]
-    return [{**score, **rerun} for score in scores for rerun in reruns]
-
-
-def _f1_grid() -> list[dict[str, Any]]:
-    scores = _grid(metric=["f1_macro"], labels=[5, 25], accuracy=[0.6, 0.8, 0.95], rows=[166, 500])
-    reruns = [{"seeds": 1, "spread": 0.0}, {"seeds": 3, "spread": 0.01}, *_grid(seeds=[5], spread=[0.0, 0.01, 0.02])]
-    return [{**score, **rerun} for score in scores for rerun in reruns]
-
-
-def _power_grid() -> list[dict[str, Any]]:
-    wanted = _grid(gap=[0.1], row_share=[0.35], rows=[500], seeds=[5], spread=[0.0, 0.01, 0.02])
-    others = _grid(gap=[0.03, 0.05, 0.1], row_share=[0.35, 0.6], rows=[166, 500, 2000], seeds=[1, 3, 5], spread=[0.01])
-    less_discordant = _grid(gap=[0.1], row_share=[0.42], rows=[500], seeds=[5], spread=[0.0, 0.01, 0.02])
-    return wanted + others + less_discordant
-
-
-def _covers(row: dict[str, Any]) -> bool:
-    return bool(0.93 <= row["share"] <= 0.97)
-
-
-_LEAST_POWER, _MOST_POWER = POWER - 0.1, POWER + 0.1
-Simulation = Callable[[Cell], dict[str, float]]
-PARTS: dict[
-    str, tuple[Simulation, int, Callable[[], list[dict[str, Any]]], Callable[[dict[str, Any]], bool | None]]
-] = {
-    "equal": (
-        equal_methods,
-        2000,
-        lambda: (
-            _grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02])
-            + _grid(seeds=[1, 5], spread=[0.04])
-            + _grid(seeds=[1, 3, 5], spread=[0.0], steady=[True])
-        ),
-        lambda row: (row["share"] <= 0.05 and row["high"] <= 0.06) if row["spread"] <= 0.02 else None,
-    ),
-    "accuracy": (coverage, 2000, _accuracy_grid, _covers),
-    "macro-f1": (coverage, 2000, _f1_grid, _covers),
-    "power": (
-        power,
-        1000,
-        _power_grid,
-        lambda row: row["share"] >= 0.9 if (row["gap"], row["rows"], row["seeds"]) == (0.1, 500, 5) else None,
-    ),
-    "decide": (
-        rows_promised,
-        1000,
-        lambda: [
-            {"gap": 0.25, "seeds": 1, "spread": 0.02},
-            {"gap": 0.1, "seeds": 2, "spread": 0.01},
-            {"gap": 0.1, "seeds": 3, "spread": 0.02},
-            {"gap": 0.06, "seeds": 5, "spread": 0.01},
-        ],
-        lambda row: bool(_LEAST_POWER <= row["share"] <= _MOST_POWER),
-    ),
-    "recommend": (
-        recommendations,
-        1000,
-        lambda: _grid(limits=["memory", "all"], gap=[0.03, 0.05, 0.1], rows=[166, 500, 1000], seeds=[5], spread=[0.01]),
-        lambda row: row["share"] >= 0.95 if row["gap"] == 0.1 and row["rows"] >= 500 else None,
-    ),
-    "real": (
-        twice_for_real,
-        500,
-        lambda: _grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]),
-        lambda row: row["high"] <= 0.06 or row["share"] <= 0.05,
-    ),
+RESULTS = Path(__file__).resolve().parent / "results"
+PARTS = {
+    "equal": ("pairs", "equal_methods", "equal_lines", 2000),
+    "accuracy": ("scores", "accuracy", "accuracy_lines", 2000),
+    "macro-f1": ("scores", "macro_f1", "macro_f1_lines", 1000),
+    "f1-difference": ("scores", "f1_difference", "f1_difference_lines", 500),
+    "power": ("pairs", "power", "power_lines", 1000),
+    "non-inferior": ("pairs", "non_inferior", "non_inferior_lines", 2000),
+    "leads": ("pairs", "leads", "lead_lines", 2000),
+    "decide": ("pairs", "forecast", "forecast_lines", 500),
+    "failed-fold": ("pairs", "failed_fold", "failed_fold_lines", 1000),
+    "recommend": ("choices", "recommendations", "recommendation_lines", 1000),
+    "real": ("real", "twice_for_real", "real_lines", 500),
 }
-"""For each part: what is simulated, how often a line, the lines, and whether one meets its target (None: none set)."""
+"""For each part: its module, what is simulated, its lines, and how many comparisons a line."""
 
 
-def _work(cell: Cell) -> dict[str, Any]:
-    started = time.perf_counter()
-    found = PARTS[cell.part][0](cell)
-    named = {key: "study" if value == str(STUDY) else value for key, value in cell.settings.items()}
-    return {**named, "comparisons": cell.times, **found, "seconds": round(time.perf_counter() - started, 1)}
+def part_of(name: str) -> Part:
+    """Return what a part simulates, how often, and its lines."""
+    module, simulated, lines, times = PARTS[name]
+    found = import_module(f"calibration_parts.{module}")
+    return getattr(found, simulated), times, getattr(found, lines)
 
 
-def run_part(part: str, scale: float, workers: int) -> bool:
-    """Run one part, print its table, write its file; return whether all targets are met."""
-    _, times, grid, target = PARTS[part]
-    cells = [
-        Cell(part=part, settings=settings, times=max(20, round(times * scale)), number=number)
-        for number, settings in enumerate(grid())
+def cells_of(name: str, comparisons: int | None) -> list[Cell]:
+    """Return the lines of a part."""
+    _, times, lines = part_of(name)
+    return [
+        Cell(part=name, settings=settings, times=comparisons or times, number=number, least=least, most=most)
+        for number, (settings, least, most) in enumerate(lines())
     ]
+
+
+def work(cell: Cell) -> dict[str, Any]:
+    """Simulate one line."""
     started = time.perf_counter()
-    with ProcessPoolExecutor(workers) as pool:
-        lines = list(pool.map(_work, cells))
-    for line in lines:
-        line["meets_target"] = target(line)
+    found = part_of(cell.part)[0](cell)
+    named = {key: "study" if str(value).endswith(".csv") else value for key, value in cell.settings.items()}
+    target = {"at_least": cell.least, "at_most": cell.most, "meets_target": cell.meets(found["share"])}
+    return {**named, "comparisons": cell.times, **found, **target, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def run_part(name: str, comparisons: int | None, pool: ProcessPoolExecutor) -> bool:
+    """Run one part, print its table, write its file; return whether all targets are met."""
+    cells = cells_of(name, comparisons)
+    started = time.perf_counter()
+    lines = list(pool.map(work, cells))
     judged = [line["meets_target"] for line in lines if line["meets_target"] is not None]
-    print(f"\n{part}: {sum(judged)} of {len(judged)} judged lines meet the target")
+    print(f"\n{name}: {sum(judged)} of {len(judged)} judged lines meet the target")
     for line in lines:
-        print(
-            "  " + "  ".join(f"{key} {_short(value)}" for key, value in line.items() if key != "comparisons"),
-            flush=True,
-        )
+        said = "  ".join(f"{key} {_short(value)}" for key, value in line.items() if value is not None)
+        print(f"  {'' if line['meets_target'] in (None, True) else 'MISSED '}{said}", flush=True)
     report = {
-        "part": part,
+        "part": name,
         "comparisons_per_line": cells[0].times,
         "seconds": round(time.perf_counter() - started, 1),
         "judged": len(judged),
         "met": sum(judged),
         "lines": [{key: round(v, 5) if isinstance(v, float) else v for key, v in line.items()} for line in lines],
     }
-    write_json(HERE / "results" / f"calibration-{part}.json", report)
+    write_json(RESULTS / f"calibration-{name}.json", report)
     return all(judged)
 
 
@@ -394,10 +96,11 @@ def main() -> int:
     """Run the parts named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="parts to run; all without any")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the comparisons, for a quick look")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--comparisons", type=int, help="comparisons a line; by default 500 to 2,000")
+    parser.add_argument("--processes", type=int, default=2)
     chosen = parser.parse_args()
-    met = [run_part(part, chosen.scale, chosen.workers) for part in chosen.parts or PARTS]
+    with ProcessPoolExecutor(chosen.processes) as pool:
+        met = [run_part(part, chosen.comparisons, pool) for part in chosen.parts or PARTS]
     return 0 if all(met) else 1
 
 

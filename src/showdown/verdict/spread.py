@@ -73,13 +73,13 @@ def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
 
 
 def _net_of_flips(correct: Floats) -> float:
-    runs, rows = len(correct), correct.shape[1]
+    runs, rows = correct.shape
     by_run = correct.mean(axis=1)
     if rows < 2:
         return float(by_run.var(ddof=1))
     residual = correct - by_run[:, None] - correct.mean(axis=0) + correct.mean()
     flips = float((residual**2).sum()) / ((runs - 1) * (rows - 1)) / rows
-    return float(by_run.var(ddof=1)) - flips
+    return float(by_run.var(ddof=1) - flips)
 
 
 def binomial_variance(accuracy: float, clusters: int) -> float:
