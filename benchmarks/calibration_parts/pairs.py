@@ -146,12 +146,12 @@ def leads(cell: Cell) -> dict[str, float | None]:
 def lead_lines() -> Lines:
     """Leads too small to be found often, and clear ones; two methods and five."""
     two = [
-        {"accuracies": [0.8 + gap, 0.8], **line}
+        {"accuracies": [round(0.8 + gap, 3), 0.8], **line}
         for gap in (0.01, 0.02, 0.03, 0.05, 0.1)
         for line in grid(rows=[500, 2000], seeds=[3], spread=[0.01])
     ]
     five = [
-        {"accuracies": [0.8 + gap, 0.8, 0.8, 0.8 - gap, 0.8 - gap], **line}
+        {"accuracies": [round(0.8 + gap, 3), 0.8, 0.8, round(0.8 - gap, 3), round(0.8 - gap, 3)], **line}
         for gap in (0.01, 0.02, 0.04)
         for line in grid(rows=[500, 2000], seeds=[3], spread=[0.01])
     ]

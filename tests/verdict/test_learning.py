@@ -1,3 +1,5 @@
+import pytest
+
 from showdown.report.learning_curve import learning_curve
 from showdown.verdict.summary import judge
 
@@ -50,3 +52,44 @@ def test_without_parts_there_is_no_curve(built, answers):
     predicted, true = answers(60, 5)
     built.run("lora", predicted, true)
     assert judge(built.results, built.folder).curve is None
+
+
+def part_curve(built, answers, wrong, *, seeds):
+    """Two rows of the table, `a` with seeds of its own at each fraction."""
+    for name in ("a", "b"):
+        for fraction in (0.5, 1.0):
+            for seed in seeds[name, fraction]:
+                predicted, true = answers(300, wrong[name, fraction], start=seed)
+                built.run(f"{name}-{fraction}", predicted, true, seed=seed)
+                run = built.runs.pop()
+                spec = run.spec.model_copy(update={"name": name, "train_fraction": fraction})
+                built.runs.append(run.model_copy(update={"name": name, "spec": spec}))
+    return judge(built.results, built.folder).curve
+
+
+WRONG = {("a", 0.5): 120, ("a", 1.0): 30, ("b", 0.5): 60, ("b", 1.0): 40}
+
+
+def test_seeds_need_not_be_the_same_ones_to_compare_gains(built, answers, tmp_path_factory):
+    """A seed that failed at one fraction takes nothing from the others, whatever its place."""
+    same = {key: (0, 1, 2) for key in WRONG}
+    other = {**same, ("a", 0.5): (2, 0), ("b", 1.0): (1,)}
+    both = [
+        part_curve(type(built)(tmp_path_factory.mktemp("curve")), answers, WRONG, seeds=seeds)
+        for seeds in (same, other)
+    ]
+    assert [curve.ahead.value for curve in both] == [pytest.approx((90 - 20) / 300)] * 2
+    assert both[0].ahead.low > both[1].ahead.low > 0.0
+
+
+def test_two_seeds_that_agree_are_no_surer_than_what_is_assumed(built, answers, tmp_path_factory):
+    """An interval from two equal seeds has the assumed spread in it, as one from a single seed has."""
+    widths = []
+    for count in (1, 2, 5):
+        curve = part_curve(
+            type(built)(tmp_path_factory.mktemp("curve")), answers, WRONG, seeds={key: range(count) for key in WRONG}
+        )
+        interval = curve.accuracy["a"][0]
+        widths.append(interval.high - interval.low)
+    assert widths[0] > widths[1] > widths[2]
+    assert widths[1] > widths[0] / 2

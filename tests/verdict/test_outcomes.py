@@ -118,3 +118,52 @@ def test_of_repeats_the_common_ones_are_kept():
     found, said = on_common_rows(rows)
     assert list(found["a"].parts) == [0, 1]
     assert "4 test rows" in said
+
+
+def grid_of(built, done, *, lost=(), protocol=None):
+    """Write runs of `lora`, each (seed, partition) on a test row of its own, and add those that were lost."""
+    for seed, partition in done:
+        built.run("lora", [0], [0], rows=[partition + 1], partition=partition, seed=seed, protocol=protocol)
+    for seed, status in lost:
+        built.failed("lora", status, "no loss", method="lora", seed=seed)
+    return load_outcomes(built.results, built.folder)["lora"]
+
+
+def test_each_row_knows_the_training_that_answered_it(built):
+    built.run("lora", [0, 0], [0, 0], rows=[1, 4], partition=0)
+    built.run("lora", [0], [0], rows=[2], partition=1)
+    part = load_outcomes(built.results, built.folder)["lora"].parts[0]
+    assert part.row_ids.tolist() == [1, 2, 4]
+    assert part.folds.tolist() == [0, 1, 0]
+    assert part.at(np.array([2, 4])).folds.tolist() == [1, 0]
+
+
+def test_a_seed_that_diverged_leaves_the_others_and_is_said(built):
+    row = grid_of(built, [(0, 0), (2, 0)], lost=[(1, "diverged"), (3, "failed")])
+    assert row.seeds == 2
+    (note,) = row.notes
+    assert "2 of 4 seeds left out" in note
+    assert "1 diverged, 1 failed" in note
+
+
+def test_as_many_answers_as_can_be_are_kept(built):
+    """Fold 2 failed in two of three seeds: three seeds of two folds are more than one seed of three."""
+    row = grid_of(built, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)])
+    assert row.seeds == 3
+    assert row.parts[0].row_ids.tolist() == [1, 2]
+    assert "1 of 3 parts of the test rows left out" in row.notes[0]
+
+
+def test_of_two_seeds_one_whole_one_is_kept_before_two_halves(built):
+    row = grid_of(built, [(0, 0), (1, 0), (1, 1)])
+    assert row.seeds == 1
+    assert row.parts[0].row_ids.tolist() == [1, 2]
+
+
+def test_a_learning_curve_of_repeats_knows_how_many_rows_it_trained_on(built):
+    grid_of(built, [(0, 0), (0, 1)], protocol={"split": {"kind": "repeated"}})
+    built.runs = [
+        run.model_copy(update={"spec": run.spec.model_copy(update={"train_fraction": 0.25})}) for run in built.runs
+    ]
+    row = load_outcomes(built.results, built.folder)["lora"]
+    assert row.test_over_train == pytest.approx(0.15 / (0.7 * 0.25))
