@@ -11,7 +11,9 @@ RNG = np.random.default_rng
 
 
 def seen(value, *, rows=300, reruns=0.0, seeds=3, trainings=1):
-    part = RerunsPart(variance=reruns, degrees=4.0 + trainings * (seeds - 1), seeds=seeds, trainings=trainings)
+    part = RerunsPart(
+        variance=reruns, flips=0.0, degrees=4.0 + trainings * (seeds - 1), seeds=seeds, trainings=trainings
+    )
     return PairTest(value=value, centre=value, row_variance=0.25, rows=rows, rows_degrees=None, reruns=(part, part))
 
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +155,33 @@ def test_more_rows_never_make_a_difference_harder_to_show(gap, seeds):
         assert more.p_value <= fewer.p_value
         assert more.p_above(0.01) <= fewer.p_above(0.01)
         assert all(more.reach(level) <= fewer.reach(level) for level in (0.5, 0.9, 0.95, 0.999))
+
+
+def times_over(row, times):
+    """Repeat a row's test rows, each as a text of its own."""
+    part = row.parts[0]
+    rows = np.arange(len(part.true) * times)
+    more = Outcomes(
+        predicted=np.tile(part.predicted, (1, times)),
+        true=np.tile(part.true, times),
+        clusters=rows,
+        row_ids=rows,
+        folds=None if part.folds is None else np.tile(part.folds, times),
+    )
+    return replace(row, parts={0: more})
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+@pytest.mark.parametrize(("folds", "spread", "gap"), [(1, 0.0, 0.1), (1, 0.02, 0.18), (5, 0.02, 0.03), (5, 0.0, 0.18)])
+def test_neither_do_more_rows_that_answer_alike(seeds, folds, spread, gap):
+    """From the answers to the verdict: what is measured of the reruns changes too."""
+    for chance in range(4):
+        trainings = Trainings(spread=spread, seeds=seeds, folds=folds)
+        drawn = simulate(RNG(chance), World(), accuracies=np.array([0.7, 0.7 + gap]), rows=150, trainings=trainings)
+        first, second = drawn.row(0), drawn.row(1)
+        found = [compare(times_over(first, times), times_over(second, times))[0] for times in (1, 3, 10, 40)]
+        assert all(more.p_value <= fewer.p_value for fewer, more in itertools.pairwise(found))
+        assert all(more.reach(0.95) <= fewer.reach(0.95) for fewer, more in itertools.pairwise(found))
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -8,7 +8,7 @@ from scipy import optimize, special
 
 from showdown.verdict.intervals import CONFIDENCE, Estimate, f1_reruns, jackknife, macro_f1_of, student_quantile
 from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.spread import Reruns, binomial_variance, share_squared
+from showdown.verdict.spread import Reruns, binomial_variance, flip_variance, share_squared
 
 ALPHA = 1 - CONFIDENCE
 _PSEUDO_ROWS = 2
@@ -30,6 +30,7 @@ class Side:
         scale = binomial_variance(float(self.correct.mean()), clusters) * share_squared(self.folds)
         return RerunsPart(
             variance=self.reruns.relative * scale / len(self.correct),
+            flips=flip_variance(self.correct, self.folds) / len(self.correct) * clusters / self.correct.shape[1],
             degrees=self.reruns.degrees,
             seeds=len(self.correct),
             trainings=1 if self.folds is None else len(np.unique(self.folds)),
@@ -41,14 +42,18 @@ class RerunsPart:
     """What the choice of a method's reruns adds to the variance of a difference."""
 
     variance: float
+    """From a rise or fall of all answers: more rows cannot lessen it."""
+    flips: float
+    """From single rows that flip, for one independent row: divide by rows for that of the mean."""
     degrees: float
     seeds: int
     trainings: int
     """Of one seed: the folds of a cross-validation."""
 
-    def with_seeds(self, seeds: int) -> tuple[float, float]:
-        """Return variance and degrees of freedom with so many seeds, if they spread as those seen."""
-        return self.variance * self.seeds / seeds, self.degrees + self.trainings * (seeds - self.seeds)
+    def at(self, rows: float, seeds: int) -> tuple[float, float]:
+        """Return variance and degrees of freedom with so many independent rows and seeds like those seen."""
+        variance = (self.variance + self.flips / rows) * self.seeds / seeds
+        return variance, self.degrees + self.trainings * (seeds - self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +85,12 @@ class PairTest:
     def parts_with(self, rows: float, seeds: int | None = None) -> list[tuple[float, float]]:
         """Return the same with so many independent rows and seeds, if they are like those seen; None: as many."""
         rows_degrees = max(1.0, rows - 1.0) if self.rows_degrees is None else self.rows_degrees
+        # Flipping rows are counted with the reruns. What is left is at least what two discordant rows make.
+        least = _PSEUDO_ROWS / (rows + _PSEUDO_ROWS)
+        of_rows = max(self.row_variance - sum(part.flips for part in self.reruns), min(least, self.row_variance))
         return [
-            (self.row_variance / rows, rows_degrees),
-            *(part.with_seeds(max(part.seeds, seeds or 0)) for part in self.reruns),
+            (of_rows / rows, rows_degrees),
+            *(part.at(rows, max(part.seeds, seeds or 0)) for part in self.reruns),
         ]
 
     @property

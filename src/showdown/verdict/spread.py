@@ -73,13 +73,30 @@ def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
 
 
 def _net_of_flips(correct: Floats) -> float:
+    return float(correct.mean(axis=1).var(ddof=1)) - _flips(correct) / correct.shape[1]
+
+
+def _flips(correct: Floats) -> float:
     runs, rows = correct.shape
-    by_run = correct.mean(axis=1)
     if rows < 2:
-        return float(by_run.var(ddof=1))
-    residual = correct - by_run[:, None] - correct.mean(axis=0) + correct.mean()
-    flips = float((residual**2).sum()) / ((runs - 1) * (rows - 1)) / rows
-    return float(by_run.var(ddof=1) - flips)
+        return 0.0
+    residual = correct - correct.mean(axis=1, keepdims=True) - correct.mean(axis=0) + correct.mean()
+    return float((residual**2).sum()) / ((runs - 1) * (rows - 1))
+
+
+def flip_variance(correct: Floats, folds: Ints | None = None) -> float:
+    """Variance of one answer to one row between seeds, beyond a rise or fall of all; 0 with one seed.
+
+    Args:
+        correct: shape (seeds, rows).
+        folds: see `net_rerun_variance`.
+
+    """
+    if len(correct) < 2:
+        return 0.0
+    if folds is None:
+        return _flips(correct)
+    return float(np.mean([_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
 
 
 def binomial_variance(accuracy: float, clusters: int) -> float:
