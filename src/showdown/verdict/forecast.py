@@ -55,7 +55,8 @@ def rows_to_decide(test: PairTest, *, pairs: int) -> Range:
 def seeds_to_decide(test: PairTest, *, pairs: int) -> Range:
     """Seeds of each trained method at which a difference would be found with power 0.8, over what it may truly be.
 
-    The spread between reruns is divided by more of them and better known; the part of the rows is left as it is.
+    The spread between reruns, and what flipping rows add, is divided by more of them and better known; the rest of the
+    part of the rows is left as it is.
 
     Args:
         test: what was seen.

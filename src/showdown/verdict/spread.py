@@ -73,7 +73,7 @@ def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
 
 
 def _net_of_flips(correct: Floats) -> float:
-    return float(correct.mean(axis=1).var(ddof=1)) - _flips(correct) / correct.shape[1]
+    return float(correct.mean(axis=1).var(ddof=1) - _flips(correct) / correct.shape[1])
 
 
 def _flips(correct: Floats) -> float:
@@ -81,7 +81,7 @@ def _flips(correct: Floats) -> float:
     if rows < 2:
         return 0.0
     residual = correct - correct.mean(axis=1, keepdims=True) - correct.mean(axis=0) + correct.mean()
-    return float((residual**2).sum()) / ((runs - 1) * (rows - 1))
+    return float((residual**2).sum() / ((runs - 1) * (rows - 1)))
 
 
 def flip_variance(correct: Floats, folds: Ints | None = None) -> float:
