@@ -63,13 +63,14 @@ def _ahead(
     """Test the two largest gains against each other, each the mean over its seeds on common test rows."""
     if len(steps) < _TWO:
         return None
-    rows = [(more[step.name], less[step.name]) for step in steps[:_TWO]]
-    if any(row.repeated for pair in rows for row in pair):
+    rows = [row for step in steps[:_TWO] for row in (more[step.name], less[step.name])]
+    if any(row.repeated for row in rows):
         return None
-    common, _ = on_common_rows({f"{place}": row for place, row in enumerate(row for pair in rows for row in pair)})
-    if len(common) < len(rows) * _TWO:
+    common, _ = on_common_rows({f"{place}": row for place, row in enumerate(rows)})
+    if len(common) < len(rows):
         return None
     among = [*less.values(), *more.values()]
-    most, least, next_most, next_least = (side_of(row.parts[0], reruns_of(row, among)) for row in common.values())
-    clusters = next(iter(common.values())).parts[0].clusters
-    return interval_of(contrast_test([most, next_least], [least, next_most], clusters).effect)
+    parts = [next(iter(row.parts.values())) for row in common.values()]
+    sides = [side_of(part, reruns_of(row, among)) for part, row in zip(parts, rows, strict=True)]
+    most, least, next_most, next_least = sides
+    return interval_of(contrast_test([most, next_least], [least, next_most], parts[0].clusters).effect)

@@ -50,9 +50,10 @@ def compare(
     """
     if first.repeated or second.repeated:
         return _compare_repeats(first, second)
-    a, b = shared(*(next(iter(row.parts.values())) for row in (first, second)))
-    if not len(a.true):
+    both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
+    if not both or not len(both[0][0].true):
         return None
+    a, b = both[0]
     together = [*among, first, second]
     reruns = reruns_of(first, together), reruns_of(second, together)
     test = paired_test(side_of(a, reruns[0]), side_of(b, reruns[1]), a.clusters)
