@@ -74,6 +74,8 @@ def test_other_methods_tell_what_to_expect():
     found = moderated(None, others)
     assert found.relative == pytest.approx(EXPECTED * (COMPARISON_WORTH + 20) / (COMPARISON_WORTH + 6))
     assert found.degrees == PRIOR_WORTH
+    collapsing = moderated(None, [Reruns(relative=1000 * EXPECTED, degrees=4.0)])
+    assert collapsing.relative <= 4 * EXPECTED
     calm = moderated(None, [Reruns(relative=-3 * EXPECTED, degrees=4.0)])
     assert calm.relative == 0.0
 

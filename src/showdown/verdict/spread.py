@@ -23,6 +23,8 @@ COMPARISON_WORTH = 1.0
 PRIOR_WORDS = "a standard deviation of 2.1 points at an accuracy of 50 %, 1.7 at 80 %, 0.9 at 95 %"
 """The assumption in words."""
 _PRIOR_RELATIVE = PRIOR_SPREAD**2 / 0.25
+_MOST_FROM_OTHERS = 4 * _PRIOR_RELATIVE
+"""A method that spreads more than twice as far as assumed, as one whose runs collapse, tells no more of others."""
 
 STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
 """Methods whose answer does not depend on a seed: the assumption is not made for them."""
@@ -128,10 +130,9 @@ def moderated(own: Reruns | None, others: Sequence[Reruns] = ()) -> Reruns:
         others: what was seen of the other trained methods of the comparison.
 
     """
-    known = COMPARISON_WORTH + sum(other.degrees for other in others)
-    prior = (
-        max(0.0, COMPARISON_WORTH * _PRIOR_RELATIVE + sum(other.degrees * other.relative for other in others)) / known
-    )
+    told = [(other.degrees, min(other.relative, _MOST_FROM_OTHERS)) for other in others]
+    total = COMPARISON_WORTH * _PRIOR_RELATIVE + sum(degrees * relative for degrees, relative in told)
+    prior = max(0.0, total) / (COMPARISON_WORTH + sum(degrees for degrees, _ in told))
     return weighed(prior, own)
 
 
