@@ -47,7 +47,8 @@ def equal_lines() -> Lines:
     """Seeds and spreads; then the adversarial ones."""
     plain = [*grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02]), {"seeds": 1, "steady": True}]
     hard = [
-        *grid(seeds=[1, 3], spread=[0.03], folds=[5], rows=[425, 1900]),
+        *grid(seeds=[3], spread=[0.02, 0.03], folds=[5], rows=[425, 1900]),
+        *grid(seeds=[1], spread=[0.02], folds=[5], rows=[425, 1900]),
         *grid(seeds=[2, 3, 5], spread=[0.01], collapsing=[0.05], accuracy=[0.85]),
         *grid(seeds=[1, 3], spread=[0.01], collapsing=[0.05], folds=[5], rows=[425], accuracy=[0.85]),
         *grid(seeds=[1, 3, 5], spread=[0.02], tails=[3.0]),
@@ -58,6 +59,7 @@ def equal_lines() -> Lines:
         *grid(seeds=[1, 2, 3, 5], spread=[0.02], accuracy=[0.8], rows=[2000], methods=[2]),
     ]
     beyond = [
+        *grid(seeds=[1], spread=[0.03], folds=[5], rows=[425, 1900]),
         *grid(seeds=[1, 5], spread=[0.04]),
         *grid(seeds=[1], spread=[0.01], collapsing=[0.05], accuracy=[0.85]),
         *grid(seeds=[1, 2, 3, 5], spread=[0.02], accuracy=[0.9], rows=[2000], methods=[2]),
@@ -92,8 +94,11 @@ def power_lines() -> Lines:
         for line in grid(gap=[0.03, 0.05, 0.1], rows=[166, 500, 2000], seeds=[1, 3, 5], spread=[0.01])
         + grid(gap=[0.18], rows=[300, 1000, 3000, 30_000], seeds=[1], spread=[0.02])
     ]
-    near = grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[5], spread=[0.0, 0.002, 0.004])
-    near_fewer = grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[1, 3], spread=[0.002])
+    near = grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[5], spread=[0.0, 0.002, 0.003])
+    near_fewer = [
+        *grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[1, 3], spread=[0.002]),
+        *grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[5], spread=[0.004]),
+    ]
     return [*asked(default, 0.9), *asked(near, 0.8), *asked([*one_seed, *others, *near_fewer])]
 
 
@@ -111,7 +116,9 @@ def non_inferior_lines() -> Lines:
     equal = grid(accuracy=[0.9, 0.95], loss=[0.0], rows=[3000], seeds=[5], spread=[0.0, 0.003])
     harder = grid(accuracy=[0.85, 0.9], loss=[0.0], rows=[3000], seeds=[5], spread=[0.006, 0.01])
     fewer = grid(accuracy=[0.9], loss=[0.0], rows=[3000], seeds=[1, 3], spread=[0.003])
-    lost = grid(accuracy=[0.85, 0.9, 0.95], loss=[MARGIN], rows=[500, 3000], seeds=[1, 3, 5], spread=[0.0, 0.003, 0.01])
+    lost = grid(
+        accuracy=[0.85, 0.9, 0.95], loss=[MARGIN], rows=[500, 3000], seeds=[1, 3, 5], spread=[0.003, 0.01, 0.02]
+    )
     return [*asked(equal, 0.5), *asked([*harder, *fewer]), *asked(lost, most=0.06)]
 
 

@@ -5,9 +5,11 @@ from showdown.verdict.outcomes import Outcomes, RowOutcomes
 from showdown.verdict.simulation import Trainings, World, simulate
 from showdown.verdict.spread import (
     COMPARISON_WORTH,
+    NARROWING_WORTH,
     PRIOR_SPREAD,
     PRIOR_WORTH,
     Reruns,
+    fold_variance,
     moderated,
     net_rerun_variance,
     reruns_of,
@@ -69,6 +71,14 @@ def test_what_is_expected_stands_alone_with_one_seed_and_fades_with_more():
     assert eleven.degrees == PRIOR_WORTH + 10
 
 
+def test_what_is_expected_does_not_hide_what_was_seen():
+    more = moderated(Reruns(relative=5 * EXPECTED, degrees=4.0))
+    assert more.relative == pytest.approx(EXPECTED * (NARROWING_WORTH + 20) / (NARROWING_WORTH + 4))
+    assert more.degrees == PRIOR_WORTH + 4
+    as_expected = moderated(Reruns(relative=EXPECTED, degrees=4.0))
+    assert as_expected.relative == pytest.approx(EXPECTED)
+
+
 def test_other_methods_tell_what_to_expect():
     others = [Reruns(relative=4 * EXPECTED, degrees=4.0), Reruns(relative=2 * EXPECTED, degrees=2.0)]
     found = moderated(None, others)
@@ -88,6 +98,21 @@ def test_a_row_is_not_told_by_itself_nor_by_methods_without_seeds():
     calm = row(outcomes(np.tile(np.arange(40) % 2, (3, 1))), "full")
     assert reruns_of(wild, [wild, calm]).relative < alone.relative
     assert reruns_of(calm, [wild, calm, wild]) == reruns_of(calm, [wild])
+
+
+def test_folds_of_one_seed_tell_of_a_training_that_went_wrong():
+    correct = np.ones(200)
+    correct[::5] = 0.0
+    folds = np.arange(200) // 40
+    collapsed = np.where(folds == 2, np.arange(200) % 5 == 0, correct)
+    assert fold_variance(correct, folds) is None
+    assert fold_variance(collapsed, folds) > 0.05
+    calm, wild = (reruns_of(row(outcomes(values[None], folds))) for values in (correct, collapsed))
+    assert calm == Reruns(relative=pytest.approx(EXPECTED), degrees=PRIOR_WORTH)
+    assert wild.degrees == PRIOR_WORTH + 4
+    assert wild.relative > 20 * calm.relative
+    assert reruns_of(row(outcomes(collapsed[None]))).relative == pytest.approx(EXPECTED)
+    assert reruns_of(row(outcomes(collapsed[None], np.arange(200)))).relative == pytest.approx(EXPECTED)
 
 
 def test_methods_without_seeds_have_no_assumed_spread():

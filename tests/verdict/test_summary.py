@@ -55,7 +55,7 @@ def test_one_seed_is_told_honestly(built, answers):
     verdict = judge(built.results, built.folder)
     assert any(sentence.startswith("lora, full: one seed") for sentence in verdict.sentences)
     assert any(
-        "Tests and intervals assume one, a standard deviation of 2.1 points" in text for text in verdict.assumptions
+        "Tests and intervals assume one, a standard deviation of 2.25 points" in text for text in verdict.assumptions
     )
     assert verdict.rows[0].rerun_spread_points is None
 

@@ -4,27 +4,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
 from showdown.verdict.resample import cluster_index
 
-PRIOR_SPREAD = 0.021
+PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
 
 Two reruns of one setting in PEFT's own method comparison, whose accuracies are near 50 %, differ by a median of 2.0
-points, which for normal reruns is a standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points. At other accuracies p
-its square goes with p (1 - p): 1.7 points at 80 %, 0.9 at 95 %. Reruns of BERT on small sets spread alike (Dodge et
-al., arXiv 2002.06305).
+points, which for normal reruns is a standard deviation of 2.0 / (0.6745 * sqrt(2)) = 2.1 points; a little more is
+assumed. At other accuracies p its square goes with p (1 - p): 1.8 points at 80 %, 1.0 at 95 %. Reruns of BERT on small
+sets spread alike (Dodge et al., arXiv 2002.06305).
 """
 PRIOR_WORTH = 4.0
 """What is expected of a method weighs as much as this many degrees of freedom (reruns beyond the first) of its own."""
+NARROWING_WORTH = 1.0
+"""The same where more was seen than was expected: what is expected shall not hide it."""
 COMPARISON_WORTH = 1.0
 """`PRIOR_SPREAD` weighs as much as this many degrees of freedom of the comparison's other methods."""
-PRIOR_WORDS = "a standard deviation of 2.1 points at an accuracy of 50 %, 1.7 at 80 %, 0.9 at 95 %"
+PRIOR_WORDS = "a standard deviation of 2.25 points at an accuracy of 50 %, 1.8 at 80 %, 1.0 at 95 %"
 """The assumption in words."""
 _PRIOR_RELATIVE = PRIOR_SPREAD**2 / 0.25
 _MOST_FROM_OTHERS = 4 * _PRIOR_RELATIVE
 """A method that spreads more than twice as far as assumed, as one whose runs collapse, tells no more of others."""
+_PLAIN = 0.001
+"""Chance at which folds of one seed differ as much by their rows alone."""
 
 STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
 """Methods whose answer does not depend on a seed: the assumption is not made for them."""
@@ -101,6 +106,28 @@ def flip_variance(correct: Floats, folds: Ints | None = None) -> float:
     return float(np.mean([_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
 
 
+def fold_variance(correct: Floats, folds: Ints) -> float | None:
+    """Variance of accuracy between folds beyond what their different rows explain, where that is plain.
+
+    It is all that one seed tells of a training that went wrong. Other training rows are in it as well.
+
+    Args:
+        correct: shape (rows,): the answers of one seed.
+        folds: shape (rows,).
+
+    Returns:
+        None where folds may differ as much by their rows alone, one time in a thousand (chi-squared), or are too small.
+
+    """
+    parts = [correct[folds == fold] for fold in np.unique(folds)]
+    if len(parts) < 2 or min(len(part) for part in parts) < 2:
+        return None
+    between = float(np.var([part.mean() for part in parts], ddof=1))
+    of_rows = float(np.mean([part.var(ddof=1) / len(part) for part in parts]))
+    most = of_rows * float(special.chdtri(len(parts) - 1, _PLAIN)) / (len(parts) - 1)
+    return between - of_rows if between > most else None
+
+
 def binomial_variance(accuracy: float, clusters: int) -> float:
     """Return p (1 - p), with one imagined row right and one wrong: never zero."""
     smoothed = (accuracy * clusters + 1) / (clusters + 2)
@@ -140,8 +167,9 @@ def weighed(prior: float, own: Reruns | None) -> Reruns:
     """Average what was expected, at `PRIOR_WORTH`, with what was seen."""
     if own is None:
         return Reruns(relative=prior, degrees=PRIOR_WORTH)
-    degrees = PRIOR_WORTH + own.degrees
-    return Reruns(relative=max(0.0, PRIOR_WORTH * prior + own.degrees * own.relative) / degrees, degrees=degrees)
+    worth = PRIOR_WORTH if own.relative <= prior else NARROWING_WORTH
+    relative = max(0.0, worth * prior + own.degrees * own.relative) / (worth + own.degrees)
+    return Reruns(relative=relative, degrees=PRIOR_WORTH + own.degrees)
 
 
 def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
@@ -152,13 +180,27 @@ def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
         among: the rows of the comparison; the row itself and those that answer alike at every seed are passed over.
 
     """
-    own = seen_reruns(row.parts[min(row.parts)])
+    part = row.parts[min(row.parts)]
+    own = seen_reruns(part)
     if row.method in STEADY_METHODS:
         return replace(own, relative=max(0.0, own.relative)) if own else STEADY
     # The same answers may stand in several pairs, and in one under another name.
     trained = {id(other.parts): other for other in among if other.method not in STEADY_METHODS and not other.repeated}
     seen = [seen_reruns(other.parts[min(other.parts)]) for key, other in trained.items() if key != id(row.parts)]
-    return moderated(own, [found for found in seen if found])
+    others = [found for found in seen if found]
+    return moderated(own, others) if own else _of_one_seed(part, moderated(None, others))
+
+
+def _of_one_seed(part: Outcomes, expected: Reruns) -> Reruns:
+    """Return what is expected, or more where folds plainly lie further apart: one of their trainings went wrong."""
+    if part.folds is None:
+        return expected
+    correct = part.correct[0]
+    apart = fold_variance(correct, part.folds)
+    if apart is None:
+        return expected
+    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
+    return weighed(expected.relative, Reruns(relative=apart / scale, degrees=len(np.unique(part.folds)) - 1.0))
 
 
 def share_squared(folds: Ints | None) -> float:
