@@ -10,7 +10,7 @@ from showdown.verdict.spread import reruns_of
 from .cell import Cell, Lines, asked, grid, shares
 
 _COVERED = 0.93
-"""A 95 % interval is asked to hold the truth at least so often; where less spreads than is assumed it does more often."""
+"""A 95 % interval is asked to hold the truth at least so often; it does more often where less spreads than assumed."""
 
 
 def _world(cell: Cell) -> World:
