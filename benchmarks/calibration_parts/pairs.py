@@ -119,7 +119,10 @@ def non_inferior_lines() -> Lines:
     lost = grid(
         accuracy=[0.85, 0.9, 0.95], loss=[MARGIN], rows=[500, 3000], seeds=[1, 3, 5], spread=[0.003, 0.01, 0.02]
     )
-    return [*asked(equal, 0.5), *asked([*harder, *fewer]), *asked(lost, most=0.06)]
+    # At 95 %, or with one seed, 2 points are more than is assumed.
+    beyond = [line for line in lost if line["spread"] == 0.02 and (line["accuracy"] == 0.95 or line["seeds"] == 1)]
+    within = [line for line in lost if line not in beyond]
+    return [*asked(equal, 0.5), *asked([*harder, *fewer, *beyond]), *asked(within, most=0.06)]
 
 
 def leads(cell: Cell) -> dict[str, float | None]:

@@ -32,7 +32,7 @@ def pair_note(verdict: Verdict) -> str:
         else "a paired test over rows, in duplicate clusters, and reruns; with one seed each the exact McNemar test of "
         "those runs, which is blind to reruns, must agree"
     )
-    f1 = "" if repeated else " Macro F1 has a paired bootstrap interval and is not tested."
+    f1 = "" if repeated else " Macro F1 has an interval by the jackknife and is not tested."
     pairs = some(len(verdict.pairs), "pair")
     return f"Accuracy is tested: {how}. p is adjusted over {pairs}, intervals are those of the pair alone.{f1}"
 

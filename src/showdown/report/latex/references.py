@@ -55,6 +55,6 @@ def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]
     if verdict.pairs:
         yield "holm", "holm1979"
     if any(pair.mcnemar_p is not None for pair in verdict.pairs):
-        yield from (("mcnemar", "mcnemar1947"), ("paired", "bonett2012"), ("degrees", "satterthwaite1946"))
+        yield from (("mcnemar", "mcnemar1947"), ("paired", "bonett2012"), ("sources", "howe1974"))
         if any(row.method not in STEADY_METHODS and row.accuracy for row in verdict.rows):
             yield from (("reruns", "smyth2004"), ("spread", "dodge2020"))
