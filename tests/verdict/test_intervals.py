@@ -21,7 +21,7 @@ from showdown.verdict.intervals import (
 from showdown.verdict.outcomes import Outcomes, RowOutcomes
 from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import Trainings, World, simulate, true_macro_f1
-from showdown.verdict.spread import STEADY, Reruns, moderated, row_variance, seen_reruns
+from showdown.verdict.spread import STEADY, Reruns, moderated, seen_reruns
 
 RNG = np.random.default_rng
 
@@ -92,19 +92,14 @@ def test_copies_of_rows_add_nothing():
     assert copied.high == pytest.approx(alone.high, abs=1e-9)
 
 
-def test_row_variance_is_what_the_cluster_bootstrap_gives():
+def test_share_of_the_rows_is_what_the_cluster_bootstrap_gives():
     rng = RNG(5)
-    clusters = np.repeat(np.arange(60), 3)
-    values = rng.random(180) + np.repeat(rng.random(60), 3)
-    drawn = [values.reshape(60, 3)[rng.integers(0, 60, 60)].mean() for _ in range(20000)]
-    assert row_variance(values, clusters) * 59 / 60 == pytest.approx(np.var(drawn), rel=0.05)
-
-
-def test_share_of_the_rows_is_that_of_their_variance():
-    values = RNG(3).integers(0, 4, 2000) / 3
+    clusters = np.repeat(np.arange(400), 3)
+    values = np.clip(0.8 + 0.2 * rng.standard_normal(1200) + 0.2 * np.repeat(rng.standard_normal(400), 3), 0, 1)
+    by_cluster = values.reshape(400, 3).mean(axis=1)
+    drawn = [by_cluster[rng.integers(0, 400, 400)].mean() for _ in range(10_000)]
     mean = values.mean()
-    expected = row_variance(values, np.arange(2000)) / (mean * (1 - mean))
-    assert rows_share(values, np.arange(2000)) == pytest.approx(expected, rel=0.01)
+    assert rows_share(values, clusters) == pytest.approx(np.var(drawn) / (mean * (1 - mean)), rel=0.08)
 
 
 def test_spread_between_seeds_widens():

@@ -166,8 +166,8 @@ def rare_labels(part: Outcomes) -> str | None:
     of the labels may be so: by simulation, intervals hold the truth in 93 to 98 % then.
     """
     labels = np.unique(np.concatenate([part.true, part.predicted.ravel()]))
-    pairs = np.unique(np.stack([part.true, part.clusters]), axis=1)[0]
-    few = int(((pairs == labels[:, None]).sum(axis=1) < _FEWEST_TEXTS).sum())
+    tested, texts = np.unique(np.unique(np.stack([part.true, part.clusters]), axis=1)[0], return_counts=True)
+    few = len(labels) - len(tested) + int((texts < _FEWEST_TEXTS).sum())
     if few <= _RARE_SHARE * len(labels):
         return None
     return f"{few} of {len(labels)} labels have fewer than {_FEWEST_TEXTS} different test texts"

@@ -1,5 +1,6 @@
-"""What chance adds to a score: which rows were tested, and which reruns were made."""
+"""How far trainings of one method spread that differ in their seed alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,6 @@ import numpy as np
 from scipy import special
 
 from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
-from showdown.verdict.resample import cluster_index
 
 PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
@@ -23,8 +23,6 @@ NARROWING_WORTH = 1.0
 """The same where more was seen than was expected: what is expected shall not hide it."""
 COMPARISON_WORTH = 1.0
 """`PRIOR_SPREAD` weighs as much as this many degrees of freedom of the comparison's other methods."""
-PRIOR_WORDS = "a standard deviation of 2.25 points at an accuracy of 50 %, 1.8 at 80 %, 1.0 at 95 %"
-"""The assumption in words."""
 _PRIOR_RELATIVE = PRIOR_SPREAD**2 / 0.25
 _MOST_FROM_OTHERS = 4 * _PRIOR_RELATIVE
 """A method that spreads more than twice as far as assumed, as one whose runs collapse, tells no more of others."""
@@ -35,9 +33,21 @@ STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
 """Methods whose answer does not depend on a seed: the assumption is not made for them."""
 
 
+def assumed_points(accuracy: float) -> float:
+    """Return the standard deviation between reruns that is assumed at an accuracy, in points."""
+    return 100 * math.sqrt(_PRIOR_RELATIVE * accuracy * (1 - accuracy))
+
+
+PRIOR_WORDS = (
+    f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
+    f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
+)
+"""The assumption in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reruns:
-    """How far trainings of one method spread that differ in their seed alone."""
+    """The spread of one method's trainings."""
 
     relative: float
     """Variance of a training's accuracy p, beyond what single rows that flip explain, over p (1 - p). Where it was only
@@ -48,19 +58,6 @@ class Reruns:
 
 STEADY = Reruns(relative=0.0, degrees=float("inf"))
 """Every seed answers alike."""
-
-
-def row_variance(values: Floats, clusters: Ints) -> float:
-    """Variance of the mean of ``values`` (rows,) when whole clusters are drawn at random.
-
-    It is what the cluster bootstrap of the mean converges to, times G / (G - 1) (Davison and Hinkley 1997, 3.8).
-    """
-    index = cluster_index(clusters)
-    groups = int(index.max()) + 1
-    if groups < 2:
-        return 0.0
-    sums = np.bincount(index, weights=values - values.mean(), minlength=groups)
-    return float((sums**2).sum() / len(values) ** 2 * groups / (groups - 1))
 
 
 def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
