@@ -68,7 +68,7 @@ def test_an_override_nests_no_deeper(tmp_path: Path) -> None:
 
 def test_a_long_name_is_cut_in_its_message(tmp_path: Path) -> None:
     said = refusal(f"methods: {{lora: {{}}}}\n? {'k' * 100_000}\n: 1\n", folder=tmp_path)
-    assert said.endswith("trackers")
+    assert said.endswith("trackers, margin_points")
     assert "kkk ... " in said
     assert len(refusal("methods: {lora: {}}\n", f"protocol.epochs='{'x' * 50_000}'", folder=tmp_path)) < 300
 

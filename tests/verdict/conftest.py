@@ -80,7 +80,7 @@ class Built:
             method=method,
             settings=settings or {},
             model=ModelSpec(),
-            protocol=SharedProtocol(**(protocol or {})),
+            protocol=SharedProtocol(**{"tuning": None, **(protocol or {})}),
             seed=seed,
             partition=partition,
             data_fingerprint="f",
