@@ -108,7 +108,7 @@ def test_rows_to_look_at_first_are_named_with_the_measured_precision(tmp_path: P
     assert deep.look_first_precision.enough
     low, high = deep.look_first_precision.bounds
     (said,) = [line for line in deep_findings(deep) if "to look at first" in line]
-    assert f"{100 * low:.0f} to {100 * high:.0f} % of the rows that this search names" in said
+    assert f"of the rows that this search names, {100 * low:.0f} to {100 * high:.0f} % have a wrong label" in said
     assert deep_audit(gathered(tmp_path, planted)) == deep
 
 
@@ -141,7 +141,7 @@ def test_a_search_that_is_mostly_wrong_names_nobody(tmp_path: Path, own_words: i
     assert deep.look_first_precision.all_rows.named > 0
     assert not deep.look_first_precision.enough
     assert deep.look_first == []
-    assert "Rows to look at first are not named: with labels swapped on purpose" in deep.notices[0]
+    assert "Rows to look at first are not named: the search for them is right too seldom here" in deep.notices[0]
     assert not any("look at first" in line for line in deep_findings(deep))
 
 

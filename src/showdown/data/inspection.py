@@ -138,8 +138,9 @@ def deep_findings(deep: DeepAudit) -> list[str]:
         first = deep.look_first[0]
         found.append(
             f"{count(len(deep.look_first), 'row')} to look at first, whose labels may be wrong, such as row"
-            f" {first.row}: {shown(first.label)}, which looks like {shown(first.looks_like)};"
-            f" {_precision_said(deep.look_first_precision)}"
+            f" {first.row}: {shown(first.label)}, which looks like {shown(first.looks_like)}; of the rows that this"
+            f" search names, {_bounds_said(deep.look_first_precision)} have a wrong label (measured with labels swapped on"
+            " purpose)"
         )
     if deep.short_rows:
         found.append(
@@ -166,12 +167,9 @@ def _representatives(clusters: Sequence[int] | Ints) -> Ints:
     return np.unique(np.array(clusters), return_index=True)[1].astype(np.int64)
 
 
-def _precision_said(precision: Precision) -> str:
+def _bounds_said(precision: Precision) -> str:
     low, high = precision.bounds
-    return (
-        f"with labels swapped on purpose, {100 * low:.0f} to {100 * high:.0f} % of the rows that this search names have"
-        " a wrong one"
-    )
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def vectors_of(texts: Sequence[str]) -> Any:
@@ -199,8 +197,11 @@ def _look_first(rows: Rows, chosen: Ints) -> tuple[list[Suspect], Precision | No
         return [], None, [f"{_NOT_NAMED}: these texts have no words that TF-IDF could count"]
     precision = measured(vectors, targets)
     if not precision.enough:
-        needed = f"the middle must be {100 * LEAST_PRECISION:.0f} %"
-        return [], precision, [f"{_NOT_NAMED}: {_precision_said(precision)}, and {needed}"]
+        said = (
+            f"{_NOT_NAMED}: the search for them is right too seldom here, in {_bounds_said(precision)} of the rows that"
+            f" it names (measured with labels swapped on purpose); {100 * LEAST_PRECISION:.0f} % are needed"
+        )
+        return [], precision, [said]
     ranked, probabilities = search(vectors, targets)
     row_ids, labels = [rows.row_ids[index] for index in chosen], [rows.labels[index] for index in present]
     return named_rows(ranked, probabilities, targets, row_ids=row_ids, labels=labels), precision, []
