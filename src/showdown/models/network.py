@@ -1,31 +1,24 @@
 """A pretrained network with a classification head, and what its parts are called."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
+from showdown.models.parts import other_senses, outside_backbone, parts_of, stack_linears, topmost
 from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
 
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
 """Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
-_OTHER_SENSES = ("vision", "audio", "image", "video", "speech")
-"""In the names of configurations of what a multimodal network sees and hears with."""
-_FUSED = 3
-"""Dimensions of a tensor that holds one matrix for each expert."""
-_FEED_FORWARD = ("gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
-LORA_TARGET_TYPES = (nn.Linear, Conv1D)
-"""bitsandbytes' Linear4bit is a subclass of nn.Linear; Conv1D is GPT-2's linear layer, its weight transposed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +56,7 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
 
     """
     skeleton = _skeleton(folder, job)
-    head_names = _outside_backbone(skeleton)
+    head_names = outside_backbone(skeleton)
     if options.four_bit:
         _refuse_other_layers(skeleton, head_names)
         if job.placement.device == "cpu":
@@ -72,15 +65,15 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     _refuse_holes(skeleton, head_names, missing, job)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
-    return _named(module, _topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
+    return _named(module, topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
 
 
 def _named(module: nn.Module, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
-    idle = _other_senses(module)
+    idle = other_senses(module)
     return Network(
         module=module,
         head_names=tuple(name for name in head_names if not name.startswith(tuple(f"{one}." for one in idle))),
-        linear_names=_stack_linears(module, (*head_names, *idle)),
+        linear_names=stack_linears(module, (*head_names, *idle)),
         idle_names=idle,
         drawn=drawn,
     )
@@ -94,7 +87,7 @@ def network_skeleton(folder: Path, job: Job) -> Network:
 
     """
     module = _skeleton(folder, job)
-    return _named(module, _outside_backbone(module))
+    return _named(module, outside_backbone(module))
 
 
 def load_saved_network(folder: Path, job: Job) -> Network:
@@ -109,7 +102,7 @@ def load_saved_network(folder: Path, job: Job) -> Network:
     module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
     if missing:
         raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
-    return _named(module, _outside_backbone(module))
+    return _named(module, outside_backbone(module))
 
 
 def configuration(folder: Path, job: Job) -> Any:
@@ -127,7 +120,7 @@ def configuration(folder: Path, job: Job) -> Any:
 
 def set_dropout(config: Any, probability: float) -> None:
     """Set every dropout probability that a configuration names (families name them differently)."""
-    for _, part in _parts_of(config):
+    for _, part in parts_of(config):
         for name, value in list(part.to_dict().items()):
             if "drop" in name and isinstance(value, (int, float)) and not isinstance(value, bool):
                 setattr(part, name, probability)
@@ -148,13 +141,6 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
             f"({' '.join(str(error).split())[:120]}); install it, or choose an encoder or a decoder that needs none"
         ) from error
     return module
-
-
-def _outside_backbone(module: nn.Module) -> tuple[str, ...]:
-    backbone = str(getattr(module, "base_model_prefix", ""))
-    return tuple(
-        name for name, child in module.named_children() if name != backbone and any(True for _ in child.parameters())
-    )
 
 
 def _load(
@@ -270,7 +256,7 @@ def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
 
 def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
     """Refuse four bits where they would serve no layer, or would be none: bitsandbytes takes `nn.Linear` alone."""
-    if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in _stack_linears(skeleton, head_names)):
+    if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in stack_linears(skeleton, head_names)):
         raise Unavailable(
             f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that bitsandbytes does not hold in "
             "four bits; use lora or full"
@@ -327,65 +313,6 @@ def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> N
                 tensor.copy_(drawn.to(tensor.dtype))
             else:
                 tensor.fill_(0.0 if name.endswith("bias") else 1.0)
-
-
-def _topmost(names: set[str]) -> tuple[str, ...]:
-    """Drop names that lie inside another of them."""
-    return tuple(sorted(name for name in names if not any(name.startswith(other + ".") for other in names)))
-
-
-def _other_senses(module: nn.Module) -> tuple[str, ...]:
-    """Name the parts of a multimodal network that see and hear: models whose own configuration says so."""
-    config: Any = module.config
-    kinds = tuple(
-        type(part)
-        for name, part in _parts_of(config)
-        if part is not config and any(sense in name for sense in _OTHER_SENSES)
-    )
-    return _topmost(
-        {name for name, child in module.named_modules() if isinstance(getattr(child, "config", None), kinds)}
-    )
-
-
-def _parts_of(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a configuration and those within it, each with the name that it has there."""
-    yield name, config
-    for inner in getattr(config, "sub_configs", {}):
-        part = getattr(config, inner, None)
-        if part is not None:
-            yield from _parts_of(part, inner)
-
-
-def _is_linear(child: nn.Module) -> bool:
-    """Whether a layer turns one vector into one: a router that is a linear layer by class returns more than that."""
-    if not isinstance(child, LORA_TARGET_TYPES):
-        return False
-    if isinstance(child, Conv1D) or type(child).forward is nn.Linear.forward or hasattr(child, "quant_state"):
-        return True
-    try:
-        with torch.no_grad():
-            found = child(torch.zeros_like(child.weight[:1]))
-    except Exception:  # whatever it does, it is no linear layer
-        return False
-    return isinstance(found, torch.Tensor) and found.shape == (1, child.out_features)
-
-
-def _stack_linears(module: nn.Module, other_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the linear layers inside stacks of layers, but for those in these modules.
-
-    Where the experts of a mixture are one tensor, PEFT takes the names of feed-forward layers for theirs: those beside
-    them are left out.
-    """
-    stacks = [name for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
-    fused = any(".experts." in name and value.dim() == _FUSED for name, value in module.named_parameters())
-    return tuple(
-        name
-        for name, child in module.named_modules()
-        if _is_linear(child)
-        and not (fused and name.rpartition(".")[2] in _FEED_FORWARD)
-        and any(name.startswith(stack + ".") for stack in stacks)
-        and not any(name == other or name.startswith(other + ".") for other in other_names)
-    )
 
 
 def unpacked_parameters(module: nn.Module) -> int:
