@@ -36,7 +36,7 @@ def test_what_differs_is_named_with_its_values(tmp_path: Path) -> None:
     values = {item.key: (item.kind, item.values) for item in found.differing}
     assert values["model.id"] == ("model", {"first": ["tiny/model"], "second": ["mistralai/x"]})
     assert values["gpu"] == ("hardware", {"first": ["none"], "second": ["NVIDIA H200"]})
-    assert values["epochs"] == ("protocol", {"first": ["3"], "second": ["7"]})
+    assert values["epochs"] == ("protocol", {"first": ["50"], "second": ["7"]})
     assert "cpu_threads" not in values
     assert "fingerprint" not in values
     same = judge_across({**two(tmp_path / "same", name="second")})

@@ -29,7 +29,7 @@ def test_an_entry_holds_settings_curves_samples_and_scores(output: Path, entries
     assert entry.config["method"] == "lora"
     assert entry.config["settings.learning_rate"] == 2e-4
     assert entry.config["settings.targets"] == "all-linear"
-    assert entry.config["protocol.epochs"] == 3
+    assert entry.config["protocol.epochs"] == 50
     assert entry.config["model.id"] == "tiny-bert"
     assert "settings.template" not in entry.config
     assert entry.config["labels"] == 3

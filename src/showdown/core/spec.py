@@ -315,9 +315,10 @@ class Comparison(Strict):
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: list[int] | Literal["auto"]) -> list[int] | Literal["auto"]:
-        for seed in seeds if isinstance(seeds, list) else ():
-            if seeds.count(seed) > 1:
-                raise ValueError(f"seed {seed} is there {seeds.count(seed)} times; give each once")
+        if isinstance(seeds, list):
+            for seed in seeds:
+                if seeds.count(seed) > 1:
+                    raise ValueError(f"seed {seed} is there {seeds.count(seed)} times; give each once")
         return seeds
 
     @model_validator(mode="after")
