@@ -139,8 +139,8 @@ def deep_findings(deep: DeepAudit) -> list[str]:
         found.append(
             f"{count(len(deep.look_first), 'row')} to look at first, whose labels may be wrong, such as row"
             f" {first.row}: {shown(first.label)}, which looks like {shown(first.looks_like)}; of the rows that this"
-            f" search names, {_bounds_said(deep.look_first_precision)} have a wrong label (measured with labels swapped on"
-            " purpose)"
+            f" search names, {_bounds_said(deep.look_first_precision)} have a wrong label (measured with labels swapped"
+            " on purpose)"
         )
     if deep.short_rows:
         found.append(
