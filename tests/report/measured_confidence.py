@@ -34,14 +34,10 @@ def _measured(run: RunRecord, rows: int, place: int) -> RunRecord:
     if run.method == "majority":
         scores = np.tile(np.arange(labels, 0, -1) / np.arange(labels + 1).sum(), (len(logits), 1))
     test, targets = scores[VALIDATION_ROWS:], true[VALIDATION_ROWS:]
-    matrix = np.zeros((labels, labels), dtype=int)
-    np.add.at(matrix, (targets, test.argmax(axis=1)), 1)
     return run.model_copy(
         update={
             "confidence": measure_confidence(kind, scores[:VALIDATION_ROWS], test, targets.tolist()),
             "score_kind": kind,
-            "confusion_matrix": matrix.tolist(),
-            "accuracy": float(matrix.trace() / rows),
         }
     )
 

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from written_comparison import write_comparison
 
+from showdown.core.predictions import digest
 from showdown.core.record import Convergence, Results, RunRecord
 from showdown.report.across.beside import lay_beside
 from showdown.report.figures.gallery import figures_of
@@ -122,6 +123,9 @@ def test_a_row_that_answered_too_few_rows_is_no_failure_and_no_score(tmp_path: P
     results = write_comparison(tmp_path, methods=METHODS)
     path = tmp_path / "runs" / "lora-0.csv"
     path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:6]) + "\n", encoding="utf-8")
+    few = {"predictions_rows": 5, "predictions_sha256": digest(path.read_bytes()), "confusion_matrix": []}
+    runs = [run.model_copy(update=few if run.name == "lora" else {}) for run in results.runs]
+    results = results.model_copy(update={"runs": runs})
     verdict = judge(results, tmp_path)
     table = comparison_table(results, verdict)
     assert table.rows[2][:2] == ["LoRA", "not compared"]

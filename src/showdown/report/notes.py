@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from showdown.core.record import Results, RunRecord
+from showdown.core.spec import TuningSpec
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money
 from showdown.verdict.model import Verdict
@@ -126,7 +127,7 @@ def tuning(done: Sequence[RunRecord]) -> list[str]:
         runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
         rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
         asked = runs[0].spec.protocol.tuning
-        assert asked is not None
+        assert isinstance(asked, TuningSpec)
         found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
         lines.append(
             f"Tuned for {name}, on validation rows alone: learning_rate {found}; {asked.trials} trials for each of "

@@ -16,6 +16,10 @@ _FINDINGS = frozenset({"epoch"})
 _OF_TRAINING = frozenset(
     {
         "epochs",
+        "patience_epochs",
+        "max_seconds",
+        "max_cost",
+        "price_per_hour",
         "effective_batch_rows",
         "micro_batch_rows",
         "memory",
