@@ -17,13 +17,13 @@ VALIDATION_ROWS = 150
 def with_confidences(folder: Path, results: Results, rows: int) -> Results:
     """Give every completed run test rows, drawn from what its scores are worth, and write the results anew."""
     measured = results.model_copy(
-        update={"runs": [_measured(run, rows, place) for place, run in enumerate(results.runs)]}
+        update={"runs": [_measured(run, rows, place, folder) for place, run in enumerate(results.runs)]}
     )
     (folder / "results.json").write_text(measured.model_dump_json(), encoding="utf-8")
     return measured
 
 
-def _measured(run: RunRecord, rows: int, place: int) -> RunRecord:
+def _measured(run: RunRecord, rows: int, place: int, folder: Path) -> RunRecord:
     if run.status != "completed":
         return run
     chance = np.random.default_rng(place)
@@ -34,10 +34,21 @@ def _measured(run: RunRecord, rows: int, place: int) -> RunRecord:
     if run.method == "majority":
         scores = np.tile(np.arange(labels, 0, -1) / np.arange(labels + 1).sum(), (len(logits), 1))
     test, targets = scores[VALIDATION_ROWS:], true[VALIDATION_ROWS:]
+    matrix = np.zeros((labels, labels), dtype=int)
+    np.add.at(matrix, (targets, test.argmax(axis=1)), 1)
+    answers = test.argmax(axis=1).tolist()
+    lines = [
+        f"{row},{row},{run.labels[target]},{run.labels[answer]}"
+        for row, (target, answer) in enumerate(zip(targets.tolist(), answers, strict=True), start=1)
+    ]
+    content = "\n".join(["row,cluster,label,predicted", *lines]) + "\n"
+    (folder / str(run.predictions_file)).write_text(content, encoding="utf-8")
     return run.model_copy(
         update={
             "confidence": measure_confidence(kind, scores[:VALIDATION_ROWS], test, targets.tolist()),
             "score_kind": kind,
+            "confusion_matrix": matrix.tolist(),
+            "accuracy": float(matrix.trace() / rows),
         }
     )
 
