@@ -10,6 +10,10 @@ from showdown.core.spec import Strict
 
 FAR_CHEAPER = 5.0
 """A row that costs this many times as much must be shown to be better, or the cheaper one is taken."""
+NOTICEABLE = 0.01
+"""A cent, of whatever currency: costs that differ by less decide nothing."""
+NOTICEABLE_SECONDS = 60.0
+"""The same of training times, where a cost is missing."""
 LEAD_LEVEL = 0.05
 """Level of the one-sided test by which a lead counts as shown to be there, for the choice between two rows."""
 
@@ -148,28 +152,33 @@ def choose(rows: Sequence[Candidate]) -> Candidate | None:
     """Return the best of rows that all qualify; None where the leader was not compared with all others.
 
     The leader has the highest accuracy. Of it and the rows that can stand in for it (`stands_in`) the cheapest is
-    taken, by training time where a cost is missing; before all those of which no run diverged.
+    taken, by training time where a cost is missing; before all those of which no run diverged. Of rows whose costs
+    nobody could tell from the cheapest one's the most accurate is taken.
     """
     leader = leader_of(rows)
     others = [row for row in rows if row is not leader]
     if not all(leader["name"] in row["beside"] for row in others):
         return None
-    price = _prices(rows)
-    peers = [leader, *(row for row in others if stands_in(row, leader, price))]
-    return min(peers, key=lambda row: (row["diverged"] > 0, price[row["name"]], -row["accuracy"]))
+    price, noticeable = _prices(rows)
+    peers = [leader, *(row for row in others if stands_in(row, leader, price, noticeable))]
+    peers = [row for row in peers if not row["diverged"]] or peers
+    cheapest = min(price[row["name"]] for row in peers)
+    equal = [row for row in peers if price[row["name"]] < cheapest + noticeable or price[row["name"]] == cheapest]
+    return min(equal, key=lambda row: (-row["accuracy"], price[row["name"]]))
 
 
-def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float]) -> bool:
+def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float], noticeable: float) -> bool:
     """Tell whether a row can be taken in place of the leader.
 
     It can where it was shown to be at most the margin worse. Where that was not shown, and the leader's lead was not
-    either, it can if it measured within the margin, or if the leader costs `FAR_CHEAPER` times as much: what costs so
-    much more has to be shown to be better.
+    either, it can if it measured within the margin, or if the leader costs `FAR_CHEAPER` times as much, and noticeably
+    more: what costs so much more has to be shown to be better.
 
     Args:
         row: a row that was compared with the leader.
         leader: the row with the highest accuracy.
         price: of both, by name.
+        noticeable: a difference of prices that counts.
 
     """
     beside = row["beside"][leader["name"]]
@@ -178,13 +187,16 @@ def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float]) -> 
     if beside["p_of_lead"] <= LEAD_LEVEL:
         return False
     near = row["accuracy"] >= leader["accuracy"] - beside["margin"]
-    return near or FAR_CHEAPER * price[row["name"]] <= price[leader["name"]]
+    dear, cheap = price[leader["name"]], price[row["name"]]
+    return near or (dear - cheap >= noticeable and FAR_CHEAPER * cheap <= dear)
 
 
-def _prices(rows: Sequence[Candidate]) -> dict[str, float]:
+def _prices(rows: Sequence[Candidate]) -> tuple[dict[str, float], float]:
+    """Return what each row costs, or its training time where a cost is missing, and the difference that counts."""
     priced = all(row["cost"] is not None for row in rows)
     values = {row["name"]: row["cost"] if priced else row["train_seconds"] for row in rows}
-    return {name: float("inf") if value is None else value for name, value in values.items()}
+    known = {name: float("inf") if value is None else value for name, value in values.items()}
+    return known, NOTICEABLE if priced else NOTICEABLE_SECONDS
 
 
 def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
@@ -306,11 +318,11 @@ def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, li
 
 def _cheaper(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
     """Say of the best row that costs less, and was not shown to be worse, by how much it may be."""
-    price = _prices(rows)
+    price, noticeable = _prices(rows)
     found = [
         row
         for row in rows
-        if price[row["name"]] < price[chosen["name"]]
+        if price[chosen["name"]] - price[row["name"]] >= noticeable
         and (beside := row["beside"].get(chosen["name"]))
         and beside["standing"] == "may be worse"
     ]
@@ -353,7 +365,7 @@ def _advantage(leader: Candidate, chosen: Candidate) -> str:
         return f"had no run that diverged; {leader['name']} had {leader['diverged']} of {leader['runs']}"
     if chosen["cost"] is not None and leader["cost"] is not None:
         return f"costs less ({chosen['cost']:.3g} against {leader['cost']:.3g})"
-    price = _prices([leader, chosen])
+    price, _ = _prices([leader, chosen])
     return "trains faster" if price[chosen["name"]] < price[leader["name"]] else "costs no more"
 
 
