@@ -95,7 +95,7 @@ def test_a_key_of_another_section_is_suggested() -> None:
         ("methods: {}\n", "`methods`: needs at least one entry"),
         ("name: 5\nmethods: {lora: {}}\n", "`name`: input should be a valid string (given: 5)"),
         ("name: ../up\nmethods: {lora: {}}\n", "`name`: name it with a-z, 0-9"),
-        ("methods: {lora: {}}\nseeds: 3\n", "`seeds`: input should be a valid list (given: 3)"),
+        ("methods: {lora: {}}\nseeds: 3\n", "`seeds`: input should be a valid list or 'auto' (given: 3)"),
         ("methods: {lora: {}}\nseeds: [1, 0, 1]\n", "`seeds`: seed 1 is there 2 times"),
         ("methods: {lora: {}}\nseeds: [-1]\n", "`seeds.0`: input should be greater than or equal to 0 (given: -1)"),
         ("methods: {lora: {}}\nseeds: [5000000000]\n", "`seeds.0`: input should be less than 4294967296"),

@@ -230,6 +230,8 @@ def _walk(model: type[BaseModel], location: Sequence[str]) -> tuple[list[type[Ba
         if len(forms) > 1:
             forms = [form for form in forms if form.model_fields["kind"].default == part]
             continue
+        if forms and part == forms[0].__name__:  # pydantic's name for one form of several, such as a word or a section
+            continue
         if forms or named or part.isdigit():
             keys.append(part)
         field = forms[0].model_fields.get(part) if forms else None

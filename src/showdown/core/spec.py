@@ -24,6 +24,7 @@ RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
+Quoting = Literal["auto", "standard", "none"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every library takes."""
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -68,6 +69,12 @@ class DataSpec(Strict):
     encoding: str = "utf-8"
     separator: str | None = None
     """Column separator; by default a comma, or a tab for .tsv."""
+    quoting: Quoting = "auto"
+    """Whether quote marks in CSV and TSV enclose cells (`standard`, RFC 4180) or are characters like others (`none`).
+    `auto` takes the reading under which the whole file is consistent, and says so where that is `none`."""
+    header: bool | Literal["auto"] = "auto"
+    """Whether the first line of a CSV or TSV file has the names of the columns. Without names they are `column 1`,
+    `column 2` and so on. `auto` says so where the first line cannot be a header."""
     clean: Literal["none", "whitespace", "study"] = "whitespace"
     near_duplicate_jaccard: Fraction = 0.8
     """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
