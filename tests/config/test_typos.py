@@ -100,7 +100,7 @@ def test_a_key_of_another_section_is_suggested() -> None:
         ("methods: {lora: {}}\nseeds: [-1]\n", "`seeds.0`: input should be greater than or equal to 0 (given: -1)"),
         ("methods: {lora: {}}\nseeds: [5000000000]\n", "`seeds.0`: input should be less than 4294967296"),
         ("methods: {lora: {}}\nmodel: {id: ''}\n", "`model.id`: string should have at least 1 character"),
-        ("methods: {lora: {}}\ndata: {files: {train: a.csv}}\n", "`data.files.validation`: is missing"),
+        ("methods: {lora: {}}\ndata: {files: {train: a.csv}}\n", "`data.files.test`: is missing"),
         (
             "methods: {lora: {}}\ndata: {source: a.csv, files: {train: a.csv, validation: b.csv, test: c.csv}}\n",
             "`data.source: a.csv` and `data.files` exclude each other",

@@ -70,7 +70,10 @@ def test_cluster_with_two_labels_stays_whole() -> None:
 def test_rare_label_is_refused_with_the_mend() -> None:
     with pytest.raises(UserError) as caught:
         split_rows(["a"] * 9 + ["x"] * 4, [*range(9), 9, 9, 9, 10], SingleSplit())
-    assert str(caught.value) == "`x` has 4 rows in 2 different texts; a split needs 3. Drop, merge, or add rows"
+    assert (
+        str(caught.value)
+        == "`x` has 4 rows in 2 different texts; a split needs 3. Set `data.rare_labels: drop` or `merge`, or add rows"
+    )
 
 
 def test_split_by_rows_of_rare_labels() -> None:

@@ -49,7 +49,8 @@ class SplitFiles(Strict):
     """Split files that the user made; nothing is moved between them."""
 
     train: str
-    validation: str
+    validation: str | None = None
+    """Without it validation rows are cut from the training file (`protocol.split.validation`)."""
     test: str
 
 
@@ -66,6 +67,14 @@ class DataSpec(Strict):
     """Column of the label; guessed where only one guess is possible."""
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     """Keep the rows of these labels alone; by default all."""
+    rare_labels: Literal["error", "drop", "merge"] = "error"
+    """What becomes of labels with fewer than three different texts, too few for a split: they stop the run, their rows
+    are left out, or they are counted as one label, `rare_label`."""
+    rare_label: str = Field(default="(rare labels)", min_length=1)
+    """What merged labels are called; no label of the data may have this name."""
+    limit: int | None = Field(default=None, ge=2)
+    """The most rows that are used: a sample stratified by label, with all copies of a text or none of them, drawn by
+    `protocol.split.seed`."""
     encoding: str = "utf-8"
     separator: str | None = None
     """Column separator; by default a comma, or a tab for .tsv."""
@@ -146,9 +155,11 @@ class KFoldSplit(_Split):
 
 
 class GivenSplit(_Split):
-    """The split files of `data.files`; the seed draws the subsets of a learning curve alone."""
+    """The split files of `data.files`; the seed draws the subsets of a learning curve and missing validation rows."""
 
     kind: Literal["given"] = "given"
+    validation: Fraction = 0.15
+    """Share of the training file's rows that are validation rows where `data.files` names none."""
 
 
 class AutoSplit(_Split):
@@ -332,7 +343,7 @@ class Comparison(Strict):
         if self.data.files is not None and kind not in ("auto", "given"):
             raise ValueError(f"`data.files` gives the split: drop `protocol.split.kind: {kind}`, or give `data.source`")
         if self.data.files is None and kind == "given":
-            raise ValueError("`protocol.split.kind: given` needs `data.files` with train, validation and test")
+            raise ValueError("`protocol.split.kind: given` needs `data.files` with train and test")
         return self
 
 
