@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -103,8 +104,7 @@ def audit(
     if machine:
         typer.echo(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=False))
     else:
-        for line in found.lines:
-            typer.echo(line)
+        _say(found.lines)
         if output:
             typer.echo(f"{found.listed_rows} rows listed: {output}")
     if strict and found.findings:
@@ -192,10 +192,9 @@ def recommend(
     }
     verdict = api.judge(output, limits=limits, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
     found = verdict.recommendation
-    typer.echo(found.said)
     priced = max_cost is not None or price_per_hour is not None
-    for line in [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]:
-        typer.echo(f"- {line}")
+    more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
+    _say([found.said, *(f"- {line}" for line in more)])
 
 
 @app.command()
@@ -252,6 +251,19 @@ def doctor() -> None:
 
     for line in checkup():
         typer.echo(line)
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print lines; at a terminal they break between words."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            typer.echo(line)
+        return
+    from rich.console import Console
+
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=False)
 
 
 def _columns(text: str | None, label: str | None) -> list[str]:

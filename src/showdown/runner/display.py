@@ -110,8 +110,8 @@ class PlainLines:
             self.say(f"{self._run}: {step_line(event)}")
 
     def say(self, message: str) -> None:
-        """Print a line."""
-        self.console.print(escape(message), soft_wrap=True, highlight=False)
+        """Print a line; at a terminal it breaks between words."""
+        self.console.print(escape(message), soft_wrap=not self.console.is_terminal, highlight=False)
 
     def finish(self, record: RunRecord | None) -> None:
         """Print the outcome."""
