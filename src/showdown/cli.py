@@ -22,7 +22,6 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 app = typer.Typer(
     name="showdown",
     help="Compare fine-tuning methods on your labelled text, and say when they cannot be told apart.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,7 +30,7 @@ app = typer.Typer(
 Target = Annotated[
     str,
     typer.Argument(
-        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .parquet), a Hugging Face dataset id, or "
+        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, or "
         "`resumes` for the built-in set."
     ),
 ]
@@ -46,6 +45,22 @@ Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote
 
 class Terminated(BaseException):
     """The process was asked to end (SIGTERM)."""
+
+
+@app.callback(invoke_without_command=True)
+def showdown(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Answer a call without a command."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"showdown {installed('finetuning-showdown')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @app.command()
@@ -94,7 +109,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text: copies, what would leak, label errors, lengths, rare labels."""
+    """Audit labelled text: copies, leaks, label errors, rare labels."""
     import json
 
     from showdown import api
@@ -120,7 +135,7 @@ def report(
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
-    """Write the report of a comparison, or lay several comparisons beside each other."""
+    """Write a comparison's report, or lay several beside each other."""
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
@@ -142,7 +157,7 @@ def watch(
     output: Finished,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of this machine's loopback; 0 takes a free one.")] = 8484,
 ) -> None:
-    """Follow a running comparison on a local page, which becomes its report."""
+    """Follow a comparison on a local page, which becomes its report."""
     from showdown import api
     from showdown.report.formats import write_report
     from showdown.watch.server import WatchServer
@@ -179,7 +194,7 @@ def recommend(
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
-    """Say which method to take under limits, what decided it, and what would change it."""
+    """Say which method to take under limits, and what decided it."""
     from showdown import api
     from showdown.report.notes import costs
 
@@ -202,7 +217,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     output: Finished,
     method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .parquet).")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .json, .parquet).")] = None,
     column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
     answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
@@ -246,7 +261,7 @@ def methods() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say of each method whether it runs here, or why not and the mend."""
+    """Say which methods run on this machine, and the mend."""
     from showdown.runner.checkup import checkup
 
     for line in checkup():

@@ -58,7 +58,7 @@ class DataSpec(Strict):
     """Where the labelled texts are and how they are read and cleaned."""
 
     source: str = "resumes"
-    """A file (CSV, TSV, JSONL, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
+    """A file (CSV, TSV, JSONL, JSON, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
     files: SplitFiles | None = None
     """Given split files, instead of `source`."""
     text: str | None = None
