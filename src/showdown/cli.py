@@ -30,8 +30,8 @@ app = typer.Typer(
 Target = Annotated[
     str,
     typer.Argument(
-        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, or "
-        "`resumes` for the built-in set."
+        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
+        "or `resumes` for the built-in set."
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]

@@ -347,6 +347,38 @@ class Comparison(Strict):
         return self
 
 
+Needs = Literal["training", "network", "text"]
+"""What a method works with: the training loop, the pretrained network without it, or the texts alone."""
+TRAINING_KEYS = frozenset(
+    {
+        "epochs",
+        "patience_epochs",
+        "max_seconds",
+        "max_cost",
+        "price_per_hour",
+        "effective_batch_rows",
+        "micro_batch_rows",
+        "memory",
+        "match_memory",
+        "moments_on_host",
+        "weight_rounding",
+        "warmup_fraction",
+        "warmup_steps",
+        "weight_decay",
+        "max_gradient_norm",
+        "select_epoch",
+        "checkpoint_every_steps",
+        "tuning",
+    }
+)
+"""Keys of the protocol that a method without a training loop does not have."""
+_UNUSED: dict[Needs, frozenset[str]] = {
+    "training": frozenset(),
+    "network": TRAINING_KEYS,
+    "text": TRAINING_KEYS | {"max_tokens", "dropout"},
+}
+
+
 class RunSpec(Strict):
     """One run: one row of the table with one seed on one partition. Its hash is its identity."""
 
@@ -361,9 +393,15 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
+    needs: Needs = "training"
+    """What the method works with; settings of anything else have no part in the run's identity."""
 
     @property
     def run_id(self) -> str:
-        """A file-system name that changes when anything that can change the result changes."""
-        said = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True)
+        """A file-system name that changes when anything that can change the result changes, and at nothing else."""
+        told = self.model_dump(mode="json", exclude={"needs"})
+        told["protocol"] = {key: value for key, value in told["protocol"].items() if key not in _UNUSED[self.needs]}
+        if self.needs == "text":
+            del told["model"]
+        said = json.dumps(told, sort_keys=True, ensure_ascii=True)
         return f"{self.name}-s{self.seed}-p{self.partition}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
