@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError, suggestion, then
+from showdown.core.notebook import html_list
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison, SplitSpec
 from showdown.runner.store import Store, read_results
@@ -131,6 +132,13 @@ class Audited:
     """The same for machines: JSON-able, row numbers and labels, no text."""
     listed_rows: int
     """Rows in the listing."""
+
+    def __repr__(self) -> str:
+        """Return the lines; all of it is in the fields."""
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        return html_list("Audit", self.lines)
 
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:

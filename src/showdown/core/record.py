@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunSpec, Strict
 
 SCHEMA_VERSION = 1
@@ -271,6 +272,13 @@ class RunRecord(Strict):
     environment: Environment | None = None
     allow_leakage: bool = False
 
+    def __repr__(self) -> str:
+        """Return how the run ended; all of it is in the fields."""
+        how = self.error or f"accuracy {_number(self.accuracy, 3)}, macro F1 {_number(self.f1_macro, 3)}"
+        return f"RunRecord({self.name}, seed {self.seed}, split {self.partition}: {self.status}; {how})"
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _error_exactly_when_incomplete(self) -> Self:
         if (self.error is None) != (self.status == "completed"):
@@ -278,6 +286,9 @@ class RunRecord(Strict):
         if self.status == "completed" and self.accuracy is None:
             raise ValueError("a completed run has scores")
         return self
+
+
+_SHOWN = ("run", "status", "accuracy", "macro F1", "train s")
 
 
 class Results(Strict):
@@ -290,7 +301,39 @@ class Results(Strict):
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 
+    def __repr__(self) -> str:
+        """Return a line a run; all of it is in the fields and in the report."""
+        return f"{self._heading}\n{text_table(_SHOWN, self._lines)}"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_table(self._heading, _SHOWN, self._lines)
+
+    @property
+    def _heading(self) -> str:
+        done = sum(run.status == "completed" for run in self.runs)
+        return f"Results of {self.name}: {done} of {len(self.runs)} runs completed"
+
+    @property
+    def _lines(self) -> list[list[str]]:
+        return [
+            [
+                f"{run.name}, seed {run.seed}, split {run.partition}, {100 * run.spec.train_fraction:g} % of the rows",
+                run.status,
+                *(
+                    _number(value, digits)
+                    for value, digits in ((run.accuracy, 3), (run.f1_macro, 3), (run.train_seconds, 1))
+                ),
+            ]
+            for run in self.runs
+        ]
+
     @property
     def full_size(self) -> Self:
         """The same without the runs on a part of the training rows: what is compared."""
         return self.model_copy(update={"runs": [run for run in self.runs if run.spec.train_fraction == 1.0]})
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
