@@ -6,9 +6,12 @@ from statistics import fmean
 
 from showdown.core.record import Results, RunRecord
 from showdown.report.notes import costs, differences, events, reading, settings, some
+from showdown.verdict.cost import three_digits
 from showdown.verdict.model import Verdict
 from showdown.verdict.words import FLOOR, pair_of
 
+_NOTICEABLE_POINTS = 0.1
+"""Of accuracy: the last digit that the table shows."""
 _LARGE = 1000.0
 """From here on a decimal says nothing."""
 MARKS = "Bold: the best measured in a column. †: accuracy that cannot be told from the highest."
@@ -171,6 +174,14 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
     return fmean(values) if values else None
 
 
+def one_row(test_rows: int) -> str:
+    """Say what one test row is worth in points of accuracy."""
+    points = 100 / test_rows
+    if points >= _NOTICEABLE_POINTS:
+        return f"one row is {points:.1f} points, so small differences here are noise."
+    return f"one row is {three_digits(float(f'{points:.1g}'))} points."
+
+
 def _above(results: Results, verdict: Verdict) -> list[str]:
     lines = []
     if any(run.allow_leakage for run in results.runs):
@@ -183,6 +194,6 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
             f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"one row is {100 / best.test_rows:.1f} points, so small differences here are noise."
+            f"{one_row(best.test_rows)}"
         )
     return lines

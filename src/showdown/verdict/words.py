@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import money
+from showdown.verdict.cost import money, three_digits
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.spread import STEADY_METHODS
@@ -297,7 +297,7 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
-                said = f"{best:.3g} {unit}" if unit else money(best, example=example)
+                said = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
                 found.append(f"{words} {' and '.join(names)} ({said})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
