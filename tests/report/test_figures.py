@@ -35,6 +35,7 @@ from showdown.report.figures.design import (
 )
 from showdown.report.figures.figure import Figure, records_of
 from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.label_f1 import MOST_ROWS
 from showdown.report.figures.material import thinned
 from showdown.report.figures.placing import Spot, place
 from showdown.report.figures.save import svg, write_figures
@@ -193,13 +194,15 @@ def test_many_labels_are_cut_to_the_most_frequent_confusions(tmp_path: Path) -> 
 
 
 def test_of_many_rows_those_with_the_highest_accuracy_have_matrices(tmp_path: Path) -> None:
-    methods = {f"arm-{place}": ("lora", "LoRA", (place * 7 % 20) / 20) for place in range(20)}
+    methods = {f"arm-{place}": ("lora", "LoRA", (place * 7 % 24) / 24) for place in range(24)}
     results, _, figures = drawn_from(write_comparison(tmp_path / "out", methods=methods), tmp_path / "out")
     ranked = sorted(results.runs, key=lambda run: -(run.accuracy or 0.0))
     drawn_names = {panel_title(panel) for panel in figures["confusion"].panels}
     assert len(drawn_names) == MOST_PANELS
     assert {run.name for run in ranked[: MOST_PANELS - 2]} <= drawn_names
-    assert f"The {MOST_PANELS} rows of 20 with the highest accuracy" in figures["confusion"].caption
+    assert len({one["row"] for one in figures["label-f1"].records}) == MOST_ROWS
+    assert f"The {MOST_ROWS} rows of {len(methods)} with the highest accuracy" in figures["label-f1"].caption
+    assert f"The {MOST_PANELS} rows of {len(methods)} with the highest accuracy" in figures["confusion"].caption
 
 
 def test_labels_that_look_alike_stay_apart(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Confusion matrices: what each row answers instead, over all its runs."""
 
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
 import altair as alt
@@ -48,7 +47,7 @@ def confusion(material: Material) -> Figure | None:
     if not material.done:
         return None
     labels = next(iter(material.done.values()))[0].labels
-    names = _highest(material)
+    names = material.highest(MOST_PANELS)
     matrices = {name: confusions(material.done[name]) for name in names}
     some = (
         f"The {MOST_PANELS} rows of {len(material.done)} with the highest accuracy. "
@@ -79,13 +78,6 @@ def confusion(material: Material) -> Figure | None:
         page_columns=next((columns for most, columns in _PAGE_COLUMNS if len(labels) <= most), 2),
         legend={},
     )
-
-
-def _highest(material: Material) -> list[str]:
-    """Return the rows to draw, in their own order: all, or those with the highest accuracy."""
-    accuracy = {name: fmean(run.accuracy or 0.0 for run in runs) for name, runs in material.done.items()}
-    kept = set(sorted(accuracy, key=lambda name: -accuracy[name])[:MOST_PANELS])
-    return [name for name in material.done if name in kept]
 
 
 def _confused(matrix: Counts) -> list[tuple[int, int, int]]:
