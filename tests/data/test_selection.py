@@ -159,3 +159,13 @@ def test_a_limit_takes_of_each_given_file(tmp_path: Path) -> None:
     prepared = prepare(given(tmp_path, limit=70), GivenSplit())
     assert 66 <= len(prepared.rows.texts) <= 70
     assert abs(len(prepared.side("test")) - 22 * 70 / 143) <= 4
+
+
+def test_files_without_a_header_are_read_as_the_training_file_is(tmp_path: Path) -> None:
+    """The test file's first line recurs nowhere in it: that file alone would not tell."""
+    train = "".join(f"{'ab'[n % 2]}\tword{n} other{n} and a third{n}\n" for n in range(24))
+    (tmp_path / "train.tsv").write_text(train)
+    (tmp_path / "test.tsv").write_text("a\tnever seen before\nb\tnor was this one\n")
+    spec = DataSpec(files=SplitFiles(train=str(tmp_path / "train.tsv"), test=str(tmp_path / "test.tsv")))
+    prepared = prepare(spec, GivenSplit())
+    assert (prepared.rows.rows_in, len(prepared.side("test"))) == (26, 2)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from written_comparison import METHODS, write_comparison
 
-from showdown.report.facts import environment_facts
+from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
 from showdown.report.table import COLUMNS, comparison_table, one_row
 from showdown.verdict.summary import judge
@@ -87,3 +87,11 @@ def test_it_is_said_which_latency_the_verdict_takes(tmp_path: Path) -> None:
 )
 def test_what_one_row_is_worth_is_never_nothing(rows: int, said: str) -> None:
     assert one_row(rows) == said
+
+
+def test_the_source_of_given_files_is_in_words(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "out")
+    files = {"train": "a.csv", "validation": None, "test": "b.csv"}
+    of_files = results.model_copy(update={"comparison": {"data": {"source": "resumes", "files": files}}})
+    assert dict(data_facts(of_files))["source"] == "a.csv (train), b.csv (test)"
+    assert dict(data_facts(results))["source"] == "small.csv"

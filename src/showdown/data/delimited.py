@@ -117,7 +117,8 @@ def read_delimited(
     records, said = _read(text, place, separator, quoting)
     first, rest = records[0], records[1:]
     numbers, rows, blank = _data_rows(rest)
-    if _has_header(first.cells, rows) if header == "auto" else header:
+    has_header = _has_header(first.cells, rows) if header == "auto" else header
+    if has_header:
         names = tuple(first.cells)
     else:
         if header == "auto":
@@ -139,7 +140,13 @@ def read_delimited(
     unnamed = [index for index, name in enumerate(names, start=1) if not name.strip()]
     said += [f"{place}: column {index} has no name and is not read" for index in unnamed]
     return Table(
-        place=place, names=names, numbers=tuple(numbers), column=column, left_out=left_out, notices=tuple(said)
+        place=place,
+        names=names,
+        numbers=tuple(numbers),
+        column=column,
+        header=has_header,
+        left_out=left_out,
+        notices=tuple(said),
     )
 
 

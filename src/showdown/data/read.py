@@ -32,6 +32,8 @@ class RawRows:
     """1-based data rows; a header is not counted."""
     text_column: str
     label_column: str
+    header: bool
+    """Whether the columns' names are the source's own."""
     guessed: bool
     """Whether either column was guessed."""
     left_out: tuple[LeftOut, ...]
@@ -72,6 +74,7 @@ def read_rows(spec: DataSpec) -> RawRows:
         rows=tuple(table.numbers[index] for index in kept),
         text_column=names[0],
         label_column=names[1],
+        header=table.header,
         guessed=guessed,
         left_out=table.left_out + missing,
         notices=(),

@@ -104,7 +104,7 @@ def gather(data: DataSpec, seed: int = 42) -> Rows:
 def _read_files(data: DataSpec, files: SplitFiles) -> list[tuple[str, RawRows]]:
     """Read the given split files; the columns of the training file hold for all."""
     train = read_rows(data.model_copy(update={"source": files.train, "files": None}))
-    rest = {"files": None, "text": train.text_column, "label": train.label_column}
+    rest = {"files": None, "text": train.text_column, "label": train.label_column, "header": train.header}
     others = [
         (side, read_rows(data.model_copy(update={"source": source, **rest})))
         for side, source in (("validation", files.validation), ("test", files.test))

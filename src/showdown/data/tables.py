@@ -43,6 +43,8 @@ class Table:
     """1-based data row of each row."""
     column: Callable[[int], Sequence[Cell]]
     """Cells of the column with this index, one a row."""
+    header: bool = True
+    """Whether the names are the source's own."""
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
 
