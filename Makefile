@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: showdown test check architectures faults format clean
+.PHONY: showdown test check architectures faults format docs clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -27,6 +27,9 @@ faults: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/configuration.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -52,7 +52,7 @@ def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPat
             "lora": {"learning_rate": 0.01},
             "elsewhere": {"method": "zero-shot", "model": "nobody/no-such-model"},
         },
-        "protocol": {"epochs": 1, "tuning": None, "max_tokens": 16, "split": {"kind": "single"}},
+        "protocol": {"epochs": 1, "max_tokens": 16, "split": {"kind": "single"}, "tuning": None},
         "seeds": [0],
     }
     (folder / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
@@ -72,6 +72,25 @@ def test_help_and_methods_import_no_torch(command: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout
+
+
+def test_a_call_without_a_command_prints_the_help(tmp_path: Path) -> None:
+    bare, asked = showdown(folder=tmp_path), showdown("--help", folder=tmp_path)
+    assert (bare.returncode, bare.stderr, asked.returncode) == (2, "", 0)
+    assert bare.stdout == asked.stdout
+    lines = bare.stdout.splitlines()
+    assert lines[0].strip() == "" or lines[0].startswith("Usage: ")
+    assert "Compare fine-tuning methods on your labelled text" in bare.stdout
+    assert not any(line.endswith("...") for line in lines[1:]), "no command's line is cut"
+    for command in ("run", "audit", "report", "watch", "recommend", "predict", "methods", "doctor"):
+        assert any(line.split()[:1] == [command] for line in lines)
+
+
+def test_the_version_is_the_installed_one(tmp_path: Path) -> None:
+    from importlib.metadata import version
+
+    found = showdown("--version", folder=tmp_path)
+    assert (found.returncode, found.stdout) == (0, f"showdown {version('finetuning-showdown')}\n")
 
 
 def test_no_code_is_taken_from_the_folder_of_the_data(finished: Path) -> None:

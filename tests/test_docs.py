@@ -1,5 +1,6 @@
 """What the documents say is so: keys of the results, commands, files, links."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from showdown.config.read import key_places
 from showdown.core.record import (
     Confidence,
     CoveragePoint,
@@ -84,6 +86,18 @@ def test_the_readme_names_what_is_there() -> None:
     assert parts == there
     for path in (ROOT / "comparisons").glob("*.yaml"):
         assert f"`{path.name}`" in README
+
+
+def test_the_reference_of_all_keys_is_current_and_whole() -> None:
+    spec = importlib.util.spec_from_file_location("configuration", ROOT / "docs" / "configuration.py")
+    assert spec is not None
+    assert spec.loader is not None
+    configuration = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(configuration)
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == configuration.page(), "run `make docs`"
+    for place in key_places().values():
+        assert f"| `{place.rpartition('.')[2]}` |" in written
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,7 +6,7 @@
 
 from typing import Any
 
-__all__ = ["judge", "load", "predict", "run"]
+__all__ = ["audit", "beside", "judge", "load", "predict", "report", "run", "sync"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,3 +16,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the interface, and nothing that must be imported to be listed."""
+    return sorted({*globals(), *__all__})

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from showdown.config.read import check, read_comparison
 from showdown.core.bounds import asked_data
 from showdown.core.errors import UserError, suggestion, then
+from showdown.core.notebook import html_list
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import Comparison
+from showdown.core.spec import Comparison, SplitSpec
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
@@ -143,6 +144,13 @@ class Audited:
     listed_rows: int
     """Rows in the listing."""
 
+    def __repr__(self) -> str:
+        """Return the lines; all of it is in the fields."""
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        return html_list("Audit", self.lines)
+
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     """Audit a comparison's data: copies, leaks, rows to look at first, lengths, rare labels.
@@ -167,14 +175,14 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
 
     if listing:
         make_room(listing)
-    rows = gather(comparison.data)
+    rows = gather(comparison.data, comparison.protocol.split.seed)
     partitions: list[Partition] = []
     unsplittable: list[str] = []
     try:
         partitions = divide(rows, comparison.data, comparison.protocol.split)
     except UserError as error:
         unsplittable = [str(error)]
-        partitions = _as_given(rows)
+        partitions = _as_given(rows, comparison.protocol.split)
     quick = audit_rows(rows, comparison.protocol.split, partitions, allow_leakage=comparison.data.allow_leakage)
     tokenizer = load_tokenizer(locate(comparison.model))
     deep = deep_audit(
@@ -191,13 +199,16 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     )
 
 
-def _as_given(rows: "Rows") -> "list[Partition]":
+def _as_given(rows: "Rows", split: SplitSpec) -> "list[Partition]":
     """Return the given files' sides for their audit, copies across them and all; none where no files are given."""
-    from showdown.data.split import SIDES, given_partition
+    from showdown.data.divide import given
 
-    if not set(SIDES) <= set(rows.sides):
+    if not {"train", "test"} <= set(rows.sides):
         return []
-    return [given_partition(rows.sides, rows.clusters, rows.row_ids, allow_leakage=True)]
+    try:
+        return [given(rows, split, allow_leakage=True)]
+    except UserError:
+        return []
 
 
 def load(output: Path | str) -> Results:

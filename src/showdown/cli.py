@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,7 +22,6 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 app = typer.Typer(
     name="showdown",
     help="Compare fine-tuning methods on your labelled text, and say when no difference was shown.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -30,8 +30,8 @@ app = typer.Typer(
 Target = Annotated[
     str,
     typer.Argument(
-        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .parquet), a Hugging Face dataset id, or "
-        "`resumes` for the built-in set."
+        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
+        "or `resumes` for the built-in set."
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
@@ -59,6 +59,22 @@ def _folder(written: str) -> Path:
     if not written.strip():
         raise UserError("--output has no name; name a folder")
     return Path(written)
+
+
+@app.callback(invoke_without_command=True)
+def showdown(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Answer a call without a command."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"showdown {installed('finetuning-showdown')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @app.command()
@@ -122,8 +138,7 @@ def audit(
         every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
         say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
     else:
-        for line in found.lines:
-            say(line)
+        _say(found.lines)
         if output:
             say(f"{found.listed_rows} rows listed: {output}")
     if strict and found.findings:
@@ -143,7 +158,7 @@ def report(
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
-    """Write the report of a comparison, or lay several comparisons beside each other."""
+    """Write a comparison's report, or lay several beside each other."""
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
@@ -163,7 +178,7 @@ def watch(
     output: Finished,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of this machine's loopback; 0 takes a free one.")] = 8484,
 ) -> None:
-    """Follow a running comparison on a local page, which becomes its report."""
+    """Follow a comparison on a local page, which becomes its report."""
     from showdown import api
     from showdown.report.formats import write_report
     from showdown.watch.server import WatchServer
@@ -201,7 +216,7 @@ def recommend(
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
-    """Say which method to take under limits, what decided it, and what would change it."""
+    """Say which method to take under limits, and what decided it."""
     from showdown import api
     from showdown.report.notes import costs
 
@@ -215,10 +230,9 @@ def recommend(
     by = {"margin_points": margin, "price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
     verdict = api.judge(output, limits=limits, **by)
     found = verdict.recommendation
-    say(found.said)
     priced = max_cost is not None or price_per_hour is not None
-    for line in [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]:
-        say(f"- {line}")
+    more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
+    _say([found.said, *(f"- {line}" for line in more)])
 
 
 @app.command()
@@ -226,7 +240,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     output: Finished,
     method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .parquet).")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .json, .parquet).")] = None,
     column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
     answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
@@ -270,11 +284,24 @@ def methods() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say of each method whether it runs here, or why not and the mend."""
+    """Say which methods run on this machine, and the mend."""
     from showdown.runner.checkup import checkup
 
     for line in checkup():
         say(line)
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print lines; at a terminal they break between words."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            typer.echo(line)
+        return
+    from rich.console import Console
+
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=False)
 
 
 def _columns(text: str | None, label: str | None) -> list[str]:

@@ -65,9 +65,42 @@ def test_one_letter_typos_are_refused_and_most_get_the_right_suggestion() -> Non
     assert right / tried >= LEAST_RIGHT_SUGGESTIONS
 
 
-def test_a_key_of_another_section_is_suggested() -> None:
-    with pytest.raises(UserError, match=r"`lerning_rate` unknown in `protocol`; did you mean `learning_rate`\?"):
-        read({"protocol": {"lerning_rate": 1e-4}})
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            {"protocol": {"lerning_rate": 1e-4}},
+            "`lerning_rate` unknown in `protocol`; did you mean `methods.ROW.learning_rate`?",
+        ),
+        ({"epochs": 3}, "`epochs` unknown; did you mean `protocol.epochs`?"),
+        ({"source": "a.csv"}, "`source` unknown; did you mean `data.source`?"),
+        ({"data": {"max_tokens": 9}}, "`max_tokens` unknown in `data`; did you mean `protocol.max_tokens`?"),
+        ({"protocol": {"seeds": [1]}}, "`seeds` unknown in `protocol`; did you mean `seeds` at the top?"),
+        ({"folds": 3}, "`folds` unknown; did you mean `protocol.split.folds`?"),
+        ({"methods": {"lora": {"epochs": 3}}}, "`epochs` unknown in `methods.lora`; did you mean `protocol.epochs`?"),
+        ({"zzzzqqq": 3}, "`zzzzqqq` unknown; known are name, model, data"),
+    ],
+)
+def test_a_key_of_another_section_is_suggested_with_its_place(written: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(written)
+    assert said in str(caught.value)
+
+
+def test_an_override_takes_a_row_out_and_a_file_does_not() -> None:
+    rows = {"methods": {"tfidf": {}, "lora": None, "lora.v2": {"method": "lora"}}}
+    assert set(read(rows).methods) == {"tfidf", "lora", "lora.v2"}
+    assert read(rows).methods["lora"] == {}
+    assert set(read(rows, "methods.lora=null").methods) == {"tfidf", "lora.v2"}
+    assert set(read(rows, "methods.lora.v2=~").methods) == {"tfidf", "lora"}
+    assert set(read(rows, "methods.dora=").methods) == {"tfidf", "lora", "lora.v2", "dora"}
+    assert read(rows, "methods.lora.learning_rate=null").methods["lora"] == {"learning_rate": None}
+    assert read(rows, "methods.lora.protocol.dropout=null").methods["lora"] == {"protocol": {"dropout": None}}
+    assert rows["methods"]["lora"] is None
+    with pytest.raises(UserError, match=r"no row `lroa` to take out; did you mean `lora`\?"):
+        read(rows, "methods.lroa=null")
+    with pytest.raises(UserError, match="needs at least one entry"):
+        read({"methods": {"lora": {}}}, "methods.lora=null")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +133,7 @@ def test_a_key_of_another_section_is_suggested() -> None:
         ("methods: {lora: {}}\nseeds: [-1]\n", "`seeds.0`: input should be greater than or equal to 0 (given: -1)"),
         ("methods: {lora: {}}\nseeds: [5000000000]\n", "`seeds.0`: input should be less than 4294967296"),
         ("methods: {lora: {}}\nmodel: {id: ''}\n", "`model.id`: string should have at least 1 character"),
-        ("methods: {lora: {}}\ndata: {files: {train: a.csv}}\n", "`data.files.validation`: is missing"),
+        ("methods: {lora: {}}\ndata: {files: {train: a.csv}}\n", "`data.files.test`: is missing"),
         (
             "methods: {lora: {}}\ndata: {source: a.csv, files: {train: a.csv, validation: b.csv, test: c.csv}}\n",
             "`data.source: a.csv` and `data.files` exclude each other",

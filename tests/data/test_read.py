@@ -38,9 +38,16 @@ BAD = {
     "semicolons": (b"text;label\nx, y;a\n", "one column `text;label`; the separator looks like `;`"),
     "tabs": (b"text\tlabel\nx\ta\n", r"the separator looks like `\t`"),
     "twin columns": (b"text,label,text\nx,a,y\n", "column `text` appears twice (1, 3)"),
-    "unclosed quote": (b'text,label\nx,a\n"y,b\nz,c\n', "quote opened at row 2 (line 3) never closed"),
-    "unclosed header": (b'"text,label\nx,a\n', "quote opened at the header"),
-    "text after quote": (b'text,label\n"x" y,a\n', "text follows the closing quote of a cell in row 1"),
+    "unclosed quote": (
+        b'text,label\n"x",a\n"y,b\n"z",c\n',
+        "text follows the closing quote of a cell in row 2 (line 3)",
+    ),
+    "unclosed last quote": (b'text,label\n"x",a\n"z",c\n"y,b\n', "quote opened at row 3 (line 4) never closed"),
+    "unclosed header": (b'"text,label\nx,a\ny,z,b\n', "quote opened at the header"),
+    "text after quote": (
+        b'text,label\n"x" y,a\n"u",b\n"v, w",c\n',
+        "text follows the closing quote of a cell in row 1",
+    ),
     "long row": (b"text,label\nx,a\ny,z,b\nu,v,w\n", "row 2 (line 3) has 3 cells, the header has 2 (1 more such row)"),
     "short row": (b"text,label\nx\ny,b\n", "row 1 (line 2) has 1 cell, the header has 2"),
     "NUL": (b"text,label\nx,a\ny\0,b\n", "a NUL character in row 2 (line 3)"),
@@ -93,7 +100,7 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
         "a\0b": "data.source: empty or not a path",
         "/dev/null": "not a regular file",
         str(write(tmp_path, GOOD, "rows.xlsx")): "ending `.xlsx` unknown",
-        str(write(tmp_path, "[]", "rows.json")): "write one object a line and name it .jsonl",
+        str(write(tmp_path, GOOD, "rows")): "its name has no ending",
     }.items():
         with pytest.raises(UserError, match=re.escape(said)):
             read_rows(DataSpec(source=source))
@@ -236,6 +243,158 @@ def test_separators_and_encodings_can_be_named(tmp_path: Path) -> None:
     path = write(tmp_path, "text;label\ncaf\xe9, bar;a\nx;b\n".encode("latin-1"))
     assert read(path, separator=";", encoding="latin-1").texts == ("caf\xe9, bar", "x")
     assert read(write(tmp_path, GOOD.replace(",", "\t"), "rows.tsv")).labels == ("a", "b")
+
+
+SMS = (
+    "ham\tGo until jurong point\n"
+    "spam\tFree entry in 2 a wkly comp\n"
+    'ham\t"ok" she said, "call me\n'
+    'ham\tHe wrote "later"\n'
+    'ham\t"Hi there\n'
+    "spam\tWINNER!! you have won\n"
+)
+"""As the SMS Spam Collection is distributed: tabs, no header, quote marks as people type them."""
+
+
+def test_sms_spam_as_it_is_distributed(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, SMS, "sms.tsv"))
+    assert raw.labels == ("ham", "spam", "ham", "ham", "ham", "spam")
+    assert raw.texts[2] == '"ok" she said, "call me'
+    assert raw.rows == (1, 2, 3, 4, 5, 6)
+    assert any("quote marks are read as characters" in line for line in raw.notices)
+    assert any("the first line is read as a row, for `ham`" in line for line in raw.notices)
+    told = read_rows(DataSpec(source=str(tmp_path / "sms.tsv"), quoting="none", header=False, text="column 2"))
+    assert (told.texts, told.labels) == (raw.texts, raw.labels)
+    with pytest.raises(UserError, match=r"text follows the closing quote of a cell in row 2 \(line 3\)"):
+        read_rows(DataSpec(source=str(tmp_path / "sms.tsv"), quoting="standard"))
+
+
+def test_a_quote_mark_that_swallows_rows_is_not_guessed_away(tmp_path: Path) -> None:
+    path = write(tmp_path, 'label\ttext\nham\t"one\nspam\ttwo\nham\tthree"\nspam\tfour\n', "rows.tsv")
+    with pytest.raises(
+        UserError, match=r"2 rows where quote marks enclose cells, 4 where they are characters"
+    ) as caught:
+        read(path)
+    assert "`data.quoting: none`" in str(caught.value)
+    assert len(read(path, quoting="none").rows) == 4
+    assert len(read(path, quoting="standard").rows) == 2
+
+
+def test_cells_of_several_lines_stay_whole(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, 'text,label\n"one, more\ntwo, and, three\nfour",a\n"plain",b\n'))
+    assert raw.texts == ("one, more\ntwo, and, three\nfour", "plain")
+    assert not any("quote" in line for line in raw.notices)
+
+
+def test_a_fault_in_a_quoted_file_names_the_setting_that_would_read_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"where quote marks enclose nothing, set `data\.quoting: none`"):
+        read(write(tmp_path, 'text,label\n"x","a"\n"y" z,"b"\n"u","c"\n'))
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("label,words\nspam,one\nham,two\n", 2),
+        ("text,label\ntext,a\nother,b\n", 2),
+        ("spam,one\nham,two\nspam,three\n", 3),
+        ("kind,words\nspam,one\nkind,words\nham,two\n", 3),
+    ],
+)
+def test_a_header_is_missed_only_where_it_recurs_as_a_value(tmp_path: Path, content: str, rows: int) -> None:
+    path = write(tmp_path, content)
+    raw = read_rows(DataSpec(source=str(path), **_columns(content)))
+    assert raw.rows_in == rows
+
+
+def _columns(content: str) -> dict[str, str]:
+    first, second = content.split("\n", maxsplit=1)[0].split(",")
+    if first == "spam":
+        return {"label": "column 1", "text": "column 2"}
+    return {"text": first, "label": second} if first == "text" else {"label": first, "text": second}
+
+
+def test_json_arrays(tmp_path: Path) -> None:
+    content = '[\n {"text": "x", "label": 1.0},\n {"text": "y", "label": null},\n {"text": "z", "label": "a"}]'
+    raw = read(write(tmp_path, content, "rows.json"))
+    assert (raw.texts, raw.labels, raw.rows, raw.left_out[0].rows) == (("x", "z"), ("1.0", "a"), (1, 3), (2,))
+    lines = read(write(tmp_path, '{"text": "x", "label": "a"}\n\n{"text": "y", "label": "b"}\n', "lines.json"))
+    assert (lines.texts, lines.rows_in) == (("x", "y"), 3)
+    one = read(write(tmp_path, '[{"text": "x", "label": "a"}]', "one.json"))
+    assert one.texts == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", "0 data rows"),
+        ("", "0 data rows"),
+        ('[{"text": "x"}, 7]', "row 2 is a bare value, not an object; write an array of objects"),
+        ('[{"text": "x",\n "label" "a"}]', "is not JSON (Expecting ':' delimiter at line 2, character 10)"),
+        ('{"text": {"0": "x"},\n "label": {"0": "a"}}', "one object, not rows; write an array of objects"),
+        ('{"text": "x", "label": "a"}', "one object, not rows"),
+        ('[{"text": "x", "text": "y"}]', "column `text` appears twice"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_bad_json_arrays(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        read(write(tmp_path, content, "rows.json"))
+    assert "\n" not in str(caught.value)
+
+
+def with_labels(folder: Path, labels: list[str]) -> RawRows:
+    lines = "".join(
+        json.dumps({"text": f"some words {index}", "label": label}) + "\n" for index, label in enumerate(labels)
+    )
+    return read(write(folder, lines, "rows.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"{index / 7:.3f}" for index in range(195)],
+        ["1e-3", *(f"{index}" for index in range(30))],
+    ],
+)
+def test_amounts_are_no_labels(tmp_path: Path, labels: list[str]) -> None:
+    with pytest.raises(UserError, match=r"`label` holds \d+ different numbers such as .* amounts, not classes"):
+        with_labels(tmp_path, labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["3", "27", "3,27", "10", "10,27", "3,10"],
+        ["joy|anger", "joy", "anger", "fear", "joy|fear", "anger|fear"],
+        ["['a', 'b']", "['a']", "['b', 'c']"],
+        ["[1, 2]", "[2]", "[1]"],
+        ["a; b", "b; c", "a; c"],
+    ],
+)
+def test_several_labels_a_row_are_refused(tmp_path: Path, labels: list[str]) -> None:
+    with pytest.raises(UserError, match=r"`label` holds several labels a row, such as .*; keep one label a row"):
+        with_labels(tmp_path, labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"{index / 2}" for index in range(1, 21)],
+        [f"{index}" for index in range(150)],
+        ["Sports|Tennis", "Sports|Golf", "News|World", "News|Local"],
+        ["Books, Films & Music", "Toys, Games", "Home", "Office, School"],
+        ["[spam]", "[ham]"],
+        ["C, C++", "Java", "C", "Go"],
+    ],
+)
+def test_labels_that_only_look_so_are_labels(tmp_path: Path, labels: list[str]) -> None:
+    assert set(with_labels(tmp_path, labels).labels) == set(labels)
+
+
+def test_labels_that_the_user_names_are_labels(tmp_path: Path) -> None:
+    path = write(tmp_path, "text\tlabel\none\ta,b\ntwo\tb,c\nthree\ta,c\n", "rows.tsv")
+    raw = read_rows(DataSpec(source=str(path), labels=["a,b", "b,c"]))
+    assert "a,b" in raw.labels
 
 
 def test_hub_labels_become_names(monkeypatch: pytest.MonkeyPatch) -> None:

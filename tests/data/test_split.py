@@ -71,7 +71,7 @@ def test_rare_label_is_refused_with_the_mend() -> None:
     with pytest.raises(UserError) as caught:
         split_rows(["a"] * 9 + ["x"] * 4, [*range(9), 9, 9, 9, 10], SingleSplit())
     assert str(caught.value).startswith(
-        "`x` has 4 rows in 2 different texts; a split needs 3. Drop, merge, or add rows"
+        "`x` has 4 rows in 2 different texts; a split needs 3. Set `data.rare_labels: drop` or `merge`, or add rows"
     )
     assert "raise `data.near_duplicate_jaccard`" in str(caught.value)
     with pytest.raises(UserError) as lone:

@@ -19,7 +19,7 @@ from traced_comparison import EPOCHS, SAMPLES, STEPS, write_traced
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
-from showdown.report.figures.confusion import MOST_LABELS
+from showdown.report.figures.confusion import MOST_CONFUSIONS, MOST_LABELS, MOST_PANELS
 from showdown.report.figures.design import (
     DARK,
     LIGHT,
@@ -35,6 +35,7 @@ from showdown.report.figures.design import (
 )
 from showdown.report.figures.figure import Figure, records_of
 from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.label_f1 import MOST_ROWS
 from showdown.report.figures.material import thinned
 from showdown.report.figures.placing import Spot, place
 from showdown.report.figures.save import svg, write_figures
@@ -180,11 +181,28 @@ def test_a_row_without_a_curve_has_no_panel(drawn: Drawn) -> None:
     assert [panel.title for panel in drawn[2]["training-loss"].panels] == ["full", "lora"]
 
 
-def test_many_labels_are_cut_to_the_most_confused(tmp_path: Path) -> None:
-    labels = [f"label number {place}" for place in range(60)]
-    _, _, figures = drawn_from(write_comparison(tmp_path / "out", labels=labels, rows=240), tmp_path / "out")
-    assert len({one["true"] for one in records_of(figures["confusion"].panels[0])}) <= MOST_LABELS
-    assert "of 60 labels" in figures["confusion"].alt
+def test_many_labels_are_cut_to_the_most_frequent_confusions(tmp_path: Path) -> None:
+    labels = [f"label number {place} " + 12 * "long " for place in range(MOST_LABELS + 30)]
+    results, _, figures = drawn_from(write_comparison(tmp_path / "out", labels=labels, rows=240), tmp_path / "out")
+    figure = figures["confusion"]
+    assert "of 60 labels" in figure.alt
+    for panel, run in zip(figure.panels, results.runs, strict=True):
+        wrong = [n for i, row in enumerate(run.confusion_matrix) for j, n in enumerate(row) if i != j and n]
+        drawn_rows = [one["rows"] for one in records_of(panel)]
+        assert drawn_rows == sorted(wrong, reverse=True)[:MOST_CONFUSIONS]
+        assert all(len(one["confusion"]) < 60 for one in records_of(panel))
+
+
+def test_of_many_rows_those_with_the_highest_accuracy_have_matrices(tmp_path: Path) -> None:
+    methods = {f"arm-{place}": ("lora", "LoRA", (place * 7 % 24) / 24) for place in range(24)}
+    results, _, figures = drawn_from(write_comparison(tmp_path / "out", methods=methods), tmp_path / "out")
+    ranked = sorted(results.runs, key=lambda run: -(run.accuracy or 0.0))
+    drawn_names = {panel_title(panel) for panel in figures["confusion"].panels}
+    assert len(drawn_names) == MOST_PANELS
+    assert {run.name for run in ranked[: MOST_PANELS - 2]} <= drawn_names
+    assert len({one["row"] for one in figures["label-f1"].records}) == MOST_ROWS
+    assert f"The {MOST_ROWS} rows of {len(methods)} with the highest accuracy" in figures["label-f1"].caption
+    assert f"The {MOST_PANELS} rows of {len(methods)} with the highest accuracy" in figures["confusion"].caption
 
 
 def test_labels_that_look_alike_stay_apart(tmp_path: Path) -> None:

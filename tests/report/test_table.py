@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from written_comparison import METHODS, write_comparison
 
-from showdown.report.facts import environment_facts
+from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
-from showdown.report.table import COLUMNS, comparison_table
+from showdown.report.table import COLUMNS, comparison_table, one_row
 from showdown.verdict.summary import judge
 
 
@@ -74,3 +74,24 @@ def test_facts_of_the_machine_have_their_units(tmp_path: Path) -> None:
 def test_it_is_said_which_latency_the_verdict_takes(tmp_path: Path) -> None:
     (line,) = [line for line in reading(write_comparison(tmp_path / "out")) if "Latency" in line]
     assert line.endswith("Latency: one text, median; the verdict, limits and figures take its 95th percentile.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (64, "one row is 1.6 points, so small differences here are noise."),
+        (1000, "one row is 0.1 points, so small differences here are noise."),
+        (3080, "one row is 0.03 points."),
+        (200_000, "one row is 0.0005 points."),
+    ],
+)
+def test_what_one_row_is_worth_is_never_nothing(rows: int, said: str) -> None:
+    assert one_row(rows) == said
+
+
+def test_the_source_of_given_files_is_in_words(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "out")
+    files = {"train": "a.csv", "validation": None, "test": "b.csv"}
+    of_files = results.model_copy(update={"comparison": {"data": {"source": "resumes", "files": files}}})
+    assert dict(data_facts(of_files))["source"] == "a.csv (train), b.csv (test)"
+    assert dict(data_facts(results))["source"] == "small.csv"

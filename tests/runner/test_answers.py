@@ -80,10 +80,30 @@ def test_bad_files_are_refused_before_any_answer(tmp_path: Path, name: str, cont
     assert not (tmp_path / "answers.csv").exists()
 
 
+def test_the_files_other_columns_are_kept_exactly(tmp_path: Path) -> None:
+    content = 'id,text,predicted,\n007,"oven, dough",=cmd,x\n008,,"two\nlines",\n009,radar,None,y\n'
+    done, rows = answered(written(tmp_path, content))
+    assert list(rows[0]) == ["id", "text", "predicted", "predicted (model)", "probability"]
+    assert [row["id"] for row in rows] == ["007", "008", "009"]
+    assert [row["predicted"] for row in rows] == ["=cmd", "two\nlines", "None"]
+    assert [row["predicted (model)"] for row in rows] == ["OVEN, DOUGH", "", "RADAR"]
+    assert any("column 4 has no name and is not read" in line for line in done.notices)
+
+
+def test_a_column_that_is_no_text_is_not_kept_and_said(tmp_path: Path) -> None:
+    lines = '{"text": "oven", "tags": ["a"], "n": 1.50}\n{"text": "radar", "tags": null, "odd": "\\ud800"}\n'
+    done, rows = answered(written(tmp_path, lines, "new.jsonl"))
+    assert rows[0] == {"text": "oven", "n": "1.50", "predicted": "OVEN", "probability": "0.5"}
+    assert rows[1]["n"] == ""
+    assert [line for line in done.notices if line.startswith("column `tags` is not kept: ")]
+    assert [line for line in done.notices if line.startswith("column `odd` is not kept: ")]
+
+
 def test_column_encoding_and_separator_are_the_comparisons_or_named(tmp_path: Path) -> None:
     file = written(tmp_path, "id;resume;note\n1;caf\xe9;z\n".encode("latin-1"))
     mine = results(text="resume", encoding="latin-1", separator=";")
-    assert answered(file, of=mine)[1] == [{"resume": "caf\xe9", "predicted": "CAF\xc9", "probability": "0.5"}]
+    own = {"id": "1", "resume": "caf\xe9", "note": "z"}
+    assert answered(file, of=mine)[1] == [{**own, "predicted": "CAF\xc9", "probability": "0.5"}]
     named = {"column": "note", "encoding": "latin-1", "separator": ";"}
     assert answered(file, **named)[1][0]["predicted"] == "Z"
     with pytest.raises(UserError, match="no column `nota`; did you mean `note`"):

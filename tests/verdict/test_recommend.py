@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -195,7 +197,7 @@ def test_a_row_that_had_not_converged_is_not_called_worse():
 
 
 def test_without_a_price_the_faster_training_decides_between_equals():
-    near, fast = row("dora", 0.925, cost=None, seconds=100), row("lora", 0.920, cost=None, seconds=50)
+    near, fast = row("dora", 0.925, cost=None, seconds=200), row("lora", 0.920, cost=None, seconds=50)
     found = recommend(together(near, fast, lora_dora=GOOD_ENOUGH), Limits())
     assert found.chosen == "lora"
     assert found.reasons[-1] == "lora trains faster."
@@ -259,3 +261,24 @@ def test_equals_do_not_dominate_and_missing_measures_are_passed_over():
     assert not dominates({"accuracy": 0.9}, {"accuracy": 0.9})
     assert dominates({"accuracy": 0.9, "cost": None}, {"accuracy": 0.8, "cost": 1.0})
     assert not dominates({"cost": 1.0}, {"accuracy": 0.8})
+
+
+def test_no_amount_has_an_exponent():
+    dear = row("dear", 0.9, cost=1.2e-3, seconds=31_470.0, latency=2_345.0, memory=1_234.0, alike=["cheap"])
+    cheap = row("cheap", 0.895, cost=6.45e-5, seconds=3_147.0, latency=1_234.0, memory=1_000.0, alike=["dear"])
+    limits = Limits(max_cost=10, max_train_seconds=50_000, max_latency_ms=5_000, max_memory_gb=5_000)
+    found = recommend([dear, cheap], limits)
+    none = recommend([dear, cheap], Limits(max_cost=1e-6, max_train_seconds=100))
+    said = "\n".join([*found.reasons, *found.flips, *none.reasons, *none.flips, *none.warnings])
+    assert not re.search(r"\d[eE][+-]?\d", said), said
+    assert "cheaper (0.0000645 against 0.0012)" in said
+    assert "training time 3150 s" in said
+
+
+def test_a_difference_of_cost_that_nobody_would_notice_decides_nothing():
+    """A tenth of a cent saved is no reason to take the less accurate of two that may be equal."""
+    unclear = beside("may be worse", worse_by=0.2, p=0.2)
+    best, saves = row("lora", 0.925, cost=0.0015), row("cheap", 0.85, cost=0.0000137)
+    assert recommend(together(best, saves, cheap_lora=unclear), Limits()).chosen == "lora"
+    dear, saves = row("lora", 0.925, cost=15.0), row("cheap", 0.85, cost=0.14)
+    assert recommend(together(dear, saves, cheap_lora=unclear), Limits()).chosen == "cheap"

@@ -1,7 +1,7 @@
 """From a YAML file and `--set` overrides to a checked comparison."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -25,6 +25,8 @@ _PLAINLY = {
 """Words of our own, by pydantic's type of fault, where its words are for programmers."""
 _MOST_SAID = 200
 """Characters of an override that a message repeats."""
+_SLIP = 0.8
+"""Likeness of a word to the one that was meant from which on nothing else can have been."""
 _ONE_FOR_ALL = ("split", "tuning")
 """What no row may have of its own: the rows that it is judged on, and the budget of its search."""
 
@@ -137,6 +139,8 @@ def _override(written: dict[str, Any], override: str) -> None:
         parsed = load_yaml(value) if value else None
     except YamlFault as error:
         raise UserError(f"{said}: the value is not valid YAML{error}") from error
+    if parsed is None and value and _take_out(written, key, override):
+        return
     place, parts = written, key.split(".")
     while len(parts) > 1:
         taken = _longest_known(place, parts)
@@ -147,6 +151,25 @@ def _override(written: dict[str, Any], override: str) -> None:
         place[step] = dict(inner or {})
         place, parts = place[step], parts[taken:]
     place[parts[0]] = parsed
+
+
+def _take_out(written: dict[str, Any], key: str, override: str) -> bool:
+    """Take a row out of the comparison, as `--set methods.qlora=null` asks; return whether the key is a row.
+
+    In a file a row with nothing behind it has its method's default settings.
+
+    Raises:
+        UserError: where there is no such row.
+
+    """
+    section, _, row = key.partition(".")
+    rows = written.get("methods")
+    if section != "methods" or not isinstance(rows, dict) or (row not in rows and "." in row):
+        return False
+    if row not in rows:
+        raise UserError(f"--set {override}: no row `{row}` to take out{suggestion(row, rows) or '; check its name'}")
+    written["methods"] = {name: settings for name, settings in rows.items() if name != row}
+    return True
 
 
 def _longest_known(place: Mapping[str, Any], parts: Sequence[str]) -> int:
@@ -163,7 +186,7 @@ def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str
     if fault["type"] == "extra_forbidden":
         forms, keys = _walk(model, location[:-1])
         known = forms[0].model_fields if len(forms) == 1 else {}
-        near = suggestion(location[-1], known) or suggestion(location[-1], _every_key(Comparison))
+        near = _near_key(location[-1], known)
         where = ".".join([*section, *keys])
         place = f" in `{where}`" if where else ""
         return f"`{location[-1]}` unknown{place}{near or '; known are ' + ', '.join(known)}"
@@ -248,11 +271,32 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
 
 
-def _every_key(model: type[BaseModel]) -> list[str]:
-    """All keys of a comparison and of the methods' settings, for a hint across sections."""
-    keys: list[str] = []
-    for name, field in model.model_fields.items():
-        keys += [name, *(key for inner in _models_in(field.annotation) for key in _every_key(inner))]
-    if model is Comparison:
-        keys += [key for method in METHODS for key in method_class(method).Settings.model_fields]
-    return keys
+def _near_key(wrong: str, known: Iterable[str]) -> str:
+    """Suggest the key that was meant: a slip of this section's, that very key of another section, then what is near."""
+    slip = suggestion(wrong, known, likeness=_SLIP)
+    if slip:
+        return slip
+    places = key_places()
+    if wrong in places:
+        return f"; did you mean {_place_of(places[wrong])}?"
+    here = suggestion(wrong, known)
+    if here:
+        return here
+    elsewhere = suggestion(wrong, places)
+    return f"; did you mean {_place_of(places[elsewhere.split('`')[1]])}?" if elsewhere else ""
+
+
+def _place_of(place: str) -> str:
+    return f"`{place}`" if "." in place else f"`{place}` at the top"
+
+
+def key_places() -> dict[str, str]:
+    """Return the dotted place of every key of a comparison and of the methods' settings; the highest place of twins."""
+    places = {key: f"methods.ROW.{key}" for method in METHODS for key in method_class(method).Settings.model_fields}
+    waiting: list[tuple[str, type[BaseModel]]] = [("", Comparison)]
+    found: dict[str, str] = {}
+    for prefix, model in waiting:
+        for key, field in model.model_fields.items():
+            found.setdefault(key, prefix + key)
+            waiting += [(f"{prefix}{key}.", inner) for inner in _models_in(field.annotation)]
+    return {**places, **found}

@@ -30,10 +30,17 @@ class Unavailable(Exception):
     """A method cannot run here (a package, a model or a device is missing): its row stays and says so."""
 
 
-def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean `x`?`` for the known word nearest to ``wrong``, or an empty string."""
+def suggestion(wrong: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return ``; did you mean `x`?`` for the known word nearest to ``wrong``, or an empty string.
+
+    Args:
+        wrong: what was written.
+        known: what might have been.
+        likeness: how alike the two must be at least, 0 to 1 (`difflib`'s ratio).
+
+    """
     by_folded = {word.casefold(): word for word in known}
-    near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=likeness)
     return f"; did you mean `{by_folded[near[0]]}`?" if near else ""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from showdown.core.record import ScoreKind
-from showdown.core.spec import ModelSpec, SharedProtocol, Strict
+from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
 _HALF_DECADE = 10.0**0.5
@@ -118,6 +118,8 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     learns: ClassVar[bool] = True
     """False for a baseline that no label teaches anything."""
+    needs: ClassVar[Needs]
+    """What it works with: a change of any other setting leaves its finished runs as they are."""
 
     def __init__(self, settings: MethodSettings) -> None:
         self.settings: Any = settings
@@ -129,6 +131,8 @@ class Method(ABC):
 
 class FittedMethod(Method):
     """A method that fits itself, without the training loop."""
+
+    needs: ClassVar[Needs] = "network"
 
     @abstractmethod
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:
@@ -158,6 +162,8 @@ class NetworkOptions:
 
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
+
+    needs: ClassVar[Needs] = "training"
 
     rate_factor: ClassVar[float] = 1.0
     """Times the rate that full fine-tuning takes: what the method's default rate is."""

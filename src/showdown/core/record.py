@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -275,6 +276,13 @@ class RunRecord(Strict):
     environment: Environment | None = None
     allow_leakage: bool = False
 
+    def __repr__(self) -> str:
+        """Return how the run ended; all of it is in the fields."""
+        how = self.error or f"accuracy {_number(self.accuracy, 3)}, macro F1 {_number(self.f1_macro, 3)}"
+        return f"RunRecord({self.name}, seed {self.seed}, split {self.partition}: {self.status}; {how})"
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _error_exactly_when_incomplete(self) -> Self:
         if (self.error is None) != (self.status == "completed"):
@@ -304,6 +312,9 @@ class RunRecord(Strict):
         return self
 
 
+_SHOWN = ("run", "status", "accuracy", "macro F1", "train s")
+
+
 class Results(Strict):
     """The file `results.json`: one comparison and all its runs, in the order of the table."""
 
@@ -314,7 +325,39 @@ class Results(Strict):
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 
+    def __repr__(self) -> str:
+        """Return a line a run; all of it is in the fields and in the report."""
+        return f"{self._heading}\n{text_table(_SHOWN, self._lines)}"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_table(self._heading, _SHOWN, self._lines)
+
+    @property
+    def _heading(self) -> str:
+        done = sum(run.status == "completed" for run in self.runs)
+        return f"Results of {self.name}: {done} of {len(self.runs)} runs completed"
+
+    @property
+    def _lines(self) -> list[list[str]]:
+        return [
+            [
+                f"{run.name}, seed {run.seed}, split {run.partition}, {100 * run.spec.train_fraction:g} % of the rows",
+                run.status,
+                *(
+                    _number(value, digits)
+                    for value, digits in ((run.accuracy, 3), (run.f1_macro, 3), (run.train_seconds, 1))
+                ),
+            ]
+            for run in self.runs
+        ]
+
     @property
     def full_size(self) -> Self:
         """The same without the runs on a part of the training rows: what is compared."""
         return self.model_copy(update={"runs": [run for run in self.runs if run.spec.train_fraction == 1.0]})
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -25,6 +25,7 @@ RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
 Cleaning = Literal["none", "whitespace", "study"]
+Quoting = Literal["auto", "standard", "none"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every library takes."""
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -49,7 +50,8 @@ class SplitFiles(Strict):
     """Split files that the user made; nothing is moved between them."""
 
     train: str
-    validation: str
+    validation: str | None = None
+    """Without it validation rows are cut from the training file (`protocol.split.validation`)."""
     test: str
 
 
@@ -57,7 +59,7 @@ class DataSpec(Strict):
     """Where the labelled texts are and how they are read and cleaned."""
 
     source: str = "resumes"
-    """A file (CSV, TSV, JSONL, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
+    """A file (CSV, TSV, JSONL, JSON, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
     files: SplitFiles | None = None
     """Given split files, instead of `source`."""
     text: str | None = None
@@ -66,9 +68,23 @@ class DataSpec(Strict):
     """Column of the label; guessed where only one guess is possible."""
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     """Keep the rows of these labels alone; by default all."""
+    rare_labels: Literal["error", "drop", "merge"] = "error"
+    """What becomes of labels with fewer than three different texts, too few for a split: they stop the run, their rows
+    are left out, or they are counted as one label, `rare_label`."""
+    rare_label: str = Field(default="(rare labels)", min_length=1)
+    """What merged labels are called; no label of the data may have this name."""
+    limit: int | None = Field(default=None, ge=2)
+    """The most rows that are used: a sample stratified by label, with all copies of a text or none of them, drawn by
+    `protocol.split.seed`."""
     encoding: str = "utf-8"
     separator: str | None = None
     """Column separator; by default a comma, or a tab for .tsv."""
+    quoting: Quoting = "auto"
+    """Whether quote marks in CSV and TSV enclose cells (`standard`, RFC 4180) or are characters like others (`none`).
+    `auto` takes the reading under which the whole file is consistent, and says so where that is `none`."""
+    header: bool | Literal["auto"] = "auto"
+    """Whether the first line of a CSV or TSV file has the names of the columns. Without names they are `column 1`,
+    `column 2` and so on. `auto` says so where the first line cannot be a header."""
     clean: Cleaning = "whitespace"
     near_duplicate_jaccard: Fraction = 0.8
     """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
@@ -140,9 +156,11 @@ class KFoldSplit(_Split):
 
 
 class GivenSplit(_Split):
-    """The split files of `data.files`; the seed draws the subsets of a learning curve alone."""
+    """The split files of `data.files`; the seed draws the subsets of a learning curve and missing validation rows."""
 
     kind: Literal["given"] = "given"
+    validation: Fraction = 0.15
+    """Share of the training file's rows that are validation rows where `data.files` names none."""
 
 
 class AutoSplit(_Split):
@@ -329,8 +347,40 @@ class Comparison(Strict):
         if self.data.files is not None and kind not in ("auto", "given"):
             raise ValueError(f"`data.files` gives the split: drop `protocol.split.kind: {kind}`, or give `data.source`")
         if self.data.files is None and kind == "given":
-            raise ValueError("`protocol.split.kind: given` needs `data.files` with train, validation and test")
+            raise ValueError("`protocol.split.kind: given` needs `data.files` with train and test")
         return self
+
+
+Needs = Literal["training", "network", "text"]
+"""What a method works with: the training loop, the pretrained network without it, or the texts alone."""
+TRAINING_KEYS = frozenset(
+    {
+        "epochs",
+        "patience_epochs",
+        "max_seconds",
+        "max_cost",
+        "price_per_hour",
+        "effective_batch_rows",
+        "micro_batch_rows",
+        "memory",
+        "match_memory",
+        "moments_on_host",
+        "weight_rounding",
+        "warmup_fraction",
+        "warmup_steps",
+        "weight_decay",
+        "max_gradient_norm",
+        "select_epoch",
+        "checkpoint_every_steps",
+        "tuning",
+    }
+)
+"""Keys of the protocol that a method without a training loop does not have."""
+_UNUSED: dict[Needs, frozenset[str]] = {
+    "training": frozenset(),
+    "network": TRAINING_KEYS,
+    "text": TRAINING_KEYS | {"max_tokens", "dropout"},
+}
 
 
 class RunSpec(Strict):
@@ -347,9 +397,15 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
+    needs: Needs = "training"
+    """What the method works with; settings of anything else have no part in the run's identity."""
 
     @property
     def run_id(self) -> str:
-        """A file-system name that changes when anything that can change the result changes."""
-        said = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True)
+        """A file-system name that changes when anything that can change the result changes, and at nothing else."""
+        told = self.model_dump(mode="json", exclude={"needs"})
+        told["protocol"] = {key: value for key, value in told["protocol"].items() if key not in _UNUSED[self.needs]}
+        if self.needs == "text":
+            del told["model"]
+        said = json.dumps(told, sort_keys=True, ensure_ascii=True)
         return f"{self.name}-s{self.seed}-p{self.partition}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"

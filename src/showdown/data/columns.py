@@ -49,9 +49,9 @@ def _guess(table: Table, text: int | None, label: int | None) -> tuple[int | Non
     """Return the two indices, None where no single guess is possible."""
     named = [index for index, name in enumerate(table.names) if name.strip()]
     if text is None:
-        text = _only([index for index in named if index != label and TEXT_NAME.fullmatch(_folded(table.names[index]))])
+        text = _only([index for index in named if index != label and TEXT_NAME.fullmatch(folded(table.names[index]))])
     if label is None:
-        label = _only([index for index in named if index != text and LABEL_NAME.fullmatch(_folded(table.names[index]))])
+        label = _only([index for index in named if index != text and LABEL_NAME.fullmatch(folded(table.names[index]))])
     if len(named) == 2:
         if text is None and label is None:
             text = _clearly_text(table, named)
@@ -62,7 +62,8 @@ def _guess(table: Table, text: int | None, label: int | None) -> tuple[int | Non
     return text, label
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return a column's name as the patterns have it."""
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 

@@ -2,11 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from showdown.core.errors import UserError
+from showdown.core.spec import Quoting
+from showdown.data.columns import LABEL_NAME, TEXT_NAME, folded
 from showdown.data.tables import Cell, LeftOut, Table, count, refuse_twin_columns, shown
 
 _MAGIC = (
@@ -20,6 +24,21 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = ";\t|,"
 _FIELD_LIMIT = 2**31 - 1
 """Characters in one cell; csv's own limit is 131,072."""
+_ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
+_MOST_ENCLOSED = 0.5
+"""Where more of the cells with quote marks than this are enclosed by them, a fault is one of quoting: it is not guessed
+that quote marks are characters like others."""
+
+
+class _Record(NamedTuple):
+    """A record of a file and where it is."""
+
+    number: int
+    """1-based data row; 0 is the header."""
+    line: int
+    """On which it begins, 1-based."""
+    lines: int
+    cells: list[str]
 
 
 def read_bytes(path: Path, place: str) -> bytes:
@@ -66,24 +85,51 @@ def decode(content: bytes, place: str, encoding: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-def read_delimited(path: Path, place: str, *, encoding: str, separator: str) -> Table:
+def read_delimited(
+    path: Path,
+    place: str,
+    *,
+    encoding: str,
+    separator: str,
+    quoting: Quoting = "auto",
+    header: bool | Literal["auto"] = "auto",
+) -> Table:
     """Read a CSV or TSV file. The first record is the header; a blank line is left out and reported.
 
+    Where nobody says them, the use of quote marks and the lack of a header are guessed from the whole file, and said.
+
+    Args:
+        path: the file.
+        place: what messages call it.
+        encoding: of its text.
+        separator: one character.
+        quoting: `standard` where quote marks enclose cells (RFC 4180), `none` where they are characters like others.
+        header: whether the first record has the names of the columns.
+
     Raises:
-        UserError: for an empty file, a wrong encoding or separator, an unclosed quote, a ragged row, a NUL, or two
-            columns of one name; all with the row.
+        UserError: for an empty file, a wrong encoding or separator, an unclosed quote, a ragged row, a NUL, two columns
+            of one name, or quote marks that can be read in two ways; all with the row.
 
     """
     _check_separator(separator)
     text = decode(read_bytes(path, place), place, encoding)
     _refuse_nul(text, place, separator)
-    records = _records(text, place, separator)
-    first = next((record for _, _, record in records if record), None)
-    if first is None:
-        raise UserError(f"{place} has 0 data rows; it is empty")
-    header = tuple(first)
-    _check_header(header, place, separator)
-    numbers, rows, blank = _data_rows(records, header, place, separator)
+    records, said = _read(text, place, separator, quoting)
+    first, rest = records[0], records[1:]
+    numbers, rows, blank = _data_rows(rest)
+    has_header = _has_header(first.cells, rows) if header == "auto" else header
+    if has_header:
+        names = tuple(first.cells)
+    else:
+        if header == "auto":
+            said.append(
+                f"{place}: the first line is read as a row, for {_recurring(first.cells, rows)} is a value of its"
+                " column too; set `data.header: true` where it has the names of the columns"
+            )
+        names = tuple(f"column {index}" for index in range(1, len(first.cells) + 1))
+        numbers, rows = [1, *(number + 1 for number in numbers)], [first.cells, *rows]
+        blank = [number + 1 for number in blank]
+    refuse_twin_columns(place, names)
     if not rows:
         raise UserError(f"{place} has 0 data rows; add rows below its header")
 
@@ -91,9 +137,100 @@ def read_delimited(path: Path, place: str, *, encoding: str, separator: str) -> 
         return [row[index] for row in rows]
 
     left_out = (LeftOut(reason="blank line", rows=tuple(blank)),) if blank else ()
-    unnamed = [index for index, name in enumerate(header, start=1) if not name.strip()]
-    notices = tuple(f"{place}: column {index} has no name and is not read" for index in unnamed)
-    return Table(place=place, names=header, numbers=tuple(numbers), column=column, left_out=left_out, notices=notices)
+    unnamed = [index for index, name in enumerate(names, start=1) if not name.strip()]
+    said += [f"{place}: column {index} has no name and is not read" for index in unnamed]
+    return Table(
+        place=place,
+        names=names,
+        numbers=tuple(numbers),
+        column=column,
+        header=has_header,
+        left_out=left_out,
+        notices=tuple(said),
+    )
+
+
+def _read(text: str, place: str, separator: str, quoting: Quoting) -> tuple[list[_Record], list[str]]:
+    """Return the records, the header first, and what is to be said of how quote marks were read.
+
+    Where both readings hold, quote marks enclose cells; where that makes fewer rows, the user must say which is meant.
+    """
+    if quoting != "auto":
+        return _whole(text, place, separator, csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL), []
+    try:
+        enclosing = _whole(text, place, separator, csv.QUOTE_MINIMAL)
+    except UserError as fault:
+        plain = _or_none(text, place, separator) if '"' in text else None
+        if plain is None:
+            raise
+        if _enclosed_share(plain) > _MOST_ENCLOSED:
+            raise UserError(f"{fault}; where quote marks enclose nothing, set `data.quoting: none`") from fault
+        return plain, [
+            f"{place}: quote marks are read as characters of the text, for they do not enclose cells everywhere"
+            " (`data.quoting: none`)"
+        ]
+    plain = _or_none(text, place, separator) if any(record.lines > 1 for record in enclosing) else None
+    if plain is not None and len(plain) != len(enclosing):
+        raise UserError(
+            f"{place}: {count(len(enclosing) - 1, 'row')} where quote marks enclose cells, {len(plain) - 1:,} where"
+            " they are characters like others; set `data.quoting: standard` or `data.quoting: none`"
+        )
+    return enclosing, []
+
+
+def _or_none(text: str, place: str, separator: str) -> list[_Record] | None:
+    """Return the records with quote marks as plain characters; None where their cells do not fit the header."""
+    try:
+        return _whole(text, place, separator, csv.QUOTE_NONE)
+    except UserError:
+        return None
+
+
+def _whole(text: str, place: str, separator: str, quoting: int) -> list[_Record]:
+    """Return all records from the header on.
+
+    Raises:
+        UserError: for a fault of quoting, or a record with more or fewer cells than the header.
+
+    """
+    records = [record for record in _records(text, place, separator, quoting) if record.number >= 0]
+    if not records:
+        raise UserError(f"{place} has 0 data rows; it is empty")
+    _check_separates(records[0].cells, place, separator)
+    wanted = len(records[0].cells)
+    ragged = [record for record in records[1:] if record.cells and len(record.cells) != wanted]
+    if ragged:
+        more = f" ({count(len(ragged) - 1, 'more such row')})" if len(ragged) > 1 else ""
+        raise UserError(
+            f"{place}: row {ragged[0].number} (line {ragged[0].line}) has {count(len(ragged[0].cells), 'cell')}, the"
+            f" header has {wanted}{more}; put quotes around a cell that holds {shown(separator)}"
+        )
+    return records
+
+
+def _enclosed_share(records: Sequence[_Record]) -> float:
+    """Return which share of the cells that hold a quote mark is enclosed by two, every mark within doubled."""
+    marked = [cell for record in records for cell in record.cells if '"' in cell]
+    enclosed = [cell for cell in marked if _ENCLOSED.fullmatch(cell)]
+    return len(enclosed) / max(1, len(marked))
+
+
+def _has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first record can be the header.
+
+    It is none where one of its cells is a value of its column in other rows too, and no cell is a usual name.
+    """
+    usual = any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME))
+    return usual or _recurring(first, rows) is None
+
+
+def _recurring(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:
+    """Return the first cell of a record that is a value of its column in other rows, save where all its cells are."""
+    others = [row for row in rows if list(row) != list(first)]
+    for index, cell in enumerate(first):
+        if cell.strip() and any(row[index] == cell for row in others):
+            return shown(cell)
+    return None
 
 
 def _check_separator(separator: str) -> None:
@@ -101,60 +238,41 @@ def _check_separator(separator: str) -> None:
         raise UserError(f"data.separator: {shown(separator)} cannot separate columns; use one character such as `;`")
 
 
-def _check_header(header: tuple[str, ...], place: str, separator: str) -> None:
-    if len(header) == 1:
-        likely = next((mark for mark in _SEPARATORS if mark != separator and mark in header[0]), None)
-        if likely is not None:
-            name = r"\t" if likely == "\t" else likely
-            raise UserError(
-                f"{place}: one column {shown(header[0])}; the separator looks like `{name}`: set `data.separator`"
-            )
-    refuse_twin_columns(place, header)
-
-
-def _data_rows(
-    records: Iterator[tuple[int, int, list[str]]], header: tuple[str, ...], place: str, separator: str
-) -> tuple[list[int], list[list[str]], list[int]]:
-    """Return the numbers and cells of the rows, and the numbers of blank ones."""
-    numbers: list[int] = []
-    rows: list[list[str]] = []
-    blank: list[int] = []
-    ragged: list[tuple[int, int, int]] = []
-    for number, (_, line, record) in enumerate(records, start=1):
-        if not record:
-            blank.append(number)
-        elif len(record) != len(header):
-            ragged.append((number, line, len(record)))
-        else:
-            numbers.append(number)
-            rows.append(record)
-    if ragged:
-        number, line, cells = ragged[0]
-        more = f" ({count(len(ragged) - 1, 'more such row')})" if len(ragged) > 1 else ""
+def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
+    if len(header) != 1:
+        return
+    likely = next((mark for mark in _SEPARATORS if mark != separator and mark in header[0]), None)
+    if likely is not None:
+        name = r"\t" if likely == "\t" else likely
         raise UserError(
-            f"{place}: row {number} (line {line}) has {count(cells, 'cell')}, the header has {len(header)}{more};"
-            f" put quotes around a cell that holds {shown(separator)}"
+            f"{place}: one column {shown(header[0])}; the separator looks like `{name}`: set `data.separator`"
         )
-    return numbers, rows, blank
 
 
-def _records(text: str, place: str, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield each record with its number (the header is 0) and the line on which it begins."""
+def _data_rows(records: Sequence[_Record]) -> tuple[list[int], list[list[str]], list[int]]:
+    """Return the numbers and cells of the rows, and the numbers of blank ones."""
+    whole = [record for record in records if record.cells]
+    blank = [record.number for record in records if not record.cells]
+    return [record.number for record in whole], [record.cells for record in whole], blank
+
+
+def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[_Record]:
+    """Yield each record; blank lines before the header have the number -1."""
     csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, quoting=quoting)  # type: ignore[arg-type]
     number, begun = -1, False
     while True:
         line = reader.line_num + 1
         try:
-            record = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             where = f"row {number + 1} (line {line})" if begun else f"the header (line {line})"
             raise UserError(f"{place}: {_fault(str(error), where, separator)}") from error
-        begun = begun or bool(record)
+        begun = begun or bool(cells)
         number += begun
-        yield number, line, record
+        yield _Record(number, line, reader.line_num - line + 1, cells)
 
 
 def _fault(error: str, where: str, separator: str) -> str:
@@ -177,8 +295,8 @@ def _refuse_nul(text: str, place: str, separator: str) -> None:
     where = f"line {line}"
     with suppress(UserError, StopIteration):
         where = next(
-            f"row {number} (line {begin})" if number else "the header"
-            for number, begin, record in _records(text, place, separator)
-            if any("\0" in cell for cell in record)
+            f"row {record.number} (line {record.line})" if record.number else "the header"
+            for record in _records(text, place, separator)
+            if any("\0" in cell for cell in record.cells)
         )
     raise UserError(f"{place}: a NUL character in {where}; remove it, or check that the file is text in UTF-8")

@@ -12,7 +12,15 @@ from showdown.core.spec import (
     SplitSpec,
 )
 from showdown.data.rows import Rows
-from showdown.data.split import Partition, given_partition, kfold, repeat_seeds, split_by_rows, split_rows
+from showdown.data.split import (
+    Partition,
+    cut_validation,
+    given_partition,
+    kfold,
+    repeat_seeds,
+    split_by_rows,
+    split_rows,
+)
 from showdown.data.tables import count
 
 KFOLD_BELOW_TEXTS = 2_000
@@ -23,7 +31,7 @@ accuracy of 0.85 is wider than 8 points; tested once each, 2,000 rows give 3 poi
 def settled(rows: Rows, data: DataSpec, spec: SplitSpec) -> SplitSpec:
     """Return the split with `auto` replaced by the kind that it comes to for these rows."""
     if data.files is not None:
-        return GivenSplit(seed=spec.seed)
+        return spec if isinstance(spec, GivenSplit) else GivenSplit(seed=spec.seed)
     if not isinstance(spec, AutoSplit):
         return spec
     if len(set(rows.clusters)) < KFOLD_BELOW_TEXTS:
@@ -49,7 +57,21 @@ def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> list[Partition]:
         return [_single(rows, data, once.model_copy(update={"seed": seed})) for seed in repeat_seeds(spec)]
     if isinstance(spec, SingleSplit):
         return [_single(rows, data, spec)]
-    return [given_partition(rows.sides, rows.clusters, rows.row_ids, allow_leakage=data.allow_leakage)]
+    return [given(rows, spec, allow_leakage=data.allow_leakage)]
+
+
+def given(rows: Rows, spec: SplitSpec, *, allow_leakage: bool) -> Partition:
+    """Return the partition of the given files, validation rows cut from the training file where there is none of them.
+
+    Raises:
+        UserError: for copies across them that may not be, or a side without rows.
+
+    """
+    sides: Sequence[str] = rows.sides
+    if "validation" not in sides:
+        cut = spec if isinstance(spec, GivenSplit) else GivenSplit(seed=spec.seed)
+        sides = cut_validation(sides, rows.label_of_rows, rows.clusters, cut)
+    return given_partition(sides, rows.clusters, rows.row_ids, allow_leakage=allow_leakage)
 
 
 def single_of(spec: SplitSpec) -> SingleSplit:
@@ -59,13 +81,14 @@ def single_of(spec: SplitSpec) -> SingleSplit:
     return SingleSplit(seed=spec.seed)
 
 
-def split_line(asked: SplitSpec, used: SplitSpec, texts: int) -> str:
+def split_line(asked: SplitSpec, used: SplitSpec, texts: int, *, cut: bool = False) -> str:
     """Say how the rows are divided, and why where nobody said it.
 
     Args:
         asked: what the comparison says.
         used: what it comes to.
         texts: different texts.
+        cut: whether validation rows are cut from a given training file.
 
     """
     if isinstance(used, KFoldSplit):
@@ -75,7 +98,8 @@ def split_line(asked: SplitSpec, used: SplitSpec, texts: int) -> str:
     elif isinstance(used, SingleSplit):
         said = f"One split, {used.train:.0%} training, {used.validation:.0%} validation, {used.test:.0%} test"
     else:
-        return "Split: the given files"
+        share = used.validation if isinstance(used, GivenSplit) else 0.0
+        return "Split: the given files" + (f"; {share:.0%} of the training file are validation rows" if cut else "")
     if isinstance(asked, AutoSplit):
         fewer = "fewer than" if texts < KFOLD_BELOW_TEXTS else "not fewer than"
         said += f" (chosen for {count(texts, 'different text')}, {fewer} {KFOLD_BELOW_TEXTS:,})"

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line. Numbers keep the text that the file has."""
+"""JSON: one object a line, or one array of objects. Numbers keep the text that the file has."""
 
 import io
 import json
@@ -31,11 +31,36 @@ def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             numbers.append(number)
-            objects.append(_parse(line, place, number))
+            objects.append(_row(line, place, number))
         else:
             blank.append(number)
+    return _table(place, numbers, objects, blank)
+
+
+def read_json(path: Path, place: str, *, encoding: str) -> Table:
+    """Read a `.json` file: an array of objects, each a row, or JSON Lines, which often have that ending.
+
+    Raises:
+        UserError: as `read_json_lines`; for an object of columns or of anything else.
+
+    """
+    text = decode(read_bytes(path, place), place, encoding)
+    if not text.lstrip().startswith("["):
+        if isinstance(_parse_or_none(text), dict):
+            raise UserError(
+                f"{place}: one object, not rows; write an array of objects, `[{{...}}, {{...}}]`, or one object a line"
+            )
+        return read_json_lines(path, place, encoding=encoding)
+    values = _parse(text, place, "write an array of objects")
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, dict):
+            raise UserError(f"{place}: row {number} is {_kind(value)}, not an object; write an array of objects")
+    return _table(place, range(1, len(values) + 1), values, ())
+
+
+def _table(place: str, numbers: Sequence[int], objects: Sequence[dict[str, Any]], blank: Sequence[int]) -> Table:
     if not objects:
-        raise UserError(f"{place} has 0 data rows; write one JSON object a line")
+        raise UserError(f"{place} has 0 data rows; write one JSON object a row")
     names = tuple(dict.fromkeys(name for row in objects for name in row))
 
     def column(index: int) -> Sequence[Cell]:
@@ -45,24 +70,34 @@ def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
     return Table(place=place, names=names, numbers=tuple(numbers), column=column, left_out=left_out)
 
 
-def _parse(line: str, place: str, number: int) -> dict[str, Any]:
-    try:
-        value = json.loads(
-            line, parse_int=_exact, parse_float=_exact, parse_constant=_constant, object_pairs_hook=_object
-        )
-    except _Twice as error:
-        raise UserError(
-            f"{place}: row {number}: column {shown(str(error))} appears twice; rename or drop one"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{place}: row {number} is not JSON ({error.msg} at character {error.pos + 1}); write one object a line"
-        ) from error
-    except RecursionError as error:
-        raise UserError(f"{place}: row {number} is nested too deeply; write one flat object a line") from error
+def _row(line: str, place: str, number: int) -> dict[str, Any]:
+    value = _parse(line, f"{place}: row {number}", "write one object a line")
     if not isinstance(value, dict):
         raise UserError(f"{place}: row {number} is {_kind(value)}, not an object; write one object a line")
     return value
+
+
+def _parse(text: str, where: str, mend: str) -> Any:
+    """Return what JSON says; ``where`` begins the message of a fault."""
+    try:
+        return json.loads(
+            text, parse_int=_exact, parse_float=_exact, parse_constant=_constant, object_pairs_hook=_object
+        )
+    except _Twice as error:
+        raise UserError(f"{where}: column {shown(str(error))} appears twice; rename or drop one") from error
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in text.strip() else ""
+        at = f"{line}character {error.colno if line else error.pos + 1}"
+        raise UserError(f"{where} is not JSON ({error.msg} at {at}); {mend}") from error
+    except RecursionError as error:
+        raise UserError(f"{where} is nested too deeply; {mend.replace('object', 'flat object')}") from error
+
+
+def _parse_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _exact(text: str) -> str:

@@ -66,17 +66,18 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
         UserError: for bad input, a label too rare to split, or copies across given files.
 
     """
-    rows = gather(data)
+    rows = gather(data, protocol_split.seed)
     split = settled(rows, data, protocol_split)
     partitions = tuple(divide(rows, data, split))
     audit = audit_rows(rows, split, partitions, allow_leakage=data.allow_leakage)
+    cut = data.files is not None and data.files.validation is None
     return Prepared(
         rows=rows,
         split=split,
         partitions=partitions,
         audit=audit,
         fingerprint=_fingerprint(rows, partitions),
-        notices=(*rows.notices, *lines(audit), split_line(protocol_split, split, audit.clusters)),
+        notices=(*rows.notices, *lines(audit), split_line(protocol_split, split, audit.clusters, cut=cut)),
     )
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from showdown.core.errors import UserError, nearest_file, suggestion
 from showdown.core.spec import DataSpec
+from showdown.data.classes import refuse_no_classes
 from showdown.data.columns import choose_columns
 from showdown.data.delimited import read_delimited
 from showdown.data.hub import BUILT_IN, HUB_ID, read_hub
-from showdown.data.jsonlines import read_json_lines
+from showdown.data.jsonlines import read_json, read_json_lines
 from showdown.data.parquet import read_parquet
 from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 HUGE_CELL_BYTES = 1_000_000
 """A larger cell is warned of: it is more likely a fault of the export than a text."""
-_OTHER_ENDINGS = (".json", ".txt", ".xlsx", ".xls", ".ods", ".gz", ".zip", ".arrow", ".feather", ".pkl", ".xml", ".pq")
+_OTHER_ENDINGS = (".txt", ".xlsx", ".xls", ".ods", ".gz", ".zip", ".arrow", ".feather", ".pkl", ".xml", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class RawRows:
     """1-based data rows; a header is not counted."""
     text_column: str
     label_column: str
+    header: bool
+    """Whether the columns' names are the source's own."""
     guessed: bool
     """Whether either column was guessed."""
     left_out: tuple[LeftOut, ...]
@@ -71,12 +74,15 @@ def read_rows(spec: DataSpec) -> RawRows:
         rows=tuple(table.numbers[index] for index in kept),
         text_column=names[0],
         label_column=names[1],
+        header=table.header,
         guessed=guessed,
         left_out=table.left_out + missing,
         notices=(),
     )
     if not kept:
         raise UserError(f"{table.place} has 0 usable rows: {'; '.join(left_out_lines(raw.left_out))}")
+    if spec.labels is None:
+        refuse_no_classes(table.place, names[1], list(dict.fromkeys(raw.labels)))
     notices = (*table.notices, *([raw.columns] if guessed else []), *left_out_lines(raw.left_out), *_huge(raw))
     return RawRows(**{**vars(raw), "notices": notices})
 
@@ -90,7 +96,7 @@ def read_table(spec: DataSpec) -> Table:
     """
     if spec.source == BUILT_IN and not Path(BUILT_IN).exists():
         with resources.as_file(resources.files("showdown") / "datasets" / "resumes.csv") as shipped:
-            return read_delimited(shipped, BUILT_IN, encoding="utf-8", separator=",")
+            return read_delimited(shipped, BUILT_IN, encoding="utf-8", separator=",", quoting="standard", header=True)
     path = _local(spec.source)
     return read_hub(spec.source) if path is None else _read_file(path, spec)
 
@@ -112,7 +118,11 @@ def _read_file(path: Path, spec: DataSpec) -> Table:
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
         separator = spec.separator if spec.separator is not None else "\t" if ending == ".tsv" else ","
-        return read_delimited(path, place, encoding=spec.encoding, separator=separator)
+        return read_delimited(
+            path, place, encoding=spec.encoding, separator=separator, quoting=spec.quoting, header=spec.header
+        )
+    if ending == ".json":
+        return read_json(path, place, encoding=spec.encoding)
     if ending in (".jsonl", ".ndjson"):
         return read_json_lines(path, place, encoding=spec.encoding)
     return read_parquet(path, place)
@@ -142,10 +152,8 @@ def _local(source: str) -> Path | None:
     if not path.is_file():
         raise UserError(f"{source}: not a regular file; name a file")
     if path.suffix.lower() not in ENDINGS:
-        mend = (
-            "write one object a line and name it .jsonl" if path.suffix.lower() == ".json" else "convert or rename it"
-        )
-        raise UserError(f"{source}: ending {shown(path.suffix)} unknown (known: {', '.join(ENDINGS)}); {mend}")
+        ending = f"ending {shown(path.suffix)} unknown" if path.suffix else "its name has no ending"
+        raise UserError(f"{source}: {ending} (known: {', '.join(ENDINGS)}); convert or rename it")
     return path
 
 

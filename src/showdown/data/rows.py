@@ -8,6 +8,7 @@ from showdown.core.spec import DataSpec, SplitFiles
 from showdown.data.clean import clean
 from showdown.data.duplicates import find_clusters
 from showdown.data.read import RawRows, left_out_lines, read_rows
+from showdown.data.selection import limited, without_rare
 from showdown.data.tables import LeftOut, row_list, shown
 
 
@@ -45,8 +46,12 @@ class Rows:
         return [self.labels[target] for target in self.targets]
 
 
-def gather(data: DataSpec) -> Rows:
+def gather(data: DataSpec, seed: int = 42) -> Rows:
     """Read, clean and cluster, without splitting: what the audit needs even where no split is possible.
+
+    Args:
+        data: the source, and which of its rows are used.
+        seed: of the split; it draws the sample of `data.limit` too.
 
     Raises:
         UserError: for bad input.
@@ -85,7 +90,7 @@ def gather(data: DataSpec) -> Rows:
     known = _labels(labels, place)
     index_of = {label: index for index, label in enumerate(known)}
     duplicates = find_clusters(texts, data.near_duplicate_jaccard, labels)
-    return Rows(
+    rows = Rows(
         place=place,
         labels=known,
         texts=tuple(texts),
@@ -100,15 +105,17 @@ def gather(data: DataSpec) -> Rows:
         left_out=tuple(left_out),
         notices=(*notices, *_alike(known)),
     )
+    return limited(without_rare(rows, data), data, seed)
 
 
 def _read_files(data: DataSpec, files: SplitFiles) -> list[tuple[str, RawRows]]:
     """Read the given split files; the columns of the training file hold for all."""
     train = read_rows(data.model_copy(update={"source": files.train, "files": None}))
-    rest = {"files": None, "text": train.text_column, "label": train.label_column}
+    rest = {"files": None, "text": train.text_column, "label": train.label_column, "header": train.header}
     others = [
         (side, read_rows(data.model_copy(update={"source": source, **rest})))
         for side, source in (("validation", files.validation), ("test", files.test))
+        if source is not None
     ]
     known = set(train.labels)
     for side, raw in others:

@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from showdown.core.errors import UserError
-from showdown.core.spec import KFoldSplit, RepeatedSplit, SingleSplit
+from showdown.core.spec import GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.tables import count, shown
 
 SIDES = ("train", "validation", "test")
@@ -20,6 +21,7 @@ _DRAWS_UP_TO_CLUSTERS = 200
 _CARRIED_SHARE = 0.05
 _EXAMPLES = 3
 
+Label = TypeVar("Label", str, tuple[str, str])
 Floats = npt.NDArray[np.float64]
 
 
@@ -82,7 +84,7 @@ def split_rows(labels: Sequence[str], clusters: Sequence[int], spec: SingleSplit
         UserError: when a label has fewer than 3 clusters.
 
     """
-    groups = _clusters_by_label(labels, clusters, range(len(labels)))
+    groups = clusters_by_label(labels, clusters, range(len(labels)))
     refuse_rare(labels, {label: len(found) for label, found in groups.items()})
     fractions = np.array([spec.train, spec.validation, spec.test])
     train, validation, test = _allot(groups, fractions, np.random.default_rng(spec.seed % 2**64))
@@ -104,7 +106,7 @@ def kfold(labels: Sequence[str], clusters: Sequence[int], spec: KFoldSplit) -> l
         UserError: when a label has fewer than 3 clusters, or a side of a fold would be empty.
 
     """
-    groups = _clusters_by_label(labels, clusters, range(len(labels)))
+    groups = clusters_by_label(labels, clusters, range(len(labels)))
     refuse_rare(labels, {label: len(found) for label, found in groups.items()})
     seed = spec.seed % 2**64
     folds = _allot(groups, np.full(spec.folds, 1 / spec.folds), np.random.default_rng(seed))
@@ -129,7 +131,7 @@ def _fold(
     """Cut the validation rows of a fold; a label's only cluster outside the test side is for training."""
     tested = set(test)
     rest = [index for index in range(len(labels)) if index not in tested]
-    groups = _clusters_by_label(labels, clusters, rest)
+    groups = clusters_by_label(labels, clusters, rest)
     lone = [index for found in groups.values() if len(found) == 1 for index in found[0]]
     share = spec.validation * len(labels) / len(rest)
     cut = {label: found for label, found in groups.items() if len(found) > 1}
@@ -142,14 +144,14 @@ def repeat_seeds(spec: RepeatedSplit) -> list[int]:
     return [int(seed) for seed in np.random.SeedSequence(spec.seed % 2**64).generate_state(spec.repeats)]
 
 
-def _clusters_by_label(
-    labels: Sequence[str], clusters: Sequence[int], rows: Sequence[int]
-) -> dict[str, list[list[int]]]:
+def clusters_by_label(
+    labels: Sequence[Label], clusters: Sequence[int], rows: Sequence[int]
+) -> dict[Label, list[list[int]]]:
     """Return the rows of each cluster under the label that most of them have; labels sorted."""
     members: dict[int, list[int]] = defaultdict(list)
     for index in rows:
         members[clusters[index]].append(index)
-    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted({labels[index] for index in rows})}
+    by_label: dict[Label, list[list[int]]] = {label: [] for label in sorted({labels[index] for index in rows})}
     for found in members.values():
         by_label[_majority([labels[index] for index in found])].append(found)
     return by_label
@@ -196,6 +198,28 @@ def split_by_rows(labels: Sequence[str], spec: SingleSplit) -> Partition:
     except ValueError:
         return split_rows(labels, range(len(labels)), spec)
     return Partition(train=tuple(train), validation=tuple(validation), test=tuple(test))
+
+
+def cut_validation(sides: Sequence[str], labels: Sequence[str], clusters: Sequence[int], spec: GivenSplit) -> list[str]:
+    """Return the side of each row where the training file gives the validation rows too.
+
+    They are drawn as those of a fold: stratified by label, clusters whole; a label's only cluster stays for training.
+
+    Raises:
+        UserError: when no validation row can be cut.
+
+    """
+    train = [index for index, side in enumerate(sides) if side == "train"]
+    groups = clusters_by_label(labels, clusters, train)
+    cut = {label: found for label, found in groups.items() if len(found) > 1}
+    shares = np.array([1.0 - spec.validation, spec.validation])
+    validation = set(_allot(cut, shares, np.random.default_rng(spec.seed % 2**64))[1]) if cut else set()
+    if not validation:
+        raise UserError(
+            "data.files.train: no label has two different texts, so that no validation row can be cut from it; add"
+            " rows, or name a `data.files.validation`"
+        )
+    return ["validation" if index in validation else side for index, side in enumerate(sides)]
 
 
 def given_partition(
@@ -266,11 +290,11 @@ def refuse_rare(labels: Sequence[str], clusters_of: Mapping[str, int]) -> None:
         )
         raise UserError(
             f"{shown(rare[0])} has {count(rows, 'row')} in {count(clusters_of[rare[0]], 'different text')}{others};"
-            f" a split needs {MIN_CLUSTERS}. Drop, merge, or add rows{copies}"
+            f" a split needs {MIN_CLUSTERS}. Set `data.rare_labels: drop` or `merge`, or add rows{copies}"
         )
 
 
-def _majority(labels: Sequence[str]) -> str:
+def _majority(labels: Sequence[Label]) -> Label:
     """Return the most frequent label, the first in order of the alphabet among equals."""
     counts = Counter(labels)
     return min(counts, key=lambda label: (-counts[label], label))

@@ -1,5 +1,6 @@
 """What a file of rows is before anyone knows which columns matter, and how its parts are named in a message."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class Table:
     """1-based data row of each row."""
     column: Callable[[int], Sequence[Cell]]
     """Cells of the column with this index, one a row."""
+    header: bool = True
+    """Whether the names are the source's own."""
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -73,10 +76,11 @@ def column_list(names: Sequence[str]) -> str:
 
 def refuse_twin_columns(place: str, names: Sequence[str]) -> None:
     """Raise UserError where two columns have one name."""
-    for name in names:
-        if name.strip() and names.count(name) > 1:
+    counts = Counter(names)
+    for name, found in counts.items():
+        if name.strip() and found > 1:
             positions = ", ".join(str(index) for index, other in enumerate(names, start=1) if other == name)
-            times = {2: "twice", 3: "three times"}.get(names.count(name), f"{names.count(name)} times")
+            times = {2: "twice", 3: "three times"}.get(found, f"{found} times")
             raise UserError(f"{place}: column {shown(name)} appears {times} ({positions}); rename or drop one")
 
 

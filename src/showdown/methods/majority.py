@@ -11,6 +11,7 @@ import numpy.typing as npt
 from showdown.core.files import write_json
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts
 from showdown.core.record import ScoreKind
+from showdown.core.spec import Needs
 
 
 class MajorityClassifier(Classifier):
@@ -31,6 +32,7 @@ class Majority(FittedMethod):
 
     title: ClassVar[str] = "Majority label"
     summary: ClassVar[str] = "always answers with the most frequent training label; the floor of every table"
+    needs: ClassVar[Needs] = "text"
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:
         """Count the training labels."""

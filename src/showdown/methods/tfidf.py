@@ -11,6 +11,7 @@ from pydantic import Field
 from showdown.core.files import write_bytes
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
 from showdown.core.record import ScoreKind
+from showdown.core.spec import Needs
 
 _FILE = "pipeline.skops"
 
@@ -52,6 +53,7 @@ class TfIdf(FittedMethod):
 
     title: ClassVar[str] = "TF-IDF + SVM"
     summary: ClassVar[str] = "TF-IDF with a linear support-vector machine; seconds on a CPU (decision scores)"
+    needs: ClassVar[Needs] = "text"
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:

@@ -20,7 +20,8 @@ _CALLED = {
 def data_facts(results: Results) -> list[Fact]:
     """Return the source, the fingerprint, the labels, and the audit's counts where it left no words (see `audited`)."""
     asked, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
-    source = asked.get("files") or asked.get("source")
+    files = {side: path for side, path in (asked.get("files") or {}).items() if path}
+    source = ", ".join(f"{path} ({side})" for side, path in files.items()) or asked.get("source")
     found = [("source", _said(source))] if source else []
     found += [
         ("fingerprint", _said(results.data.get("fingerprint"))),

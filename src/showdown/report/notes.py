@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money
+from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money, three_digits
 from showdown.verdict.model import Verdict
 
 CUT_SHORT = "‡"
@@ -72,9 +72,7 @@ def costs(results: Results, verdict: Verdict) -> list[str]:
         ]
         lines += [f"Cost of 1,000 predictions at the best batch: {'; '.join(single)}."] if single else []
     if read:
-        each = (
-            f"{name} {_with_tuning(used.training, used.tuning, '{:.3g} kWh'.format)}" for name, used in read.items()
-        )
+        each = (f"{name} {_with_tuning(used.training, used.tuning, _kwh)}" for name, used in read.items())
         free = "" if any(cost.price.per_kwh for cost in priced.values()) else " Not priced."
         lines.append(f"Energy of one model by the GPU's own counter, whoever used it: {'; '.join(each)}.{free}")
     return lines + _without_price(results, verdict)
@@ -84,9 +82,15 @@ def _with_tuning(training: float, tuning: float, said: Callable[[float], str]) -
     return said(training) + (f" and {said(tuning)} for tuning" if tuning else "")
 
 
+def _kwh(value: float) -> str:
+    return f"{three_digits(value)} kWh"
+
+
 def _prices(found: Sequence[Price]) -> str:
     example = f", an example in {EXAMPLE_CURRENCY}"
-    said = {f"{price.per_hour:.3g} an hour ({price.source}){example if price.example else ''}" for price in found}
+    said = {
+        f"{three_digits(price.per_hour)} an hour ({price.source}){example if price.example else ''}" for price in found
+    }
     return f"At {'; '.join(sorted(said))}."
 
 

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+import numpy.typing as npt
+
 from showdown.core.record import RunRecord
 from showdown.core.spec import KFoldSplit
 
@@ -51,19 +54,16 @@ def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
 
 def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
     summed = confusions(runs)
-    size = len(summed)
-    right = [summed[i][i] for i in range(size)]
-    true = [sum(row) for row in summed]
-    said = [sum(summed[i][j] for i in range(size)) for j in range(size)]
-    f1 = [2 * hit / max(1, there + answered) for hit, there, answered in zip(right, true, said, strict=True)]
-    met = [value for value, there, answered in zip(f1, true, said, strict=True) if there + answered]
+    right, true, said = summed.diagonal(), summed.sum(axis=1), summed.sum(axis=0)
+    f1 = 2 * right / np.maximum(1, true + said)
+    met = f1[true + said > 0]
     return PooledScores(
         seed=seed,
         runs=len(runs),
-        rows=sum(true),
-        accuracy=sum(right) / sum(true),
-        f1_macro=sum(met) / len(met),
-        f1=tuple(f1),
+        rows=int(true.sum()),
+        accuracy=float(right.sum() / true.sum()),
+        f1_macro=float(met.mean()),
+        f1=tuple(float(value) for value in f1),
     )
 
 
@@ -105,7 +105,9 @@ def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
     return sum(sum(run.confusion_matrix[label]) for run in first)
 
 
-def confusions(runs: Sequence[RunRecord]) -> list[list[int]]:
+def confusions(runs: Sequence[RunRecord]) -> npt.NDArray[np.int64]:
     """Return the confusion matrices of completed runs of one row added up: true labels down, predicted ones across."""
-    size = len(runs[0].confusion_matrix)
-    return [[sum(run.confusion_matrix[i][j] for run in runs) for j in range(size)] for i in range(size)]
+    summed = np.zeros((len(runs[0].confusion_matrix),) * 2, dtype=np.int64)
+    for run in runs:
+        summed += np.asarray(run.confusion_matrix, dtype=np.int64)
+    return summed

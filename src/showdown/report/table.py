@@ -17,11 +17,14 @@ from showdown.report.notes import (
     some,
     without_interval,
 )
+from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 from showdown.verdict.words import FLOOR
 
+_NOTICEABLE_POINTS = 0.1
+"""Of accuracy: the last digit that the table shows."""
 _LARGE = 1000.0
 """From here on a decimal says nothing."""
 MARKS = "Bold: the best measured in a column. †: no difference from the highest accuracy was shown."
@@ -215,6 +218,14 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
     return fmean(values) if values else None
 
 
+def one_row(test_rows: int) -> str:
+    """Say what one test row is worth in points of accuracy."""
+    points = 100 / test_rows
+    if points >= _NOTICEABLE_POINTS:
+        return f"one row is {points:.1f} points, so small differences here are noise."
+    return f"one row is {three_digits(float(f'{points:.1g}'))} points."
+
+
 def _above(results: Results, verdict: Verdict) -> list[str]:
     lines = []
     if any(run.allow_leakage for run in results.runs):
@@ -227,6 +238,6 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
             f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"one test row is {100 / best.test_rows:.2g} points of accuracy."
+            f"{one_row(best.test_rows)}"
         )
     return lines

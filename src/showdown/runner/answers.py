@@ -1,7 +1,7 @@
 """Answering a file of texts with a saved model."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from showdown.core.spec import DataSpec
 from showdown.data.clean import clean
 from showdown.data.columns import TEXT_NAME
 from showdown.data.read import checked_column, left_out_lines, read_table
-from showdown.data.tables import Table, column_list, count, find_column, row_list
+from showdown.data.tables import Table, column_list, count, find_column, row_list, shown
 
 if TYPE_CHECKING:
     from showdown.api import Prediction
@@ -51,7 +51,7 @@ class Answered:
 def answer_file(
     results: Results, asked: Asked, answer: "Callable[[Sequence[str]], Sequence[Prediction]]", output: Path
 ) -> Answered:
-    """Answer every row of a file and write its text with label and score as CSV.
+    """Answer every row of a file and write it as CSV: its own columns, then label and score.
 
     A row without text stays in its place with empty answers, and so does the label of a row that is left to a person.
 
@@ -72,30 +72,54 @@ def answer_file(
             source=str(asked.file),
             encoding=asked.encoding or data.encoding,
             separator=asked.separator or data.separator,
+            quoting=data.quoting,
+            header=data.header,
         )
     )
     index = _text_column(table, asked.column, data.text or "")
     texts = [cell or "" for cell in checked_column(table, index)]
     told = [bool(clean(text, data.clean).strip()) for text in texts]
     predictions = answer([text for text, has_words in zip(texts, told, strict=True) if has_words])
-    write_text(output, _written(table.names[index], texts, told, predictions, selective=asked.coverage is not None))
+    kept, said = _own_columns(table)
+    write_text(output, _written(kept, told, predictions, selective=asked.coverage is not None))
     left = sum(not found.sure for found in predictions)
-    return Answered(rows=len(predictions) - left, left_to_person=left, notices=_notices(table, told))
+    return Answered(rows=len(predictions) - left, left_to_person=left, notices=(*_notices(table, told), *said))
+
+
+def _own_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the file's own columns by name, and a line for each that cannot be written as text."""
+    kept: dict[str, list[str]] = {}
+    said: list[str] = []
+    for index, name in enumerate(table.names):
+        if not name.strip():
+            continue  # the reader says that a column without a name is not read
+        try:
+            kept[name] = [cell or "" for cell in checked_column(table, index)]
+        except UserError as fault:
+            said.append(f"column {shown(name)} is not kept: {fault}")
+    return kept, said
 
 
 def _written(
-    name: str, texts: Sequence[str], told: Sequence[bool], predictions: "Sequence[Prediction]", *, selective: bool
+    kept: Mapping[str, Sequence[str]], told: Sequence[bool], predictions: "Sequence[Prediction]", *, selective: bool
 ) -> str:
     written = io.StringIO()
     writer = csv_writer(written)
     kind = predictions[0].score_kind if predictions else "score"
     headings = ["predicted", kind, *(["confidence", "decision"] if selective else [])]
-    writer.writerow([name, *headings])
+    writer.writerow([*kept, *(_free(heading, kept) for heading in headings)])
     answers = iter(predictions)
-    for text, has_words in zip(texts, told, strict=True):
+    for has_words, *own in zip(told, *kept.values(), strict=True):
         cells = _cells(next(answers), selective=selective) if has_words else [""] * len(headings)
-        writer.writerow([text, *cells])
+        writer.writerow([*own, *cells])
     return written.getvalue()
+
+
+def _free(heading: str, taken: Container[str]) -> str:
+    """Return a heading that the file does not have itself."""
+    while heading in taken:
+        heading += " (model)"
+    return heading
 
 
 def _cells(found: "Prediction", *, selective: bool) -> list[str]:
@@ -116,7 +140,7 @@ def _notices(table: Table, told: Sequence[bool]) -> tuple[str, ...]:
 def _text_column(table: Table, column: str | None, usual: str) -> int:
     if column is not None:
         return find_column(table.place, table.names, column)
-    if usual in table.names:
+    if usual and usual in table.names:
         return table.names.index(usual)
     if len(table.names) == 1:
         return 0

@@ -111,9 +111,9 @@ class PlainLines:
             self.say(f"{self._run}: {step_line(event)}")
 
     def say(self, message: str) -> None:
-        """Print a line; a terminal that is gone does not end the run."""
+        """Print a line, broken between words at a terminal; one that is gone does not end the run."""
         with contextlib.suppress(OSError):
-            self.console.print(escape(message), soft_wrap=True, highlight=False)
+            self.console.print(escape(message), soft_wrap=not self.console.is_terminal, highlight=False)
 
     def finish(self, record: RunRecord | None) -> None:
         """Print the outcome."""

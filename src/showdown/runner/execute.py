@@ -17,6 +17,7 @@ from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.display import Display
+from showdown.runner.earlier import earlier_line, earlier_runs, stand_in
 from showdown.runner.effort import settled_effort
 from showdown.runner.forkserver import gpu_is_here
 from showdown.runner.inspection import inspected
@@ -89,6 +90,9 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
 
 def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     records = {spec.run_id: _finished(scene, spec) for spec in specs}
+    earlier = earlier_runs(scene.store, specs)
+    if earlier:
+        scene.display.say(earlier_line(earlier, specs, scene.store.runs_folder))
     scene.display.plan([(_said(scene, spec), spec.seed) for spec in specs], [records[spec.run_id] for spec in specs])
     try:
         _write_results(scene, specs, records)
@@ -104,7 +108,9 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
                         _write_results(scene, specs, records)
                         scene.display.finish(records[spec.run_id])
     finally:
-        results = _write_results(scene, specs, records)
+        # A run that was not reached shows what is there of other settings, rather than nothing.
+        shown = {spec.run_id: records[spec.run_id] or stand_in(spec, earlier) for spec in specs}
+        results = _write_results(scene, specs, shown)
     return results
 
 
@@ -147,7 +153,8 @@ def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
     if record and (torn := torn_predictions(scene.store.root, record)):
         scene.display.say(torn)
         return None
-    return record if record and record.status in _KEPT_STATUSES else None
+    # What has no part in a run's identity may have changed since.
+    return record.model_copy(update={"spec": spec}) if record and record.status in _KEPT_STATUSES else None
 
 
 def _is_due(scene: _Scene, spec: RunSpec, stage: StageName) -> bool:

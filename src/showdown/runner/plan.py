@@ -29,6 +29,7 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
             partition=partition,
             train_fraction=fraction,
             data_fingerprint=prepared.fingerprint,
+            needs=method_class(method).needs,
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)
         for row, written in comparison.methods.items()

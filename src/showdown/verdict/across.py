@@ -102,7 +102,7 @@ def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
     for label, item in comparisons.items():
         asked, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
         known = {
-            "data.source": asked.get("files") or asked.get("source"),
+            "data.source": ", ".join(filter(None, (asked.get("files") or {}).values())) or asked.get("source"),
             "labels": len(item.results.data.get("labels") or ()),
             "rows_used": audit.get("rows_used"),
         }

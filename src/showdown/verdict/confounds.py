@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from showdown.core.record import RunRecord
-from showdown.core.spec import Strict
+from showdown.core.spec import TRAINING_KEYS, Strict
 from showdown.verdict.spread import STEADY_METHODS
 
 Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardware", "measurement", "own setting"]
@@ -13,29 +13,6 @@ Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardw
 _HARDWARE = ("platform", "cpu", "cpu_threads", "memory_gb", "gpu", "gpu_memory_gb", "driver")
 _FINDINGS = frozenset({"epoch"})
 """What the engine notes among its choices but found by training: a result, not a cause."""
-_OF_TRAINING = frozenset(
-    {
-        "epochs",
-        "patience_epochs",
-        "max_seconds",
-        "max_cost",
-        "price_per_hour",
-        "effective_batch_rows",
-        "micro_batch_rows",
-        "memory",
-        "match_memory",
-        "moments_on_host",
-        "weight_rounding",
-        "warmup_fraction",
-        "warmup_steps",
-        "weight_decay",
-        "max_gradient_norm",
-        "select_epoch",
-        "checkpoint_every_steps",
-        "tuning",
-    }
-)
-"""Keys of the protocol that a method without a training loop does not have."""
 _TUNED = "learning_rate"
 """What tuning finds and the engine notes: it stands for the setting of that name."""
 
@@ -160,7 +137,7 @@ def _settings(run: RunRecord) -> dict[str, Any]:
 
 
 def _protocol_without(method: str) -> set[str]:
-    return set(_OF_TRAINING) if method in STEADY_METHODS else set()
+    return set(TRAINING_KEYS) if method in STEADY_METHODS else set()
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:

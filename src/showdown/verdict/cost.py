@@ -28,9 +28,14 @@ CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of
 EXAMPLE_CURRENCY = "US dollars"
 
 
+def three_digits(value: float) -> str:
+    """Return a number with three significant digits and no exponent: 0.0000645, 3150."""
+    return format(Decimal(f"{value:.3g}"), "f")
+
+
 def money(amount: float, *, example: bool = False) -> str:
     """Return an amount for people: three digits, no exponent, and its currency where the price is an example."""
-    said = format(Decimal(f"{amount:.3g}"), "f")
+    said = three_digits(amount)
     return f"{said} {EXAMPLE_CURRENCY}" if example else said
 
 

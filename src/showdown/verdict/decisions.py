@@ -8,7 +8,16 @@ limit.
 from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.spec import Strict
-from showdown.verdict.recommend import BOUNDS, Candidate, Limits, Recommendation, leader_of, misses, recommend
+from showdown.verdict.recommend import (
+    BOUNDS,
+    Candidate,
+    Limits,
+    Recommendation,
+    in_words,
+    leader_of,
+    misses,
+    recommend,
+)
 
 ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms")
 """The limits that can be moved, in this order."""
@@ -161,7 +170,7 @@ def _criterion(rows: Sequence[Candidate], limit: str) -> Criterion:
         word=word,
         least=least,
         values=values,
-        shown=["not measured" if value is None else form.format(value) for value in values],
+        shown=["not measured" if value is None else in_words(form, value) for value in values],
         stops=[number / 100 for number in range(100, 0, -1)] if least else _stops(known),
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from showdown.core.notebook import html_list
 from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import Cost, EnergyUse
@@ -187,3 +188,12 @@ class Verdict(Strict):
     recommendation: Recommendation
     assumptions: list[str]
     """What was assumed where nothing was measured."""
+
+    def __repr__(self) -> str:
+        """Return the sentences and the recommendation; all of it is in the fields."""
+        return "\n".join([self.recommendation.said, *(f"- {line}" for line in self.sentences)])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_list(self.recommendation.said, self.sentences)

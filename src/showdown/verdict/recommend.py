@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from showdown.core.spec import Strict
+from showdown.verdict.cost import three_digits
 
 FAR_CHEAPER = 5.0
 """A row that costs this many times as much must be shown to be better, or the cheaper one is taken."""
@@ -280,8 +281,8 @@ def _measured(item: Rejected) -> bool:
 def _miss_words(miss: Miss) -> str:
     word, form = _WORDS[miss.limit]
     if miss.measured is None:
-        return f"{word} was not measured, the limit is {form.format(miss.allowed)}"
-    return f"{word} {form.format(miss.measured)} where the limit is {form.format(miss.allowed)}"
+        return f"{word} was not measured, the limit is {in_words(form, miss.allowed)}"
+    return f"{word} {in_words(form, miss.measured)} where the limit is {in_words(form, miss.allowed)}"
 
 
 def _loosened(found: Sequence[Miss]) -> str:
@@ -292,19 +293,24 @@ def _loosened(found: Sequence[Miss]) -> str:
     )
 
 
+def in_words(form: str, value: float) -> str:
+    """Show a value in its form; three digits have no exponent."""
+    return form.replace(":.3g", "").format(three_digits(value)) if ":.3g" in form else form.format(value)
+
+
 def _rounded(limit: str, value: float, *, looser: bool) -> str:
     """Show a measured value as a limit that it keeps to (looser) or that it touches or misses."""
     form = _WORDS[limit][1]
     exact = Decimal(repr(value))
     step = Decimal(1).scaleb(-3 if form == _DECIMALS else exact.adjusted() - 2)
     up = looser != limit.startswith("min_")
-    return form.format(float(exact.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)))
+    return in_words(form, float(exact.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)))
 
 
 def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
     said = f"{chosen['name']}: accuracy {100 * chosen['accuracy']:.1f} %, macro F1 {chosen['f1_macro']:.3f}"
     kept = [
-        f"{word} {form.format(chosen[key])}"  # type: ignore[literal-required]
+        f"{word} {in_words(form, chosen[key])}"  # type: ignore[literal-required]
         for limit, key, word, form in BOUNDS
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
@@ -364,7 +370,7 @@ def _advantage(leader: Candidate, chosen: Candidate) -> str:
     if leader["diverged"] and not chosen["diverged"]:
         return f"had no run that diverged; {leader['name']} had {leader['diverged']} of {leader['runs']}"
     if chosen["cost"] is not None and leader["cost"] is not None:
-        return f"costs less ({chosen['cost']:.3g} against {leader['cost']:.3g})"
+        return f"costs less ({three_digits(chosen['cost'])} against {three_digits(leader['cost'])})"
     price, _ = _prices([leader, chosen])
     return "trains faster" if price[chosen["name"]] < price[leader["name"]] else "costs no more"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import money
+from showdown.verdict.cost import money, three_digits
 from showdown.verdict.leak import copies_said, spoils_scores, worth_said
 from showdown.verdict.margin import most_worse
 from showdown.verdict.model import Interval, PairVerdict, RowVerdict
@@ -257,7 +257,7 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
-                said = f"{best:.3g} {unit}" if unit else money(best, example=example)
+                said = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
                 found.append(f"{words} {' and '.join(names)} ({said})")
     return f"Measured best: {'; '.join(found)}." if found else None
 

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from showdown.report.across.beside import Beside
-from showdown.report.terminal import grid
+from showdown.report.terminal import print_grid
 
 
 def print_beside(beside: Beside, console: Console) -> None:
@@ -12,7 +12,7 @@ def print_beside(beside: Beside, console: Console) -> None:
     wrap = not console.is_terminal
     for line in beside.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=wrap)
-    console.print(grid(beside.headings, beside.rows, left=2), soft_wrap=True)
+    print_grid(beside.headings, beside.rows, console, left=2)
     for line in beside.verdict:
         console.print(f"* {escape(line)}", highlight=False, soft_wrap=wrap)
     labels = beside.differing_headings[2:]

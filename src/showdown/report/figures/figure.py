@@ -28,6 +28,8 @@ class Figure:
     """Altair charts, each at most `PANEL_PX` wide where its labels allow."""
     columns: int
     """Panels side by side in one picture."""
+    page_columns: int | None = None
+    """Panels side by side on a printed page, where that depends on what they hold."""
     legend: Mapping[str, Style]
     """Rows whose colours and markers need a legend; empty where the panels name them."""
 

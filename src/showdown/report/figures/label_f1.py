@@ -11,6 +11,7 @@ from showdown.report.figures.material import Material
 from showdown.report.pool import label_scores
 
 MOST_LABELS = 40
+MOST_ROWS = 20
 _CELL_PX = (36, 19)
 _LABELS_PX = 200
 _MOST_OF_A_LABEL = 26
@@ -18,12 +19,12 @@ _MOST_OF_A_LABEL = 26
 
 def label_f1(material: Material) -> Figure | None:
     """Draw the heat map, the easiest label on top; None where no run completed."""
-    table = label_scores(material.done)
+    names = material.highest(MOST_ROWS)
+    table = label_scores({name: material.done[name] for name in names})
     if not table:
         return None
     ordered = sorted(table, key=lambda one: -fmean(one.f1.values()))
     shown = ordered[-MOST_LABELS:]
-    names = list(material.done)
     called = labelled([one.label for one in shown], _MOST_OF_A_LABEL)
     labels = {one.label: f"{name} ({one.rows})" for one, name in zip(shown, called, strict=True)}
     records: list[dict[str, Any]] = []
@@ -42,6 +43,8 @@ def label_f1(material: Material) -> Figure | None:
             )
     hardest, easiest = ordered[-1], ordered[0]
     some = f"The {MOST_LABELS} hardest of {len(ordered)} labels. " if len(ordered) > MOST_LABELS else ""
+    if len(names) < len(material.done):
+        some += f"The {MOST_ROWS} rows of {len(material.done)} with the highest accuracy. "
     return Figure(
         name="label-f1",
         title="F1 by label",

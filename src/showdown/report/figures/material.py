@@ -68,6 +68,12 @@ class Material:
         """Return the samples of the system while a run went on, in order; empty where there are none."""
         return read_samples(self.folder / run.system_file) if run.system_file else []
 
+    def highest(self, most: int) -> list[str]:
+        """Return the rows with the highest accuracy, at most so many, in the order of the table."""
+        accuracy = {name: fmean(run.accuracy or 0.0 for run in runs) for name, runs in self.done.items()}
+        kept = set(sorted(accuracy, key=lambda name: -accuracy[name])[:most])
+        return [name for name in self.done if name in kept]
+
     @cached_property
     def sampled(self) -> dict[str, list[Sample]]:
         """Return the samples of the first run of each row that has any."""

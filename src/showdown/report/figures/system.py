@@ -11,6 +11,7 @@ from showdown.report.figures.design import PLOT_HEIGHT_PX, Style, colour_scale, 
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material, thinned
 from showdown.report.figures.scales import linear_axis, score_axis
+from showdown.verdict.cost import three_digits
 
 METRICS = {
     "gpu_utilisation_percent": "GPU utilisation, %",
@@ -39,7 +40,7 @@ def system(material: Material) -> Figure | None:
         if records:
             met |= {one["row"]: material.looks[one["row"]] for one in records}
             panels.append((key, title, records))
-            said.append(f"{title} at most {max(one[key] for one in records):.3g}")
+            said.append(f"{title} at most {three_digits(max(one[key] for one in records))}")
     if not panels:
         return None
     looks = {name: look for name, look in material.looks.items() if name in met}

@@ -11,7 +11,7 @@ from showdown.report.figures.points import (
     panel,
     points_for,
 )
-from showdown.verdict.cost import EXAMPLE_CURRENCY
+from showdown.verdict.cost import EXAMPLE_CURRENCY, three_digits
 
 
 def trade_off(material: Material) -> Figure | None:
@@ -44,5 +44,5 @@ def _prices(material: Material) -> str:
     """Say at what price cost was counted."""
     found = {row.cost.price.source: row.cost.price.per_hour for row in material.scored if row.cost}
     currency = f" {EXAMPLE_CURRENCY}" if has_known_currency(material.scored) else ""
-    prices = "; ".join(f"{per_hour:.3g}{currency} an hour ({source})" for source, per_hour in found.items())
+    prices = "; ".join(f"{three_digits(per_hour)}{currency} an hour ({source})" for source, per_hour in found.items())
     return f"Cost is of training and tuning one model, at {prices}." if found else ""

@@ -15,12 +15,11 @@ _COLUMNS = {
     "memory-over-time": 3,
     "system": 3,
     "reliability": 4,
-    "confusion": 4,
 }
 """Panels side by side, of figures that have many; of others two."""
 
 
 def figure_pdf(figure: Figure) -> bytes:
     """Draw a figure for a page: the picture of its SVG, with the font in it."""
-    columns = min(_COLUMNS.get(figure.name, 2), len(figure.panels))
+    columns = min(figure.page_columns or _COLUMNS.get(figure.name, 2), len(figure.panels))
     return bytes(vl_convert.svg_to_pdf(svg(replace(figure, columns=columns).chart)))

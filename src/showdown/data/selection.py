@@ -1,0 +1,156 @@
+"""Rows that a comparison does without: labels too rare to split, and rows beyond a limit."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from showdown.core.errors import UserError
+from showdown.core.spec import DataSpec
+from showdown.data.split import MIN_CLUSTERS, clusters_by_label
+from showdown.data.tables import LeftOut, count, row_list, shown
+
+if TYPE_CHECKING:
+    from showdown.data.rows import Rows
+
+Value = TypeVar("Value")
+_SHOWN_LABELS = 5
+_FEW = f"fewer than {MIN_CLUSTERS} different texts"
+
+
+def without_rare(rows: "Rows", data: DataSpec) -> "Rows":
+    """Drop or merge the labels with too few different texts to be split, as `data.rare_labels` says, and say which.
+
+    A text counts for the label that most of its copies have, as in the split. With `allow_leakage` every row counts.
+
+    Raises:
+        UserError: where fewer than two labels are left, or the merged label is one of the data's own or is rare too.
+
+    """
+    if data.rare_labels == "error" or not _rare(rows, data):
+        return rows
+    return _merged(rows, data) if data.rare_labels == "merge" else _dropped(rows, data)
+
+
+def limited(rows: "Rows", data: DataSpec, seed: int) -> "Rows":
+    """Return at most `data.limit` rows, and say how many are left out.
+
+    The sample is stratified: of each label (and each given file) the same share, as nearly as whole clusters allow,
+    and never fewer than a split needs of different texts. The same seed gives the same rows.
+
+    Raises:
+        UserError: where so few rows cannot hold all labels.
+
+    """
+    if data.limit is None or data.limit >= len(rows.texts):
+        return rows
+    least = 1 if any(rows.sides) else MIN_CLUSTERS
+    strata = clusters_by_label(
+        list(zip(rows.sides, rows.label_of_rows, strict=True)), rows.clusters, range(len(rows.texts))
+    )
+    generator = np.random.default_rng(seed % 2**64)
+    kept: list[int] = []
+    others: list[tuple[float, int, list[int]]] = []
+    for clusters in strata.values():
+        total, taken = sum(map(len, clusters)), 0
+        for place, index in enumerate(generator.permutation(len(clusters))):
+            taken += len(clusters[index])
+            if place < least:
+                kept += clusters[index]
+            else:
+                others.append((taken / total, len(others), clusters[index]))
+    if len(kept) > data.limit:
+        raise UserError(
+            f"`data.limit: {data.limit}`: {count(least, 'different text')} of each of {count(len(strata), 'label')} are"
+            f" {count(len(kept), 'row')}; raise the limit, or choose labels with `data.labels`"
+        )
+    for _, _, cluster in sorted(others):
+        if len(kept) + len(cluster) <= data.limit:
+            kept += cluster
+    smaller = _keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`")
+    lost = set(rows.labels) - set(smaller.labels)
+    return _told(smaller, f"{count(len(lost), 'label')} without a row left: {_some(lost)}") if lost else smaller
+
+
+def _rare(rows: "Rows", data: DataSpec, merged: str | None = None) -> set[str]:
+    clusters: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.clusters
+    groups = clusters_by_label(rows.label_of_rows, clusters, range(len(rows.texts)))
+    return {label for label in rows.labels if label != merged and len(groups.get(label, ())) < MIN_CLUSTERS}
+
+
+def _dropped(rows: "Rows", data: DataSpec) -> "Rows":
+    gone: set[str] = set()
+    while rare := _rare(rows, data):
+        gone |= rare
+        kept = [index for index, label in enumerate(rows.label_of_rows) if label not in rare]
+        if len(rows.labels) - len(rare) < 2:
+            left = len(rows.labels) - len(rare)
+            raise UserError(
+                f"{rows.place}: without the labels of {_FEW} {count(left, 'label')} would be left; need at least 2."
+                " Add rows, or set `data.rare_labels: merge`"
+            )
+        rows = _keep(rows, kept, f"of labels with {_FEW}")
+    verb = "is" if len(gone) == 1 else "are"
+    return _told(rows, f"{count(len(gone), 'label')} with {_FEW} {verb} dropped: {_some(gone)}")
+
+
+def _merged(rows: "Rows", data: DataSpec) -> "Rows":
+    name, merged = data.rare_label, set[str]()
+    if name in rows.labels:
+        raise UserError(
+            f"{rows.place}: the data has a label {shown(name)} of its own; give rare labels another name with"
+            " `data.rare_label`"
+        )
+    while rare := _rare(rows, data, name):
+        merged |= rare
+        rows = _relabelled(rows, [name if label in rare else label for label in rows.label_of_rows])
+    if _rare(rows, data) or len(rows.labels) < 2:
+        mend = "Add rows, or set `data.rare_labels: drop`"
+        raise UserError(
+            f"{rows.place}: {count(len(merged), 'label')} with {_FEW} ({_some(merged)}) cannot be merged into one that"
+            f" has more beside another label. {mend}"
+        )
+    held = sum(label == name for label in rows.label_of_rows)
+    verb = "is" if len(merged) == 1 else "are"
+    counted = f"counted as {shown(name)} ({count(held, 'row')})"
+    return _told(rows, f"{count(len(merged), 'label')} with {_FEW} {verb} {counted}: {_some(merged)}")
+
+
+def _relabelled(rows: "Rows", labels: Sequence[str]) -> "Rows":
+    known = tuple(sorted(set(labels)))
+    index_of = {label: index for index, label in enumerate(known)}
+    return replace(rows, labels=known, targets=tuple(index_of[label] for label in labels))
+
+
+def _keep(rows: "Rows", kept: Sequence[int], reason: str) -> "Rows":
+    """Return these rows; the others are left out for a reason, which is said."""
+    held = set(kept)
+    gone = tuple(row for index, row in enumerate(rows.row_ids) if index not in held)
+    labels = rows.label_of_rows
+    smaller = replace(
+        rows,
+        texts=_of(rows.texts, kept),
+        targets=_of(rows.targets, kept),
+        row_ids=_of(rows.row_ids, kept),
+        clusters=_of(rows.clusters, kept),
+        alike=_of(rows.alike, kept),
+        exact=_of(rows.exact, kept),
+        sides=_of(rows.sides, kept),
+        left_out=(*rows.left_out, LeftOut(reason=reason, rows=gone)),
+    )
+    smaller = _relabelled(smaller, [labels[index] for index in kept])
+    return _told(smaller, f"{count(len(gone), 'row')} left out: {reason} ({row_list(gone)})")
+
+
+def _of(values: Sequence[Value], kept: Iterable[int]) -> tuple[Value, ...]:
+    return tuple(values[index] for index in kept)
+
+
+def _told(rows: "Rows", line: str) -> "Rows":
+    return replace(rows, notices=(*rows.notices, line))
+
+
+def _some(labels: Collection[str]) -> str:
+    first = ", ".join(shown(label) for label in sorted(labels)[:_SHOWN_LABELS])
+    return f"{first} and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else first
