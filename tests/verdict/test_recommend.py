@@ -264,14 +264,15 @@ def test_equals_do_not_dominate_and_missing_measures_are_passed_over():
 
 
 def test_no_amount_has_an_exponent():
-    dear = row("dear", 0.9, cost=1.2e-3, seconds=31_470.0, latency=2_345.0, memory=1_234.0, alike=["cheap"])
-    cheap = row("cheap", 0.895, cost=6.45e-5, seconds=3_147.0, latency=1_234.0, memory=1_000.0, alike=["dear"])
-    limits = Limits(max_cost=10, max_train_seconds=50_000, max_latency_ms=5_000, max_memory_gb=5_000)
+    dear = row("dear", 0.9, cost=1_200.0, seconds=31_470.0, latency=2_345.0, memory=1_234.0)
+    cheap = row("cheap", 0.895, cost=6.45e-5, seconds=3_147.0, latency=1_234.0, memory=1_000.0)
+    together(dear, cheap, cheap_dear=GOOD_ENOUGH)
+    limits = Limits(max_cost=10_000, max_train_seconds=50_000, max_latency_ms=5_000, max_memory_gb=5_000)
     found = recommend([dear, cheap], limits)
     none = recommend([dear, cheap], Limits(max_cost=1e-6, max_train_seconds=100))
     said = "\n".join([*found.reasons, *found.flips, *none.reasons, *none.flips, *none.warnings])
     assert not re.search(r"\d[eE][+-]?\d", said), said
-    assert "cheaper (0.0000645 against 0.0012)" in said
+    assert "costs less (0.0000645 against 1200)" in said
     assert "training time 3150 s" in said
 
 

@@ -1,11 +1,11 @@
 """What values of a record can be: a results file comes from elsewhere, and one that cannot be true is not read."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from showdown.core.spec import Cleaning
+from showdown.core.spec import Cleaning, Quoting
 
 _ROUNDING = 1e-9
 """By which a weighted mean of shares may miss 1."""
@@ -46,6 +46,8 @@ class AskedData(_Loose):
     label: str | None = None
     encoding: str = "utf-8"
     separator: str | None = None
+    quoting: Quoting = "auto"
+    header: bool | Literal["auto"] = "auto"
     clean: Cleaning = "whitespace"
 
 
