@@ -88,6 +88,7 @@ class DataSpec(Strict):
     clean: Cleaning = "whitespace"
     near_duplicate_jaccard: Fraction = 0.8
     """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
+    Short texts, texts that were cut and scripts without spaces have rules of their own (`docs/audit.md`).
 
     0.8 allows 11 % of the words to be replaced: k of n give (n - k) / (n + k)."""
     allow_leakage: bool = False
