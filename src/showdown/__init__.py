@@ -6,7 +6,7 @@
 
 from typing import Any
 
-__all__ = ["audit", "beside", "judge", "load", "predict", "report", "run", "sync"]
+__all__ = ["audit", "beside", "judge", "load", "predict", "run", "sync", "write_reports"]
 
 
 def __getattr__(name: str) -> Any:

@@ -275,7 +275,7 @@ def _own_price(price_per_hour: float | None, price_per_kwh: float | None) -> "Pr
     return own_price(price_per_hour, price_per_kwh or 0.0)
 
 
-def report(
+def write_reports(
     *outputs: Path | str,
     formats: Sequence[str] | None = None,
     folder: Path | str | None = None,

@@ -70,10 +70,10 @@ def showdown(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"showdown {installed('finetuning-showdown')}")
+        say(f"showdown {installed('finetuning-showdown')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        say(context.get_help())
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
@@ -127,7 +127,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text: copies, what would leak, rows to look at first, lengths, rare labels."""
+    """Audit labelled text: copies, leaks, rows to look at first."""
     import json
 
     from showdown import api
@@ -169,7 +169,7 @@ def report(
         print_beside(api.beside(*outputs, **by), open_console())
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
-    for path in api.report(*outputs, formats=asked, folder=folder, **by):
+    for path in api.write_reports(*outputs, formats=asked, folder=folder, **by):
         say(path)
 
 
@@ -295,11 +295,9 @@ def _say(lines: Iterable[str]) -> None:
     """Print lines; at a terminal they break between words."""
     if not sys.stdout.isatty():
         for line in lines:
-            typer.echo(line)
+            say(line)
         return
-    from rich.console import Console
-
-    console = Console()
+    console = open_console()
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=False)
 

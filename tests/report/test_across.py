@@ -125,13 +125,13 @@ def test_names_fall_back_to_folders_and_a_folder_given_twice_is_refused(tmp_path
     with pytest.raises(UserError, match="given twice"):
         api.beside(tmp_path / "a", tmp_path / "b" / ".." / "a")
     with pytest.raises(UserError, match="did you mean `html`"):
-        api.report(tmp_path / "a", tmp_path / "b", formats=["htlm"])
+        api.write_reports(tmp_path / "a", tmp_path / "b", formats=["htlm"])
 
 
 def test_it_is_written_and_hostile_text_stays_text(tmp_path: Path) -> None:
     titles = {f"row-{place}": ("lora", text, 0.9) for place, text in enumerate(HOSTILE)}
     two(tmp_path, methods={**METHODS, **titles}, labels=HOSTILE, model=HOSTILE[2], failed={"lora": HOSTILE[2]})
-    page, text = api.report(tmp_path / "a", tmp_path / "b", formats=["html", "markdown"], folder=tmp_path / "o")
+    page, text = api.write_reports(tmp_path / "a", tmp_path / "b", formats=["html", "markdown"], folder=tmp_path / "o")
     beside = api.beside(tmp_path / "a", tmp_path / "b")
     assert page.read_text(encoding="utf-8") == html(beside)
     assert text.read_text(encoding="utf-8") == markdown(beside)

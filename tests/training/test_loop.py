@@ -57,6 +57,30 @@ def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path, sto
     assert all(torch.equal(weights[name], value) for name, value in found_weights.items())
 
 
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_training_stopped_while_it_validates_validates_that_epoch_again(tmp_path: Path, epoch: int) -> None:
+    """Also the last epoch, when no step is left to take."""
+    module = TinyClassifier()
+    torch.manual_seed(5)
+    expected, weights = finish(replace(run_of(module), validate=by_epoch(module)))
+    module = TinyClassifier()
+    validated: list[Validation] = []
+
+    def stopped_at_epoch() -> Validation:
+        if len(validated) + 1 == epoch:
+            raise Stop
+        validated.append(by_epoch(module)())
+        return validated[-1]
+
+    torch.manual_seed(5)
+    with pytest.raises(Stop):
+        train(replace(run_of(module, tmp_path), validate=stopped_at_epoch))
+    module = TinyClassifier()
+    found, found_weights = finish(replace(run_of(module, tmp_path), validate=by_epoch(module)))
+    assert (found.best_epoch, found.validation) == (expected.best_epoch, expected.validation)
+    assert all(torch.equal(weights[name], value) for name, value in found_weights.items())
+
+
 def test_the_best_epoch_is_taken_and_ties_go_to_the_lower_loss() -> None:
     module = TinyClassifier()
     seen: list[torch.Tensor] = []

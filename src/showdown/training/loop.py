@@ -191,7 +191,7 @@ class _Loop:
             reserve_ahead(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
         if not self.waits and self.progress.end_step is None:
             self.progress.decay_from, self.progress.end_step = self.warmup, self.most_steps
-        while not self._over():
+        while not self._over() or self.progress.step_in_epoch:  # the last epoch may still lack its validation
             self._train_epoch()
             self._end_epoch()
         self._take_selected_weights()
