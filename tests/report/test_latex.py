@@ -147,6 +147,16 @@ def test_the_paper_compiles_with_every_number_from_the_records(tmp_path: Path) -
         assert f"figures/{picture.name}" in path.read_text(encoding="utf-8")
 
 
+@needs_tex
+@pytest.mark.parametrize("length", [12, 13, 15, 20, 60])
+def test_a_paper_of_long_names_stays_on_the_page(tmp_path: Path, length: int) -> None:
+    methods = {letter * length: ("lora", letter, 0.5 + place / 10) for place, letter in enumerate("nou")}
+    results = write_comparison(tmp_path, methods=methods)
+    path = write_report("paper", results, judge(results, tmp_path), tmp_path)
+    compiled(path.parent, "paper", times=2)
+    assert "Overfull" not in (path.parent / "paper.log").read_text(encoding="latin-1")
+
+
 def test_the_paper_cites_what_was_used_and_lists_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "used"
     results = write_comparison(source, model="mistralai/Mistral-7B-v0.1", seeds=(0, 1))

@@ -27,7 +27,7 @@ _COMMANDS = {
     "*": r"{*}",
 }
 """The signs that mean something, or that a line's end before them would take for its own argument (`[`, `*`)."""
-_LONG_WORD = 24
+_LONG_WORD = 16
 _LONG_BREAK = r"\allowbreak{}"
 _JOINED = re.compile(r"([-,])(?=\1)")
 """Twice in a row these two become a dash and a quotation mark."""

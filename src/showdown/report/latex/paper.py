@@ -36,7 +36,7 @@ SHOWN = (
 )
 """What a paper shows, where the comparison has it."""
 
-_LONG_NAME = 20
+_LONG_NAME = 12
 """Characters beyond which a row's name is set on several lines."""
 
 
@@ -129,7 +129,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "table": Tex(latex_table(table, caption=results.name)),
         "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
         "pairs": [_pair(pair, marked_names(verdict)) for pair in verdict.pairs],
-        "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.15\linewidth}" * 2),
+        "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.17\linewidth}" * 2),
         "fact_tables": [
             (protocol_facts(results), caption, Tex("protocol")),
             ([*model_facts(results), *environment_facts(results)], "The model, and where it ran.", Tex("place")),
