@@ -174,7 +174,7 @@ def test_whole_texts_against_their_beginnings(built):
     built.run("frozen", [0], [0], method="frozen", protocol={"max_tokens": 64})
     rows = {run.name: [run] for run in built.runs}
     (found,) = confounds(rows, longest_tokens=65)
-    assert (found.kind, found.key) == ("data", "text_read")
+    assert (found.kind, found.key) == ("data", "part of each text that is read")
     assert found.values == {"tfidf": ["whole"], "lora": ["first 48 tokens"], "frozen": ["first 64 tokens"]}
     assert confounds(rows, longest_tokens=48) == []
     assert confounds(rows) == []

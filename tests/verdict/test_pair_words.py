@@ -28,7 +28,9 @@ def test_what_would_show_a_difference_is_a_range(rows, seeds, said):
 
 
 def test_where_nothing_would_show_one_it_is_said():
-    assert needed(undecided()) == "Neither more test rows nor more seeds alone would be likely to show one."
+    assert (
+        needed(undecided()) == "If there is one, it would probably take both more test rows and more seeds to show it."
+    )
     assert needed(pair(gap=0.0)) == ""
 
 
@@ -36,14 +38,14 @@ def test_a_lead_is_shown_shrunk_with_what_was_measured():
     found = pair(gap=0.1, error=0.02, different=True)
     assert lead(found) == "10.0 points (95 % interval 6.0 to 14.0)"
     shrunk = found.model_copy(update={"lead": Interval(value=0.08, low=0.01, high=0.13)})
-    assert lead(shrunk) == "an estimated 8.0 points (95 % interval 1.0 to 13.0; measured 10.0)"
+    assert lead(shrunk) == "10.0 points (fair estimate 8.0, 95 % interval 1.0 to 13.0)"
 
 
 def test_a_difference_that_one_pair_alone_would_show_says_why_it_was_not():
     found = pair(gap=0.05, error=0.02)
     said = decided(found, [found] * 15, {})
     assert said.startswith("With this training set, no difference between full and lora was shown: full scored 5.0 ")
-    assert "That would do for this pair alone, but not among 15 pairs." in said
+    assert "this result would show a difference; 15 pairs are compared, so it does not." in said
 
 
 def test_the_second_may_be_the_one_ahead():

@@ -59,8 +59,8 @@ def pair_note(verdict: Verdict) -> str:
     how = (
         "the corrected resampled t-test over repeats"
         if repeated
-        else "a paired test over rows, in duplicate clusters, and reruns; with one seed each the exact McNemar test of "
-        "those runs, which is blind to reruns, must agree"
+        else "a paired test over test rows (copies of a text count together) and over reruns; with one seed each, the "
+        "exact McNemar test must agree, which knows nothing of reruns"
     )
     f1 = "" if repeated else " Macro F1 has an interval by the jackknife and is not tested."
     pairs = some(len(verdict.pairs), "pair")

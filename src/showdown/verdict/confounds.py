@@ -86,7 +86,7 @@ def _text_read(run: RunRecord, longest_tokens: int | None) -> Iterator[tuple[Kin
         return
     limit = int(run.chosen.get("max_tokens") or run.spec.protocol.max_tokens)
     whole = run.method in _NO_NETWORK or limit >= longest_tokens
-    yield "data", "text_read", "whole" if whole else f"first {limit} tokens"
+    yield "data", "part of each text that is read", "whole" if whole else f"first {limit} tokens"
 
 
 def between(found: Sequence[Confound], first: str, second: str) -> list[Confound]:

@@ -9,9 +9,6 @@ from pydantic import Field
 from showdown.core.record import SCORING_PHASES, TUNING_PHASE, Phase, RunRecord
 from showdown.core.spec import Strict
 
-PRICES_OF = "2026-11-09"
-"""Day of the newest price below. They are examples; the user's own price goes first."""
-
 GPU_PRICES: dict[str, tuple[float, str]] = {
     "B200": (6.79, "RunPod Secure Cloud, read 2026-10-07"),
     "H200": (4.59, "RunPod Secure Cloud, read 2026-10-07"),
@@ -20,8 +17,10 @@ GPU_PRICES: dict[str, tuple[float, str]] = {
     "H100": (3.99, "RunPod Secure Cloud (SXM), read 2026-11-09"),
     "A100": (1.79, "RunPod Secure Cloud (80 GB), read 2026-11-09"),
 }
-"""US dollars per GPU hour on demand. The first whose name occurs, as words, in the name of the GPU is taken."""
-CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, an eighth of 0.34, as of 2026-04-17")
+"""Examples, in US dollars per GPU hour on demand: the user's own price is taken where one is given.
+
+The first whose name occurs, as words, in the name of the GPU is taken."""
+CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, 0.34 for 8 threads, as of 2026-04-17")
 """US dollars per hour of one CPU thread."""
 
 
@@ -90,7 +89,7 @@ def price_of(run: RunRecord) -> Price | None:
         per_thread, source = CPU_THREAD_PRICE
         return Price(
             per_hour=round(per_thread * place.cpu_threads, 6),
-            source=f"{source}, {place.cpu_threads} thread{'' if place.cpu_threads == 1 else 's'}",
+            source=f"{source}; here {place.cpu_threads} thread{'' if place.cpu_threads == 1 else 's'}",
             example=True,
         )
     for name, (per_hour, source) in GPU_PRICES.items():

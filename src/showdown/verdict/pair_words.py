@@ -64,7 +64,10 @@ def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     )
     if pair.accuracy.low <= 0.0 <= pair.accuracy.high:
         return said
-    return f"{said} That would do for this pair alone, but not among {len(pairs)} pairs."
+    return (
+        f"{said} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
+        "compared, so it does not."
+    )
 
 
 def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]) -> str:
@@ -111,7 +114,7 @@ def needed(pair: PairVerdict) -> str:
     if pair.seeds_to_decide:
         ways.append(f"{_range(*pair.seeds_to_decide)} seeds of each trained method")
     if not ways:
-        return "Neither more test rows nor more seeds alone would be likely to show one."
+        return "If there is one, it would probably take both more test rows and more seeds to show it."
     either = ways[0] if len(ways) == 1 else f"{', or '.join(ways)},"
     return f"If there is one, about {either} would be likely to show it."
 
@@ -137,11 +140,12 @@ def _interval(found: Interval) -> str:
 
 
 def lead(pair: PairVerdict) -> str:
-    """Return by how much the first row of a pair leads: the shrunk estimate, its interval, and what was measured."""
-    measured = pair.accuracy
-    shown = pair.lead or measured
-    said = f"{100 * shown.value:.1f} points (95 % interval {100 * shown.low:.1f} to {100 * shown.high:.1f}"
-    return f"an estimated {said}; measured {100 * measured.value:.1f})" if pair.lead else f"{said})"
+    """Return by how much the first row of a pair leads: as measured, and shrunk, with its interval."""
+    found = pair.lead or pair.accuracy
+    interval = f"95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}"
+    measured = f"{100 * pair.accuracy.value:.1f} points"
+    fair = f"fair estimate {100 * found.value:.1f}, " if pair.lead else ""
+    return f"{measured} ({fair}{interval})"
 
 
 def signed_points(share: float) -> str:

@@ -341,8 +341,8 @@ def _cheaper(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
 def _may_be_worse(row: Candidate, leader: Candidate) -> str:
     beside = row["beside"][leader["name"]]
     return (
-        f"may be up to {100 * beside['may_be_worse_by']:.1f} points worse than {leader['name']}; "
-        f"the margin is {points(beside['margin'])}"
+        f"its true accuracy may be up to {100 * beside['may_be_worse_by']:.1f} points below {leader['name']}'s; "
+        f"a loss of {points(beside['margin'])} is allowed"
     )
 
 
@@ -362,7 +362,7 @@ def _in_place_of(leader: Candidate, chosen: Candidate) -> list[str]:
         lost = f"{chosen['name']} is at most {points(beside['margin'])} worse than {leader['name']}"
     else:
         start += ", but no difference was shown" if gap >= _ALIKE else ""
-        lost = f"{chosen['name']} {_may_be_worse(chosen, leader)}"
+        lost = f"{chosen['name']} was not shown to be worse, but {_may_be_worse(chosen, leader)}"
     return [f"{start}.", f"{lost}.", f"{chosen['name']} {_advantage(leader, chosen)}."]
 
 

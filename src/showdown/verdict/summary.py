@@ -10,7 +10,7 @@ from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.verdict.claim import claim
 from showdown.verdict.confounds import Confound, between, confounds, network_of
-from showdown.verdict.cost import PRICES_OF, Price, cost_of, energy_of_runs
+from showdown.verdict.cost import Price, cost_of, energy_of_runs
 from showdown.verdict.flips import flips, seed_agreement
 from showdown.verdict.intervals import no_f1_interval, row_intervals
 from showdown.verdict.leak import accuracy_without, copied_rows
@@ -243,8 +243,7 @@ def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict]
     single = [name for name in drifting if outcomes[name].seeds == 1]
     if single:
         found.append(
-            f"One seed of {', '.join(single)}: its spread between reruns is unknown. Tests and intervals assume one, "
-            f"{PRIOR_WORDS}. More seeds would tell."
+            f"Where a method had one seed, tests and intervals assume how far its reruns lie apart: {PRIOR_WORDS}."
         )
     if len(drifting) > len(single):
         found.append(
@@ -252,5 +251,5 @@ def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict]
             f"one ({PRIOR_WORDS}) make likely, which weighs as much as {PRIOR_WORTH:g} more reruns."
         )
     if price is None and any(row.cost for row in rows):
-        found.append(f"Prices are examples (the newest of {PRICES_OF}); your own price an hour goes first.")
+        found.append("Prices are examples; give your own with --price-per-hour.")
     return found

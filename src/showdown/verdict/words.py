@@ -25,7 +25,6 @@ _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
 _FEW_ROWS = 2
 """A difference of no more test rows than these is said in rows."""
-_PAIR = 2
 _MEASURES = {
     "accuracy": "accuracy",
     "f1_macro": "macro F1",
@@ -43,7 +42,7 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
     ("shortest training", "s", lambda row: row.train_seconds),
     ("cheapest", None, lambda row: row.cost.model if row.cost else None),
     ("least saved on the disk", "MB", lambda row: row.model_size_mb),
-    ("lowest latency", "ms", lambda row: row.latency_ms),
+    ("lowest latency (95th percentile)", "ms", lambda row: row.latency_ms),
 )
 """What it is called, its unit (None for money), and what is measured."""
 
@@ -116,8 +115,8 @@ def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     said = []
     for pair in close[:_FEW_PAIRS]:
         apart = round(abs(pair.accuracy.value) * pair.rows)
-        said.append(f"{pair.first} and {pair.second} are {apart} of {pair.rows} test rows apart")
-    return f"{'; '.join(said)}: chance alone often makes as much."
+        said.append(f"{pair.first} and {pair.second} differ by {apart} of {pair.rows} test rows")
+    return f"{'; '.join(said)}. Chance alone often makes such a difference."
 
 
 def _accuracy(row: RowVerdict) -> Interval:
@@ -177,6 +176,8 @@ def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
         said += (
             f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
         )
+    if said and any(pair.lead for pair in ahead):
+        said += " A fair estimate is below what was measured: a difference that stands out is in part luck."
     if won and leader.diverged:
         said += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
     if said or not known:
@@ -208,7 +209,7 @@ def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> li
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
     said = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
     rest = ", ".join(pair.second for pair in found[_FEW_PAIRS:])
-    return [*said, f"Nor was one shown between {leader.name} and {rest}."] if rest else said
+    return [*said, f"No difference was shown between {leader.name} and {rest} either."] if rest else said
 
 
 def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
@@ -221,7 +222,7 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     ]
     at_most = [pair.second for pair, within in known if within.second == "non-inferior"]
     may_be = [
-        f"{pair.second} may be up to {100 * most_worse(pair):.1f} points worse"
+        f"{100 * most_worse(pair):.1f} points for {pair.second}"
         for pair, within in known
         if within.second == "may be worse"
     ]
@@ -230,8 +231,11 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     (pair, within), are = known[0], "are each" if len(at_most) > 1 else "is"
     near = f"at most {points(within.margin)} worse than {leader.name}"
     if not at_most:
-        return f"{target(pair)}, no other method was shown to be {near}: {', '.join(may_be)}."
-    rest = f" Of others this was not shown: {', '.join(may_be)}." if may_be else ""
+        return (
+            f"{target(pair)}, the test could not show that any other method is {near}. Its true loss may be up to "
+            f"{', '.join(may_be)}."
+        )
+    rest = f" This was not shown of others: their true loss may be up to {', '.join(may_be)}." if may_be else ""
     return f"{target(pair)}, {' and '.join(at_most)} {are} {near}.{rest}"
 
 
@@ -239,9 +243,9 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
     single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and not row.repeated]
     if not single:
         return None
-    had = "had one seed each" if len(single) > 1 else "had one seed"
+    had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
     return (
-        f"{', '.join(single)} {had}: the spread between reruns is assumed, not measured. 3 to 5 seeds would measure it."
+        f"{', '.join(single)} {had}: how far reruns lie apart is assumed, not measured. 3 to 5 seeds would measure it."
     )
 
 
@@ -263,19 +267,17 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
 
 
 def _front(front: Pareto) -> list[str]:
-    """Say who is on the Pareto front and who is not; of one row there is nothing to say."""
-    if len(front.front) + len(front.dominated) < _PAIR:
+    """Say who is on the Pareto front and who is not; where all rows are, it decides nothing."""
+    if not front.dominated:
         return []
     words = [_MEASURES[measure] for measure in front.measures]
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-    said = [f"As measured, the Pareto front of {over} is {', '.join(front.front)}."]
-    if front.dominated:
-        beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
-        said.append(
-            f"Not on it, since another method measured no worse in any of these: {', '.join(beaten)}. On other test "
-            "rows the front may be another."
-        )
-    return said
+    beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
+    return [
+        f"As measured, the Pareto front of {over} is {', '.join(front.front)}.",
+        f"Not on it, since another method measured no worse in any of these: {', '.join(beaten)}. On other test rows "
+        "the front may be another.",
+    ]
 
 
 def _differing(differing: Sequence[Confound]) -> str | None:
