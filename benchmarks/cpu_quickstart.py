@@ -61,7 +61,7 @@ def task(seed: int, options: argparse.Namespace) -> Task:
     """Read the default data and the default model."""
     prepared = prepare(DataSpec(), SingleSplit())
     protocol = SharedProtocol(
-        epochs=options.epochs, effective_batch_rows=BATCH_ROWS, select_epoch="last",
+        epochs=options.epochs, patience_epochs=None, effective_batch_rows=BATCH_ROWS, select_epoch="last",
         max_tokens=options.max_tokens, dropout=options.dropout,
     )  # fmt: skip
     folder = locate(ModelSpec())

@@ -24,7 +24,7 @@ TINY = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "n
         "num_key_value_heads": 2, "vocab_size": 4000}  # fmt: skip
 LAYERS_A_SHARD = 8
 COMPARISONS = {"study": ("full", "lora", "qlora"), "study-corrected": ("full", "lora", "qlora")}
-CUT = ["protocol.epochs=1", "protocol.tuning=null", "seeds=[0]", "keep_models=none",
+CUT = ["protocol.epochs=1", "protocol.patience_epochs=null", "protocol.tuning=null", "seeds=[0]", "keep_models=none",
        "protocol.split={kind: single, seed: 42}"]  # fmt: skip
 
 
