@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 MULTIPLES = (1.0, 0.1, 10.0, 0.3, 3.0)
 """Times the default rate; the default first."""
 METHODS = ("full", "lora", "qlora")
+Measured = Callable[[Any], Any]
 TOKENS = 128
 TRAIN_SHARE, VALIDATION_SHARE = 0.55, 0.15
 MOST = {"train": 800, "validation": 200, "test": 800}
@@ -102,16 +103,26 @@ class Bench:
         ground.memory_settings = lambda *_: settings  # small networks: there is room for all of it
         return ground.open_ground(self.scene, self.method, self._side("train"), self._side("validation"))
 
-    def train(self, multiple: float, epochs: int | None = None) -> dict[str, Any]:
-        """Train at a multiple of the default rate; with a cap on the epochs it is cut short."""
+    def train(
+        self, multiple: float, epochs: int | None = None, *, measured: Measured = lambda found: found, **other: Any
+    ) -> dict[str, Any]:
+        """Train at a multiple of the default rate; with a cap on the epochs it is cut short.
+
+        Args:
+            multiple: times the default rate.
+            epochs: the cap; None for the protocol's.
+            measured: what stands in for the validation after an epoch.
+            other: keys of the protocol.
+
+        """
         from showdown.training.loop import convergence, train
 
         before = time.perf_counter()
-        protocol = self.job.protocol.model_copy(update={"epochs": epochs} if epochs else {})
+        protocol = self.job.protocol.model_copy(update={**({"epochs": epochs} if epochs else {}), **other})
         learner = self.ground.learner(self.network)
         run = learner.training(
-            protocol=protocol, learning_rate=multiple * self.ground.learning_rate, validate=learner.validate,
-            checkpoints=None,
+            protocol=protocol, learning_rate=multiple * self.ground.learning_rate,
+            validate=lambda: measured(learner.validate()), checkpoints=None,
         )  # fmt: skip
         said = self.said | {"multiple": multiple, "cut": bool(epochs), "learning_rate": run.learning_rate}
         try:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from faults.volume import of_all
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from tiny_pretrained import separable_rows, write_csv
 
-SHARDS = 4
+SHARDS = 8
+"""Parts of all points, each spread over the whole run: one every day, all by `make faults`."""
 LAB = Path(__file__).with_name("kill_lab.py")
 SAME = ("status", "accuracy", "f1_macro", "f1_weighted", "validation_f1_macro", "confusion_matrix", "per_class")
 
@@ -113,8 +115,8 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # a hundred kills and as many new starts: minutes, and more on a busy machine
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.timeout(1800)  # kills and as many new starts: a minute, and more on a busy machine
+@pytest.mark.parametrize("shard", range(of_all(SHARDS)))
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:
     alone, points = left_alone
     expected = Outcome.of(alone)

@@ -191,9 +191,10 @@ class _Loop:
             reserve_ahead(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
         if not self.waits and self.progress.end_step is None:
             self.progress.decay_from, self.progress.end_step = self.warmup, self.most_steps
-        while not self._over() or self.progress.step_in_epoch:  # the last epoch may still lack its validation
-            self._train_epoch()
-            self._end_epoch()
+        with steady_process():
+            while not self._over() or self.progress.step_in_epoch:  # the last epoch may still lack its validation
+                self._train_epoch()
+                self._end_epoch()
         self._take_selected_weights()
         return self.progress
 
@@ -204,7 +205,7 @@ class _Loop:
         )
         run.module.train()
         every = run.protocol.checkpoint_every_steps
-        with run.clock.phase("training"), steady_process():
+        with run.clock.phase("training"):
             for rows in batches[progress.step_in_epoch :]:
                 if self._over():
                     break
