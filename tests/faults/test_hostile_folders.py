@@ -138,7 +138,7 @@ def test_links_that_lead_outside_end_every_command_in_one_line(tmp_path: Path) -
             assert found.returncode == 2, found
             (line,) = found.stderr.strip().splitlines()
             assert line == f"error: out/{name} is a link that leads outside out; remove it"
-        for reads in (api.load, api.judge, lambda place: list(api.sync(place)), api.report):
+        for reads in (api.load, api.judge, lambda place: list(api.sync(place)), api.write_reports):
             with pytest.raises(UserError, match="leads outside"):
                 reads(folder)
         planted.unlink()

@@ -169,7 +169,7 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
         "2 runs to do",
         "[1/2] lora, seed 0: starting",
         "[1/2] lora, seed 0: loading",
-        "[1/2] lora, seed 0: training step 40/40, epoch 1, loss 0.500, 0:00 left",
+        "[1/2] lora, seed 0: training step 40/40, epoch 1, loss 0.500, at most 0:00 left",
     ]
     assert told[4].startswith("[1/2] lora, seed 0: accuracy ")
     assert len(told) == 5

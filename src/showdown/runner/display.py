@@ -129,7 +129,7 @@ def step_line(event: dict[str, Any]) -> str:
     left = event["seconds"] / event["step"] * (event["steps"] - event["step"])
     return (
         f"training step {event['step']}/{event['steps']}, epoch {event['epoch']}, loss {event['loss']:.3f}, "
-        f"{int(left) // 60}:{int(left) % 60:02d} left"
+        f"at most {int(left) // 60}:{int(left) % 60:02d} left"
     )
 
 
