@@ -108,7 +108,7 @@ class ForkedWorkers:
         _, status = os.waitpid(child, 0)
         for line in told.read_text(encoding="utf-8").splitlines():
             listen(json.loads(line))
-        return process._verdict(os.waitstatus_to_exitcode(status), folder)
+        return process.verdict(os.waitstatus_to_exitcode(status), folder)
 
 
 def carry_out(request: dict[str, Any]) -> dict[str, Any]:

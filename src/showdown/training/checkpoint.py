@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from showdown.core.files import PARTIAL, write_folder, write_json
+from showdown.core.manifest import damage, write_sizes
 
-_MANIFEST = "manifest.json"
 _TENSORS = "state.safetensors"
 _FACTS = "facts.json"
 
@@ -27,31 +27,6 @@ class State:
 
     tensors: Mapping[str, torch.Tensor]
     facts: Mapping[str, Any]
-
-
-def write_sizes(folder: Path) -> None:
-    """Write a folder's manifest: the size of every file in it."""
-    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
-    write_json(folder / _MANIFEST, sizes)
-
-
-def damage(folder: Path) -> str | None:
-    """Name the first file of a folder that its manifest does not bear out, or None for a whole folder.
-
-    A cut shows in the size. What a disk changes without cutting is left to the disk.
-    """
-    manifest = folder / _MANIFEST
-    try:
-        sizes = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return str(manifest)
-    if not isinstance(sizes, dict):
-        return str(manifest)
-    for name, size in sizes.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            return str(path)
-    return None
 
 
 def save_state(folder: Path, state: State) -> None:
