@@ -36,6 +36,13 @@ _TOKENIZER_FILE = re.compile(
 )
 FOUR_BITS = "bitsandbytes, four bits"
 _MOST_HEADER_BYTES = 100_000_000
+_BYTES = {
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2"), 1),
+}
+"""Of a number, by its type in the safetensors format; the size of other types is not checked."""
 _READ_WHOLE_BYTES = 256_000_000
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 65536
@@ -231,11 +238,18 @@ def _weight_map(folder: Path, said: str) -> dict[str, str]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Tell whether a safetensors file has the length that its header says (a gap is allowed by no writer)."""
+    """Tell whether a safetensors file is as its header says: each tensor of its size, side by side, to the end."""
     try:
         header, header_bytes = _header(path)
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        end = 0
+        for tensor in sorted(tensors, key=lambda one: one["data_offsets"]):
+            start, stop = tensor["data_offsets"]
+            size = math.prod(tensor["shape"]) * _BYTES.get(tensor["dtype"], 0)
+            if start != end or stop < start or (size and stop - start != size) or min(tensor["shape"], default=0) < 0:
+                return False
+            end = stop
+        return path.stat().st_size == 8 + header_bytes + end
     except (ValueError, RecursionError, struct.error, KeyError, IndexError, TypeError, AttributeError):
         return False
 

@@ -15,6 +15,7 @@ from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import partition_folder
+from showdown.measure.limits import memory_room
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
 from showdown.runner.aside import Aside
@@ -26,6 +27,7 @@ from showdown.runner.preparation import preparation
 from showdown.runner.process import Listener, Workers
 from showdown.runner.progress import ProgressLog
 from showdown.runner.ready import Ready
+from showdown.runner.room import short_of_memory
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 from showdown.runner.sharing import in_groups
 from showdown.runner.stages import ScoreStage, StageError, StageName, TrainStage, TuneStage
@@ -65,6 +67,9 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         refuse_budget_on_cpu(protocol_of(comparison.protocol, written))
     store = Store(output)
     model = pin(comparison.model)
+    short = short_of_memory(comparison, model, memory_room())
+    if short:
+        display.say(short)
     with Aside(preparation(comparison, model, store)) as steps:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)

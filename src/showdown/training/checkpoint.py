@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from showdown.core.files import PARTIAL, write_folder, write_json
@@ -46,6 +47,14 @@ def load_state(folder: Path) -> State:
         tensors=load_file(folder / _TENSORS),
         facts=json.loads((folder / _FACTS).read_text(encoding="utf-8")),
     )
+
+
+def _read(folder: Path) -> State | None:
+    """Read a state whose files have their sizes; None where what is in them is something else all the same."""
+    try:
+        return load_state(folder)
+    except (SafetensorError, OSError, ValueError):
+        return None
 
 
 class Checkpoints:
@@ -87,12 +96,13 @@ class Checkpoints:
             if folder.name.endswith(PARTIAL):
                 continue
             fault = damage(folder)
-            if fault is None:
-                state = load_state(folder)
+            state = None if fault else _read(folder)
+            if state is not None:
                 best = state.facts.get("best_weights")
                 fault = damage(self.folder / best) if best else None
                 if fault is None:
                     return state
+            fault = fault or str(folder)
             self._say(f"damaged checkpoint passed over: {fault} is cut short or unreadable")
         return None
 
