@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from showdown.core.files import PARTIAL, write_folder, write_json
@@ -49,12 +49,14 @@ def load_state(folder: Path) -> State:
     )
 
 
-def _read(folder: Path) -> State | None:
-    """Read a state whose files have their sizes; None where what is in them is something else all the same."""
+def _unreadable(folder: Path) -> str | None:
+    """Name a state's tensors where they have their size and are no safetensors all the same; the header is read."""
+    path = folder / _TENSORS
     try:
-        return load_state(folder)
-    except (SafetensorError, OSError, ValueError):
-        return None
+        with safe_open(path, framework="pt"):
+            return None
+    except (SafetensorError, OSError):
+        return str(path)
 
 
 class Checkpoints:
@@ -96,13 +98,13 @@ class Checkpoints:
             if folder.name.endswith(PARTIAL):
                 continue
             fault = damage(folder)
-            state = None if fault else _read(folder)
-            if state is not None:
+            fault = fault or _unreadable(folder)
+            if fault is None:
+                state = load_state(folder)
                 best = state.facts.get("best_weights")
-                fault = damage(self.folder / best) if best else None
+                fault = (damage(self.folder / best) or _unreadable(self.folder / best)) if best else None
                 if fault is None:
                     return state
-            fault = fault or str(folder)
             self._say(f"damaged checkpoint passed over: {fault} is cut short or unreadable")
         return None
 
