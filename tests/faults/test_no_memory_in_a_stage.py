@@ -57,7 +57,7 @@ def test_the_row_says_so_and_the_next_run_is_done(
         "protocol": {
             "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
             "epochs": 1,
-            "tuning": {"trials": 2} if stage == "tuning" else None,
+            "tuning": {"trials": 3} if stage == "tuning" else None,
             "effective_batch_rows": 6,
         },
     }

@@ -6,6 +6,7 @@ OUT/data/findings.csv        the rows behind each finding of the audit, with ins
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
+                started.json when its stage began, while that goes and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artefact
