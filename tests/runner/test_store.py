@@ -66,6 +66,8 @@ LIES: dict[str, tuple[Callable[[Run], object], str]] = {
     "a fold of words": (lambda results: results["data"].update(partitions="many"), "`data.partitions`"),
     "a list for the data": (lambda results: results.update(data=[]), "`data`"),
     "a list for notices": (lambda results: results["data"].update(notices={"a": 1}), "`data.notices`"),
+    "a list for the margin": (lambda results: results["comparison"].update(margin_points=[]), "`comparison.margin_p"),
+    "a margin below nothing": (lambda results: results["comparison"].update(margin_points=-1), "`comparison.margin_p"),
     "cleaning that nobody knows": (lambda results: results["comparison"]["data"].update(clean="exec"), "`comparison."),
 }
 

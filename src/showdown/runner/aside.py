@@ -17,7 +17,7 @@ from typing import IO, NoReturn, Self, TypeVar
 
 from showdown.core.errors import UserError
 from showdown.core.spec import Strict
-from showdown.measure.limits import memory_kills
+from showdown.measure.limits import memory_kills, raise_chance_to_be_killed
 from showdown.runner.forkserver import end_with
 
 Result = TypeVar("Result", bound=Strict)
@@ -89,6 +89,7 @@ class Aside:
             os.close(write_request)
             os.close(read_answer)
             end_with(parent)
+            raise_chance_to_be_killed()
             _serve(self._steps, os.fdopen(read_request), os.fdopen(write_answer, "w"))
         os.close(read_request)
         os.close(write_answer)
