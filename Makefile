@@ -21,8 +21,9 @@ architectures: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py
 
 faults: $(VENV)/.installed-dev
-	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults tests/runner/test_kills.py tests/runner/test_signals.py \
-		tests/config tests/report/test_hostile_strings.py tests/watch
+	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults tests/config tests/core tests/data/test_read.py tests/measure \
+		tests/report/test_hostile_strings.py tests/runner/test_aside.py tests/runner/test_forkserver.py \
+		tests/runner/test_kills.py tests/runner/test_signals.py tests/runner/test_started.py tests/runner/test_store.py tests/watch
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

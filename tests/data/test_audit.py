@@ -3,6 +3,7 @@
 import csv
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ from showdown.data.split import Partition
 STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
 
 
-def gathered(folder: Path, rows: list[tuple[str, str]]) -> Rows:
+def gathered(folder: Path, rows: list[tuple[str, str]], **asked: Any) -> Rows:
     with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
-    return gather(DataSpec(source=str(folder / "rows.csv")))
+    return gather(DataSpec(source=str(folder / "rows.csv"), **asked))
 
 
 def topics(rows: int, seed: int = 0) -> list[tuple[str, str]]:
@@ -247,3 +248,14 @@ def test_study_leak_is_worth_twenty_points() -> None:
     assert worth is not None
     assert worth.leaky_accuracy > 0.99
     assert worth.clean_accuracy == pytest.approx(0.79, abs=0.05)
+
+
+def test_rows_that_nobody_asked_for_are_no_findings(tmp_path: Path) -> None:
+    """`audit --strict` speaks of the rows that are used."""
+    fewer = gathered(tmp_path, topics(90), labels=["a", "b"], limit=40)
+    audit = audit_rows(fewer, SingleSplit(), [])
+    assert findings(audit) == []
+    assert lines(audit)[0].startswith("90 rows read, 40 used; 50 left out: 30 of labels that")
+    without_a_text = gathered(tmp_path, [*topics(90), ("", "a")], labels=["a", "b"])
+    (said,) = findings(audit_rows(without_a_text, SingleSplit(), []))
+    assert said == "1 row left out: no text (row 91)"

@@ -8,6 +8,7 @@ import importlib
 import json
 import mmap
 import os
+import random
 import resource
 import signal
 import stat
@@ -108,14 +109,21 @@ class ForkedWorkers:
         _, status = os.waitpid(child, 0)
         for line in told.read_text(encoding="utf-8").splitlines():
             listen(json.loads(line))
-        return process._verdict(os.waitstatus_to_exitcode(status), folder)
+        return process.verdict(os.waitstatus_to_exitcode(status), folder)
+
+
+def let_the_clock_jump() -> None:
+    """Let the wall clock show another hour at each look, up to a day too early or too late; its forks inherit it."""
+    draw, true = random.Random(0), time.time
+    time.time = lambda: true() + draw.uniform(-86_400, 86_400)  # type: ignore[assignment]
+    time.time_ns = lambda: int(1e9 * time.time())  # type: ignore[assignment]
 
 
 def carry_out(request: dict[str, Any]) -> dict[str, Any]:
     """Run a comparison in a fork.
 
     ``kill_at`` kills it at a point where it writes, ``kill_after_seconds`` at a moment. ``largest_file`` bounds what it
-    can write (bytes).
+    can write (bytes). With ``clock_jumps`` the time of day is another at each look.
     """
     answer = Path(request["output"] + ".answer")
     answer.unlink(missing_ok=True)
@@ -125,6 +133,8 @@ def carry_out(request: dict[str, Any]) -> dict[str, Any]:
         os.setsid()
         display, message = Noting(), None
         count_writes(request.get("kill_at"))
+        if request.get("clock_jumps"):
+            let_the_clock_jump()
         if "largest_file" in request:
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"], resource.RLIM_INFINITY))
         try:

@@ -28,7 +28,8 @@ def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: str, lef
     for run_id in RUNS:
         (tmp_path / run_id / "artifact").mkdir(parents=True)
     scene: Any = SimpleNamespace(
-        comparison=SimpleNamespace(keep_models=keep), store=SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id)
+        ready=SimpleNamespace(comparison=SimpleNamespace(keep_models=keep)),
+        store=SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id),
     )
     records: Any = [
         SimpleNamespace(

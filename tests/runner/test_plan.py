@@ -4,6 +4,7 @@ from showdown.config.read import check
 from showdown.core.spec import ModelSpec
 from showdown.data.prepare import prepare
 from showdown.runner.plan import plan
+from showdown.runner.ready import ready
 
 
 def test_a_row_does_otherwise_only_where_its_own_protocol_says_so() -> None:
@@ -18,7 +19,7 @@ def test_a_row_does_otherwise_only_where_its_own_protocol_says_so() -> None:
         },
         "the test",
     )
-    full, lora = plan(asked, ModelSpec(), prepare(asked.data, asked.protocol.split))
+    full, lora = plan(ready(asked, prepare(asked.data, asked.protocol.split), []), ModelSpec())
     assert (full.protocol.effective_batch_rows, full.protocol.warmup_steps, full.protocol.memory) == (8, 100, "lean")
     assert lora.protocol == asked.protocol
     assert (

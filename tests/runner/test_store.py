@@ -34,10 +34,20 @@ def run(**values: Any) -> Callable[[Run], object]:
     return lambda results: results["runs"][0].update(values)
 
 
+def one_label(**values: Any) -> Callable[[Run], object]:
+    return lambda results: results["runs"][0]["per_class"][0].update(values)
+
+
 LIES: dict[str, tuple[Callable[[Run], object], str]] = {
     "an impossible score": (run(accuracy=-3), "`runs.0.accuracy`"),
     "a score above one": (run(f1_macro=1.5), "`runs.0.f1_macro`"),
     "another accuracy than the answers give": (run(accuracy=0.999), "an accuracy of 0.999 where its confusion matrix"),
+    "another macro F1": (run(f1_macro=0.999), "a f1_macro of 0.999 where its confusion matrix gives 0."),
+    "another weighted F1": (run(f1_weighted=0.001), "a f1_weighted of 0.001 where"),
+    "another precision": (run(precision_weighted=0.5), "a precision_weighted of 0.5 where"),
+    "another recall": (run(recall_weighted=0.5), "a recall_weighted of 0.5 where"),
+    "another F1 of a label": (one_label(f1=0.123), "`per_class.0.f1` of 0.123 where"),
+    "other rows of a label": (one_label(rows=1), "`per_class.0.rows` of 1 where"),
     "a label too many": (run(labels=["baker", "night nurse", "pilot", "cook"]), "`per_class` has one entry a label"),
     "a label twice": (run(labels=["baker", "baker", "pilot"]), "a label is there twice"),
     "a matrix that is no square": (run(confusion_matrix=[[1, 2, 3], [1, 2]]), "`confusion_matrix` has one row"),
@@ -56,6 +66,8 @@ LIES: dict[str, tuple[Callable[[Run], object], str]] = {
     "a fold of words": (lambda results: results["data"].update(partitions="many"), "`data.partitions`"),
     "a list for the data": (lambda results: results.update(data=[]), "`data`"),
     "a list for notices": (lambda results: results["data"].update(notices={"a": 1}), "`data.notices`"),
+    "a list for the margin": (lambda results: results["comparison"].update(margin_points=[]), "`comparison.margin_p"),
+    "a margin below nothing": (lambda results: results["comparison"].update(margin_points=-1), "`comparison.margin_p"),
     "cleaning that nobody knows": (lambda results: results["comparison"]["data"].update(clean="exec"), "`comparison."),
 }
 

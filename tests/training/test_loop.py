@@ -12,10 +12,11 @@ import torch
 from tiny_loop import ROWS, Stop, TinyClassifier, TinyForward, Watcher, run_of, scored
 from torch import nn
 
+from showdown.core.manifest import damage
 from showdown.engine.forward import PaddedForward
 from showdown.engine.passes import EagerPasses
 from showdown.training.batches import effective_batches, micro_batches
-from showdown.training.checkpoint import Checkpoints, State, damage
+from showdown.training.checkpoint import Checkpoints, State
 from showdown.training.loop import Progress, TrainingRun, Validation, train
 from showdown.training.schedule import rate_factor, warmup_steps
 

@@ -61,6 +61,7 @@ class Asked(_Loose):
 
     name: str | None = None
     data: AskedData | None = None
+    margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
 
 
 class _Across(_Loose):

@@ -16,6 +16,8 @@ class Reported(Strict):
 
     reason: str
     rows: list[int]
+    asked: bool = False
+    """Whether the comparison asks for other rows, so that nothing is wrong with these."""
 
 
 class TwoLabels(Strict):
@@ -91,7 +93,7 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
     return Audit(
         rows_in=rows.rows_in,
         rows_used=len(rows.texts),
-        reported=[Reported(reason=part.reason, rows=list(part.rows)) for part in rows.left_out],
+        reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.asked) for part in rows.left_out],
         exact_copies=len(rows.exact) - len(set(rows.exact)),
         near_copies=len(set(rows.exact)) - len(set(rows.clusters)),
         clusters=len(set(rows.clusters)),
@@ -147,7 +149,9 @@ def lines(audit: Audit) -> list[str]:
 def findings(audit: Audit) -> list[str]:
     """Return what is wrong with the data, a line each; `audit --strict` fails where there is any."""
     found = [
-        f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})" for part in audit.reported
+        f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})"
+        for part in audit.reported
+        if not part.asked
     ]
     if audit.exact_copies:
         found.append(f"{count(audit.exact_copies, 'exact copy')} of an earlier text")

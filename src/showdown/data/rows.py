@@ -1,7 +1,7 @@
 """Cleaned, labelled rows with their duplicate clusters: what is split and what is audited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import DataSpec, SplitFiles
@@ -75,16 +75,16 @@ def gather(data: DataSpec, seed: int = 42) -> Rows:
         row_ids += [raw.rows[index] + before for index in kept]
         sides += [side] * len(kept)
         cleared = tuple(
-            LeftOut(reason=reason, rows=rows)
-            for reason, rows in (
-                (f"no text after cleaning `{data.clean}`", emptied),
-                ("of labels that `data.labels` does not name", tuple(sorted(others))),
+            part
+            for part in (
+                LeftOut(reason=f"no text after cleaning `{data.clean}`", rows=emptied),
+                LeftOut(reason="of labels that `data.labels` does not name", rows=tuple(sorted(others)), asked=True),
             )
-            if rows
+            if part.rows
         )
         notices += [*raw.notices, *left_out_lines(cleared)]
         named = f"{raw.place}: " if side else ""
-        left_out += [LeftOut(reason=named + part.reason, rows=part.rows) for part in (*raw.left_out, *cleared)]
+        left_out += [replace(part, reason=named + part.reason) for part in (*raw.left_out, *cleared)]
         before += raw.rows_in
     place = parts[0][1].place
     known = _labels(labels, place)

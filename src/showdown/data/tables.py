@@ -30,6 +30,8 @@ class LeftOut:
     reason: str
     rows: tuple[int, ...]
     """1-based data rows."""
+    asked: bool = False
+    """Whether the comparison asks for other rows (`data.labels`, `data.limit`): nothing is then wrong with these."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,12 @@ class GpuMeter:
             others_percent=None if own_pid is None else self._others_percent(own_pid),
         )
 
+    def total_gb(self) -> float | None:
+        """Return the memory that the device has, in GB of 1e9 bytes."""
+        import pynvml as nvml
+
+        return _told(lambda: nvml.nvmlDeviceGetMemoryInfo(self._handle).total / GB)
+
     def _others_percent(self, own_pid: int) -> float | None:
         """Sum up what the driver's last sample tells of each other process.
 

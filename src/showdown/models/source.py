@@ -36,6 +36,15 @@ _TOKENIZER_FILE = re.compile(
 )
 FOUR_BITS = "bitsandbytes, four bits"
 _MOST_HEADER_BYTES = 100_000_000
+_BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+"""Of a number, by its type in the safetensors format."""
 _READ_WHOLE_BYTES = 256_000_000
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 65536
@@ -231,11 +240,18 @@ def _weight_map(folder: Path, said: str) -> dict[str, str]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Tell whether a safetensors file has the length that its header says (a gap is allowed by no writer)."""
+    """Tell whether a safetensors file is as its header says: each tensor of its size, side by side, to the end."""
     try:
         header, header_bytes = _header(path)
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        end = 0
+        for tensor in sorted(tensors, key=lambda one: one["data_offsets"]):
+            start, stop = tensor["data_offsets"]
+            bits = math.prod(tensor["shape"]) * _BITS[tensor["dtype"]]
+            if start != end or 8 * (stop - start) != bits or min(tensor["shape"], default=0) < 0:
+                return False
+            end = stop
+        return path.stat().st_size == 8 + header_bytes + end
     except (ValueError, RecursionError, struct.error, KeyError, IndexError, TypeError, AttributeError):
         return False
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable, UserError
+from showdown.core.manifest import damage
 from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
 from showdown.core.record import RunRecord
 from showdown.core.spec import RunSpec, SharedProtocol
@@ -67,8 +68,6 @@ def open_saved(record: RunRecord, folder: Path) -> Classifier:
         UserError: when the model is damaged, or cannot answer on this machine.
 
     """
-    from showdown.training.checkpoint import damage
-
     mend = f"remove {folder} and run the comparison again"
     fault = damage(folder / "artifact")
     if fault:

@@ -8,26 +8,30 @@ from typing import Any
 
 from showdown.core.files import write_json
 from showdown.core.load import load_of, used_by_others
+from showdown.core.manifest import damage
 from showdown.core.predictions import torn_predictions
 from showdown.core.record import Load, PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
-from showdown.data.prepare import Prepared, all_whole, partition_folder, prepare, write_prepared
+from showdown.data.prepare import partition_folder
+from showdown.measure.limits import memory_room
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
+from showdown.runner.aside import Aside
 from showdown.runner.display import Display
 from showdown.runner.earlier import earlier_line, earlier_runs, stand_in
-from showdown.runner.effort import settled_effort
-from showdown.runner.forkserver import gpu_is_here
-from showdown.runner.inspection import inspected
 from showdown.runner.memory import refuse_budget_on_cpu
-from showdown.runner.plan import plan, refuse_unusable_model
+from showdown.runner.plan import plan
+from showdown.runner.preparation import preparation
 from showdown.runner.process import Listener, Workers
 from showdown.runner.progress import ProgressLog
+from showdown.runner.ready import Ready
+from showdown.runner.room import short_of_memory
 from showdown.runner.sampling import SYSTEM_FILE, Sampler
 from showdown.runner.sharing import in_groups
 from showdown.runner.stages import ScoreStage, StageError, StageName, TrainStage, TuneStage
+from showdown.runner.started import ended_for_memory, more_memory_now
 from showdown.runner.store import Store, read_record
 
 _STAGES: tuple[StageName, ...] = ("tune", "train", "score")
@@ -40,8 +44,7 @@ _KEPT_STATUSES: tuple[Status, ...] = ("completed", "diverged", "out-of-memory")
 @dataclass(frozen=True, kw_only=True)
 class _Scene:
     store: Store
-    comparison: Comparison
-    prepared: Prepared
+    ready: Ready
     inspection: DeepAudit
     workers: Workers
     display: Display
@@ -64,28 +67,21 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         refuse_budget_on_cpu(protocol_of(comparison.protocol, written))
     store = Store(output)
     model = pin(comparison.model)
-    prepared = prepare(comparison.data, comparison.protocol.split)
-    comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
-    store.refuse_another(comparison, prepared.fingerprint)
-    display.data([*prepared.notices, *said])
-    specs = plan(comparison, model, prepared)
-    refuse_unusable_model(specs, prepared.labels)
-    with store.lock() as lock:
-        write_json(store.comparison_file, comparison.model_dump(mode="json"))
-        if not all_whole(prepared, store.processed_folder):
-            write_prepared(prepared, store.processed_folder)
-        inspection = inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder)
-        display.data(deep_lines(inspection))
-        with Workers(lock) as workers:
-            scene = _Scene(
-                store=store,
-                comparison=comparison,
-                prepared=prepared,
-                inspection=inspection,
-                workers=workers,
-                display=display,
-            )
-            return _run_all(scene, specs)
+    short = short_of_memory(comparison, model, memory_room())
+    if short:
+        display.say(short)
+    with Aside(preparation(comparison, model, store)) as steps:
+        ready = steps.result(Ready)
+        store.refuse_another(ready.comparison, ready.fingerprint)
+        display.data([*ready.notices, *ready.said])
+        with store.lock() as lock:
+            write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
+            inspection = steps.result(DeepAudit)
+            steps.end()
+            display.data(deep_lines(inspection))
+            with Workers(lock) as workers:
+                scene = _Scene(store=store, ready=ready, inspection=inspection, workers=workers, display=display)
+                return _run_all(scene, plan(ready, model))
 
 
 def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
@@ -97,7 +93,7 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
     try:
         _write_results(scene, specs, records)
         waiting = [spec for spec in specs if records[spec.run_id] is None]
-        for base, group in in_groups(waiting, share=scene.comparison.share_base):
+        for base, group in in_groups(waiting, share=scene.ready.comparison.share_base):
             for stages in _STAGES_APART if base else (_STAGES,):
                 for spec in group:
                     due = [stage for stage in stages if _is_due(scene, spec, stage)]
@@ -116,25 +112,25 @@ def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
 
 def _said(scene: _Scene, spec: RunSpec) -> str:
     """Name a run for the display: its row, its fold or repeat where there are several, and its part of the rows."""
-    count = len(scene.prepared.partitions)
-    part = "fold" if scene.prepared.split.kind == "kfold" else "repeat"
+    count = scene.ready.partitions
+    part = "fold" if scene.ready.split.kind == "kfold" else "repeat"
     said = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
     return said if spec.train_fraction == 1.0 else f"{said}, {100 * spec.train_fraction:g} % of the rows"
 
 
 def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
     results = Results(
-        name=scene.comparison.name,
-        comparison=scene.comparison.model_dump(mode="json"),
+        name=scene.ready.comparison.name,
+        comparison=scene.ready.comparison.model_dump(mode="json"),
         data={
-            "fingerprint": scene.prepared.fingerprint,
-            "labels": list(scene.prepared.labels),
-            "allow_leakage": scene.comparison.data.allow_leakage,
-            "split": scene.prepared.split.model_dump(mode="json"),
-            "partitions": len(scene.prepared.partitions),
-            "audit": scene.prepared.audit.model_dump(mode="json"),
+            "fingerprint": scene.ready.fingerprint,
+            "labels": scene.ready.labels,
+            "allow_leakage": scene.ready.comparison.data.allow_leakage,
+            "split": scene.ready.split.model_dump(mode="json"),
+            "partitions": scene.ready.partitions,
+            "audit": scene.ready.audit.model_dump(mode="json"),
             "inspection": scene.inspection.model_dump(mode="json"),
-            "notices": [*scene.prepared.notices, *deep_lines(scene.inspection)],
+            "notices": [*scene.ready.notices, *deep_lines(scene.inspection)],
         },
         runs=[
             records[spec.run_id] or _record(scene, spec, StageError(status="failed", error="not run yet"), "cancelled")
@@ -153,8 +149,27 @@ def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
     if record and (torn := torn_predictions(scene.store.root, record)):
         scene.display.say(torn)
         return None
+    folder = path.parent
+    if record and record.status == "out-of-memory" and more_memory_now(folder):
+        scene.display.say(
+            f"{spec.name}, seed {spec.seed}: out of memory before, and there is more now; it is done again"
+        )
+        return None
+    why = ended_for_memory(folder) if record is None else None
+    if why:
+        return _killed_before(scene, spec, why)
     # What has no part in a run's identity may have changed since.
     return record.model_copy(update={"spec": spec}) if record and record.status in _KEPT_STATUSES else None
+
+
+def _killed_before(scene: _Scene, spec: RunSpec, why: str) -> RunRecord:
+    """Record a run that the whole comparison was killed with, rather than begin what would end so again."""
+    folder = scene.store.run_folder(spec.run_id)
+    error = f"the comparison before this one was {why}; with more memory it is tried again, or remove {folder}"
+    record = _record(scene, spec, StageError(status="out-of-memory", error=error))
+    scene.display.say(f"{spec.name}, seed {spec.seed}: out-of-memory: {error}")
+    write_json(folder / "result.json", record.model_dump(mode="json"))
+    return record
 
 
 def _is_due(scene: _Scene, spec: RunSpec, stage: StageName) -> bool:
@@ -171,7 +186,7 @@ def _run_one(scene: _Scene, spec: RunSpec, stages: Sequence[StageName], base: st
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
     progress = ProgressLog(folder, scene.display.event)
-    with Sampler(folder, scene.comparison.sampling_seconds, progress.hear) as sampler:
+    with Sampler(folder, scene.ready.comparison.sampling_seconds, progress.hear) as sampler:
         error = _run_stages(scene, spec, stages, sampler.hear, base)
     if error is None and stages[-1] != _STAGES[-1]:
         return None
@@ -185,7 +200,7 @@ def _run_stages(
 ) -> StageError | None:
     """Carry out stages in their order, until one goes wrong."""
     folder = scene.store.run_folder(spec.run_id)
-    processed = partition_folder(scene.store.processed_folder, spec.partition, len(scene.prepared.partitions))
+    processed = partition_folder(scene.store.processed_folder, spec.partition, scene.ready.partitions)
     for stage in stages:
         error = scene.workers.run_stage(stage, folder, processed, listen, base if stage == "train" else None)
         if error:
@@ -195,8 +210,6 @@ def _run_stages(
 
 def _trained(scene: _Scene, folder: Path) -> bool:
     """Is the training stage of an interrupted run whole?"""
-    from showdown.training.checkpoint import damage
-
     stage = folder / "train.json"
     if _read_stage(TrainStage, stage) is None:
         if stage.exists():
@@ -232,9 +245,9 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         partition=spec.partition,
         status=status or (error.status if error else "completed"),
         error=error.error if error else None,
-        labels=list(scene.prepared.labels),
+        labels=scene.ready.labels,
         spec=spec,
-        allow_leakage=scene.comparison.data.allow_leakage,
+        allow_leakage=scene.ready.comparison.data.allow_leakage,
         tuning_seconds=tuned.seconds if tuned else None,
         tuning_file=_relative(scene, folder / "tune.json"),
         system_file=_relative(scene, folder / SYSTEM_FILE),
@@ -323,7 +336,7 @@ def _renamed(phases: list[Phase]) -> list[Phase]:
 
 def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
     """Remove the saved models that the comparison does not keep; one that is still to be scored stays."""
-    keep = scene.comparison.keep_models
+    keep = scene.ready.comparison.keep_models
     if keep == "all":
         return
     completed = [record for record in records if record.status == "completed"]

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from showdown.core.files import open_to_append
+from showdown.measure.limits import raise_chance_to_be_killed
 
 _AHEAD = (
     "torch",
@@ -72,10 +73,10 @@ def gpu_kind_from_driver() -> Iterator[None]:
 
 
 def end_with(comparison: int) -> None:
-    """Let the kernel kill this server when the comparison that started it is gone, also while libraries are imported.
+    """Let the kernel kill this process when the comparison that started it is gone, also while libraries are imported.
 
-    Nothing is read from standard input until the imports are over, which can take a minute on a cold disk, and an
-    import in C lets no thread look. Where the kernel has no such promise (not Linux) the end of the input has to do.
+    A server reads nothing from standard input until the imports are over, which can take a minute on a cold disk, and
+    an import in C lets no thread look. Where the kernel has no such promise (not Linux) the end of the input has to do.
 
     Args:
         comparison: process id of the one that started this server.
@@ -171,6 +172,7 @@ def _become_worker(stage: str, folder: Path, processed: Path) -> None:
     from showdown.runner.worker import work
 
     code = 1
+    raise_chance_to_be_killed()
     try:
         events = os.fdopen(os.dup(1), "w", encoding="utf-8")
         with _logged(folder):
@@ -184,6 +186,7 @@ def _become_keeper(requests: int, answers: int) -> None:
     from showdown.runner.worker import work
 
     code = 1
+    raise_chance_to_be_killed()
     try:
         events, kept = os.fdopen(os.dup(1), "w", encoding="utf-8"), KeptBase()
         with os.fdopen(requests, encoding="utf-8") as lines:

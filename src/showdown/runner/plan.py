@@ -3,32 +3,32 @@
 from collections.abc import Sequence
 
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
-from showdown.data.prepare import Prepared
 from showdown.methods.table import build, method_and_settings, method_class, protocol_of
+from showdown.runner.ready import Ready
 
 
-def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[RunSpec]:
+def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
     """Return one run for each row, seed and partition, then those on parts of the training rows, the largest first.
 
     A method that seeds do not touch still runs once a seed: that its scores agree is then seen, not assumed.
 
     Args:
-        comparison: what was asked for, its seeds and its tuning settled.
+        ready: what was asked for, its seeds and its tuning settled, and how its rows are divided.
         model: its model, pinned.
-        prepared: its rows and how they are divided; the runs say what `auto` came to.
 
     """
+    comparison = ready.comparison
     return [
         RunSpec(
             name=row,
             method=method,
             settings=build(method, settings).settings.model_dump(),
             model=model,
-            protocol=protocol_of(comparison.protocol, written).model_copy(update={"split": prepared.split}),
+            protocol=protocol_of(comparison.protocol, written).model_copy(update={"split": ready.split}),
             seed=seed,
             partition=partition,
             train_fraction=fraction,
-            data_fingerprint=prepared.fingerprint,
+            data_fingerprint=ready.fingerprint,
             needs=method_class(method).needs,
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)
@@ -36,7 +36,7 @@ def plan(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> list[R
         for method, settings in [method_and_settings(row, written)]
         if fraction == 1.0 or method_class(method).learns
         for seed in _seeds(comparison)
-        for partition in range(len(prepared.partitions))
+        for partition in range(ready.partitions)
     ]
 
 
@@ -45,7 +45,7 @@ def _seeds(comparison: Comparison) -> list[int]:
     return comparison.seeds
 
 
-def refuse_unusable_model(specs: Sequence[RunSpec], labels: tuple[str, ...]) -> None:
+def refuse_unusable_model(specs: Sequence[RunSpec], labels: Sequence[str]) -> None:
     """Refuse a comparison whose model a method cannot use, before anything is trained.
 
     Raises:
@@ -55,4 +55,4 @@ def refuse_unusable_model(specs: Sequence[RunSpec], labels: tuple[str, ...]) -> 
     from showdown.models.usable import refuse_unusable
     from showdown.runner.artifact import job_of
 
-    refuse_unusable(job_of(specs[0], labels), {spec.name: build(spec.method, spec.settings) for spec in specs})
+    refuse_unusable(job_of(specs[0], tuple(labels)), {spec.name: build(spec.method, spec.settings) for spec in specs})

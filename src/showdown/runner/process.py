@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from showdown.core.files import open_to_append, read_file
 from showdown.runner.stages import StageError, StageName
+from showdown.runner.started import Started, ended_for_memory, leave_trace, remove_trace
 
 _GRACE_SECONDS = 5.0
 _QUIET_ENVIRONMENT = {
@@ -61,6 +62,17 @@ class Workers:
             None when the stage finished; what went wrong otherwise.
 
         """
+        started = leave_trace(folder)
+        error: StageError | None = None
+        try:
+            error = verdict(self._exit_code(stage, folder, processed, listen, base), folder, started)
+            return error
+        finally:
+            if error is None or error.status != "out-of-memory":
+                remove_trace(folder)
+
+    def _exit_code(self, stage: StageName, folder: Path, processed: Path, listen: Listener, base: str | None) -> int:
+        """Have a stage done, listen to it, and return the exit code of its process; of the server if that is gone."""
         (folder / "error.json").unlink(missing_ok=True)
         server = self._started(folder)
         assert server.stdin is not None and server.stdout is not None
@@ -73,11 +85,11 @@ class Workers:
             except ValueError:
                 continue  # a worker's last line, cut short by its end
             if event["kind"] == "exit":
-                return _verdict(event["code"], folder)
+                return int(event["code"])
             listen(event)
         code = server.wait()
         self._end()
-        return _verdict(code or 1, folder)
+        return code or 1
 
     def _started(self, folder: Path) -> "subprocess.Popen[bytes]":
         if self._server is None:
@@ -113,15 +125,30 @@ class Workers:
                 stream.close()
 
 
-def _verdict(returncode: int, folder: Path) -> StageError | None:
+def verdict(returncode: int, folder: Path, started: Started | None = None) -> StageError | None:
+    """Return what went wrong in a stage, or None.
+
+    Args:
+        returncode: of its process; negative for a signal.
+        folder: the run's, with its `error.json` where the process could say why.
+        started: what the system said when the stage began.
+
+    """
     if returncode == 0:
         return None
     try:
         return StageError.model_validate_json(read_file(folder / "error.json"))
     except (OSError, ValueError):
         pass
+    log = folder / "log.txt"
+    if returncode == -signal.SIGKILL:
+        why = started and ended_for_memory(folder, started)
+        if why:
+            return StageError(status="out-of-memory", error=f"the process was {why}")
+        said = "the process was ended by SIGKILL (the system's out-of-memory killer, or a person)"
+        return StageError(status="failed", error=f"{said}; see {log}")
     if returncode < 0:
-        name = signal.Signals(-returncode).name
-        hint = " (the system's out-of-memory killer, or a person)" if -returncode == signal.SIGKILL else ""
-        return StageError(status="failed", error=f"the process was ended by {name}{hint}; see {folder / 'log.txt'}")
-    return StageError(status="failed", error=f"the process ended with code {returncode}; see {folder / 'log.txt'}")
+        return StageError(
+            status="failed", error=f"the process was ended by {signal.Signals(-returncode).name}; see {log}"
+        )
+    return StageError(status="failed", error=f"the process ended with code {returncode}; see {log}")

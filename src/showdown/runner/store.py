@@ -6,6 +6,7 @@ OUT/data/findings.csv        the rows behind each finding of the audit, with ins
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
+                started.json when its stage began, while that goes and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artefact
@@ -27,13 +28,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from showdown.core.bounds import Asked, AskedData
+from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_strangers
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
 
-_ROUNDING = 1e-6
-"""By which a score that was written and read may miss."""
 _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
 _OWN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
@@ -170,7 +170,7 @@ def read_record(path: Path) -> RunRecord | None:
     except ValidationError:
         _refuse_other_schema(path, content)
         return None
-    return None if _contradiction(record) else record
+    return None if contradiction(record) else record
 
 
 def read_results(root: Path) -> Results:
@@ -209,7 +209,7 @@ def parse_results(path: Path, content: bytes) -> Results:
         why = f"`{where}`: {fault['msg']}" if where else "no whole JSON"
         raise UserError(f"{path} is cut short or was changed ({why[:200]}); {mend}") from error
     for run in results.runs:
-        fault_of_run = _contradiction(run)
+        fault_of_run = contradiction(run)
         if fault_of_run:
             raise UserError(f"{path} was changed (`{run.run_id}`: {fault_of_run}); {mend}")
     return results
@@ -226,16 +226,3 @@ def _refuse_other_schema(path: Path, content: bytes) -> None:
             f"{path} is of schema {str(version)[:20]}, this version of Showdown reads {SCHEMA_VERSION}; "
             "use the version that wrote it"
         )
-
-
-def _contradiction(run: RunRecord) -> str | None:
-    """Say where a record's score is not what its own confusion matrix gives, or None."""
-    tested = sum(map(sum, run.confusion_matrix))
-    if run.accuracy is None:
-        return None
-    if not tested:
-        return "scores without a test row"
-    right = sum(row[place] for place, row in enumerate(run.confusion_matrix))
-    if abs(run.accuracy - right / tested) > _ROUNDING:
-        return f"an accuracy of {run.accuracy:g} where its confusion matrix gives {right / tested:g}"
-    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.files import write_folder, write_json
+from showdown.core.manifest import write_sizes
 from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
 from showdown.core.record import GB, Convergence, MemorySplit
 from showdown.core.spec import RunSpec
@@ -105,8 +106,6 @@ def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
 
 
 def _save(outcome: Outcome, partial: Path) -> None:
-    from showdown.training.checkpoint import write_sizes
-
     outcome.save(partial)
     write_sizes(partial)
 

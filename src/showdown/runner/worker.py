@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from showdown.core.errors import Unavailable, UserError
 from showdown.core.files import write_json
 from showdown.core.spec import RunSpec
-from showdown.runner.stages import StageError
+from showdown.runner.failures import stage_error
 
 if TYPE_CHECKING:
     from showdown.runner.sharing import KeptBase
@@ -74,7 +73,7 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str], kept: "Kept
         _stage(stage)(spec, folder, processed, teller, *([kept] if kept else []))
     except BaseException as error:
         traceback.print_exc()
-        write_json(folder / "error.json", _stage_error(error).model_dump())
+        write_json(folder / "error.json", stage_error(error).model_dump())
         return EXIT_STAGE_ERROR
     if kept:
         kept.tidy()
@@ -105,21 +104,3 @@ def watch_over(events: IO[str]) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _stage_error(error: BaseException) -> StageError:
-    import torch
-
-    if isinstance(error, Unavailable):
-        return StageError(status="unavailable", error=str(error))
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        return StageError(status="out-of-memory", error=_one_line(error))
-    if isinstance(error, FloatingPointError):
-        return StageError(status="diverged", error=_one_line(error))
-    if isinstance(error, UserError):
-        return StageError(status="failed", error=str(error))
-    return StageError(status="failed", error=f"{type(error).__name__}: {_one_line(error)}")
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]

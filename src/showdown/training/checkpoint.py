@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from showdown.core.files import PARTIAL, write_folder, write_json
+from showdown.core.manifest import damage, write_sizes
 
-_MANIFEST = "manifest.json"
 _TENSORS = "state.safetensors"
 _FACTS = "facts.json"
 
@@ -27,31 +28,6 @@ class State:
 
     tensors: Mapping[str, torch.Tensor]
     facts: Mapping[str, Any]
-
-
-def write_sizes(folder: Path) -> None:
-    """Write a folder's manifest: the size of every file in it."""
-    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
-    write_json(folder / _MANIFEST, sizes)
-
-
-def damage(folder: Path) -> str | None:
-    """Name the first file of a folder that its manifest does not bear out, or None for a whole folder.
-
-    A cut shows in the size. What a disk changes without cutting is left to the disk.
-    """
-    manifest = folder / _MANIFEST
-    try:
-        sizes = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return str(manifest)
-    if not isinstance(sizes, dict):
-        return str(manifest)
-    for name, size in sizes.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            return str(path)
-    return None
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -71,6 +47,16 @@ def load_state(folder: Path) -> State:
         tensors=load_file(folder / _TENSORS),
         facts=json.loads((folder / _FACTS).read_text(encoding="utf-8")),
     )
+
+
+def _unreadable(folder: Path) -> str | None:
+    """Name a state's tensors where they have their size and are no safetensors all the same; the header is read."""
+    path = folder / _TENSORS
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except (SafetensorError, OSError):
+        return str(path)
 
 
 class Checkpoints:
@@ -112,10 +98,11 @@ class Checkpoints:
             if folder.name.endswith(PARTIAL):
                 continue
             fault = damage(folder)
+            fault = fault or _unreadable(folder)
             if fault is None:
                 state = load_state(folder)
                 best = state.facts.get("best_weights")
-                fault = damage(self.folder / best) if best else None
+                fault = (damage(self.folder / best) or _unreadable(self.folder / best)) if best else None
                 if fault is None:
                     return state
             self._say(f"damaged checkpoint passed over: {fault} is cut short or unreadable")

@@ -1,0 +1,36 @@
+"""What comes before the first run: rows read, split and audited, the model asked whether it can be used."""
+
+from collections.abc import Generator
+
+from showdown.core.spec import Comparison, ModelSpec, Strict
+from showdown.data.prepare import all_whole, prepare, write_prepared
+from showdown.runner.effort import settled_effort
+from showdown.runner.forkserver import gpu_is_here
+from showdown.runner.inspection import inspected
+from showdown.runner.plan import plan, refuse_unusable_model
+from showdown.runner.ready import ready
+from showdown.runner.store import Store
+
+
+def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Generator[Strict]:
+    """Prepare a comparison in two steps: a `Ready`, then, with the folder locked, the inspection of its rows.
+
+    The first step writes nothing. The second writes the processed rows and what `inspected` keeps.
+
+    Args:
+        comparison: what to compare.
+        model: its model, pinned.
+        store: its folder.
+
+    Raises:
+        UserError: for bad data, a model that cannot be used, a full disk.
+
+    """
+    prepared = prepare(comparison.data, comparison.protocol.split)
+    comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
+    found = ready(comparison, prepared, said)
+    refuse_unusable_model(plan(found, model), prepared.labels)
+    yield found
+    if not all_whole(prepared, store.processed_folder):
+        write_prepared(prepared, store.processed_folder)
+    yield inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder)

@@ -1,0 +1,61 @@
+"""The real server of workers with a stage of the test's own: no library is imported ahead, and stages take no time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.runner.process import Workers
+
+_BEGIN = """
+import sys
+if "showdown.runner.forkserver" in getattr(sys, "orig_argv", ()):
+    from showdown.runner import worker
+    def stage(spec, folder, processed, teller, *kept):
+{body}
+    worker._stage = lambda name: stage
+"""
+
+
+def write_stub(folder: Path, body: str) -> Path:
+    """Write a folder for PYTHONPATH, by which a server's stages are ``body``; it may use what a stage is given."""
+    stub = folder / "stub"
+    stub.mkdir()
+    lines = "\n".join(f"        {line}" for line in body.strip("\n").splitlines())
+    (stub / "sitecustomize.py").write_text(_BEGIN.format(body=lines))
+    return stub
+
+
+def environment(stub: Path) -> dict[str, str]:
+    """Return what a server's environment needs for it."""
+    path = os.pathsep.join([str(stub), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "SHOWDOWN_NOTHING_AHEAD": "1"}
+
+
+@contextmanager
+def stubbed(folder: Path, body: str, patch: pytest.MonkeyPatch) -> Iterator[Workers]:
+    """Yield workers of such a server."""
+    for name, value in environment(write_stub(folder, body)).items():
+        patch.setenv(name, value)
+    with (folder / "lock").open("w") as lock, Workers(lock.fileno()) as workers:
+        yield workers
+
+
+def run_folder(root: Path, name: str) -> Path:
+    """Make the folder of a run, with what a stage reads of it."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    spec = RunSpec(
+        name=name,
+        method="majority",
+        settings={},
+        model=ModelSpec(),
+        protocol=SharedProtocol(),
+        seed=0,
+        data_fingerprint="f" * 64,
+    )
+    (folder / "spec.json").write_text(spec.model_dump_json())
+    return folder

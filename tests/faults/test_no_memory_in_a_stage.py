@@ -1,0 +1,70 @@
+"""A GPU that has no memory left, faked, in each stage of a run: its row says `out-of-memory`, the others go on."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import showdown.evaluation.network
+import showdown.evaluation.speed
+import showdown.models.network
+import showdown.runner.ground
+from runner.test_protocol import HereWorkers
+from showdown.config.read import check
+from showdown.core.record import Results
+from showdown.engine.passes import EagerPasses
+from showdown.runner import execute, worker
+from showdown.runner.display import Silent
+from tiny_pretrained import separable_rows, write_csv
+
+SAID = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB"
+
+
+def no_memory(*_: Any, **__: Any) -> Any:
+    raise torch.OutOfMemoryError(f"{SAID}\nSee documentation for Memory Management")
+
+
+STAGES: dict[str, tuple[Any, str]] = {
+    "loading": (showdown.models.network, "load_network"),
+    "training": (EagerPasses, "accumulate"),
+    "validation": (showdown.runner.ground, "_validate"),
+    "scoring": (showdown.evaluation.network.NetworkClassifier, "scores"),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(execute, "Workers", HereWorkers)
+    monkeypatch.setattr(worker, "watch_over", lambda _: None)
+    monkeypatch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
+    monkeypatch.setattr(showdown.evaluation.speed, "_BATCHES", ())
+    yield
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "tuning"])
+def test_the_row_says_so_and_the_next_run_is_done(
+    pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    asked = {
+        "data": {"source": str(write_csv(tmp_path / "rows.csv", separable_rows(24))), "near_duplicate_jaccard": 0.99},
+        "model": {"id": str(pretrained("bert"))},
+        "methods": {"full": {}, "majority": {}},
+        "seeds": [0],
+        "sampling_seconds": 0,
+        "protocol": {
+            "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
+            "epochs": 1,
+            "tuning": {"trials": 3} if stage == "tuning" else None,
+            "effective_batch_rows": 6,
+        },
+    }
+    monkeypatch.setattr(*STAGES.get(stage, STAGES["training"]), no_memory)
+    results = execute.execute(check(asked, "the test"), tmp_path / "out", Silent())
+    full, majority = results.runs
+    assert (full.status, full.error) == ("out-of-memory", SAID)
+    assert majority.status == "completed"
+    written = Results.model_validate(json.loads((tmp_path / "out" / "results.json").read_text()))
+    assert [run.status for run in written.runs] == ["out-of-memory", "completed"]
