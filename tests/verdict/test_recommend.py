@@ -11,6 +11,8 @@ def row(name, accuracy, *, f1=None, low=None, memory=10.0, cost=1.0, latency=20.
     f1 = accuracy if f1 is None else f1
     return {
         "name": name,
+        "score": accuracy,
+        "floor": False,
         "accuracy": accuracy,
         "f1_macro": f1,
         "f1_macro_low": f1 - 0.03 if low is None else low,

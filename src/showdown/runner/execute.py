@@ -8,6 +8,7 @@ from typing import Any
 
 from showdown.core.files import write_json
 from showdown.core.load import load_of, used_by_others
+from showdown.core.metric import refuse_unknown_label
 from showdown.core.predictions import torn_predictions
 from showdown.core.record import Load, PeakMemory, Phase, Results, RunRecord, Status
 from showdown.core.samples import energy_of, read_samples
@@ -65,6 +66,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     store = Store(output)
     model = pin(comparison.model)
     prepared = prepare(comparison.data, comparison.protocol.split)
+    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
     comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
     store.refuse_another(comparison, prepared.fingerprint)
     display.data([*prepared.notices, *said])
