@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from showdown.core.errors import UserError
+from showdown.core.record import Phase
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 
@@ -28,11 +29,13 @@ def scored(answers: Sequence[int]) -> list[list[float]]:
 
 
 def add(built: Any, name: str, answers: list[int], *, seconds: float, method: str = "lora", **more: Any) -> None:
-    built.run(name, answers, TRUE, method=method, scores=scored(answers), train_seconds=seconds, **more)
+    took = Phase(name="training", seconds=seconds, peak_allocated_gb=1.0, peak_reserved_gb=1.0, peak_device_gb=1.0)
+    measured = {"train_seconds": seconds, "phases": [took]}
+    built.run(name, answers, TRUE, method=method, scores=scored(answers), **measured, **more)
 
 
 def fraud(built: Any, *, seeds: Sequence[int] = (0,)) -> None:
-    """A floor that costs nothing, a method that finds 60 % of the rare label, and a perfect one at 50 times the cost."""
+    """A floor that costs nothing, a method that finds 60 % of the rare label, a perfect one at 50 times the cost."""
     for seed in seeds:
         add(built, "majority", finds(0.0), seconds=0.001, method="majority", seed=seed)
         add(built, "some", finds(0.6, 2), seconds=100.0, seed=seed)
@@ -48,12 +51,12 @@ def test_unbalanced_labels_are_judged_by_macro_f1_and_the_sentence_says_why(buil
     verdict = judge(built.results, built.folder)
     assert verdict.metric == "f1_macro"
     assert verdict.sentences[1] == (
-        "97.0 % of the test rows have the label a, and always answering it is right on as many: methods are ranked, "
-        "tested and recommended by macro F1, a point of which is 0.01."
+        "97.0 % of the test rows have the label a, so that always answering it has 97.0 % accuracy: methods are "
+        "ranked, tested and recommended by macro F1, a point of which is 0.01."
     )
     assert verdict.sentences[1] in verdict.recommendation.warnings
     assert verdict.sentences[0].startswith("perfect scored highest: 1.000 macro F1 (95 % interval ")
-    assert any("perfect beats majority by 50.8 points" in said for said in verdict.sentences)
+    assert any("perfect beats " in said and "majority by 50.8 points" in said for said in verdict.sentences)
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
@@ -72,7 +75,8 @@ def test_a_method_that_finds_the_rare_label_beats_one_that_does_not(
 
 
 def test_by_accuracy_the_floor_may_still_be_taken_where_that_is_asked(built: Any) -> None:
-    fraud(built)
+    add(built, "majority", finds(0.0), seconds=0.001, method="majority")
+    add(built, "finder", finds(0.1), seconds=90_000.0)
     verdict = judge(built.results, built.folder, metric="accuracy")
     assert verdict.recommendation.chosen == "majority"
     assert "97.0 % of the test rows have the label a" in verdict.sentences[1]
@@ -155,7 +159,7 @@ def test_the_comparison_names_the_metric_and_the_caller_may_overrule_it(built: A
 )
 def test_a_metric_that_there_is_not_is_one_line(built: Any, metric: str, said: str) -> None:
     fraud(built)
-    with pytest.raises(UserError, match=".") as refused:
+    with pytest.raises(UserError, match="metric") as refused:
         judge(built.results, built.folder, metric=metric)
     assert said in str(refused.value)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     OfCounts = Callable[[Counts, Counts, Counts], Counts]
 
 AUTO = "auto"
+_FEW = 10
+"""Labels that a message names."""
+_LONG_LABEL = 40
 UNBALANCED = 0.8
 """From this share of one label on `auto` takes another metric than accuracy. Where one label has four fifths of the
 rows, a method that always answers it is right on four of five: accuracy then hardly tells it from a good one."""
@@ -144,7 +147,12 @@ def metric_named(key: str) -> Metric:
         raise ValueError(f"`{name}` is of all labels: drop `{label}`")
     if not label:
         return metric
-    return replace(metric, key=f"{name}:{label}", title=f"{metric.title} of {label}", label=label)
+    return replace(metric, key=f"{name}:{label}", title=f"{metric.title} of {in_short(label)}", label=label)
+
+
+def in_short(label: str) -> str:
+    """Return a label for a heading or a sentence: one that is very long is cut."""
+    return label if len(label) <= _LONG_LABEL else f"{label[: _LONG_LABEL - 3]}..."
 
 
 def _known() -> str:
@@ -183,6 +191,3 @@ def refuse_unknown_label(key: str, labels: Collection[str]) -> None:
     if label is not None and label not in labels:
         some = f"the labels are {', '.join(list(labels)[:_FEW])}{', ...' if len(labels) > _FEW else ''}"
         raise UserError(f"`protocol.metric`: no label `{label}` in the data{then(suggestion(label, labels), some)}")
-
-
-_FEW = 10

@@ -11,6 +11,7 @@ from showdown.core.metric import (
     FOR_UNBALANCED,
     UNBALANCED,
     Metric,
+    in_short,
     metric_key,
     metric_named,
     refuse_unknown_label,
@@ -69,8 +70,9 @@ def ranking(key: str, outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, 
         how += ", a point of which is 0.01"
     if not unbalanced:
         return metric.at(labels), f"{how[0].upper()}{how[1:]}."
+    part = f"{100 * share:.1f} %"
     constant = (
-        f"{100 * share:.1f} % of the test rows have the label {label}, and always answering it is right on as many"
+        f"{part} of the test rows have the label {in_short(label)}, so that always answering it has {part} accuracy"
     )
     return metric.at(labels), f"{constant}: {how}."
 
