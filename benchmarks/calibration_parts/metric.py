@@ -110,4 +110,5 @@ def metric_lines() -> Lines:
         *asked([{"asks": "equal", "recalls": (0.6, 0.6), **line} for line in data], most=0.05),
         *asked([{"asks": "interval", "recalls": (0.6,), **line} for line in data], least=0.93),
         *asked([{"asks": "power", "recalls": (0.0, 0.6), **line} for line in data], least=0.9),
+        *asked([{"asks": "interval", "recalls": (0.1,), **line} for line in data if line["spread"]], least=0.93),
     ]

@@ -126,8 +126,8 @@ ACCURACY = METRICS["accuracy"]
 FOR_UNBALANCED = METRICS["f1_macro"]
 """What `auto` takes where labels are unbalanced. A constant answer cannot win by it, and false alarms cost as much as
 rows that were missed: balanced accuracy hardly counts them where the other label is frequent. With 3 % of a label, a
-method that finds 80 % of it with 20 % false alarms has a balanced accuracy of 80 %, one that finds 55 % with none has
-77.5 %; their macro F1 is 0.54 and 0.85."""
+method that finds 80 % of it and takes 20 % of the other rows for it has a balanced accuracy of 80 %, and one that finds
+55 % without a false alarm 77.5 %; their macro F1 is 0.54 and 0.85."""
 
 
 def metric_named(key: str) -> Metric:
