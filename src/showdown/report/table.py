@@ -256,9 +256,7 @@ def one_row(test_rows: int, metric: str = ACCURACY.key) -> str:
     """Say what one test row is worth in points of accuracy."""
     points = 100 / test_rows
     if metric != ACCURACY.key:
-        return (
-            f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy, one of a rare label more of others."
-        )
+        return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."
     if points >= _NOTICEABLE_POINTS:
         return f"one row is {points:.1f} points, so small differences here are noise."
     return f"one row is {three_digits(float(f'{points:.1g}'))} points."
