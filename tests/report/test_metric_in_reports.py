@@ -64,6 +64,7 @@ def test_every_format_goes_by_the_metric(tmp_path: Path, metric: str) -> None:
     assert f"{title} is tested" in text
     found = page(results, verdict, tmp_path)
     assert f'data-scores="{len(KEYS[metric])}"' in found
+    assert f'"command": "showdown recommend OUT --metric {metric}"' in found
     assert f"{title} is tested" in found
     assert content(results, verdict, [])["table"]["headings"][1] == title
     written = latex_table(comparison_table(results, verdict), caption="x")

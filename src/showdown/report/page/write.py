@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from showdown.core.files import write_text
-from showdown.core.metric import metric_named
+from showdown.core.metric import ACCURACY, metric_named
 from showdown.core.record import Results
 from showdown.data.audit import Audit, findings, lines
 from showdown.report.confidence import confidence_table
@@ -215,6 +216,8 @@ def _decisions(verdict: Verdict) -> Decisions:
 
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     said = found.model_dump()
+    by = "" if verdict.metric == ACCURACY.key else f" --metric {shlex.quote(verdict.metric)}"
+    said["command"] = f"showdown recommend OUT{by}"
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
     labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
     for criterion in said["criteria"]:
