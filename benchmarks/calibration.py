@@ -35,6 +35,7 @@ PARTS = {
     "leads": ("pairs", "leads", "lead_lines", 2000),
     "decide": ("pairs", "forecast", "forecast_lines", 500),
     "failed-fold": ("pairs", "failed_fold", "failed_fold_lines", 1000),
+    "metric": ("metric", "metric", "metric_lines", 500),
     "recommend": ("choices", "recommendations", "recommendation_lines", 500),
     "dear": ("choices", "dear", "dear_lines", 500),
     "worse": ("choices", "worse", "worse_lines", 500),

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from showdown.core.spec import SPLIT_KINDS, Comparison, DataSpec, ModelSpec, SharedProtocol, SplitFiles, TuningSpec
+from showdown.core.spec import SPLIT_KINDS, Comparison, ComparisonProtocol, DataSpec, ModelSpec, SplitFiles, TuningSpec
 from showdown.methods.table import METHODS, method_class
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -25,7 +25,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`model`", ModelSpec),
     ("`data`", DataSpec),
     ("`data.files`", SplitFiles),
-    ("`protocol`", SharedProtocol),
+    ("`protocol`", ComparisonProtocol),
     ("`protocol.tuning`", TuningSpec),
 )
 _BOUNDS = {"ge": "at least {}", "gt": "over {}", "le": "at most {}", "lt": "under {}", "min_length": "at least {} long"}

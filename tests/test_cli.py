@@ -253,6 +253,17 @@ def test_the_margin_is_the_users(finished: Path) -> None:
     assert "Worse, margin 3 points" in (finished / "out/report.md").read_text(encoding="utf-8")
 
 
+def test_the_metric_is_the_users(finished: Path) -> None:
+    found = showdown("recommend", "out", "--metric", "mcc", folder=finished)
+    assert "recommended by MCC, a point of which is 0.01." in found.stdout, found.stderr
+    for command in (("recommend", "out"), ("run", "mine.yaml", "--output", "other")):
+        said = refused(*command, "--metric", "f1:pilt", folder=finished)
+        assert "no label `pilt` in the data; did you mean `pilot`?" in said
+    again = showdown("run", "mine.yaml", "--output", "out", "--metric", "average_precision:pilot", folder=finished)
+    assert "2 of 3 runs are finished" in again.stdout, "no run depends on it"
+    assert "| Method | Average precision of pilot |" in (finished / "out/report.md").read_text(encoding="utf-8")
+
+
 def test_prices_of_the_users_own_come_first(finished: Path) -> None:
     example = showdown("recommend", "out", "--max-cost", "5", folder=finished).stdout
     assert "an example in US dollars" in example

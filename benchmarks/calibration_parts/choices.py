@@ -70,6 +70,8 @@ def candidates(drawn: Simulated, amounts: dict[str, Floats]) -> list[Candidate]:
         found.append(
             Candidate(
                 name=str(index),
+                score=float(correct[index].mean()),
+                floor=False,
                 accuracy=float(correct[index].mean()),
                 f1_macro=f1,
                 f1_macro_low=f1,

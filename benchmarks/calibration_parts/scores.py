@@ -102,9 +102,9 @@ def f1_difference(cell: Cell) -> dict[str, float | None]:
     for _ in range(cell.times):
         drawn = simulate(rng, world, accuracies=accuracies, rows=cell["rows"], trainings=cell.trainings)
         found = compare(drawn.row(0), drawn.row(1))
-        if found and found[1]:
+        if found and found.f1_macro:
             printed += 1
-            hits += found[1].low <= truth <= found[1].high
+            hits += found.f1_macro.low <= truth <= found.f1_macro.high
     return {**shares(hits, printed), "printed": printed / cell.times}
 
 

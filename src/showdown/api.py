@@ -226,6 +226,7 @@ def judge(
     *,
     limits: Mapping[str, float | None] | None = None,
     margin_points: float | None = None,
+    metric: str | None = None,
     price_per_hour: float | None = None,
     price_per_kwh: float | None = None,
 ) -> "Verdict":
@@ -234,13 +235,15 @@ def judge(
     Args:
         output: the comparison's folder.
         limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
-        margin_points: how many points of accuracy a method may be worse and still do as well; by default what the
+        margin_points: how many points of the metric a method may be worse and still do as well; by default what the
             comparison says, 1 where it says nothing.
+        metric: what methods are ranked, tested and recommended by, as `protocol.metric` has it: `mcc`, `f1:LABEL`; by
+            default what the comparison says.
         price_per_hour: what an hour of your device costs; an example price otherwise.
         price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
     Raises:
-        UserError: for a limit, margin or price that cannot be, or a folder without results.
+        UserError: for a limit, margin, metric or price that cannot be, or a folder without results.
 
     """
     from pydantic import ValidationError
@@ -256,7 +259,9 @@ def judge(
     if margin_points is not None and not 0.0 < margin_points <= _MOST_MARGIN_POINTS:
         raise UserError(f"`margin_points` is over 0 and at most {_MOST_MARGIN_POINTS:g} (given: {margin_points:g})")
     price = _own_price(price_per_hour, price_per_kwh)
-    return judge_results(load(output), Path(output), limits=asked, price=price, margin_points=margin_points)
+    return judge_results(
+        load(output), Path(output), limits=asked, price=price, margin_points=margin_points, metric=metric
+    )
 
 
 def _own_price(price_per_hour: float | None, price_per_kwh: float | None) -> "Price | None":
@@ -280,6 +285,7 @@ def write_reports(
     formats: Sequence[str] | None = None,
     folder: Path | str | None = None,
     margin_points: float | None = None,
+    metric: str | None = None,
     price_per_hour: float | None = None,
     price_per_kwh: float | None = None,
 ) -> list[Path]:
@@ -290,6 +296,7 @@ def write_reports(
         formats: names of formats; for one comparison HTML, Markdown, PDF and figures by default.
         folder: where a report of several goes; by default beside the first of them.
         margin_points: as in `judge`.
+        metric: as in `judge`.
         price_per_hour: what an hour of your device costs; an example price otherwise.
         price_per_kwh: what its energy costs on top of the hours, where it could be read.
 
@@ -305,14 +312,20 @@ def write_reports(
 
         asked = _known(formats or list(several.FORMATS), several.FORMATS)
         found = beside(
-            *outputs, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh
+            *outputs,
+            margin_points=margin_points,
+            metric=metric,
+            price_per_hour=price_per_hour,
+            price_per_kwh=price_per_kwh,
         )
         return several.write_beside(found, Path(folder) if folder else _beside_first(outputs), asked)
     from showdown.report.formats import DEFAULT_FORMATS, FORMATS, write_report
 
     asked = _known(formats or DEFAULT_FORMATS, FORMATS)
     (output,) = map(Path, outputs)
-    verdict = judge(output, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh)
+    verdict = judge(
+        output, margin_points=margin_points, metric=metric, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh
+    )
     results = load(output)
     return [write_report(form, results, verdict, output) for form in asked]
 
@@ -320,6 +333,7 @@ def write_reports(
 def beside(
     *outputs: Path | str,
     margin_points: float | None = None,
+    metric: str | None = None,
     price_per_hour: float | None = None,
     price_per_kwh: float | None = None,
 ) -> "Beside":
@@ -339,7 +353,11 @@ def beside(
         Judged(
             results=load(folder),
             verdict=judge(
-                folder, margin_points=margin_points, price_per_hour=price_per_hour, price_per_kwh=price_per_kwh
+                folder,
+                margin_points=margin_points,
+                metric=metric,
+                price_per_hour=price_per_hour,
+                price_per_kwh=price_per_kwh,
             ),
             folder=folder,
         )

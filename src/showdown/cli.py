@@ -42,7 +42,16 @@ PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of th
 PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
 Margin = Annotated[
     float | None,
-    typer.Option("--margin", help="Points of accuracy that a method may be worse and still do as well; 1 by default."),
+    typer.Option(
+        "--margin", help="Points of the metric that a method may be worse and still do as well; 1 by default."
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL.",
+    ),
 ]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
 
@@ -89,7 +98,9 @@ def run(
     track: Annotated[
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
+    *,
     margin: Margin = None,
+    metric: Metric = None,
     overrides: Overrides = None,
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
@@ -102,8 +113,9 @@ def run(
     from showdown.runner.display import display_for
 
     tracked = [f"trackers={json.dumps(track)}"] if track else []
-    within = [] if margin is None else [f"margin_points={margin}"]
-    asked = [*_columns(text, label), *tracked, *within, *(overrides or [])]
+    judged = [] if margin is None else [f"margin_points={margin}"]
+    judged += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
+    asked = [*_columns(text, label), *tracked, *judged, *(overrides or [])]
     comparison = api.comparison_for(target, overrides=asked)
     folder = output or api.default_output(comparison)
     console = open_console()
@@ -154,7 +166,9 @@ def report(
         Path | None,
         typer.Option("--output", parser=_folder, metavar="PATH", help="Where a report of several goes."),
     ] = None,
+    *,
     margin: Margin = None,
+    metric: Metric = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
@@ -162,7 +176,12 @@ def report(
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
-    by = {"margin_points": margin, "price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
+    by = {
+        "margin_points": margin,
+        "metric": metric,
+        "price_per_hour": price_per_hour,
+        "price_per_kwh": price_per_kwh,
+    }
     if len(outputs) > 1:
         from showdown.report.across.terminal import print_beside
 
@@ -213,6 +232,7 @@ def recommend(
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
     margin: Margin = None,
+    metric: Metric = None,
     price_per_hour: PerHour = None,
     price_per_kwh: PerKwh = None,
 ) -> None:
@@ -227,7 +247,12 @@ def recommend(
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
     }
-    by = {"margin_points": margin, "price_per_hour": price_per_hour, "price_per_kwh": price_per_kwh}
+    by = {
+        "margin_points": margin,
+        "metric": metric,
+        "price_per_hour": price_per_hour,
+        "price_per_kwh": price_per_kwh,
+    }
     verdict = api.judge(output, limits=limits, **by)
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None

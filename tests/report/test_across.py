@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from written_comparison import HOSTILE, METHODS, write_comparison
 from showdown import api
 from showdown.core.errors import UserError
 from showdown.core.record import Results
+from showdown.report.across.beside import lay_beside
 from showdown.report.across.html import html
 from showdown.report.across.markdown import markdown
 from showdown.report.figures.across import scores_beside
@@ -71,11 +73,34 @@ def test_equal_test_rows_are_tested_in_pairs_as_in_one_comparison(tmp_path: Path
         both = [load_outcomes(side.results, side.folder)[row] for side in pair.values()]
         tested = compare(*both)
         assert tested is not None
-        assert item.p_value == tested[0].p_value
+        assert item.p_value == tested.test.p_value
         assert item.p_holm >= item.p_value
     assert by_row["lora"].different
     assert "lora (second) beats lora (first) by" in " ".join(found.sentences)
     assert "no difference between tfidf (first) and tfidf (second) was shown" in " ".join(found.sentences)
+
+
+def test_verdicts_by_one_metric_are_tested_by_it_and_by_accuracy_where_they_differ(tmp_path: Path) -> None:
+    better = {**METHODS, "lora": ("lora", "LoRA", 1.0)}
+    pair = two(tmp_path, methods=better)
+    by = {
+        label: {key: replace(side, verdict=api.judge(side.folder, metric=key)) for key in ("mcc", "accuracy")}
+        for label, side in pair.items()
+    }
+    alike = {label: sides["mcc"] for label, sides in by.items()}
+    found = judge_across(alike)
+    assert "Methods are ranked: first by MCC, second by MCC; the differences here are in MCC." in found.sentences
+    assert all(one.score != one.accuracy for one in found.pairs)
+    assert lay_beside(alike).headings[:5] == ["Method", "Comparison", "MCC", "95 % interval", "Accuracy %"]
+    unlike = {"first": by["first"]["mcc"], "second": by["second"]["accuracy"]}
+    found = judge_across(unlike)
+    assert (
+        "Methods are ranked: first by MCC, second by accuracy; the differences here are in accuracy." in found.sentences
+    )
+    assert all(one.score == one.accuracy for one in found.pairs)
+    beside = lay_beside(unlike)
+    assert beside.headings[:5] == ["Method", "Comparison", "Accuracy %", "95 % interval", "Macro F1"]
+    assert all(len(row) == len(beside.headings) for row in beside.rows)
 
 
 def test_other_rows_are_never_tested_against_each_other(tmp_path: Path) -> None:

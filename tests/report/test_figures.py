@@ -93,7 +93,7 @@ def test_points_lie_at_what_was_measured(drawn: Drawn, name: str) -> None:
                 row = rows[record["row"]]
                 measured = row.cost.model if key == "cost" else getattr(row, key)
                 assert record[key] == measured
-                assert record["accuracy_percent"] == pytest.approx(100 * row.accuracy.value)
+                assert record["score"] == pytest.approx(100 * row.accuracy.value)
                 met.add((record["row"], key))
     keys = 3 if name == "trade-off" else 5
     assert len(met) == 4 * keys
@@ -108,8 +108,8 @@ def test_a_row_is_grey_exactly_where_another_beats_it(drawn: Drawn) -> None:
         for one in points:
             beaten = any(
                 other[key] <= one[key]
-                and other["accuracy_percent"] >= one["accuracy_percent"]
-                and (other[key], other["accuracy_percent"]) != (one[key], one["accuracy_percent"])
+                and other["score"] >= one["score"]
+                and (other[key], other["score"]) != (one[key], one["score"])
                 for other in points
             )
             assert one["greyed"] == beaten

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from showdown.core.errors import UserError
 from showdown.core.method import Job, Placement
-from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
+from showdown.core.spec import Comparison, ComparisonProtocol, ModelSpec, SharedProtocol
 from showdown.runner.memory import MemorySettings, memory_settings, refuse_budget_on_cpu, rounding_of
 from tiny_pretrained import job
 
@@ -32,7 +32,7 @@ def settings_of(
 ) -> dict[str, MemorySettings]:
     """The settings of each trained row of a comparison on the pretended GPU."""
     comparison = Comparison(
-        model=ModelSpec(id=str(model)), methods=methods, protocol=SharedProtocol(effective_batch_rows=8, **protocol)
+        model=ModelSpec(id=str(model)), methods=methods, protocol=ComparisonProtocol(effective_batch_rows=8, **protocol)
     )
     (folder / "comparison.json").write_text(comparison.model_dump_json())
     asked = Job(

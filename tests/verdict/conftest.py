@@ -34,6 +34,7 @@ class Built:
         clusters: Sequence[int] | None = None,
         protocol: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        scores: Sequence[Sequence[float]] | None = None,
         **record: Any,
     ) -> None:
         """Write a completed run."""
@@ -43,8 +44,9 @@ class Built:
         with (self.folder / file).open("w", newline="") as out:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(["row", "cluster", "label", "predicted", *LABELS])
-            for row, cluster, truth, said in zip(rows, clusters or rows, true, predicted, strict=True):
-                writer.writerow([row, cluster, LABELS[truth], LABELS[said], 0, 0, 0])
+            every = scores or [[0.0] * len(LABELS)] * len(rows)
+            for row, cluster, truth, said, score in zip(rows, clusters or rows, true, predicted, every, strict=True):
+                writer.writerow([row, cluster, LABELS[truth], LABELS[said], *score])
         given: dict[str, Any] = {
             "train_seconds": 10.0,
             "phases": [_phase("loading", 8.0), _phase("training", 10.0), _phase("prediction", 5.0)],

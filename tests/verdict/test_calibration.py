@@ -45,6 +45,9 @@ def run(calibration, part, comparisons, **settings):
         ("non-inferior", {"accuracy": 0.95, "loss": 0.0, "spread": 0.003}, 0.5, 1.0),
         ("non-inferior", {"accuracy": 0.9, "loss": 0.01, "spread": 0.003, "rows": 3000, "seeds": 5}, 0.0, 0.13),
         ("failed-fold", {"gap": 0.0, "rows": 425, "seeds": 3}, 0.0, 0.12),
+        ("metric", {"asks": "equal", "metric": "f1_macro", "rows": 1000, "seeds": 3, "spread": 0.03}, 0.0, 0.12),
+        ("metric", {"asks": "equal", "metric": "average_precision:1", "seeds": 1}, 0.0, 0.12),
+        ("metric", {"asks": "power", "metric": "f1_macro", "rows": 1000, "seeds": 1, "spread": 0.0}, 0.9, 1.0),
     ],
 )
 def test_it_is_calibrated_in_miniature(calibration, part, settings, least, most):

@@ -15,7 +15,9 @@ def random_rows(draw: random.Random) -> list[Candidate]:
     rows = [
         Candidate(
             name=name,
-            accuracy=draw.choice([0.9, 0.905, 0.85, draw.random()]),
+            score=(score := draw.choice([0.9, 0.905, 0.85, draw.random()])),
+            floor=draw.random() < 0.1,
+            accuracy=score,
             f1_macro=draw.choice([0.0, 1.0, 0.8, draw.random()]),
             f1_macro_low=0.1,
             memory_gb=draw.choice([None, 4.0, draw.uniform(0.1, 80)]),
@@ -110,6 +112,6 @@ def test_no_rows_have_no_choices() -> None:
     assert (found.rows, found.at_margin[0].choices, found.at_margin[0].pairs) == ([], {}, [])
 
 
-def test_the_leader_is_the_most_accurate() -> None:
-    rows: Any = [{"name": "a", "accuracy": 0.5, "f1_macro": 0.4}, {"name": "b", "accuracy": 0.5, "f1_macro": 0.6}]
+def test_the_leader_has_the_highest_score() -> None:
+    rows: Any = [{"name": "a", "score": 0.5, "f1_macro": 0.4}, {"name": "b", "score": 0.5, "f1_macro": 0.6}]
     assert leader_of(rows)["name"] == "b"

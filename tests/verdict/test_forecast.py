@@ -88,7 +88,7 @@ def test_rows_find_what_they_promise_in_miniature():
 
     def drawn(better, rows):
         both = simulate(rng, World(), accuracies=np.array([0.75, better]), rows=rows, trainings=Trainings(seeds=5))
-        return compare(both.row(0, "tfidf"), both.row(1, "frozen"))[0]
+        return compare(both.row(0, "tfidf"), both.row(1, "frozen")).test
 
     pilot = drawn(0.78, 300)
     rows, _ = rows_to_decide(pilot, pairs=1)

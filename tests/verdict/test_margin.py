@@ -16,6 +16,7 @@ def pair(first="full", second="lora", *, gap=0.0, error=0.004, different=False):
         first=first,
         second=second,
         test="paired over rows and reruns",
+        score=Interval(value=gap, low=gap - 2 * error, high=gap + 2 * error),
         accuracy=Interval(value=gap, low=gap - 2 * error, high=gap + 2 * error),
         f1_macro=None,
         p_value=0.5,

@@ -183,7 +183,7 @@ def test_neither_do_more_rows_that_answer_alike(seeds, folds, spread, gap):
         trainings = Trainings(spread=spread, seeds=seeds, folds=folds)
         drawn = simulate(RNG(chance), World(), accuracies=np.array([0.7, 0.7 + gap]), rows=150, trainings=trainings)
         first, second = drawn.row(0), drawn.row(1)
-        found = [compare(times_over(first, times), times_over(second, times))[0] for times in (1, 3, 10, 40)]
+        found = [compare(times_over(first, times), times_over(second, times)).test for times in (1, 3, 10, 40)]
         assert all(more.p_value <= fewer.p_value for fewer, more in itertools.pairwise(found))
         assert all(more.reach(0.95) <= fewer.reach(0.95) for fewer, more in itertools.pairwise(found))
 
@@ -203,7 +203,7 @@ def test_nor_do_more_rows_in_folds_of_one_seed(gap):
         )
         return RowOutcomes(name=name, method="lora", parts={0: part}, seeds=1, test_over_train=0.0)
 
-    found = [compare(row(0.1, rows, "a"), row(0.1 + gap, rows, "b"))[0] for rows in ROWS]
+    found = [compare(row(0.1, rows, "a"), row(0.1 + gap, rows, "b")).test for rows in ROWS]
     assert all(more.p_value <= fewer.p_value for fewer, more in itertools.pairwise(found))
     assert all(more.reach(0.95) <= fewer.reach(0.95) for fewer, more in itertools.pairwise(found))
 
@@ -287,7 +287,7 @@ def test_f1_differences_know_the_reruns_in_miniature():
     trainings = Trainings(spread=0.02, seeds=3)
     for _ in range(times):
         drawn = simulate(rng, World(labels=6), accuracies=np.array([0.8, 0.8]), rows=1500, trainings=trainings)
-        found = compare(drawn.row(0), drawn.row(1))[1]
+        found = compare(drawn.row(0), drawn.row(1)).f1_macro
         hits += found.low <= 0.0 <= found.high
     assert hits / times >= 0.9
 
@@ -320,5 +320,5 @@ def test_98_against_99_percent_is_found_in_miniature():
     trainings = Trainings(spread=0.003, seeds=5)
     for _ in range(60):
         drawn = simulate(rng, World(), accuracies=np.array([0.98, 0.99]), rows=3000, trainings=trainings)
-        found += compare(drawn.row(0), drawn.row(1))[0].p_value <= ALPHA
+        found += compare(drawn.row(0), drawn.row(1)).test.p_value <= ALPHA
     assert found >= 48

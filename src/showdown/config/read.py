@@ -27,8 +27,8 @@ _MOST_SAID = 200
 """Characters of an override that a message repeats."""
 _SLIP = 0.8
 """Likeness of a word to the one that was meant from which on nothing else can have been."""
-_ONE_FOR_ALL = ("split", "tuning")
-"""What no row may have of its own: the rows that it is judged on, and the budget of its search."""
+_ONE_FOR_ALL = ("split", "tuning", "metric")
+"""What no row may have of its own: the rows and the metric that it is judged by, and the budget of its search."""
 
 
 def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Sequence[str]) -> Comparison:

@@ -20,7 +20,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def checked_predictions(folder: Path, run: RunRecord) -> list[list[str]]:
+def checked_predictions(folder: Path, run: RunRecord, *, score_of: str | None = None) -> list[list[str]]:
     """Return what each line of a completed run's predictions file says in its first columns, without the heading.
 
     A record of before the SHA-256 was kept is held against the confusion matrix: as many rows of each label with each
@@ -29,6 +29,7 @@ def checked_predictions(folder: Path, run: RunRecord) -> list[list[str]]:
     Args:
         folder: the comparison's.
         run: its record.
+        score_of: a label of the run, whose score is then the last cell of every line.
 
     Raises:
         UserError: for a file that is missing, or is not what the run wrote.
@@ -41,7 +42,8 @@ def checked_predictions(folder: Path, run: RunRecord) -> list[list[str]]:
         heading = next(reader, [])
         if tuple(heading[: len(COLUMNS)]) != COLUMNS:
             raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {_MEND}")
-        lines = [line[: len(COLUMNS)] for line in reader]
+        score = [] if score_of is None else [len(COLUMNS) + run.labels.index(score_of)]
+        lines = [[*line[: len(COLUMNS)], *(line[place] for place in score)] for line in reader]
         fault = _fault(run, lines)
     except (ValueError, IndexError, csv.Error) as error:
         raise UserError(f"{path}: damaged predictions ({error}); {_MEND}") from error

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -19,6 +20,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from showdown.core.metric import AUTO, metric_key
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
@@ -289,6 +292,15 @@ class SharedProtocol(Strict):
         return self
 
 
+class ComparisonProtocol(SharedProtocol):
+    """The protocol of a comparison: that of its runs, and what its verdict goes by, which no run depends on."""
+
+    metric: Annotated[str, BeforeValidator(metric_key)] = AUTO
+    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`, or of one
+    label `f1: LABEL` or `average_precision: LABEL`. `auto` is accuracy, and macro F1 where one label has at least 80 %
+    of the test rows. No run depends on it."""
+
+
 class Comparison(Strict):
     """A whole comparison, as its YAML file says it."""
 
@@ -300,7 +312,7 @@ class Comparison(Strict):
 
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
-    protocol: SharedProtocol = SharedProtocol()
+    protocol: ComparisonProtocol = ComparisonProtocol()
     seeds: Annotated[list[Seed], Field(min_length=1)] | Literal["auto"] = "auto"
     """Each varies initialisation and order. `auto` is three where they cost little, else one."""
     learning_curve: list[TrainFraction] = [1.0]
@@ -315,7 +327,8 @@ class Comparison(Strict):
     trackers: list[str] = []
     """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
     margin_points: float = Field(default=1.0, gt=0.0, le=100.0)
-    """How many points of accuracy a method may be worse and still do as well, for the verdict; no run depends on it."""
+    """How many points of `protocol.metric`, as a rule of accuracy, a method may be worse and still do as well; no run
+    depends on it."""
 
     @model_validator(mode="after")
     def _curve_rises_to_all_rows(self) -> Self:

@@ -61,8 +61,11 @@ def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[st
 def protocol_of(shared: SharedProtocol, written: dict[str, Any]) -> SharedProtocol:
     """Return the protocol of one row: the shared one, and what is written under the row's own `protocol` in its place.
 
+    What concerns the verdict of a comparison alone is no part of it.
+
     Raises:
         ValidationError: for what is no protocol.
 
     """
-    return SharedProtocol.model_validate({**shared.model_dump(), **(written.get("protocol") or {})})
+    of_runs = shared.model_dump(include=set(SharedProtocol.model_fields))
+    return SharedProtocol.model_validate({**of_runs, **(written.get("protocol") or {})})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from showdown.core.metric import metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
 from showdown.verdict.confounds import Confound
@@ -44,12 +45,13 @@ def agreement(verdict: Verdict) -> list[str]:
 
 
 def without_interval(verdict: Verdict) -> list[str]:
-    """Say which macro F1 has no interval, and why."""
-    found: dict[str, list[str]] = {}
+    """Say which macro F1, or score of the verdict, has no interval, and why."""
+    found: dict[tuple[str, str], list[str]] = {}
     for row in verdict.rows:
-        if row.f1_macro and row.f1_macro.why:
-            found.setdefault(row.f1_macro.why, []).append(row.name)
-    return [f"Macro F1 of {', '.join(names)} has no interval: {why}." for why, names in found.items()]
+        for title, score in ((metric_named(verdict.metric).capital, row.score), ("Macro F1", row.f1_macro)):
+            if score and score.why and row.name not in (names := found.setdefault((title, score.why), [])):
+                names.append(row.name)
+    return [f"{title} of {', '.join(names)} has no interval: {why}." for (title, why), names in found.items()]
 
 
 def costs(results: Results, verdict: Verdict) -> list[str]:

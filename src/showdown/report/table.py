@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from showdown.core.metric import ACCURACY, METRICS, Metric, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.report.notes import (
     CUT_SHORT,
@@ -27,8 +28,6 @@ _NOTICEABLE_POINTS = 0.1
 """Of accuracy: the last digit that the table shows."""
 _LARGE = 1000.0
 """From here on a decimal says nothing."""
-MARKS = "Bold: the best measured in a column. †: no difference from the highest accuracy was shown."
-"""How `best` and `near` are shown where a format marks them."""
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
@@ -53,7 +52,11 @@ class Table:
     """Row and column of the cells to mark: the highest score, the least of what costs. What does nothing is not asked:
     the majority label, and a cost of 0."""
     near: frozenset[int]
-    """Rows whose accuracy was not shown to differ from the highest one."""
+    """Rows whose score, in the second column, was not shown to differ from the highest one."""
+    score: str
+    """What that score is called."""
+    score_columns: int
+    """Columns behind the first in which more is better, the interval among them."""
     footnotes: list[str]
     """What the marks in the titles mean; empty where there are none."""
     verdict: list[str]
@@ -74,7 +77,8 @@ class Table:
     @property
     def marks(self) -> list[str]:
         """What all marks mean, for a format that has bold cells and daggers."""
-        return [MARKS, *self.footnotes]
+        near = f"†: no difference from the highest {self.score} was shown."
+        return [f"Bold: the best measured in a column. {near}", *self.footnotes]
 
     @property
     def below(self) -> list[str]:
@@ -120,14 +124,17 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
     runs = {
         name: [run for run in results.runs if run.name == name] for name in dict.fromkeys(r.name for r in results.runs)
     }
+    metric = metric_named(verdict.metric)
     rows = [_row(name, found, verdict) for name, found in runs.items()]
     spent = costs(results, verdict)
     return Table(
         above=_above(results, verdict),
-        headings=["Method", "Accuracy %", "95 % interval", "Macro F1", *(column.heading for column in COLUMNS)],
+        headings=["Method", *_score_headings(metric), *(column.heading for column in COLUMNS)],
         rows=rows,
         best=_best(rows, list(runs.values()), verdict),
         near=_near(list(runs), verdict),
+        score=metric.title,
+        score_columns=len(_score_headings(metric)),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
         reading=[*reading(results), *agreement(verdict), *without_interval(verdict), *spent],
@@ -151,18 +158,43 @@ def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 
+def _other_scores(metric: Metric) -> list[Metric]:
+    """Return what stands beside the score of the verdict: accuracy and macro F1."""
+    return [other for other in (ACCURACY, METRICS["f1_macro"]) if other != metric]
+
+
+def _score_headings(metric: Metric) -> list[str]:
+    return [metric.heading, "95 % interval", *(other.heading for other in _other_scores(metric))]
+
+
+def _score_cells(row: RowVerdict, metric: Metric) -> list[str]:
+    assert row.score is not None
+    low, high = row.score.low, row.score.high
+    interval = "-" if low is None or high is None else metric.short_ends(low, high)
+    others = zip(_other_scores(metric), _other_values(row, metric), strict=True)
+    return [
+        metric.cell(row.score.value),
+        interval,
+        *(other.cell(value) for other, value in others if value is not None),
+    ]
+
+
+def _other_values(row: RowVerdict, metric: Metric) -> list[float | None]:
+    known = {"accuracy": row.accuracy, "f1_macro": row.f1_macro}
+    return [found.value if (found := known[other.key]) else None for other in _other_scores(metric)]
+
+
 def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
     title = runs[0].title if runs[0].name == runs[0].method else f"{runs[0].title} ({name})"
     judged = next(row for row in verdict.rows if row.name == name)
-    if judged.accuracy is None or judged.f1_macro is None:
+    metric = metric_named(verdict.metric)
+    if judged.score is None:
         said = NOT_COMPARED if done else runs[0].status
-        return [title, said, *([""] * (len(COLUMNS) + 2))]
+        return [title, said, *([""] * (len(COLUMNS) + len(_score_headings(metric)) - 1))]
     return [
         title + _ended(judged, lost=len(runs) - len(done) - judged.diverged),
-        f"{100 * judged.accuracy.value:.1f}",
-        f"{100 * judged.accuracy.low:.0f} to {100 * judged.accuracy.high:.0f}",
-        f"{judged.f1_macro.value:.3f}",
+        *_score_cells(judged, metric),
         *(_cell(column, done) for column in COLUMNS),
     ]
 
@@ -180,17 +212,19 @@ def _best(
     """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
     judged = {row.name: row for row in verdict.rows}
     scores = [judged[found[0].name] for found in runs]
-    measures: dict[int, list[float | None]] = {
-        1: [-row.accuracy.value if row.accuracy else None for row in scores],
-        3: [-row.f1_macro.value if row.f1_macro else None for row in scores],
-    }
-    measures |= {4 + place: [_mean(column, found) for found in runs] for place, column in enumerate(COLUMNS)}
+    metric = metric_named(verdict.metric)
+    measures: dict[int, list[float | None]] = {1: [-row.score.value if row.score else None for row in scores]}
+    others = [_other_values(row, metric) for row in scores]
+    for place in range(len(_other_scores(metric))):
+        measures[3 + place] = [None if found[place] is None else -(found[place] or 0.0) for found in others]
+    first = 1 + len(_score_headings(metric))
+    measures |= {first + place: [_mean(column, found) for found in runs] for place, column in enumerate(COLUMNS)}
     marked = set()
     for place, values in measures.items():
         asked = {
             row: value
             for row, value in enumerate(values)
-            if value and scores[row].accuracy and scores[row].method != FLOOR
+            if value and scores[row].score and scores[row].method != FLOOR
         }
         shown = {rows[row][place] for row in asked}
         if len(shown) > 1:
@@ -200,10 +234,10 @@ def _best(
 
 
 def _near(names: Sequence[str], verdict: Verdict) -> frozenset[int]:
-    scored = [row for row in verdict.rows if row.accuracy]
-    if not scored:
+    scores = {row.name: row.score.value for row in verdict.rows if row.score}
+    if not scores:
         return frozenset()
-    leader = max(scored, key=lambda row: row.accuracy.value if row.accuracy else 0.0).name
+    leader = max(scores, key=lambda name: scores[name])
     pairs = {name: pair_of(verdict.pairs, leader, name) for name in names}
     return frozenset(place for place, name in enumerate(names) if (pair := pairs[name]) and not pair.different)
 
@@ -218,9 +252,11 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
     return fmean(values) if values else None
 
 
-def one_row(test_rows: int) -> str:
+def one_row(test_rows: int, metric: str = ACCURACY.key) -> str:
     """Say what one test row is worth in points of accuracy."""
     points = 100 / test_rows
+    if metric != ACCURACY.key:
+        return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."
     if points >= _NOTICEABLE_POINTS:
         return f"one row is {points:.1f} points, so small differences here are noise."
     return f"one row is {three_digits(float(f'{points:.1g}'))} points."
@@ -238,6 +274,6 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
         best = max(judged, key=lambda row: row.test_rows)
         lines.append(
             f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"{one_row(best.test_rows)}"
+            f"{one_row(best.test_rows, verdict.metric)}"
         )
     return lines

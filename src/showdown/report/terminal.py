@@ -68,7 +68,7 @@ def fitting(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Con
 
     Columns are left out in the order of `_LEFT_OUT_FIRST`, then from the right.
     """
-    named = [headings.index(heading) for heading in _LEFT_OUT_FIRST if heading in headings]
+    named = [headings.index(heading) for heading in _LEFT_OUT_FIRST if heading in headings[left + 1 :]]
     others = [place for place in reversed(range(left + 1, len(headings))) if place not in named]
     kept = list(range(len(headings)))
     for place in [*named, *others]:

@@ -88,7 +88,7 @@ def memory_settings(name: str, job: Job, output: Path, lengths: Sequence[int]) -
     if job.placement.device == "cpu":
         return _on_a_cpu(job.protocol, lengths)
     comparison = Comparison.model_validate_json((output / "comparison.json").read_bytes())
-    key = f"{comparison.methods} {comparison.protocol} {job.model}"
+    key = f"{comparison.methods} {protocol_of(comparison.protocol, {})} {job.model}"
     path = output / "memory.json"
     try:
         kept = _Kept.model_validate_json(path.read_bytes())

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+from showdown.core.metric import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec, Strict
 from showdown.data.prepare import all_whole, prepare, write_prepared
 from showdown.runner.effort import settled_effort
@@ -27,6 +28,7 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
 
     """
     prepared = prepare(comparison.data, comparison.protocol.split)
+    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
     comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
     found = ready(comparison, prepared, said)
     refuse_unusable_model(plan(found, model), prepared.labels)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from showdown.core.metric import ACCURACY, Metric, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
-from showdown.verdict.outcomes import RowOutcomes, load_outcomes
+from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
 from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
+from showdown.verdict.ranking import scores_needed
 
 _FEW = 8
 
@@ -60,7 +62,8 @@ def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
         if (runs := [run for run in item.results.full_size.runs if run.status == "completed"])
     }
     same = _same_test_rows([item.results for item in comparisons.values()])
-    pairs = judge_pairs(_same_rows_of(comparisons)) if same else []
+    metric = _one_metric(comparisons)
+    pairs = judge_pairs(_same_rows_of(comparisons, metric), metric=metric) if same else []
     differing = [*_data(comparisons), *_between(completed), *_own_settings(completed)]
     return AcrossVerdict(
         same_test_rows=same,
@@ -77,8 +80,20 @@ def _same_test_rows(results: Sequence[Results]) -> bool:
     return len(fingerprints) == 1 and len(labels) == 1 and fingerprints != {"None"}
 
 
-def _same_rows_of(comparisons: Mapping[str, Judged]) -> list[tuple[RowOutcomes, RowOutcomes]]:
-    outcomes = {label: load_outcomes(item.results.full_size, item.folder) for label, item in comparisons.items()}
+def _one_metric(comparisons: Mapping[str, Judged]) -> Metric:
+    """Return the metric of all verdicts; accuracy where they go by different ones."""
+    keys = {item.verdict.metric for item in comparisons.values()}
+    if len(keys) > 1:
+        return ACCURACY
+    return metric_named(keys.pop()).at(label_places(next(iter(comparisons.values())).results))
+
+
+def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[RowOutcomes, RowOutcomes]]:
+    score_of = scores_needed(metric.key)
+    outcomes = {
+        label: load_outcomes(item.results.full_size, item.folder, score_of=score_of)
+        for label, item in comparisons.items()
+    }
     rows = dict.fromkeys(row for found in outcomes.values() for row in found)
     return [
         (replace(outcomes[a][row], name=named(row, a)), replace(outcomes[b][row], name=named(row, b)))
@@ -146,6 +161,7 @@ def _sentences(
             "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
         )
         of_name = {named(row.name, label): row for label, item in comparisons.items() for row in item.verdict.rows}
+        said += _tested_by(comparisons)
         said += [decided(pair, pairs, of_name) for pair in pairs]
     else:
         said.append(
@@ -158,6 +174,16 @@ def _sentences(
         f"Between them differ {', '.join(keys[:_FEW])}{more}." if keys else "Nothing recorded differs between them."
     )
     return said + _alone(comparisons)
+
+
+def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
+    """Say by which metric differences are tested, where that is not accuracy for all."""
+    keys = [item.verdict.metric for item in comparisons.values()]
+    if set(keys) == {ACCURACY.key}:
+        return []
+    each = ", ".join(f"{label} by {metric_named(key).title}" for label, key in zip(comparisons, keys, strict=True))
+    tested = _one_metric(comparisons).title if len(set(keys)) == 1 else ACCURACY.title
+    return [f"Methods are ranked: {each}; the differences here are in {tested}."]
 
 
 def _alone(comparisons: Mapping[str, Judged]) -> list[str]:

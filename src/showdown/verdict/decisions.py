@@ -7,6 +7,7 @@ limit.
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.core.spec import Strict
 from showdown.verdict.recommend import (
     BOUNDS,
@@ -70,12 +71,13 @@ class Decisions(Strict):
     """By row that is the nearest where none qualifies: the sentence."""
 
 
-def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float) -> Decisions:
+def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float, metric: Metric = ACCURACY) -> Decisions:
     """Ask the rules for every set of rows that limits can leave over, at each margin.
 
     Args:
         rows_at: by margin in points, the rows of the table that have scores, in its order.
         margin: the one that was asked for.
+        metric: what the scores are.
 
     """
     margins = sorted(rows_at)
@@ -86,12 +88,12 @@ def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float) ->
         criteria=[_criterion(rows, limit) for limit in ON_PAGE],
         margins=margins,
         margin=margins.index(margin),
-        at_margin=[_choices(rows_at[one], cells) for one in margins],
+        at_margin=[_choices(rows_at[one], cells, metric) for one in margins],
         none_qualifies=[_none(row["name"]) for row in rows],
     )
 
 
-def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits]) -> Choices:
+def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits], metric: Metric) -> Choices:
     pairs: list[tuple[str | None, str]] = []
     found: list[Recommendation] = []
     choices: dict[str, int] = {}
@@ -100,7 +102,7 @@ def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits])
         if not kept:
             continue
         if str(kept) not in choices:
-            told = recommend(rows, limits)
+            told = recommend(rows, limits, metric)
             pair = (told.chosen, _behind(told, [row for place, row in enumerate(rows) if kept >> place & 1]))
             if pair not in pairs:
                 pairs.append(pair)
@@ -108,7 +110,7 @@ def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits])
             choices[str(kept)] = pairs.index(pair)
         key = f"{choices[str(kept)]}:{limited}"
         if key not in reasons:
-            reasons[key] = recommend(rows, limits).reasons
+            reasons[key] = recommend(rows, limits, metric).reasons
     return Choices(
         choices=choices,
         pairs=pairs,

@@ -1,4 +1,4 @@
-"""Two-sided 95 % intervals of accuracy and macro F1 over rows (in duplicate clusters) and reruns."""
+"""Two-sided 95 % intervals of accuracy, macro F1 and other metrics over rows (in duplicate clusters) and reruns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from showdown.core.metric import ACCURACY, METRICS, Metric
+from showdown.verdict.influence import RowValues, row_values
 from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
-from showdown.verdict.resample import cluster_index, f1_jackknife, macro_f1
-from showdown.verdict.spread import Reruns, binomial_variance, reruns_of, share_squared, weighed
+from showdown.verdict.resample import cluster_index, f1_jackknife
+from showdown.verdict.spread import Reruns, binomial_variance, metric_reruns, reruns_of, share_squared, weighed
 
 CONFIDENCE = 0.95
 _UPPER = 0.5 + CONFIDENCE / 2
 _PSEUDO_ROWS = 2
+_F1_MACRO = METRICS["f1_macro"]
 _FEWEST_TEXTS, _RARE_SHARE = 2, 0.1
 """Macro F1 has an interval where no more than a tenth of the labels have fewer different test texts than two."""
 
@@ -62,7 +65,7 @@ def score_interval(value: float, parts: Sequence[tuple[float, float]]) -> Estima
     return wilson(value, square=sum(relative * student_quantile(degrees) ** 2 for relative, degrees in parts))
 
 
-def rows_share(values: Floats, clusters: Ints) -> float:
+def rows_share(values: Floats, clusters: Ints, weight: float = 1.0) -> float:
     """Return the variance of a mean score from the choice of test rows, over value (1 - value).
 
     With one run it is 1 / clusters or near it, and less with more runs, as far as other rows are wrong in each. Two
@@ -72,17 +75,19 @@ def rows_share(values: Floats, clusters: Ints) -> float:
     Args:
         values: shape (rows,): mean over the runs.
         clusters: shape (rows,).
+        weight: see `RowValues.weight`: each imagined cluster counts as so many.
 
     """
     index = cluster_index(clusters)
     groups = int(index.max()) + 1
     size = len(values) / groups
-    total = size * (groups + _PSEUDO_ROWS)
-    mean = (float(values.sum()) + size) / total
+    imagined = _PSEUDO_ROWS * weight
+    total = size * (groups + imagined)
+    mean = (float(values.sum()) + size * weight) / total
     sums = np.bincount(index, weights=values - mean, minlength=groups)
-    squares = float((sums**2).sum()) + size**2 * (mean**2 + (1 - mean) ** 2)
+    squares = float((sums**2).sum()) + (size * weight) ** 2 * (mean**2 + (1 - mean) ** 2)
     count = groups + _PSEUDO_ROWS
-    return squares / total**2 * count / (count - 1) / (mean * (1 - mean)) * count / groups
+    return squares / total**2 * count / (count - 1) / (mean * (1 - mean)) * (groups + imagined) / groups
 
 
 def accuracy_interval(part: Outcomes, reruns: Reruns) -> Estimate:
@@ -102,6 +107,30 @@ def accuracy_interval(part: Outcomes, reruns: Reruns) -> Estimate:
             (reruns.relative * share_squared(part.folds) / len(part.predicted), reruns.degrees),
         ],
     )
+
+
+def metric_interval(found: RowValues, part: Outcomes, reruns: Reruns) -> Estimate:
+    """Interval of a method's metric, whatever its test rows and seeds: that of accuracy, of what each row is worth.
+
+    Args:
+        found: the metric.
+        part: the answers.
+        reruns: how far the accuracy of its trainings spreads.
+
+    """
+    clusters, scale = len(np.unique(part.clusters)), 1 - found.lowest
+    share = (found.value - found.lowest) / scale
+    worth = (found.values.mean(axis=0) - found.lowest) / scale
+    spread = metric_reruns(found.values, reruns, folds=part.folds, clusters=clusters, lowest=found.lowest)
+    inside = score_interval(
+        share,
+        [
+            (rows_share(worth, part.clusters, found.weight), max(1.0, clusters / found.weight - 1)),
+            (spread.relative * share_squared(part.folds) / len(part.predicted), spread.degrees),
+        ],
+    )
+    low, high = (found.lowest + scale * end for end in (inside.low, inside.high))
+    return Estimate(value=found.value, low=min(low, found.value), high=max(high, found.value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +232,9 @@ def f1_interval(part: Outcomes, reruns: Reruns) -> Estimate:
     return Estimate(value=found.value, low=min(middle.low, found.value), high=max(middle.high, found.value))
 
 
-def repeated_interval(values: Floats, *, test_over_train: float, clusters: int) -> Estimate:
+def repeated_interval(
+    values: Floats, *, test_over_train: float, clusters: int, weight: float = 1.0, lowest: float = 0.0
+) -> Estimate:
     """Interval of a score over repeated splits, whose training sets overlap (Nadeau and Bengio 2003).
 
     The variance between repeats is taken to be at least that of a share of so many independent test rows: a few repeats
@@ -213,34 +244,63 @@ def repeated_interval(values: Floats, *, test_over_train: float, clusters: int) 
         values: shape (repeats,): the mean score of each repeat, at least two.
         test_over_train: test rows for each training row.
         clusters: independent units in a test set.
+        weight: see `RowValues.weight`: so many of them tell as much as one does of accuracy.
+        lowest: the least value of the score.
 
     """
-    value = float(values.mean())
-    between = max(float(values.var(ddof=1)) / binomial_variance(value, clusters), 1 / clusters)
-    return score_interval(value, [((1 / len(values) + test_over_train) * between, len(values) - 1.0)])
+    shares = (values - lowest) / (1 - lowest)
+    value = float(shares.mean())
+    between = max(float(shares.var(ddof=1)) / binomial_variance(value, clusters), weight / clusters)
+    found = score_interval(value, [((1 / len(values) + test_over_train) * between, len(values) - 1.0)])
+    low, high = (lowest + (1 - lowest) * end for end in (found.low, found.high))
+    return Estimate(value=float(values.mean()), low=low, high=high)
 
 
-def row_intervals(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> dict[str, Estimate]:
-    """Intervals of `accuracy` and `f1_macro` of one row of the table.
+def row_intervals(
+    row: RowOutcomes, among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+) -> dict[str, Estimate]:
+    """Intervals of `accuracy`, `f1_macro` and, as `score`, of the metric of the verdict, of one row of the table.
 
     Args:
         row: the row.
         among: all rows of the comparison: how far their reruns spread tells what to expect of this one.
+        metric: that of the verdict.
 
     """
     parts = list(row.parts.values())
-    if not row.repeated:
-        reruns = reruns_of(row, among)
-        return {"accuracy": accuracy_interval(parts[0], reruns), "f1_macro": f1_interval(parts[0], reruns)}
-    clusters = min(len(np.unique(part.clusters)) for part in parts)
-    f1 = [macro_f1(np.ones((1, len(part.true))), part.true, part.predicted).mean() for part in parts]
-    by_metric = {"accuracy": np.array([part.correct.mean() for part in parts]), "f1_macro": np.array(f1)}
-    return {
-        metric: repeated_interval(values, test_over_train=row.test_over_train, clusters=clusters)
-        for metric, values in by_metric.items()
-    }
+    if row.repeated:
+        by_key = {key: _over_repeats(row, asked) for key, asked in (("accuracy", ACCURACY), ("f1_macro", _F1_MACRO))}
+        return {**by_key, "score": by_key.get(metric.key) or _over_repeats(row, metric)}
+    reruns = reruns_of(row, among)
+    by_key = {"accuracy": accuracy_interval(parts[0], reruns), "f1_macro": f1_interval(parts[0], reruns)}
+    score = by_key.get(metric.key) or metric_interval(row_values(metric, parts[0]), parts[0], reruns)
+    return {**by_key, "score": score}
+
+
+def _over_repeats(row: RowOutcomes, metric: Metric) -> Estimate:
+    parts = list(row.parts.values())
+    found = [row_values(metric, part) for part in parts]
+    return repeated_interval(
+        np.array([one.value for one in found]),
+        test_over_train=row.test_over_train,
+        clusters=min(len(np.unique(part.clusters)) for part in parts),
+        # The figures of macro F1 were calibrated without it.
+        weight=1.0 if metric.key == _F1_MACRO.key else max(one.weight for one in found),
+        lowest=metric.lowest,
+    )
 
 
 def no_f1_interval(row: RowOutcomes) -> str | None:
     """Say why macro F1 of a row of the table has no honest interval; None where it has one."""
     return next((why for part in row.parts.values() if (why := rare_labels(part))), None)
+
+
+def no_interval(row: RowOutcomes, metric: Metric) -> str | None:
+    """Say why the metric of a row of the table has no honest interval; None where it has one."""
+    if metric.key in {"f1_macro", "balanced_accuracy"}:
+        return no_f1_interval(row)
+    if metric.label is None:
+        return None
+    few = min(len(np.unique(part.clusters[part.true == metric.place])) for part in row.parts.values())
+    said = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
+    return said if few < _FEWEST_TEXTS else None

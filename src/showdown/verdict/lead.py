@@ -28,7 +28,7 @@ def lead_of(test: PairTest, level: float) -> Estimate:
     seen, reach = abs(test.centre), test.reach(CONFIDENCE)
     error = reach / float(special.ndtri(1 - _TAIL))
     needed = min(seen, test.reach(1 - level))
-    high = min(1.0, seen + reach)
+    high = min(test.largest, seen + reach)
     low = _low(seen / error, needed / error) * error
     value = min(high, max(low, _mean(seen / error, needed / error) * error))
     return (

@@ -46,8 +46,8 @@ def _judged(pair: PairVerdict, margin: float, adjusted: dict[tuple[str, str], fl
         margin=margin,
         p_first=p_first,
         p_second=p_second,
-        first=_standing(p_first, worse=pair.different and pair.accuracy.value < 0),
-        second=_standing(p_second, worse=pair.different and pair.accuracy.value > 0),
+        first=_standing(p_first, worse=pair.different and pair.score.value < 0),
+        second=_standing(p_second, worse=pair.different and pair.score.value > 0),
     )
     return pair.model_copy(update={"within": found})
 

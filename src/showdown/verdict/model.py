@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from showdown.core.metric import ACCURACY
 from showdown.core.notebook import html_list
 from showdown.core.spec import Strict
 from showdown.verdict.confounds import Confound
@@ -47,6 +48,8 @@ class RowVerdict(Strict):
     """Test rows of one seed; of one repeat where splits are repeated."""
     clusters: int
     """Different texts among them: the independent units."""
+    score: Score | None
+    """By the metric of the verdict: rows are ranked by it."""
     accuracy: Interval | None
     """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
     f1_macro: Score | None
@@ -79,6 +82,8 @@ class RowVerdict(Strict):
     """Share of the test rows on which all seeds answer alike; None with one seed."""
     rate_at_end: bool = False
     """The best learning rate of a run lay at an end of the range searched."""
+    constant: bool = False
+    """It gives one label to every text."""
 
     @property
     def cut_short(self) -> bool:
@@ -108,14 +113,19 @@ class MarginTest(Strict):
 
 
 class PairVerdict(Strict):
-    """Two rows compared on the test rows that both answered; differences are first less second, from -1 to 1."""
+    """Two rows compared on the test rows that both answered; differences are first less second, as fractions.
+
+    `score` is by the metric of the verdict; so are the p-values and all that says which row is better.
+    """
 
     first: str
     second: str
     test: Literal["paired over rows and reruns", "corrected resampled t"]
+    score: Interval
     accuracy: Interval
+    """For information where the metric is another."""
     f1_macro: Interval | None
-    """Not tested, for information; None for repeated splits."""
+    """For information where the metric is another; None for repeated splits."""
     p_value: float
     p_holm: float
     """Adjusted over all pairs of the comparison."""
@@ -183,6 +193,8 @@ class Verdict(Strict):
     limits: Limits
     left_out: str | None = None
     """What was left out so that all rows are compared on common test rows; None where nothing was."""
+    metric: str = ACCURACY.key
+    """What rows are ranked, tested and recommended by: a key of `showdown.core.metric`."""
     margin_points: float
     """How many points worse a method may be and still do as well."""
     recommendation: Recommendation

@@ -34,6 +34,8 @@ class Outcomes:
     """Shape (test rows,): row of the source, ascending."""
     folds: Ints | None = None
     """Shape (test rows,): which of a seed's trainings answered each row; None where one answered all."""
+    scores: Floats | None = None
+    """Shape (seeds, test rows): the score of one label, where a metric asks for it."""
 
     @property
     def correct(self) -> Floats:
@@ -49,6 +51,7 @@ class Outcomes:
             clusters=self.clusters[places],
             row_ids=self.row_ids[places],
             folds=None if self.folds is None else self.folds[places],
+            scores=None if self.scores is None else self.scores[:, places],
         )
 
 
@@ -130,12 +133,13 @@ def _common_parts(every: Sequence[Mapping[int, Outcomes]]) -> dict[int, Ints]:
     return {key: ids for key, ids in found.items() if len(ids)}
 
 
-def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
+def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None) -> dict[str, RowOutcomes]:
     """Read the predictions of all completed runs, by row of the table; a row without a completed run is left out.
 
     Args:
         results: the comparison.
         folder: its folder; predictions files are named relative to it.
+        score_of: the label whose scores are read as well.
 
     Raises:
         UserError: for a predictions file that is missing or damaged.
@@ -145,7 +149,7 @@ def load_outcomes(results: Results, folder: Path) -> dict[str, RowOutcomes]:
     by_name: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         by_name.setdefault(run.name, []).append(run)
-    found = {name: _row(name, runs, folder, labels) for name, runs in by_name.items()}
+    found = {name: _row(name, runs, folder, labels, score_of) for name, runs in by_name.items()}
     return {name: row for name, row in found.items() if row}
 
 
@@ -155,11 +159,13 @@ def label_places(results: Results) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)}
 
 
-def _row(name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int]) -> RowOutcomes | None:
+def _row(
+    name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int], score_of: str | None
+) -> RowOutcomes | None:
     done = [run for run in runs if run.status == "completed" and run.predictions_file]
     if not done:
         return None
-    read = {(run.seed, run.partition): _read(folder, run, labels) for run in done}
+    read = {(run.seed, run.partition): _read(folder, run, labels, score_of) for run in done}
     seeds, partitions = _largest_grid(read.keys())
     split = done[0].spec.protocol.split
     by_partition = {p: _stack([read[seed, p] for seed in seeds], name) for p in partitions}
@@ -217,6 +223,7 @@ def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
             clusters=np.concatenate([part.clusters for part in found])[order],
             row_ids=row_ids[order],
             folds=np.repeat(np.array(list(parts)), [len(part.true) for part in found])[order],
+            scores=_joined([part.scores for part in found], axis=1, order=order),
         )
     }
 
@@ -231,18 +238,31 @@ def _stack(runs: Sequence[Outcomes], name: str) -> Outcomes:
         true=first.true,
         clusters=first.clusters,
         row_ids=first.row_ids,
+        scores=_joined([run.scores for run in runs], axis=0),
     )
 
 
-def _read(folder: Path, run: RunRecord, labels: dict[str, int]) -> Outcomes:
+def _joined(scores: Sequence[Floats | None], *, axis: int, order: Ints | None = None) -> Floats | None:
+    known = [one for one in scores if one is not None]
+    if not known:
+        return None
+    together = np.concatenate(known, axis=axis)
+    return together if order is None else together[:, order]
+
+
+def _read(folder: Path, run: RunRecord, labels: dict[str, int], score_of: str | None) -> Outcomes:
     path = folder / str(run.predictions_file)
     mend = "run the comparison again"
     try:
-        lines = checked_predictions(folder, run)
+        lines = checked_predictions(folder, run, score_of=score_of)
+        lines.sort(key=lambda line: int(line[0]))
         cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines]
+        scores = None if score_of is None else np.array([[float(line[-1]) for line in lines]])
     except (ValueError, KeyError, IndexError) as error:
         raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
     if not cells:
         raise UserError(f"{path}: no predictions in it; {mend}")
-    table = np.asarray(sorted(cells), dtype=np.int64)
-    return Outcomes(row_ids=table[:, 0], clusters=table[:, 1], true=table[:, 2], predicted=table[None, :, 3])
+    table = np.asarray(cells, dtype=np.int64)
+    return Outcomes(
+        row_ids=table[:, 0], clusters=table[:, 1], true=table[:, 2], predicted=table[None, :, 3], scores=scores
+    )

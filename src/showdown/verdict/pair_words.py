@@ -32,6 +32,7 @@ def turned(pair: PairVerdict) -> PairVerdict:
         update={
             "first": pair.second,
             "second": pair.first,
+            "score": _turned(pair.score),
             "accuracy": _turned(pair.accuracy),
             "f1_macro": _turned(pair.f1_macro) if pair.f1_macro else None,
             "lead": _turned(pair.lead) if pair.lead else None,
@@ -54,15 +55,15 @@ def target(pair: PairVerdict) -> str:
 
 def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     """Say that no difference was shown, what was measured, and why where the pair's own interval would show it."""
-    if pair.accuracy.value < 0:
+    if pair.score.value < 0:
         pair = turned(pair)
-    gap = 100 * pair.accuracy.value
+    gap = 100 * pair.score.value
     measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
     said = (
         f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
-        f"({_interval(pair.accuracy)})."
+        f"({_interval(pair.score)})."
     )
-    if pair.accuracy.low <= 0.0 <= pair.accuracy.high:
+    if pair.score.low <= 0.0 <= pair.score.high:
         return said
     return (
         f"{said} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
@@ -86,7 +87,7 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[st
 
 def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
     """Say who beats whom; a row that had not converged was not beaten, and runs that diverged are not forgotten."""
-    if pair.accuracy.value < 0:
+    if pair.score.value < 0:
         pair = turned(pair)
     winner, loser = of_name[pair.first], of_name[pair.second]
     said = f"{pair.first} beats {pair.second} by {lead(pair)}"
@@ -103,7 +104,7 @@ def needed(pair: PairVerdict) -> str:
         A sentence; empty where both scored the same, so that nothing says how large a difference to look for.
 
     """
-    if pair.accuracy.value == 0.0:
+    if pair.score.value == 0.0:
         return ""
     ways = []
     if pair.clusters_to_decide:
@@ -141,9 +142,9 @@ def _interval(found: Interval) -> str:
 
 def lead(pair: PairVerdict) -> str:
     """Return by how much the first row of a pair leads: as measured, and shrunk, with its interval."""
-    found = pair.lead or pair.accuracy
+    found = pair.lead or pair.score
     interval = f"95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}"
-    measured = f"{100 * pair.accuracy.value:.1f} points"
+    measured = f"{100 * pair.score.value:.1f} points"
     fair = f"fair estimate {100 * found.value:.1f}, " if pair.lead else ""
     return f"{measured} ({fair}{interval})"
 

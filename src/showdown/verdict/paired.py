@@ -20,14 +20,20 @@ class Side:
     """Answers of one method in a test."""
 
     correct: Floats
-    """1.0 where an answer is right: shape (seeds, rows)."""
+    """1.0 where an answer is right: shape (seeds, rows). For another metric than accuracy what each row is worth to it
+    (`RowValues.values`)."""
     reruns: Reruns
     folds: Ints | None = None
     """See `Outcomes.folds`."""
+    weight: float = 1.0
+    """See `RowValues.weight`."""
+    lowest: float = 0.0
+    """The least value of the metric."""
 
     def reruns_part(self, clusters: int) -> "RerunsPart":
-        """Return what the choice of reruns adds to the variance of the mean accuracy on so many independent rows."""
-        scale = binomial_variance(float(self.correct.mean()), clusters) * share_squared(self.folds)
+        """Return what the choice of reruns adds to the variance of the mean on so many independent rows."""
+        mean = float(self.correct.mean())
+        scale = binomial_variance(mean, clusters, lowest=self.lowest) * share_squared(self.folds)
         return RerunsPart(
             variance=self.reruns.relative * scale / len(self.correct),
             flips=flip_variance(self.correct, self.folds) / len(self.correct) * clusters / self.correct.shape[1],
@@ -58,10 +64,10 @@ class RerunsPart:
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest:
-    """A difference in accuracy, first less second, and what is behind it."""
+    """A difference in accuracy, or in another metric, first less second, and what is behind it."""
 
     value: float
-    """The difference, from -1 to 1."""
+    """The difference; from -1 to 1 for accuracy."""
     centre: float
     """Middle of the interval, shrunk a little towards none."""
     mcnemar_p: float | None = None
@@ -76,6 +82,10 @@ class PairTest:
     """Degrees of freedom of the part of the rows where more rows do not raise them; None where they follow the rows."""
     reruns: tuple[RerunsPart, ...]
     """What reruns of each side add: more rows cannot lessen it."""
+    weight: float = 1.0
+    """See `RowValues.weight`: so many rows tell as much of the metric as one tells of accuracy."""
+    largest: float = 1.0
+    """The largest difference that there can be."""
 
     @property
     def parts(self) -> list[tuple[float, float]]:
@@ -84,9 +94,9 @@ class PairTest:
 
     def parts_with(self, rows: float, seeds: int | None = None) -> list[tuple[float, float]]:
         """Return the same with so many independent rows and seeds, if they are like those seen; None: as many."""
-        rows_degrees = max(1.0, rows - 1.0) if self.rows_degrees is None else self.rows_degrees
+        rows_degrees = max(1.0, rows / self.weight - 1.0) if self.rows_degrees is None else self.rows_degrees
         # Flipping rows are counted with the reruns. What is left is at least what two discordant rows make.
-        least = _PSEUDO_ROWS / (rows + _PSEUDO_ROWS)
+        least = _PSEUDO_ROWS * self.weight**2 / (rows + _PSEUDO_ROWS * self.weight)
         of_rows = max(self.row_variance - sum(part.flips for part in self.reruns), min(least, self.row_variance))
         return [
             (of_rows / rows, rows_degrees),
@@ -103,7 +113,8 @@ class PairTest:
     def effect(self) -> Estimate:
         """The difference with its 95 % interval."""
         reach = self.reach(CONFIDENCE)
-        return Estimate(value=self.value, low=max(-1.0, self.centre - reach), high=min(1.0, self.centre + reach))
+        low, high = max(-self.largest, self.centre - reach), min(self.largest, self.centre + reach)
+        return Estimate(value=self.value, low=low, high=high)
 
     @property
     def error(self) -> float:
@@ -175,19 +186,20 @@ def mcnemar_exact(first: Floats, second: Floats) -> float:
     return float(min(1.0, 2.0 * tail))
 
 
-def _row_part(difference: Floats, clusters: Ints) -> tuple[float, float, int]:
+def _row_part(difference: Floats, clusters: Ints, weight: float) -> tuple[float, float, int]:
     """Return the shrunk mean difference, its variance over rows, and the independent rows.
 
     Two imagined clusters are added, one won by each side: the interval of Bonett and Price (2012) for paired shares,
-    carried over to means over reruns and to clusters. It is near-exact with few discordant rows, and never zero.
+    carried over to means over reruns and to clusters. It is near-exact with few discordant rows, and never zero. Where
+    the answer to one row can matter as much as ``weight`` rows do for accuracy, each imagined cluster does.
     """
     index = np.unique(clusters, return_inverse=True)[1]
     groups = int(index.max()) + 1
     size = len(difference) / groups
-    total = size * (groups + _PSEUDO_ROWS)
+    total = size * (groups + _PSEUDO_ROWS * weight)
     mean = float(difference.sum()) / total
     sums = np.bincount(index, weights=difference - mean, minlength=groups)
-    squares = float((sums**2).sum()) + size**2 * ((1 - mean) ** 2 + (1 + mean) ** 2)
+    squares = float((sums**2).sum()) + (size * weight) ** 2 * ((1 - mean) ** 2 + (1 + mean) ** 2)
     count = groups + _PSEUDO_ROWS
     return mean, squares / total**2 * count / (count - 1), groups
 
@@ -209,7 +221,7 @@ def paired_test(first: Side, second: Side, clusters: Ints) -> PairTest:
 
 
 def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -> PairTest:
-    """Test the accuracies of some methods less those of as many others, on shared rows.
+    """Test the accuracies, or another metric, of some methods less those of as many others, on shared rows.
 
     The variance is the part of the rows and that of the reruns of each method; see `reach_of` for how they combine.
 
@@ -222,14 +234,18 @@ def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -
     difference = np.sum([side.correct.mean(axis=0) for side in plus], axis=0) - np.sum(
         [side.correct.mean(axis=0) for side in minus], axis=0
     )
-    mean, rows_part, groups = _row_part(difference, clusters)
+    every = [*plus, *minus]
+    weight = max(side.weight for side in every)
+    mean, rows_part, groups = _row_part(difference, clusters, weight)
     return PairTest(
         value=float(difference.mean()),
         centre=mean,
         row_variance=rows_part * groups,
         rows=groups,
         rows_degrees=None,
-        reruns=tuple(side.reruns_part(groups) for side in [*plus, *minus]),
+        reruns=tuple(side.reruns_part(groups) for side in every),
+        weight=weight,
+        largest=sum(1.0 - side.lowest for side in every) / 2,
     )
 
 
@@ -259,24 +275,35 @@ def f1_difference(first: Outcomes, second: Outcomes, reruns: tuple[Reruns, Rerun
     return Estimate(value=value, low=max(-1.0, min(value, centre - reach)), high=min(1.0, max(value, centre + reach)))
 
 
-def corrected_resampled_t(differences: Floats, *, test_over_train: float, rows: int) -> PairTest:
+def corrected_resampled_t(
+    differences: Floats, *, test_over_train: float, rows: int, weight: float = 1.0, largest: float = 1.0
+) -> PairTest:
     """Corrected resampled t-test for repeated splits (Nadeau and Bengio 2003).
 
     Training sets of repeats overlap, so that their differences are not independent: the variance of the mean is taken
     as (1 / repeats + test rows / training rows) times the variance between repeats.
 
     Args:
-        differences: shape (repeats,), at least two: mean difference in accuracy of each repeat.
+        differences: shape (repeats,), at least two: mean difference in accuracy, or another metric, of each repeat.
         test_over_train: test rows for each training row.
         rows: independent rows of one test set; the variance is at least that of one discordant row each way.
+        weight: see `PairTest`.
+        largest: see `PairTest`.
 
     """
     repeats = len(differences)
     mean = float(differences.mean())
-    floor = _PSEUDO_ROWS / (rows + _PSEUDO_ROWS) ** 2 / repeats
+    floor = _PSEUDO_ROWS * weight**2 / (rows + _PSEUDO_ROWS * weight) ** 2 / repeats
     variance = max(float(differences.var(ddof=1)), floor) * (1 / repeats + test_over_train)
     return PairTest(
-        value=mean, centre=mean, row_variance=variance * rows, rows=rows, rows_degrees=repeats - 1.0, reruns=()
+        value=mean,
+        centre=mean,
+        row_variance=variance * rows,
+        rows=rows,
+        rows_degrees=repeats - 1.0,
+        reruns=(),
+        weight=weight,
+        largest=largest,
     )
 
 

@@ -1,25 +1,29 @@
 """Pairs of rows tested together, on the test rows that they share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.verdict.forecast import rows_to_decide, seeds_to_decide
+from showdown.verdict.influence import row_values
 from showdown.verdict.intervals import Estimate, rare_labels
 from showdown.verdict.lead import lead_of
 from showdown.verdict.model import Interval, PairVerdict, Score
-from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes, shared
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
 from showdown.verdict.paired import (
     ALPHA,
     PairTest,
     Side,
+    contrast_test,
     corrected_resampled_t,
     f1_difference,
     holm,
     holm_levels,
     paired_test,
 )
-from showdown.verdict.spread import Reruns, reruns_of
+from showdown.verdict.spread import Reruns, metric_reruns, reruns_of
 
 
 def interval_of(estimate: Estimate) -> Interval:
@@ -34,89 +38,126 @@ def score_of(estimate: Estimate, why: str | None) -> Score:
     return Score(value=estimate.value, low=estimate.low, high=estimate.high)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Two rows of the table on shared test rows; differences are first less second."""
+
+    test: PairTest
+    """By the metric."""
+    accuracy: Estimate
+    f1_macro: Estimate | None
+    """None where it has no honest interval, and for repeated splits."""
+    mcnemar_p: float | None
+    """None for repeated splits."""
+
+
 def compare(
-    first: RowOutcomes, second: RowOutcomes, among: Sequence[RowOutcomes] = ()
-) -> tuple[PairTest, Estimate | None] | None:
-    """Compare two rows on shared test rows: the test of accuracy, and the difference in macro F1 where it is known.
+    first: RowOutcomes, second: RowOutcomes, among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+) -> Compared | None:
+    """Compare two rows on shared test rows.
 
     Args:
         first: one row of the table.
         second: the other.
         among: all rows of the comparison: how far their reruns spread tells what to expect of these two.
+        metric: what is tested.
 
     Returns:
         None where they share no test row, or no two repeats.
 
     """
     if first.repeated or second.repeated:
-        return _compare_repeats(first, second)
+        return _compare_repeats(first, second, metric)
     both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
     if not both or not len(both[0][0].true):
         return None
     a, b = both[0]
     together = [*among, first, second]
     reruns = reruns_of(first, together), reruns_of(second, together)
-    test = paired_test(side_of(a, reruns[0]), side_of(b, reruns[1]), a.clusters)
-    return test, None if rare_labels(a) or rare_labels(b) else f1_difference(a, b, reruns)
+    plain = paired_test(side_of(a, reruns[0]), side_of(b, reruns[1]), a.clusters)
+    test = plain
+    if metric != ACCURACY:
+        test = contrast_test([metric_side(metric, a, reruns[0])], [metric_side(metric, b, reruns[1])], a.clusters)
+    f1 = test.effect if metric == METRICS["f1_macro"] else None
+    if f1 is None and not rare_labels(a) and not rare_labels(b):
+        f1 = f1_difference(a, b, reruns)
+    return Compared(test=test, accuracy=plain.effect, f1_macro=f1, mcnemar_p=plain.mcnemar_p)
 
 
 def side_of(part: Outcomes, reruns: Reruns) -> Side:
-    """Return answers as a side of a test."""
+    """Return answers as a side of a test of accuracy."""
     return Side(correct=part.correct, reruns=reruns, folds=part.folds)
 
 
-def _compare_repeats(first: RowOutcomes, second: RowOutcomes) -> tuple[PairTest, None] | None:
+def metric_side(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
+    """Return answers as a side of a test of a metric.
+
+    Args:
+        metric: what is tested.
+        part: the answers.
+        reruns: how far the accuracy of these trainings spreads.
+
+    """
+    found, clusters = row_values(metric, part), len(np.unique(part.clusters))
+    spread = metric_reruns(found.values, reruns, folds=part.folds, clusters=clusters, lowest=found.lowest)
+    return Side(correct=found.values, reruns=spread, folds=part.folds, weight=found.weight, lowest=found.lowest)
+
+
+def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) -> Compared | None:
     both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
     both = [(a, b) for a, b in both if len(a.true)]
     if len(both) < 2:
         return None
-    differences: Floats = np.array([a.correct.mean() - b.correct.mean() for a, b in both])
     rows = min(len(np.unique(a.clusters)) for a, _ in both)
     ratio = max(first.test_over_train, second.test_over_train)
-    return corrected_resampled_t(differences, test_over_train=ratio, rows=rows), None
+
+    def tested(asked: Metric) -> PairTest:
+        found = [(row_values(asked, a), row_values(asked, b)) for a, b in both]
+        return corrected_resampled_t(
+            np.array([a.value - b.value for a, b in found]),
+            test_over_train=ratio,
+            rows=rows,
+            weight=max(one.weight for pair in found for one in pair),
+            largest=1.0 - asked.lowest,
+        )
+
+    return Compared(test=tested(metric), accuracy=tested(ACCURACY).effect, f1_macro=None, mcnemar_p=None)
 
 
 def judge_pairs(
-    pairs: Sequence[tuple[RowOutcomes, RowOutcomes]], among: Sequence[RowOutcomes] = ()
+    pairs: Sequence[tuple[RowOutcomes, RowOutcomes]], among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
 ) -> list[PairVerdict]:
     """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out.
 
     Args:
         pairs: what is compared.
         among: further rows of the comparison: how far their reruns spread tells what to expect of these.
+        metric: what is tested.
 
     """
     together = [*among, *(row for pair in pairs for row in pair)]
-    tested = [(a, b, found) for a, b in pairs if (found := compare(a, b, together))]
-    p_values = [test.p_value for _, _, (test, _) in tested]
+    tested = [(a, b, found) for a, b in pairs if (found := compare(a, b, together, metric))]
+    p_values = [found.test.p_value for _, _, found in tested]
     return [
-        _judged(first, second, test, f1, p_holm=p_holm, level=level, pairs=len(tested))
-        for (first, second, (test, f1)), p_holm, level in zip(
-            tested, holm(p_values), holm_levels(p_values), strict=True
-        )
+        _judged(first, second, found, p_holm=p_holm, level=level, pairs=len(tested))
+        for (first, second, found), p_holm, level in zip(tested, holm(p_values), holm_levels(p_values), strict=True)
     ]
 
 
 def _judged(
-    first: RowOutcomes,
-    second: RowOutcomes,
-    test: PairTest,
-    f1: Estimate | None,
-    *,
-    p_holm: float,
-    level: float,
-    pairs: int,
+    first: RowOutcomes, second: RowOutcomes, found: Compared, *, p_holm: float, level: float, pairs: int
 ) -> PairVerdict:
-    different = p_holm <= ALPHA
+    test, different = found.test, p_holm <= ALPHA
     return PairVerdict(
         first=first.name,
         second=second.name,
-        test="paired over rows and reruns" if test.mcnemar_p is not None else "corrected resampled t",
-        accuracy=interval_of(test.effect),
-        f1_macro=interval_of(f1) if f1 else None,
+        test="paired over rows and reruns" if found.mcnemar_p is not None else "corrected resampled t",
+        score=interval_of(test.effect),
+        accuracy=interval_of(found.accuracy),
+        f1_macro=interval_of(found.f1_macro) if found.f1_macro else None,
         p_value=test.p_value,
         p_holm=p_holm,
-        mcnemar_p=test.mcnemar_p,
+        mcnemar_p=found.mcnemar_p,
         centre=test.centre,
         sources=[part for part in test.parts if part[0] > 0.0],
         different=different,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from showdown.core.spec import Strict
 
 MEASURES: dict[str, int] = {
+    "score": 1,
     "accuracy": 1,
     "f1_macro": 1,
     "memory_gb": -1,
@@ -13,7 +14,8 @@ MEASURES: dict[str, int] = {
     "model_size_mb": -1,
     "latency_ms": -1,
 }
-"""What counts, and whether more (1) or less (-1) of it is better."""
+"""What counts, and whether more (1) or less (-1) of it is better. `score`, by the metric of the verdict, stands in the
+place of accuracy where that is another."""
 
 
 class Dominated(Strict):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
+from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.core.spec import Strict
 from showdown.verdict.cost import three_digits
 
@@ -52,6 +53,10 @@ class Candidate(TypedDict):
     """What the choice needs of a row of the table. None is what was not measured."""
 
     name: str
+    score: float
+    """By the metric of the verdict."""
+    floor: bool
+    """It gives every text one label, and the metric is one that such a row cannot win: it stands in for no other."""
     accuracy: float
     f1_macro: float
     f1_macro_low: float
@@ -145,16 +150,16 @@ def excess(miss: Miss) -> float:
 
 
 def leader_of(rows: Sequence[Candidate]) -> Candidate:
-    """Return the row with the highest accuracy; of equals that with the highest macro F1."""
-    return max(rows, key=lambda row: (row["accuracy"], row["f1_macro"]))
+    """Return the row with the highest score; of equals that with the highest macro F1."""
+    return max(rows, key=lambda row: (row["score"], row["f1_macro"]))
 
 
 def choose(rows: Sequence[Candidate]) -> Candidate | None:
     """Return the best of rows that all qualify; None where the leader was not compared with all others.
 
-    The leader has the highest accuracy. Of it and the rows that can stand in for it (`stands_in`) the cheapest is
+    The leader has the highest score. Of it and the rows that can stand in for it (`stands_in`) the cheapest is
     taken, by training time where a cost is missing; before all those of which no run diverged. Of rows whose costs
-    nobody could tell from the cheapest one's the most accurate is taken.
+    nobody could tell from the cheapest one's that with the highest score is taken.
     """
     leader = leader_of(rows)
     others = [row for row in rows if row is not leader]
@@ -165,7 +170,7 @@ def choose(rows: Sequence[Candidate]) -> Candidate | None:
     peers = [row for row in peers if not row["diverged"]] or peers
     cheapest = min(price[row["name"]] for row in peers)
     equal = [row for row in peers if price[row["name"]] < cheapest + noticeable or price[row["name"]] == cheapest]
-    return min(equal, key=lambda row: (-row["accuracy"], price[row["name"]]))
+    return min(equal, key=lambda row: (-row["score"], price[row["name"]]))
 
 
 def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float], noticeable: float) -> bool:
@@ -173,21 +178,23 @@ def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float], not
 
     It can where it was shown to be at most the margin worse. Where that was not shown, and the leader's lead was not
     either, it can if it measured within the margin, or if the leader costs `FAR_CHEAPER` times as much, and noticeably
-    more: what costs so much more has to be shown to be better.
+    more: what costs so much more has to be shown to be better. A floor never can: it finds no row of a rare label.
 
     Args:
         row: a row that was compared with the leader.
-        leader: the row with the highest accuracy.
+        leader: the row with the highest score.
         price: of both, by name.
         noticeable: a difference of prices that counts.
 
     """
     beside = row["beside"][leader["name"]]
+    if row["floor"] and row["score"] < leader["score"]:
+        return False
     if beside["standing"] == "non-inferior":
         return True
     if beside["p_of_lead"] <= LEAD_LEVEL:
         return False
-    near = row["accuracy"] >= leader["accuracy"] - beside["margin"]
+    near = row["score"] >= leader["score"] - beside["margin"]
     dear, cheap = price[leader["name"]], price[row["name"]]
     return near or (dear - cheap >= noticeable and FAR_CHEAPER * cheap <= dear)
 
@@ -200,12 +207,13 @@ def _prices(rows: Sequence[Candidate]) -> tuple[dict[str, float], float]:
     return known, NOTICEABLE if priced else NOTICEABLE_SECONDS
 
 
-def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
+def recommend(rows: Sequence[Candidate], limits: Limits, metric: Metric = ACCURACY) -> Recommendation:
     """Choose a row under limits.
 
     Args:
         rows: the rows of the table that have scores.
         limits: what the choice must keep to.
+        metric: what the scores are.
 
     """
     rejected = [Rejected(name=row["name"], misses=found) for row in rows if (found := misses(row, limits))]
@@ -219,8 +227,8 @@ def recommend(rows: Sequence[Candidate], limits: Limits) -> Recommendation:
         return _not_ranked(fit, leader, rejected)
     return Recommendation(
         chosen=chosen["name"],
-        reasons=_reasons(rows, chosen, leader, limits),
-        flips=_flips(rows, fit, chosen, limits, rejected),
+        reasons=_reasons(rows, chosen, leader, limits, metric),
+        flips=_flips(rows, fit, chosen, limits, rejected, metric),
         rejected=rejected,
         warnings=_warnings(rows, chosen),
     )
@@ -307,8 +315,16 @@ def _rounded(limit: str, value: float, *, looser: bool) -> str:
     return in_words(form, float(exact.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)))
 
 
-def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits) -> list[str]:
-    said = f"{chosen['name']}: accuracy {100 * chosen['accuracy']:.1f} %, macro F1 {chosen['f1_macro']:.3f}"
+def _scores(row: Candidate, metric: Metric) -> str:
+    """Say the score of the verdict, then accuracy and macro F1."""
+    known = {metric: row["score"], ACCURACY: row["accuracy"], METRICS["f1_macro"]: row["f1_macro"]}
+    return ", ".join(f"{one.title} {one.shown(value)}" for one, value in known.items())
+
+
+def _reasons(
+    rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits, metric: Metric
+) -> list[str]:
+    said = f"{chosen['name']}: {_scores(chosen, metric)}"
     kept = [
         f"{word} {in_words(form, chosen[key])}"  # type: ignore[literal-required]
         for limit, key, word, form in BOUNDS
@@ -318,11 +334,11 @@ def _reasons(rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, li
     said = ", ".join([said, *kept])
     if chosen is leader:
         why = "no method that keeps to the limits scored more" if limited else "no method scored more"
-        return [f"{said}; {why}.", *_cheaper(rows, chosen)]
-    return [f"{said}.", *_in_place_of(leader, chosen)]
+        return [f"{said}; {why}.", *_cheaper(rows, chosen, metric)]
+    return [f"{said}.", *_in_place_of(leader, chosen, metric)]
 
 
-def _cheaper(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
+def _cheaper(rows: Sequence[Candidate], chosen: Candidate, metric: Metric) -> list[str]:
     """Say of the best row that costs less, and was not shown to be worse, by how much it may be."""
     price, noticeable = _prices(rows)
     found = [
@@ -335,13 +351,13 @@ def _cheaper(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
     if not found:
         return []
     best = leader_of(found)
-    return [f"{best['name']} costs less, but {_may_be_worse(best, chosen)}."]
+    return [f"{best['name']} costs less, but {_may_be_worse(best, chosen, metric)}."]
 
 
-def _may_be_worse(row: Candidate, leader: Candidate) -> str:
+def _may_be_worse(row: Candidate, leader: Candidate, metric: Metric) -> str:
     beside = row["beside"][leader["name"]]
     return (
-        f"its true accuracy may be up to {100 * beside['may_be_worse_by']:.1f} points below {leader['name']}'s; "
+        f"its true {metric.title} may be up to {100 * beside['may_be_worse_by']:.1f} points below {leader['name']}'s; "
         f"a loss of {points(beside['margin'])} is allowed"
     )
 
@@ -351,9 +367,9 @@ def points(share: float) -> str:
     return f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"
 
 
-def _in_place_of(leader: Candidate, chosen: Candidate) -> list[str]:
+def _in_place_of(leader: Candidate, chosen: Candidate, metric: Metric) -> list[str]:
     """Say why the leader was not taken, and what may be lost."""
-    gap = 100 * (leader["accuracy"] - chosen["accuracy"])
+    gap = 100 * (leader["score"] - chosen["score"])
     beside = chosen["beside"][leader["name"]]
     start = f"{leader['name']} scored {gap:.1f} points more"
     if gap < _ALIKE:
@@ -362,7 +378,7 @@ def _in_place_of(leader: Candidate, chosen: Candidate) -> list[str]:
         lost = f"{chosen['name']} is at most {points(beside['margin'])} worse than {leader['name']}"
     else:
         start += ", but no difference was shown" if gap >= _ALIKE else ""
-        lost = f"{chosen['name']} was not shown to be worse, but {_may_be_worse(chosen, leader)}"
+        lost = f"{chosen['name']} was not shown to be worse, but {_may_be_worse(chosen, leader, metric)}"
     return [f"{start}.", f"{lost}.", f"{chosen['name']} {_advantage(leader, chosen)}."]
 
 
@@ -381,6 +397,7 @@ def _flips(
     chosen: Candidate,
     limits: Limits,
     rejected: Sequence[Rejected],
+    metric: Metric,
 ) -> list[str]:
     found = []
     by_name = {row["name"]: row for row in rows}
@@ -397,8 +414,9 @@ def _flips(
     others = [row for row in fit if row is not chosen]
     next_best = choose(others) if others else None
     if next_best is not None:
-        gap = 100 * (chosen["accuracy"] - next_best["accuracy"])
-        where = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'} in accuracy" if gap else "equal in accuracy"
+        gap = 100 * (chosen["score"] - next_best["score"])
+        apart = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'}" if gap else "equal"
+        where = f"{apart} in {metric.title}"
         found.append(f"Next comes {next_best['name']}, {where}; {_told(chosen, next_best)}.")
     return found
 

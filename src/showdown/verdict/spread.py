@@ -125,10 +125,18 @@ def fold_variance(correct: Floats, folds: Ints) -> float | None:
     return between - of_rows if between > most else None
 
 
-def binomial_variance(accuracy: float, clusters: int) -> float:
-    """Return p (1 - p), with one imagined row right and one wrong: never zero."""
-    smoothed = (accuracy * clusters + 1) / (clusters + 2)
-    return float(smoothed * (1 - smoothed))
+def binomial_variance(accuracy: float, clusters: int, *, lowest: float = 0.0) -> float:
+    """Return p (1 - p), with one imagined row right and one wrong: never zero.
+
+    Args:
+        accuracy: or another metric, up to 1.
+        clusters: independent rows.
+        lowest: the least value of the metric; p is where it lies between that and 1.
+
+    """
+    share = (accuracy - lowest) / (1 - lowest)
+    smoothed = (share * clusters + 1) / (clusters + 2)
+    return float(smoothed * (1 - smoothed)) * (1 - lowest) ** 2
 
 
 def seen_reruns(part: Outcomes) -> Reruns | None:
@@ -167,6 +175,25 @@ def weighed(prior: float, own: Reruns | None) -> Reruns:
     worth = PRIOR_WORTH if own.relative <= prior else NARROWING_WORTH
     relative = max(0.0, worth * prior + own.degrees * own.relative) / (worth + own.degrees)
     return Reruns(relative=relative, degrees=PRIOR_WORTH + own.degrees)
+
+
+def metric_reruns(values: Floats, reruns: Reruns, *, folds: Ints | None, clusters: int, lowest: float = 0.0) -> Reruns:
+    """Return how far a metric spreads between trainings: as accuracy does, until its own reruns say otherwise.
+
+    Args:
+        values: shape (seeds, rows): what each row is worth to the metric.
+        reruns: how far the accuracy of these trainings spreads, in proportion to p (1 - p).
+        folds: see `net_rerun_variance`.
+        clusters: independent rows.
+        lowest: the least value of the metric.
+
+    """
+    seeds = len(values)
+    if seeds < 2 or np.isinf(reruns.degrees):
+        return reruns
+    scale = binomial_variance(float(values.mean()), clusters, lowest=lowest)
+    own = Reruns(relative=net_rerun_variance(values, folds) / scale, degrees=seeds - 1.0)
+    return weighed(reruns.relative, own)
 
 
 def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:

@@ -6,27 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.verdict.claim import claim
 from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import Price, cost_of, energy_of_runs
 from showdown.verdict.flips import flips, seed_agreement
-from showdown.verdict.intervals import no_f1_interval, row_intervals
+from showdown.verdict.intervals import no_f1_interval, no_interval, row_intervals
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.load import load_said
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
 from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, label_places, load_outcomes, on_common_rows
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
+from showdown.verdict.ranking import asked_metric, ranking, scores_needed
 from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, STEADY_METHODS, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.training import rate_at_end, under_trained
-from showdown.verdict.words import leak_said, sentences
+from showdown.verdict.words import Told, leak_said, sentences
 
 
 def judge(
@@ -36,6 +38,7 @@ def judge(
     limits: Limits | None = None,
     price: Price | None = None,
     margin_points: float | None = None,
+    metric: str | None = None,
 ) -> Verdict:
     """Judge a comparison; runs on a part of the training rows make its learning curve alone.
 
@@ -47,28 +50,31 @@ def judge(
         limits: what a recommended method must keep to; by default nothing.
         price: the user's own price an hour; without it example prices are looked up.
         margin_points: how many points worse a method may be and still do as well; by default what the comparison says.
+        metric: what methods are ranked, tested and recommended by, as `protocol.metric` has it; by default that.
 
     Raises:
-        UserError: for predictions that are missing or damaged.
+        UserError: for predictions that are missing or damaged, or a metric that there is not.
 
     """
+    key = asked_metric(results, metric)
     curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
     margin = margin_of(results) if margin_points is None else margin_points
     runs: dict[str, list[RunRecord]] = {}
     for run in results.runs:
         runs.setdefault(run.name, []).append(run)
-    answered = load_outcomes(results, folder)
+    answered = load_outcomes(results, folder, score_of=scores_needed(key))
     outcomes, common = on_common_rows(answered)
+    by, ranked_by = ranking(key, outcomes, label_places(results))
     completed = {name: [run for run in found if run.status == "completed"] for name, found in runs.items()}
     done = {name: found for name, found in completed.items() if found}
     differing = confounds(done, longest_tokens=_longest_tokens(results))
-    rows = [_row(found, outcomes.get(name), price, outcomes, common) for name, found in runs.items()]
-    pairs = _pairs(outcomes, differing, margin / 100)
-    front = pareto(measures([row for row in rows if row.accuracy]))
+    rows = [_row(found, outcomes.get(name), price, outcomes, common, by) for name, found in runs.items()]
+    pairs = _pairs(outcomes, differing, margin / 100, by)
+    front = pareto(measures([row for row in rows if row.score], by))
     without = accuracy_without(outcomes, copied_rows(results.data))
     leak = leak_said(results.data, without) if any(run.allow_leakage for run in results.runs) else None
-    chosen = recommend(candidates(rows, pairs), limits)
+    chosen = recommend(candidates(rows, pairs, by), limits, by)
     known, loaded = [text for text in (leak, common) if text], load_said(done)
     return Verdict(
         sentences=sentences(
@@ -76,9 +82,15 @@ def judge(
             pairs,
             front,
             differing,
-            known=known,
-            undertrained=[*under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})],
-            surprises=[*memory_surprises(completed, differing), *loaded],
+            metric=by,
+            told=Told(
+                ranked_by=ranked_by,
+                known=known,
+                undertrained=[
+                    *under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})
+                ],
+                surprises=[*memory_surprises(completed, differing), *loaded],
+            ),
         ),
         rows=rows,
         pairs=pairs,
@@ -87,8 +99,11 @@ def judge(
         curve=curve,
         limits=limits,
         left_out=common,
+        metric=by.key,
         margin_points=margin,
-        recommendation=chosen.model_copy(update={"warnings": [*known, *chosen.warnings, *loaded]}),
+        recommendation=chosen.model_copy(
+            update={"warnings": [*([ranked_by] if ranked_by else []), *known, *chosen.warnings, *loaded]}
+        ),
         assumptions=_assumptions(outcomes, rows, price),
     )
 
@@ -104,14 +119,19 @@ def _longest_tokens(results: Results) -> int | None:
     return int(lengths["longest_tokens"]) if lengths else None
 
 
-def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | None]]]:
-    """Return what each row is weighed by; memory is left out where rows measured different kinds of it."""
+def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
+    """Return what each row is weighed by: the metric and macro F1, and costs.
+
+    Memory is left out where rows measured different kinds of it.
+    """
+    own = metric.key not in {"accuracy", "f1_macro"}
     one_kind = len({row.memory_kind for row in rows}) < 2
     return [
         (
             row.name,
             {
-                "accuracy": row.accuracy.value if row.accuracy else None,
+                "score": row.score.value if row.score and own else None,
+                "accuracy": row.accuracy.value if row.accuracy and metric == ACCURACY else None,
                 "f1_macro": row.f1_macro.value if row.f1_macro else None,
                 "memory_gb": row.memory_gb if one_kind else None,
                 "train_seconds": row.train_seconds,
@@ -124,7 +144,7 @@ def measures(rows: Sequence[RowVerdict]) -> list[tuple[str, dict[str, float | No
     ]
 
 
-def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[Candidate]:
+def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
     """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
     beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
@@ -133,6 +153,8 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
     return [
         Candidate(
             name=row.name,
+            score=row.score.value,
+            floor=row.constant and metric != ACCURACY,
             accuracy=row.accuracy.value,
             f1_macro=row.f1_macro.value,
             f1_macro_low=row.f1_macro.low if row.f1_macro.low is not None else row.f1_macro.value,
@@ -146,7 +168,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list
             beside=beside[row.name],
         )
         for row in rows
-        if row.accuracy and row.f1_macro
+        if row.score and row.accuracy and row.f1_macro
     ]
 
 
@@ -178,6 +200,7 @@ def _row(
     price: Price | None,
     among: Mapping[str, RowOutcomes],
     common: str | None,
+    metric: Metric,
 ) -> RowVerdict:
     done = [run for run in runs if run.status == "completed"]
     diverged = [run for run in runs if run.status == "diverged"]
@@ -186,7 +209,7 @@ def _row(
     if done and outcome is None:
         missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
     ends = [run.convergence for run in done if run.convergence]
-    scores = row_intervals(outcome, list(among.values())) if outcome else {}
+    scores = row_intervals(outcome, list(among.values()), metric) if outcome else {}
     parts = list(outcome.parts.values()) if outcome else []
     return RowVerdict(
         name=runs[0].name,
@@ -197,6 +220,7 @@ def _row(
         repeated=outcome.repeated if outcome else False,
         test_rows=len(parts[0].true) if parts else 0,
         clusters=len(np.unique(parts[0].clusters)) if parts else 0,
+        score=score_of(scores["score"], no_interval(outcome, metric)) if outcome else None,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
         f1_macro=score_of(scores["f1_macro"], no_f1_interval(outcome)) if outcome else None,
         rerun_spread_points=_spread_points(parts),
@@ -215,6 +239,7 @@ def _row(
         unconverged=sum(not end.converged for end in ends),
         seed_agreement=seed_agreement(outcome) if outcome else None,
         rate_at_end=rate_at_end(done),
+        constant=bool(parts) and all(len(np.unique(part.predicted)) == 1 for part in parts),
     )
 
 
@@ -224,11 +249,13 @@ def _spread_points(parts: Sequence[Outcomes]) -> float | None:
     return 100 * float(np.sqrt(np.mean([max(0.0, net_rerun_variance(part.correct, part.folds)) for part in parts])))
 
 
-def _pairs(outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float) -> list[PairVerdict]:
+def _pairs(
+    outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float, metric: Metric
+) -> list[PairVerdict]:
     both = [(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)]
     flipped = {(first.name, second.name): flips(first, second) for first, second in both}
     found = []
-    for pair in with_margin(judge_pairs(both), margin):
+    for pair in with_margin(judge_pairs(both, metric=metric), margin):
         first_only, second_only = flipped[pair.first, pair.second]
         keys = dict.fromkeys(item.key for item in between(differing, pair.first, pair.second))
         more = {"first_only": first_only, "second_only": second_only, "confounds": list(keys)}

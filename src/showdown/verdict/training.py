@@ -41,12 +41,12 @@ def under_trained(
     """
     methods = {row.name: row.method for row in rows}
     for pair in pairs:
-        less = pair.accuracy.value < 0
+        less = pair.score.value < 0
         low, high = (pair.first, pair.second) if less else (pair.second, pair.first)
         same = networks.get(low) is not None and networks.get(low) == networks.get(high)
         if methods[high] == _PROBE and methods[low] not in STEADY_METHODS and same and pair.p_value <= ALPHA:
             yield (
-                f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.accuracy.value):.1f} points less "
+                f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.score.value):.1f} points less "
                 f"than {high}, the linear probe of the same network. Its score says little of its method."
             )
 

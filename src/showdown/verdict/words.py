@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from showdown.core.metric import Metric
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money, three_digits
 from showdown.verdict.leak import copies_said, spoils_scores, worth_said
 from showdown.verdict.margin import most_worse
-from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+from showdown.verdict.model import PairVerdict, RowVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import points
@@ -34,7 +36,7 @@ _MEASURES = {
     "model_size_mb": "size",
     "latency_ms": "latency",
 }
-"""What a measure of the Pareto front is called."""
+"""What a measure of the Pareto front is called; `score` is called what the metric is."""
 
 Measure = Callable[[RowVerdict], float | None]
 _WINS: tuple[tuple[str, str | None, Measure], ...] = (
@@ -47,15 +49,28 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
 """What it is called, its unit (None for money), and what is measured."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Sentences that others found."""
+
+    ranked_by: str | None = None
+    """Which metric rows are ranked by and why, where that has to be said: the second of all sentences."""
+    known: Sequence[str] = ()
+    """What must be known of the scores: a leak, test rows that were left out."""
+    undertrained: Sequence[str] = ()
+    """Who ended below the linear probe of the same network."""
+    surprises: Sequence[str] = ()
+    """What the memory needs by way of explanation."""
+
+
 def sentences(
     rows: Sequence[RowVerdict],
     pairs: Sequence[PairVerdict],
     front: Pareto,
     differing: Sequence[Confound],
     *,
-    known: Sequence[str] = (),
-    undertrained: Sequence[str] = (),
-    surprises: Sequence[str] = (),
+    metric: Metric,
+    told: Told,
 ) -> list[str]:
     """Say what a comparison showed, the most important first.
 
@@ -64,22 +79,24 @@ def sentences(
         pairs: all pairs that share test rows, tested against the margin.
         front: who dominates whom.
         differing: what differs beyond the method.
-        known: what must be known of the scores: a leak, test rows that were left out.
-        undertrained: who ended below the linear probe of the same network.
-        surprises: what the memory needs by way of explanation.
+        metric: what rows are ranked by.
+        told: what others found.
 
     """
-    scored = sorted((row for row in rows if row.accuracy), key=lambda row: -_accuracy(row).value)
+    scored = sorted((row for row in rows if row.score), key=lambda row: -_score(row).value)
     of_name = {row.name: row for row in rows}
-    found = [cut_short_first(scored), *undertrained, _cheap_rival(scored, pairs), *known, *divergences(rows)]
+    found = [cut_short_first(scored), *told.undertrained, _cheap_rival(scored, pairs, metric)]
+    found += [*told.known, *divergences(rows)]
     if scored:
-        found += [_leader(scored), _beaten(scored, pairs), *_undecided(scored, pairs)]
-        found += [_within(scored, pairs), _others(scored, pairs, of_name), _rows_apart(pairs), *endings(scored)]
-        found += [_single_seed(scored), _wins(scored), *_front(front), *surprises]
-    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.accuracy and row.obstacle]
+        apart = _rows_apart(pairs) if metric.mean_over_rows else None
+        found += [_leader(scored, metric), _beaten(scored, pairs), *_undecided(scored, pairs)]
+        found += [_within(scored, pairs), _others(scored, pairs, of_name), apart, *endings(scored)]
+        found += [_single_seed(scored), _wins(scored), *_front(front, metric), *told.surprises]
+    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.score and row.obstacle]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
-    return [sentence for sentence in found if sentence]
+    said = [sentence for sentence in found if sentence]
+    return [*said[:1], told.ranked_by, *said[1:]] if told.ranked_by and scored else said
 
 
 def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
@@ -119,28 +136,31 @@ def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     return f"{'; '.join(said)}. Chance alone often makes such a difference."
 
 
-def _accuracy(row: RowVerdict) -> Interval:
-    assert row.accuracy is not None
-    return row.accuracy
+def _score(row: RowVerdict) -> Score:
+    assert row.score is not None
+    return row.score
 
 
 def _is_tuned(row: RowVerdict) -> bool:
     return row.method not in STEADY_METHODS
 
 
-def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
     """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
     tuned = next((row for row in scored if _is_tuned(row)), None)
     for cheap in scored if tuned else ():
         pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.method in CHEAP_METHODS else None
-        if tuned and pair and not (pair.different and pair.accuracy.value < 0):
-            return _not_beaten(cheap, tuned, pair, [row.name for row in scored if row.cut_short])
+        if tuned and pair and not (pair.different and pair.score.value < 0):
+            return _not_beaten(cheap, tuned, pair, [row.name for row in scored if row.cut_short], metric)
     return None
 
 
-def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str]) -> str:
+def _not_beaten(
+    cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
+) -> str:
     best = f"{tuned.name}, the best fine-tuned method,"
-    scores = f"has {100 * _accuracy(tuned).value:.1f} % accuracy and {cheap.name} {100 * _accuracy(cheap).value:.1f} %"
+    best_score, cheap_score = (metric.shown(_score(row).value) for row in (tuned, cheap))
+    scores = f"has {best_score} {metric.title} and {cheap.name} {cheap_score}"
     if tuned.name in cut_short:
         return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
     rest = f" {' and '.join(cut_short)} may do better when trained for longer." if cut_short else ""
@@ -149,15 +169,15 @@ def _not_beaten(cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_sho
     return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
 
 
-def _leader(scored: Sequence[RowVerdict]) -> str:
+def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
     leader = scored[0]
-    best = _accuracy(leader)
-    equals = [row.name for row in scored if abs(_accuracy(row).value - best.value) < _ALIKE]
-    if len(equals) > 1:
-        interval = f"95 % interval of {leader.name} {100 * best.low:.1f} to {100 * best.high:.1f}"
-        return f"{' and '.join(equals)} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
-    interval = f"95 % interval {100 * best.low:.1f} to {100 * best.high:.1f}"
-    return f"{leader.name} scored highest: {100 * best.value:.1f} % accuracy ({interval})."
+    best = _score(leader)
+    equals = [row.name for row in scored if abs(_score(row).value - best.value) < _ALIKE]
+    of_one = f" of {leader.name}" if len(equals) > 1 else ""
+    interval = f"no interval: {best.why}"
+    if best.low is not None and best.high is not None:
+        interval = f"95 % interval{of_one} {metric.ends(best.low, best.high)}"
+    return f"{' and '.join(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
 
 
 def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
@@ -166,7 +186,7 @@ def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     if not others:
         return "There is no other method with scores to compare it with."
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
-    ahead = [pair for pair in known if pair.different and pair.accuracy.value > 0]
+    ahead = [pair for pair in known if pair.different and pair.score.value > 0]
     won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
     said = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
     short = [f"{pair.second} by {lead(pair)}" for pair in ahead if others[pair.second].cut_short]
@@ -266,11 +286,11 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
-def _front(front: Pareto) -> list[str]:
+def _front(front: Pareto, metric: Metric) -> list[str]:
     """Say who is on the Pareto front and who is not; where all rows are, it decides nothing."""
     if not front.dominated:
         return []
-    words = [_MEASURES[measure] for measure in front.measures]
+    words = [metric.title if measure == "score" else _MEASURES[measure] for measure in front.measures]
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
     beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
     return [

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.across import AcrossVerdict, Judged, judge_across
+from showdown.verdict.model import Score, Verdict
 
 _CHECKSUM = re.compile(r"(sha256:)?([0-9a-f]{40,})(-dirty)?")
 
@@ -44,7 +46,11 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
         comparisons: by what each is called, two or more.
 
     """
-    tables = {label: comparison_table(item.results, item.verdict) for label, item in comparisons.items()}
+    one_metric = len({item.verdict.metric for item in comparisons.values()}) == 1
+    tables = {
+        label: comparison_table(item.results, item.verdict if one_metric else _by_accuracy(item.verdict))
+        for label, item in comparisons.items()
+    }
     found = judge_across(comparisons)
     some = next(iter(tables.values()))
     return Beside(
@@ -58,6 +64,13 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
         differing=_differing(found, list(comparisons)),
         below=_below(tables),
     )
+
+
+def _by_accuracy(verdict: Verdict) -> Verdict:
+    """Return a verdict whose table has the columns of accuracy, so that it stands beside those of other metrics."""
+    scores = [row.accuracy and Score(**row.accuracy.model_dump()) for row in verdict.rows]
+    rows = [row.model_copy(update={"score": score}) for row, score in zip(verdict.rows, scores, strict=True)]
+    return verdict.model_copy(update={"metric": ACCURACY.key, "rows": rows})
 
 
 def _rows(comparisons: Mapping[str, Judged], tables: Mapping[str, Table]) -> list[list[str]]:

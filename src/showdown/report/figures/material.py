@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from showdown.core.curve import read_curve
+from showdown.core.metric import Metric, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
@@ -32,6 +33,11 @@ class Material:
     def titles(self) -> dict[str, str]:
         """What each row is called above its panel."""
         return spelling(list(self.looks), MOST_OF_A_TITLE)
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What the verdict goes by."""
+        return metric_named(self.verdict.metric)
 
     @cached_property
     def scored(self) -> list[RowVerdict]:

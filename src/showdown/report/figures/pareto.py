@@ -1,4 +1,4 @@
-"""Pareto fronts: accuracy against each cost on its own, with the rows that another one beats in both greyed."""
+"""Pareto fronts: the verdict's score against each cost on its own; rows that another one beats in both are grey."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def pareto_fronts(material: Material) -> Figure | None:
     """Draw a front for each cost that was measured; None where none was of two rows."""
     panels, said = [], []
     for amount in amounts_of(material.scored, MEMORY, SECONDS, COST, SIZE, LATENCY):
-        points = points_for(material.scored, amount)
+        points = points_for(material.scored, amount, material.metric)
         if len(points) < 2 or not any(point.amount for point in points):
             continue
         front = fronts(points, amount)
@@ -37,7 +37,7 @@ def pareto_fronts(material: Material) -> Figure | None:
     return Figure(
         name="pareto",
         title="Pareto fronts",
-        alt=f"Accuracy against one cost in each panel. On the front: {'; '.join(said)}.",
+        alt=f"{material.metric.capital} against one cost in each panel. On the front: {'; '.join(said)}.",
         caption="A row is grey where another is at least as good in both measures of the panel and better in one. "
         "Measured values alone: intervals are not weighed here.",
         panels=tuple(panels),
@@ -47,10 +47,8 @@ def pareto_fronts(material: Material) -> Figure | None:
 
 
 def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
-    """Return the names on the front of accuracy against one amount, by the rule of the verdict."""
-    return pareto(
-        [(point.row.name, {"accuracy": point.accuracy[0], amount.key: point.amount}) for point in points]
-    ).front
+    """Return the names on the front of the score against one amount, by the rule of the verdict."""
+    return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
 
 
 def _panel(points: Sequence[Point], front: Sequence[str], amount: Amount, looks: Mapping[str, Style]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from showdown.core.metric import Metric
 from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
 from showdown.report.figures.placing import Box, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
@@ -53,19 +54,26 @@ class Point:
 
     row: RowVerdict
     amount: float
+    metric: Metric
     greyed: bool = False
 
     @property
-    def accuracy(self) -> tuple[float, float, float]:
-        """Value, low and high in percent."""
-        found = self.row.accuracy
+    def score(self) -> tuple[float, float, float]:
+        """Value, low and high as they are drawn; without an interval the value alone, which draws no bar."""
+        found = self.row.score
         assert found is not None
-        return 100 * found.value, 100 * found.low, 100 * found.high
+        ends = (found.low, found.high)
+        value, low, high = (self.metric.units * (found.value if at is None else at) for at in (found.value, *ends))
+        return value, low, high
 
 
-def points_for(rows: Sequence[RowVerdict], amount: Amount) -> list[Point]:
+def points_for(rows: Sequence[RowVerdict], amount: Amount, metric: Metric) -> list[Point]:
     """Return the rows that have a score and this amount; none where they measured different kinds of memory."""
-    known = [Point(row=row, amount=value) for row in rows if row.accuracy and (value := amount.value(row)) is not None]
+    known = [
+        Point(row=row, amount=value, metric=metric)
+        for row in rows
+        if row.score and (value := amount.value(row)) is not None
+    ]
     if amount.key == MEMORY.key and len({point.row.memory_kind for point in known}) > 1:
         return []
     return known
@@ -76,9 +84,9 @@ def across(axis: Axis, amount: Amount, key: str) -> alt.X:
     return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.thinned(PLOT_PX).drawn(amount.title, grid=False))
 
 
-def upwards(axis: Axis, key: str) -> alt.Y:
+def upwards(axis: Axis, key: str, metric: Metric) -> alt.Y:
     """Return the vertical channel of a layer."""
-    return alt.Y(f"{key}:Q", scale=axis.scale, axis=axis.drawn("Accuracy, %", domain=False, ticks=False))
+    return alt.Y(f"{key}:Q", scale=axis.scale, axis=axis.drawn(metric.axis, domain=False, ticks=False))
 
 
 def panel(
@@ -100,38 +108,37 @@ def panel(
 
     """
     x = amount_axis([point.amount for point in points])
-    bounds = [point.accuracy for point in points]
+    bounds, metric = [point.score for point in points], points[0].metric
     y = score_axis(
         [low if whiskers else value for value, low, _ in bounds],
         [high if whiskers else value for value, _, high in bounds],
-        100.0,
+        metric.units,
+        least=metric.units * metric.lowest,
         headroom=not whiskers,
     )
     steps = _steps(front, x)
     records = _records(points, amount, looks, (x, y), whiskers=whiskers, steps=steps)
     base = alt.Chart(rows_of(records)).encode(
         x=across(x, amount, amount.key),
-        y=upwards(y, "accuracy_percent"),
+        y=upwards(y, "score", metric),
     )
     colour = alt.Color("colour:N", scale=None)
     layers: list[Any] = []
     if steps:
-        line = [{amount.key: at, "accuracy_percent": height} for at, height in steps]
+        line = [{amount.key: at, "score": height} for at, height in steps]
         layers.append(
             alt.Chart(rows_of(line))
             .mark_line(interpolate="step-after", color=LIGHT["axis"], strokeWidth=1.5)
-            .encode(x=across(x, amount, amount.key), y=upwards(y, "accuracy_percent"))
+            .encode(x=across(x, amount, amount.key), y=upwards(y, "score", metric))
         )
     if whiskers:
         layers.append(
-            base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(
-                y=upwards(y, "low_percent"), y2="high_percent:Q", color=colour
-            )
+            base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(y=upwards(y, "low", metric), y2="high:Q", color=colour)
         )
     layers.append(
         base.transform_filter("datum.far")
         .mark_rule(color=LIGHT["axis"])
-        .encode(x=across(x, amount, "label_x"), y=upwards(y, "label_y"), x2=f"{amount.key}:Q", y2="accuracy_percent:Q")
+        .encode(x=across(x, amount, "label_x"), y=upwards(y, "label_y", metric), x2=f"{amount.key}:Q", y2="score:Q")
     )
     shape = alt.Shape("row:N", scale=shape_scale(looks), legend=None)
     layers.append(base.mark_point(filled=True, size=75, opacity=1).encode(color=colour, shape=shape))
@@ -141,7 +148,7 @@ def panel(
             .mark_text(align=align, baseline="middle")
             .encode(
                 x=across(x, amount, "label_x"),
-                y=upwards(y, "label_y"),
+                y=upwards(y, "label_y", metric),
                 text="called:N",
                 color=alt.Color("label_colour:N", scale=None),
             )
@@ -150,10 +157,10 @@ def panel(
 
 
 def _steps(front: Sequence[Point], x: Axis) -> list[tuple[float, float]]:
-    """Return the corners of a front, amount and accuracy in percent; it goes on to the end of the axis."""
+    """Return the corners of a front, amount and score; it goes on to the end of the axis."""
     if not front:
         return []
-    corners = [(point.amount, point.accuracy[0]) for point in front]
+    corners = [(point.amount, point.score[0]) for point in front]
     return [*corners, (x.high, corners[-1][1])]
 
 
@@ -181,7 +188,7 @@ def _records(
     called = spelling(list(looks), MOST_OF_A_NAME)
     spots = []
     for point in points:
-        value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.accuracy)
+        value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.score)
         top, bottom = (high, low) if whiskers else (value, value)
         name = called[point.row.name]
         spots.append(Spot(name=name, x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom))
@@ -190,9 +197,9 @@ def _records(
             "row": point.row.name,
             "called": called[point.row.name],
             amount.key: point.amount,
-            "accuracy_percent": point.accuracy[0],
-            "low_percent": point.accuracy[1],
-            "high_percent": point.accuracy[2],
+            "score": point.score[0],
+            "low": point.score[1],
+            "high": point.score[2],
             "greyed": point.greyed,
             "colour": LIGHT["passed-over"] if point.greyed else looks[point.row.name].colour,
             "label_colour": LIGHT["muted"] if point.greyed else LIGHT["ink"],

@@ -120,15 +120,17 @@ def _log_axis(positive: Sequence[float], high: float) -> Axis:
     return Axis(low=0.0, high=top, ticks=(0.0, *ticks), constant=constant)
 
 
-def score_axis(lows: Sequence[float], highs: Sequence[float], limit: float, *, headroom: bool = False) -> Axis:
-    """Return an axis for scores from 0 to a limit, no longer than the intervals ask, or a little longer."""
+def score_axis(
+    lows: Sequence[float], highs: Sequence[float], limit: float, *, least: float = 0.0, headroom: bool = False
+) -> Axis:
+    """Return an axis for scores from the least to a limit, no longer than the intervals ask, or a little longer."""
     step = nice_step(max(highs) - min(lows) or 0.1 * max(highs) or 0.1)
-    low = max(0.0, math.floor(min(lows) / step + 1e-9) * step)
+    low = max(least, math.floor(min(lows) / step + 1e-9) * step)
     high = min(limit, math.ceil(max(highs) / step - 1e-9) * step)
     if high <= low:
-        low, high = (high - step, high) if high >= step else (0.0, step)
+        low, high = (high - step, high) if high >= least + step else (least, least + step)
     room = _HEADROOM_OF_SCORES * (high - low) if headroom else 0.0
-    return Axis(low=low - (room if low > 0.0 else 0.0), high=high + room, ticks=_multiples(low, high, step))
+    return Axis(low=low - (room if low > least else 0.0), high=high + room, ticks=_multiples(low, high, step))
 
 
 def _multiples(low: float, high: float, step: float) -> tuple[float, ...]:

@@ -1,10 +1,11 @@
-"""Accuracy and macro F1 of every row with their 95 % intervals."""
+"""Accuracy and macro F1, and what else the verdict goes by, of every row with their 95 % intervals."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 
+from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.report.figures.design import (
     LIGHT,
     MOST_OF_A_NAME,
@@ -33,13 +34,23 @@ def scores(material: Material) -> Figure | None:
         return None
     rows = {row.name: row for row in material.scored}
     accuracy, f1_macro = records_of_scores(rows)
+    own: Records = []
+    metric = material.metric
+    if metric not in {ACCURACY, METRICS["f1_macro"]}:
+        own = _records_of(rows, metric)
+    first = f"{metric.capital}, accuracy" if own else "Accuracy"
+    each = "; ".join(f"{one['row']} {one['shown']}" for one in own)
+    words = f"{metric.capital}: {each}. " if own else ""
     return Figure(
         name="scores",
-        title="Accuracy and macro F1",
-        alt=f"Points with 95 % intervals. Accuracy: {said(accuracy, f1_macro)}.",
+        title=f"{first} and macro F1",
+        alt=f"Points with 95 % intervals. {words}Accuracy: {said(accuracy, f1_macro)}.",
         caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
         + material.cut_short_said,
-        panels=panels_of_scores(material.looks, accuracy, f1_macro),
+        panels=(
+            *([_panel(material.looks, own, metric)] if own else []),
+            *panels_of_scores(material.looks, accuracy, f1_macro),
+        ),
         columns=2,
         legend={},
     )
@@ -61,6 +72,16 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
     return accuracy, f1_macro
 
 
+def _records_of(rows: Mapping[str, RowVerdict], metric: Metric) -> Records:
+    """Return the score of the verdict."""
+    form = "{:.1f}" if metric.percent else "{:.3f}"
+    return [
+        _record(name, *(metric.units * value for value in (score.value, *ends_of(score))), form)
+        for name, row in rows.items()
+        if (score := row.score)
+    ]
+
+
 def ends_of(score: Score) -> tuple[float, float]:
     """Return the ends of a score's interval; where it has none the score itself, which draws no bar."""
     if score.low is None or score.high is None:
@@ -79,15 +100,16 @@ def said(accuracy: Records, f1_macro: Records) -> str:
 
 def panels_of_scores(looks: Mapping[str, Style], accuracy: Records, f1_macro: Records) -> tuple[Any, Any]:
     """Draw a panel for each score."""
-    return _panel(looks, accuracy, "Accuracy, %", 100.0), _panel(looks, f1_macro, "Macro F1", 1.0)
+    return _panel(looks, accuracy, ACCURACY), _panel(looks, f1_macro, METRICS["f1_macro"])
 
 
 def _record(name: str, value: float, low: float, high: float, form: str) -> dict[str, Any]:
     return {"row": name, "value": value, "low": low, "high": high, "shown": form.format(value)}
 
 
-def _panel(looks: Mapping[str, Style], records: Records, title: str, limit: float) -> Any:
-    axis = score_axis([one["low"] for one in records], [one["high"] for one in records], limit)
+def _panel(looks: Mapping[str, Style], records: Records, metric: Metric) -> Any:
+    title, least = metric.axis, metric.units * metric.lowest
+    axis = score_axis([one["low"] for one in records], [one["high"] for one in records], metric.units, least=least)
     names = [one["row"] for one in records]
     room = extent(labelled(names, MOST_OF_A_NAME), _NAMES_PX) + 6
     width = PANEL_PX - _VALUE_PX - room - 8

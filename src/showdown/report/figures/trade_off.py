@@ -1,4 +1,4 @@
-"""Accuracy, with its interval, against what a row costs in memory, time and money."""
+"""The verdict's score, with its interval, against what a row costs in memory, time and money."""
 
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
@@ -17,7 +17,8 @@ from showdown.verdict.cost import EXAMPLE_CURRENCY, three_digits
 def trade_off(material: Material) -> Figure | None:
     """Draw the trade-off chart; None where no row has scores."""
     found = [
-        (points_for(material.scored, amount), amount) for amount in amounts_of(material.scored, MEMORY, SECONDS, COST)
+        (points_for(material.scored, amount, material.metric), amount)
+        for amount in amounts_of(material.scored, MEMORY, SECONDS, COST)
     ]
     panels = [
         panel(points, amount, material.looks, whiskers=True)
@@ -26,10 +27,10 @@ def trade_off(material: Material) -> Figure | None:
     ]
     if not panels:
         return None
-    best = max(material.scored, key=lambda row: row.accuracy.value if row.accuracy else 0.0)
+    best = max(material.scored, key=lambda row: row.score.value if row.score else 0.0)
     return Figure(
         name="trade-off",
-        title="Accuracy against memory, time and cost",
+        title=f"{material.metric.capital} against memory, time and cost",
         alt=f"Points with 95 % intervals, one a row of the table, against memory, training time and cost. "
         f"Up and left is better. {best.name} is highest.",
         caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from showdown.core.files import write_bytes, write_text
+from showdown.core.metric import ACCURACY, metric_named
 from showdown.core.record import Results
 from showdown.report.facts import audited, comparison_yaml, environment_facts, model_facts, place, protocol_facts
 from showdown.report.figures.figure import Figure
@@ -118,6 +119,8 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
+        "metric": metric_named(verdict.metric).title,
+        "by_accuracy": verdict.metric == ACCURACY.key,
         "margin": points(verdict.margin_points / 100),
         "verdict": verdict.sentences,
         "recommendation": table.recommendation[0],
@@ -140,11 +143,11 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
 
 
 def _pair(pair: PairVerdict, names: Mapping[str, str]) -> Mapping[str, Any]:
-    low, high = 100 * pair.accuracy.low, 100 * pair.accuracy.high
+    low, high = 100 * pair.score.low, 100 * pair.score.high
     return {
         "first": names[pair.first],
         "second": names[pair.second],
-        "difference": Tex(f"${100 * pair.accuracy.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
+        "difference": Tex(f"${100 * pair.score.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
         "only_first": flipped(pair.first_only),
         "only_second": flipped(pair.second_only),
         "p": _p_value(pair.p_value),

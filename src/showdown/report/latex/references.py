@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from importlib import resources
 
+from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
 from showdown.verdict.model import Verdict
 from showdown.verdict.spread import STEADY_METHODS
@@ -57,6 +58,8 @@ def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]
     if any(pair.lead for pair in verdict.pairs):
         yield "leads", "zhong2008"
     if any(pair.mcnemar_p is not None for pair in verdict.pairs):
-        yield from (("mcnemar", "mcnemar1947"), ("paired", "bonett2012"), ("sources", "howe1974"))
+        yield from (("paired", "bonett2012"), ("sources", "howe1974"))
+        if verdict.metric == ACCURACY.key:
+            yield "mcnemar", "mcnemar1947"
         if any(row.method not in STEADY_METHODS and row.accuracy for row in verdict.rows):
             yield from (("reruns", "smyth2004"), ("spread", "dodge2020"))

@@ -25,7 +25,7 @@
     table.tBodies[0].append(...rows.map(([, row]) => row));
   };
   headings.forEach((heading, column) => {
-    if (column >= 1 && column <= 3) heading.dataset.first = "descending";
+    if (column >= 1 && column <= Number(table.dataset.scores)) heading.dataset.first = "descending";
     heading.querySelector("button").addEventListener("click", () => sortBy(column));
   });
 
@@ -93,7 +93,7 @@
     const options = decisions.criteria.flatMap((criterion, turn) =>
       (limits[turn] === null ? [] : [`--${criterion.limit.replaceAll("_", "-")} ${limits[turn]}`]));
     if (Number(margin.value) !== decisions.margin) options.push(`--margin ${decisions.margins[margin.value]}`);
-    document.getElementById("command").textContent = ["showdown recommend OUT", ...options].join(" ");
+    document.getElementById("command").textContent = [decisions.command, ...options].join(" ");
     ranges.forEach((range, turn) => {
       range.setAttribute("aria-valuetext", limits[turn] === null ? "no limit" : `${limits[turn]} ${decisions.criteria[turn].unit}`);
     });

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from showdown.core.files import write_text
+from showdown.core.metric import ACCURACY, metric_named
 from showdown.core.record import Results
 from showdown.data.audit import Audit, findings, lines
 from showdown.report.confidence import confidence_table
@@ -183,7 +185,7 @@ def _rows(results: Results, verdict: Verdict, table: Table) -> list[_Row]:
     looks = styles(results.full_size)
     found = []
     for place, (row, cells) in enumerate(zip(verdict.rows, table.rows, strict=True)):
-        failed = "" if row.accuracy else f"{cells[1]}: {(row.obstacle or '').partition(': ')[2]}"
+        failed = "" if row.score else f"{cells[1]}: {(row.obstacle or '').partition(': ')[2]}"
         shown = tuple(
             _Cell(
                 shown=cell,
@@ -207,12 +209,15 @@ def sort_key(cell: str) -> float | None:
 def _decisions(verdict: Verdict) -> Decisions:
     """Ask the rules at the margin of the verdict and at some others that are often wanted."""
     margins = sorted({*_MARGINS, verdict.margin_points})
-    rows = [candidates(verdict.rows, with_margin(verdict.pairs, margin / 100)) for margin in margins]
-    return decisions(dict(zip(margins, rows, strict=True)), margin=verdict.margin_points)
+    metric = metric_named(verdict.metric)
+    rows = [candidates(verdict.rows, with_margin(verdict.pairs, margin / 100), metric) for margin in margins]
+    return decisions(dict(zip(margins, rows, strict=True)), margin=verdict.margin_points, metric=metric)
 
 
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     said = found.model_dump()
+    by = "" if verdict.metric == ACCURACY.key else f" --metric {shlex.quote(verdict.metric)}"
+    said["command"] = f"showdown recommend OUT{by}"
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
     labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
     for criterion in said["criteria"]:
@@ -229,8 +234,8 @@ def _pairs(verdict: Verdict) -> list[dict[str, str]]:
         {
             "first": names[pair.first],
             "second": names[pair.second],
-            "points": signed_points(pair.accuracy.value),
-            "interval": interval_shown(pair.accuracy),
+            "points": signed_points(pair.score.value),
+            "interval": interval_shown(pair.score),
             "p": p_shown(pair.p_holm),
             "different": "yes" if pair.different else "not shown",
             "only_first": flipped(pair.first_only),

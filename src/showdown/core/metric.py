@@ -1,0 +1,193 @@
+"""What methods are ranked, tested and recommended by: a metric is one entry of `METRICS`."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from showdown.core.errors import UserError, suggestion, then
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Counts = npt.NDArray[np.float64]
+    OfCounts = Callable[[Counts, Counts, Counts], Counts]
+
+AUTO = "auto"
+_FEW = 10
+"""Labels that a message names."""
+_LONG_LABEL = 40
+UNBALANCED = 0.8
+"""From this share of one label on `auto` takes another metric than accuracy. Where one label has four fifths of the
+rows, a method that always answers it is right on four of five: accuracy then hardly tells it from a good one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One figure from 0 to 1, or from `lowest` to 1, more of which is better. A point of it is 0.01."""
+
+    key: str
+    """As `protocol.metric` has it, the label included."""
+    title: str
+    percent: bool = False
+    """Shown in percent, as accuracy is; with three decimals otherwise."""
+    lowest: float = 0.0
+    of_counts: "OfCounts | None" = None
+    """From the rows of each label, the answers of each label, and the right ones, shapes (..., labels), to the metric,
+    shape (...). None for average precision, which goes by the order in which scores put the rows."""
+    of_label: bool = False
+    """It is about one label, which is named behind its key; the counts are those of this label alone."""
+    mean_over_rows: bool = False
+    """It is the mean of what each row scores, as accuracy is; every other one has influence values in their place."""
+    label: str | None = None
+    place: int | None = None
+    """Number of the label in the answers that are judged; filled in by `at`."""
+
+    def at(self, labels: Mapping[str, int]) -> "Metric":
+        """Return the same for answers in which labels have these numbers."""
+        return self if self.label is None else replace(self, place=labels[self.label])
+
+    def shown(self, value: float) -> str:
+        """Return a value for a sentence or a cell, with its unit."""
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f}"
+
+    def cell(self, value: float) -> str:
+        """Return a value for a column, whose heading has the unit."""
+        return f"{100 * value:.1f}" if self.percent else f"{value:.3f}"
+
+    def ends(self, low: float, high: float) -> str:
+        """Return an interval of values for a sentence."""
+        return f"{self.cell(low)} to {self.cell(high)}"
+
+    @property
+    def axis(self) -> str:
+        """Return what stands along an axis."""
+        return f"{self.capital}, %" if self.percent else self.capital
+
+    @property
+    def capital(self) -> str:
+        """Return the title as a sentence begins with it."""
+        return self.title[0].upper() + self.title[1:]
+
+    @property
+    def units(self) -> float:
+        """Return by what a value is multiplied where it is drawn: 100 for percent."""
+        return 100.0 if self.percent else 1.0
+
+    def short_ends(self, low: float, high: float) -> str:
+        """Return an interval of values for a cell: a digit fewer."""
+        return f"{100 * low:.0f} to {100 * high:.0f}" if self.percent else f"{low:.2f} to {high:.2f}"
+
+    @property
+    def heading(self) -> str:
+        """Return the heading of a column."""
+        return f"{self.capital} %" if self.percent else self.capital
+
+
+def _accuracy(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+    return right.sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
+
+
+def _f1_macro(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+    """Return the mean of 2 TP / (true + said) over the labels that occur in either; scikit-learn's macro F1."""
+    size = true + said
+    f1 = 2 * right / (size + (size == 0))
+    present = (size > 0).sum(-1)
+    return f1.sum(-1) / (present + (present == 0))  # type: ignore[no-any-return]
+
+
+def _balanced_accuracy(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+    """Return the mean of the labels' recalls (Brodersen et al. 2010), over those that have test rows."""
+    recall = right / (true + (true == 0))
+    present = (true > 0).sum(-1)
+    return recall.sum(-1) / (present + (present == 0))  # type: ignore[no-any-return]
+
+
+def _mcc(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+    """Return Matthews' correlation coefficient for any number of labels (Gorodkin 2004); 0 for a constant answer."""
+    rows = true.sum(-1)
+    together = right.sum(-1) * rows - (true * said).sum(-1)
+    apart = (rows**2 - (true**2).sum(-1)) * (rows**2 - (said**2).sum(-1))
+    return together / (apart + (apart == 0)) ** 0.5  # type: ignore[no-any-return]
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(key="accuracy", title="accuracy", percent=True, of_counts=_accuracy, mean_over_rows=True),
+        Metric(key="f1_macro", title="macro F1", of_counts=_f1_macro),
+        Metric(key="mcc", title="MCC", lowest=-1.0, of_counts=_mcc),
+        Metric(key="balanced_accuracy", title="balanced accuracy", percent=True, of_counts=_balanced_accuracy),
+        Metric(key="f1", title="F1", of_counts=_f1_macro, of_label=True),
+        Metric(key="average_precision", title="average precision", of_label=True),
+    )
+}
+ACCURACY = METRICS["accuracy"]
+FOR_UNBALANCED = METRICS["f1_macro"]
+"""What `auto` takes where labels are unbalanced. A constant answer cannot win by it, and false alarms cost as much as
+rows that were missed: balanced accuracy hardly counts them where the other label is frequent. With 3 % of a label, a
+method that finds 80 % of it and takes 20 % of the other rows for it has a balanced accuracy of 80 %, and one that finds
+55 % without a false alarm 77.5 %; their macro F1 is 0.54 and 0.85."""
+
+
+def metric_named(key: str) -> Metric:
+    """Return the metric of a key such as `mcc` or `f1:spam`.
+
+    Raises:
+        ValueError: for an unknown metric, one that lacks its label, or one that has none.
+
+    """
+    name, _, label = (part.strip() for part in key.partition(":"))
+    if name not in METRICS:
+        raise ValueError(f"metric `{name}` unknown{then(suggestion(name, [AUTO, *METRICS]), _known())}")
+    metric = METRICS[name]
+    if metric.of_label and not label:
+        raise ValueError(f"`{name}` is of one label: name it, as in `{name}: LABEL`")
+    if label and not metric.of_label:
+        raise ValueError(f"`{name}` is of all labels: drop `{label}`")
+    if not label:
+        return metric
+    return replace(metric, key=f"{name}:{label}", title=f"{metric.title} of {in_short(label)}", label=label)
+
+
+def in_short(label: str) -> str:
+    """Return a label for a heading or a sentence: one that is very long is cut."""
+    return label if len(label) <= _LONG_LABEL else f"{label[: _LONG_LABEL - 3]}..."
+
+
+def _known() -> str:
+    each = [f"{key}: LABEL" if metric.of_label else key for key, metric in METRICS.items()]
+    return f"the metrics are {', '.join([AUTO, *each])}"
+
+
+def metric_key(written: Any) -> Any:
+    """Return a metric as one word: `f1: spam` of a mapping becomes `f1:spam`.
+
+    Raises:
+        ValueError: see `metric_named`.
+
+    """
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, label),) = written.items()
+        if isinstance(label, (str, int)) and not isinstance(label, bool):
+            written = f"{name}:{label}"
+    if not isinstance(written, str):
+        raise ValueError(_known())
+    return AUTO if written.strip() == AUTO else metric_named(written).key
+
+
+def refuse_unknown_label(key: str, labels: Collection[str]) -> None:
+    """Refuse a metric of a label that the data does not have.
+
+    Args:
+        key: as `protocol.metric` has it.
+        labels: those of the data.
+
+    Raises:
+        UserError: naming the nearest label.
+
+    """
+    label = None if key == AUTO else metric_named(key).label
+    if label is not None and label not in labels:
+        some = f"the labels are {', '.join(list(labels)[:_FEW])}{', ...' if len(labels) > _FEW else ''}"
+        raise UserError(f"`protocol.metric`: no label `{label}` in the data{then(suggestion(label, labels), some)}")
