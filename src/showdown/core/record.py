@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
 
@@ -179,7 +180,7 @@ class Scores(Strict):
     precision_weighted: Share
     recall_weighted: Share
     per_class: list[ClassScore]
-    confusion_matrix: list[list[Count]]
+    confusion_matrix: ConfusionMatrix
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
 
 
@@ -218,7 +219,7 @@ class RunRecord(Strict):
     recall_weighted: Share | None = None
     validation_f1_macro: Share | None = None
     per_class: list[ClassScore] = Field(default_factory=list)
-    confusion_matrix: list[list[Count]] = Field(default_factory=list)
+    confusion_matrix: ConfusionMatrix = Field(default_factory=list)
     labels: list[str] = Field(default_factory=list)
     predictions_file: InsidePath | None = None
     """Per-row predictions with scores, relative to the comparison's folder."""
