@@ -74,10 +74,12 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
 
 def _records_of(rows: Mapping[str, RowVerdict], metric: Metric) -> Records:
     """Return the score of the verdict."""
-    found, form = [], "{:.1f}" if metric.percent else "{:.3f}"
-    for name, score in ((name, row.score) for name, row in rows.items() if row.score):
-        value, low, high = (metric.units * at for at in (score.value, *ends_of(score)))
-        found.append(_record(name, value, low, high, form))
+    found: Records = []
+    form = "{:.1f}" if metric.percent else "{:.3f}"
+    for name, row in rows.items():
+        if row.score:
+            value, low, high = (metric.units * at for at in (row.score.value, *ends_of(row.score)))
+            found.append(_record(name, value, low, high, form))
     return found
 
 
