@@ -176,7 +176,7 @@ def report(
     from showdown import api
 
     asked = [*(forms or []), *(["paper"] if paper else [])]
-    by = {
+    by: dict[str, Any] = {
         "margin_points": margin,
         "metric": metric,
         "price_per_hour": price_per_hour,
@@ -247,7 +247,7 @@ def recommend(
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
     }
-    by = {
+    by: dict[str, Any] = {
         "margin_points": margin,
         "metric": metric,
         "price_per_hour": price_per_hour,

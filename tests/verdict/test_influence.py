@@ -87,6 +87,21 @@ def test_a_constant_answer_moves_by_no_row_that_it_gets_wrong(key: str) -> None:
     assert np.isfinite(found.values).all()
 
 
+@pytest.mark.parametrize("key", REFERENCES)
+@pytest.mark.parametrize("rows", [1, 40])
+def test_rows_of_one_label_alone_have_a_value(key: str, rows: int) -> None:
+    part = Outcomes(
+        predicted=np.zeros((1, rows), dtype=np.int64),
+        true=np.zeros(rows, dtype=np.int64),
+        clusters=np.arange(rows),
+        row_ids=np.arange(rows),
+        scores=np.zeros((1, rows)),
+    )
+    found = row_values(asked(key), part)
+    assert np.isfinite([found.value, found.weight]).all()
+    assert np.isfinite(found.values).all()
+
+
 @pytest.mark.parametrize(
     ("key", "weight"),
     [

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _NUMBERS_AT_ONCE = 2_000_000
 """Counts held at once while single rows are left out."""
+_TWO = 2
+"""An answer can be wrong: there is another label, even where the test rows have none of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def row_values(metric: Metric, part: Outcomes) -> RowValues:
         found = [_average_precision(true, scores) for scores in part.scores]
         weight = len(true) / max(1, int(true.sum()))
     else:
-        labels = int(max(part.true.max(), part.predicted.max(), metric.place or 0)) + 1
+        labels = max(_TWO, int(max(part.true.max(), part.predicted.max(), metric.place or 0)) + 1)
         found = [_of_counts(metric, part.true, predicted, labels) for predicted in part.predicted]
         weight = _weight(metric, np.bincount(part.true, minlength=labels).astype(np.float64))
     return RowValues(
@@ -119,7 +121,7 @@ def _weight(metric: Metric, rows: Floats) -> float:
         right = function(*_seen_by(metric, [rows + one, said + one, found + one]))
         wrong = function(*_seen_by(metric, [rows + one, said + other, found]))
         most = max(most, float(right - wrong))
-    return most * (rows.sum() + 1)
+    return most * float(rows.sum() + 1)
 
 
 def _average_precision(true: "np.typing.NDArray[np.bool_]", scores: Floats) -> tuple[float, Floats]:

@@ -74,12 +74,13 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
 
 def _records_of(rows: Mapping[str, RowVerdict], metric: Metric) -> Records:
     """Return the score of the verdict."""
+    found: Records = []
     form = "{:.1f}" if metric.percent else "{:.3f}"
-    return [
-        _record(name, *(metric.units * value for value in (score.value, *ends_of(score))), form)
-        for name, row in rows.items()
-        if (score := row.score)
-    ]
+    for name, row in rows.items():
+        if row.score:
+            value, low, high = (metric.units * at for at in (row.score.value, *ends_of(row.score)))
+            found.append(_record(name, value, low, high, form))
+    return found
 
 
 def ends_of(score: Score) -> tuple[float, float]:
