@@ -29,9 +29,7 @@ MB = 1e6
 
 def label_named(place: int) -> str:
     """Return a label of `CHARACTERS` characters that differs from others at its start."""
-    return f"label {place:04d} of a catalogue in which every class has a sentence for a name, ".ljust(
-        CHARACTERS, "."
-    )
+    return f"label {place:04d} of a catalogue in which every class has a sentence for a name, ".ljust(CHARACTERS, ".")
 
 
 def written_quickly(path: Path, true: Sequence[int], said: Sequence[int], labels: Sequence[str]) -> None:
