@@ -1,9 +1,10 @@
 """Labelled texts whose best method is known beforehand, written by a small grammar, each text different.
 
-`custody`: which of two people holds a thing after one of them handed it on. The label hangs on who does what, which a
-bag of words and a mean over tokens hardly keep: with many rows full fine-tuning must win over frozen embeddings and
-TF-IDF. `requests`: short questions to a bank, an action on a thing; the words tell the label. With a handful of rows a
-label frozen embeddings must not lose to training all weights.
+`itineraries`: which of two cities a journey reaches first. Every text names both, so that a bag of words cannot tell,
+and a mean over tokens hardly can: full fine-tuning must win over TF-IDF and frozen embeddings. `custody`: which of two
+people holds a thing after one of them handed it on; a few words tell, so that every method must find all of it.
+`requests`: short questions to a bank, an action on a thing. With a handful of rows a label frozen embeddings must not
+lose to training all weights.
 """
 
 import csv
@@ -21,6 +22,11 @@ _MEANWHILE = [
     "the neighbours of {b} were away", "{a} and {b} met at the market",
 ]  # fmt: skip
 _WHEN = ["On Monday", "In the spring", "After work", "Last week", "Before the holidays", "At noon", "That evening"]
+
+_CITIES = ["Lisbon", "Vienna", "Prague", "Athens", "Berlin", "Madrid", "Dublin", "Oslo"]
+_DEPARTURES = ["The tour begins in", "This time we start in", "They set out from", "The train leaves"]
+_STAYS = ["for a day", "for two nights", "over the weekend", "for lunch", "to see a friend", "for a concert"]
+_OTHER_STOPS = 4
 
 _ACTIONS = {
     "cancel": ["cancel", "call off", "stop", "get rid of", "end"],
@@ -46,6 +52,20 @@ _OPENINGS = [
     "Good morning, ",
 ]
 _CLOSINGS = ["", ".", "?", " please", ", thanks", " today", " since yesterday", ", it is urgent", " at your branch"]
+
+
+def itineraries(rows: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Return (text, label) with labels `Rome first` and `Paris first`; neither is the first or the last stop."""
+    chance = random.Random(seed)
+    found: dict[str, str] = {}
+    while len(found) < rows:
+        first, *others, last = chance.sample(_CITIES, _OTHER_STOPS)
+        stops = [*others, "Rome", "Paris"]
+        chance.shuffle(stops)
+        way = ", to ".join(f"{city} {chance.choice(_STAYS)}" for city in stops)
+        text = f"{chance.choice(_DEPARTURES)} {first}, goes to {way}, and ends in {last}."
+        found[text] = "Rome first" if stops.index("Rome") < stops.index("Paris") else "Paris first"
+    return list(found.items())
 
 
 def custody(rows: int, seed: int = 0) -> list[tuple[str, str]]:

@@ -90,6 +90,7 @@ def test_nothing_runs_code_from_a_file(path: Path) -> None:
 WRITES_BY_ITSELF = {
     "core/files.py": "what all others use",
     "data/prepare.py": "into the new folder that `write_folder` gives",
+    "measure/limits.py": "the kernel's /proc",
     "measure/memory.py": "the kernel's /proc",
     "report/pdf/write.py": "a temporary folder for the typesetter",
     "trackers/mlflow.py": "what waits to be sent; a folder with a way out is refused before",
