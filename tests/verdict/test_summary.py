@@ -351,3 +351,12 @@ def test_words_that_read_as_equal_or_as_measured_where_nothing_was_are_gone(buil
     said = " ".join([*verdict.sentences, *verdict.recommendation.reasons, *verdict.recommendation.flips])
     for words in ("told apart", "equally well", "chance included", "spread between reruns is too large", "coin toss"):
         assert words not in said
+
+
+def test_sentences_on_many_rows_name_the_first_few(built, answers):
+    for place in range(20):
+        seeds_of(built, answers, f"arm-{place:02d}", 20 + place, seeds=1)
+    verdict = judge(built.results, built.folder)
+    assert any(" more ran with one seed each" in text for text in verdict.sentences)
+    single = [text for text in verdict.sentences if " pairs" not in text and "Not on it" not in text]
+    assert max(text.count("arm-") for text in single) <= 8

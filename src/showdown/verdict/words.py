@@ -22,7 +22,7 @@ CHEAP_METHODS = frozenset({"tfidf", "frozen"})
 FLOOR = "majority"
 """Does nothing, and so is no rival in what costs something."""
 _ALIKE = 1e-9
-_MANY_PAIRS = 6
+_MANY = 6
 _FEW_CONFOUNDS = 5
 _FEW_PAIRS = 3
 _FEW_ROWS = 2
@@ -213,14 +213,15 @@ def _others(
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
     shown = [better(pair, of_name) for pair in known if pair.different]
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
-    parts = [_first_few(shown, "; ")] if shown else []
-    parts += [f"no difference was shown between {_first_few(alike, ', ')}"] if alike else []
+    parts = [_first_few(shown, "; ", "more pairs")] if shown else []
+    parts += [f"no difference was shown between {_first_few(alike, ', ', 'more pairs')}"] if alike else []
     return f"{target(known[0])}, of the other pairs: {'; '.join(parts)}." if parts else None
 
 
-def _first_few(said: Sequence[str], between: str) -> str:
-    more = f"{between}and {len(said) - _MANY_PAIRS} more pairs" if len(said) > _MANY_PAIRS + 1 else ""
-    return between.join(said[: _MANY_PAIRS if more else None]) + more
+def _first_few(said: Sequence[str], between: str = ", ", rest: str = "more") -> str:
+    """Join what is said; of many the first few, and how many more there are."""
+    more = f"{between}and {len(said) - _MANY} {rest}" if len(said) > _MANY + 1 else ""
+    return between.join(said[: _MANY if more else None]) + more
 
 
 def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
@@ -228,7 +229,7 @@ def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> li
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
     said = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
-    rest = ", ".join(pair.second for pair in found[_FEW_PAIRS:])
+    rest = _first_few([pair.second for pair in found[_FEW_PAIRS:]])
     return [*said, f"No difference was shown between {leader.name} and {rest} either."] if rest else said
 
 
@@ -253,10 +254,11 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     if not at_most:
         return (
             f"{target(pair)}, the test could not show that any other method is {near}. Its true loss may be up to "
-            f"{', '.join(may_be)}."
+            f"{_first_few(may_be)}."
         )
-    rest = f" This was not shown of others: their true loss may be up to {', '.join(may_be)}." if may_be else ""
-    return f"{target(pair)}, {' and '.join(at_most)} {are} {near}.{rest}"
+    rest = f" This was not shown of others: their true loss may be up to {_first_few(may_be)}." if may_be else ""
+    named = _first_few(at_most) if len(at_most) > _MANY + 1 else " and ".join(at_most)
+    return f"{target(pair)}, {named} {are} {near}.{rest}"
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
@@ -265,7 +267,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
         return None
     had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
     return (
-        f"{', '.join(single)} {had}: how far reruns lie apart is assumed, not measured. 3 to 5 seeds would measure it."
+        f"{_first_few(single)} {had}: how far reruns lie apart is assumed, not measured. 3 to 5 seeds would measure it."
     )
 
 
@@ -292,10 +294,10 @@ def _front(front: Pareto, metric: Metric) -> list[str]:
         return []
     words = [metric.title if measure == "score" else _MEASURES[measure] for measure in front.measures]
     over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-    beaten = [f"{item.name} ({', '.join(item.by)})" for item in front.dominated]
+    beaten = [f"{item.name} ({_first_few(item.by)})" for item in front.dominated]
     return [
-        f"As measured, the Pareto front of {over} is {', '.join(front.front)}.",
-        f"Not on it, since another method measured no worse in any of these: {', '.join(beaten)}. On other test rows "
+        f"As measured, the Pareto front of {over} is {_first_few(front.front)}.",
+        f"Not on it, since another method measured no worse in any of these: {_first_few(beaten)}. On other test rows "
         "the front may be another.",
     ]
 
