@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from showdown.core.load import used_by_others
 from showdown.core.record import RunRecord
+from showdown.verdict.listing import listed
 
 
 def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
@@ -20,10 +21,6 @@ def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
         return []
     whose = "its" if len(names) == 1 else "their"
     return [
-        f"Beside the timing of {_listed(names)} other processes used up to {used}: {whose} seconds and latencies may "
+        f"Beside the timing of {listed(names)} other processes used up to {used}: {whose} seconds and latencies may "
         "be too high. Compare speeds after a run with nothing beside it."
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

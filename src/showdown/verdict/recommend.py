@@ -9,6 +9,7 @@ from pydantic import Field
 from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.core.spec import Strict
 from showdown.verdict.cost import three_digits
+from showdown.verdict.listing import listed
 
 FAR_CHEAPER = 5.0
 """A row that costs this many times as much must be shown to be better, or the cheaper one is taken."""
@@ -251,7 +252,7 @@ def _not_ranked(fit: Sequence[Candidate], leader: Candidate, rejected: list[Reje
 def not_converged(names: Sequence[str]) -> str:
     """Say of rows that were still improving when they stopped what the table does not."""
     they_are = "they are" if len(names) > 1 else "it is"
-    return f"{' and '.join(names)} had not converged: this table does not say that {they_are} worse."
+    return f"{listed(names)} had not converged: this table does not say that {they_are} worse."
 
 
 def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:

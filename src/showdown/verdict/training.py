@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.record import RunRecord
+from showdown.verdict.listing import listed
 from showdown.verdict.model import PairVerdict, RowVerdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.recommend import not_converged
@@ -61,7 +62,7 @@ def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
     at_end = [row.name for row in scored if row.rate_at_end]
     if at_end:
         yield (
-            f"The best learning rate of {' and '.join(at_end)} lay at an end of the range searched: a better one may "
+            f"The best learning rate of {listed(at_end)} lay at an end of the range searched: a better one may "
             "lie beyond it."
         )
 

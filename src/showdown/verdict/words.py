@@ -9,6 +9,7 @@ from showdown.core.metric import Metric
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money, three_digits
 from showdown.verdict.leak import copies_said, spoils_scores, worth_said
+from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
 from showdown.verdict.model import PairVerdict, RowVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
@@ -163,7 +164,7 @@ def _not_beaten(
     scores = f"has {best_score} {metric.title} and {cheap.name} {cheap_score}"
     if tuned.name in cut_short:
         return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
-    rest = f" {' and '.join(cut_short)} may do better when trained for longer." if cut_short else ""
+    rest = f" {listed(cut_short)} may do better when trained for longer." if cut_short else ""
     if pair.different:
         return f"{target(pair)}, the cheap rival {cheap.name} beats fine-tuning: {best} {scores}.{rest}"
     return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
@@ -177,7 +178,7 @@ def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
     interval = f"no interval: {best.why}"
     if best.low is not None and best.high is not None:
         interval = f"95 % interval{of_one} {metric.ends(best.low, best.high)}"
-    return f"{' and '.join(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
+    return f"{listed(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
 
 
 def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
@@ -257,7 +258,7 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
             f"{_first_few(may_be)}."
         )
     rest = f" This was not shown of others: their true loss may be up to {_first_few(may_be)}." if may_be else ""
-    named = _first_few(at_most) if len(at_most) > _MANY + 1 else " and ".join(at_most)
+    named = _first_few(at_most) if len(at_most) > _MANY + 1 else listed(at_most)
     return f"{target(pair)}, {named} {are} {near}.{rest}"
 
 
@@ -284,7 +285,7 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
                 said = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
-                found.append(f"{words} {' and '.join(names)} ({said})")
+                found.append(f"{words} {listed(names)} ({said})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
@@ -293,7 +294,7 @@ def _front(front: Pareto, metric: Metric) -> list[str]:
     if not front.dominated:
         return []
     words = [metric.title if measure == "score" else _MEASURES[measure] for measure in front.measures]
-    over = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    over = listed(words)
     beaten = [f"{item.name} ({_first_few(item.by)})" for item in front.dominated]
     return [
         f"As measured, the Pareto front of {over} is {_first_few(front.front)}.",
