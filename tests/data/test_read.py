@@ -1,10 +1,13 @@
 """Every row is used or reported, every cell is exact, every fault has one line with its place and its mend."""
 
+import cProfile
 import json
 import logging
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow
 import pytest
@@ -13,6 +16,7 @@ from pyarrow import parquet
 from showdown.core.errors import UserError
 from showdown.core.spec import DataSpec
 from showdown.data.read import RawRows, read_rows
+from showdown.data.tables import refuse_twin_columns
 
 GOOD = "text,label\none cat,a\ntwo dogs,b\n"
 
@@ -237,6 +241,49 @@ def test_huge_cell_and_unnamed_column_are_notices(tmp_path: Path) -> None:
     assert len(raw.texts[0]) == 10_000_000
     assert any("row 1 is 10 MB; it is truncated" in line for line in raw.notices)
     assert any("column 1 has no name" in line for line in raw.notices)
+
+
+def test_many_unnamed_columns_are_one_notice(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, f"text,label{',' * 2000}\n" + f"x,a{',1' * 2000}\ny,b{',1' * 2000}\n"))
+    assert [line.partition(": ")[2] for line in raw.notices if "no name" in line] == [
+        "columns 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 1,990 more have no name and are not read"
+    ]
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count the calls of functions, those of the interpreter's own included."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+@pytest.mark.parametrize("asked", [{}, {"text": "c1", "label": "label"}])
+def test_the_work_of_reading_grows_with_the_columns_and_no_faster(tmp_path: Path, asked: dict[str, str]) -> None:
+    def wide(columns: int) -> Path:
+        header = ",".join(["text", "label", *(f"c{place}" for place in range(columns))])
+        rows = [f"text {row},{'ab'[row % 2]}{',1' * columns}" for row in range(3)]
+        return write(tmp_path, "\n".join([header, *rows]), f"{columns}.csv")
+
+    few, many = wide(2_000), wide(20_000)
+    read(few)  # what is imported and compiled once is not counted
+    assert 5 < calls(lambda: read(many, **asked)) / calls(lambda: read(few, **asked)) < 15
+
+
+class Counted(str):
+    """A name that counts how often it is compared with another."""
+
+    compared: ClassVar[int] = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_names_of_columns_are_not_each_compared_with_all_others() -> None:
+    Counted.compared = 0
+    refuse_twin_columns("rows.csv", [Counted(f"c{place}") for place in range(20_000)])
+    assert Counted.compared <= 20_000
 
 
 def test_separators_and_encodings_can_be_named(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = ";\t|,"
 _FIELD_LIMIT = 2**31 - 1
 """Characters in one cell; csv's own limit is 131,072."""
+_SHOWN_COLUMNS = 10
 _ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
 _MOST_ENCLOSED = 0.5
 """Where more of the cells with quote marks than this are enclosed by them, a fault is one of quoting: it is not guessed
@@ -138,7 +139,7 @@ def read_delimited(
 
     left_out = (LeftOut(reason="blank line", rows=tuple(blank)),) if blank else ()
     unnamed = [index for index, name in enumerate(names, start=1) if not name.strip()]
-    said += [f"{place}: column {index} has no name and is not read" for index in unnamed]
+    said += [f"{place}: {_unnamed(unnamed)}"] if unnamed else []
     return Table(
         place=place,
         names=names,
@@ -231,6 +232,15 @@ def _recurring(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | Non
         if cell.strip() and any(row[index] == cell for row in others):
             return shown(cell)
     return None
+
+
+def _unnamed(places: Sequence[int]) -> str:
+    """Say which columns have no name: the first ones, and how many more there are."""
+    first = ", ".join(map(str, places[:_SHOWN_COLUMNS]))
+    more = f" and {len(places) - _SHOWN_COLUMNS:,} more" if len(places) > _SHOWN_COLUMNS else ""
+    if len(places) == 1:
+        return f"column {first} has no name and is not read"
+    return f"columns {first}{more} have no name and are not read"
 
 
 def _check_separator(separator: str) -> None:

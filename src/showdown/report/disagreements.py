@@ -12,6 +12,8 @@ from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
 from showdown.verdict.words import FLOOR
 
 _PROCESSED = Path("data") / "processed"
+MOST_ANSWERS = 12
+"""Up to so many answers to a test row stand beside each other, each with its row of the table; more are grouped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,15 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SameAnswer:
+    """The rows of the table that gave one answer to a test row."""
+
+    label: str
+    right: bool
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Disagreement:
     """A test row and its answers."""
 
@@ -35,6 +46,20 @@ class Disagreement:
     text: str | None
     """None where the processed data is gone."""
     answers: tuple[Answer, ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Are there too many answers to show each by itself?"""
+        return len(self.answers) > MOST_ANSWERS
+
+    @property
+    def grouped(self) -> tuple[SameAnswer, ...]:
+        """Return the answers, each with who gave it: the right one first, then the most frequent ones."""
+        names: dict[tuple[str, bool], list[str]] = {}
+        for answer in self.answers:
+            names.setdefault((answer.label, answer.right), []).append(answer.name)
+        order = sorted(names, key=lambda key: (not key[1], -len(names[key])))
+        return tuple(SameAnswer(label=label, right=right, names=tuple(names[label, right])) for label, right in order)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,11 @@ from showdown.core.record import Results, RunRecord
 from showdown.core.terminal import shown
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
+from showdown.report.label_table import label_table
 from showdown.report.learning_curve import learning_curve
+from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import headings, pair_note, pair_rows
-from showdown.report.pool import OWN_ROWS, label_scores
+from showdown.report.pool import OWN_ROWS
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
@@ -55,7 +57,7 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
     parts += ["## Recommendation", *(f"- {escaped(line)}" for line in table.recommendation)]
     if verdict.pairs:
-        parts += ["## Pairs", grid(headings(verdict), pair_rows(verdict), left=2), escaped(pair_note(verdict))]
+        parts += ["## Pairs", *_pairs(verdict)]
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in (*table.marks, *table.below))]
     if pictures.keys() - set(_FIRST):
         parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
@@ -137,6 +139,13 @@ def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
     return "\n".join(lines)
 
 
+def _pairs(verdict: Verdict) -> list[str]:
+    shown = shown_pairs(verdict)
+    cells = pair_rows(verdict.model_copy(update={"pairs": shown.pairs}))
+    said = [escaped(line) for line in (shown.left_out, pair_note(verdict)) if line]
+    return [grid(headings(verdict), cells, left=2), *said]
+
+
 def _own_rows(verdict: Verdict) -> list[str]:
     return [OWN_ROWS] if verdict.left_out else []
 
@@ -147,10 +156,12 @@ def _by_label(results: Results) -> str:
     for run in results.runs:
         if run.status == "completed":
             done.setdefault(run.name, []).append(run)
-    if not done:
+    table = label_table(done)
+    if table is None:
         return "No run completed."
-    rows = [[one.label, str(one.rows), *(f"{f1:.2f}" for f1 in one.f1.values())] for one in label_scores(done)]
-    return grid(["Label", "Test rows", *done], rows)
+    rows = [[one.label, str(one.rows), *(f"{f1:.2f}" for f1 in one.f1.values())] for one in table.labels]
+    shown = grid(["Label", "Test rows", *table.names], rows)
+    return f"{shown}\n\n{escaped(table.left_out)}" if table.left_out else shown
 
 
 def _data(results: Results) -> list[str]:

@@ -99,6 +99,19 @@ def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
     ]
 
 
+def highest(done: Mapping[str, Sequence[RunRecord]], most: int) -> list[str]:
+    """Return the rows of the table with the highest accuracy, at most so many, in the order of the table.
+
+    Args:
+        done: completed runs by row of the table; each has at least one.
+        most: rows to return.
+
+    """
+    accuracy = {name: fmean(run.accuracy or 0.0 for run in runs) for name, runs in done.items()}
+    kept = set(sorted(accuracy, key=lambda name: -accuracy[name])[:most])
+    return [name for name in done if name in kept]
+
+
 def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
     folds = isinstance(runs[0].spec.protocol.split, KFoldSplit)
     first = [run for run in runs if run.seed == runs[0].seed and (folds or run.partition == runs[0].partition)]

@@ -22,6 +22,9 @@ from showdown.verdict.recommend import (
 
 ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms")
 """The limits that can be moved, in this order."""
+MOST_CELLS = 5_000
+"""Sets of rows and of limited criteria that a page can hold: 20 rows with costs in random orders have 4,734, which take
+2.5 s; 50 have 60,760, which would take minutes and 5 MB (`benchmarks/large_report.py --choices`)."""
 _STOPS = 36
 _ROOM = 1.25
 
@@ -134,10 +137,20 @@ def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:
     return [row[key] for row in rows]  # type: ignore[literal-required]
 
 
-def _cells(rows: Sequence[Candidate]) -> dict[tuple[int, int], Limits]:
-    """Return limits for every reachable set of rows and set of criteria with a limit."""
+def fit_on_page(rows: Sequence[Candidate]) -> bool:
+    """Tell whether a page can hold every choice; the more rows, the more sets of them limits can leave over."""
+    return len(_cells(rows, most=MOST_CELLS)) <= MOST_CELLS
+
+
+def _cells(rows: Sequence[Candidate], most: int | None = None) -> dict[tuple[int, int], Limits]:
+    """Return limits for every reachable set of rows and set of criteria with a limit.
+
+    With ``most`` a criterion is passed over once there are more than so many.
+    """
     cells = {((1 << len(rows)) - 1, 0): Limits()}
     for place, limit in enumerate(ON_PAGE):
+        if most is not None and len(cells) > most:
+            break
         kept_by = {}
         for value in _thresholds(_measured(rows, limit), least=limit.startswith("min_")):
             alone = Limits.model_validate({limit: value})

@@ -12,7 +12,7 @@ from showdown.core.metric import Metric, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
-from showdown.report.pool import OWN_ROWS
+from showdown.report.pool import OWN_ROWS, highest
 from showdown.verdict.model import RowVerdict, Verdict
 
 
@@ -76,9 +76,7 @@ class Material:
 
     def highest(self, most: int) -> list[str]:
         """Return the rows with the highest accuracy, at most so many, in the order of the table."""
-        accuracy = {name: fmean(run.accuracy or 0.0 for run in runs) for name, runs in self.done.items()}
-        kept = set(sorted(accuracy, key=lambda name: -accuracy[name])[:most])
-        return [name for name in self.done if name in kept]
+        return highest(self.done, most)
 
     @cached_property
     def sampled(self) -> dict[str, list[Sample]]:

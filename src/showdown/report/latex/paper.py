@@ -16,6 +16,7 @@ from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
 from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
 from showdown.report.latex.table import latex_table
+from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import flipped, marked_names
 from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
@@ -91,7 +92,7 @@ def _listed(words: Sequence[str]) -> Tex:
 
 
 def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
-    table = comparison_table(results, verdict)
+    table, compared = comparison_table(results, verdict), shown_pairs(verdict)
     audit = results.data.get("audit") or {}
     rows = {run.name: run for run in results.runs}
     leaky = any(run.allow_leakage for run in results.runs)
@@ -131,7 +132,9 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "machine": place(results) or "a machine that no record names",
         "table": Tex(latex_table(table, caption=results.name)),
         "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
-        "pairs": [_pair(pair, marked_names(verdict)) for pair in verdict.pairs],
+        "pairs": [_pair(pair, marked_names(verdict)) for pair in compared.pairs],
+        "pairs_left_out": compared.left_out,
+        "pair_count": len(verdict.pairs),
         "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.17\linewidth}" * 2),
         "fact_tables": [
             (protocol_facts(results), caption, Tex("protocol")),

@@ -24,19 +24,23 @@ from showdown.report.facts import comparison_yaml, data_facts, environment_facts
 from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.points import has_known_currency
+from showdown.report.label_table import label_table
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.page.prose import prose
+from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import flipped, headings, interval_shown, marked_names, p_shown, pair_note, worse
-from showdown.report.pool import OWN_ROWS, label_scores
+from showdown.report.pool import OWN_ROWS
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.cost import EXAMPLE_CURRENCY
-from showdown.verdict.decisions import Decisions, decisions
+from showdown.verdict.decisions import Decisions, decisions, fit_on_page
 from showdown.verdict.margin import with_margin
 from showdown.verdict.model import Verdict
 from showdown.verdict.pair_words import needed, signed_points
 from showdown.verdict.summary import candidates
 
 _MOST_DISAGREEMENTS = 30
+_MOST_ANSWERS, _MOST_NAMES = 6, 8
+"""Answers to one test row, and rows of the table that gave one of them, where there are too many to show all."""
 _MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0)
 """Points that can be chosen on the page, beside the margin of the verdict."""
 _WORSE = 8
@@ -101,7 +105,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     drawings = {figure.name: draw(figure) for figure in figures_of(results, verdict, folder)}
     groups = _groups(drawings)
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS)
-    found = _decisions(verdict)
+    found, compared = _decisions(verdict), shown_pairs(verdict)
     script = _file("page.js")
     context = {
         "name": results.name,
@@ -114,14 +118,18 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "rows": _rows(results, verdict, table),
         "drawings": drawings,
         "groups": groups,
-        "decisions": _limits(found, verdict) if found.rows else None,
-        "pairs": _pairs(verdict),
+        "decisions": _limits(found, verdict) if found and found.rows else None,
+        "too_many_choices": found is None,
+        "pairs": _pairs(verdict.model_copy(update={"pairs": compared.pairs})),
+        "pairs_left_out": compared.left_out,
         "pair_note": pair_note(verdict),
         "worse_heading": headings(verdict)[_WORSE],
         "own_rows": OWN_ROWS if verdict.left_out else "",
-        "label_rows": label_scores(_done(results)),
+        "label_table": label_table(_done(results)),
         "confidence": confidence_table(results),
         "disagreements": shown,
+        "most_answers": _MOST_ANSWERS,
+        "most_names": _MOST_NAMES,
         "short": _SHORT_TEXT,
         "long": _LONG_TEXT,
         **_audit(results),
@@ -132,7 +140,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "confounds": [item.model_dump() for item in verdict.confounds],
         "confound_names": list(dict.fromkeys(name for item in verdict.confounds for name in item.values)),
         "yaml": comparison_yaml(results),
-        "sections": _sections(groups, limits=bool(found.rows), divided=bool(shown.count)),
+        "sections": _sections(groups, limits=found is None or bool(found.rows), divided=bool(shown.count)),
         "style": _style(),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -206,8 +214,10 @@ def sort_key(cell: str) -> float | None:
     return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
 
 
-def _decisions(verdict: Verdict) -> Decisions:
-    """Ask the rules at the margin of the verdict and at some others that are often wanted."""
+def _decisions(verdict: Verdict) -> Decisions | None:
+    """Ask the rules at the margin of the verdict and at some others that are often wanted; None for too many rows."""
+    if not fit_on_page(candidates(verdict.rows, ())):
+        return None
     margins = sorted({*_MARGINS, verdict.margin_points})
     metric = metric_named(verdict.metric)
     rows = [candidates(verdict.rows, with_margin(verdict.pairs, margin / 100), metric) for margin in margins]

@@ -1,0 +1,37 @@
+"""Which pairs a report shows: all where they are few, else those of the rows that a reader would choose between."""
+
+from dataclasses import dataclass
+
+from showdown.core.metric import metric_named
+from showdown.verdict.model import PairVerdict, Verdict
+
+MOST_PAIRS = 60
+"""Of 11 rows there are 55 pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPairs:
+    """The pairs that are shown, and how they were chosen."""
+
+    pairs: list[PairVerdict]
+    left_out: str
+    """Says what is not shown; empty where all is."""
+
+
+def shown_pairs(verdict: Verdict) -> ShownPairs:
+    """Return all pairs, or, of more than `MOST_PAIRS`, those of the highest score and of the recommended row."""
+    every = list(verdict.pairs)
+    if len(every) <= MOST_PAIRS:
+        return ShownPairs(pairs=every, left_out="")
+    scores = {row.name: row.score.value for row in verdict.rows if row.score}
+    leader = max(scores, key=lambda name: scores[name])
+    said = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
+    chosen = verdict.recommendation.chosen
+    if chosen and chosen != leader:
+        said.append(f"{chosen}, which is recommended")
+    kept = [pair for pair in every if {pair.first, pair.second} & {leader, chosen}]
+    return ShownPairs(
+        pairs=kept,
+        left_out=f"Shown are {len(kept)} of {len(every):,} pairs: those of {' and of '.join(said)}. All are in "
+        "`showdown.judge(OUT).pairs` in Python.",
+    )
