@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
 
 from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.verdict.influence import RowValues, row_values
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes
 from showdown.verdict.resample import cluster_index, f1_jackknife
 from showdown.verdict.spread import Reruns, binomial_variance, metric_reruns, reruns_of, share_squared, weighed
 
@@ -188,6 +189,7 @@ def f1_reruns(found: MacroF1, reruns: Reruns, folds: Ints | None) -> Reruns:
     return weighed(reruns.relative, Reruns(relative=net / scale, degrees=seeds - 1.0))
 
 
+@lru_cache(maxsize=KEPT)
 def rare_labels(part: Outcomes) -> str | None:
     """Say why macro F1 of these test rows has no honest interval; None where it has one.
 

@@ -135,7 +135,8 @@ def judge_pairs(
         metric: what is tested.
 
     """
-    together = [*among, *(row for pair in pairs for row in pair)]
+    rows = {id(row.parts): row for row in (*among, *(row for pair in pairs for row in pair))}
+    together = list(rows.values())  # each once, though it stands in many pairs
     tested = [(a, b, found) for a, b in pairs if (found := compare(a, b, together, metric))]
     p_values = [found.test.p_value for _, _, found in tested]
     return [

@@ -1,9 +1,11 @@
 """Macro F1 under weights of the test rows, and with each cluster of them left out."""
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import sparse
 
-from showdown.verdict.outcomes import Floats, Ints, Outcomes
+from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes
 
 
 def cluster_index(clusters: Ints) -> Ints:
@@ -43,6 +45,7 @@ def macro_f1(weights: Floats, true: Ints, predicted: Ints) -> Floats:
     return np.asarray((f1.sum(axis=1) / (size > 0).sum(axis=1)).T)
 
 
+@lru_cache(maxsize=KEPT)
 def f1_jackknife(part: Outcomes) -> tuple[Floats, Floats]:
     """Macro F1 of every run, and with each cluster of the test rows left out.
 

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes
 
 PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
@@ -139,6 +140,7 @@ def binomial_variance(accuracy: float, clusters: int, *, lowest: float = 0.0) ->
     return float(smoothed * (1 - smoothed)) * (1 - lowest) ** 2
 
 
+@lru_cache(maxsize=KEPT)
 def seen_reruns(part: Outcomes) -> Reruns | None:
     """Return how far the seeds of a method spread; None with one seed."""
     seeds = len(part.predicted)
@@ -209,8 +211,12 @@ def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
     if row.method in STEADY_METHODS:
         return replace(own, relative=max(0.0, own.relative)) if own else STEADY
     # The same answers may stand in several pairs, and in one under another name.
-    trained = {id(other.parts): other for other in among if other.method not in STEADY_METHODS and not other.repeated}
-    seen = [seen_reruns(other.parts[min(other.parts)]) for key, other in trained.items() if key != id(row.parts)]
+    different = {id(other.parts): other for other in among}
+    seen = [
+        seen_reruns(other.parts[min(other.parts)])
+        for key, other in different.items()
+        if key != id(row.parts) and other.method not in STEADY_METHODS and not other.repeated
+    ]
     others = [found for found in seen if found]
     return moderated(own, others) if own else _of_one_seed(part, moderated(None, others))
 
