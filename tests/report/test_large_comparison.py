@@ -10,10 +10,14 @@ from written_comparison import write_comparison
 
 from showdown.core.record import Results, RunRecord
 from showdown.report.figures.confusion import MOST_CONFUSIONS
+from showdown.report.figures.figure import records_of
+from showdown.report.figures.gallery import figures_of
+from showdown.report.figures.points import MOST_NAMED
 from showdown.report.formats import write_report
 from showdown.report.label_table import FREQUENT, MOST_ROWS, WORST, label_table
 from showdown.report.latex.paper import paper
 from showdown.report.markdown import markdown
+from showdown.report.notes import settings
 from showdown.report.page.write import page
 from showdown.report.pair_table import shown_pairs
 from showdown.report.pool import label_scores
@@ -177,3 +181,33 @@ def test_a_page_without_the_choices_names_the_command(made: Made, monkeypatch: p
     assert 'href="#limits"' in markup
     assert 'id="decisions"' not in markup
     assert "With 14 methods there are too many choices for a page to hold" in markup
+
+
+def test_many_rows_with_equal_settings_share_a_line(made: Made, tmp_path: Path) -> None:
+    (line,) = [line for line in settings(made[0]) if line.startswith("Settings of ")]
+    assert re.findall(r"arm-\d\d", line) == list(ARMS)
+    few = write_comparison(tmp_path / "out", methods={name: ARMS[name] for name in list(ARMS)[:7]})
+    assert len(settings(few)) == 7
+
+
+def test_of_many_points_those_that_no_other_beats_have_names(tmp_path: Path) -> None:
+    arms = {f"arm-{place:02d}": ("lora", f"LoRA {place:02d}", 0.2 + 0.7 * (7 * place % 25) / 25) for place in range(25)}
+    results = write_comparison(tmp_path / "out", methods=arms, rows=300)
+    verdict = judge(results, tmp_path / "out")
+    figures = {figure.name: figure for figure in figures_of(results, verdict, tmp_path / "out")}
+    assert len(arms) > MOST_NAMED
+    for name in ("trade-off", "pareto"):
+        assert "Of the 25 rows those that no other beats" in figures[name].caption
+        for panel in figures[name].panels:
+            points = {one["row"]: one for one in records_of(panel) if "row" in one}
+            (key,) = {"memory_gb", "train_seconds", "cost", "model_size_mb", "latency_ms"} & set(points["arm-00"])
+            assert set(points) == set(arms), "all are drawn"
+            for row, one in points.items():
+                beaten = any(
+                    other[key] <= one[key]
+                    and other["score"] >= one["score"]
+                    and (other[key], other["score"]) != (one[key], one["score"])
+                    for other in points.values()
+                )
+                assert one["called"] == ("" if beaten else row)
+                assert not (beaten and one["far"]), "no line leads to a name that is not there"

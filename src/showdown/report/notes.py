@@ -14,6 +14,8 @@ CUT_SHORT_NOTE = (
     f"{CUT_SHORT}: had not converged. It was still improving when it stopped, so that this table does not say that it "
     "is worse than another."
 )
+MOST_SETTINGS = 12
+"""Up to so many rows have a line each for their settings."""
 
 
 def reading(results: Results) -> list[str]:
@@ -110,15 +112,19 @@ def events(results: Results) -> list[str]:
 
 
 def settings(results: Results) -> list[str]:
-    """Say each row's own settings, and what was tuned."""
-    lines = []
+    """Say each row's own settings, of many rows with equal ones in one line, and what was tuned."""
+    words_of: dict[str, str] = {}
     for name, run in {run.name: run for run in results.runs}.items():
         shown = {key: value for key, value in run.spec.settings.items() if value is not None}
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)
         if shown:
             words = ", ".join(f"{key} {_worded(value)}" for key, value in shown.items())
-            lines.append(f"Settings of {name}: {words.rstrip('.')}.")
+            words_of[name] = words.rstrip(".")
+    names_of: dict[str, list[str]] = {}
+    for name, words in words_of.items():
+        names_of.setdefault(words if len(words_of) > MOST_SETTINGS else name, []).append(name)
+    lines = [f"Settings of {', '.join(names)}: {words_of[names[0]]}." for names in names_of.values()]
     return lines + tuning([run for run in results.runs if run.status == "completed"])
 
 

@@ -16,10 +16,11 @@ from showdown.report.figures.points import (
     Amount,
     Point,
     amounts_of,
+    fronts,
+    named_said,
     panel,
     points_for,
 )
-from showdown.verdict.pareto import pareto
 
 
 def pareto_fronts(material: Material) -> Figure | None:
@@ -39,16 +40,11 @@ def pareto_fronts(material: Material) -> Figure | None:
         title="Pareto fronts",
         alt=f"{material.metric.capital} against one cost in each panel. On the front: {'; '.join(said)}.",
         caption="A row is grey where another is at least as good in both measures of the panel and better in one. "
-        "Measured values alone: intervals are not weighed here.",
+        "Measured values alone: intervals are not weighed here." + named_said(material.scored),
         panels=tuple(panels),
         columns=3,
         legend={},
     )
-
-
-def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
-    """Return the names on the front of the score against one amount, by the rule of the verdict."""
-    return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
 
 
 def _panel(points: Sequence[Point], front: Sequence[str], amount: Amount, looks: Mapping[str, Style]) -> Any:

@@ -55,17 +55,20 @@ class Label:
         return left, self.y - _HEIGHT_PX / 2, left + width, self.y + _HEIGHT_PX / 2
 
 
-def place(spots: Sequence[Spot], width: float, height: float, lines: Sequence[Box] = ()) -> list[Label]:
-    """Place the names of points in a plot of this size, off lines and points; in the order of the points."""
-    obstacles = [*lines, *(_point(spot) for spot in spots)] + [
-        (spot.x - 1.5, spot.top, spot.x + 1.5, spot.bottom) for spot in spots if spot.bottom > spot.top
+def place(
+    spots: Sequence[Spot], width: float, height: float, lines: Sequence[Box] = (), nameless: Sequence[Spot] = ()
+) -> list[Label]:
+    """Place the names of points in a plot of this size, off lines and all points; in the order of the points."""
+    every = [*spots, *nameless]
+    obstacles = [*lines, *(_point(spot) for spot in every)] + [
+        (spot.x - 1.5, spot.top, spot.x + 1.5, spot.bottom) for spot in every if spot.bottom > spot.top
     ]
     placed: dict[str, Label] = {}
     for spot in sorted(spots, key=lambda one: one.x, reverse=True):
         taken = [*obstacles, *(label.box for label in placed.values())]
         places = _places(spot)
         dear = [
-            _overlap(_reach(label), taken) + _outside(label, width, height) + _unclear(label, spot, spots)
+            _overlap(_reach(label), taken) + _outside(label, width, height) + _unclear(label, spot, every)
             for label in places
         ]
         placed[spot.name] = places[dear.index(min(dear))]

@@ -9,13 +9,16 @@ import altair as alt
 
 from showdown.core.metric import Metric
 from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
-from showdown.report.figures.placing import Box, Spot, place
+from showdown.report.figures.placing import Box, Label, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
 from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.model import RowVerdict
+from showdown.verdict.pareto import pareto
 
 PLOT_PX = 286
 HEIGHT_PX = 210
+MOST_NAMED = 20
+"""Of more points in a panel those on its front alone have their names beside them: all would hide each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,18 @@ def points_for(rows: Sequence[RowVerdict], amount: Amount, metric: Metric) -> li
     if amount.key == MEMORY.key and len({point.row.memory_kind for point in known}) > 1:
         return []
     return known
+
+
+def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
+    """Return the names on the front of the score against one amount, by the rule of the verdict."""
+    return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
+
+
+def named_said(rows: Sequence[RowVerdict]) -> str:
+    """Say, behind a caption, which of many points have names; empty where all have."""
+    if len(rows) <= MOST_NAMED:
+        return ""
+    return f" Of the {len(rows)} rows those that no other beats in both measures of a panel have their names in it."
 
 
 def across(axis: Axis, amount: Amount, key: str) -> alt.X:
@@ -186,16 +201,20 @@ def _records(
 ) -> list[dict[str, Any]]:
     x, y = axes
     called = spelling(list(looks), MOST_OF_A_NAME)
-    spots = []
+    named = set(fronts(points, amount)) if len(points) > MOST_NAMED else {point.row.name for point in points}
+    spots = {}
     for point in points:
         value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.score)
         top, bottom = (high, low) if whiskers else (value, value)
-        name = called[point.row.name]
-        spots.append(Spot(name=name, x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom))
+        name = point.row.name
+        spots[name] = Spot(name=called[name], x=PLOT_PX * x.share(point.amount), y=value, top=top, bottom=bottom)
+    with_names = [spot for name, spot in spots.items() if name in named]
+    nameless = [spot for name, spot in spots.items() if name not in named]
+    labels = {label.name: label for label in place(with_names, PLOT_PX, HEIGHT_PX, _lines(steps, x, y), nameless)}
     return [
         {
             "row": point.row.name,
-            "called": called[point.row.name],
+            "called": called[point.row.name] if point.row.name in named else "",
             amount.key: point.amount,
             "score": point.score[0],
             "low": point.score[1],
@@ -203,10 +222,19 @@ def _records(
             "greyed": point.greyed,
             "colour": LIGHT["passed-over"] if point.greyed else looks[point.row.name].colour,
             "label_colour": LIGHT["muted"] if point.greyed else LIGHT["ink"],
-            "label_x": x.at(label.x / PLOT_PX),
-            "label_y": y.at(1 - label.y / HEIGHT_PX),
-            "align": label.align,
-            "far": label.is_far_from(spot),
+            **_label_of(labels.get(called[point.row.name]), spots[point.row.name], (x, y)),
         }
-        for point, spot, label in zip(points, spots, place(spots, PLOT_PX, HEIGHT_PX, _lines(steps, x, y)), strict=True)
+        for point in points
     ]
+
+
+def _label_of(label: Label | None, spot: Spot, axes: tuple[Axis, Axis]) -> dict[str, Any]:
+    """Return where the name of a point goes; for one without a name the point itself."""
+    x, y = axes
+    at = label or Label(name="", x=spot.x, y=spot.y, align="center")
+    return {
+        "label_x": x.at(at.x / PLOT_PX),
+        "label_y": y.at(1 - at.y / HEIGHT_PX),
+        "align": at.align,
+        "far": at.is_far_from(spot),
+    }

@@ -8,6 +8,7 @@ from showdown.report.figures.points import (
     SECONDS,
     amounts_of,
     has_known_currency,
+    named_said,
     panel,
     points_for,
 )
@@ -34,6 +35,7 @@ def trade_off(material: Material) -> Figure | None:
         alt=f"Points with 95 % intervals, one a row of the table, against memory, training time and cost. "
         f"Up and left is better. {best.name} is highest.",
         caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
+        + named_said(material.scored)
         + material.cut_short_said,
         panels=tuple(panels),
         columns=3,
