@@ -23,6 +23,7 @@ from showdown.report.pair_table import shown_pairs
 from showdown.report.pool import label_scores
 from showdown.verdict.decisions import MOST_CELLS, decisions, fit_on_page
 from showdown.verdict.model import Verdict
+from showdown.verdict.resample import f1_jackknife
 from showdown.verdict.summary import candidates, judge
 
 LABELS = [f"class {place:03d} of a catalogue with a sentence for a name, ".ljust(120, ".") for place in range(300)]
@@ -211,3 +212,10 @@ def test_of_many_points_those_that_no_other_beats_have_names(tmp_path: Path) -> 
                 )
                 assert one["called"] == ("" if beaten else row)
                 assert not (beaten and one["far"]), "no line leads to a name that is not there"
+
+
+def test_what_is_computed_of_a_row_is_computed_once_for_all_its_pairs(made: Made) -> None:
+    results, verdict, folder = made
+    f1_jackknife.cache_clear()
+    assert judge(results, folder) == verdict
+    assert f1_jackknife.cache_info().misses == len(ARMS) < len(verdict.pairs)

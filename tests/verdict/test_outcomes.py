@@ -63,22 +63,27 @@ def test_bad_files_are_named_with_a_mend(built, content, words):
     assert path.name in str(raised.value)
 
 
-def test_shared_rows_alone_are_compared():
-    def outcomes(row_ids):
-        count = len(row_ids)
-        ids = np.array(row_ids)
-        return Outcomes(predicted=ids[None] % 2, true=np.zeros(count, dtype=np.int64), clusters=ids, row_ids=ids)
+def outcomes(row_ids):
+    ids = np.array(row_ids)
+    return Outcomes(predicted=ids[None] % 2, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
 
+
+def test_shared_rows_alone_are_compared():
     a, b = shared(outcomes([1, 2, 5, 8]), outcomes([2, 3, 8]))
     assert a.row_ids.tolist() == b.row_ids.tolist() == [2, 8]
     assert a.predicted.tolist() == [[0, 0]]
 
 
-def row_of(name, *parts):
-    def outcomes(row_ids):
-        ids = np.array(row_ids)
-        return Outcomes(predicted=ids[None] % 2, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
+def test_answers_to_equal_rows_are_compared_as_they_are():
+    a, b, other = outcomes([1, 2, 5]), outcomes([1, 2, 5]), outcomes([1, 2, 6])
+    assert shared(a, b) == (a, b), "themselves, so that what was computed of them is found again"
+    assert shared(a, other)[0] is not a
+    assert shared(a, other)[0].row_ids.tolist() == [1, 2]
+    twice = outcomes([1, 2, 2])
+    assert shared(twice, twice)[0].row_ids.tolist() == [1, 2]
 
+
+def row_of(name, *parts):
     made = {key: outcomes(ids) for key, ids in enumerate(parts) if ids}
     return RowOutcomes(name=name, method="lora", parts=made, seeds=1, test_over_train=0.0)
 
