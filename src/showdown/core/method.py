@@ -124,7 +124,7 @@ class Method(ABC):
     def __init__(self, settings: MethodSettings) -> None:
         self.settings: Any = settings
 
-    def obstacle(self) -> str | None:
+    def unsupported_reason(self) -> str | None:
         """Why the method cannot run on this machine and the mend, or None where it can."""
         return None
 
