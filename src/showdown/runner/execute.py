@@ -241,6 +241,7 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         name=spec.name,
         method=spec.method,
         title=method_class(spec.method).title,
+        traits=method_class(spec.method).traits,
         seed=spec.seed,
         partition=spec.partition,
         status=status or (error.status if error else "completed"),
