@@ -1,14 +1,12 @@
-"""How long the whole audit of 100,000 texts takes, and how much memory: `showdown audit` in a process of its own.
+"""Seconds and memory of the whole audit of 100,000 texts: `showdown audit` in a process of its own.
 
-Usage (from the checkout, on a machine with little else to do):
+    python -m benchmarks.cpu.audit_speed --out benchmarks/results
 
-    python benchmarks/audit_speed.py
-
+Run it on a machine with nothing beside it, since other work makes it slower (`busy_processes_beside`).
 Texts of 30 words drawn from 20,000 by Zipf's law, each label with words of its own; 2 % exact copies, 2 % near-copies
 with one word changed, 1 % wrong labels. The process may use two cores.
 """
 
-import argparse
 import csv
 import json
 import os
@@ -21,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from showdown.core.files import write_json
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.texts import zipf_texts
 
-HERE = Path(__file__).resolve().parent
-LABELS, WORDS, VOCABULARY, OWN_WORDS = 25, 30, 20_000, 40
+LABELS, WORDS, VOCABULARY, OWN_WORDS, OWN_SHARE = 25, 30, 20_000, 40, 0.25
 COPIES, NEAR_COPIES, WRONG_LABELS = 0.02, 0.02, 0.01
 LIMIT_SECONDS, LIMIT_GB = 60.0, 2.0
 CORES = 2
@@ -33,11 +31,9 @@ CORES = 2
 def write_rows(path: Path, count: int) -> None:
     """Write the texts as CSV."""
     rng = np.random.default_rng(20261123)
-    vocabulary = np.array([f"w{number:x}" for number in range(VOCABULARY)])
-    labels = rng.integers(0, LABELS, count)
-    ranks = np.minimum(rng.zipf(1.3, (count, WORDS)) - 1, VOCABULARY - LABELS * OWN_WORDS - 1)
-    own = VOCABULARY - (labels[:, None] + 1) * OWN_WORDS + rng.integers(0, OWN_WORDS, (count, WORDS))
-    words = vocabulary[np.where(rng.random((count, WORDS)) < 0.25, own, ranks)]
+    words, labels = zipf_texts(
+        rng, rows=count, labels=LABELS, words=WORDS, vocabulary=VOCABULARY, own_words=OWN_WORDS, own_share=OWN_SHARE
+    )
     copies, near = int(COPIES * count), int(NEAR_COPIES * count)
     source = rng.integers(0, count - copies - near, copies + near)
     words[count - copies - near :], labels[count - copies - near :] = words[source], labels[source]
@@ -51,8 +47,8 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def main() -> int:
-    """Print what was measured and write `benchmarks/results/audit_speed.json`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, print and write; return 1 where the target is missed."""
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +82,7 @@ def main() -> int:
     }
     for key, value in report.items():
         print(f"{key} {value}")
-    write_json(HERE / "results" / "audit_speed.json", report)
+    write_result(options, report)
     return 0 if report["meets_target"] else 1
 
 

@@ -1,14 +1,14 @@
-"""Seconds and megabytes of every format of a very large comparison: 1,200 labels of 120 characters, 50 arms.
+"""Seconds and size of every report format of a very large comparison: 1,200 labels of 120 characters, 50 arms.
 
-    python benchmarks/large_report.py --out benchmarks/results/large_report.json
+    python -m benchmarks.cpu.large_report --out benchmarks/results
 
-The comparison is made up (`tests/report/written_comparison.py`): 6,000 test rows, each arm right on another share of
-them, memory, times and latencies in random orders. Every step runs once, in this process: seconds by the clock, and
-those of one processor, which other work on the machine does not change much.
+The comparison is made up (`tests/report/written_comparison.py`): 6,000 test rows, of which each arm gets another share
+right, with memory, times and latencies in random orders. Every step runs once, in this process. Seconds are by the clock
+and of the processor; other work on the machine changes the latter little.
 
-    python benchmarks/large_report.py --choices
+    python -m benchmarks.cpu.large_report --choices --variant choices
 
-prints instead how many choices under limits a page would hold, and the seconds that one margin of them takes.
+measures instead how many choices under limits a page would hold, and the seconds that one margin of them takes.
 """
 
 import argparse
@@ -17,15 +17,17 @@ import io
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
 import numpy as np
 from rich.console import Console
+
+from benchmarks.lib.result import ROOT, argument_parser, write_result
+from benchmarks.lib.timing import timed
+
+sys.path.insert(0, str(ROOT / "tests"))  # the made-up comparison is the tests'
 
 from report import written_comparison
 from showdown import api
@@ -43,12 +45,12 @@ MB = 1e6
 
 
 def label_named(place: int) -> str:
-    """Return a label of `CHARACTERS` characters that differs from others at its start."""
+    """Return a label of `CHARACTERS` characters that differs from the others at its start."""
     return f"label {place:04d} of a catalogue in which every class has a sentence for a name, ".ljust(CHARACTERS, ".")
 
 
-def written_quickly(path: Path, true: Sequence[int], said: Sequence[int], labels: Sequence[str]) -> None:
-    """Write predictions with a score for every label, of which all but one are 0."""
+def written_quickly(path: Path, true: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> None:
+    """Write predictions with a score for every label; all scores of a row but one are 0."""
 
     def cell(text: str) -> str:
         held = io.StringIO()
@@ -58,14 +60,14 @@ def written_quickly(path: Path, true: Sequence[int], said: Sequence[int], labels
     names = [cell(label) for label in labels]
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join(["row", "cluster", "label", "predicted", *names]) + "\n")
-        for row, (truth, answer) in enumerate(zip(true, said, strict=True), start=1):
+        for row, (truth, answer) in enumerate(zip(true, predicted, strict=True), start=1):
             scores = ["0"] * len(labels)
             scores[answer] = "1"
             file.write(",".join([str(row), str(row), names[truth], names[answer], *scores]) + "\n")
 
 
 def in_random_order(place: int, gpu: str | None) -> dict[str, Any]:
-    """Return what a row measured, its costs multiplied by chance: in real comparisons they are not in one order."""
+    """Return an arm's measurements with its costs multiplied by chance: real costs do not rise from arm to arm."""
     found = dict(MEASURED(place, gpu))
     memory, seconds, latency = np.random.default_rng(place).uniform(0.3, 3.0, 3)
     peak = found["peak_memory_device_gb"]
@@ -80,21 +82,14 @@ def in_random_order(place: int, gpu: str | None) -> dict[str, Any]:
     return found
 
 
-def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """Return what work gives, and the seconds that it takes."""
-    start, start_busy = time.perf_counter(), time.process_time()
-    given = work()
-    seconds, busy = time.perf_counter() - start, time.process_time() - start_busy
-    return given, {"seconds": round(seconds, 1), "processor_seconds": round(busy, 1)}
-
-
 def terminal_table(results: Results, verdict: Verdict) -> None:
     """Print the table as a terminal of 120 columns shows it."""
     print_table(results, verdict, Console(file=io.StringIO(), force_terminal=True, width=120))
 
 
-def count_choices() -> None:
-    """Print what a page would hold of all choices under limits, for some numbers of rows."""
+def choices() -> list[dict[str, Any]]:
+    """Measure what a page would hold of all choices under limits, for some numbers of arms."""
+    lines = []
     for rows in (7, 12, 20, 30, 50):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "out"
@@ -105,8 +100,10 @@ def count_choices() -> None:
             verdict = api.judge(folder)
         asked = candidates(verdict.rows, verdict.pairs)
         found, seconds = timed(lambda asked=asked: decisions({1.0: asked}, margin=1.0))
-        size = len(found.model_dump_json()) / MB
-        print(rows, "rows:", len(_cells(asked)), "cells,", seconds, f"{size:.3f} MB", flush=True)
+        size_mb = round(len(found.model_dump_json()) / MB, 3)
+        lines.append({"arms": rows, "cells": len(_cells(asked)), **seconds, "mb": size_mb})
+        print(lines[-1], flush=True)
+    return lines
 
 
 def megabytes(path: Path) -> dict[str, float]:
@@ -115,19 +112,8 @@ def megabytes(path: Path) -> dict[str, float]:
     return {"largest_file_mb": round(max(found.stat().st_size for found in files) / MB, 3), "files": len(files)}
 
 
-def main() -> None:
-    """Write the comparison and every format of its report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labels", type=int, default=1200)
-    parser.add_argument("--arms", type=int, default=50)
-    parser.add_argument("--rows", type=int, default=6000)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--choices", action="store_true")
-    options = parser.parse_args()
-    written_comparison._measured = in_random_order
-    if options.choices:
-        count_choices()
-        return
+def formats(options: argparse.Namespace) -> dict[str, Any]:
+    """Write the comparison and every format of its report; return what each took."""
     written_comparison._write_predictions = written_quickly
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "out"
@@ -145,9 +131,24 @@ def main() -> None:
         _, found["terminal table"] = timed(lambda: terminal_table(results, verdict))
         state, found["watch page"] = timed(lambda: Watched(folder).state())
         found["watch page"]["state_mb"] = round(len(json.dumps(state)) / MB, 3)
-    if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def main() -> None:
+    """Measure every report format, or the choices under limits; print and write."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--labels", type=int, default=1200)
+    parser.add_argument("--arms", type=int, default=50)
+    parser.add_argument("--rows", type=int, default=6000)
+    parser.add_argument("--choices", action="store_true", help="measure the choices under limits")
+    options = parser.parse_args()
+    written_comparison._measured = in_random_order
+    if options.choices:
+        write_result(options, {"choices": choices()})
+        return
+    found = formats(options)
     print(json.dumps(found))
+    write_result(options, found)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""What a comparison's processes hold: its own, the one that prepares the data, the server of libraries, and a worker.
+"""Peak memory of each process of a comparison: its own, the preparation of the data, the fork server, and a worker.
 
-    python benchmarks/process_memory.py comparisons/quickstart.yaml [--set KEY=VALUE ...]
+    python -m benchmarks.cpu.process_memory comparisons/quickstart.yaml [--set KEY=VALUE ...]
 
-Prints peaks in MB (1e6 bytes) while `showdown run` goes, read every 0.1 s from /proc (Linux): of each kind of process
-its resident set, and what it holds for itself (`Pss`, in which a page that n processes share counts as 1/n); and the
-most of all together, which is what a control group is charged but for files in memory. The first process to touch a
-page of a library is charged for it, so that short runs on an idle machine vary by some MB.
+Peaks are in MB (1e6 bytes) while `showdown run` goes, read every 0.1 s from /proc (Linux): the resident set of each kind
+of process, and its proportional set (`Pss`, in which a page that n processes share counts as 1/n); and the largest sum
+of the proportional sets, which is what a control group is charged apart from files in memory. The first process that
+touches a page of a library is charged for it, so that short runs on an idle machine vary by some MB.
 """
 
-import argparse
 import contextlib
 import subprocess
 import sys
@@ -18,12 +17,14 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.lib.result import argument_parser, write_result
+
 EVERY_SECONDS = 0.1
 MB = 1e6
 
 
 def kind_of(process: psutil.Process, comparison: int) -> str:
-    """Say which of a comparison's processes this one is."""
+    """Return which of a comparison's processes this one is."""
     if process.pid == comparison:
         return "comparison"
     serves = "showdown.runner.forkserver" in process.cmdline()
@@ -33,7 +34,7 @@ def kind_of(process: psutil.Process, comparison: int) -> str:
 
 
 def proportional_mb(pid: int) -> float:
-    """Return what a process holds, of shared pages its part."""
+    """Return the proportional set of a process, in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / MB for line in lines if line.startswith("Pss:"))
 
@@ -57,17 +58,19 @@ def follow(comparison: "subprocess.Popen[bytes]") -> dict[str, tuple[float, floa
 
 
 def main() -> None:
-    """Follow the comparison that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("comparison")
-    asked, rest = parser.parse_known_args()
+    """Run the comparison, print and write the peaks of its processes."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("comparison", help="YAML file; other options go to `showdown run`")
+    options, rest = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-P", "-m", "showdown", "run", asked.comparison, *rest, "--output", f"{folder}/out"]
+        command = [sys.executable, "-P", "-m", "showdown", "run", options.comparison, *rest, "--output", f"{folder}/out"]
         comparison = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         peaks = follow(comparison)
     print("process      resident MB  own share MB")
     for kind, (resident, proportional) in peaks.items():
         print(f"{kind:<12} {resident:11.0f} {proportional:13.0f}")
+    peak_mb = {kind: {"resident": resident, "proportional": pss} for kind, (resident, pss) in peaks.items()}
+    write_result(options, {"peak_mb": peak_mb, "exit_code": comparison.returncode})
     raise SystemExit(comparison.returncode)
 
 

@@ -1,14 +1,17 @@
-"""The default model on the default data on a CPU: our training loop against transformers' Trainer, in pairs.
+"""Speed of full fine-tuning on a CPU: the product's training loop beside transformers' Trainer, in pairs.
 
-Run `python benchmarks/cpu_quickstart.py --out benchmarks/results/cpu_quickstart.json`. Full fine-tuning in float32; the
-same weights, rows, order, effective batch, rate and clipping; dropout as the model's configuration has it. Each pair
-has a seed of its own and runs both sides one after the other, every second pair in turned order. Scores are macro F1 on
-the test rows. With `--precision bfloat16` both sides run under autocast.
+    python -m benchmarks.cpu.quickstart --out benchmarks/results
+
+The default model on the default data in float32; the same weights, rows, order, effective batch, learning rate and
+clipping; dropout as the model's configuration has it. Each pair has a seed of its own and runs both loops one after the
+other, every second pair in reversed order. Scores are macro F1 on the test rows. With `--precision bfloat16` both run
+under autocast.
 """
 
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +23,9 @@ import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from benchmarks.lib.recipe import padded_batch
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.timing import spread
 from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import prepare
@@ -41,8 +47,8 @@ LEARNING_RATE = 2e-4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """What both sides train on."""
+class Training:
+    """What both loops train on."""
 
     job: Job
     folder: Path
@@ -52,12 +58,12 @@ class Task:
     bf16: bool
 
     def module(self) -> Any:
-        """The pretrained network with a head drawn from the seed."""
+        """Return the pretrained network with a head drawn from the seed."""
         torch.manual_seed(self.job.seed)
         return load_network(self.folder, self.job, NetworkOptions()).module
 
 
-def task(seed: int, options: argparse.Namespace) -> Task:
+def training_of(seed: int, options: argparse.Namespace) -> Training:
     """Read the default data and the default model."""
     prepared = prepare(DataSpec(), SingleSplit())
     protocol = SharedProtocol(
@@ -71,7 +77,7 @@ def task(seed: int, options: argparse.Namespace) -> Task:
         return EncodedRows(ids=encode(tokenizer, side.texts, options.max_tokens), targets=side.targets)
 
     placement = Placement(device="cpu", dtype="float32")
-    return Task(
+    return Training(
         job=Job(labels=prepared.labels, model=ModelSpec(), protocol=protocol, placement=placement, seed=seed),
         folder=folder,
         train=rows(prepared.side("train")),
@@ -95,14 +101,14 @@ class _Autocast:
 
 class _Silent:
     def step(self, **_: Any) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def say(self, message: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
-def ours(task: Task) -> dict[str, Any]:
-    """Train with the product's loop."""
+def ours(task: Training) -> dict[str, Any]:
+    """Train with the product's loop; return seconds, forward path and score."""
     module = task.module()
     path: ForwardPath = choose_forward(module, pad_token_id=task.pad, device="cpu")
     path = _Autocast(path) if task.bf16 else path
@@ -131,7 +137,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
 
 
 class _Orders(Sampler[int]):
-    """The rows of one epoch after the other in the order that the product draws, with its short last batch."""
+    """Gives the rows of each epoch in the order that the product draws, with its short last batch."""
 
     def __init__(self, rows: int, seed: int) -> None:
         self._rows, self._seed, self._epoch = rows, seed, 0
@@ -150,22 +156,18 @@ class _InOrder(Trainer):  # type: ignore[misc]
         return _Orders(len(train_dataset or self.train_dataset), self.args.seed)
 
 
-def theirs(task: Task) -> dict[str, Any]:
-    """Train with transformers' Trainer and dynamic padding."""
+def theirs(task: Training) -> dict[str, Any]:
+    """Train with transformers' Trainer and dynamic padding; return seconds and score."""
     module, protocol, watch = task.module(), task.job.protocol, _Watch()
 
     def collate(rows: list[int]) -> dict[str, torch.Tensor]:
         ids = [torch.tensor(task.train.ids[row]) for row in rows]
-        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=task.pad)
-        lengths = torch.tensor([row.numel() for row in ids])
-        mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).long()
-        labels = torch.tensor([task.train.targets[row] for row in rows])
-        return {"input_ids": padded, "attention_mask": mask, "labels": labels}
+        return padded_batch(ids, [task.train.targets[row] for row in rows], task.pad)
 
     rows = list(range(len(task.train.ids)))
     steps = protocol.epochs * -(-len(rows) // BATCH_ROWS)
     arguments = TrainingArguments(
-        output_dir="/tmp/cpu_quickstart", per_device_train_batch_size=BATCH_ROWS, use_cpu=True,
+        output_dir=tempfile.mkdtemp(), per_device_train_batch_size=BATCH_ROWS, use_cpu=True,
         num_train_epochs=protocol.epochs,
         learning_rate=LEARNING_RATE, weight_decay=protocol.weight_decay, max_grad_norm=1.0, bf16=task.bf16,
         warmup_steps=warmup_steps(steps, protocol.warmup_fraction), save_strategy="no", report_to=[],
@@ -176,7 +178,7 @@ def theirs(task: Task) -> dict[str, Any]:
     return {"seconds": watch.seconds, "path": "transformers Trainer", "f1_macro": _f1(module, task)}
 
 
-def _f1(module: Any, task: Task) -> float:
+def _f1(module: Any, task: Training) -> float:
     path = PaddedForward(module, pad_token_id=task.pad, device="cpu")
     predicted = logits_of(module, path, task.test.ids, 16).argmax(dim=-1).tolist()
     return score(task.test.targets, predicted, task.job.labels).f1_macro
@@ -193,8 +195,7 @@ def _quiet() -> Iterator[None]:
 
 def main() -> None:
     """Run the pairs and write what they took."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path)
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=256)
@@ -204,7 +205,7 @@ def main() -> None:
     pairs: list[dict[str, Any]] = []
     with _quiet():
         for seed in range(options.pairs):
-            one = task(seed, options)
+            one = training_of(seed, options)
             sides = {"engine": ours, "trainer": theirs}
             found = {name: sides[name](one) for name in sorted(sides, reverse=seed % 2 == 1)}
             pairs.append(found | {"ratio": found["trainer"]["seconds"] / found["engine"]["seconds"]})
@@ -212,17 +213,12 @@ def main() -> None:
     ratios = [pair["ratio"] for pair in pairs]
     scores = {side: statistics.mean(pair[side]["f1_macro"] for pair in pairs) for side in ("engine", "trainer")}
     result = {
-        "settings": {key: value for key, value in vars(options).items() if key != "out"},
-        "speed_over_trainer": {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)},
+        "speed_over_trainer": spread(ratios),
         "mean_f1_macro": scores,
         "pairs": pairs,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
     }
     print(json.dumps({key: result[key] for key in ("speed_over_trainer", "mean_f1_macro")}))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(options, result)
 
 
 if __name__ == "__main__":

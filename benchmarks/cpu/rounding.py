@@ -1,18 +1,18 @@
-"""What plain bfloat16 weights lose: the default model, all of it trained, in four ways of rounding.
+"""What full fine-tuning of the default model loses with bfloat16 weights, by how their updates are rounded.
 
-Run `python benchmarks/rounding.py --out benchmarks/results/rounding.json`. bfloat16 weights rounded to nearest (the
-recipe), stochastically, and with float32 masters, beside float32 throughout: the same rows in the same order, no
-dropout, one rate after a short warm-up. Given are the mean loss of the last steps and the share of weights that moved.
+    python -m benchmarks.cpu.rounding --out benchmarks/results
+
+bfloat16 weights rounded to nearest (the recipe), stochastically, and with float32 master weights, beside float32
+throughout: the same rows in the same order, no dropout, a constant learning rate after a short warm-up. Reported are the
+mean loss of the last steps and the share of weights that changed.
 """
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from benchmarks.lib.result import argument_parser, write_result
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import prepare
@@ -28,7 +28,7 @@ TOKENS, BATCH_ROWS, LAST_STEPS = 48, 8, 20
 
 
 def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
-    """Train one way."""
+    """Train with one way of rounding; return the losses and the share of weights that changed."""
     prepared = prepare(DataSpec(), SingleSplit())
     folder, side = locate(ModelSpec()), prepared.side("train")
     job = Job(
@@ -60,10 +60,9 @@ def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train all ways and write what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rate", type=float, default=2e-5, help="the study's rate for full fine-tuning")
+    """Train with every way of rounding, print and write."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--rate", type=float, default=2e-5, help="learning rate; by default the study's for full fine-tuning")
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     found = {}
@@ -71,7 +70,7 @@ def main() -> None:
         found[way] = train(way, rate=options.rate, epochs=options.epochs)
         print(way, {key: value for key, value in found[way].items() if key != "losses"}, flush=True)
     settings = {"rate": options.rate, "epochs": options.epochs, "tokens": TOKENS, "batch_rows": BATCH_ROWS}
-    options.out.write_text(json.dumps({"settings": settings, "ways": found, "torch": torch.__version__}) + "\n")
+    write_result(options, {"settings": settings, "ways": found})
 
 
 if __name__ == "__main__":

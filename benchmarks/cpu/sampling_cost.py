@@ -1,18 +1,16 @@
-"""What sampling the system costs a training: the same steps with and without it, in pairs, one after the other.
+"""What sampling of the system costs a training: the same steps with and without it, in pairs, one after the other.
 
-Run `python benchmarks/sampling_cost.py --out benchmarks/results/sampling_cost.json`. A process of its own takes
-training steps of a network of the default model's shape (random weights, float32 on a CPU, bfloat16 on a GPU), block
-after block; this process samples it during every second block as `showdown run` does, every second pair in turned
-order. A block lasts about `--block-seconds`, and has samples at its beginning and end beside those of the interval.
-The ratio of a pair is seconds with sampling over seconds without; a median below 1.01 is the goal. Beside the default
-interval one a twentieth as long is measured, to show a cost that the noise would hide.
+    python -m benchmarks.cpu.sampling_cost --out benchmarks/results
+
+A process of its own takes training steps of a network of the default model's shape (random weights, float32 on a CPU,
+bfloat16 on a GPU), block after block; this process samples it during every second block as `showdown run` does, every
+second pair in reversed order. A block lasts about `--block-seconds`, and is sampled at its start and end as well as at
+each interval. The ratio of a pair is seconds with sampling over seconds without; the goal is a median below 1.01. An
+interval a twentieth of the default one is measured as well, to show a cost that the noise would hide.
 """
 
-import argparse
-import json
 import math
 import multiprocessing
-import platform
 import statistics
 import tempfile
 import time
@@ -21,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lib.result import argument_parser, write_result
 from showdown.core.samples import read_samples
 from showdown.core.spec import Comparison
 from showdown.measure.load import LoadMeter, load_average
@@ -33,14 +32,14 @@ ROWS, TOKENS = {"cpu": 4, "cuda": 16}, {"cpu": 96, "cuda": 256}
 
 
 def train_on_demand(connection: Connection, threads: int) -> None:
-    """Take as many steps as asked for and answer with the seconds that they took; ends with 0."""
+    """Take as many steps as the other process asks for and send their seconds back; 0 ends it."""
     import torch
 
     torch.set_num_threads(threads)
     step, synchronize = training(torch)
     for _ in range(5):
         step()
-    connection.send({"device": "cuda" if torch.cuda.is_available() else "cpu", "torch": torch.__version__})
+    connection.send({"device": "cuda" if torch.cuda.is_available() else "cpu"})
     while steps := connection.recv():
         synchronize()
         began = time.perf_counter()
@@ -51,7 +50,7 @@ def train_on_demand(connection: Connection, threads: int) -> None:
 
 
 def training(torch: Any) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return one training step, and waiting for the device."""
+    """Return a function that takes one training step, and one that waits for the device."""
     from transformers import BertConfig, BertForSequenceClassification
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -72,7 +71,7 @@ def training(torch: Any) -> tuple[Callable[[], None], Callable[[], None]]:
 
 
 def block(connection: Connection, steps: int, pid: int, every_seconds: float) -> tuple[float, int]:
-    """Return the seconds of a block of steps, and how many samples were taken meanwhile."""
+    """Return the seconds of a block of steps, and the number of samples taken during it."""
     with tempfile.TemporaryDirectory() as folder:
         with Sampler(Path(folder), every_seconds, lambda event: None) as sampler:
             sampler.hear({"kind": "worker", "stage": "train", "pid": pid})
@@ -103,7 +102,7 @@ def paired(connection: Connection, steps: int, pid: int, every_seconds: float, p
 
 
 def seconds_of_a_sample(pid: int) -> float:
-    """Return what one reading takes in the sampling process."""
+    """Return the seconds that one reading takes in the sampling process."""
     meter, gpu = ProcessMeter(pid), gpu_meter()
     load = LoadMeter(meter.spent_seconds)
     began = time.perf_counter()
@@ -117,12 +116,11 @@ def seconds_of_a_sample(pid: int) -> float:
 
 
 def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    """Measure, print and write."""
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--pairs", type=int, default=150)
     parser.add_argument("--block-seconds", type=float, default=1.0)
-    parser.add_argument("--threads", type=int, default=2, help="Of the training process on a CPU.")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the training process on a CPU")
     options = parser.parse_args()
     here, there = multiprocessing.get_context("spawn").Pipe()
     worker = multiprocessing.get_context("spawn").Process(target=train_on_demand, args=(there, options.threads))
@@ -132,23 +130,18 @@ def main() -> None:
     few, _ = block(here, 10, worker.pid, 0.0)
     steps = max(1, round(10 * options.block_seconds / few))
     found = {
-        "command": f"python benchmarks/sampling_cost.py --pairs {options.pairs} "
-        f"--block-seconds {options.block_seconds:g} --threads {options.threads}",
-        **about,
-        "machine": platform.processor() or platform.machine(),
         "threads": options.threads,
         "steps_of_a_block": steps,
         "milliseconds_of_a_reading": round(1000 * seconds_of_a_sample(worker.pid), 3),
-        "results": [
+        "intervals": [
             paired(here, steps, worker.pid, every, options.pairs) for every in (DEFAULT_SECONDS, DEFAULT_SECONDS / 20)
         ],
     }
     here.send(0)
     worker.join()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for result in found["results"]:
+    for result in found["intervals"]:
         print(f"every {result['every_seconds']} s: ratio {result['ratio_median']}, 95 % {result['ratio_95_percent']}")
+    write_result(options, found, device=about["device"])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""AdamW beside the matrix products of the next forward pass, on a stream of its own: whether that saves its time.
+"""Does AdamW cost no time on a stream of its own, beside the matrix products of the next forward pass?
 
-Run `python benchmarks/gpu_overlap.py --out benchmarks/results/gpu_overlap.json`. 24 layers of a 7B, 2,925 tokens (a
-step of full fine-tuning on average); milliseconds a round, two rounds of 0.6 seconds of each case in turn.
+    python -m benchmarks.gpu.adamw_overlap --out benchmarks/results
+
+24 layers of a 7B and 2,925 tokens, the mean of a step of full fine-tuning. Milliseconds a round; each case has two
+rounds of 0.6 seconds, in turn.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from gpu_meter import environment
 from torch.nn import functional
 
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.workload import random_bf16
 from showdown.engine.dropout import hash_seeds
 from showdown.engine.rounding import AdamwStep, Weight, update_
 
@@ -26,11 +26,11 @@ Case = Callable[[], None]
 
 def drawn(*shape: int) -> torch.Tensor:
     """Return small random bfloat16 numbers on the GPU."""
-    return torch.randn(*shape, device="cuda", dtype=torch.bfloat16) * 0.02
+    return random_bf16(*shape) * 0.02
 
 
 def layer() -> Layer:
-    """Return the weights of one layer with gradients and moments."""
+    """Return the weights of one layer with gradients and optimizer state."""
     return [
         Weight(value=drawn(*shape), gradient=drawn(*shape), first=drawn(*shape), second=drawn(*shape).abs(), low=None)
         for shape in SHAPES
@@ -38,7 +38,7 @@ def layer() -> Layer:
 
 
 class Network:
-    """Layers to step and to go forward through."""
+    """Layers that AdamW updates and the forward pass computes."""
 
     def __init__(self) -> None:
         self._layers = [layer() for _ in range(LAYERS)]
@@ -49,29 +49,29 @@ class Network:
         )
 
     def products(self) -> None:
-        """Go forward through all layers."""
+        """Compute the matrix products of all layers."""
         for weights in self._layers:
             self._forward(weights)
 
     def adamw(self) -> None:
-        """Step all layers."""
+        """Update all layers."""
         for weights in self._layers:
-            self._stepped(weights)
+            self._update(weights)
 
     def one_after_the_other(self) -> None:
-        """Step all layers, then go forward."""
+        """Update all layers, then compute the matrix products."""
         self.adamw()
         self.products()
 
     def beside(self, stream: torch.cuda.Stream) -> None:
-        """Step the layers on another stream, and go forward through each as soon as it is stepped."""
+        """Update the layers on another stream, and compute each as soon as it is updated."""
         stream.wait_stream(torch.cuda.current_stream())
-        stepped = []
+        updated = []
         with torch.cuda.stream(stream):
             for weights in self._layers:
-                self._stepped(weights)
-                stepped.append(stream.record_event())
-        for weights, event in zip(self._layers, stepped, strict=True):
+                self._update(weights)
+                updated.append(stream.record_event())
+        for weights, event in zip(self._layers, updated, strict=True):
             torch.cuda.current_stream().wait_event(event)
             self._forward(weights)
 
@@ -79,13 +79,13 @@ class Network:
         for weight in weights:
             functional.linear(self._inputs[weight.value.shape[1]], weight.value)
 
-    def _stepped(self, weights: Layer) -> None:
+    def _update(self, weights: Layer) -> None:
         for weight in weights:
             update_(weight, self._step, self._one, hash_seeds(1, 2))
 
 
 def cases() -> dict[str, Case]:
-    """Return what is timed."""
+    """Return the cases, by name."""
     network = Network()
     usual, first = torch.cuda.Stream(), torch.cuda.Stream(priority=-5)
     return {
@@ -111,9 +111,7 @@ def milliseconds(run: Case) -> float:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = argument_parser(__file__, __doc__).parse_args()
     timed = cases()
     found: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(ROUNDS):
@@ -121,7 +119,7 @@ def main() -> None:
             found[name].append(round(milliseconds(run), 2))
     for name, rounds in found.items():
         print(f"{name:32} {rounds} ms")
-    options.out.write_text(json.dumps({"milliseconds": found, "environment": environment("cuda")}, indent=1) + "\n")
+    write_result(options, {"milliseconds": found}, device="cuda")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Engine against recipe on one GPU, side by side, one process a case.
+"""Seconds and memory of an epoch by the engine and by the recipe, side by side on one GPU, one process a case.
 
-Run `python benchmarks/gpu_showdown.py --out benchmarks/results/gpu_showdown.json` from the project's folder. The
-recipe is transformers' Trainer with PEFT and bitsandbytes and the study's settings. Each case measures a share of an
-epoch (`--every`, `--steps`); seconds an epoch are scaled by tokens. Repeats are interleaved: every case once, then
-every case again. Each process is forked from one that imported the libraries and never touched the GPU.
+    python -m benchmarks.gpu.engine_vs_recipe --every 4 --out benchmarks/results
+
+The recipe is transformers' Trainer with PEFT and bitsandbytes and the study's settings. Each case measures a part of an
+epoch (`--every`, `--steps`); seconds an epoch are scaled by tokens. Repeats are interleaved: every case once, then every
+case again. Each process is forked from one that imported the libraries and never used the GPU.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
-import statistics
-import sys
+import tempfile
 import time
 import traceback
 from contextlib import nullcontext
@@ -22,28 +22,27 @@ from typing import Any
 
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looking for a GPU must not start CUDA before the fork
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-sys.path.insert(0, str(Path(__file__).parent))
 
+from benchmarks.lib.result import Place, argument_parser, place_of, write_result
+from benchmarks.lib.timing import spread
 from showdown.engine.budget import LEAN_TOKENS
 from showdown.runner.forkserver import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
-STRONGEST_GROUP = 50
-"""Effective batches that length grouping sorts together, as transformers' LengthGroupedSampler."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One thing to measure."""
+    """One way to train, which is measured in a process of its own."""
 
     name: str
     side: str
     method: str
     dropout: float = 0.1
     settings: dict[str, Any] = field(default_factory=dict)
-    """Of the engine: see `gpu_engine.Training`. Of the recipe: `grouped`, `clip`."""
+    """Of the engine: see `benchmarks.lib.engine.Training`. Of the recipe: `grouped`, `clip`."""
     repeats: int | None = None
-    """By default as the command says."""
+    """By default as many as the command line says."""
 
 
 def _cases() -> list[Case]:
@@ -86,8 +85,8 @@ def _cases() -> list[Case]:
 
 
 def _variants(ours: list[Case]) -> list[Case]:
-    """What one change of the engine, or of the training, makes of cases; `ours` are those that take several packs."""
-    from gpu_workload import EFFECTIVE_ROWS
+    """Return cases that differ in one thing from others; `ours` are those of the engine that take several packs."""
+    from benchmarks.lib.workload import EFFECTIVE_ROWS
 
     attention = [
         Case(name=f"torch-attention-{m}", side="engine", method=m,
@@ -109,7 +108,7 @@ def _variants(ours: list[Case]) -> list[Case]:
 
 
 def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> list[list[int]]:
-    """The same rows, sorted by length within megabatches of 50 batches, as transformers' sampler does."""
+    """Return the same rows, sorted by length within 50 batches, as transformers' sampler sorts them."""
     import torch
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -124,33 +123,32 @@ def _grouped(steps: list[list[int]], lengths: list[int], per_device: int) -> lis
 
 def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Run one case in this process."""
-    import gpu_engine
-    import gpu_recipe
-    from gpu_workload import FULL_SHAPE, TINY_SHAPE, arithmetic, steps_of, training_rows
+    from benchmarks.lib import engine, recipe
+    from benchmarks.lib.workload import FLOPS_PER_SECOND, arithmetic, steps_of, training_rows, vocabulary_of
 
-    rows = training_rows((TINY_SHAPE if options.tiny else FULL_SHAPE)["vocab_size"])
+    rows = training_rows(vocabulary_of(tiny=options.tiny))
     steps = steps_of(case.method, rows, every=options.every, at_most=options.steps)
     shared = {"tiny": options.tiny, "device": options.device, "dropout": case.dropout}
     warmup = _longest_first(steps, rows.lengths)
     if case.side == "recipe":
         grouped = bool(case.settings.get("grouped"))
         if grouped:
-            steps = _grouped(steps, rows.lengths, gpu_recipe.BATCH[case.method])
+            steps = _grouped(steps, rows.lengths, recipe.BATCH[case.method])
         clip = bool(case.settings.get("clip", True))
-        found = gpu_recipe.run(case.method, rows, steps, warmup, **shared, grouped=grouped, curve=False, clip=clip)
+        found = recipe.run(case.method, rows, steps, warmup, **shared, grouped=grouped, curve=False, clip=clip)
     else:
-        found = gpu_engine.run(case.method, rows, steps, warmup, **shared, settings=case.settings)
+        found = engine.run(case.method, rows, steps, warmup, **shared, settings=case.settings)
     tokens = sum(rows.lengths[row] for step in steps for row in step)
     return found | {
         "tokens": tokens,
         "seconds_per_epoch": found["seconds"] * sum(rows.lengths) / tokens,
         "tokens_per_second": tokens / found["seconds"],
-        "share_of_arithmetic_limit": arithmetic(case.method, tokens) / 790e12 / found["seconds"],
+        "share_of_arithmetic_limit": arithmetic(case.method, tokens) / FLOPS_PER_SECOND / found["seconds"],
     }
 
 
 def _longest_first(steps: list[list[int]], lengths: list[int]) -> list[list[int]]:
-    """Warm-up steps: the one with the most tokens, so that the allocator has grown before the measurement, and more."""
+    """Return the warm-up steps, first the one with the most tokens, so that the allocator grows before the measurement."""
     by_tokens = sorted(steps, key=lambda step: -sum(lengths[row] for row in step))
     return [by_tokens[0], by_tokens[-1], by_tokens[0]][:WARMUP_STEPS]
 
@@ -158,10 +156,7 @@ def _longest_first(steps: list[list[int]], lengths: list[int]) -> list[list[int]
 def _child(case: Case, options: argparse.Namespace, target: str) -> None:
     began = time.perf_counter()
     try:
-        found = measure(case, options)
-        from gpu_meter import environment
-
-        found["environment"] = environment(options.device)
+        found = measure(case, options) | {"place": place_of(options.device).model_dump()}
     except BaseException as error:
         traceback.print_exc()
         found = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
@@ -170,15 +165,15 @@ def _child(case: Case, options: argparse.Namespace, target: str) -> None:
 
 
 def _run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    target = Path(f"/tmp/gpu_showdown_{os.getpid()}.json")
-    target.unlink(missing_ok=True)
-    process = multiprocessing.get_context(options.start).Process(target=_child, args=(case, options, str(target)))
-    process.start()
-    process.join()
-    if not target.exists():
-        return {"error": f"the process ended with code {process.exitcode}"}
-    found: dict[str, Any] = json.loads(target.read_text())
-    return found
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "found.json"
+        process = multiprocessing.get_context(options.start).Process(target=_child, args=(case, options, str(target)))
+        process.start()
+        process.join()
+        if not target.exists():
+            return {"error": f"the process ended with code {process.exitcode}"}
+        found: dict[str, Any] = json.loads(target.read_text())
+        return found
 
 
 def _touch(device: str) -> None:
@@ -188,7 +183,7 @@ def _touch(device: str) -> None:
 
 
 def _way_to_start(device: str) -> str:
-    """Fork, after importing what every case needs once; spawn where an import started CUDA, which no fork survives."""
+    """Import what every case needs, and choose to fork; or to spawn where an import started CUDA, which ends every fork."""
     _preload(device)
     process = multiprocessing.get_context("fork").Process(target=_touch, args=(device,))
     process.start()
@@ -197,7 +192,7 @@ def _way_to_start(device: str) -> str:
 
 
 def _preload(device: str) -> None:
-    """Import what every case needs, once, without starting CUDA: libraries that ask for the GPU's kind are told it."""
+    """Import what every case needs without starting CUDA: libraries that ask for the GPU's kind are told it."""
     import torch
 
     with gpu_kind_from_driver() if device == "cuda" else nullcontext():
@@ -210,21 +205,17 @@ def _preload(device: str) -> None:
     print(f"imports started CUDA: {torch.cuda.is_initialized()}", flush=True)
 
 
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
 SUMMED = ("seconds_per_epoch", "tokens_per_second", "share_of_arithmetic_limit", "peak_allocated_gb",
           "peak_reserved_gb", "device_gb")  # fmt: skip
 
 
 def summary(cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """One line a case: median and spread, and the ratio of speed to the recipe's plain case of the same method."""
+    """Return one line a case: the median and spread, and the speed over the recipe and the strongest recipe."""
     lines = []
     for case in cases:
         good = [run for run in runs[case.name] if "error" not in run]
         line: dict[str, Any] = {"case": case.name, "repeats": len(good)}
-        line |= {key: _spread([run[key] for run in good]) for key in SUMMED} if good else {}
+        line |= {key: spread([run[key] for run in good]) for key in SUMMED} if good else {}
         lines.append(line)
     by_name = {line["case"]: line for line in lines}
     for case, line in zip(cases, lines, strict=True):
@@ -257,42 +248,46 @@ def _print(lines: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run the cases and write their results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--cases", default="", help="names with commas, `*` for any letters; all by default")
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--cases", default="", help="names with commas between, `*` for any letters; by default all")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--every", type=int, default=1, help="measure every so manieth step of the epoch")
-    parser.add_argument("--steps", type=int, default=None, help="at most so many")
-    parser.add_argument("--seconds", type=float, default=1e9, help="start no further case after so many")
+    parser.add_argument("--every", type=int, default=1, help="measure every N-th step of the epoch", metavar="N")
+    parser.add_argument("--steps", type=int, default=None, help="measure at most so many steps")
+    parser.add_argument("--seconds", type=float, default=1e9, help="start no case after so many seconds")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--tiny", action="store_true", help="a tiny network, to try the benchmark out")
+    parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     options = parser.parse_args()
     wanted = [name for name in options.cases.split(",") if name]
     cases = [case for case in _cases() if not wanted or any(fnmatch(case.name, name) for name in wanted)]
     options.start = _way_to_start(options.device)
     print(f"cases start by {options.start}", flush=True)
     runs: dict[str, list[dict[str, Any]]] = {case.name: [] for case in cases}
-    began = time.perf_counter()
+    began, place = time.perf_counter(), None
     for repeat in range(options.repeats):
         for case in cases:
             if repeat >= (case.repeats or options.repeats) or time.perf_counter() - began > options.seconds:
                 continue
-            runs[case.name].append(_run(case, options))
-            shown = {key: value for key, value in runs[case.name][-1].items() if key not in ("losses", "environment")}
+            run = _run(case, options)
+            if "place" in run:  # of the child: this process must not start CUDA, or it could fork no more
+                place = Place.model_validate(run.pop("place"))
+            runs[case.name].append(run)
+            shown = {key: value for key, value in runs[case.name][-1].items() if key != "losses"}
             print(f"{time.perf_counter() - began:7.1f} {case.name} {json.dumps(shown)}", flush=True)
-            if options.out:
-                _write(options, cases, runs)
+            if place:
+                _write(options, place, cases, runs)
     _print(summary(cases, runs))
 
 
-def _write(options: argparse.Namespace, cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> None:
-    stored = {
-        "command": {key: value.name if isinstance(value, Path) else value for key, value in vars(options).items()},
+def _write(
+    options: argparse.Namespace, place: Place, cases: list[Case], runs: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Write what is measured so far, so that a call that is cut short keeps it."""
+    results: dict[str, Any] = {
+        "start": options.start,
         "summary": summary(cases, runs),
         "cases": [asdict(case) | {"runs": runs[case.name]} for case in cases],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(stored, indent=1) + "\n")
+    write_result(options, results, place=place)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
 """The engine's kernels one by one on a GPU: microseconds, and GB a second of what they must move.
 
-Run `python benchmarks/gpu_kernels.py --out benchmarks/results/gpu_kernels.json`. Sizes are a 7B's: a matrix of 14,336 x
-4,096, and 5,824 tokens of width 4,096. Medians of `triton.testing.do_bench`.
+    python -m benchmarks.gpu.kernels --out benchmarks/results
+
+Sizes are a 7B's: a matrix of 14,336 x 4,096, and 5,824 tokens of width 4,096. Medians of `triton.testing.do_bench`.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_meter import environment
 from torch import nn
-from triton.testing import do_bench
 
-from showdown.engine import lora_kernels, norms
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.timing import kernel_microseconds
+from benchmarks.lib.workload import random_bf16
+from showdown.engine import norms
 from showdown.engine.dropout import draw_seeds, dropout_for, hash_seeds
-from showdown.engine.nf4_kernel import Dense
 from showdown.engine.projection import _scales
 from showdown.engine.rounding import AdamwStep, Weight, update_
 
@@ -27,48 +25,45 @@ TOKENS, RANK = 5824, 16
 Case = tuple[str, Callable[[], Any], float]
 
 
-def drawn(*shape: int) -> torch.Tensor:
-    """Return random bfloat16 numbers on the GPU."""
-    return torch.randn(*shape, device="cuda").bfloat16()
-
-
 def optimiser() -> Iterator[Case]:
-    """AdamW, and the norm of all gradients: bytes a weight are 14 and 2."""
-    weight = Weight(value=drawn(WEIGHTS), gradient=drawn(WEIGHTS), first=drawn(WEIGHTS), second=drawn(WEIGHTS).abs(),
+    """AdamW, which moves 14 bytes a weight, and the norm of all gradients, which reads 2."""
+    weight = Weight(value=random_bf16(WEIGHTS), gradient=random_bf16(WEIGHTS), first=random_bf16(WEIGHTS), second=random_bf16(WEIGHTS).abs(),
                     low=None)  # fmt: skip
     step, one = AdamwStep(learning_rate=1e-5, weight_decay=0.01, number=3), torch.ones((), device="cuda")
     seed = hash_seeds(9, 4)
     yield "AdamW, to nearest", lambda: update_(weight, step, one, None), 14 * WEIGHTS
     yield "AdamW, stochastic", lambda: update_(weight, step, one, seed), 14 * WEIGHTS
-    many = [drawn(WEIGHTS) for _ in range(12)]
+    many = [random_bf16(WEIGHTS) for _ in range(12)]
     every, each = torch._foreach_norm, torch.linalg.vector_norm
     yield "norm of 12, foreach", lambda: every(many, 2.0, dtype=torch.float32), 24 * WEIGHTS
     yield "norm of 12, one by one", lambda: [each(one, dtype=torch.float32) for one in many], 24 * WEIGHTS
 
 
 def four_bit() -> Iterator[Case]:
-    """A dense weight from NF4: half a byte read and two written a weight."""
+    """A dense weight from NF4: half a byte read and two bytes written a weight."""
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    packed, state = quantize_4bit(drawn(ROWS, COLUMNS), quant_type="nf4", compress_statistics=True)
+    from showdown.engine.nf4_kernel import Dense
+
+    packed, state = quantize_4bit(random_bf16(ROWS, COLUMNS), quant_type="nf4", compress_statistics=True)
     yield "NF4 to dense", Dense(packed, state, None), 2.5 * WEIGHTS
     yield "NF4 to dense, scales kept", Dense(packed, state, _scales(state)), 2.5 * WEIGHTS
     yield "NF4 to dense, bitsandbytes", lambda: dequantize_4bit(packed, state), 2.5 * WEIGHTS
 
 
 def norm() -> Iterator[Case]:
-    """A sum and its RMS norm: two tensors read and two written, and three read and one written behind."""
+    """A sum and its RMS norm: two tensors read and two written forward, three read and one written backward."""
     from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 
     moved = 8 * TOKENS * COLUMNS
     for learns in (False, True):
         module = MistralRMSNorm(COLUMNS).to("cuda", torch.bfloat16).requires_grad_(learns)
-        residual, delta = (drawn(TOKENS, COLUMNS).requires_grad_() for _ in range(2))
-        outputs, gradients = norms.add_rms_norm(residual, delta, module), (drawn(TOKENS, COLUMNS),) * 2
+        residual, delta = (random_bf16(TOKENS, COLUMNS).requires_grad_() for _ in range(2))
+        outputs, gradients = norms.add_rms_norm(residual, delta, module), (random_bf16(TOKENS, COLUMNS),) * 2
         wanted: list[Any] = [residual, *([module.weight] if learns else [])]
-        said = ", weight learns" if learns else ""
-        yield f"sum and norm{said}", _forward(residual, delta, module), moved
-        yield f"sum and norm, backward{said}", _backward(outputs, wanted, gradients), moved
+        suffix = ", weight learns" if learns else ""
+        yield f"sum and norm{suffix}", _forward(residual, delta, module), moved
+        yield f"sum and norm, backward{suffix}", _backward(outputs, wanted, gradients), moved
 
 
 def _forward(residual: torch.Tensor, delta: torch.Tensor, module: nn.Module) -> Callable[[], Any]:
@@ -80,11 +75,13 @@ def _backward(outputs: Any, wanted: Any, gradients: Any) -> Callable[[], Any]:
 
 
 def adapters() -> Iterator[Case]:
-    """Two adapters behind dropout: each kernel reads (or reads and writes) one tensor of all tokens."""
-    x, a, up = drawn(TOKENS, COLUMNS), drawn(2, RANK, COLUMNS), drawn(COLUMNS, RANK)
-    inner, moved, drop = drawn(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, draw_seeds(1)[0].cuda())
+    """Two adapters after dropout: each kernel reads, or reads and writes, one tensor of all tokens."""
+    from showdown.engine import lora_kernels
+
+    x, a, up = random_bf16(TOKENS, COLUMNS), random_bf16(2, RANK, COLUMNS), random_bf16(COLUMNS, RANK)
+    inner, moved, drop = random_bf16(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, draw_seeds(1)[0].cuda())
     yield "adapters, down", lambda: lora_kernels.down(x, a, drop), moved
-    few, many = drawn(512, COLUMNS), drawn(16384, COLUMNS)
+    few, many = random_bf16(512, COLUMNS), random_bf16(16384, COLUMNS)
     yield "adapters, down, 512 tokens", lambda: lora_kernels.down(few, a, drop), 2 * few.numel()
     yield "adapters, down, 16,384 tokens", lambda: lora_kernels.down(many, a, drop), 2 * many.numel()
     yield "adapters, gradient of A", lambda: lora_kernels.down_gradient(x, inner, drop), moved
@@ -95,17 +92,15 @@ def adapters() -> Iterator[Case]:
 
 def main() -> None:
     """Measure every kernel and write what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = argument_parser(__file__, __doc__).parse_args()
     found = []
     for group in (optimiser, four_bit, norm, adapters):
         for name, run, moved_bytes in group():
-            milliseconds = float(do_bench(run, return_mode="median"))
-            found.append({"kernel": name, "us": 1e3 * milliseconds, "gb_per_second": moved_bytes / milliseconds / 1e6})
-            print(f"{name:36} {1e3 * milliseconds:8.1f} us {moved_bytes / milliseconds / 1e6:6.0f} GB/s", flush=True)
+            taken = kernel_microseconds(run)
+            found.append({"kernel": name, "us": taken, "gb_per_second": moved_bytes / taken / 1e3})
+            print(f"{name:36} {taken:8.1f} us {moved_bytes / taken / 1e3:6.0f} GB/s", flush=True)
         torch.cuda.empty_cache()
-    options.out.write_text(json.dumps({"kernels": found, "environment": environment("cuda")}, indent=1) + "\n")
+    write_result(options, {"kernels": found}, device="cuda")
 
 
 if __name__ == "__main__":

@@ -1,43 +1,37 @@
-"""Fifty steps of LoRA beside the recipe, dropout off: the same rows, order and weights, loss by loss.
+"""Losses of fifty steps of LoRA, by the engine and by the recipe: the same rows, order and weights, without dropout.
 
-Run `python benchmarks/gpu_curves.py --out FILE`. Each side runs twice, with micro-batches of 16 and of 4 rows, which in
-exact arithmetic are the same training: what two such runs differ by is the spread of bfloat16 itself. The recipe's
-weights are bfloat16 here, as the engine's are, so that both begin with the same network.
+    python -m benchmarks.gpu.loss_curves --out benchmarks/results
+
+Each runs twice, with micro-batches of 16 and of 4 rows, which in exact arithmetic are the same training: the distance of
+two such runs is the spread of bfloat16 itself. The recipe's weights are bfloat16 here, as the engine's are, so that both
+start from the same network.
 """
 
-import argparse
-import gc
-import json
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import gpu_engine
-import gpu_recipe
 import torch
-from gpu_meter import environment
-from gpu_workload import FULL_SHAPE, TINY_SHAPE, steps_of, training_rows
+
+from benchmarks.lib import engine, recipe
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.timing import free_memory
+from benchmarks.lib.workload import steps_of, training_rows, vocabulary_of
 
 
 def main() -> None:
     """Train four times and compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     options = parser.parse_args()
-    rows = training_rows((TINY_SHAPE if options.tiny else FULL_SHAPE)["vocab_size"])
+    rows = training_rows(vocabulary_of(tiny=options.tiny))
     epoch = steps_of("lora", rows, every=1, at_most=None)
     steps = (epoch + epoch)[: options.steps]
     shared = {"tiny": options.tiny, "device": options.device, "dropout": 0.0}
     curves: dict[str, torch.Tensor] = {}
     for micro in (16, 4):
         of_recipe = {"grouped": False, "curve": True, "batch_rows": micro, "weights": torch.bfloat16}
-        curves[f"recipe, {micro}"] = _curve(gpu_recipe.run("lora", rows, steps, [], **shared, **of_recipe), options)
-        found = gpu_engine.run("lora", rows, steps, [], **shared, settings={"micro_rows": micro})
-        curves[f"engine, {micro}"] = _curve(found, options)
+        curves[f"recipe, {micro}"] = _curve(recipe.run("lora", rows, steps, [], **shared, **of_recipe), options.device)
+        found = engine.run("lora", rows, steps, [], **shared, settings={"micro_rows": micro})
+        curves[f"engine, {micro}"] = _curve(found, options.device)
     result = {
         "curves": {name: curve.tolist() for name, curve in curves.items()},
         "mean_distance": {
@@ -49,17 +43,14 @@ def main() -> None:
                 ("engine, 16", "engine, 4"),
             )
         },
-        "environment": environment(options.device),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(result["mean_distance"])
+    write_result(options, result, device=options.device)
 
 
-def _curve(found: dict[str, list[float]], options: argparse.Namespace) -> torch.Tensor:
+def _curve(found: dict[str, list[float]], device: str) -> torch.Tensor:
     """Return the losses, and free the memory of the training that is over."""
-    gc.collect()
-    if options.device == "cuda":
-        torch.cuda.empty_cache()
+    free_memory(device)
     return torch.tensor(found["losses"])
 
 

@@ -1,25 +1,21 @@
-"""How step time and memory grow: with the tokens of a step (512 to 65,536), and with one sequence (512 to 8,192).
+"""How time and memory of a step grow with its tokens (512 to 65,536), and with one sequence (512 to 8,192 tokens).
 
-Run `python benchmarks/gpu_sweep.py --out FILE`. LoRA of a 7B with recomputed layers, one pack a step. Then what CUDA
-graphs save, in pairs of the same network with and without them: steps of 16 short rows of that training, and of a
-network of a billion weights, adapters and whole.
+    python -m benchmarks.gpu.step_growth --out benchmarks/results
+
+LoRA of a 7B with activation checkpointing, one pack a step. Then what CUDA graphs save, in pairs of the same network
+with and without them: steps of 16 short rows of that training, and of a network of a billion weights, LoRA and full.
 """
 
 import argparse
-import gc
-import json
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import gpu_engine
 import torch
-from gpu_meter import environment
-from gpu_workload import FULL_SHAPE, SMALL_SHAPE, TINY_SHAPE, Rows
 
+from benchmarks.lib.engine import Training
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.timing import free_memory, synchronize
+from benchmarks.lib.workload import SMALL_SHAPE, Rows, random_rows, vocabulary_of
 from showdown.engine.passes import EagerPasses
 from showdown.engine.steady import steady_process
 
@@ -31,33 +27,25 @@ REPEATS = 3
 WARM_UP_SECONDS = 4.0
 
 
-def rows_of(lengths: list[int], vocabulary: int) -> Rows:
-    """Random rows of these lengths."""
-    generator = torch.Generator().manual_seed(0)
-    ids = [torch.randint(100, vocabulary, (length,), generator=generator) for length in lengths]
-    return Rows(ids=ids, targets=[number % 25 for number in range(len(lengths))])
-
-
 def measured(
-    training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool, graphs: bool = True
+    training: Training, rows: Rows, steps: list[list[int]], *, cuda: bool, graphs: bool = True
 ) -> dict[str, float]:
-    """Median seconds of the steps over these rows after two rounds of warm-up, and the peak of allocated memory.
+    """Return the median seconds of the steps over these rows after two rounds of warm-up, and the peaks of memory.
 
-    The peak includes the warm-up: memory that a graph computes in is counted where it is recorded, and nothing is
-    recorded before.
+    The peaks include the warm-up, since the memory of a CUDA graph is allocated when it is recorded.
     """
     training.rows = rows
     training.settings["micro_rows"] = max(len(step) for step in steps)
     training.passes = training.fresh_passes() if graphs else EagerPasses(training.path)
     seconds = []
+    device = "cuda" if cuda else "cpu"
+    synchronize(device)
     if cuda:
-        torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     for number, batch in enumerate(steps * (2 + REPEATS)):
         began = time.perf_counter()
         training.step(batch)
-        if cuda:
-            torch.cuda.synchronize()
+        synchronize(device)
         if number >= 2 * len(steps):
             seconds.append(time.perf_counter() - began)
     return {
@@ -68,31 +56,31 @@ def measured(
     }
 
 
-def pairs(training: gpu_engine.Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, Any]:
-    """The same steps with and without graphs."""
+def pairs(training: Training, rows: Rows, steps: list[list[int]], *, cuda: bool) -> dict[str, Any]:
+    """Measure the same steps with and without CUDA graphs."""
     return {
         "graphs": measured(training, rows, steps, cuda=cuda),
         "launches": measured(training, rows, steps, cuda=cuda, graphs=False),
     }
 
 
-def growth(training: gpu_engine.Training, vocabulary: int, most: int, *, cuda: bool) -> dict[str, list[Any]]:
-    """Both series of the docstring, and the pairs of short steps."""
+def growth(training: Training, vocabulary: int, most: int, *, cuda: bool) -> dict[str, list[Any]]:
+    """Measure both series, and the pairs of short steps."""
     found: dict[str, list[Any]] = {"step": [], "sequence": [], "short": []}
     if cuda:
-        _warm_up(training, rows_of([512] * 8, vocabulary))
+        _warm_up(training, random_rows([512] * 8, vocabulary))
     for tokens in [tokens for tokens in STEP_TOKENS if tokens <= most]:
-        rows = rows_of([512] * (tokens // 512), vocabulary)
+        rows = random_rows([512] * (tokens // 512), vocabulary)
         found["step"].append(measured(training, rows, [list(range(len(rows.ids)))], cuda=cuda))
     for tokens in [tokens for tokens in SEQUENCE_TOKENS if tokens <= most]:
-        found["sequence"].append(measured(training, rows_of([tokens], vocabulary), [[0]], cuda=cuda))
+        found["sequence"].append(measured(training, random_rows([tokens], vocabulary), [[0]], cuda=cuda))
     for tokens in SHORT_ROWS:
-        found["short"].append(pairs(training, rows_of([tokens] * 16, vocabulary), [list(range(16))], cuda=cuda))
+        found["short"].append(pairs(training, random_rows([tokens] * 16, vocabulary), [list(range(16))], cuda=cuda))
     return found
 
 
-def _warm_up(training: gpu_engine.Training, rows: Rows) -> None:
-    """Keep the GPU busy until its clock has risen: the first seconds of a process were up to a sixth slower."""
+def _warm_up(training: Training, rows: Rows) -> None:
+    """Keep the GPU busy until its clock has risen: the first seconds of a process take up to a sixth longer."""
     training.rows, training.settings["micro_rows"] = rows, len(rows.ids)
     began = time.perf_counter()
     while time.perf_counter() - began < WARM_UP_SECONDS:
@@ -100,44 +88,46 @@ def _warm_up(training: gpu_engine.Training, rows: Rows) -> None:
         torch.cuda.synchronize()
 
 
-def _free(*, cuda: bool) -> None:
-    """Give back the memory of a training that is over."""
-    gc.collect()
-    if cuda:
-        torch.cuda.empty_cache()
+def seven_billion(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """Measure LoRA of the 7B."""
+    vocabulary, cuda = vocabulary_of(tiny=options.tiny), options.device == "cuda"
+    training = Training(
+        "lora", random_rows([8], vocabulary), tiny=options.tiny, device=options.device, dropout=0.1,
+        settings={"micro_rows": 1, "recompute": True},
+    )  # fmt: skip
+    found = growth(training, vocabulary, 1024 if options.tiny else 65536, cuda=cuda)
+    del training
+    free_memory(options.device)
+    return found
+
+
+def billion(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """Measure short steps of LoRA and of full fine-tuning of a network of a billion weights."""
+    vocabulary, found = vocabulary_of(tiny=options.tiny), {}
+    for method in ("lora", "full"):
+        training = Training(
+            method, random_rows([8], vocabulary), tiny=options.tiny, device=options.device, dropout=0.1,
+            settings={"micro_rows": 16, "micro_tokens": 2560}, shape=None if options.tiny else SMALL_SHAPE,
+        )  # fmt: skip
+        found[f"billion_{method}"] = [
+            pairs(training, random_rows([tokens] * 16, vocabulary), [list(range(16))], cuda=options.device == "cuda")
+            for tokens in SHORT_ROWS
+        ]
+        del training
+        free_memory(options.device)
+    return found
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    """Measure, print and write."""
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     options = parser.parse_args()
-    shape = TINY_SHAPE if options.tiny else FULL_SHAPE
-    cuda = options.device == "cuda"
-    usual: dict[str, Any] = {"tiny": options.tiny, "device": options.device, "dropout": 0.1}
-    found: dict[str, Any] = {"environment": environment(options.device)}
     with steady_process():
-        training = gpu_engine.Training(
-            "lora", rows_of([8], shape["vocab_size"]), **usual, settings={"micro_rows": 1, "recompute": True}
-        )
-        found |= growth(training, shape["vocab_size"], 1024 if options.tiny else 65536, cuda=cuda)
-        del training
-        _free(cuda=cuda)
-        for method in ("lora", "full"):
-            smaller = gpu_engine.Training(
-                method, rows_of([8], shape["vocab_size"]), **usual,
-                settings={"micro_rows": 16, "micro_tokens": 2560}, shape=None if options.tiny else SMALL_SHAPE,
-            )  # fmt: skip
-            found[f"billion_{method}"] = [
-                pairs(smaller, rows_of([tokens] * 16, shape["vocab_size"]), [list(range(16))], cuda=cuda)
-                for tokens in SHORT_ROWS
-            ]
-            del smaller
-            _free(cuda=cuda)
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
+        found = {**seven_billion(options), **billion(options)}
     show(found)
+    write_result(options, found, device=options.device)
 
 
 def show(found: dict[str, Any]) -> None:

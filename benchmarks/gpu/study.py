@@ -1,9 +1,11 @@
-"""The study's comparison and its corrected one at Mistral-7B's shape, by the product's own command, on one GPU.
+"""The study's comparison and the corrected one at Mistral-7B's shape, by `showdown run`, on one GPU.
 
-Run `python benchmarks/gpu_study.py --data ../shared/data/resumes.csv --out FOLDER`. The weights are random, so that
-only time and memory mean something; accuracies are chance. The checkpoint is written as the hub has it (bfloat16
-shards of safetensors, a byte-level BPE tokenizer trained here on the texts), and is loaded by the code that loads the
-real one. One epoch, one seed, one split, no search for a rate; of each comparison only the rows that are named below.
+    python -m benchmarks.gpu.study --data ../shared/data/resumes.csv --out benchmarks/results
+
+The weights are random, so that only time and memory mean something; accuracies are chance. The checkpoint has the form
+that the hub gives it (bfloat16 shards of safetensors, a byte-level BPE tokenizer trained here on the texts), and is
+loaded by the code that loads a real one. One epoch, one seed, one split, no search for a learning rate; of each
+comparison only the arms that are named below.
 """
 
 import argparse
@@ -17,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-SHAPE = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
-         "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
-TINY = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "vocab_size": 4000}  # fmt: skip
+from benchmarks.lib.result import ROOT, argument_parser, write_result
+from benchmarks.lib.workload import FULL_SHAPE, TINY_SHAPE
+
+TINY = TINY_SHAPE | {"vocab_size": 4000}
+"""The tiny network with room for the tokens of a trained tokenizer."""
 LAYERS_A_SHARD = 8
 COMPARISONS = {"study": ("full", "lora", "qlora"), "study-corrected": ("full", "lora", "qlora")}
 CUT = ["protocol.epochs=1", "protocol.patience_epochs=null", "protocol.tuning=null", "seeds=[0]", "keep_models=none",
@@ -35,14 +37,14 @@ def texts_of(source: Path) -> list[str]:
 
 
 def write_comparison(name: str, target: Path) -> None:
-    """Write a comparison with the rows that are measured here."""
+    """Write a comparison with the arms that are measured here."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
-    asked = yaml.load((ROOT / "comparisons" / f"{name}.yaml").read_text())
-    asked["methods"] = {row: asked["methods"][row] for row in COMPARISONS[name]}
+    comparison = yaml.load((ROOT / "comparisons" / f"{name}.yaml").read_text())
+    comparison["methods"] = {arm: comparison["methods"][arm] for arm in COMPARISONS[name]}
     with target.open("w") as file:
-        yaml.dump(asked, file)
+        yaml.dump(comparison, file)
 
 
 def write_tokenizer(folder: Path, texts: list[str], vocabulary: int) -> None:
@@ -50,16 +52,16 @@ def write_tokenizer(folder: Path, texts: list[str], vocabulary: int) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    made = Tokenizer(models.BPE(unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=min(3000, vocabulary), special_tokens=["<unk>", "<s>", "</s>"], initial_alphabet=alphabet
     )
-    made.train_from_iterator(texts, trainer)
-    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="<unk>", bos_token="<s>", eos_token="</s>", model_max_length=32768
+        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", model_max_length=32768
     ).save_pretrained(folder)
 
 
@@ -92,7 +94,7 @@ def write_checkpoint(folder: Path, shape: dict[str, int], device: str) -> None:
 
 
 def compare(name: str, model: Path, output: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Run one comparison with the command that a user types; return what its runs took."""
+    """Run one comparison with the command that a user types; return its runs."""
     settings = [*CUT, f"data.source={options.data.resolve()}", f"model.id={model}"]
     written = options.work / f"{name}.yaml"
     write_comparison(name, written)
@@ -116,7 +118,7 @@ def compare(name: str, model: Path, output: Path, options: argparse.Namespace) -
 
 
 def pack(output: Path, target: Path) -> None:
-    """Pack a comparison's folder without its models."""
+    """Pack a comparison's folder without its models and checkpoints."""
     for artifact in output.glob("runs/*/artifact"):
         shutil.rmtree(artifact)
     for checkpoints in output.glob("runs/*/checkpoints*"):
@@ -126,35 +128,36 @@ def pack(output: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Make the checkpoint, run the comparisons, and keep what they recorded."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=Path("/tmp/gpu_study"))
-    parser.add_argument("--seconds", type=float, default=240.0, help="each comparison is stopped after so many")
-    parser.add_argument("--tiny", action="store_true", help="a tiny network, to try the benchmark out")
+    """Make the checkpoint, run the comparisons, and write what they recorded."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the study's CSV file")
+    parser.add_argument("--folders", type=Path, help="also pack each comparison's folder into this one")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/gpu_study"), help="of the checkpoint and the comparisons")
+    parser.add_argument("--seconds", type=float, default=240.0, help="stop each comparison after so many seconds")
+    parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     parser.add_argument("--only", choices=list(COMPARISONS))
     options = parser.parse_args()
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     options.work.mkdir(parents=True, exist_ok=True)
-    options.out.mkdir(parents=True, exist_ok=True)
     model, texts = options.work / "mistral-7b-shape", texts_of(options.data)
-    shape = TINY if options.tiny else SHAPE
+    shape = TINY if options.tiny else FULL_SHAPE
     if not (model / "model.safetensors.index.json").exists():
         model.mkdir(exist_ok=True)
         began = time.perf_counter()
         write_tokenizer(model, texts, shape["vocab_size"])
         write_checkpoint(model, shape, device)
         print(f"checkpoint written in {time.perf_counter() - began:.0f} s", flush=True)
-    result: dict[str, Any] = {"rows": len(texts), "shape": shape, "torch": torch.__version__, "comparisons": {}}
+    result: dict[str, Any] = {"rows": len(texts), "shape": shape, "comparisons": {}}
     for name in COMPARISONS:
         if options.only in (None, name):
             output = options.work / name
             result["comparisons"][name] = compare(name, model, output, options)
-            (options.out / "gpu_study.json").write_text(json.dumps(result, indent=1) + "\n")
-            pack(output, options.out / f"{name}.tar.gz")
+            write_result(options, result, device=device)
+            if options.folders:
+                options.folders.mkdir(parents=True, exist_ok=True)
+                pack(output, options.folders / f"{name}.tar.gz")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The engine's side of the GPU benchmark: the same steps, packed and fused, in one of its memory modes."""
+"""Training with the engine, as the GPU benchmarks do it: packed and fused, in one of its memory modes."""
 
 from typing import Any
 
 import torch
-from gpu_meter import Meter
-from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 
+from benchmarks.lib.meter import Meter
+from benchmarks.lib.workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
 from showdown.engine.capture import passes_for
 from showdown.engine.cudnn_attention import building_for
@@ -17,7 +17,7 @@ from showdown.training.batches import micro_batches
 
 
 def network(method: str, *, tiny: bool, device: str, dropout: float, shape: dict[str, int] | None = None) -> Any:
-    """The network to train, with PEFT's adapters where the method has them."""
+    """Return the network to train, with PEFT's adapters where the method has them."""
     from peft import LoraConfig, get_peft_model
 
     kind = torch.bfloat16 if device == "cuda" else torch.float32
@@ -43,14 +43,13 @@ class Training:
         Args:
             method: `full`, `lora` or `qlora`.
             rows: all training rows.
-            tiny: a network for trying the benchmark out.
+            tiny: use a tiny network, to try the benchmark out.
             device: `cuda` or `cpu`.
-            dropout: of the adapters' input.
+            dropout: dropout of the adapters' input.
             settings: `budget_gb`, or `micro_rows`, and where wanted `micro_tokens`, `recompute`, `in_backward`,
-                `moments_on_host`, `cudnn` (False: torch's attention),
-                `graphs` (True: all small packs from CUDA graphs, also where usual ones are large; False: none),
-                `rounding` (by default the product's own).
-            shape: of the network, where neither the 7B's nor the tiny one's.
+                `moments_on_host`, `cudnn` (False: torch's attention), `graphs` (True: compute all small packs from
+                CUDA graphs, even beside large ones; False: none), `rounding` (by default the product's choice), `clip`.
+            shape: shape of the network, where it is neither the 7B's nor the tiny one's.
 
         """
         self.method, self.rows, self.device = method, rows, device
@@ -85,7 +84,7 @@ class Training:
         self.max_norm = None if self.in_backward or not settings.get("clip", True) else 1.0
 
     def fresh_passes(self) -> Passes:
-        """Return passes that have recorded nothing yet."""
+        """Return forward and backward passes that have not recorded a CUDA graph yet."""
         graphs = self.settings.get("graphs")
         return passes_for(
             self.path,
@@ -107,7 +106,7 @@ class Training:
         )
 
     def _within(self, budget_gb: float) -> dict[str, Any]:
-        """Return the settings that the engine works out for a budget, as the product does for `memory: 30`."""
+        """Return the settings that the engine chooses for a budget, as the product does for `memory: 30`."""
         learning = [value for value in self.module.parameters() if value.requires_grad]
         demand = Demand(
             weight_bytes=torch.cuda.memory_allocated() if self.device == "cuda" else 0,

@@ -1,10 +1,10 @@
-"""Labelled texts whose best method is known beforehand, written by a small grammar, each text different.
+"""Labelled texts for which the best method is known, written by a small grammar; no text comes twice.
 
-`itineraries`: which of two cities a journey reaches first. Every text names both, so that a bag of words cannot tell,
-and a mean over tokens hardly can: full fine-tuning must win over TF-IDF and frozen embeddings. `custody`: which of two
-people holds a thing after one of them handed it on; a few words tell, so that every method must find all of it.
-`requests`: short questions to a bank, an action on a thing. With a handful of rows a label frozen embeddings must not
-lose to training all weights.
+`itineraries`: which of two cities a journey reaches first. Every text names both, so that a bag of words cannot tell
+them apart, and a mean over tokens hardly can: full fine-tuning must beat TF-IDF and frozen embeddings. `custody`: which
+of two people holds a thing after one of them handed it on. A few words tell, so that every method must get all rows
+right. `requests`: short questions to a bank, an action on a thing. With a handful of rows a label, frozen embeddings
+must not lose to training all weights.
 """
 
 import csv

@@ -1,13 +1,16 @@
 """The recipe that people use: transformers' Trainer, PEFT and bitsandbytes with the study's settings.
 
-The Trainer's accumulation fault is mended. `grouped` adds length grouping and Liger's kernels: its strongest self.
+The Trainer's accumulation fault is corrected. `grouped` adds length grouping and Liger's kernels: the strongest recipe.
 """
 
 from typing import Any
 
 import torch
-from gpu_meter import Meter
-from gpu_workload import (
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from benchmarks.lib.meter import Meter
+from benchmarks.lib.workload import (
     ALPHA,
     EFFECTIVE_ROWS,
     LABELS,
@@ -17,16 +20,14 @@ from gpu_workload import (
     WEIGHT_DECAY,
     Rows,
     base_model,
-)  # fmt: skip
-from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+)
 
 BATCH = {"full": 4, "lora": 16, "qlora": 16}
 WEIGHTS = {"full": torch.bfloat16, "lora": torch.float16, "qlora": torch.bfloat16}
 
 
 class _InOrder(Trainer):  # type: ignore[misc]
-    """Takes the rows as they come: their order was drawn before, the same for both sides."""
+    """Takes the rows in the order given, which is the same for engine and recipe."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(train_dataset or self.train_dataset)
@@ -45,11 +46,16 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
             self.meter.losses.append(float(logs["loss"]))
 
 
+def padded_batch(ids: list[torch.Tensor], targets: list[int], pad: int) -> dict[str, torch.Tensor]:
+    """Return a micro-batch padded to its longest row, as a model of transformers takes it."""
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad)
+    lengths = torch.tensor([row.numel() for row in ids])
+    mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).long()
+    return {"input_ids": padded, "attention_mask": mask, "labels": torch.tensor(targets)}
+
+
 def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    ids = torch.nn.utils.rnn.pad_sequence([row["ids"] for row in rows], batch_first=True, padding_value=PAD)
-    lengths = torch.tensor([row["ids"].numel() for row in rows])
-    mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
-    return {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([row["target"] for row in rows])}
+    return padded_batch([row["ids"] for row in rows], [row["target"] for row in rows], PAD)
 
 
 def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool, kind: torch.dtype) -> Any:
@@ -88,13 +94,13 @@ def run(
         warmup: rows of each step before the measurement.
         tiny: a network for trying the benchmark out.
         device: `cuda` or `cpu`.
-        dropout: of the adapters' input.
-        grouped: with Liger's kernels; the caller grouped the rows.
-        curve: note the loss of every step, which costs a synchronisation each.
-        checkpointing: of gradients; by default as in the study.
-        clip: to a norm of 1, the Trainer's default.
-        batch_rows: of a micro-batch; by default as in the study.
-        weights: their type; by default as in the study, float32 on a CPU.
+        dropout: dropout of the adapters' input.
+        grouped: use Liger's kernels; the caller has grouped the rows by length.
+        curve: record the loss of every step, which costs a synchronisation each.
+        checkpointing: activation checkpointing; by default as in the study.
+        clip: clip gradients to a norm of 1, the Trainer's default.
+        batch_rows: rows of a micro-batch; by default as in the study.
+        weights: type of the weights; by default as in the study, float32 on a CPU.
 
     """
     kind = (weights or WEIGHTS[method]) if device == "cuda" else torch.float32

@@ -1,4 +1,4 @@
-"""Short questions to a bank, written for this benchmark: intents that differ in one word, and words that fill in."""
+"""Short questions to a bank, written for the benchmark of near-copies: many intents differ in one word."""
 
 import random
 from itertools import product

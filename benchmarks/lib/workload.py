@@ -1,6 +1,6 @@
-"""The GPU benchmark's workload: a randomly initialised Mistral-7B-v0.1 classifier, texts of the study's lengths.
+"""What the GPU benchmarks train: a classifier of Mistral-7B's shape with random weights, on texts of the study's lengths.
 
-Both sides get the same weights, rows, order and effective batch.
+Engine and recipe get the same weights, rows, order and effective batch.
 """
 
 import json
@@ -28,7 +28,7 @@ FULL_SHAPE = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layer
               "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
 SMALL_SHAPE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
                "num_key_value_heads": 8, "vocab_size": 32000}  # fmt: skip
-"""Llama-3.2-1B's, but for its vocabulary: 0.97e9 weights in the layers."""
+"""Llama-3.2-1B's shape with another vocabulary: 0.97e9 weights in the layers."""
 TINY_SHAPE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4,
               "num_key_value_heads": 2, "vocab_size": 512}  # fmt: skip
 
@@ -47,7 +47,10 @@ class Rows:
 
 
 def training_rows(vocabulary: int) -> Rows:
-    """Random tokens of the study's 673 training lengths; every fourth token tells the label: something to learn."""
+    """Return rows of random tokens with the lengths of the study's 673 training texts.
+
+    Every fourth token tells the label, so that there is something to learn.
+    """
     lengths = json.loads((Path(__file__).parent / "seed_lengths.json").read_text())["train"]
     generator = torch.Generator().manual_seed(0)
     ids = [torch.randint(100, vocabulary, (length,), generator=generator) for length in lengths]
@@ -57,8 +60,25 @@ def training_rows(vocabulary: int) -> Rows:
     return Rows(ids=ids, targets=targets)
 
 
+def random_rows(lengths: list[int], vocabulary: int) -> Rows:
+    """Return rows of these lengths, with random tokens and labels in turn."""
+    generator = torch.Generator().manual_seed(0)
+    ids = [torch.randint(100, vocabulary, (length,), generator=generator) for length in lengths]
+    return Rows(ids=ids, targets=[number % LABELS for number in range(len(lengths))])
+
+
+def random_bf16(*shape: int) -> torch.Tensor:
+    """Return random bfloat16 numbers on the GPU."""
+    return torch.randn(*shape, device="cuda").bfloat16()
+
+
+def vocabulary_of(*, tiny: bool) -> int:
+    """Return the number of tokens of the network that is measured, or of the tiny one."""
+    return (TINY_SHAPE if tiny else FULL_SHAPE)["vocab_size"]
+
+
 def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> list[list[int]]:
-    """Rows of each measured step: every `every`-th step of the seeded epoch, whole effective batches only."""
+    """Return the rows of each measured step: every `every`-th step of the seeded epoch, whole effective batches only."""
     size = EFFECTIVE_ROWS[method]
     batches = [batch for batch in effective_batches(len(rows.ids), size, seed=0, epoch=0) if len(batch) == size]
     return batches[::every][:at_most]
@@ -67,7 +87,7 @@ def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> lis
 def base_model(
     *, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False, shape: dict[str, int] | None = None
 ) -> Any:
-    """A classifier with seeded random weights made on the device; with `four_bit`, NF4 but for embedding and head."""
+    """Return a classifier with seeded random weights; with `four_bit`, all but embedding and head are NF4."""
     from transformers import MistralConfig, MistralForSequenceClassification
 
     config = MistralConfig(
@@ -106,5 +126,5 @@ def _quantised(linear: nn.Linear) -> nn.Module:
 
 
 def arithmetic(method: str, tokens: int) -> float:
-    """Floating-point operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
+    """Return the floating-point operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
     return (6 if method == "full" else 4) * MATRIX_PARAMETERS * tokens
