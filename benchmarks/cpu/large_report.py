@@ -3,8 +3,8 @@
     python -m benchmarks.cpu.large_report --out benchmarks/results
 
 The comparison is made up (`tests/report/written_comparison.py`): 6,000 test rows, of which each arm gets another share
-right, with memory, times and latencies in random orders. Every step runs once, in this process. Seconds are by the clock
-and of the processor; other work on the machine changes the latter little.
+right, with memory, times and latencies in random orders. Every step runs once, in this process. Seconds are by the
+clock and of the processor; other work on the machine changes the latter little.
 
     python -m benchmarks.cpu.large_report --choices --variant choices
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.cpu.process_memory comparisons/quickstart.yaml [--set KEY=VALUE ...]
 
-Peaks are in MB (1e6 bytes) while `showdown run` goes, read every 0.1 s from /proc (Linux): the resident set of each kind
-of process, and its proportional set (`Pss`, in which a page that n processes share counts as 1/n); and the largest sum
-of the proportional sets, which is what a control group is charged apart from files in memory. The first process that
-touches a page of a library is charged for it, so that short runs on an idle machine vary by some MB.
+Peaks are in MB (1e6 bytes) while `showdown run` goes, read every 0.1 s from /proc (Linux): the resident set of each
+kind of process, and its proportional set (`Pss`, in which a page that n processes share counts as 1/n); and the largest
+sum of the proportional sets, which is what a control group is charged apart from files in memory. The first process
+that touches a page of a library is charged for it, so that short runs on an idle machine vary by some MB.
 """
 
 import contextlib
@@ -63,7 +63,17 @@ def main() -> None:
     parser.add_argument("comparison", help="YAML file; other options go to `showdown run`")
     options, rest = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-P", "-m", "showdown", "run", options.comparison, *rest, "--output", f"{folder}/out"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "showdown",
+            "run",
+            options.comparison,
+            *rest,
+            "--output",
+            f"{folder}/out",
+        ]
         comparison = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         peaks = follow(comparison)
     print("process      resident MB  own share MB")

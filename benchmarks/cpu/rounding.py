@@ -3,8 +3,8 @@
     python -m benchmarks.cpu.rounding --out benchmarks/results
 
 bfloat16 weights rounded to nearest (the recipe), stochastically, and with float32 master weights, beside float32
-throughout: the same rows in the same order, no dropout, a constant learning rate after a short warm-up. Reported are the
-mean loss of the last steps and the share of weights that changed.
+throughout: the same rows in the same order, no dropout, a constant learning rate after a short warm-up. Reported are
+the mean loss of the last steps and the share of weights that changed.
 """
 
 from typing import Any
@@ -62,7 +62,9 @@ def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
 def main() -> None:
     """Train with every way of rounding, print and write."""
     parser = argument_parser(__file__, __doc__)
-    parser.add_argument("--rate", type=float, default=2e-5, help="learning rate; by default the study's for full fine-tuning")
+    parser.add_argument(
+        "--rate", type=float, default=2e-5, help="learning rate; by default the study's for full fine-tuning"
+    )
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     found = {}

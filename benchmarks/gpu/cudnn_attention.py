@@ -1,7 +1,7 @@
 """cuDNN's packed attention beside torch's, in one layer of a 7B on the tokens of one step: time, error, time to build.
 
-    pip install nvidia-cudnn-frontend
-    python -m benchmarks.gpu.cudnn_attention --out benchmarks/results
+pip install nvidia-cudnn-frontend
+python -m benchmarks.gpu.cudnn_attention --out benchmarks/results
 """
 
 import time

@@ -3,8 +3,8 @@
     python -m benchmarks.gpu.engine_vs_recipe --every 4 --out benchmarks/results
 
 The recipe is transformers' Trainer with PEFT and bitsandbytes and the study's settings. Each case measures a part of an
-epoch (`--every`, `--steps`); seconds an epoch are scaled by tokens. Repeats are interleaved: every case once, then every
-case again. Each process is forked from one that imported the libraries and never used the GPU.
+epoch (`--every`, `--steps`); seconds an epoch are scaled by tokens. Repeats are interleaved: every case once, then
+every case again. Each process is forked from one that imported the libraries and never used the GPU.
 """
 
 import argparse
@@ -148,7 +148,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _longest_first(steps: list[list[int]], lengths: list[int]) -> list[list[int]]:
-    """Return the warm-up steps, first the one with the most tokens, so that the allocator grows before the measurement."""
+    """Return the warm-up steps. The first has the most tokens, so that the allocator grows before the measurement."""
     by_tokens = sorted(steps, key=lambda step: -sum(lengths[row] for row in step))
     return [by_tokens[0], by_tokens[-1], by_tokens[0]][:WARMUP_STEPS]
 
@@ -183,7 +183,7 @@ def _touch(device: str) -> None:
 
 
 def _way_to_start(device: str) -> str:
-    """Import what every case needs, and choose to fork; or to spawn where an import started CUDA, which ends every fork."""
+    """Import what every case needs; return `fork`, or `spawn` where an import started CUDA, which forbids forks."""
     _preload(device)
     process = multiprocessing.get_context("fork").Process(target=_touch, args=(device,))
     process.start()
@@ -278,9 +278,7 @@ def main() -> None:
     _print(summary(cases, runs))
 
 
-def _write(
-    options: argparse.Namespace, place: Place, cases: list[Case], runs: dict[str, list[dict[str, Any]]]
-) -> None:
+def _write(options: argparse.Namespace, place: Place, cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> None:
     """Write what is measured so far, so that a call that is cut short keeps it."""
     results: dict[str, Any] = {
         "start": options.start,

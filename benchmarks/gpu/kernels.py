@@ -27,8 +27,8 @@ Case = tuple[str, Callable[[], Any], float]
 
 def optimiser() -> Iterator[Case]:
     """AdamW, which moves 14 bytes a weight, and the norm of all gradients, which reads 2."""
-    weight = Weight(value=random_bf16(WEIGHTS), gradient=random_bf16(WEIGHTS), first=random_bf16(WEIGHTS), second=random_bf16(WEIGHTS).abs(),
-                    low=None)  # fmt: skip
+    value, gradient, first, second = (random_bf16(WEIGHTS) for _ in range(4))
+    weight = Weight(value=value, gradient=gradient, first=first, second=second.abs(), low=None)
     step, one = AdamwStep(learning_rate=1e-5, weight_decay=0.01, number=3), torch.ones((), device="cuda")
     seed = hash_seeds(9, 4)
     yield "AdamW, to nearest", lambda: update_(weight, step, one, None), 14 * WEIGHTS

@@ -2,9 +2,9 @@
 
     python -m benchmarks.gpu.loss_curves --out benchmarks/results
 
-Each runs twice, with micro-batches of 16 and of 4 rows, which in exact arithmetic are the same training: the distance of
-two such runs is the spread of bfloat16 itself. The recipe's weights are bfloat16 here, as the engine's are, so that both
-start from the same network.
+Each runs twice, with micro-batches of 16 and of 4 rows, which in exact arithmetic are the same training: the distance
+of two such runs is the spread of bfloat16 itself. The recipe's weights are bfloat16 here, as the engine's are, so that
+both start from the same network.
 """
 
 import torch

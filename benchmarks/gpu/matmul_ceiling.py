@@ -2,7 +2,8 @@
 
     python -m benchmarks.gpu.matmul_ceiling --out benchmarks/results
 
-Training holds the load as the second figure does. It is the lower one, because a GPU at its power limit lowers its clock.
+Training holds the load as the second figure does. It is the lower one, because a GPU at its power limit lowers its
+clock.
 """
 
 import time

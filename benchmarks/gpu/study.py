@@ -132,7 +132,9 @@ def main() -> None:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--data", type=Path, required=True, help="the study's CSV file")
     parser.add_argument("--folders", type=Path, help="also pack each comparison's folder into this one")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/gpu_study"), help="of the checkpoint and the comparisons")
+    parser.add_argument(
+        "--work", type=Path, default=Path("/tmp/gpu_study"), help="of the checkpoint and the comparisons"
+    )
     parser.add_argument("--seconds", type=float, default=240.0, help="stop each comparison after so many seconds")
     parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     parser.add_argument("--only", choices=list(COMPARISONS))

@@ -1,6 +1,6 @@
-"""What the GPU benchmarks train: a classifier of Mistral-7B's shape with random weights, on texts of the study's lengths.
+"""What the GPU benchmarks train: a classifier of Mistral-7B's shape, on texts of the study's lengths.
 
-Engine and recipe get the same weights, rows, order and effective batch.
+The weights are random. Engine and recipe get the same weights, rows, order and effective batch.
 """
 
 import json
@@ -78,7 +78,7 @@ def vocabulary_of(*, tiny: bool) -> int:
 
 
 def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> list[list[int]]:
-    """Return the rows of each measured step: every `every`-th step of the seeded epoch, whole effective batches only."""
+    """Return the rows of each measured step: every `every`-th step of the seeded epoch, without its short last one."""
     size = EFFECTIVE_ROWS[method]
     batches = [batch for batch in effective_batches(len(rows.ids), size, seed=0, epoch=0) if len(batch) == size]
     return batches[::every][:at_most]
@@ -126,5 +126,5 @@ def _quantised(linear: nn.Linear) -> nn.Module:
 
 
 def arithmetic(method: str, tokens: int) -> float:
-    """Return the floating-point operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
+    """Return the operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
     return (6 if method == "full" else 4) * MATRIX_PARAMETERS * tokens

@@ -1,12 +1,10 @@
-"""Is the verdict calibrated? Simulated comparisons with known truth, and one cheap method entered twice for real.
+"""Is the verdict calibrated? Simulated comparisons whose truth is known, and a real one of a method with itself.
 
-Usage (from the checkout):
+    python -m benchmarks.statistics.calibration --processes 16 --out benchmarks/results   # every part
+    python -m benchmarks.statistics.calibration --comparisons 200 accuracy equal          # two parts, 200 a line
 
-    python benchmarks/calibration.py --processes 16                   # every part
-    python benchmarks/calibration.py --comparisons 200 accuracy equal # some parts, 200 comparisons a line
-
-Each part prints a table and writes `benchmarks/results/calibration-PART.json`. The statistics are the product's own.
-The same line always draws the same comparisons, whatever runs beside it.
+Each part prints a table and writes a file of its own, `calibration-PART.json`. The statistics are the product's own. A
+line always draws the same comparisons, whatever runs beside it.
 """
 
 import argparse
@@ -15,16 +13,13 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from calibration_parts.cell import Cell, Part
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.statistics.calibration_parts.cell import Cell, Part
 
-from showdown.core.files import write_json
-
-RESULTS = Path(__file__).resolve().parent / "results"
 PARTS = {
     "equal": ("pairs", "equal_methods", "equal_lines", 2000),
     "accuracy": ("scores", "accuracy", "accuracy_lines", 2000),
@@ -47,7 +42,7 @@ PARTS = {
 def part_of(name: str) -> Part:
     """Return what a part simulates, how often, and its lines."""
     module, simulated, lines, times = PARTS[name]
-    found = import_module(f"calibration_parts.{module}")
+    found = import_module(f"benchmarks.statistics.calibration_parts.{module}")
     return getattr(found, simulated), times, getattr(found, lines)
 
 
@@ -69,16 +64,16 @@ def work(cell: Cell) -> dict[str, Any]:
     return {**named, "comparisons": cell.times, **found, **target, "seconds": round(time.perf_counter() - started, 1)}
 
 
-def run_part(name: str, comparisons: int | None, pool: ProcessPoolExecutor) -> bool:
+def run_part(name: str, options: argparse.Namespace, pool: ProcessPoolExecutor) -> bool:
     """Run one part, print its table, write its file; return whether all targets are met."""
-    cells = cells_of(name, comparisons)
+    cells = cells_of(name, options.comparisons)
     started = time.perf_counter()
     lines = list(pool.map(work, cells))
     judged = [line["meets_target"] for line in lines if line["meets_target"] is not None]
     print(f"\n{name}: {sum(judged)} of {len(judged)} judged lines meet the target")
     for line in lines:
-        said = "  ".join(f"{key} {_short(value)}" for key, value in line.items() if value is not None)
-        print(f"  {'' if line['meets_target'] in (None, True) else 'MISSED '}{said}", flush=True)
+        shown = "  ".join(f"{key} {_short(value)}" for key, value in line.items() if value is not None)
+        print(f"  {'' if line['meets_target'] in (None, True) else 'MISSED '}{shown}", flush=True)
     report = {
         "part": name,
         "comparisons_per_line": cells[0].times,
@@ -87,7 +82,8 @@ def run_part(name: str, comparisons: int | None, pool: ProcessPoolExecutor) -> b
         "met": sum(judged),
         "lines": [{key: round(v, 5) if isinstance(v, float) else v for key, v in line.items()} for line in lines],
     }
-    write_json(RESULTS / f"calibration-{name}.json", report)
+    asked = ["--comparisons", str(options.comparisons), name] if options.comparisons else [name]
+    write_result(options, report, variant=name, arguments=asked)
     return all(judged)
 
 
@@ -97,13 +93,13 @@ def _short(value: Any) -> str:
 
 def main() -> int:
     """Run the parts named on the command line, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="parts to run; all without any")
-    parser.add_argument("--comparisons", type=int, help="comparisons a line; by default 500 to 2,000")
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="parts to run; by default all")
+    parser.add_argument("--comparisons", type=int, help="comparisons of each line; by default 500 to 2,000")
     parser.add_argument("--processes", type=int, default=2)
-    chosen = parser.parse_args()
-    with ProcessPoolExecutor(chosen.processes) as pool:
-        met = [run_part(part, chosen.comparisons, pool) for part in chosen.parts or PARTS]
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+        met = [run_part(part, options, pool) for part in options.parts or PARTS]
     return 0 if all(met) else 1
 
 

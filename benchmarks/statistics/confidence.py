@@ -1,29 +1,26 @@
-"""What confidence figures are worth: how much of an error is chance, what a threshold keeps, which order is best.
+"""How reliable the confidence figures are: the chance in a calibration error, a threshold's coverage, the best order.
 
-Usage (from the checkout):
-
-    python benchmarks/confidence.py
+    python -m benchmarks.statistics.confidence --out benchmarks/results
 
 Three parts. `chance`: models whose probabilities are true, on 64 to 3,080 test rows; the calibration error that they
-show beside the one that is foretold. `coverage`: a threshold from so many validation rows; the share of so many test
-rows that it lets through. `order`: TF-IDF, zero-shot and frozen embeddings on the built-in resumes, five folds; the
-accuracy of the surest answers when they are ordered by the best score, and by its lead over the second.
+show beside the one that is predicted. `coverage`: a threshold chosen on some validation rows, and the share of test
+rows that pass it. `order`: TF-IDF, zero-shot and frozen embeddings on the built-in resumes, five folds; the accuracy of
+the most confident answers where confidence is the best score, and where it is its lead over the second.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.texts import examples_at
 from showdown import api
 from showdown.core.calibration import calibration_error, error_if_calibrated
-from showdown.core.files import write_json
-from showdown.core.method import Job, LabelledTexts, Placement
+from showdown.core.method import Job, Placement
 from showdown.data.rows import gather
 from showdown.evaluation.confidence import confidence_of, reliability_bins, threshold_for
 from showdown.methods.table import build
 
-HERE = Path(__file__).resolve().parent
 DRAWS, LABELS, FOLDS = 400, 10, 5
 SHARPNESS = {"unsure": 1.0, "middling": 3.0, "sure": 8.0}
 """Standard deviation of the logits."""
@@ -51,7 +48,7 @@ def chance_part() -> list[dict[str, Any]]:
 
 
 def coverage_part() -> list[dict[str, Any]]:
-    """Measure what a threshold for 90 % lets through."""
+    """Measure the share of test rows that pass a threshold for 90 %."""
     chance = np.random.default_rng(20261126)
     found = []
     for validation, test in ((64, 64), (64, 425), (300, 300), (1500, 1500)):
@@ -72,7 +69,7 @@ def coverage_part() -> list[dict[str, Any]]:
 
 
 def order_part() -> list[dict[str, Any]]:
-    """Measure both orders of real answers."""
+    """Measure both orders of confidence on real answers."""
     comparison = api.comparison_for("resumes")
     rows = gather(comparison.data)
     job = Job(
@@ -89,7 +86,7 @@ def order_part() -> list[dict[str, Any]]:
         for turn in range(FOLDS):
             test = np.flatnonzero(fold == turn)
             train = np.flatnonzero(fold != turn)
-            fitted = build(name, {}).fit(_texts(rows, train), job).classifier
+            fitted = build(name, {}).fit(examples_at(rows, train), job).classifier
             scores[test] = fitted.scores([rows.texts[row] for row in test], batch_rows=16)
         right = scores.argmax(axis=1) == np.asarray(rows.targets)
         orders = {"best": scores.max(axis=1), "lead": confidence_of(scores, "decision score")}
@@ -102,28 +99,20 @@ def order_part() -> list[dict[str, Any]]:
     return found
 
 
-def _texts(rows: Any, places: np.ndarray) -> LabelledTexts:
-    return LabelledTexts(
-        texts=tuple(rows.texts[place] for place in places),
-        targets=tuple(rows.targets[place] for place in places),
-        row_ids=tuple(rows.row_ids[place] for place in places),
-        clusters=tuple(rows.clusters[place] for place in places),
-    )
-
-
 def _of_surest(percent: int, order: np.ndarray, right: np.ndarray) -> float:
     kept = np.argsort(-order, kind="stable")[: percent * len(right) // 100]
     return round(float(right[kept].mean()), 3)
 
 
 def main() -> None:
-    """Print what was measured and write `benchmarks/results/confidence.json`."""
-    found = {"command": "python benchmarks/confidence.py", "draws": DRAWS}
+    """Measure the three parts, print and write."""
+    options = argument_parser(__file__, __doc__).parse_args()
+    found: dict[str, Any] = {"draws": DRAWS}
     for name, part in (("chance", chance_part), ("coverage", coverage_part), ("order", order_part)):
         found[name] = part()
         for line in found[name]:
             print(name, *(f"{key} {value}" for key, value in line.items()), sep="  ", flush=True)
-    write_json(HERE / "results" / "confidence.json", found)
+    write_result(options, found)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""How hard the built-in resumes are for methods that need no fine-tuning: grouped, stratified 5-fold cross-validation.
+"""How hard the built-in resumes are for methods without fine-tuning: grouped, stratified 5-fold cross-validation.
 
-python benchmarks/data_difficulty.py
+python -m benchmarks.statistics.data_difficulty --out benchmarks/results
 """
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from showdown.core.method import Job, LabelledTexts, Placement
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.texts import examples_at
+from showdown.core.method import Job, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
-from showdown.data.rows import Rows, gather
+from showdown.data.rows import gather
 from showdown.methods.table import build
 
 FOLDS = 5
@@ -16,7 +18,8 @@ METHODS = {"tfidf": {}, "zero-shot": {"template": "Resume of a {label}"}, "froze
 
 
 def main() -> None:
-    """Print the accuracy of each method over all rows."""
+    """Measure the accuracy of each method over all rows, print and write."""
+    options = argument_parser(__file__, __doc__).parse_args()
     rows = gather(DataSpec())
     job = Job(
         labels=rows.labels,
@@ -28,22 +31,16 @@ def main() -> None:
     targets, clusters = np.array(rows.targets), np.array(rows.clusters)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     splits = list(folds.split(targets, targets, clusters))
+    found = []
     for name, settings in METHODS.items():
         right = 0
         for train, test in splits:
-            fitted = build(name, settings).fit(_subset(rows, train), job)
+            fitted = build(name, settings).fit(examples_at(rows, train), job)
             scores = fitted.classifier.scores([rows.texts[index] for index in test], batch_rows=32)
             right += int((scores.argmax(axis=1) == targets[test]).sum())
+        found.append({"method": name, "rows": len(targets), "right": right, "accuracy": right / len(targets)})
         print(f"{name:<10} accuracy {100 * right / len(targets):.1f} % ({right} of {len(targets)} rows)")
-
-
-def _subset(rows: Rows, indices: np.ndarray) -> LabelledTexts:
-    return LabelledTexts(
-        texts=tuple(rows.texts[index] for index in indices),
-        targets=tuple(rows.targets[index] for index in indices),
-        row_ids=tuple(rows.row_ids[index] for index in indices),
-        clusters=tuple(rows.clusters[index] for index in indices),
-    )
+    write_result(options, {"folds": FOLDS, "methods": found})
 
 
 if __name__ == "__main__":

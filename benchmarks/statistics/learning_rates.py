@@ -1,29 +1,36 @@
-"""What the default learning rates lose to the best of a wide grid, and whether the mark of convergence can be trusted.
+"""What the default learning rates lose to the best of a wide grid, and how often the convergence check is right.
 
-    python benchmarks/rates.py --models all-minilm-l6-v2 SMOLLM2_FOLDER --data FOLDER --processes 12 --seconds 500
-    python benchmarks/rates.py --summary benchmarks/results/rates.jsonl
+    python -m benchmarks.statistics.learning_rates --models all-minilm-l6-v2 SMOLLM2_FOLDER --data FOLDER \\
+        --processes 12 --seconds 500 --out benchmarks/results
+    python -m benchmarks.statistics.learning_rates --summary benchmarks/results/statistics/learning_rates.json
 
 FOLDER holds CSV files with the columns `text` and `label`. Every training goes through the product's loop with the
-product's defaults (patience, schedule, cap); the test rows are answered by the weights that it leaves, once. Beside
-the grid, the default rate is trained again with a quarter of the epochs that it took, which cuts it short.
+product's defaults (patience, schedule, cap); the weights that it keeps answer the test rows, once. Beside the grid, the
+default rate is trained again with a quarter of the epochs that it took, which cuts it short. What is measured when the
+seconds are over, or when the call is interrupted, is written.
 """
 
-import argparse
 import csv
 import json
 import multiprocessing
 import os
 import random
+import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.lib.result import argument_parser, read_result, write_result
+
 MULTIPLES = (1.0, 0.1, 10.0, 0.3, 3.0)
-"""Times the default rate; the default first."""
+"""Multiples of the default rate; the default first."""
 METHODS = ("full", "lora", "qlora")
 Measured = Callable[[Any], Any]
+Task = tuple[Path, str, str, int, int, Path]
+"""Data, model, method, seed, number of GPUs, and the file of records."""
 TOKENS = 128
 TRAIN_SHARE, VALIDATION_SHARE = 0.55, 0.15
 MOST = {"train": 800, "validation": 200, "test": 800}
@@ -52,11 +59,10 @@ def sides(path: Path, seed: int) -> tuple[dict[str, list[tuple[str, str]]], list
 
 
 class Bench:
-    """One method on one data set: the rows encoded once, a training for each rate."""
+    """One method on one data set: the rows are encoded once, and trained on with each learning rate."""
 
     def __init__(self, data: Path, model: str, method_name: str, seed: int) -> None:
         import io
-        import tempfile
 
         import torch
 
@@ -80,7 +86,7 @@ class Bench:
             spec=spec, folder=Path(tempfile.mkdtemp()), job=self.job,
             clock=PhaseClock(memory_of(self.job.placement.device)), teller=Teller(io.StringIO()),
         )  # fmt: skip
-        self.said = {
+        self.facts = {
             "data": data.stem, "model": Path(model).name, "method": method_name, "seed": seed,
             "train_rows": len(self.found["train"]), "test_rows": len(self.found["test"]),
         }  # fmt: skip
@@ -106,13 +112,13 @@ class Bench:
     def train(
         self, multiple: float, epochs: int | None = None, *, measured: Measured = lambda found: found, **other: Any
     ) -> dict[str, Any]:
-        """Train at a multiple of the default rate; with a cap on the epochs it is cut short.
+        """Train at a multiple of the default rate; return its scores, its epochs and why it ended.
 
         Args:
-            multiple: times the default rate.
-            epochs: the cap; None for the protocol's.
-            measured: what stands in for the validation after an epoch.
-            other: keys of the protocol.
+            multiple: of the default rate.
+            epochs: the most epochs; None for the protocol's.
+            measured: turns the validation after an epoch into the one that patience watches.
+            other: other keys of the protocol.
 
         """
         from showdown.training.loop import convergence, train
@@ -124,17 +130,17 @@ class Bench:
             protocol=protocol, learning_rate=multiple * self.ground.learning_rate,
             validate=lambda: measured(learner.validate()), checkpoints=None,
         )  # fmt: skip
-        said = self.said | {"multiple": multiple, "cut": bool(epochs), "learning_rate": run.learning_rate}
+        record = self.facts | {"multiple": multiple, "cut": bool(epochs), "learning_rate": run.learning_rate}
         try:
             progress = train(run)
-            said |= {"accuracy": self._accuracy(learner)}
+            record |= {"accuracy": self._accuracy(learner)}
             for key, name in (("true_label_probability",) * 2, ("accuracy", "validation_accuracy")):
-                said[name] = [round(epoch[key], 4) for epoch in progress.validation]
-            said |= convergence(run, progress).model_dump()
+                record[name] = [round(epoch[key], 4) for epoch in progress.validation]
+            record |= convergence(run, progress).model_dump()
         except FloatingPointError:
-            said |= {"accuracy": None, "converged": None, "stopped": "diverged"}
+            record |= {"accuracy": None, "converged": None, "stopped": "diverged"}
         self.network = self.ground.give_back(learner)
-        return said | {"seconds": round(time.perf_counter() - before, 2)}
+        return record | {"seconds": round(time.perf_counter() - before, 2)}
 
     def _accuracy(self, learner: Any) -> float:
         import torch
@@ -149,7 +155,7 @@ class Bench:
 
 
 def trainings(data: Path, model: str, method: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Train at each multiple of the default rate, and at the default cut short; yield what each came to."""
+    """Train at each multiple of the default rate, and at the default cut short; yield a record of each."""
     bench = Bench(data, model, method, seed)
     default = bench.train(MULTIPLES[0])
     yield default
@@ -157,99 +163,119 @@ def trainings(data: Path, model: str, method: str, seed: int) -> Iterator[dict[s
     yield bench.train(MULTIPLES[0], max(1, default.get("epochs", 4) // 4))
 
 
-def _work(task: tuple[Path, str, str, int, Path]) -> str:
-    *asked, out = task
-    if os.environ.get("GPUS"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(
-            multiprocessing.current_process()._identity[0] % int(os.environ["GPUS"])
-        )
+def _work(task: Task) -> str:
+    """Train all of one task, append each record to a file; return the error, if there was one."""
+    data, model, method, seed, gpus, records = task
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(multiprocessing.current_process()._identity[0] % gpus)
     try:
-        for said in trainings(*asked):  # type: ignore[arg-type]
-            with out.open("a") as file:
-                file.write(json.dumps(said) + "\n")
-    except Exception as error:  # one task of many
-        import traceback
-
-        return f"{asked}: {error!r} {traceback.format_exc()[-900:]}"
+        for record in trainings(data, model, method, seed):
+            with records.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+    except Exception as error:  # the other tasks go on
+        return f"{data} {model} {method}: {error!r} {traceback.format_exc()[-900:]}"
     return ""
 
 
-def summary(path: Path) -> None:
-    """Print what the default loses by method and data, and how often the mark was right."""
-    found = [json.loads(line) for line in path.read_text().splitlines()]
+def summary(records: list[dict[str, Any]]) -> None:
+    """Print what the default loses by method and data, and how often the convergence check was right."""
+    _print_losses([record for record in records if not record["cut"]])
+    trained = [record for record in records if record["accuracy"] is not None]
+    _print_convergence(trained)
+
+
+def _print_losses(records: list[dict[str, Any]]) -> None:
     cells: dict[tuple[str, str, str], dict[float, list[float]]] = {}
-    for one in found:
-        if not one["cut"]:
-            cell = cells.setdefault((one["model"], one["data"], one["method"]), {})
-            cell.setdefault(one["multiple"], []).append(100 * (one["accuracy"] or 0.0))
+    for record in records:
+        cell = cells.setdefault((record["model"], record["data"], record["method"]), {})
+        cell.setdefault(record["multiple"], []).append(100 * (record["accuracy"] or 0.0))
     print("model | data | method | default | best of the grid | at | loss")
     losses: dict[str, list[float]] = {}
-    for cell, by_rate in sorted(cells.items()):
+    for name, by_rate in sorted(cells.items()):
         if 1.0 in by_rate:
             scores = {rate: mean(values) for rate, values in by_rate.items()}
             best = max(scores, key=lambda rate: scores[rate])
             loss = scores[best] - scores[1.0]
-            losses.setdefault(cell[2], []).append(loss)
-            print(
-                " | ".join(cell),
-                f"| {scores[1.0]:.1f} | {scores[best]:.1f} | x{best:g} | {loss:.1f} | {len(by_rate)} rates",
-            )
+            losses.setdefault(name[2], []).append(loss)
+            columns = f"{scores[1.0]:.1f} | {scores[best]:.1f} | x{best:g} | {loss:.1f} | {len(by_rate)} rates"
+            print(" | ".join(name), "|", columns)
     for method, values in losses.items():
         print(f"{method}: mean loss {mean(values):.2f}, most {max(values):.1f} points over {len(values)} cells")
-    default = {
-        (one["model"], one["data"], one["method"], one["seed"]): one
-        for one in found
-        if one["multiple"] == 1.0 and not one["cut"] and one["accuracy"] is not None
-    }
-    short = [one for one in found if one["cut"] and one["accuracy"] is not None]
+
+
+def _print_convergence(records: list[dict[str, Any]]) -> None:
+    def cell(record: dict[str, Any]) -> tuple[str, str, str, int]:
+        return record["model"], record["data"], record["method"], record["seed"]
+
+    default = {cell(record): record for record in records if record["multiple"] == 1.0 and not record["cut"]}
+    short = [record for record in records if record["cut"]]
     behind = [
-        one
-        for one in short
-        if (whole := default.get((one["model"], one["data"], one["method"], one["seed"])))
-        and whole["accuracy"] - one["accuracy"] > 0.04
+        record
+        for record in short
+        if cell(record) in default and default[cell(record)]["accuracy"] - record["accuracy"] > 0.04
     ]
-    finished = [one for one in default.values() if one["stopped"] == "patience"]
-    marked = sum(not one["converged"] for one in behind)
-    print(f"cut to a quarter and more than 4 points behind: {marked} of {len(behind)} marked")
-    print(f"cut to a quarter: {sum(not one['converged'] for one in short)} of {len(short)} marked")
-    print(f"default, ended by patience: {sum(not one['converged'] for one in finished)} of {len(finished)} marked")
-    print(f"default, epochs: {sorted(one['epochs'] for one in default.values())}")
+    finished = [record for record in default.values() if record["stopped"] == "patience"]
+    for name, some in (
+        ("cut to a quarter and more than 4 points behind", behind),
+        ("cut to a quarter", short),
+        ("default, ended by patience", finished),
+    ):
+        print(f"{name}: {sum(not record['converged'] for record in some)} of {len(some)} marked")
+    print(f"default, epochs: {sorted(record['epochs'] for record in default.values())}")
 
 
-def main() -> None:
-    """Train, or sum up."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["all-minilm-l6-v2"])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--names", nargs="+", default=["study", "resumes", "news", "custody"])
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/rates.jsonl"))
-    parser.add_argument("--summary", type=Path)
-    options = parser.parse_args()
-    if options.summary:
-        return summary(options.summary)
-    tasks = [
-        (options.data / f"{name}.csv", model, method, seed, options.out)
-        for seed in range(options.seeds)
-        for model in options.models
-        for name in options.names
-        for method in options.methods
-    ]
-    ends = time.monotonic() + options.seconds
-    with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=None) as pool:
-        results = pool.imap_unordered(_work, tasks)
+def measured_within(tasks: list[Task], processes: int, seconds: float) -> None:
+    """Train all tasks in a pool of processes, until the seconds are over; print the errors."""
+    ends = time.monotonic() + seconds
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        errors = pool.imap_unordered(_work, tasks)
         for _ in tasks:
             try:
-                error = results.next(timeout=max(1.0, ends - time.monotonic()))
+                error = errors.next(timeout=max(1.0, ends - time.monotonic()))
             except multiprocessing.TimeoutError:
                 pool.terminate()
                 break
             if error:
                 print(error)
-    return summary(options.out)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def main() -> None:
+    """Train, print and write; or print the summary of a result."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--models", nargs="+", default=["all-minilm-l6-v2"])
+    parser.add_argument("--data", type=Path, help="folder of the CSV files")
+    parser.add_argument("--names", nargs="+", default=["study", "resumes", "news", "custody"], help="of the CSV files")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--gpus", type=int, default=0, help="spread the processes over so many GPUs")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="stop after so many seconds")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="print the summary of this result, train nothing")
+    options = parser.parse_args()
+    if options.summary:
+        written: Any = read_result(options.summary).results["trainings"]
+        return summary(written)
+    if options.data is None:
+        parser.error("--data is needed, or --summary")
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "records.jsonl"
+        tasks = [
+            (options.data / f"{name}.csv", model, method, seed, options.gpus, lines)
+            for seed in range(options.seeds)
+            for model in options.models
+            for name in options.names
+            for method in options.methods
+        ]
+        try:
+            measured_within(tasks, options.processes, options.seconds)
+        finally:
+            records = _records(lines)
+            summary(records)
+            write_result(options, {"trainings": records}, device="cuda" if options.gpus else "cpu")
 
 
 if __name__ == "__main__":

@@ -1,41 +1,30 @@
-"""Are planted near-copies found, and only they?
+"""Are planted near-copies found, and nothing else?
 
-Usage (from the checkout, about two minutes):
-
-    python benchmarks/near_duplicates.py              # all parts
-    python benchmarks/near_duplicates.py questions    # one of edits, disguises, questions, unspaced, forms
+    python -m benchmarks.statistics.near_duplicates --out benchmarks/results    # all parts, about two minutes
+    python -m benchmarks.statistics.near_duplicates questions                   # one part
 
 `edits`: every different text of the built-in resumes and of the study's gets a copy with words changed; every text also
 gets a hard negative: a text of which the first half is boilerplate that all negatives of its label share, the second
 half its own. A text shorter than ten words keeps one change. `disguises`: copies of the resumes that are cut, or look
 different without a changed word. `questions`: short questions, of which many differ in one word that carries the
-meaning (`short_questions.py`), each with a copy that says the same. `unspaced`: the same in Thai and Khmer. `forms`:
-rows of a template, filled-in forms, letters with one signature, all of them negatives.
+meaning (`benchmarks/lib/short_questions.py`), each with a copy that says the same. `unspaced`: the same in Thai and
+Khmer. `forms`: rows of a template, filled-in forms, letters with one signature, all of them negatives.
 
-Recall: planted copies in one cluster with their original. Precision: of all texts joined to another, those that belong
-there. The threshold is the product's default, written into this file before the first run; no labels are given.
+Recall: the share of planted copies in one duplicate group with their original. Precision: the share of texts joined to
+another that belong there. The threshold is the product's default, chosen before the first run; no labels are given.
 """
 
-import argparse
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from short_questions import KHMER, THAI, questions, unspaced
-
-from showdown.core.files import write_json
-from showdown.core.spec import DataSpec
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.short_questions import KHMER, THAI, questions, unspaced
+from benchmarks.lib.texts import JACCARD, STUDY, different_texts
 from showdown.data.duplicates import find_clusters
 from showdown.data.function_words import FUNCTION_WORDS
-from showdown.data.read import read_table
 
-HERE = Path(__file__).resolve().parent
-STUDY = HERE.parent.parent / "shared" / "data" / "resumes.csv"
-RESULT = HERE / "results" / "near_duplicates.json"
-JACCARD = 0.8
-"""Fixed beforehand; it allows 11 % of the words to be replaced."""
 CHANGED_SHARES = (0.02, 0.05, 0.10)
 KINDS = ("replace", "insert", "delete", "mixed")
 SEEDS = 5
@@ -44,18 +33,6 @@ TARGET = 0.99
 Line = dict[str, Any]
 Copy = Callable[[str, random.Random], str | None]
 """Makes a copy of a text; None where this text cannot have one of the kind."""
-
-
-def different_texts(source: str) -> tuple[list[str], list[str]]:
-    """One text of each cluster of a data set, and its label."""
-    table = read_table(DataSpec(source=source))
-    columns = {name.casefold(): index for index, name in enumerate(table.names)}
-    texts = [str(cell) for cell in table.column(columns["resume" if "resume" in columns else "text"])]
-    labels = [str(cell) for cell in table.column(columns["category" if "category" in columns else "label"])]
-    first: dict[int, int] = {}
-    for index, cluster in enumerate(find_clusters(texts, JACCARD).clusters):
-        first.setdefault(cluster, index)
-    return [texts[index] for index in first.values()], [labels[index] for index in first.values()]
 
 
 def edited(text: str, vocabulary: Sequence[str], chance: random.Random, *, share: float, kind: str) -> str:
@@ -311,17 +288,17 @@ PARTS: dict[str, Callable[[], Iterator[Line]]] = {
 
 
 def main() -> None:
-    """Print a line a case; with all parts write `benchmarks/results/near_duplicates.json`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", choices=PARTS)
-    part = parser.parse_args().part
+    """Measure every case, print and write."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("part", nargs="?", choices=PARTS, help="by default all")
+    options = parser.parse_args()
     lines = []
-    for name in [part] if part else PARTS:
+    for name in [options.part] if options.part else PARTS:
         for line in PARTS[name]():
             lines.append(line)
             print("  ".join(f"{key} {value}" for key, value in line.items()), flush=True)
-    if part is None:
-        write_json(RESULT, {"jaccard": JACCARD, "target": TARGET, "seeds": SEEDS, "lines": lines})
+    found = {"jaccard": JACCARD, "target": TARGET, "seeds": SEEDS, "lines": lines}
+    write_result(options, found, variant=options.part)
     print(f"{sum(line['meets_target'] for line in lines)} of {len(lines)} lines meet the target")
 
 

@@ -1,12 +1,11 @@
-"""Which rule ends a training best: what is watched, and how the rate falls.
+"""Which rule of when training ends is best: what patience watches, and how the learning rate falls.
 
-    python benchmarks/schedules.py --data FOLDER --out benchmarks/results/schedules.json
+    python -m benchmarks.statistics.schedules --data FOLDER --out benchmarks/results
 
 FOLDER holds CSV files with the columns `text` and `label`. Every training goes through the product's loop at the
-default rate; only the rule of its end differs. The test rows are answered by the weights that it leaves, once.
+default learning rate; only the rule of when it ends differs. The weights that it keeps answer the test rows, once.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from rates import Bench, Measured
-
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.statistics.learning_rates import Bench, Measured
 from showdown.training.loop import Validation
 
 
@@ -25,7 +24,7 @@ def _by_f1(found: Validation) -> Validation:
 
 
 def _by_loss(found: Validation) -> Validation:
-    """The geometric mean of what the right labels get, which falls as the loss rises."""
+    """Watch the geometric mean of the right labels' probabilities, which falls as the loss rises."""
     return replace(found, true_label_probability=math.exp(-found.loss))
 
 
@@ -40,16 +39,16 @@ RULES: Mapping[str, tuple[Measured, Mapping[str, Any]]] = {
 
 
 def trainings(data: Path, model: str, method: str) -> Iterator[dict[str, Any]]:
-    """Train by each rule; yield what each came to."""
+    """Train by each rule; yield its scores and epochs."""
     bench = Bench(data, model, method, 0)
     for rule, (measured, protocol) in RULES.items():
-        said = bench.train(1.0, measured=measured, **protocol)
+        record = bench.train(1.0, measured=measured, **protocol)
         kept = ("data", "model", "method", "train_rows", "test_rows", "accuracy", "epochs", "best_epoch", "stopped")
-        yield {"rule": rule, **{key: said.get(key) for key in kept}}
+        yield {"rule": rule, **{key: record.get(key) for key in kept}}
 
 
 def summary(found: list[dict[str, Any]]) -> Iterator[str]:
-    """Say each rule's mean accuracy, its mean loss to the best rule of a cell, and its epochs."""
+    """Yield a line a rule: mean accuracy, mean distance to the best rule of a cell, and epochs."""
     best: dict[tuple[str, str], float] = {}
     for one in found:
         cell = (one["data"], one["method"])
@@ -63,23 +62,21 @@ def summary(found: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Train by every rule on every cell."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train by every rule on every data set with every method, print and write."""
+    parser = argument_parser(__file__, __doc__)
     parser.add_argument("--model", default="all-minilm-l6-v2")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--names", nargs="+", default=["resumes", "requests", "custody"])
     parser.add_argument("--methods", nargs="+", default=["full", "lora"])
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     found: list[dict[str, Any]] = []
     for name in options.names:
         for method in options.methods:
-            for said in trainings(options.data / f"{name}.csv", options.model, method):
-                print(json.dumps(said), flush=True)
-                found.append(said)
-    if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            for record in trainings(options.data / f"{name}.csv", options.model, method):
+                print(json.dumps(record), flush=True)
+                found.append(record)
     print(*summary(found), sep="\n")
+    write_result(options, {"trainings": found})
 
 
 if __name__ == "__main__":

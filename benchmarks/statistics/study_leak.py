@@ -1,12 +1,13 @@
-"""Write docs/study-leak.md from the two runs of comparisons/study-leak.yaml.
+"""Write docs/study-leak.md from two runs of comparisons/study-leak.yaml, whose results are its source.
 
-python benchmarks/study_leak.py OUT/leaky OUT/clean > docs/study-leak.md
+python -m benchmarks.statistics.study_leak OUT/leaky OUT/clean > docs/study-leak.md
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import showdown
+from benchmarks.lib.result import ROOT
 from showdown.core.record import Results
 
 METHODS_SOURCE = "comparisons/study-leak.yaml"
@@ -14,7 +15,11 @@ METHODS_SOURCE = "comparisons/study-leak.yaml"
 
 def main() -> None:
     """Print the page."""
-    leaky_folder, clean_folder = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("leaky", type=Path, help="results with the study's own split")
+    parser.add_argument("clean", type=Path, help="results with duplicates on one side")
+    options = parser.parse_args()
+    leaky_folder, clean_folder = options.leaky, options.clean
     leaky, clean = showdown.load(leaky_folder), showdown.load(clean_folder)
     scores = {folder: {row.name: row for row in showdown.judge(folder).rows} for folder in (leaky_folder, clean_folder)}
     print("# What the study's leak was worth\n")
@@ -69,7 +74,7 @@ def _how(leaky: Results, clean: Results) -> str:
     where = (
         f"{place.cpu}, torch {place.versions['torch']}, transformers {place.versions['transformers']}" if place else ""
     )
-    lines = (Path(__file__).parents[1] / METHODS_SOURCE).read_text().splitlines()
+    lines = (ROOT / METHODS_SOURCE).read_text().splitlines()
     commands = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   showdown"))
     return (
         "\n## How it was measured\n\n"
@@ -77,7 +82,7 @@ def _how(leaky: Results, clean: Results) -> str:
         f"tokens of a text, one seed; settings in `{METHODS_SOURCE}`. {where}; "
         f"commit {place.commit if place else 'unknown'}; data "
         f"fingerprints {leaky.data['fingerprint'][:12]} and {clean.data['fingerprint'][:12]}.\n\n"
-        f"```\n{commands}\npython benchmarks/study_leak.py OUT/leaky OUT/clean > docs/study-leak.md\n```"
+        f"```\n{commands}\npython -m benchmarks.statistics.study_leak OUT/leaky OUT/clean > docs/study-leak.md\n```"
     )
 
 

@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/calibration.py`: comparisons with known truth, and how often the verdict is right."""
+"""Parts of the benchmark `calibration`: comparisons whose truth is known, and how often the verdict is right."""

@@ -1,38 +1,24 @@
-"""One cheap method entered twice for real: is a difference declared?"""
+"""A real comparison of a cheap method with itself: is a difference declared?"""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters
-from showdown.data.read import read_table
+from benchmarks.lib.texts import STUDY, different_texts
 from showdown.verdict.outcomes import Ints, Outcomes, RowOutcomes
 from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t, mcnemar_exact, paired_test
 from showdown.verdict.spread import reruns_of
 
 from .cell import Cell, Lines, asked, grid, shares
 
-STUDY = Path(__file__).resolve().parents[3] / "shared" / "data" / "resumes.csv"
-
-
-def different_texts(source: str) -> tuple[list[str], Ints]:
-    """Return one text of each duplicate cluster of a data set, and its label's number."""
-    table = read_table(DataSpec(source=source))
-    columns = {name.casefold(): index for index, name in enumerate(table.names)}
-    texts = [str(cell) for cell in table.column(columns["resume" if "resume" in columns else "text"])]
-    labels = [str(cell) for cell in table.column(columns["category" if "category" in columns else "label"])]
-    first = np.unique(find_clusters(texts, 0.8).clusters, return_index=True)[1]
-    return [texts[index] for index in first], np.unique([labels[index] for index in first], return_inverse=True)[1]
-
 
 def twice_for_real(cell: Cell) -> dict[str, float | None]:
-    """Enter TF-IDF with a linear SVM under two names, each run on a resample of the training rows."""
+    """Compare TF-IDF with a linear SVM with itself under another name; each run trains on a resample of the rows."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     rng = cell.rng()
-    texts, targets = different_texts(cell.settings["source"])
+    texts, labels = different_texts(cell.settings["source"])
+    targets = np.unique(labels, return_inverse=True)[1]
     counts = CountVectorizer().fit_transform(texts)
     seeds, total = int(cell.settings["seeds"]), len(targets)
     test_rows = round(0.3 * total)
@@ -63,7 +49,7 @@ def twice_for_real(cell: Cell) -> dict[str, float | None]:
 
 
 def _p_value(answers: Ints, true: Ints) -> float:
-    """Test two entries, shape (2, seeds, rows), as rows of the table."""
+    """Test two arms, given as answers of shape (2, seeds, rows)."""
     rows = np.arange(len(true))
     parts = [Outcomes(predicted=one, true=true, clusters=rows, row_ids=rows) for one in answers]
     entries = [
@@ -86,5 +72,5 @@ def _resampled_run(counts: Any, targets: Ints, train: Ints, test: Ints, rng: np.
 
 
 def real_lines() -> Lines:
-    """Return the built-in resumes and, where they are there, the study's."""
+    """Return the built-in resumes and, where it is present, the study's data."""
     return asked(grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]), most=0.05)
