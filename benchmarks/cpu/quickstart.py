@@ -44,6 +44,8 @@ from showdown.training.schedule import warmup_steps
 
 BATCH_ROWS = 8
 LEARNING_RATE = 2e-4
+SETTINGS = ("pairs", "epochs", "max_tokens", "dropout", "precision")
+"""Options that a result repeats, since their defaults may change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +215,7 @@ def main() -> None:
     ratios = [pair["ratio"] for pair in pairs]
     scores = {side: statistics.mean(pair[side]["f1_macro"] for pair in pairs) for side in ("engine", "trainer")}
     result = {
+        "settings": {key: getattr(options, key) for key in SETTINGS},
         "speed_over_trainer": spread(ratios),
         "mean_f1_macro": scores,
         "pairs": pairs,

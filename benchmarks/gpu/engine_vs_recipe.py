@@ -29,6 +29,8 @@ from showdown.engine.budget import LEAN_TOKENS
 from showdown.runner.forkserver import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
+SETTINGS = ("cases", "repeats", "every", "steps", "seconds", "start")
+"""Options that a result repeats, since their defaults may change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +283,7 @@ def main() -> None:
 def _write(options: argparse.Namespace, place: Place, cases: list[Case], runs: dict[str, list[dict[str, Any]]]) -> None:
     """Write what is measured so far, so that a call that is cut short keeps it."""
     results: dict[str, Any] = {
-        "start": options.start,
+        "settings": {key: getattr(options, key) for key in SETTINGS},
         "summary": summary(cases, runs),
         "cases": [asdict(case) | {"runs": runs[case.name]} for case in cases],
     }
