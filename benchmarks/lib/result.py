@@ -7,12 +7,14 @@ Every benchmark takes its arguments from `argument_parser` and writes through `w
 import argparse
 import datetime
 import importlib.metadata
+import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from showdown.core.files import write_json
@@ -120,7 +122,7 @@ def place_of(device: str) -> Place:
 
 def write_result(
     options: argparse.Namespace,
-    results: dict[str, JsonValue],
+    results: Mapping[str, object],
     *,
     device: str = "cpu",
     place: Place | None = None,
@@ -150,13 +152,28 @@ def write_result(
         device=place.device,
         date=datetime.datetime.now(datetime.UTC).date(),
         note=None if commit else "The sources were not in a git checkout: no commit is known.",
-        results=results,
+        results={name: _plain(value) for name, value in results.items()},
     )
     path: Path = options.out / result_name(options.script, variant or options.variant)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result.model_dump(mode="json"))
     print(f"written: {path}")
     return path
+
+
+def _plain(value: object) -> JsonValue:
+    """Return a value as JSON holds it: tuples become lists, numpy's scalars Python's; what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"a result cannot hold a {type(value).__name__}")
 
 
 def read_result(path: Path) -> BenchmarkResult:
