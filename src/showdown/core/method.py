@@ -192,8 +192,8 @@ class TunedMethod(Method):
         """Return the peak learning rate for a network of this width: the user's, or the rule's.
 
         The rule is 5e-5 times (2000 / width) to the power of 0.781 for full fine-tuning, and `rate_factor` times that:
-        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025). `benchmarks/rates.py` measures what it loses
-        to the best rate of a wide grid.
+        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025).
+        `benchmarks/statistics/learning_rates.py` measures what it loses to the best rate of a wide grid.
         """
         if self.settings.learning_rate is not None:
             return float(self.settings.learning_rate)

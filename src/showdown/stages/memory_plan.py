@@ -201,7 +201,7 @@ def rounding_of(protocol: SharedProtocol, most_weights_learn: bool) -> Any:
     """Return how steps on bfloat16 weights are rounded.
 
     Masters in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn, stochastic
-    rounding loses no more and costs nothing (`benchmarks/rounding.py`).
+    rounding loses no more and costs nothing (`benchmarks/cpu/rounding.py`).
     """
     if protocol.weight_rounding != "auto":
         return protocol.weight_rounding
