@@ -27,7 +27,8 @@ from benchmarks.lib.recipe import padded_batch
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import spread
 from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
 from showdown.engine.optim.adamw import OptimizerSettings

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from benchmarks.lib.result import argument_parser, write_result
 from showdown.core.method import Job, NetworkOptions, Placement
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.adamw import AdamW, OptimizerSettings

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from showdown.core.files import write_json
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.measure.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,7 +162,7 @@ def write_result(
 
 
 def _plain(value: object) -> JsonValue:
-    """Return a value as JSON holds it: tuples become lists, numpy's scalars Python's; what is not finite becomes null."""
+    """Return a value as JSON holds it: tuples become lists, NumPy scalars become numbers, infinite values null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
-from showdown.core.spec import Comparison, SharedProtocol, Strict
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.core.strict import Strict
 from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
 from showdown.trackers.table import TRACKERS
 

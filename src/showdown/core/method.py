@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from showdown.core.record import ScoreKind
-from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
+from showdown.core.spec import ModelSpec, Needs, SharedProtocol
+from showdown.core.strict import Strict
 from showdown.core.traits import Traits, fine_tuned
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 SWAPPED_SHARE = 0.05
 """Share of the labels that is swapped on purpose; benchmark data sets have 3 to 6 % wrong labels (Northcutt, Athalye

@@ -13,10 +13,11 @@ from showdown.core.record import (
     ScoreKind,
     Scores,
 )
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.training.search import Trial
 
-StageName = Literal["tune", "train", "score"]
+StageName = Literal["plan", "tune", "train", "score"]
+"""`plan` is done once for all runs of a comparison, the others once for each run."""
 
 
 class TuneProgress(Strict):

@@ -7,11 +7,12 @@ from typing import Any
 
 import psutil
 
+from showdown.core.memory import MemorySettings
 from showdown.core.method import LabelledTexts, TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.stages.context import StageContext
-from showdown.stages.memory_plan import MemorySettings, memory_settings, most_weights_learn, rounding_of
+from showdown.stages.memory_plan import memory_settings, most_weights_learn, rounding_of
 
 _VALIDATION_BATCH_ROWS = 16
 
@@ -172,7 +173,7 @@ def prepare_training(
             limit=limit,
             learning_rate=method.learning_rate(width),
             learning_rate_range=method.learning_rate_range(width),
-            memory=memory_settings(context.spec.name, job, context.folder.parent.parent, rows.lengths),
+            memory=memory_settings(context.spec, job, rows.lengths),
             libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )
 

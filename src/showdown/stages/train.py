@@ -141,7 +141,7 @@ def _finetune(
     tuned = tuned_rate(context)
     setup = prepare_training(context, method, train, validation)
     if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed":
-        context.events.say(setup.memory.said(context.job.protocol.memory))
+        context.events.say(setup.memory.sentence(context.job.protocol.memory))
     adapted = setup.adapt(network)
     module, protocol = adapted.module, context.job.protocol
     training = adapted.training(

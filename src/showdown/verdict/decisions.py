@@ -8,7 +8,7 @@ limit.
 from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.metric import ACCURACY, Metric
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.verdict.recommend import (
     BOUNDS,
     Candidate,
