@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from showdown.core.parameter_group import ParameterGroup, default_groups
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
 
@@ -174,6 +175,22 @@ class TunedMethod(Method):
     def options(self) -> NetworkOptions:
         """How the network is loaded."""
         return NetworkOptions()
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer that steps it: a key of `showdown.engine.optim.table.OPTIMIZERS`."""
+        return "adamw"
+
+    def parameter_groups(self, module: "torch.nn.Module") -> list[ParameterGroup]:
+        """Return the parameters that learn, grouped by learning rate and weight decay.
+
+        By default matrices decay and vectors do not, all at one rate.
+
+        Args:
+            module: what `adapt` returned.
+
+        """
+        return default_groups(module.named_parameters())
 
     def learning_rate(self, width: int) -> float:
         """Return the peak learning rate for a network of this width: the user's, or the rule's.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from showdown.engine.decoder.lora import triton_is_here
+from showdown.engine.kernels.available import triton_is_here
 
 
 def _epsilon_and_offset(norm: Any) -> tuple[float, bool]:
