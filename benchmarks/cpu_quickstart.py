@@ -21,7 +21,8 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
 from showdown.engine.optim.adamw import OptimizerSettings
