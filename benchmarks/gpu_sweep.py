@@ -19,9 +19,9 @@ import gpu_engine
 import torch
 from gpu_meter import environment
 from gpu_workload import FULL_SHAPE, SMALL_SHAPE, TINY_SHAPE, Rows
-from showdown.engine.overhead import paused_garbage_collector
 
 from showdown.engine.accumulate import EagerAccumulator
+from showdown.engine.overhead import paused_garbage_collector
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 SEQUENCE_TOKENS = (512, 1024, 2048, 4096, 8192)
