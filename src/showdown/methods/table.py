@@ -16,6 +16,7 @@ METHODS: dict[str, str] = {
     "lora": "showdown.methods.lora:Lora",
     "qlora": "showdown.methods.qlora:Qlora",
     "dora": "showdown.methods.dora:Dora",
+    "bitfit": "showdown.methods.bitfit:BitFit",
 }
 
 

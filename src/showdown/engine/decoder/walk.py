@@ -45,6 +45,12 @@ def unsupported_reason(backbone: Any) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
+def called_apart(backbone: Any) -> list[nn.Module]:
+    """Return the modules whose parts the walk calls in their place."""
+    layers = list(backbone.layers)
+    return [backbone, *layers, *(layer.self_attn for layer in layers), *(layer.mlp for layer in layers)]
+
+
 def _activation_name(config: Any) -> str:
     return str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None))
 
