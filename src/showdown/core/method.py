@@ -17,6 +17,7 @@ from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup, default_groups
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
+from showdown.core.traits import Traits, fine_tuned
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
 _HALF_DECADE = 10.0**0.5
@@ -120,11 +121,16 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     learns: ClassVar[bool] = True
     """False for a baseline that no label teaches anything."""
-    needs: ClassVar[Needs]
-    """What it works with: a change of any other setting leaves its finished runs as they are."""
+    traits: ClassVar[Traits]
+    """What the statistics and the sentences of a report must know of it; each method declares its own."""
 
     def __init__(self, settings: MethodSettings) -> None:
         self.settings: Any = settings
+
+    @classmethod
+    @abstractmethod
+    def needs(cls) -> Needs:
+        """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
     def unsupported_reason(self) -> str | None:
         """Why the method cannot run on this machine and the mend, or None where it can."""
@@ -134,7 +140,10 @@ class Method(ABC):
 class FittedMethod(Method):
     """A method that fits itself, without the training loop."""
 
-    needs: ClassVar[Needs] = "network"
+    @classmethod
+    def needs(cls) -> Needs:
+        """Return `network` for a method that reads tokens, which are those of a pretrained network; else `text`."""
+        return "network" if cls.traits.reads == "tokens" else "text"
 
     @abstractmethod
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:
@@ -165,12 +174,16 @@ class NetworkOptions:
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
 
-    needs: ClassVar[Needs] = "training"
-
+    traits: ClassVar[Traits] = fine_tuned()
     rate_factor: ClassVar[float] = 1.0
     """Times the rate that full fine-tuning takes: what the method's default rate is."""
     leaves_network: ClassVar[bool] = False
     """Whether `strip` gives the pretrained network back as it was loaded, so that another run can start from it."""
+
+    @classmethod
+    def needs(cls) -> Needs:
+        """Return `training`: the training loop, with all settings of it."""
+        return "training"
 
     @property
     def options(self) -> NetworkOptions:

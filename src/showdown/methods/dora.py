@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from showdown.core.network import NetworkParts
+from showdown.core.traits import Traits, fine_tuned
 from showdown.methods.lora import Lora
 
 
@@ -11,6 +12,7 @@ class Dora(Lora):
 
     title: ClassVar[str] = "DoRA"
     summary: ClassVar[str] = "LoRA that learns the magnitude of each weight apart from its direction"
+    traits: ClassVar[Traits] = fine_tuned(color="red", citation="liu2024")
     use_dora: ClassVar[bool] = True
 
     def adapter_parameters(self, network: NetworkParts) -> int:

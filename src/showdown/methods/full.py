@@ -9,6 +9,7 @@ from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.strict import added_later
+from showdown.core.traits import Traits, fine_tuned
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,7 @@ class Full(TunedMethod):
     title: ClassVar[str] = "Full fine-tuning"
     summary: ClassVar[str] = "every parameter of the network learns"
     Settings: ClassVar[type[MethodSettings]] = FullSettings
+    traits: ClassVar[Traits] = fine_tuned(color="blue")
 
     @property
     def optimizer(self) -> str:

@@ -10,6 +10,7 @@ from showdown.core.method import MethodSettings, TunedSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.strict import added_later
+from showdown.core.traits import Traits, fine_tuned
 from showdown.methods.parts import widths
 from showdown.methods.peft import PeftMethod
 
@@ -37,6 +38,7 @@ class Lora(PeftMethod):
     title: ClassVar[str] = "LoRA"
     summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    traits: ClassVar[Traits] = fine_tuned(color="orange", citation="hu2022")
     rate_factor: ClassVar[float] = 10.0
     """About ten times full fine-tuning's rate is best (arXiv 2405.09673)."""
     use_dora: ClassVar[bool] = False
