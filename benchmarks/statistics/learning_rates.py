@@ -65,7 +65,7 @@ class Bench:
         import io
 
         import torch
-        from showdown.runner.worker.entry.entry import Teller
+        from showdown.runner.worker.entry import Teller
 
         from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
         from showdown.measure.memory import memory_of

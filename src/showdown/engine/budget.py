@@ -98,7 +98,7 @@ class Plan:
 
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
-the host (`host_inputs.py`)."""
+the host (`decoder/offload.py`)."""
 _LAUNCH_BOUND = 2048 * 218_103_808
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host
 (`benchmarks/gpu/step_growth.py`)."""

@@ -134,11 +134,13 @@ class TrainingSetup:
         return None if stripped is None else replace(adapted.network, module=stripped)
 
     def _step(self, module: Any) -> Any:
-        from showdown.engine.optim.adamw import OptimizerSettings
+        from showdown.engine.optim.settings import OptimizerSettings
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
+            name=self.method.optimizer,
+            groups=self.method.parameter_groups(module),
             rounding=rounding_of(protocol, whole),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 
 
-class HostInputs:
+class OffloadedInputs:
     """Moves what autograd saves while `held` is entered to the host, and back in the opposite order.
 
     On a CPU the copies are made all the same, at once: of use to tests alone.

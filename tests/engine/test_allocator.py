@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from showdown.engine import overhead
-from showdown.engine.overhead import reserve_memory
+from showdown.engine import allocator
+from showdown.engine.allocator import reserve_memory
 
 GB = 10**9
 
@@ -16,7 +16,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 2 * GB)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 3 * GB)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    monkeypatch.setattr(overhead.torch, "empty", lambda count, **_: found.append(count))
+    monkeypatch.setattr(allocator.torch, "empty", lambda count, **_: found.append(count))
     return found
 
 
@@ -39,7 +39,7 @@ def test_a_gpu_that_has_less_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(count)
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(overhead.torch, "empty", refuse)
+    monkeypatch.setattr(allocator.torch, "empty", refuse)
     reserve_memory(500.0)
     assert asked == [498 * GB]
 

@@ -6,7 +6,7 @@ from tiny_networks import DECODERS, decoder, rows
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from showdown.engine.decoder.host_inputs import HostInputs
+from showdown.engine.decoder.offload import OffloadedInputs
 from showdown.engine.forward import choose_forward
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -35,7 +35,7 @@ def test_a_network_learns_the_same_from_inputs_on_the_host(name: str) -> None:
 
 
 def test_a_pass_without_a_backward_pass_leaves_nothing_behind() -> None:
-    held = HostInputs()
+    held = OffloadedInputs()
     weight = torch.randn(4, 4, device=DEVICE, requires_grad=True)
 
     def run(x: torch.Tensor) -> torch.Tensor:
@@ -65,7 +65,7 @@ def test_inputs_leave_the_gpu() -> None:
     x = torch.randn(4096, 1024, device="cuda", requires_grad=True)
     peaks = {}
     for on_host in (False, True):
-        held = HostInputs()
+        held = OffloadedInputs()
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
