@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from showdown.engine.decoder.projection import _scales
 from torch import nn
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import kernel_microseconds
 from benchmarks.lib.workload import random_bf16
+from showdown.engine.decoder.projection import _scales
 from showdown.engine.decoder.walk import norms
 from showdown.engine.dropout import draw_seeds, dropout_for, hash_seeds
 from showdown.engine.optim.bf16 import AdamwStep, Weight, update_

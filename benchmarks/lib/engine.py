@@ -3,15 +3,15 @@
 from typing import Any
 
 import torch
-from showdown.engine.decoder.cudnn_attention import building_for
-from showdown.engine.graphs.capture import choose_accumulator
 from showdown.engine.overhead import paused_garbage_collector
 
 from benchmarks.lib.meter import Meter
 from benchmarks.lib.workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 from showdown.engine.accumulate import Passes
 from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
+from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
+from showdown.engine.graphs.capture import choose_accumulator
 from showdown.engine.optim.adamw import AdamW, OptimizerSettings, state_bytes
 from showdown.training.batches import micro_batches
 

@@ -65,12 +65,12 @@ class Bench:
         import io
 
         import torch
-        from showdown.runner.worker.entry import Teller
 
         from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
         from showdown.measure.memory import memory_of
         from showdown.measure.phases import PhaseClock
         from showdown.methods.table import build
+        from showdown.runner.worker.entry import Teller
         from showdown.stages.artifact import job_of
         from showdown.stages.context import Scene
 

@@ -108,7 +108,7 @@ def run(
     from contextlib import closing
 
     from showdown import api
-    from showdown.display.plain import display_for
+    from showdown.display.terminal import display_for
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 

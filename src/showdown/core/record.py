@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
 from showdown.core.confusion import ConfusionMatrix
@@ -20,7 +20,9 @@ TUNING_PHASE = "tuning"
 SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
-Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "cancelled"]
+Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
+_WAITING_BEFORE = "cancelled"
+"""What `waiting` was called in results of earlier versions."""
 ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
 
 
@@ -213,7 +215,8 @@ class RunRecord(Strict):
     """Of its method, when the run was made."""
     seed: Seed
     partition: Count
-    status: Status
+    status: Annotated[Status, BeforeValidator(lambda status: "waiting" if status == _WAITING_BEFORE else status)]
+    """`waiting` is a run that has not begun, or was interrupted and goes on with the next call."""
     error: str | None = None
 
     accuracy: Share | None = None

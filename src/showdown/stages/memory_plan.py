@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
     from showdown.engine.budget import Demand, Expected, Plan, Shape
-    from showdown.engine.optim.optimizer import Rounding
+    from showdown.engine.optim.settings import Rounding
 
 FILE = "memory.json"
 CPU_ROWS = 8
