@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from showdown.core.examples import Examples
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
 
@@ -27,23 +28,6 @@ if TYPE_CHECKING:
     import torch
 
     Scores2D = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledTexts:
-    """Rows of one side of a split, in file order. The three tuples have one length."""
-
-    texts: tuple[str, ...]
-    targets: tuple[int, ...]
-    """Index into the labels of the comparison."""
-    row_ids: tuple[int, ...]
-    """1-based data row of the source."""
-    clusters: tuple[int, ...]
-    """Duplicate cluster of each row; two rows share a number when one is a copy of the other."""
-
-    def __len__(self) -> int:
-        """Rows."""
-        return len(self.texts)
 
 
 class MethodSettings(Strict):
@@ -135,7 +119,7 @@ class FittedMethod(Method):
     needs: ClassVar[Needs] = "network"
 
     @abstractmethod
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit on the training rows.
 
         Raises:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.examples import Examples
+from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.record import ScoreKind
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Frozen(FittedMethod):
     summary: ClassVar[str] = "logistic regression on embeddings of the same network, frozen; one forward pass a row"
     Settings: ClassVar[type[MethodSettings]] = FrozenSettings
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Embed the training rows once and fit the regression."""
         from sklearn.linear_model import LogisticRegression
 

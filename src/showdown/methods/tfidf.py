@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from showdown.core.examples import Examples
 from showdown.core.files import write_bytes
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.record import ScoreKind
 from showdown.core.spec import Needs
 
@@ -56,7 +57,7 @@ class TfIdf(FittedMethod):
     needs: ClassVar[Needs] = "text"
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit vocabulary and planes on the training rows."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline

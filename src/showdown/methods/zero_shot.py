@@ -13,8 +13,9 @@ import numpy.typing as npt
 from pydantic import field_validator
 
 from showdown.core.errors import Unavailable, UserError
+from showdown.core.examples import Examples
 from showdown.core.files import write_json
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
 
@@ -65,7 +66,7 @@ class ZeroShot(FittedMethod):
     Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
     learns: ClassVar[bool] = False
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Load the model and see which way suits it.
 
         Raises:

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from showdown.core.csv_writer import csv_writer
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.files import write_json, write_text
-from showdown.core.method import Classifier, LabelledTexts
+from showdown.core.method import Classifier
 from showdown.core.predictions import digest
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
@@ -59,9 +60,9 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
 
 
 def _predictions_csv(
-    classifier: Classifier, test: LabelledTexts, labels: tuple[str, ...], scores: npt.NDArray[np.float64]
+    classifier: Classifier, test: Examples, labels: tuple[str, ...], scores: npt.NDArray[np.float64]
 ) -> str:
-    """Return one line a test row: its number, cluster, true and predicted label, and a score a label. No text."""
+    """Return one line a test row: its number, duplicate group, true and predicted label, and scores. No text."""
     file = io.StringIO()
     writer = csv_writer(file)
     writer.writerow(["row", "cluster", "label", "predicted", *(f"{classifier.score_kind}: {name}" for name in labels)])
@@ -69,7 +70,7 @@ def _predictions_csv(
         writer.writerow(
             [
                 test.row_ids[index],
-                test.clusters[index],
+                test.duplicate_groups[index],
                 labels[test.targets[index]],
                 labels[int(row.argmax())],
                 *(f"{value:.{_SCORE_DIGITS}g}" for value in row),

@@ -7,7 +7,8 @@ from typing import Any
 
 import psutil
 
-from showdown.core.method import LabelledTexts, TunedMethod
+from showdown.core.examples import Examples
+from showdown.core.method import TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.stages.context import StageContext
@@ -145,7 +146,7 @@ class TrainingSetup:
 
 
 def prepare_training(
-    context: StageContext, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts
+    context: StageContext, method: TunedMethod, train: Examples, validation: Examples
 ) -> TrainingSetup:
     """Encode the rows and work out the memory settings."""
     from showdown.models.network import configuration
