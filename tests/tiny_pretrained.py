@@ -11,6 +11,7 @@ from typing import Any, Literal
 from showdown.core.examples import Examples
 from showdown.core.method import Job, Placement
 from showdown.core.spec import ModelSpec, SharedProtocol
+from showdown.tasks.classification.task import Classification
 
 LABELS = ("baker", "night nurse", "pilot")
 _WORDS = {
@@ -146,6 +147,7 @@ def write_csv(path: Path, rows: Examples, labels: Sequence[str] = LABELS) -> Pat
 def job(model: Path, **protocol: Any) -> Job:
     """A job in float32 on the CPU; all epochs are trained, unless the protocol says otherwise."""
     return Job(
+        task=Classification(),
         labels=LABELS,
         model=ModelSpec(id=str(model)),
         protocol=SharedProtocol(**{"patience_epochs": None, **protocol}),

@@ -6,8 +6,8 @@ import pytest
 from showdown.core.errors import UserError
 from showdown.core.record import Confidence, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.evaluation.confidence import COVERAGES, measure_confidence
 from showdown.predict.threshold import threshold_of
+from showdown.tasks.classification.confidence import COVERAGES, measure_confidence
 
 
 def record(confidence: Confidence | None) -> RunRecord:

@@ -14,6 +14,7 @@ from showdown.core.errors import UserError
 from showdown.core.method import Job, Placement
 from showdown.core.spec import Comparison, ComparisonProtocol, ModelSpec, SharedProtocol
 from showdown.stages.memory_plan import MemorySettings, memory_settings, refuse_budget_on_cpu, rounding_of
+from showdown.tasks.classification.task import Classification
 from tiny_pretrained import job
 
 LENGTHS = [40, 30, 20, 60] * 8
@@ -36,6 +37,7 @@ def settings_of(
     )
     (folder / "comparison.json").write_text(comparison.model_dump_json())
     asked = Job(
+        task=Classification(),
         labels=("a", "b"),
         model=comparison.model,
         protocol=comparison.protocol,

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from showdown.core.examples import Examples
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 
 if TYPE_CHECKING:

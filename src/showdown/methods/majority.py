@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from showdown.core.examples import Examples
 from showdown.core.files import write_json
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job
+from showdown.core.method import Fitted, FittedMethod, Job
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.spec import Needs
 

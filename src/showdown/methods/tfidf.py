@@ -10,7 +10,8 @@ from pydantic import Field
 
 from showdown.core.examples import Examples
 from showdown.core.files import write_bytes
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.spec import Needs
 

@@ -15,7 +15,8 @@ from pydantic import field_validator
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_json
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
 
@@ -124,11 +125,11 @@ class ZeroShot(FittedMethod):
             embedder = Embedder(folder, job)
             return way, parameters(embedder), SimilarityClassifier(embedder, sentences)
         if way == "entailment":
-            from showdown.models.entailment import EntailmentClassifier
+            from showdown.tasks.classification.entailment import EntailmentClassifier
 
             entailment = EntailmentClassifier(folder, job, sentences)
             return way, entailment.total_parameters, entailment
-        from showdown.models.likelihood import LikelihoodClassifier
+        from showdown.tasks.classification.likelihood import LikelihoodClassifier
 
         likelihood = LikelihoodClassifier(folder, job, self.settings.template)
         return way, likelihood.total_parameters, likelihood

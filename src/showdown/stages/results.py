@@ -1,19 +1,17 @@
-"""What the stages of a run hand on: tuning a rate, training an artefact, which scoring reads in a fresh process."""
+"""What each stage of a run writes for the next: tuning a rate, training an artifact, scoring it in a fresh process."""
 
 from typing import Any, Literal
 
 from showdown.core.bounds import Sha256
 from showdown.core.record import (
-    Confidence,
     Convergence,
     Environment,
     MemorySplit,
     Phase,
     PredictionSpeed,
-    ScoreKind,
-    Scores,
 )
 from showdown.core.spec import Strict
+from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 
 StageName = Literal["tune", "train", "score"]
@@ -43,7 +41,7 @@ class TuneStage(Strict):
 
 
 class TrainStage(Strict):
-    """What training yielded; committed after the artefact."""
+    """What training yielded; committed after the artifact."""
 
     title: str
     phases: list[Phase]
@@ -62,14 +60,10 @@ class TrainStage(Strict):
     environment: Environment
 
 
-class ScoreStage(Strict):
-    """What the reloaded artefact scored."""
+class ScoreStage(MeasuredScores):
+    """What the reloaded artifact scored."""
 
     phases: list[Phase]
-    scores: Scores
-    validation_f1_macro: float
-    score_kind: ScoreKind
-    confidence: Confidence | None
     predictions_sha256: Sha256 | None = None
     predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]
