@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from showdown.core.traits import Traits
 from showdown.verdict.paired import PairTest, Side, paired_test
-from showdown.verdict.simulation import Simulated, Trainings
+from showdown.verdict.simulation import SIMULATED, Simulated, Trainings
 from showdown.verdict.spread import reruns_of
 
 BASE_SEED = 20261123
@@ -77,9 +78,9 @@ def shares(hits: int, times: int) -> dict[str, float | None]:
     return {"share": hits / times, "low": float(interval.low), "high": float(interval.high), "of": times}
 
 
-def tests_of(drawn: Simulated, method: str = "lora") -> dict[tuple[int, int], PairTest]:
+def tests_of(drawn: Simulated, traits: Traits = SIMULATED) -> dict[tuple[int, int], PairTest]:
     """Test every pair of simulated methods as the verdict does, each told what to expect by the others."""
-    rows = [drawn.row(index, method) for index in range(len(drawn.predicted))]
+    rows = [drawn.row(index, traits) for index in range(len(drawn.predicted))]
     sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
     pairs = itertools.combinations(range(len(rows)), 2)
     return {(a, b): paired_test(sides[a], sides[b], drawn.clusters) for a, b in pairs}

@@ -9,6 +9,7 @@ from showdown.verdict.intervals import row_intervals
 from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.pairs import compare
+from showdown.verdict.simulation import DETERMINISTIC, SIMULATED
 
 from .cell import Cell, Lines, asked, grid, shares
 
@@ -54,8 +55,8 @@ def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutc
             row_ids=np.arange(rows),
             scores=scores,
         )
-        method = "lora" if recall > 0 else "majority"
-        found.append(RowOutcomes(name=str(place), method=method, parts={0: part}, seeds=seeds, test_over_train=0.0))
+        traits = SIMULATED if recall > 0 else DETERMINISTIC
+        found.append(RowOutcomes(name=str(place), traits=traits, parts={0: part}, seeds=seeds, test_over_train=0.0))
     return found
 
 

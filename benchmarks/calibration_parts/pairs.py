@@ -8,7 +8,7 @@ from showdown.verdict.forecast import plausible_sizes, rows_to_decide, seeds_to_
 from showdown.verdict.lead import lead_of
 from showdown.verdict.outcomes import on_common_rows
 from showdown.verdict.paired import ALPHA, Side, holm, holm_levels, mcnemar_exact, paired_test
-from showdown.verdict.simulation import Simulated, Trainings, World, simulate
+from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Simulated, Trainings, World, simulate
 from showdown.verdict.spread import reruns_of
 
 from .cell import Cell, Lines, asked, grid, shares, tests_of
@@ -36,7 +36,7 @@ def equal_methods(cell: Cell) -> dict[str, float | None]:
         rows = cell.get("rows", 0) or int(rng.choice([166, 500, 2000]))
         accuracy = cell.get("accuracy", 0.0) or rng.uniform(0.6, 0.95)
         drawn = _drawn(cell, rng, [accuracy] * methods, rows=rows)
-        tests = tests_of(drawn, "tfidf" if cell.get("steady", False) else "lora").values()
+        tests = tests_of(drawn, DETERMINISTIC if cell.get("steady", False) else SIMULATED).values()
         false += min(holm([test.p_value for test in tests])) <= ALPHA
         exact = [mcnemar_exact(a[0], b[0]) for a, b in itertools.combinations(drawn.correct, 2)]
         plain += min(holm(exact)) <= ALPHA

@@ -10,6 +10,7 @@ from showdown.data.duplicates import find_clusters
 from showdown.data.read import read_table
 from showdown.verdict.outcomes import Ints, Outcomes, RowOutcomes
 from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t, mcnemar_exact, paired_test
+from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.spread import reruns_of
 
 from .cell import Cell, Lines, asked, grid, shares
@@ -67,7 +68,7 @@ def _p_value(answers: Ints, true: Ints) -> float:
     rows = np.arange(len(true))
     parts = [Outcomes(predicted=one, true=true, clusters=rows, row_ids=rows) for one in answers]
     entries = [
-        RowOutcomes(name=str(place), method="lora", parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
+        RowOutcomes(name=str(place), traits=SIMULATED, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
         for place, part in enumerate(parts)
     ]
     sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, entries)) for row in entries]

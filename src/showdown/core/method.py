@@ -17,6 +17,7 @@ from showdown.core.examples import Examples
 from showdown.core.predictor import Classifier
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
 from showdown.core.task import Task
+from showdown.core.traits import Traits, fine_tuned
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
 _HALF_DECADE = 10.0**0.5
@@ -88,11 +89,16 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     learns: ClassVar[bool] = True
     """False for a baseline that no label teaches anything."""
-    needs: ClassVar[Needs]
-    """What it works with: a change of any other setting leaves its finished runs as they are."""
+    traits: ClassVar[Traits]
+    """What the statistics and the sentences of a report must know of it; each method declares its own."""
 
     def __init__(self, settings: MethodSettings) -> None:
         self.settings: Any = settings
+
+    @classmethod
+    @abstractmethod
+    def needs(cls) -> Needs:
+        """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
     def unsupported_reason(self) -> str | None:
         """Why the method cannot run on this machine and the mend, or None where it can."""
@@ -102,7 +108,10 @@ class Method(ABC):
 class FittedMethod(Method):
     """A method that fits itself, without the training loop."""
 
-    needs: ClassVar[Needs] = "network"
+    @classmethod
+    def needs(cls) -> Needs:
+        """Return `network` for a method that reads tokens, which are those of a pretrained network; else `text`."""
+        return "network" if cls.traits.reads == "tokens" else "text"
 
     @abstractmethod
     def fit(self, train: Examples, job: Job) -> Fitted:
@@ -133,12 +142,16 @@ class NetworkOptions:
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
 
-    needs: ClassVar[Needs] = "training"
-
+    traits: ClassVar[Traits] = fine_tuned()
     rate_factor: ClassVar[float] = 1.0
     """Times the rate that full fine-tuning takes: what the method's default rate is."""
     leaves_network: ClassVar[bool] = False
     """Whether `strip` gives the pretrained network back as it was loaded, so that another run can start from it."""
+
+    @classmethod
+    def needs(cls) -> Needs:
+        """Return `training`: the training loop, with all settings of it."""
+        return "training"
 
     @property
     def options(self) -> NetworkOptions:

@@ -8,6 +8,7 @@ from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, Inside
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
+from showdown.core.traits import Traits
 
 SCHEMA_VERSION: Literal[1] = 1
 GB = 1e9
@@ -207,6 +208,8 @@ class RunRecord(Strict):
     name: RunName
     method: str
     title: str
+    traits: Traits
+    """Of its method, when the run was made."""
     seed: Seed
     partition: Count
     status: Status

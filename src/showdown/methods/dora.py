@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from showdown.core.traits import Traits, fine_tuned
 from showdown.methods.lora import Lora
 
 
@@ -10,4 +11,5 @@ class Dora(Lora):
 
     title: ClassVar[str] = "DoRA"
     summary: ClassVar[str] = "LoRA that learns the magnitude of each weight apart from its direction"
+    traits: ClassVar[Traits] = fine_tuned(color="red", citation="liu2024")
     use_dora: ClassVar[bool] = True

@@ -12,6 +12,7 @@ from showdown.core.examples import Examples
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
+from showdown.core.traits import Traits
 
 if TYPE_CHECKING:
     from showdown.models.embedding import Embedder
@@ -59,6 +60,9 @@ class Frozen(FittedMethod):
     title: ClassVar[str] = "Frozen + logistic"
     summary: ClassVar[str] = "logistic regression on embeddings of the same network, frozen; one forward pass a row"
     Settings: ClassVar[type[MethodSettings]] = FrozenSettings
+    traits: ClassVar[Traits] = Traits(
+        role="cheap", deterministic=True, reads="tokens", linear_probe=True, color="green"
+    )
 
     def fit(self, train: Examples, job: Job) -> Fitted:
         """Embed the training rows once and fit the regression."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
+from showdown.core.traits import Traits, fine_tuned
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +17,7 @@ class Full(TunedMethod):
     title: ClassVar[str] = "Full fine-tuning"
     summary: ClassVar[str] = "every parameter of the network learns"
     Settings: ClassVar[type[MethodSettings]] = TunedSettings
+    traits: ClassVar[Traits] = fine_tuned(color="blue")
 
     def adapt(self, network: Any) -> "torch.nn.Module":
         """Let everything learn that a text goes through."""

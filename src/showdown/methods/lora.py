@@ -8,6 +8,7 @@ from pydantic import Field
 
 from showdown.core.errors import Unavailable, UserError, suggestion, then
 from showdown.core.method import MethodSettings, TunedMethod, TunedSettings
+from showdown.core.traits import Traits, fine_tuned
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,7 @@ class Lora(TunedMethod):
     title: ClassVar[str] = "LoRA"
     summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    traits: ClassVar[Traits] = fine_tuned(color="orange", citation="hu2022")
     rate_factor: ClassVar[float] = 10.0
     """About ten times full fine-tuning's rate is best (arXiv 2405.09673)."""
     leaves_network: ClassVar[bool] = True

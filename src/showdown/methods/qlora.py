@@ -5,6 +5,7 @@ import json
 from typing import Any, ClassVar
 
 from showdown.core.method import NetworkOptions
+from showdown.core.traits import Traits, fine_tuned
 from showdown.methods.lora import IMPORTS, OPENING, Lora
 
 _FOUR_BITS = """four_bits = BitsAndBytesConfig(
@@ -22,6 +23,7 @@ class Qlora(Lora):
 
     title: ClassVar[str] = "QLoRA"
     summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4, double quantisation), on a GPU or an x86 CPU"
+    traits: ClassVar[Traits] = fine_tuned(color="purple", citation="dettmers2023")
 
     @property
     def options(self) -> NetworkOptions:

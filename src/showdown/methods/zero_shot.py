@@ -19,6 +19,7 @@ from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
+from showdown.core.traits import Traits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +66,9 @@ class ZeroShot(FittedMethod):
     title: ClassVar[str] = "Zero-shot"
     summary: ClassVar[str] = "no training: label similarity, entailment or label log-likelihood, as suits the model"
     Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
+    traits: ClassVar[Traits] = Traits(
+        role="prompted", deterministic=True, reads="tokens", color="indigo", citation="yin2019"
+    )
     learns: ClassVar[bool] = False
 
     def fit(self, train: Examples, job: Job) -> Fitted:

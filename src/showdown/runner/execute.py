@@ -246,6 +246,7 @@ def _record(execution: _Execution, spec: RunSpec, error: StageError | None, stat
         name=spec.name,
         method=spec.method,
         title=method_class(spec.method).title,
+        traits=method_class(spec.method).traits,
         seed=spec.seed,
         partition=spec.partition,
         status=status or (error.status if error else "completed"),

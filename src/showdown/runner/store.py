@@ -33,6 +33,7 @@ from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_strangers
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
+from showdown.runner.old_records import parse_record
 
 _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
@@ -166,7 +167,7 @@ def read_record(path: Path) -> RunRecord | None:
     except OSError:
         return None
     try:
-        record = RunRecord.model_validate_json(content)
+        record = parse_record(RunRecord, content)
     except ValidationError:
         _refuse_other_schema(path, content)
         return None
@@ -201,7 +202,7 @@ def parse_results(path: Path, content: bytes) -> Results:
     """
     mend = "run the same `showdown run` again to write it anew"
     try:
-        results = Results.model_validate_json(content)
+        results = parse_record(Results, content)
     except ValidationError as error:
         _refuse_other_schema(path, content)
         fault = error.errors(include_url=False, include_input=False)[0]
