@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from showdown.evaluation.metrics import score
+from showdown.evaluation.network import logits_of
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
 from showdown.engine.optim.adamw import OptimizerSettings
-from showdown.evaluation.metrics import score
-from showdown.evaluation.network import logits_of
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network

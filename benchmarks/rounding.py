@@ -14,7 +14,8 @@ import torch
 from torch.nn import functional
 
 from showdown.core.method import Job, NetworkOptions, Placement
-from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.adamw import AdamW, OptimizerSettings

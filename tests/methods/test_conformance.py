@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
-from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.core.task import Validation
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
