@@ -91,6 +91,27 @@ def test_recorded_passes_learn_as_others_do_without_dropout() -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+class Smoothed(CrossEntropy):
+    """A loss that a task has changed."""
+
+    def loss_sum(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=0.5)
+
+
+def test_recorded_passes_minimise_the_objective_that_others_do() -> None:
+    objective = Smoothed()
+    module = adapted("mistral", dropout=0.0)
+    eager = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), objective))
+    module = adapted("mistral", dropout=0.0)
+    passes = captured(module, Again(), objective=objective)
+    recorded = trained(module, passes)
+    assert passes.replayed == REPLAYED
+    torch.testing.assert_close(recorded, eager, atol=1e-5, rtol=1e-5)
+    module = adapted("mistral", dropout=0.0)
+    plain = trained(module, captured(module, Again()))
+    assert max(abs(one - other) for one, other in zip(plain[0], recorded[0], strict=True)) > 1e-2
+
+
 def test_dropout_masks_differ_from_replay_to_replay() -> None:
     module = adapted("mistral", dropout=0.5)
     passes = captured(module, Again())

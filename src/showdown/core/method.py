@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 
 from showdown.core.examples import Examples
 from showdown.core.predictor import Classifier
-from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
+from showdown.core.spec import ModelSpec, Needs, SharedProtocol
+from showdown.core.strict import Strict
 from showdown.core.task import Task
 from showdown.core.traits import Traits, fine_tuned
 

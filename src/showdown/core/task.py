@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from showdown.core.examples import Examples
 from showdown.core.predictor import Predictor
 from showdown.core.record import Confidence, ScoreKind, Scores
-from showdown.core.spec import SharedProtocol, Strict
+from showdown.core.spec import SharedProtocol
+from showdown.core.strict import Strict
 
 if TYPE_CHECKING:
     import torch

@@ -34,7 +34,7 @@ def placement_for(protocol: SharedProtocol) -> Placement:
 def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     """Return what a run's method is given, on this machine."""
     return Job(
-        task=task_named("classification"),
+        task=task_named(spec.task),
         labels=labels,
         model=spec.model,
         protocol=spec.protocol,

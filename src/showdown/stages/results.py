@@ -10,7 +10,7 @@ from showdown.core.record import (
     Phase,
     PredictionSpeed,
 )
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 

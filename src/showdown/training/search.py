@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.core.task import selection_key
 
 if TYPE_CHECKING:
