@@ -24,7 +24,7 @@ from showdown.core.split import SingleSplit
 from showdown.core.task import Validation
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.methods.table import METHODS, build, method_class

@@ -11,7 +11,7 @@ from torch import nn
 from showdown.core.events import EventWriter
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, Validation
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.tasks.classification.task import Classification

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
-from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
+from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
+from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 
 SCHEMA_VERSION: Literal[1] = 1

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from showdown.core.memory import MemorySettings
 from showdown.core.metric import AUTO, metric_key
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
@@ -276,6 +277,10 @@ _UNUSED: dict[Needs, frozenset[str]] = {
 }
 
 
+_NO_IDENTITY = ("needs", "memory")
+"""Fields of a run that cannot change what it is."""
+
+
 class RunSpec(Strict):
     """One run: one row of the table with one seed on one partition. Its hash is its identity."""
 
@@ -293,12 +298,15 @@ class RunSpec(Strict):
     task: str = added_later("classification")
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
+    memory: MemorySettings | None = None
+    """What the memory plan gives the run; None where nothing is planned: on a CPU, or without training."""
 
     @property
     def run_id(self) -> str:
         """A file-system name that changes when anything that can change the result changes, and at nothing else."""
         identity = identity_of(self)
-        del identity["needs"]
+        for key in _NO_IDENTITY:
+            del identity[key]
         identity["protocol"] = {
             key: value for key, value in identity["protocol"].items() if key not in _UNUSED[self.needs]
         }

@@ -87,6 +87,12 @@ def partition_folder(folder: Path, partition: int, count: int) -> Path:
     return folder if count == 1 else folder / f"partition-{partition}"
 
 
+def partitions_in(folder: Path) -> list[Path]:
+    """Return the folders of all partitions that `write_prepared` wrote into a folder, in their order."""
+    numbered = sorted(folder.glob("partition-*"), key=lambda place: int(place.name.rpartition("-")[2]))
+    return numbered or [folder]
+
+
 def write_prepared(prepared: Prepared, folder: Path) -> None:
     """Make `folder` hold all partitions at once, each in its `partition_folder`.
 

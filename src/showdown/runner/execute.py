@@ -22,7 +22,8 @@ from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Listener, LocalExecutor
 from showdown.runner.groups import in_groups
-from showdown.runner.memory_check import short_of_memory
+from showdown.runner.memory import trains, with_current_spec, with_memory
+from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
 from showdown.runner.preparation import preparation
 from showdown.runner.preparation_process import PreparationProcess
@@ -31,7 +32,6 @@ from showdown.runner.progress import ProgressLog
 from showdown.runner.sampler import SYSTEM_FILE, Sampler
 from showdown.runner.stage_trace import ended_for_memory, more_memory_now
 from showdown.runner.store import Store, read_record
-from showdown.stages.memory_plan import refuse_budget_on_cpu
 from showdown.stages.results import ScoreStage, StageError, StageName, TrainStage, TuneStage
 
 _STAGES: tuple[StageName, ...] = ("tune", "train", "score")
@@ -88,6 +88,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
 
 def _run_all(execution: _Execution, specs: Sequence[RunSpec]) -> Results:
     records = {spec.run_id: _finished(execution, spec) for spec in specs}
+    specs = _planned(execution, specs, records)
     earlier = earlier_runs(execution.store, specs)
     if earlier:
         execution.display.say(earlier_line(earlier, specs, execution.store.runs_folder))
@@ -112,6 +113,23 @@ def _run_all(execution: _Execution, specs: Sequence[RunSpec]) -> Results:
         shown = {spec.run_id: records[spec.run_id] or stand_in(spec, earlier) for spec in specs}
         results = _write_results(execution, specs, shown)
     return results
+
+
+def _planned(
+    execution: _Execution, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]
+) -> Sequence[RunSpec]:
+    """Return the runs with their memory settings; those that cannot be planned are over, and say so in a record."""
+
+    def plan_stage(folder: Path) -> StageError | None:
+        return execution.workers.run_stage("plan", folder, execution.store.processed_folder, lambda event: None)
+
+    waiting = [spec for spec in specs if records[spec.run_id] is None]
+    planned, error = with_memory(waiting, execution.store, plan_stage)
+    for spec in planned:
+        if error and trains(spec):
+            records[spec.run_id] = _record(execution, spec, error)
+    by_id = {spec.run_id: spec for spec in planned}
+    return [by_id.get(spec.run_id, spec) for spec in specs]
 
 
 def _said(execution: _Execution, spec: RunSpec) -> str:
@@ -164,7 +182,7 @@ def _finished(execution: _Execution, spec: RunSpec) -> RunRecord | None:
     if why:
         return _killed_before(execution, spec, why)
     # What has no part in a run's identity may have changed since.
-    return record.model_copy(update={"spec": spec}) if record and record.status in _KEPT_STATUSES else None
+    return with_current_spec(record, spec) if record and record.status in _KEPT_STATUSES else None
 
 
 def _killed_before(execution: _Execution, spec: RunSpec, why: str) -> RunRecord:

@@ -14,7 +14,8 @@ from showdown.core.strict import Strict
 from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 
-StageName = Literal["tune", "train", "score"]
+StageName = Literal["plan", "tune", "train", "score"]
+"""`plan` is done once for all runs of a comparison, the others once for each run."""
 
 
 class TuneProgress(Strict):

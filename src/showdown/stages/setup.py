@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from showdown.core.examples import Examples
+from showdown.core.memory import MemorySettings
 from showdown.core.method import TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Objective, Validation
 from showdown.stages.context import StageContext
-from showdown.stages.memory_plan import MemorySettings, memory_settings, most_weights_learn, rounding_of
+from showdown.stages.memory_plan import memory_settings, most_weights_learn, rounding_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from showdown.engine.decoder.cudnn_attention import CudnnAttention
-    from showdown.engine.optim.adamw import OptimizerSettings
+    from showdown.engine.optim.settings import OptimizerSettings
     from showdown.models.network import Network
     from showdown.training.checkpoint import Checkpoints
     from showdown.training.run import TrainingRun
@@ -153,11 +154,13 @@ class TrainingSetup:
         return None if stripped is None else replace(adapted.network, module=stripped)
 
     def _step(self, module: "nn.Module") -> "OptimizerSettings":
-        from showdown.engine.optim.adamw import OptimizerSettings
+        from showdown.engine.optim.settings import OptimizerSettings
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
+            name=self.method.optimizer,
+            groups=self.method.parameter_groups(module),
             rounding=rounding_of(protocol, whole),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,
@@ -192,6 +195,6 @@ def prepare_training(
             limit=limit,
             learning_rate=method.learning_rate(width),
             learning_rate_range=method.learning_rate_range(width),
-            memory=memory_settings(context.spec.name, job, context.folder.parent.parent, encoded.lengths),
+            memory=memory_settings(context.spec, job, encoded.lengths),
             libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )

@@ -5,7 +5,8 @@ probability of the right label) and which must be on a scale from 0 to 1.
 
 The rate stays constant while the score rises. Once it has not risen by `PROGRESS` for as many epochs as the protocol
 waits, the rate falls to 0 over `COOLDOWN_SHARE` of the epochs so far, and training ends.
-`docs/decisions/0006-convergence.md` says what else was tried, and `benchmarks/rates.py` measures the effect.
+`docs/decisions/0006-convergence.md` says what else was tried, and
+`benchmarks/statistics/learning_rates.py` measures the effect.
 """
 
 import math

@@ -9,9 +9,10 @@ import torch
 from showdown.core.record import Convergence, Phase
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import selection_key
+from showdown.engine.allocator import reserve_memory
+from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.engine.graphs.capture import choose_accumulator
-from showdown.engine.optim.adamw import AdamW
-from showdown.engine.overhead import paused_garbage_collector, reserve_memory
+from showdown.engine.optim.table import build_optimizer
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import State
 from showdown.training.convergence import COOLDOWN_SHARE, cooldown_epochs, judge, waited_enough
@@ -75,7 +76,7 @@ class _Loop:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
-        self.optimizer = AdamW(self.parameters, run.step)
+        self.optimizer = build_optimizer(self.parameters, run.step)
         self.objective = run.task.objective(run.protocol)
         self.accumulator = choose_accumulator(
             run.forward,

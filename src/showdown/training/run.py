@@ -9,7 +9,7 @@ from torch import nn
 
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Targets, Task, Validation
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.phases import PhaseClock
 from showdown.training.checkpoint import Checkpoints
 

@@ -24,7 +24,7 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str], kept: "Base
     """Carry out a stage and return the exit code.
 
     Args:
-        stage: `tune`, `train` or `score`.
+        stage: `plan`, `tune`, `train` or `score`.
         folder: the run's folder, with its `spec.json`.
         processed: folder of the processed rows.
         events: told what happens, one JSON object a line.
@@ -48,11 +48,12 @@ def work(stage: str, folder: Path, processed: Path, events: IO[str], kept: "Base
 
 
 def _stage(name: str) -> Callable[..., None]:
+    from showdown.stages.memory_plan import plan_run
     from showdown.stages.score import score_run
     from showdown.stages.train import train_run
     from showdown.stages.tune import tune_run
 
-    return {"tune": tune_run, "train": train_run, "score": score_run}[name]
+    return {"plan": plan_run, "tune": tune_run, "train": train_run, "score": score_run}[name]
 
 
 def watch_over(events: IO[str]) -> None:
