@@ -22,6 +22,7 @@ from showdown.engine.optim.adamw import AdamW, OptimizerSettings
 from showdown.models.network import load_network
 from showdown.models.source import locate
 from showdown.models.tokens import encode, load_tokenizer
+from showdown.tasks.classification.task import Classification
 from showdown.training.batches import effective_batches
 
 WAYS = ("float32 throughout", "nearest", "stochastic", "float32")
@@ -33,7 +34,7 @@ def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
     prepared = prepare(DataSpec(), SingleSplit())
     folder, side = locate(ModelSpec()), prepared.side("train")
     job = Job(
-        labels=prepared.labels, model=ModelSpec(), protocol=SharedProtocol(dropout=0.0),
+        task=Classification(), labels=prepared.labels, model=ModelSpec(), protocol=SharedProtocol(dropout=0.0),
         placement=Placement(device="cpu", dtype="float32"), seed=0,
     )  # fmt: skip
     module = load_network(folder, job, NetworkOptions()).module

@@ -18,8 +18,9 @@ from showdown import api
 from showdown.core.calibration import calibration_error, error_if_calibrated
 from showdown.core.method import Job, Placement
 from showdown.data.rows import gather
-from showdown.evaluation.confidence import confidence_of, reliability_bins, threshold_for
 from showdown.methods.table import build
+from showdown.tasks.classification.confidence import confidence_of, reliability_bins, threshold_for
+from showdown.tasks.classification.task import Classification
 
 DRAWS, LABELS, FOLDS = 400, 10, 5
 SHARPNESS = {"unsure": 1.0, "middling": 3.0, "sure": 8.0}
@@ -73,6 +74,7 @@ def order_part() -> list[dict[str, Any]]:
     comparison = api.comparison_for("resumes")
     rows = gather(comparison.data)
     job = Job(
+        task=Classification(),
         labels=rows.labels,
         model=comparison.model,
         protocol=comparison.protocol,

@@ -6,9 +6,9 @@ import pytest
 from showdown.core.errors import UserError
 from showdown.core.record import Confidence, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.evaluation.confidence import COVERAGES, measure_confidence
 from showdown.methods.lora import Lora
 from showdown.predict.threshold import threshold_of
+from showdown.tasks.classification.confidence import COVERAGES, measure_confidence
 
 
 def record(confidence: Confidence | None) -> RunRecord:

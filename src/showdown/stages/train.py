@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.files import write_folder, write_json
 from showdown.core.manifest import write_sizes
-from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
+from showdown.core.method import FittedMethod, Method, TunedMethod
 from showdown.core.record import GB, Convergence, MemorySplit
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
@@ -100,7 +101,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         kept.leave(outcome.give_back())
 
 
-def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
+def training_rows(spec: RunSpec, processed: Path) -> Examples:
     """Return the rows that a run is trained on: all training rows, or its point of the learning curve."""
     return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
 
@@ -117,7 +118,7 @@ def _size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
 
 
-def _fit(context: StageContext, method: FittedMethod, train: LabelledTexts) -> Outcome:
+def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcome:
     with context.phase("training" if method.learns else "loading"):
         fitted = method.fit(train, context.job)
     return Outcome(
@@ -129,9 +130,7 @@ def _fit(context: StageContext, method: FittedMethod, train: LabelledTexts) -> O
     )
 
 
-def _finetune(
-    context: StageContext, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any
-) -> Outcome:
+def _finetune(context: StageContext, method: Method, train: Examples, validation: Examples, network: Any) -> Outcome:
     from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import convergence, selected_epoch

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 
 from showdown.core.errors import UserError
-from showdown.core.method import Classifier, Job
+from showdown.core.method import Job
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
 from showdown.models.tokens import encode, literal, load_tokenizer, token_limit
