@@ -1,4 +1,4 @@
-"""The table of trackers: a name and the class that writes for it."""
+"""The table of trackers: names and their classes."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +11,10 @@ TRACKERS: dict[str, str] = {
     "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
     "trackio": "showdown.trackers.trackio:Trackio",
 }
-"""Strings, so that no tracker is imported but the one that writes. Also the names of the extras to install."""
+"""Classes are strings, so that only the tracker in use is imported. The names are also the extras to install."""
 
 FOLDER = "trackers"
-"""In the comparison's folder; each tracker has one of its name inside."""
+"""Subfolder of the comparison's folder. Each tracker has a folder of its name inside."""
 
 
 def build(name: str, folder: Path, project: str) -> Tracker:
@@ -22,11 +22,11 @@ def build(name: str, folder: Path, project: str) -> Tracker:
 
     Args:
         name: a key of `TRACKERS`.
-        folder: where it writes; made where it is missing.
-        project: what its runs are gathered under.
+        folder: where it writes; created when missing.
+        project: the name that groups its runs.
 
     """
-    module, _, kind = TRACKERS[name].partition(":")
+    module, _, class_name = TRACKERS[name].partition(":")
     folder.mkdir(parents=True, exist_ok=True)
-    made: Tracker = getattr(import_module(module), kind)(folder.resolve(), project)
-    return made
+    tracker: Tracker = getattr(import_module(module), class_name)(folder.resolve(), project)
+    return tracker
