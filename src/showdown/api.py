@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.config.read import check, read_comparison
-from showdown.core.bounds import asked_data
+from showdown.core.bounds import requested_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.notebook import html_list
 from showdown.core.record import Results, RunRecord
@@ -164,7 +164,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
         UserError: for data that cannot be read.
 
     """
-    from showdown.core.files import make_room
+    from showdown.core.files import prepare_to_write
     from showdown.data.audit import audit_rows, findings, lines
     from showdown.data.divide import divide
     from showdown.data.inspection import deep_audit, deep_findings, deep_lines
@@ -175,7 +175,7 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     from showdown.models.tokens import count_tokens, load_tokenizer
 
     if listing:
-        make_room(listing)
+        prepare_to_write(listing)
     rows = gather(comparison.data, comparison.protocol.split.seed)
     partitions: list[Partition] = []
     unsplittable: list[str] = []
@@ -414,7 +414,7 @@ def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: flo
     record = _kept_run(results, Path(output), row)
     threshold = threshold_of(record, coverage)
     classifier = open_saved(record, Store(Path(output)).run_folder(record.run_id))
-    kind = asked_data(results.comparison).clean
+    kind = requested_data(results.comparison).clean
     cleaned = [clean(text, kind) for text in texts]
     for number, text in enumerate(cleaned, start=1):
         if not text.strip():

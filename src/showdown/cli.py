@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from showdown.core.errors import UserError
-from showdown.core.terminal import escape_what_cannot_be_written, open_console, say, shown
+from showdown.core.terminal import escape_controls, escape_unencodable, open_console, say
 
 EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -283,7 +283,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         raise UserError("give either --text or --file")
     if text is not None:
         for found in api.predict(output, method, text, coverage=coverage):
-            said = shown(found.label) if found.sure else ASK_A_PERSON
+            said = escape_controls(found.label) if found.sure else ASK_A_PERSON
             print(f"{said}\t{found.score:.4f} ({found.score_kind})")
         return
     if file is None or answers is None:
@@ -355,7 +355,7 @@ def _leave(message: str, code: int) -> NoReturn:
 
 def main(arguments: Any = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
-    escape_what_cannot_be_written()
+    escape_unencodable()
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         signal.signal(signal.SIGHUP, _terminated)

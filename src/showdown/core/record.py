@@ -4,7 +4,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.bounds import (
+    Amount,
+    Chosen,
+    Count,
+    DataFacts,
+    InsidePath,
+    RequestedComparison,
+    RunId,
+    Sha256,
+    Share,
+    valid_as,
+)
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
@@ -278,7 +289,7 @@ class RunRecord(Strict):
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: Annotated[dict[str, Any], as_written(Chosen)] = Field(default_factory=dict)
+    chosen: Annotated[dict[str, Any], valid_as(Chosen)] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
@@ -328,8 +339,8 @@ class Results(Strict):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: RunName
-    comparison: Annotated[dict[str, Any], as_written(Asked)]
-    data: Annotated[dict[str, Any], as_written(DataFacts)]
+    comparison: Annotated[dict[str, Any], valid_as(RequestedComparison)]
+    data: Annotated[dict[str, Any], valid_as(DataFacts)]
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from showdown.core.bounds import asked_data
+from showdown.core.bounds import requested_data
 from showdown.core.csv_writer import csv_writer
 from showdown.core.errors import UserError
-from showdown.core.files import make_room, write_text
+from showdown.core.files import prepare_to_write, write_text
 from showdown.core.record import Results
 from showdown.core.spec import DataSpec
 from showdown.data.clean import clean
@@ -65,8 +65,8 @@ def answer_file(
         UserError: for a file that cannot be read or written, or whose text column is not clear.
 
     """
-    make_room(output)
-    data = asked_data(results.comparison)
+    prepare_to_write(output)
+    data = requested_data(results.comparison)
     table = read_table(
         DataSpec(
             source=str(asked.file),

@@ -29,10 +29,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from showdown.core.bounds import Asked, AskedData
+from showdown.core.bounds import RequestedComparison, RequestedData
 from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
-from showdown.core.files import read_file, refuse_strangers
+from showdown.core.files import read_file, refuse_unsafe
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.old_records import parse_record
@@ -82,7 +82,7 @@ class Store:
             raise UserError(f"cannot write in {self.root}: {why}; choose another folder with --output") from error
         try:
             self._wait_for(descriptor)
-            refuse_strangers(self.root)
+            refuse_unsafe(self.root)
             if os.fstat(descriptor).st_nlink == 1:  # else it is some other file too, and that keeps its content
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -105,10 +105,10 @@ class Store:
 
         """
         try:
-            before = Asked.model_validate_json(read_file(self.comparison_file))
+            before = RequestedComparison.model_validate_json(read_file(self.comparison_file))
         except (OSError, ValueError):
             return
-        now = Asked.model_validate(comparison.model_dump(mode="json"))
+        now = RequestedComparison.model_validate(comparison.model_dump(mode="json"))
         same_data = _real_places(before) == _real_places(now) or self._fingerprint() == fingerprint
         if before.name != now.name or not same_data:
             raise UserError(
@@ -173,13 +173,13 @@ class Store:
                 time.sleep(0.1)
 
 
-def _places(asked: Asked) -> list[str]:
+def _places(asked: RequestedComparison) -> list[str]:
     """Return the source of the data, or its split files."""
-    data = asked.data or AskedData()
+    data = asked.data or RequestedData()
     return [place for place in data.files.values() if place] if data.files else [data.source or ""]
 
 
-def _real_places(asked: Asked) -> list[str]:
+def _real_places(asked: RequestedComparison) -> list[str]:
     """Return the same as absolute paths without links and dots, so that one file has one name."""
     return [os.path.realpath(place) for place in _places(asked)]
 
@@ -236,7 +236,7 @@ def read_results(root: Path) -> Results:
     path = root / "results.json"
     if not path.is_file():
         raise UserError(f"no results.json in {root}; give the folder that `showdown run` wrote (its --output)")
-    refuse_strangers(root)
+    refuse_unsafe(root)
     return parse_results(path, read_file(path))
 
 
