@@ -165,7 +165,7 @@ def write_result(
 
 
 def _plain(value: object) -> JsonValue:
-    """Return a value as JSON holds it; a number that is not finite becomes null."""
+    """Return a value as JSON holds it: tuples become lists, NumPy scalars become numbers, infinite values null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

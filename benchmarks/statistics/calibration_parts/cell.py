@@ -78,7 +78,7 @@ def shares(hits: int, times: int) -> dict[str, float | None]:
 
 
 def tests_of(drawn: Simulated, method: str = "lora") -> dict[tuple[int, int], PairTest]:
-    """Test every pair of simulated methods as the verdict does, with rerun spreads estimated from all of them."""
+    """Test every pair of simulated methods as the verdict does, each told what to expect by the others."""
     rows = [drawn.row(index, method) for index in range(len(drawn.predicted))]
     sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
     pairs = itertools.combinations(range(len(rows)), 2)
