@@ -10,7 +10,7 @@ from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t, mcnemar_
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.spread import reruns_of
 
-from .cell import Cell, Lines, asked, grid, shares
+from .cell import Cell, Lines, grid, shares, with_target
 
 
 def twice_for_real(cell: Cell) -> dict[str, float | None]:
@@ -74,4 +74,4 @@ def _resampled_run(counts: Any, targets: Ints, train: Ints, test: Ints, rng: np.
 
 def real_lines() -> Lines:
     """Return the built-in resumes and, where it is present, the study's data."""
-    return asked(grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]), most=0.05)
+    return with_target(grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]), most=0.05)
