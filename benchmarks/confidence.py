@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from showdown import api
+from showdown.config.target import comparison_for
 from showdown.core.calibration import calibration_error, error_if_calibrated
 from showdown.core.files import write_json
 from showdown.core.method import Job, LabelledTexts, Placement
@@ -73,7 +73,7 @@ def coverage_part() -> list[dict[str, Any]]:
 
 def order_part() -> list[dict[str, Any]]:
     """Measure both orders of real answers."""
-    comparison = api.comparison_for("resumes")
+    comparison = comparison_for("resumes")
     rows = gather(comparison.data)
     job = Job(
         labels=rows.labels,
