@@ -144,7 +144,7 @@ class Store:
                 _refuse_other_schema(path, read_file(path))
 
     def in_use(self) -> bool:
-        """Tell whether a comparison runs here now. The check holds the lock for an instant; one that starts then waits."""
+        """Tell whether a comparison runs here now. The check holds the lock for an instant; one that starts waits."""
         try:
             descriptor = os.open(self._lock_file, os.O_RDONLY | _OWN_FILE)
         except OSError:

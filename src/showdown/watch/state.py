@@ -1,6 +1,6 @@
 """The state of a comparison, read from its folder: numbers and names, no text of the data.
 
-Another process writes the files meanwhile. A file that is unchanged is not read again, and of a file that grows only the
+Another process writes the files meanwhile. A file that is unchanged is not read again. Of a file that grows, only the
 new part is read.
 """
 
