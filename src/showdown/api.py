@@ -19,7 +19,8 @@ from showdown.core.bounds import asked_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.notebook import html_list
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import Comparison, SplitSpec
+from showdown.core.spec import Comparison
+from showdown.core.split import SplitSpec
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:

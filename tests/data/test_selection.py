@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.core.spec import DataSpec, GivenSplit, KFoldSplit, SingleSplit, SplitFiles
+from showdown.core.spec import DataSpec, SplitFiles
+from showdown.core.split import GivenSplit, KFoldSplit, SingleSplit
 from showdown.data.prepare import prepare
 from showdown.data.rows import Rows, gather
 from showdown.data.tables import count

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.core.spec import KFoldSplit, RepeatedSplit, SingleSplit
+from showdown.core.split import KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.split import given_partition, kfold, repeat_seeds, split_by_rows, split_rows
 
 

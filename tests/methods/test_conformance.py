@@ -19,10 +19,11 @@ from safetensors.torch import load_file
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
-from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.evaluation.network import NetworkClassifier
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock

@@ -11,7 +11,7 @@ import torch
 from showdown.core.events import EventWriter
 from showdown.core.method import NetworkOptions
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network

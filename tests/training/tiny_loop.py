@@ -10,7 +10,7 @@ from torch import nn
 
 from showdown.core.events import EventWriter
 from showdown.core.spec import SharedProtocol
-from showdown.engine.optim.adamw import OptimizerSettings
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.training.checkpoint import Checkpoints

@@ -10,8 +10,9 @@ from pydantic_core import ErrorDetails
 
 from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
-from showdown.core.spec import Comparison, SharedProtocol, Strict
-from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.core.strict import Strict
+from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of, usable_methods
 from showdown.trackers.table import TRACKERS
 
 _SHOULD_BE = "Input should be "
@@ -292,7 +293,7 @@ def _place_of(place: str) -> str:
 
 def key_places() -> dict[str, str]:
     """Return the dotted place of every key of a comparison and of the methods' settings; the highest place of twins."""
-    places = {key: f"methods.ROW.{key}" for method in METHODS for key in method_class(method).Settings.model_fields}
+    places = {key: f"methods.ROW.{key}" for method in usable_methods().values() for key in method.Settings.model_fields}
     waiting: list[tuple[str, type[BaseModel]]] = [("", Comparison)]
     found: dict[str, str] = {}
     for prefix, model in waiting:

@@ -13,7 +13,8 @@ from typing import IO, Literal, NamedTuple, get_args
 
 from showdown.core.samples import Sample
 
-StageName = Literal["tune", "train", "score"]
+StageName = Literal["plan", "tune", "train", "score"]
+"""`plan` is done once for all runs of a comparison, the others once for each run."""
 
 
 class WorkerStarted(NamedTuple):

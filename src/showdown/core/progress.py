@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from showdown.core.events import Event, PhaseStarted, Step, WorkerStarted
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 PROGRESS_FILE = "progress.jsonl"
 

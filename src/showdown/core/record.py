@@ -7,7 +7,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
-from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
+from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
+from showdown.core.strict import Strict
+from showdown.core.traits import Traits
 
 SCHEMA_VERSION: Literal[1] = 1
 GB = 1e9
@@ -209,6 +211,8 @@ class RunRecord(Strict):
     name: RunName
     method: str
     title: str
+    traits: Traits
+    """Of its method, when the run was made."""
     seed: Seed
     partition: Count
     status: Annotated[Status, BeforeValidator(lambda status: "waiting" if status == _WAITING_BEFORE else status)]

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from showdown.core.errors import UserError
-from showdown.core.spec import SplitSpec, Strict
+from showdown.core.split import SplitSpec
+from showdown.core.strict import Strict
 from showdown.data.divide import single_of
 from showdown.data.rows import Rows
 from showdown.data.split import MIN_CLUSTERS, Crossing, Partition, split_by_rows

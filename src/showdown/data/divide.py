@@ -2,15 +2,8 @@
 
 from collections.abc import Sequence
 
-from showdown.core.spec import (
-    AutoSplit,
-    DataSpec,
-    GivenSplit,
-    KFoldSplit,
-    RepeatedSplit,
-    SingleSplit,
-    SplitSpec,
-)
+from showdown.core.spec import DataSpec
+from showdown.core.split import AutoSplit, GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit, SplitSpec
 from showdown.data.rows import Rows
 from showdown.data.split import (
     Partition,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
 

@@ -12,7 +12,8 @@ from typing import Any
 from showdown.core.errors import UserError
 from showdown.core.files import read_file, write_folder
 from showdown.core.method import LabelledTexts
-from showdown.core.spec import DataSpec, SplitSpec
+from showdown.core.spec import DataSpec
+from showdown.core.split import SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
 from showdown.data.divide import divide, settled, split_line
 from showdown.data.rows import Rows, gather
@@ -84,6 +85,12 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
 def partition_folder(folder: Path, partition: int, count: int) -> Path:
     """Return where one of `count` partitions is: directly in the folder of the only one, else in `partition-K`."""
     return folder if count == 1 else folder / f"partition-{partition}"
+
+
+def partitions_in(folder: Path) -> list[Path]:
+    """Return the folders of all partitions that `write_prepared` wrote into a folder, in their order."""
+    numbered = sorted(folder.glob("partition-*"), key=lambda place: int(place.name.rpartition("-")[2]))
+    return numbered or [folder]
 
 
 def write_prepared(prepared: Prepared, folder: Path) -> None:

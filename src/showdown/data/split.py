@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.errors import UserError
-from showdown.core.spec import GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit
+from showdown.core.split import GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.tables import count, shown
 
 SIDES = ("train", "validation", "test")

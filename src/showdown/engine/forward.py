@@ -137,5 +137,7 @@ def choose_forward(
         # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
+    elif any(getattr(child, "gradient_checkpointing", False) for child in module.modules()):  # left by an earlier run
+        unwrapped(module).gradient_checkpointing_disable()
     padded = PaddedForward(module, pad_token_id=pad_token_id, device=device)
     return EqualLengthsForward(padded) if unwrapped(module).config.model_type in PADDING_COUNTS else padded

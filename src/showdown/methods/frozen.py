@@ -10,6 +10,7 @@ from pydantic import Field
 
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
 from showdown.core.record import ScoreKind
+from showdown.core.traits import Traits
 
 if TYPE_CHECKING:
     from showdown.models.embedding import Embedder
@@ -57,6 +58,9 @@ class Frozen(FittedMethod):
     title: ClassVar[str] = "Frozen + logistic"
     summary: ClassVar[str] = "logistic regression on embeddings of the same network, frozen; one forward pass a row"
     Settings: ClassVar[type[MethodSettings]] = FrozenSettings
+    traits: ClassVar[Traits] = Traits(
+        role="cheap", deterministic=True, reads="tokens", linear_probe=True, color="green"
+    )
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:
         """Embed the training rows once and fit the regression."""

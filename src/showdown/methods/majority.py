@@ -11,7 +11,7 @@ import numpy.typing as npt
 from showdown.core.files import write_json
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts
 from showdown.core.record import ScoreKind
-from showdown.core.spec import Needs
+from showdown.core.traits import Traits
 
 
 class MajorityClassifier(Classifier):
@@ -32,7 +32,7 @@ class Majority(FittedMethod):
 
     title: ClassVar[str] = "Majority label"
     summary: ClassVar[str] = "always answers with the most frequent training label; the floor of every table"
-    needs: ClassVar[Needs] = "text"
+    traits: ClassVar[Traits] = Traits(role="floor", deterministic=True, reads="nothing", color="gray")
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:
         """Count the training labels."""

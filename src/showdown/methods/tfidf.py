@@ -11,7 +11,7 @@ from pydantic import Field
 from showdown.core.files import write_bytes
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
 from showdown.core.record import ScoreKind
-from showdown.core.spec import Needs
+from showdown.core.traits import Traits
 
 _FILE = "pipeline.skops"
 
@@ -53,7 +53,9 @@ class TfIdf(FittedMethod):
 
     title: ClassVar[str] = "TF-IDF + SVM"
     summary: ClassVar[str] = "TF-IDF with a linear support-vector machine; seconds on a CPU (decision scores)"
-    needs: ClassVar[Needs] = "text"
+    traits: ClassVar[Traits] = Traits(
+        role="cheap", deterministic=True, reads="words", color="brown", citation="joachims1998"
+    )
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:

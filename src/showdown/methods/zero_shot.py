@@ -17,6 +17,7 @@ from showdown.core.files import write_json
 from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
+from showdown.core.traits import Traits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,9 @@ class ZeroShot(FittedMethod):
     title: ClassVar[str] = "Zero-shot"
     summary: ClassVar[str] = "no training: label similarity, entailment or label log-likelihood, as suits the model"
     Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
+    traits: ClassVar[Traits] = Traits(
+        role="prompted", deterministic=True, reads="tokens", color="indigo", citation="yin2019"
+    )
     learns: ClassVar[bool] = False
 
     def fit(self, train: LabelledTexts, job: Job) -> Fitted:

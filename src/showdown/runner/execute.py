@@ -19,7 +19,8 @@ from showdown.methods.table import protocol_of
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
-from showdown.runner.memory_check import short_of_memory
+from showdown.runner.memory import trains, with_memory
+from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
 from showdown.runner.preparation import preparation
 from showdown.runner.preparation_process import PreparationProcess
@@ -31,7 +32,6 @@ from showdown.runner.retention import prune_models
 from showdown.runner.sampler import Sampler
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
 from showdown.runner.store import RESULT_FILE, Store
-from showdown.stages.memory_plan import refuse_budget_on_cpu
 from showdown.stages.results import StageError
 
 
@@ -109,6 +109,7 @@ class _Loop:
         self._records = {
             spec.run_id: finished_record(self._store, self._ready, spec, self._display.say) for spec in self._specs
         }
+        self._plan_memory(executor)
         earlier = earlier_runs(self._store, self._specs)
         if earlier:
             self._display.say(earlier_line(earlier, self._specs, self._store.runs_folder))
@@ -123,6 +124,22 @@ class _Loop:
             shown = {spec.run_id: self._records[spec.run_id] or stand_in(spec, earlier) for spec in self._specs}
             results = self._write_results(shown)
         return results
+
+    def _plan_memory(self, executor: Executor) -> None:
+        """Put memory settings into the runs; those that cannot be planned are over, and say so in their record."""
+
+        def plan_stage(folder: Path) -> StageError | None:
+            self._listeners[folder.name] = lambda event: None
+            stage = Stage(name="plan", data=self._store.processed_folder)
+            return executor.submit(stage, folder, Resources(device="gpu")).result()
+
+        waiting = [spec for spec in self._specs if self._records[spec.run_id] is None]
+        planned, error = with_memory(waiting, self._store, plan_stage)
+        for spec in planned:
+            if error and trains(spec):
+                self._records[spec.run_id] = run_record(spec, self._store, self._ready, error)
+        by_id = {spec.run_id: spec for spec in planned}
+        self._specs = [by_id.get(spec.run_id, spec) for spec in self._specs]
 
     def _carry_out(self, executor: Executor) -> None:
         left = [spec for spec in self._specs if self._records[spec.run_id] is None]

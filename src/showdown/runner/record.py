@@ -102,6 +102,7 @@ def run_record(
         name=spec.name,
         method=spec.method,
         title=method_class(spec.method).title,
+        traits=method_class(spec.method).traits,
         seed=spec.seed,
         partition=spec.partition,
         status=status or (error.status if error else "completed"),

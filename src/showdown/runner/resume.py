@@ -10,6 +10,7 @@ from showdown.core.predictions import torn_predictions
 from showdown.core.record import RunRecord, Status
 from showdown.core.spec import RunSpec
 from showdown.methods.table import is_tuned
+from showdown.runner.memory import with_current_spec
 from showdown.runner.memory_retry import why_try_again
 from showdown.runner.prepared import Ready
 from showdown.runner.record import run_record
@@ -59,7 +60,7 @@ def _final_record(store: Store, ready: Ready, spec: RunSpec, say: Say) -> RunRec
         say(f"{spec.name}, seed {spec.seed}: out of memory before, {why}; it is done again")
         return None
     # Settings that are no part of a run's identity may have changed since.
-    return record.model_copy(update={"spec": spec}) if record.status in _FINAL else None
+    return with_current_spec(record, spec) if record.status in _FINAL else None
 
 
 def _killed_before(store: Store, ready: Ready, spec: RunSpec, why: str, say: Say) -> RunRecord:

@@ -10,7 +10,7 @@ from pathlib import Path
 from showdown.core.files import read_file, write_json
 from showdown.core.record import GB
 from showdown.core.samples import read_samples
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.measure.limits import memory_kills, memory_room
 from showdown.runner.sampler import SYSTEM_FILE
 

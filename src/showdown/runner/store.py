@@ -35,6 +35,7 @@ from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_strangers
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
+from showdown.runner.old_records import parse_record
 from showdown.stages.results import StageFile
 
 _ORPHAN_SECONDS = 3.0
@@ -195,7 +196,7 @@ def read_record(path: Path) -> RunRecord | None:
     except OSError:
         return None
     try:
-        record = RunRecord.model_validate_json(content)
+        record = parse_record(RunRecord, content)
     except ValidationError:
         _refuse_other_schema(path, content)
         return None
@@ -252,7 +253,7 @@ def parse_results(path: Path, content: bytes) -> Results:
     """
     fix = "run the same `showdown run` again to write it anew"
     try:
-        results = Results.model_validate_json(content)
+        results = parse_record(Results, content)
     except ValidationError as error:
         _refuse_other_schema(path, content)
         fault = error.errors(include_url=False, include_input=False)[0]

@@ -14,7 +14,7 @@ from showdown.core.record import (
     ScoreKind,
     Scores,
 )
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.training.search import Trial
 
 

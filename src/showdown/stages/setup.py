@@ -7,11 +7,12 @@ from typing import Any
 
 import psutil
 
+from showdown.core.memory import MemorySettings
 from showdown.core.method import LabelledTexts, TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.stages.context import StageContext
-from showdown.stages.memory_plan import MemorySettings, memory_settings, most_weights_learn, rounding_of
+from showdown.stages.memory_plan import memory_settings, most_weights_learn, rounding_of
 
 _VALIDATION_BATCH_ROWS = 16
 
@@ -133,11 +134,13 @@ class TrainingSetup:
         return None if stripped is None else replace(adapted.network, module=stripped)
 
     def _step(self, module: Any) -> Any:
-        from showdown.engine.optim.adamw import OptimizerSettings
+        from showdown.engine.optim.settings import OptimizerSettings
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
+            name=self.method.optimizer,
+            groups=self.method.parameter_groups(module),
             rounding=rounding_of(protocol, whole),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,
@@ -172,7 +175,7 @@ def prepare_training(
             limit=limit,
             learning_rate=method.learning_rate(width),
             learning_rate_range=method.learning_rate_range(width),
-            memory=memory_settings(context.spec.name, job, context.folder.parent.parent, rows.lengths),
+            memory=memory_settings(context.spec, job, rows.lengths),
             libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )
 

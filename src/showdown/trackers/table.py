@@ -1,17 +1,23 @@
 """The table of trackers: a name and the class that writes for it."""
 
-from importlib import import_module
 from pathlib import Path
 
+from showdown.core.registry import Registry, class_of
 from showdown.trackers.tracker import Tracker
 
-TRACKERS: dict[str, str] = {
-    "wandb": "showdown.trackers.wandb:Wandb",
-    "mlflow": "showdown.trackers.mlflow:Mlflow",
-    "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
-    "trackio": "showdown.trackers.trackio:Trackio",
-}
-"""Strings, so that no tracker is imported but the one that writes. Also the names of the extras to install."""
+TRACKERS: Registry[type[Tracker]] = Registry(
+    "tracker",
+    "showdown.trackers",
+    {
+        "wandb": "showdown.trackers.wandb:Wandb",
+        "mlflow": "showdown.trackers.mlflow:Mlflow",
+        "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
+        "trackio": "showdown.trackers.trackio:Trackio",
+    },
+    class_of(Tracker),  # type: ignore[type-abstract]
+)
+"""Strings, so that no tracker is imported but the one that writes. Built-in names are also the extras to install.
+Installed packages add trackers by entry points of the group `showdown.trackers`."""
 
 FOLDER = "trackers"
 """In the comparison's folder; each tracker has one of its name inside."""
@@ -25,8 +31,10 @@ def build(name: str, folder: Path, project: str) -> Tracker:
         folder: where it writes; made where it is missing.
         project: what its runs are gathered under.
 
+    Raises:
+        UserError: for a name that is not in the table, or for a plugin that cannot be used.
+
     """
-    module, _, kind = TRACKERS[name].partition(":")
+    kind = TRACKERS.load(name)
     folder.mkdir(parents=True, exist_ok=True)
-    made: Tracker = getattr(import_module(module), kind)(folder.resolve(), project)
-    return made
+    return kind(folder.resolve(), project)

@@ -6,7 +6,8 @@ macro F1 of a few dozen rows jump by rows; unlike the loss it does not rise beca
 
 The rate stays constant while the score rises; once it has not risen by `PROGRESS` for as many epochs as the protocol
 waits, the rate falls to 0 over `COOLDOWN_SHARE` of the epochs so far, and training ends.
-`docs/decisions/0006-convergence.md` says what else was tried, and `benchmarks/rates.py` measures what comes of it.
+`docs/decisions/0006-convergence.md` says what else was tried, and
+`benchmarks/statistics/learning_rates.py` measures what comes of it.
 """
 
 import math

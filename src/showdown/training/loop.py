@@ -10,10 +10,12 @@ from torch import nn
 
 from showdown.core.record import Convergence, Phase
 from showdown.core.spec import SharedProtocol
+from showdown.engine.allocator import reserve_memory
 from showdown.engine.forward import ForwardPath
+from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.engine.graphs.capture import choose_accumulator
-from showdown.engine.optim.adamw import AdamW, OptimizerSettings
-from showdown.engine.overhead import paused_garbage_collector, reserve_memory
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.engine.optim.table import build_optimizer
 from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
@@ -164,7 +166,7 @@ class _Loop:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
-        self.stepper = AdamW(self.parameters, run.step)
+        self.stepper = build_optimizer(self.parameters, run.step)
         self.passes = choose_accumulator(
             run.forward, self.parameters, gradients_stay=run.gradients_stay, most_tokens=run.micro_batch_tokens
         )

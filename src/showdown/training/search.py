@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 if TYPE_CHECKING:
     import optuna

@@ -47,11 +47,17 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
 
 
 def _stage(name: StageName) -> Callable[..., None]:
+    from showdown.stages.memory_plan import plan_run
     from showdown.stages.score import score_run
     from showdown.stages.train import train_run
     from showdown.stages.tune import tune_run
 
-    stages: dict[StageName, Callable[..., None]] = {"tune": tune_run, "train": train_run, "score": score_run}
+    stages: dict[StageName, Callable[..., None]] = {
+        "plan": plan_run,
+        "tune": tune_run,
+        "train": train_run,
+        "score": score_run,
+    }
     return stages[name]
 
 
