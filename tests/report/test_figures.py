@@ -23,9 +23,9 @@ from showdown.report.figures.confusion import MOST_CONFUSIONS, MOST_LABELS, MOST
 from showdown.report.figures.design import (
     DARK,
     LIGHT,
-    SERIES_ROLES,
     PANEL_PX,
     RAMP_STEPS,
+    SERIES_ROLES,
     labelled,
     ramp,
     rows_of,
