@@ -24,7 +24,7 @@ from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
-from showdown.engine.stepping import StepSettings
+from showdown.engine.optim.adamw import OptimizerSettings
 from showdown.evaluation.metrics import score
 from showdown.evaluation.network import logits_of
 from showdown.measure.memory import memory_of
@@ -111,7 +111,7 @@ def ours(task: Task) -> dict[str, Any]:
         module=module, forward=path, train=task.train, validation_targets=[0],
         validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
         protocol=task.job.protocol, micro_batch_rows=BATCH_ROWS,
-        step=StepSettings(weight_decay=task.job.protocol.weight_decay),
+        step=OptimizerSettings(weight_decay=task.job.protocol.weight_decay),
         learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
         checkpoints=None, watcher=_Silent(),
     )  # fmt: skip

@@ -16,8 +16,8 @@ import torch
 from gpu_workload import PAD, TINY_SHAPE, base_model
 from peft import LoraConfig, get_peft_model
 
-from showdown.engine.capture import answering_forward
 from showdown.engine.forward import ForwardPath, choose_forward
+from showdown.engine.graphs.capture import answering_forward
 
 TOKENS, WARM_UP, CALLS = 365, 3, 20
 

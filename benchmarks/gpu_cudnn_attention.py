@@ -11,8 +11,8 @@ import torch
 from gpu_workload import steps_of, training_rows
 from triton.testing import do_bench
 
-from showdown.engine.attention import Heads, Layout, layout_of, packed_attention
-from showdown.engine.cudnn_attention import CudnnAttention, Sizes, start_building
+from showdown.engine.decoder.attention import Heads, Layout, layout_of, packed_attention
+from showdown.engine.decoder.cudnn_attention import CudnnAttention, Sizes, start_building
 
 QUERIES, KEYS, WIDTH = 32, 8, 128
 SCALE = WIDTH**-0.5

@@ -6,13 +6,13 @@ import torch
 from gpu_meter import Meter
 from gpu_workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
 
+from showdown.engine.accumulate import Passes
 from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
-from showdown.engine.capture import passes_for
-from showdown.engine.cudnn_attention import building_for
+from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
-from showdown.engine.passes import Passes
-from showdown.engine.steady import steady_process
-from showdown.engine.stepping import Stepper, StepSettings, state_bytes
+from showdown.engine.graphs.capture import choose_accumulator
+from showdown.engine.optim.adamw import AdamW, OptimizerSettings, state_bytes
+from showdown.engine.overhead import paused_garbage_collector
 from showdown.training.batches import micro_batches
 
 
@@ -71,9 +71,9 @@ class Training:
         )
         learning = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
         self.in_backward = bool(settings.get("in_backward"))
-        self.stepper = Stepper(
+        self.stepper = AdamW(
             learning,
-            StepSettings(
+            OptimizerSettings(
                 weight_decay=WEIGHT_DECAY,
                 rounding=settings.get("rounding", "stochastic" if method == "full" else "float32"),
                 in_backward=self.in_backward,
@@ -87,7 +87,7 @@ class Training:
     def fresh_passes(self) -> Passes:
         """Return passes that have recorded nothing yet."""
         graphs = self.settings.get("graphs")
-        return passes_for(
+        return choose_accumulator(
             self.path,
             self.learning,
             gradients_stay=not self.in_backward and (self._gradients_stay() if graphs is None else graphs),
@@ -147,7 +147,7 @@ def run(
     """Train the given steps and return losses, seconds and memory."""
     training = Training(method, rows, tiny=tiny, device=device, dropout=dropout, settings=settings)
     meter = Meter(device=device)
-    with steady_process():
+    with paused_garbage_collector():
         losses = [training.step(batch) for batch in warmup]
         meter.begin()
         losses += [training.step(batch) for batch in steps]

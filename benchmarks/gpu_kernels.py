@@ -15,11 +15,12 @@ from gpu_meter import environment
 from torch import nn
 from triton.testing import do_bench
 
-from showdown.engine import lora_kernels, norms
+from showdown.engine.decoder.projection import _scales
 from showdown.engine.dropout import draw_seeds, dropout_for, hash_seeds
-from showdown.engine.nf4_kernel import Dense
-from showdown.engine.projection import _scales
-from showdown.engine.rounding import AdamwStep, Weight, update_
+from showdown.engine.kernels import lora as lora_kernels
+from showdown.engine.kernels import norms
+from showdown.engine.kernels.nf4 import Dense
+from showdown.engine.optim.bf16 import AdamwStep, Weight, update_
 
 ROWS, COLUMNS = 14336, 4096
 WEIGHTS = ROWS * COLUMNS

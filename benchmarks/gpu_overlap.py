@@ -15,7 +15,7 @@ from gpu_meter import environment
 from torch.nn import functional
 
 from showdown.engine.dropout import hash_seeds
-from showdown.engine.rounding import AdamwStep, Weight, update_
+from showdown.engine.optim.bf16 import AdamwStep, Weight, update_
 
 SHAPES = ((6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336))
 LAYERS, TOKENS = 24, 2925

@@ -25,7 +25,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from showdown.engine.budget import LEAN_TOKENS
-from showdown.runner.forkserver import gpu_kind_from_driver
+from showdown.runner.worker.fork_server import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
 STRONGEST_GROUP = 50

@@ -20,8 +20,8 @@ import torch
 from gpu_meter import environment
 from gpu_workload import FULL_SHAPE, SMALL_SHAPE, TINY_SHAPE, Rows
 
-from showdown.engine.passes import EagerPasses
-from showdown.engine.steady import steady_process
+from showdown.engine.accumulate import EagerAccumulator
+from showdown.engine.overhead import paused_garbage_collector
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 SEQUENCE_TOKENS = (512, 1024, 2048, 4096, 8192)
@@ -48,7 +48,7 @@ def measured(
     """
     training.rows = rows
     training.settings["micro_rows"] = max(len(step) for step in steps)
-    training.passes = training.fresh_passes() if graphs else EagerPasses(training.path)
+    training.passes = training.fresh_passes() if graphs else EagerAccumulator(training.path)
     seconds = []
     if cuda:
         torch.cuda.synchronize()
@@ -118,7 +118,7 @@ def main() -> None:
     cuda = options.device == "cuda"
     usual: dict[str, Any] = {"tiny": options.tiny, "device": options.device, "dropout": 0.1}
     found: dict[str, Any] = {"environment": environment(options.device)}
-    with steady_process():
+    with paused_garbage_collector():
         training = gpu_engine.Training(
             "lora", rows_of([8], shape["vocab_size"]), **usual, settings={"micro_rows": 1, "recompute": True}
         )

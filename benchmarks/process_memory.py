@@ -26,7 +26,7 @@ def kind_of(process: psutil.Process, comparison: int) -> str:
     """Say which of a comparison's processes this one is."""
     if process.pid == comparison:
         return "comparison"
-    serves = "showdown.runner.forkserver" in process.cmdline()
+    serves = "showdown.runner.worker.fork_server" in process.cmdline()
     if process.ppid() == comparison:
         return "server" if serves else "preparation"
     return "worker" if serves else "other"

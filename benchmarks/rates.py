@@ -64,9 +64,9 @@ class Bench:
         from showdown.measure.memory import memory_of
         from showdown.measure.phases import PhaseClock
         from showdown.methods.table import build
-        from showdown.runner.artifact import job_of
-        from showdown.runner.scene import Scene
-        from showdown.runner.worker import Teller
+        from showdown.runner.worker.entry import Teller
+        from showdown.stages.artifact import job_of
+        from showdown.stages.context import Scene
 
         torch.set_num_threads(1)
         self.found, labels = sides(data, seed)
@@ -95,13 +95,13 @@ class Bench:
         return LabelledTexts(texts=texts, targets=tuple(map(self.labels.index, names)), row_ids=count, clusters=count)
 
     def _ground(self) -> Any:
-        from showdown.runner import ground
-        from showdown.runner.memory import MemorySettings
+        from showdown.stages import setup as ground
+        from showdown.stages.memory_plan import MemorySettings
 
         rows = self.job.protocol.effective_batch_rows
         settings = MemorySettings(micro_batch_rows=rows, recompute=False, gradients_stay=True)
         ground.memory_settings = lambda *_: settings  # small networks: there is room for all of it
-        return ground.open_ground(self.scene, self.method, self._side("train"), self._side("validation"))
+        return ground.prepare_training(self.scene, self.method, self._side("train"), self._side("validation"))
 
     def train(
         self, multiple: float, epochs: int | None = None, *, measured: Measured = lambda found: found, **other: Any
@@ -119,7 +119,7 @@ class Bench:
 
         before = time.perf_counter()
         protocol = self.job.protocol.model_copy(update={**({"epochs": epochs} if epochs else {}), **other})
-        learner = self.ground.learner(self.network)
+        learner = self.ground.adapt(self.network)
         run = learner.training(
             protocol=protocol, learning_rate=multiple * self.ground.learning_rate,
             validate=lambda: measured(learner.validate()), checkpoints=None,

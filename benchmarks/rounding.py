@@ -17,7 +17,7 @@ from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import choose_forward
-from showdown.engine.stepping import Stepper, StepSettings
+from showdown.engine.optim.adamw import AdamW, OptimizerSettings
 from showdown.models.network import load_network
 from showdown.models.source import locate
 from showdown.models.tokens import encode, load_tokenizer
@@ -42,7 +42,7 @@ def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
     before = {name: value.detach().clone() for name, value in module.named_parameters()}
     ids = encode(load_tokenizer(folder), side.texts, TOKENS)
     rounding: Any = way if way in ("stochastic", "float32") else "nearest"
-    stepper = Stepper(before | dict(module.named_parameters()), StepSettings(weight_decay=0.01, rounding=rounding))
+    stepper = AdamW(before | dict(module.named_parameters()), OptimizerSettings(weight_decay=0.01, rounding=rounding))
     path = choose_forward(module, pad_token_id=0, device="cpu")
     losses = []
     torch.manual_seed(0)

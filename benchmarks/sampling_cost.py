@@ -25,7 +25,7 @@ from showdown.core.samples import read_samples
 from showdown.core.spec import Comparison
 from showdown.measure.load import LoadMeter, load_average
 from showdown.measure.system import ProcessMeter, gpu_meter
-from showdown.runner.sampling import SYSTEM_FILE, Sampler
+from showdown.runner.sampler import SYSTEM_FILE, Sampler
 
 DEFAULT_SECONDS = float(Comparison.model_fields["sampling_seconds"].default)
 SHAPE = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12}

@@ -104,13 +104,13 @@ def run(
         comparison: a comparison, its mapping, its YAML file, or a data file.
         output: its folder; `showdown-out/NAME` by default.
         overrides: `dotted.key=value` each, for a file.
-        display: a `showdown.runner.display.Display`; silent by default.
+        display: a `showdown.display.plain.Display`; silent by default.
 
     Raises:
         UserError: for bad input, with the place and the mend.
 
     """
-    from showdown.runner.display import Silent
+    from showdown.display.plain import Silent
     from showdown.runner.execute import execute
     from showdown.trackers.tracked import Tracked
 
@@ -406,8 +406,8 @@ def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: flo
 
     """
     from showdown.data.clean import clean
-    from showdown.runner.artifact import open_saved, saved_scores
-    from showdown.runner.threshold import confidences, threshold_of
+    from showdown.predict.threshold import confidences, threshold_of
+    from showdown.stages.artifact import open_saved, saved_scores
 
     results = load(output)
     record = _kept_run(results, Path(output), row)

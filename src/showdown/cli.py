@@ -108,9 +108,9 @@ def run(
     from contextlib import closing
 
     from showdown import api
+    from showdown.display.plain import display_for
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
-    from showdown.runner.display import display_for
 
     tracked = [f"trackers={json.dumps(track)}"] if track else []
     judged = [] if margin is None else [f"margin_points={margin}"]
@@ -276,7 +276,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
 ) -> None:
     """Answer new texts with a saved model."""
     from showdown import api
-    from showdown.runner.answers import ASK_A_PERSON, Asked, answer_file
+    from showdown.predict.file import ASK_A_PERSON, Asked, answer_file
 
     _quieten_libraries()
     if (text is None) == (file is None):
@@ -310,9 +310,9 @@ def methods() -> None:
 @app.command()
 def doctor() -> None:
     """Say which methods run on this machine, and the mend."""
-    from showdown.runner.checkup import checkup
+    from showdown.runner.doctor import check_machine
 
-    for line in checkup():
+    for line in check_machine():
         say(line)
 
 

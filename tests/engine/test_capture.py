@@ -10,12 +10,12 @@ import torch
 from recorded import WIDE, Again, adapted
 from tiny_networks import DECODERS, decoder, rows
 
+from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.budget import launch_bound_tokens, shape_of
-from showdown.engine.capture import CapturedPasses, passes_for
+from showdown.engine.decoder.forward import PackedForward
 from showdown.engine.forward import PaddedForward, choose_forward
-from showdown.engine.graphs import CudaGraphs, filled_size
-from showdown.engine.packed import PackedForward
-from showdown.engine.passes import EagerPasses
+from showdown.engine.graphs.capture import GraphAccumulator, choose_accumulator
+from showdown.engine.graphs.replay import CudaGraphs, filled_size
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STEPS = ((9, 4, 17), (9, 5, 16), (3, 20, 7), (30, 1, 40), (5, 5, 2), (12, 60, 9))
@@ -28,13 +28,13 @@ def learning(module: Any) -> dict[str, torch.nn.Parameter]:
     return {name: value for name, value in module.named_parameters() if value.requires_grad}
 
 
-def captured(module: Any, record: Any, *, device: str = "cpu", recompute: bool = False) -> CapturedPasses:
+def captured(module: Any, record: Any, *, device: str = "cpu", recompute: bool = False) -> GraphAccumulator:
     path = choose_forward(module, pad_token_id=0, device=device, recompute=recompute)
     assert hasattr(path, "walk")
     if device == "cpu":
         path.walk.inputs_on_host = recompute
     parameters = list(learning(module).values())
-    return CapturedPasses(path, parameters, most_tokens=None, otherwise=EagerPasses(path), record=record)
+    return GraphAccumulator(path, parameters, most_tokens=None, otherwise=EagerAccumulator(path), record=record)
 
 
 def trained(module: Any, passes: Any, steps: Any = STEPS) -> tuple[list[float], list[torch.Tensor]]:
@@ -74,7 +74,7 @@ def test_what_is_recorded_is_what_is_computed(name: str, recompute: bool) -> Non
 
 def test_recorded_passes_learn_as_others_do_without_dropout() -> None:
     module = adapted("mistral", dropout=0.0)
-    expected = trained(module, EagerPasses(choose_forward(module, pad_token_id=0, device="cpu")))
+    expected = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu")))
     module = adapted("mistral", dropout=0.0)
     found = trained(module, captured(module, Again()))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
@@ -109,7 +109,7 @@ def test_gradients_are_added_to_those_of_a_pass_that_was_not_recorded() -> None:
     small, targets = rows(9, 4, 17), torch.tensor([0, 3, 1])
     passes.accumulate(small, targets, 6)
     module.zero_grad(set_to_none=True)
-    eager = EagerPasses(choose_forward(module, pad_token_id=0, device="cpu"))
+    eager = EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"))
     other = rows(8, 8, 8, seed=4)
     for one in (small, other):
         eager.accumulate(one, targets, 6)
@@ -166,13 +166,13 @@ def test_giving_up_lets_go_and_records_nothing_more() -> None:
     module, record = adapted("mistral", dropout=0.0), Again()
     passes = captured(module, record)
     small, targets = rows(9, 4, 17), torch.tensor([0, 3, 1])
-    assert not passes.give_up(), "nothing is recorded yet"
+    assert not passes.release(), "nothing is recorded yet"
     passes = captured(module, record)
     for _ in range(3):
         passes.accumulate(small, targets, 3)
     assert passes.replayed == 2
-    assert passes.give_up()
-    assert not passes.give_up()
+    assert passes.release()
+    assert not passes.release()
     for _ in range(3):
         passes.accumulate(small, targets, 3)
     assert (passes.replayed, record.recorded) == (2, 1)
@@ -235,15 +235,15 @@ def test_what_is_not_captured(why: str) -> None:
         path = choose_forward(decoder("mistral", attention_dropout=0.1), pad_token_id=0, device="cpu")
     stay = why != "no room for gradients"
     assert isinstance(path, PaddedForward if why == "padding" else PackedForward)
-    found = passes_for(path, learning(module), gradients_stay=stay, most_tokens=None)
-    assert isinstance(found, EagerPasses)
+    found = choose_accumulator(path, learning(module), gradients_stay=stay, most_tokens=None)
+    assert isinstance(found, EagerAccumulator)
 
 
 def test_adapters_on_a_gpu_are_captured() -> None:
     module = adapted("mistral")
     path: Any = choose_forward(module, pad_token_id=0, device="cpu")
     path.device = "cuda"
-    assert isinstance(passes_for(path, learning(module), gradients_stay=True, most_tokens=64), CapturedPasses)
+    assert isinstance(choose_accumulator(path, learning(module), gradients_stay=True, most_tokens=64), GraphAccumulator)
 
 
 def test_nothing_is_recorded_without_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,16 @@ import torch
 from tiny_networks import decoder, rows
 from torch.nn import functional
 
-from showdown.engine import cudnn_attention
-from showdown.engine.attention import Heads, layout_of, packed_attention
-from showdown.engine.cudnn_attention import CudnnAttention, Sizes, building_for, built, obstacle, sizes_of
+from showdown.engine.decoder import cudnn_attention
+from showdown.engine.decoder.attention import Heads, layout_of, packed_attention
+from showdown.engine.decoder.cudnn_attention import (
+    CudnnAttention,
+    Sizes,
+    building_for,
+    built,
+    sizes_of,
+    unsupported_reason,
+)
 from showdown.engine.forward import choose_forward
 
 LENGTHS = (5, 1, 9)
@@ -186,32 +193,32 @@ def test_sums_have_an_order_where_it_is_cheap_or_asked_for(
     fake_cudnn.__spec__ = object()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    assert [obstacle(sizes(name)) for name in cases] == [None, None, None]
+    assert [unsupported_reason(sizes(name)) for name in cases] == [None, None, None]
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
     assert [sizes(name).ordered for name in cases] == [True, True, True]
-    assert [obstacle(sizes(name)) is None for name in cases] == [True, False, False]
+    assert [unsupported_reason(sizes(name)) is None for name in cases] == [True, False, False]
 
 
 def test_obstacles_are_named(monkeypatch: pytest.MonkeyPatch, fake_cudnn: SimpleNamespace) -> None:
     fake_cudnn.__spec__ = object()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    assert obstacle(SIZES) is None
+    assert unsupported_reason(SIZES) is None
     wide, roomy = (Sizes(**{**vars(SIZES), **more}) for more in ({"width": 256}, {"ordered": True}))
-    assert "wider than 128" in str(obstacle(wide))
-    assert "fixed order" in str(obstacle(roomy))
-    assert "32 bits" in str(obstacle(Sizes(**{**vars(SIZES), "tokens": 2**27})))
+    assert "wider than 128" in str(unsupported_reason(wide))
+    assert "fixed order" in str(unsupported_reason(roomy))
+    assert "32 bits" in str(unsupported_reason(Sizes(**{**vars(SIZES), "tokens": 2**27})))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    assert "compute capability 9" in str(obstacle(SIZES))
+    assert "compute capability 9" in str(unsupported_reason(SIZES))
     monkeypatch.setitem(sys.modules, "cudnn", None)
     monkeypatch.setattr(cudnn_attention.importlib.util, "find_spec", lambda _: None)
-    assert "not installed" in str(obstacle(SIZES))
+    assert "not installed" in str(unsupported_reason(SIZES))
 
 
 def test_it_is_built_beside_the_loading_of_large_networks_alone(
     monkeypatch: pytest.MonkeyPatch, fake_cudnn: SimpleNamespace
 ) -> None:
-    monkeypatch.setattr(cudnn_attention, "obstacle", lambda _: None)
+    monkeypatch.setattr(cudnn_attention, "unsupported_reason", lambda _: None)
     config = decoder("mistral").config
     asked = {"lengths": [5, 9], "micro_rows": 2, "micro_tokens": None}
     assert building_for(config, **asked) is None

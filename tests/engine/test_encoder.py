@@ -8,8 +8,8 @@ from peft import LoraConfig, get_peft_model
 from tiny_networks import LABELS, encoder, rows
 from torch.nn import functional
 
-from showdown.engine import cpu
-from showdown.engine.encoder import PackedEncoder
+from showdown.engine.encoder import cpu
+from showdown.engine.encoder.forward import PackedEncoder
 from showdown.engine.forward import PaddedForward, choose_forward
 
 LENGTHS = (5, 1, 9, 7, 9)

@@ -6,8 +6,8 @@ from tiny_networks import DECODERS, decoder, rows
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from showdown.engine.decoder.host_inputs import HostInputs
 from showdown.engine.forward import choose_forward
-from showdown.engine.host_inputs import HostInputs
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TARGETS = torch.tensor([0, 3, 1])

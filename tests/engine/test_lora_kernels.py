@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from showdown.engine import dropout, lora
+from showdown.engine import dropout
+from showdown.engine.decoder import lora
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -47,7 +48,7 @@ def test_scale_matches_the_rounded_probability() -> None:
 @pytest.mark.parametrize("adapters", [1, 2, 3])
 @pytest.mark.parametrize(("tokens", "width", "rank"), [(70, 160, 8), (1, 128, 16), (600, 256, 20)])
 def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, rank: int) -> None:
-    from showdown.engine import lora_kernels
+    from showdown.engine.kernels import lora as lora_kernels
 
     kind = torch.float32 if INTERPRETED else torch.bfloat16
     x = torch.randn(tokens, width, device=DEVICE).to(kind)
@@ -77,7 +78,7 @@ def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, ra
 @pytest.mark.gpu
 @pytest.mark.parametrize(("tokens", "width", "rank"), [(70, 160, 16), (1, 128, 16), (300, 1024, 32)])
 def test_what_comes_up_again_is_added(tokens: int, width: int, rank: int) -> None:
-    from showdown.engine import lora_kernels
+    from showdown.engine.kernels import lora as lora_kernels
 
     kind = torch.float32 if INTERPRETED else torch.bfloat16
     y, u, b = (

@@ -19,8 +19,8 @@ pytestmark = [
 def test_it_equals_bitsandbytes(shape: tuple[int, int], nested: bool) -> None:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    from showdown.engine.nf4_kernel import Dense
-    from showdown.engine.projection import _scales
+    from showdown.engine.decoder.projection import _scales
+    from showdown.engine.kernels.nf4 import Dense
 
     weight = torch.randn(shape, device="cuda", dtype=torch.bfloat16) * 0.02
     packed, state = quantize_4bit(weight, quant_type="nf4", compress_statistics=nested)

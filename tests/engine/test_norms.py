@@ -12,7 +12,7 @@ import torch
 from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
 from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 
-from showdown.engine import norms
+from showdown.engine.decoder import norms
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

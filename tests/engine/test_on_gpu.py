@@ -7,10 +7,11 @@ import torch
 from tiny_networks import DECODERS, decoder, rows
 from torch.nn import functional
 
-from showdown.engine import cudnn_attention, dropout
-from showdown.engine.attention import Heads, layout_of, packed_attention
+from showdown.engine import dropout
+from showdown.engine.decoder import cudnn_attention
+from showdown.engine.decoder.attention import Heads, layout_of, packed_attention
 from showdown.engine.forward import PaddedForward, choose_forward
-from showdown.engine.rounding import AdamwStep, Weight, join_float32, split_float32, update_
+from showdown.engine.optim.bf16 import AdamwStep, Weight, join_float32, split_float32, update_
 
 pytestmark = [
     pytest.mark.gpu,
@@ -53,7 +54,7 @@ def cudnn_sizes(**given: Any) -> cudnn_attention.Sizes:
     usual = {"query_heads": 4, "key_heads": 2, "width": 64, "scaling": 0.125, "sequences": 6, "longest": 128,
              "tokens": 512, "ordered": True}  # fmt: skip
     sizes = cudnn_attention.Sizes(**(usual | given))
-    why = cudnn_attention.obstacle(sizes)
+    why = cudnn_attention.unsupported_reason(sizes)
     if why:
         pytest.skip(why)
     return sizes

@@ -8,9 +8,9 @@ from peft import LoraConfig, get_peft_model
 from tiny_networks import DECODERS, LABELS, decoder, rows
 from torch.nn import functional
 
+from showdown.engine.decoder.forward import PackedForward
+from showdown.engine.decoder.projection import read_projection
 from showdown.engine.forward import PaddedForward, choose_forward
-from showdown.engine.packed import PackedForward
-from showdown.engine.projection import read_projection
 
 LENGTHS = (5, 1, 9, 7)
 TARGETS = torch.tensor([0, 3, 1, 4])

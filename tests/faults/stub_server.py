@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.runner.process import Workers
+from showdown.runner.executor import LocalExecutor
 
 _BEGIN = """
 import sys
-if "showdown.runner.forkserver" in getattr(sys, "orig_argv", ()):
-    from showdown.runner import worker
-    def stage(spec, folder, processed, teller, *kept):
+if "showdown.runner.worker.fork_server" in getattr(sys, "orig_argv", ()):
+    from showdown.runner.worker import entry as worker
+    def stage(spec, folder, processed, events, *kept):
 {body}
     worker._stage = lambda name: stage
 """
@@ -36,11 +36,11 @@ def environment(stub: Path) -> dict[str, str]:
 
 
 @contextmanager
-def stubbed(folder: Path, body: str, patch: pytest.MonkeyPatch) -> Iterator[Workers]:
+def stubbed(folder: Path, body: str, patch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
     """Yield workers of such a server."""
     for name, value in environment(write_stub(folder, body)).items():
         patch.setenv(name, value)
-    with (folder / "lock").open("w") as lock, Workers(lock.fileno()) as workers:
+    with (folder / "lock").open("w") as lock, LocalExecutor(lock.fileno()) as workers:
         yield workers
 
 

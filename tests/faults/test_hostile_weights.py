@@ -21,7 +21,7 @@ from showdown.core.spec import ModelSpec, RunSpec
 from showdown.methods.table import build
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import locate, pin
-from showdown.runner.artifact import open_saved
+from showdown.stages.artifact import open_saved
 from showdown.training.checkpoint import Checkpoints, State
 from tiny_pretrained import LABELS, job, separable_rows
 

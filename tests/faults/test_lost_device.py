@@ -8,7 +8,7 @@ import torch
 
 from faults.stub_server import run_folder, stubbed
 from showdown.core.errors import Unavailable, UserError
-from showdown.runner.failures import stage_error
+from showdown.runner.worker.failures import stage_error
 
 MORE = "\nCUDA kernel errors might be asynchronously reported at some other API call.\nFor debugging consider ..."
 ENDS = {

@@ -22,10 +22,10 @@ COMPARISON = """
 import json, sys, os
 from pathlib import Path
 from showdown.measure.limits import memory_room
-from showdown.runner.process import Workers
+from showdown.runner.executor import LocalExecutor
 root = Path(sys.argv[1])
 ends = []
-with (root / "lock").open("w") as lock, Workers(lock.fileno()) as workers:
+with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno()) as workers:
     for name in ("modest", "greedy", "last"):
         end = workers.run_stage("train", root / name, root, lambda event: None)
         ends.append(end and [end.status, end.error])
@@ -34,7 +34,7 @@ print(json.dumps({"ends": ends, "limit": memory_room().limit_bytes}))
 KILLED = """
 import sys
 from pathlib import Path
-from showdown.runner.started import leave_trace
+from showdown.runner.stage_trace import leave_trace
 leave_trace(Path(sys.argv[1]) / "greedy")
 held = []
 while True:
@@ -43,7 +43,7 @@ while True:
 AGAIN = """
 import sys
 from pathlib import Path
-from showdown.runner.started import ended_for_memory
+from showdown.runner.stage_trace import ended_for_memory
 print(*[ended_for_memory(Path(sys.argv[1]) / name) for name in ("greedy", "last")], sep="\\n")
 """
 

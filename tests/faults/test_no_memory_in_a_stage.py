@@ -11,13 +11,14 @@ import torch
 import showdown.evaluation.network
 import showdown.evaluation.speed
 import showdown.models.network
-import showdown.runner.ground
+import showdown.stages.setup
 from runner.test_protocol import HereWorkers
 from showdown.config.read import check
 from showdown.core.record import Results
-from showdown.engine.passes import EagerPasses
-from showdown.runner import execute, worker
-from showdown.runner.display import Silent
+from showdown.display.plain import Silent
+from showdown.engine.accumulate import EagerAccumulator
+from showdown.runner import execute
+from showdown.runner.worker import entry
 from tiny_pretrained import separable_rows, write_csv
 
 SAID = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB"
@@ -29,16 +30,16 @@ def no_memory(*_: Any, **__: Any) -> Any:
 
 STAGES: dict[str, tuple[Any, str]] = {
     "loading": (showdown.models.network, "load_network"),
-    "training": (EagerPasses, "accumulate"),
-    "validation": (showdown.runner.ground, "_validate"),
+    "training": (EagerAccumulator, "accumulate"),
+    "validation": (showdown.stages.setup, "_validate"),
     "scoring": (showdown.evaluation.network.NetworkClassifier, "scores"),
 }
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(execute, "Workers", HereWorkers)
-    monkeypatch.setattr(worker, "watch_over", lambda _: None)
+    monkeypatch.setattr(execute, "LocalExecutor", HereWorkers)
+    monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
     monkeypatch.setattr(showdown.evaluation.speed, "_BATCHES", ())
     yield

@@ -54,9 +54,9 @@ def test_a_process_that_is_really_busy_is_seen() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
         try:
             meter = LoadMeter()
-            give_up, spent = time.monotonic() + 60, 0.0
+            deadline, spent = time.monotonic() + 60, 0.0
             began = processor_times()
-            while spent < 1.0 and time.monotonic() < give_up:
+            while spent < 1.0 and time.monotonic() < deadline:
                 time.sleep(0.05)
                 spent = processor_times().busy - began.busy
             wall = (processor_times().total - began.total) / CPUS
@@ -98,8 +98,8 @@ def test_the_runs_process_is_not_among_the_others() -> None:
                 return taken[-1]
 
             blind, knowing = LoadMeter(lambda: 0.0, times), LoadMeter(process.spent_seconds)
-            before, give_up = process.spent_seconds() or 0.0, time.monotonic() + 60
-            while (process.spent_seconds() or 0.0) < before + 0.6 and time.monotonic() < give_up:
+            before, deadline = process.spent_seconds() or 0.0, time.monotonic() + 60
+            while (process.spent_seconds() or 0.0) < before + 0.6 and time.monotonic() < deadline:
                 time.sleep(0.05)
             spent = (process.spent_seconds() or 0.0) - before
             shares = blind.read(), knowing.read()

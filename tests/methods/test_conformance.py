@@ -17,20 +17,20 @@ import torch
 from safetensors.torch import load_file
 
 from showdown.core.errors import Unavailable
+from showdown.core.events import EventWriter
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
 from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
-from showdown.engine.stepping import StepSettings
+from showdown.engine.optim.adamw import OptimizerSettings
 from showdown.evaluation.network import NetworkClassifier
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.methods.table import METHODS, build, method_class
 from showdown.models.network import load_network
 from showdown.models.tokens import encode, load_tokenizer
-from showdown.runner.stages import TrainStage
-from showdown.runner.train import train_run
-from showdown.runner.worker import Teller
+from showdown.stages.results import TrainStage
+from showdown.stages.train import train_run
 from showdown.training.loop import EncodedRows, TrainingRun, Validation
 from showdown.training.loop import train as run_loop
 from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows, write_csv
@@ -94,7 +94,7 @@ def train(spec: RunSpec, folder: Path, processed: Path) -> Trained:
     (folder / "spec.json").write_text(spec.model_dump_json())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cls, "save", score_and_save)
-        train_run(spec, folder, processed, Teller(io.StringIO()))
+        train_run(spec, folder, processed, EventWriter(io.StringIO()))
     losses = json.loads((folder / "curve.json").read_text())["training"]["loss"]
     stage = TrainStage.model_validate_json((folder / "train.json").read_bytes())
     return Trained(folder=folder, stage=stage, losses=losses, scores=scores[0])
@@ -171,13 +171,13 @@ def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
             validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
             protocol=asked.protocol,
             micro_batch_rows=micro_rows,
-            step=StepSettings(weight_decay=asked.protocol.weight_decay),
+            step=OptimizerSettings(weight_decay=asked.protocol.weight_decay),
             learning_rate=1e-3,
             seed=0,
             device="cpu",
             clock=PhaseClock(CpuMemory()),
             checkpoints=None,
-            watcher=Teller(io.StringIO()),
+            watcher=EventWriter(io.StringIO()),
         )
     )
     return progress.curve["gradient_norm"][0]
@@ -314,7 +314,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from showdown.core.spec import RunSpec
-from showdown.runner.artifact import open_classifier
+from showdown.stages.artifact import open_classifier
 folders, texts, labels = json.loads(sys.stdin.read())
 for folder in map(Path, folders):
     spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())

@@ -21,7 +21,7 @@ from showdown.models import source
 from showdown.models.embedding import Embedder
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import fingerprint, locate, pin, weight_files
-from showdown.runner.artifact import open_classifier
+from showdown.stages.artifact import open_classifier
 from tiny_pretrained import LABELS, job, separable_rows
 
 Pretrained = Callable[[str], Path]

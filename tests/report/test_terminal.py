@@ -8,9 +8,9 @@ from rich.console import Console
 from written_comparison import METHODS, write_comparison
 
 from showdown.core.record import Results
+from showdown.display.plain import PlainLines
 from showdown.report.table import comparison_table
 from showdown.report.terminal import print_table
-from showdown.runner.display import PlainLines
 from showdown.verdict.summary import judge
 
 

@@ -22,14 +22,15 @@ from typing import Any, Self
 import showdown.evaluation.speed
 import showdown.measure.environment
 import showdown.runner.execute
-import showdown.runner.score
-import showdown.runner.train
+import showdown.stages.score
+import showdown.stages.train
 from showdown.config.read import check
 from showdown.core.errors import UserError
-from showdown.runner import process, worker
-from showdown.runner.display import Silent
+from showdown.display.plain import Silent
+from showdown.runner import executor
 from showdown.runner.execute import execute
-from showdown.runner.stages import StageError, StageName
+from showdown.runner.worker import entry
+from showdown.stages.results import StageError, StageName
 
 COUNTER = mmap.mmap(-1, 8)  # shared with all forks
 WRITING = ("replace", "rename", "fsync")
@@ -93,7 +94,7 @@ class ForkedWorkers:
         """Nothing is left over."""
 
     def run_stage(
-        self, stage: StageName, folder: Path, processed: Path, listen: process.Listener, base: str | None = None
+        self, stage: StageName, folder: Path, processed: Path, listen: executor.Listener, base: str | None = None
     ) -> StageError | None:
         (folder / "error.json").unlink(missing_ok=True)
         told = folder / "events.jsonl"
@@ -103,13 +104,13 @@ class ForkedWorkers:
             try:
                 with (folder / "log.txt").open("ab") as log:
                     os.dup2(log.fileno(), 2)
-                code = worker.work(stage, folder, processed, told.open("w", encoding="utf-8"))
+                code = entry.work(stage, folder, processed, told.open("w", encoding="utf-8"))
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
         for line in told.read_text(encoding="utf-8").splitlines():
             listen(json.loads(line))
-        return process.verdict(os.waitstatus_to_exitcode(status), folder)
+        return executor.verdict(os.waitstatus_to_exitcode(status), folder)
 
 
 def let_the_clock_jump() -> None:
@@ -185,7 +186,7 @@ def main() -> None:
     showdown.measure.environment._commit = lambda: None
     showdown.evaluation.speed._SINGLE_CALLS = 1
     showdown.evaluation.speed._BATCHES = ()
-    showdown.runner.execute.Workers = ForkedWorkers
+    showdown.runner.execute.LocalExecutor = ForkedWorkers
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -27,7 +27,7 @@ RUNS = {
 def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: str, left: set[str]) -> None:
     for run_id in RUNS:
         (tmp_path / run_id / "artifact").mkdir(parents=True)
-    scene: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         ready=SimpleNamespace(comparison=SimpleNamespace(keep_models=keep)),
         store=SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id),
     )
@@ -37,5 +37,5 @@ def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: str, lef
         )
         for run_id, (name, status, score) in RUNS.items()
     ]
-    _prune_models(scene, records)
+    _prune_models(context, records)
     assert {folder.parent.name for folder in tmp_path.glob("*/artifact")} == left

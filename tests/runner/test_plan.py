@@ -4,7 +4,7 @@ from showdown.config.read import check
 from showdown.core.spec import ModelSpec
 from showdown.data.prepare import prepare
 from showdown.runner.plan import plan
-from showdown.runner.ready import ready
+from showdown.runner.prepared import ready
 
 
 def test_a_row_does_otherwise_only_where_its_own_protocol_says_so() -> None:

@@ -11,18 +11,21 @@ import pytest
 
 import showdown.evaluation.speed
 from showdown.config.read import check
+from showdown.core.events import EventWriter
 from showdown.core.record import Results, RunRecord
+from showdown.display.plain import Silent
 from showdown.report.markdown import markdown
 from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
-from showdown.runner import execute, tune, worker
-from showdown.runner.display import Silent
-from showdown.runner.stages import StageError, StageName, TuneStage
+from showdown.runner import execute
+from showdown.runner.worker import entry
+from showdown.stages import tune
+from showdown.stages.results import StageError, StageName, TuneStage
 from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows, write_csv
 
 ROWS = 24
-WHOLE = {name: worker._stage(name) for name in ("tune", "train", "score")}
+WHOLE = {name: entry._stage(name) for name in ("tune", "train", "score")}
 
 
 class Noting(Silent):
@@ -50,7 +53,7 @@ class HereWorkers:
     def run_stage(
         self, stage: StageName, folder: Path, processed: Path, listen: Any, base: str | None = None
     ) -> StageError | None:
-        if worker.work(stage, folder, processed, io.StringIO()):
+        if entry.work(stage, folder, processed, io.StringIO()):
             return StageError.model_validate_json((folder / "error.json").read_bytes())
         return None
 
@@ -58,8 +61,8 @@ class HereWorkers:
 @pytest.fixture(scope="module", autouse=True)
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "Workers", HereWorkers)
-        patch.setattr(worker, "watch_over", lambda _: None)
+        patch.setattr(execute, "LocalExecutor", HereWorkers)
+        patch.setattr(entry, "watch_over", lambda _: None)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())
         yield
@@ -130,7 +133,7 @@ def test_tuning_stays_charged_where_training_fails(
 ) -> None:
     asked = json.loads((tuned / "comparison.json").read_bytes())
     asked["methods"] = {"lora": asked["methods"]["lora"]}
-    monkeypatch.setattr(worker, "_stage", lambda name: diverge if name == "train" else WHOLE[name])
+    monkeypatch.setattr(entry, "_stage", lambda name: diverge if name == "train" else WHOLE[name])
     carry_out(asked, tmp_path / "out")
     (run,) = results_of(tmp_path / "out").runs
     assert run.status == "diverged"
@@ -154,8 +157,8 @@ def test_trials_end_as_runs_do_and_those_that_were_cut_short_are_counted(tuned: 
     """Two epochs are too few for the lowest rate: a search that ends with them must say so."""
     spec = results_of(tuned).runs[1].spec
     waiting = spec.protocol.model_copy(update={"patience_epochs": 2, "epochs": 30})
-    teller = worker.Teller(io.StringIO())
-    tune.tune_run(spec.model_copy(update={"protocol": waiting}), tmp_path, tuned / "data" / "processed", teller)
+    events = EventWriter(io.StringIO())
+    tune.tune_run(spec.model_copy(update={"protocol": waiting}), tmp_path, tuned / "data" / "processed", events)
     stage = TuneStage.model_validate_json((tmp_path / "tune.json").read_bytes())
     assert len({len(trial.f1_macro_by_epoch) for trial in stage.trials}) > 1  # each ends when it has converged
     assert max(len(trial.f1_macro_by_epoch) for trial in stage.trials) <= 30
@@ -187,14 +190,14 @@ def test_a_killed_tuning_goes_on_after_its_finished_trials(
         return attempts(*given)
 
     original, attempts = tune.write_json, tune._Attempt
-    teller = worker.Teller(io.StringIO())
+    events = EventWriter(io.StringIO())
     with monkeypatch.context() as patch:
         patch.setattr(tune, "write_json", write)
         with pytest.raises(Killed):
-            tune.tune_run(run.spec, tmp_path, tuned / "data" / "processed", teller)
+            tune.tune_run(run.spec, tmp_path, tuned / "data" / "processed", events)
     assert not (tmp_path / "tune.json").exists()
     monkeypatch.setattr(tune, "_Attempt", attempt)
-    tune.tune_run(run.spec, tmp_path, tuned / "data" / "processed", teller)
+    tune.tune_run(run.spec, tmp_path, tuned / "data" / "processed", events)
     assert len(tried) == 4 - finished
     again = TuneStage.model_validate_json((tmp_path / "tune.json").read_bytes())
     assert untimed(again) == untimed(trials_of(tuned, run))
@@ -209,7 +212,7 @@ def test_every_trial_diverging_is_said(tuned: Path, tmp_path: Path, monkeypatch:
         with pytest.raises(
             FloatingPointError, match=r"all 4 learning rates diverged, down to .* `learning_rate_range`"
         ):
-            tune.tune_run(spec, tmp_path, tuned / "data" / "processed", worker.Teller(io.StringIO()))
+            tune.tune_run(spec, tmp_path, tuned / "data" / "processed", EventWriter(io.StringIO()))
 
 
 def diverge(*_: Any) -> None:

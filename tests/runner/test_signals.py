@@ -41,18 +41,18 @@ def newest_step(folder: Path) -> int:
 def wait_for_a_checkpoint(process: "subprocess.Popen[str]", folder: Path) -> None:
     """Wait until the running training has saved a state of its own."""
     before = newest_step(folder)
-    give_up = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while newest_step(folder) <= before:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < give_up, "no checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint"
         time.sleep(0.02)
 
 
 def is_free(folder: Path, *, within: float) -> bool:
     """Tell whether nobody holds the folder any more."""
-    give_up = time.monotonic() + within
+    deadline = time.monotonic() + within
     with (folder / "out" / ".lock").open("rb") as lock:
-        while time.monotonic() < give_up:
+        while time.monotonic() < deadline:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -93,9 +93,9 @@ def test_a_terminal_that_closes_ends_it_in_order(asked: None, tmp_path: Path) ->
         os.execv(sys.executable, [sys.executable, "-m", "showdown", "run", "mine.yaml", "--output", "out"])
     reader = threading.Thread(target=drain, args=(terminal,), daemon=True)
     reader.start()
-    give_up = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while newest_step(tmp_path) == 0:
-        assert time.monotonic() < give_up, "no checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint"
         time.sleep(0.02)
     os.close(terminal)
     _, status = os.waitpid(child, 0)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from showdown.runner.worker import watch_over
+from showdown.runner.worker.entry import watch_over
 
 
 @pytest.mark.parametrize("gone", ["nobody", "own stream", "listener", "parent"])

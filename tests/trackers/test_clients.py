@@ -235,10 +235,10 @@ def server(tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=quiet, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
     try:
-        give_up = time.monotonic() + 240
+        deadline = time.monotonic() + 240
         while True:
             assert process.poll() is None, (tmp_path / "server.txt").read_text()
-            assert time.monotonic() < give_up, (tmp_path / "server.txt").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "server.txt").read_text()
             try:
                 urllib.request.urlopen(f"{address}/health", timeout=5).read()
                 break

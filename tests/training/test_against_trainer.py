@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
+from showdown.core.events import EventWriter
 from showdown.core.method import NetworkOptions
 from showdown.engine.forward import choose_forward
-from showdown.engine.stepping import StepSettings
+from showdown.engine.optim.adamw import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network
 from showdown.models.tokens import encode, load_tokenizer
-from showdown.runner.worker import Teller
 from showdown.training.batches import effective_batches
 from showdown.training.loop import EncodedRows, TrainingRun, Validation
 from showdown.training.loop import train as run_loop
@@ -85,13 +85,13 @@ def test_losses_are_the_trainers(pretrained: Callable[[str], Path], tmp_path: Pa
             validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
             protocol=asked.protocol.model_copy(update={"select_epoch": "last"}),
             micro_batch_rows=BATCH,
-            step=StepSettings(weight_decay=asked.protocol.weight_decay),
+            step=OptimizerSettings(weight_decay=asked.protocol.weight_decay),
             learning_rate=RATE,
             seed=0,
             device="cpu",
             clock=PhaseClock(CpuMemory()),
             checkpoints=None,
-            watcher=Teller(io.StringIO()),
+            watcher=EventWriter(io.StringIO()),
         )
     )
     expected = trainer_losses(theirs, rows, tokenizer, tmp_path)

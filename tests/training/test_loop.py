@@ -13,8 +13,8 @@ from tiny_loop import ROWS, Stop, TinyClassifier, TinyForward, Watcher, run_of, 
 from torch import nn
 
 from showdown.core.manifest import damage
+from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.forward import PaddedForward
-from showdown.engine.passes import EagerPasses
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
 from showdown.training.loop import Progress, TrainingRun, Validation, train
@@ -118,7 +118,7 @@ def test_every_row_counts_the_same_in_a_step() -> None:
     assert norms[0][0] == pytest.approx(squares**0.5, rel=1e-5)
 
 
-class Replaying(EagerPasses):
+class Replaying(EagerAccumulator):
     """Says that it replays from its third micro-batch on."""
 
     calls = 0
@@ -136,12 +136,14 @@ class Replaying(EagerPasses):
 def test_the_record_knows_whether_graphs_were_replayed_also_before_it_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replays: bool
 ) -> None:
-    chosen = Replaying if replays else EagerPasses
-    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: chosen(forward))
+    chosen = Replaying if replays else EagerAccumulator
+    monkeypatch.setattr("showdown.training.loop.choose_accumulator", lambda forward, *_, **__: chosen(forward))
     run = run_of(TinyClassifier(), tmp_path)
     with pytest.raises(Stop):
         train(replace(run, watcher=Watcher(stop_after=3)))
-    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: EagerPasses(forward))
+    monkeypatch.setattr(
+        "showdown.training.loop.choose_accumulator", lambda forward, *_, **__: EagerAccumulator(forward)
+    )
     assert train(run_of(TinyClassifier(), tmp_path)).from_graphs is replays
 
 
@@ -165,14 +167,14 @@ def test_out_of_memory_halves_the_micro_batch(step: int) -> None:
 
 
 def test_out_of_memory_gives_up_graphs_before_it_halves_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Recorded(EagerPasses):
+    class Recorded(EagerAccumulator):
         held = True
 
-        def give_up(self) -> bool:
+        def release(self) -> bool:
             had, self.held = self.held, False
             return had
 
-    monkeypatch.setattr("showdown.training.loop.passes_for", lambda forward, *_, **__: Recorded(forward))
+    monkeypatch.setattr("showdown.training.loop.choose_accumulator", lambda forward, *_, **__: Recorded(forward))
     module = TinyClassifier()
     run = run_of(module, effective_batch_rows=4)
     progress = train(replace(run, forward=TinyForward(module, fails_at=[1, 4, 5])))

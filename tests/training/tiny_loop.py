@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from showdown.core.events import EventWriter
 from showdown.core.spec import SharedProtocol
-from showdown.engine.stepping import StepSettings
+from showdown.engine.optim.adamw import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
-from showdown.runner.worker import Teller
 from showdown.training.checkpoint import Checkpoints
 from showdown.training.loop import EncodedRows, TrainingRun, Validation
 
@@ -54,7 +54,7 @@ class Stop(Exception):
     """Ends a training where a kill would."""
 
 
-class Watcher(Teller):
+class Watcher(EventWriter):
     """Stops after a step."""
 
     def __init__(self, *, stop_after: int | None = None) -> None:
@@ -84,7 +84,7 @@ def run_of(
         validate=lambda: scored(next(scores)),
         protocol=SharedProtocol(**settings),
         micro_batch_rows=micro_batch_rows,
-        step=StepSettings(weight_decay=0.01),
+        step=OptimizerSettings(weight_decay=0.01),
         learning_rate=1e-2,
         seed=3,
         device="cpu",

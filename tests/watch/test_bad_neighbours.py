@@ -69,9 +69,9 @@ def state_of(server: WatchServer) -> dict[str, Any]:
 
 
 def wait_for(server: WatchServer, key: str) -> Any:
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while not (found := state_of(server)[key]):
-        assert time.monotonic() < give_up, key
+        assert time.monotonic() < deadline, key
         time.sleep(0.02)
     return found
 
@@ -113,7 +113,7 @@ def test_a_report_that_failed_is_tried_again_for_new_results(output: Path) -> No
         return output / "report.html"
 
     with serving(output, report) as server:
-        assert wait_for(server, "obstacle") == "no report: pip install jinja2"
+        assert wait_for(server, "problem") == "no report: pip install jinja2"
         for _ in range(5):
             state_of(server)
         assert tries == 1, "tried again for the same results"
@@ -178,7 +178,7 @@ def test_a_curve_elsewhere_is_not_served(output: Path, place: str) -> None:
     with serving(output) as server:
         state = state_of(server)
     assert state["runs"] == []
-    assert "`runs.0.curve_file`" in state["obstacle"]
+    assert "`runs.0.curve_file`" in state["problem"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"runs": [1]}', b"\xff\xfe", b"[" * 100_000, b"NaN"])
@@ -187,7 +187,7 @@ def test_results_that_are_none_are_said(output: Path, content: bytes, capfd: pyt
     with serving(output) as server:
         state = state_of(server)
         assert ask(server, "/")[0] == 200
-    assert "cut short or was changed" in state["obstacle"]
+    assert "cut short or was changed" in state["problem"]
     assert capfd.readouterr().err == ""
 
 
@@ -196,7 +196,7 @@ def test_words_for_partitions_are_said(output: Path) -> None:
     results["data"]["partitions"] = "many"
     write_text(output / "results.json", json.dumps(results))
     with serving(output) as server:
-        assert "`data.partitions`" in state_of(server)["obstacle"]
+        assert "`data.partitions`" in state_of(server)["problem"]
 
 
 @pytest.mark.parametrize("kind", ["a folder", "a link", "a link made later", "a pipe"])
@@ -251,7 +251,7 @@ def test_slow_and_many_connections_are_bounded(
             connection.sendall(b"GET / HT")
             slow.append(connection)
         assert threading.active_count() - before <= module._MOST_CONNECTIONS + 2
-        give_up = time.monotonic() + 30
+        deadline = time.monotonic() + 30
         while True:
             for connection in slow:
                 try:
@@ -264,7 +264,7 @@ def test_slow_and_many_connections_are_bounded(
                 answered = False
             if answered:
                 break
-            assert time.monotonic() < give_up
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         for connection in slow:
             connection.close()

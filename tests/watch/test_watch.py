@@ -19,7 +19,7 @@ import pytest
 from report.written_comparison import write_comparison
 from showdown.core.errors import UserError
 from showdown.core.files import append_line, write_json
-from showdown.core.progress import Moment
+from showdown.core.progress import ProgressPoint
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample
 from showdown.watch.server import WatchServer
@@ -51,7 +51,7 @@ def output(tmp_path: Path) -> Path:
     going = folder / "runs" / lora.run_id
     write_json(going / "spec.json", {})
     for step in (10, 20, 30):
-        moment = Moment(
+        moment = ProgressPoint(
             stage="train", phase="loading", step=step, steps=40, epoch=2, loss=1 / step, train_seconds=step / 4
         )
         append_line(going / "progress.jsonl", json.dumps(moment.model_dump()))
@@ -135,10 +135,10 @@ def test_the_page_becomes_the_report(server: WatchServer, output: Path) -> None:
     (output / "report.html").write_text("of an earlier time")
     os.utime(output / "report.html", (1, 1))
     write_results(output, results.model_copy(update={"runs": runs}))
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while not (state := json.loads(ask(server, "/state.json")[1]))["report"]:
         assert state["complete"]
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     status, content, headers = ask(server, "/")
     assert (status, content) == (200, (output / "report.html").read_bytes())
@@ -155,11 +155,11 @@ def test_a_report_that_cannot_be_written_is_said(output: Path) -> None:
         raise UserError("pip install jinja2")
 
     with WatchServer(output, 0, report) as server:
-        give_up = time.monotonic() + 20
-        while server.state()["obstacle"] is None:
-            assert time.monotonic() < give_up
+        deadline = time.monotonic() + 20
+        while server.state()["problem"] is None:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert server.state()["obstacle"] == "no report: pip install jinja2"
+        assert server.state()["problem"] == "no report: pip install jinja2"
         assert server.state()["report"] is False
 
 
@@ -212,7 +212,9 @@ def test_many_steps_are_thinned_and_a_new_trial_begins_anew(output: Path, runnin
     going = next(output.glob("runs/lora-*/progress.jsonl"))
     watched = Watched(output)
     watched.state()
-    moment = Moment(stage="tune", phase="tuning, trial 2", step=1, steps=999, epoch=1, loss=3.0, train_seconds=1.0)
+    moment = ProgressPoint(
+        stage="tune", phase="tuning, trial 2", step=1, steps=999, epoch=1, loss=3.0, train_seconds=1.0
+    )
     for step in range(1, 1000):
         append_line(going, json.dumps({**moment.model_dump(), "step": step}))
     with going.open("a") as file:

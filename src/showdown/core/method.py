@@ -130,7 +130,7 @@ class Method(ABC):
     def needs(cls) -> Needs:
         """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
-    def obstacle(self) -> str | None:
+    def unsupported_reason(self) -> str | None:
         """Why the method cannot run on this machine and the mend, or None where it can."""
         return None
 

@@ -11,10 +11,10 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from showdown.engine.cpu import FastCpu
-from showdown.engine.cudnn_attention import CudnnAttention
-from showdown.engine.encoder import PackedEncoder, encoder_obstacle
-from showdown.engine.packed import PackedForward, head_dtype, packed_obstacle
+from showdown.engine.decoder.cudnn_attention import CudnnAttention
+from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
+from showdown.engine.encoder.cpu import FastCpu
+from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.structure import last_token_classifier, unwrapped
 from showdown.models.padding import PADDING_COUNTS, of_equal_length
 
@@ -105,8 +105,8 @@ def is_packed(module: nn.Module, device: str) -> bool:
     """Return whether `choose_forward` packs this network without padding on this device."""
     decoder = last_token_classifier(module)
     if decoder is not None:
-        return packed_obstacle(decoder, device) is None
-    return encoder_obstacle(module, device) is None
+        return unpackable_reason(decoder, device) is None
+    return unpackable_encoder_reason(module, device) is None
 
 
 def choose_forward(
@@ -129,9 +129,9 @@ def choose_forward(
 
     """
     decoder = last_token_classifier(module)
-    if decoder is not None and packed_obstacle(decoder, device) is None:
+    if decoder is not None and unpackable_reason(decoder, device) is None:
         return PackedForward(decoder, device=device, recompute=recompute, attention=attention)
-    if not recompute and encoder_obstacle(module, device) is None:
+    if not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
     if recompute:
         # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.

@@ -9,8 +9,8 @@ import torch
 
 from showdown.core.method import Classifier
 from showdown.core.record import ScoreKind
-from showdown.engine.capture import CapturedForward
 from showdown.engine.forward import ForwardPath
+from showdown.engine.graphs.capture import CapturedForward
 from showdown.models.tokens import encode
 
 _ROUNDS_TO_RECORD = 2

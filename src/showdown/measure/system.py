@@ -12,6 +12,8 @@ import psutil
 
 from showdown.core.record import GB
 
+_GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
+
 
 def process_age_seconds(process: psutil.Process) -> float:
     """Return the seconds since a process was started or forked.
@@ -150,3 +152,8 @@ def gpu_meter() -> GpuMeter | None:
         return GpuMeter(pynvml.nvmlDeviceGetHandleByUUID(first)) if first.startswith(("GPU-", "MIG-")) else None
     except pynvml.NVMLError:
         return None
+
+
+def has_gpu() -> bool:
+    """Tell whether this machine has an NVIDIA GPU, without touching it."""
+    return any(sign.exists() for sign in _GPU_SIGNS)

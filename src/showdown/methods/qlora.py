@@ -43,7 +43,7 @@ class Qlora(Lora):
             + OPENING.replace("    num_labels", "    quantization_config=four_bits,\n    num_labels"),
         )
 
-    def obstacle(self) -> str | None:
+    def unsupported_reason(self) -> str | None:
         """Say that bitsandbytes is missing, with the mend."""
         if importlib.util.find_spec("bitsandbytes") is None:
             return "the package bitsandbytes is not installed; `pip install 'bitsandbytes>=0.50'`"

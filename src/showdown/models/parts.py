@@ -30,7 +30,7 @@ def topmost(names: set[str]) -> tuple[str, ...]:
 
 
 def other_senses(module: nn.Module) -> tuple[str, ...]:
-    """Name the parts of a multimodal network that see and hear: models whose own configuration says so."""
+    """Name the parts of a multimodal network that see and receive: models whose own configuration says so."""
     config: Any = module.config
     kinds = tuple(
         type(part)

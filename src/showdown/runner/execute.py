@@ -15,24 +15,24 @@ from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import partition_folder
+from showdown.display.plain import Display
 from showdown.measure.limits import memory_room
 from showdown.methods.table import is_tuned, method_class, protocol_of
 from showdown.models.source import pin
-from showdown.runner.aside import Aside
-from showdown.runner.display import Display
-from showdown.runner.earlier import earlier_line, earlier_runs, stand_in
-from showdown.runner.memory import refuse_budget_on_cpu
+from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
+from showdown.runner.executor import Listener, LocalExecutor
+from showdown.runner.groups import in_groups
+from showdown.runner.memory_check import short_of_memory
 from showdown.runner.plan import plan
 from showdown.runner.preparation import preparation
-from showdown.runner.process import Listener, Workers
+from showdown.runner.preparation_process import PreparationProcess
+from showdown.runner.prepared import Ready
 from showdown.runner.progress import ProgressLog
-from showdown.runner.ready import Ready
-from showdown.runner.room import short_of_memory
-from showdown.runner.sampling import SYSTEM_FILE, Sampler
-from showdown.runner.sharing import in_groups
-from showdown.runner.stages import ScoreStage, StageError, StageName, TrainStage, TuneStage
-from showdown.runner.started import ended_for_memory, more_memory_now
+from showdown.runner.sampler import SYSTEM_FILE, Sampler
+from showdown.runner.stage_trace import ended_for_memory, more_memory_now
 from showdown.runner.store import Store, read_record
+from showdown.stages.memory_plan import refuse_budget_on_cpu
+from showdown.stages.results import ScoreStage, StageError, StageName, TrainStage, TuneStage
 
 _STAGES: tuple[StageName, ...] = ("tune", "train", "score")
 _STAGES_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train",), ("score",))
@@ -42,11 +42,11 @@ _KEPT_STATUSES: tuple[Status, ...] = ("completed", "diverged", "out-of-memory")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scene:
+class _Execution:
     store: Store
     ready: Ready
     inspection: DeepAudit
-    workers: Workers
+    workers: LocalExecutor
     display: Display
 
 
@@ -70,7 +70,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     short = short_of_memory(comparison, model, memory_room())
     if short:
         display.say(short)
-    with Aside(preparation(comparison, model, store)) as steps:
+    with PreparationProcess(preparation(comparison, model, store)) as steps:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
         display.data([*ready.notices, *ready.said])
@@ -79,145 +79,150 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
             inspection = steps.result(DeepAudit)
             steps.end()
             display.data(deep_lines(inspection))
-            with Workers(lock) as workers:
-                scene = _Scene(store=store, ready=ready, inspection=inspection, workers=workers, display=display)
-                return _run_all(scene, plan(ready, model))
+            with LocalExecutor(lock) as workers:
+                execution = _Execution(
+                    store=store, ready=ready, inspection=inspection, workers=workers, display=display
+                )
+                return _run_all(execution, plan(ready, model))
 
 
-def _run_all(scene: _Scene, specs: Sequence[RunSpec]) -> Results:
-    records = {spec.run_id: _finished(scene, spec) for spec in specs}
-    earlier = earlier_runs(scene.store, specs)
+def _run_all(execution: _Execution, specs: Sequence[RunSpec]) -> Results:
+    records = {spec.run_id: _finished(execution, spec) for spec in specs}
+    earlier = earlier_runs(execution.store, specs)
     if earlier:
-        scene.display.say(earlier_line(earlier, specs, scene.store.runs_folder))
-    scene.display.plan([(_said(scene, spec), spec.seed) for spec in specs], [records[spec.run_id] for spec in specs])
+        execution.display.say(earlier_line(earlier, specs, execution.store.runs_folder))
+    execution.display.plan(
+        [(_said(execution, spec), spec.seed) for spec in specs], [records[spec.run_id] for spec in specs]
+    )
     try:
-        _write_results(scene, specs, records)
+        _write_results(execution, specs, records)
         waiting = [spec for spec in specs if records[spec.run_id] is None]
-        for base, group in in_groups(waiting, share=scene.ready.comparison.share_base):
+        for base, group in in_groups(waiting, share=execution.ready.comparison.share_base):
             for stages in _STAGES_APART if base else (_STAGES,):
                 for spec in group:
-                    due = [stage for stage in stages if _is_due(scene, spec, stage)]
+                    due = [stage for stage in stages if _is_due(execution, spec, stage)]
                     if due and records[spec.run_id] is None:
-                        scene.display.start(specs.index(spec) + 1, _said(scene, spec), spec.seed)
-                        records[spec.run_id] = _run_one(scene, spec, due, base)
-                        _prune_models(scene, [record for record in records.values() if record])
-                        _write_results(scene, specs, records)
-                        scene.display.finish(records[spec.run_id])
+                        execution.display.start(specs.index(spec) + 1, _said(execution, spec), spec.seed)
+                        records[spec.run_id] = _run_one(execution, spec, due, base)
+                        _prune_models(execution, [record for record in records.values() if record])
+                        _write_results(execution, specs, records)
+                        execution.display.finish(records[spec.run_id])
     finally:
         # A run that was not reached shows what is there of other settings, rather than nothing.
         shown = {spec.run_id: records[spec.run_id] or stand_in(spec, earlier) for spec in specs}
-        results = _write_results(scene, specs, shown)
+        results = _write_results(execution, specs, shown)
     return results
 
 
-def _said(scene: _Scene, spec: RunSpec) -> str:
+def _said(execution: _Execution, spec: RunSpec) -> str:
     """Name a run for the display: its row, its fold or repeat where there are several, and its part of the rows."""
-    count = scene.ready.partitions
-    part = "fold" if scene.ready.split.kind == "kfold" else "repeat"
+    count = execution.ready.partitions
+    part = "fold" if execution.ready.split.kind == "kfold" else "repeat"
     said = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
     return said if spec.train_fraction == 1.0 else f"{said}, {100 * spec.train_fraction:g} % of the rows"
 
 
-def _write_results(scene: _Scene, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
+def _write_results(execution: _Execution, specs: Sequence[RunSpec], records: dict[str, RunRecord | None]) -> Results:
     results = Results(
-        name=scene.ready.comparison.name,
-        comparison=scene.ready.comparison.model_dump(mode="json"),
+        name=execution.ready.comparison.name,
+        comparison=execution.ready.comparison.model_dump(mode="json"),
         data={
-            "fingerprint": scene.ready.fingerprint,
-            "labels": scene.ready.labels,
-            "allow_leakage": scene.ready.comparison.data.allow_leakage,
-            "split": scene.ready.split.model_dump(mode="json"),
-            "partitions": scene.ready.partitions,
-            "audit": scene.ready.audit.model_dump(mode="json"),
-            "inspection": scene.inspection.model_dump(mode="json"),
-            "notices": [*scene.ready.notices, *deep_lines(scene.inspection)],
+            "fingerprint": execution.ready.fingerprint,
+            "labels": execution.ready.labels,
+            "allow_leakage": execution.ready.comparison.data.allow_leakage,
+            "split": execution.ready.split.model_dump(mode="json"),
+            "partitions": execution.ready.partitions,
+            "audit": execution.ready.audit.model_dump(mode="json"),
+            "inspection": execution.inspection.model_dump(mode="json"),
+            "notices": [*execution.ready.notices, *deep_lines(execution.inspection)],
         },
         runs=[
-            records[spec.run_id] or _record(scene, spec, StageError(status="failed", error="not run yet"), "cancelled")
+            records[spec.run_id]
+            or _record(execution, spec, StageError(status="failed", error="not run yet"), "cancelled")
             for spec in specs
         ],
     )
-    write_json(scene.store.results_file, results.model_dump(mode="json"))
+    write_json(execution.store.results_file, results.model_dump(mode="json"))
     return results
 
 
-def _finished(scene: _Scene, spec: RunSpec) -> RunRecord | None:
-    path = scene.store.run_folder(spec.run_id) / "result.json"
+def _finished(execution: _Execution, spec: RunSpec) -> RunRecord | None:
+    path = execution.store.run_folder(spec.run_id) / "result.json"
     record = read_record(path)
     if record is None and path.exists():
-        scene.display.say(f"{path} is cut short; the run is done again")
-    if record and (torn := torn_predictions(scene.store.root, record)):
-        scene.display.say(torn)
+        execution.display.say(f"{path} is cut short; the run is done again")
+    if record and (torn := torn_predictions(execution.store.root, record)):
+        execution.display.say(torn)
         return None
     folder = path.parent
     if record and record.status == "out-of-memory" and more_memory_now(folder):
-        scene.display.say(
+        execution.display.say(
             f"{spec.name}, seed {spec.seed}: out of memory before, and there is more now; it is done again"
         )
         return None
     why = ended_for_memory(folder) if record is None else None
     if why:
-        return _killed_before(scene, spec, why)
+        return _killed_before(execution, spec, why)
     # What has no part in a run's identity may have changed since.
     return record.model_copy(update={"spec": spec}) if record and record.status in _KEPT_STATUSES else None
 
 
-def _killed_before(scene: _Scene, spec: RunSpec, why: str) -> RunRecord:
+def _killed_before(execution: _Execution, spec: RunSpec, why: str) -> RunRecord:
     """Record a run that the whole comparison was killed with, rather than begin what would end so again."""
-    folder = scene.store.run_folder(spec.run_id)
+    folder = execution.store.run_folder(spec.run_id)
     error = f"the comparison before this one was {why}; with more memory it is tried again, or remove {folder}"
-    record = _record(scene, spec, StageError(status="out-of-memory", error=error))
-    scene.display.say(f"{spec.name}, seed {spec.seed}: out-of-memory: {error}")
+    record = _record(execution, spec, StageError(status="out-of-memory", error=error))
+    execution.display.say(f"{spec.name}, seed {spec.seed}: out-of-memory: {error}")
     write_json(folder / "result.json", record.model_dump(mode="json"))
     return record
 
 
-def _is_due(scene: _Scene, spec: RunSpec, stage: StageName) -> bool:
+def _is_due(execution: _Execution, spec: RunSpec, stage: StageName) -> bool:
     """Is this stage still to be done?"""
-    folder = scene.store.run_folder(spec.run_id)
+    folder = execution.store.run_folder(spec.run_id)
     if stage == "tune":
         return is_tuned(spec) and _read_stage(TuneStage, folder / "tune.json") is None
-    return stage == "score" or not _trained(scene, folder)
+    return stage == "score" or not _trained(execution, folder)
 
 
-def _run_one(scene: _Scene, spec: RunSpec, stages: Sequence[StageName], base: str | None) -> RunRecord | None:
+def _run_one(execution: _Execution, spec: RunSpec, stages: Sequence[StageName], base: str | None) -> RunRecord | None:
     """Carry out stages of a run; return its record where it is over, by its last stage or by an error."""
-    folder = scene.store.run_folder(spec.run_id)
+    folder = execution.store.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
-    progress = ProgressLog(folder, scene.display.event)
-    with Sampler(folder, scene.ready.comparison.sampling_seconds, progress.hear) as sampler:
-        error = _run_stages(scene, spec, stages, sampler.hear, base)
+    progress = ProgressLog(folder, execution.display.event)
+    with Sampler(folder, execution.ready.comparison.sampling_seconds, progress.receive) as sampler:
+        error = _run_stages(execution, spec, stages, sampler.receive, base)
     if error is None and stages[-1] != _STAGES[-1]:
         return None
-    record = _record(scene, spec, error)
+    record = _record(execution, spec, error)
     write_json(folder / "result.json", record.model_dump(mode="json"))
     return record
 
 
 def _run_stages(
-    scene: _Scene, spec: RunSpec, stages: Sequence[StageName], listen: Listener, base: str | None
+    execution: _Execution, spec: RunSpec, stages: Sequence[StageName], listen: Listener, base: str | None
 ) -> StageError | None:
     """Carry out stages in their order, until one goes wrong."""
-    folder = scene.store.run_folder(spec.run_id)
-    processed = partition_folder(scene.store.processed_folder, spec.partition, scene.ready.partitions)
+    folder = execution.store.run_folder(spec.run_id)
+    processed = partition_folder(execution.store.processed_folder, spec.partition, execution.ready.partitions)
     for stage in stages:
-        error = scene.workers.run_stage(stage, folder, processed, listen, base if stage == "train" else None)
+        error = execution.workers.run_stage(stage, folder, processed, listen, base if stage == "train" else None)
         if error:
             return error
     return None
 
 
-def _trained(scene: _Scene, folder: Path) -> bool:
+def _trained(execution: _Execution, folder: Path) -> bool:
     """Is the training stage of an interrupted run whole?"""
     stage = folder / "train.json"
     if _read_stage(TrainStage, stage) is None:
         if stage.exists():
-            scene.display.say(f"{stage} is cut short; the run is done again")
+            execution.display.say(f"{stage} is cut short; the run is done again")
         return False
     fault = damage(folder / "artifact")
     if fault:
-        scene.display.say(f"damaged model passed over: {fault} is cut short or missing; the run is done again")
+        execution.display.say(f"damaged model passed over: {fault} is cut short or missing; the run is done again")
     return fault is None
 
 
@@ -228,9 +233,9 @@ def _read_stage(kind: Any, path: Path) -> Any:
         return None
 
 
-def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Status | None = None) -> RunRecord:
+def _record(execution: _Execution, spec: RunSpec, error: StageError | None, status: Status | None = None) -> RunRecord:
     """Put a run's record together from what its stages yielded; what is missing stays empty."""
-    folder = scene.store.run_folder(spec.run_id)
+    folder = execution.store.run_folder(spec.run_id)
     tuned: TuneStage | None = _read_stage(TuneStage, folder / "tune.json")
     trained: TrainStage | None = _read_stage(TrainStage, folder / "train.json")
     scored: ScoreStage | None = None if error else _read_stage(ScoreStage, folder / "score.json")
@@ -246,27 +251,27 @@ def _record(scene: _Scene, spec: RunSpec, error: StageError | None, status: Stat
         partition=spec.partition,
         status=status or (error.status if error else "completed"),
         error=error.error if error else None,
-        labels=scene.ready.labels,
+        labels=execution.ready.labels,
         spec=spec,
-        allow_leakage=scene.ready.comparison.data.allow_leakage,
+        allow_leakage=execution.ready.comparison.data.allow_leakage,
         tuning_seconds=tuned.seconds if tuned else None,
-        tuning_file=_relative(scene, folder / "tune.json"),
-        system_file=_relative(scene, folder / SYSTEM_FILE),
+        tuning_file=_relative(execution, folder / "tune.json"),
+        system_file=_relative(execution, folder / SYSTEM_FILE),
         energy_kwh=energy_of(samples),
         load=load,
         notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *_load_notes(load)],
         **_costs([stage for stage in (tuned, trained, scored) if stage]),
         **(_training(trained) if trained else {}),
-        **(_scores(scene, folder, scored) if scored else {}),
+        **(_scores(execution, folder, scored) if scored else {}),
     )
 
 
-def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
+def _scores(execution: _Execution, folder: Path, scored: ScoreStage) -> dict[str, Any]:
     single, best = scored.prediction_speeds
     return {
         **dict(scored.scores),
         "validation_f1_macro": scored.validation_f1_macro,
-        "predictions_file": str((folder / "predictions.csv").relative_to(scene.store.root)),
+        "predictions_file": str((folder / "predictions.csv").relative_to(execution.store.root)),
         "predictions_sha256": scored.predictions_sha256,
         "predictions_rows": scored.predictions_rows,
         "score_kind": scored.score_kind,
@@ -275,12 +280,12 @@ def _scores(scene: _Scene, folder: Path, scored: ScoreStage) -> dict[str, Any]:
         "latency_p50_ms": single.latency_p50_ms,
         "latency_p95_ms": single.latency_p95_ms,
         "prediction_speeds": scored.prediction_speeds,
-        "curve_file": _relative(scene, folder / "curve.json"),
+        "curve_file": _relative(execution, folder / "curve.json"),
     }
 
 
-def _relative(scene: _Scene, path: Path) -> str | None:
-    return str(path.relative_to(scene.store.root)) if path.exists() else None
+def _relative(execution: _Execution, path: Path) -> str | None:
+    return str(path.relative_to(execution.store.root)) if path.exists() else None
 
 
 def _costs(stages: Sequence[TuneStage | TrainStage | ScoreStage]) -> dict[str, Any]:
@@ -335,9 +340,9 @@ def _renamed(phases: list[Phase]) -> list[Phase]:
     ]
 
 
-def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
+def _prune_models(execution: _Execution, records: list[RunRecord]) -> None:
     """Remove the saved models that the comparison does not keep; one that is still to be scored stays."""
-    keep = scene.ready.comparison.keep_models
+    keep = execution.ready.comparison.keep_models
     if keep == "all":
         return
     completed = [record for record in records if record.status == "completed"]
@@ -349,4 +354,4 @@ def _prune_models(scene: _Scene, records: list[RunRecord]) -> None:
                 best[record.name] = record
     for record in completed:
         if keep == "none" or best.get(record.name) is not record:
-            shutil.rmtree(scene.store.run_folder(record.run_id) / "artifact", ignore_errors=True)
+            shutil.rmtree(execution.store.run_folder(record.run_id) / "artifact", ignore_errors=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
 from showdown.methods.table import build, method_and_settings, method_class, protocol_of
-from showdown.runner.ready import Ready
+from showdown.runner.prepared import Ready
 
 
 def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
@@ -53,6 +53,6 @@ def refuse_unusable_model(specs: Sequence[RunSpec], labels: Sequence[str]) -> No
 
     """
     from showdown.models.usable import refuse_unusable
-    from showdown.runner.artifact import job_of
+    from showdown.stages.artifact import job_of
 
     refuse_unusable(job_of(specs[0], tuple(labels)), {spec.name: build(spec.method, spec.settings) for spec in specs})

@@ -5,11 +5,11 @@ from collections.abc import Generator
 from showdown.core.metric import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec, Strict
 from showdown.data.prepare import all_whole, prepare, write_prepared
-from showdown.runner.effort import settled_effort
-from showdown.runner.forkserver import gpu_is_here
-from showdown.runner.inspection import inspected
+from showdown.measure.system import has_gpu
+from showdown.runner.audit_cache import inspected
+from showdown.runner.auto_settings import settled_effort
 from showdown.runner.plan import plan, refuse_unusable_model
-from showdown.runner.ready import ready
+from showdown.runner.prepared import ready
 from showdown.runner.store import Store
 
 
@@ -29,7 +29,7 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     """
     prepared = prepare(comparison.data, comparison.protocol.split)
     refuse_unknown_label(comparison.protocol.metric, prepared.labels)
-    comparison, said = settled_effort(comparison, model, prepared, gpu=gpu_is_here())
+    comparison, said = settled_effort(comparison, model, prepared, gpu=has_gpu())
     found = ready(comparison, prepared, said)
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found

@@ -130,13 +130,13 @@ class Store:
         return False
 
     def _wait_for(self, descriptor: int) -> None:
-        give_up = time.monotonic() + _ORPHAN_SECONDS
+        deadline = time.monotonic() + _ORPHAN_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError as error:
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()[:10]
                     raise UserError(
                         f"{self.root} is in use by PID {holder}; wait for it, or choose another folder with --output"

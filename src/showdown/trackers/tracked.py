@@ -11,7 +11,7 @@ from showdown.trackers.tracker import Entry
 from showdown.verdict.summary import judge
 
 if TYPE_CHECKING:
-    from showdown.runner.display import Display
+    from showdown.display.plain import Display
 
 
 class Tracked:

@@ -10,10 +10,10 @@ from torch import nn
 
 from showdown.core.record import Convergence, Phase
 from showdown.core.spec import SharedProtocol
-from showdown.engine.capture import passes_for
 from showdown.engine.forward import ForwardPath
-from showdown.engine.steady import reserve_ahead, steady_process
-from showdown.engine.stepping import Stepper, StepSettings
+from showdown.engine.graphs.capture import choose_accumulator
+from showdown.engine.optim.adamw import AdamW, OptimizerSettings
+from showdown.engine.overhead import paused_garbage_collector, reserve_memory
 from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
@@ -117,7 +117,7 @@ class TrainingRun:
     """Of allocated memory on a GPU, where it was counted."""
     gradients_stay: bool = False
     """Whether there is room for all gradients from step to step, so that passes may be replayed from CUDA graphs."""
-    step: StepSettings
+    step: OptimizerSettings
     learning_rate: float
     """Peak rate of the schedule."""
     seed: int
@@ -164,8 +164,8 @@ class _Loop:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
-        self.stepper = Stepper(self.parameters, run.step)
-        self.passes = passes_for(
+        self.stepper = AdamW(self.parameters, run.step)
+        self.passes = choose_accumulator(
             run.forward, self.parameters, gradients_stay=run.gradients_stay, most_tokens=run.micro_batch_tokens
         )
         self.progress = Progress(
@@ -188,10 +188,10 @@ class _Loop:
         with self.run.clock.phase("checkpoint"):
             self._resume()
         if self.run.device == "cuda" and self.run.expected_peak_gb is not None:
-            reserve_ahead(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
+            reserve_memory(self.run.expected_peak_gb)  # outside all phases: no peak of allocated memory is this one's
         if not self.waits and self.progress.end_step is None:
             self.progress.decay_from, self.progress.end_step = self.warmup, self.most_steps
-        with steady_process():
+        with paused_garbage_collector():
             while not self._over() or self.progress.step_in_epoch:  # the last epoch may still lack its validation
                 self._train_epoch()
                 self._end_epoch()
@@ -309,7 +309,7 @@ class _Loop:
     def _make_room(self) -> bool:
         """Drop a step's gradients and all that only makes steps faster; return whether there was any of that."""
         self.stepper.drop_gradients()
-        graphs = self.passes.give_up()
+        graphs = self.passes.release()
         if self.run.device == "cuda":
             torch.cuda.empty_cache()
         return graphs

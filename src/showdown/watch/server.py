@@ -82,7 +82,7 @@ class WatchServer(ThreadingHTTPServer):
         """Which results the report was written of, or was tried to be: when they were written."""
         self._made_for: int | None = None
         """The same of a report that came to be; by it a clock that was set back does no harm."""
-        self._obstacle: str | None = None
+        self._problem: str | None = None
         self._open: dict[socket.socket, float] = {}
         """Connections, and when each began."""
         self._opening = threading.Lock()
@@ -94,7 +94,7 @@ class WatchServer(ThreadingHTTPServer):
             ready = state["complete"] and self._has_report()
             if state["complete"] and not ready:
                 self._begin_report()
-        return {**state, "report": ready, "obstacle": self._obstacle or state.get("obstacle")}
+        return {**state, "report": ready, "problem": self._problem or state.get("problem")}
 
     def report(self) -> bytes | None:
         """Return the report's page, where it is as new as the results; None otherwise."""
@@ -127,7 +127,7 @@ class WatchServer(ThreadingHTTPServer):
         changed = self._changed()
         if changed == self._written_for or (self._writer and self._writer.is_alive()):
             return
-        self._written_for, self._obstacle = changed, None
+        self._written_for, self._problem = changed, None
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
 
@@ -136,7 +136,7 @@ class WatchServer(ThreadingHTTPServer):
             self._write_report()
             self._made_for = self._written_for
         except Exception as error:
-            self._obstacle = f"no report: {(str(error) or type(error).__name__).splitlines()[0]}"
+            self._problem = f"no report: {(str(error) or type(error).__name__).splitlines()[0]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, of which there are few at one time."""

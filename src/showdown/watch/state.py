@@ -12,7 +12,7 @@ from typing import Any
 from showdown.core.curve import read_curve
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
-from showdown.core.progress import PROGRESS_FILE, Moment
+from showdown.core.progress import PROGRESS_FILE, ProgressPoint
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample
 from showdown.runner.store import Store, parse_results
@@ -71,7 +71,7 @@ class Watched:
     def __init__(self, output: Path) -> None:
         self._store = Store(output)
         self._results: tuple[int, Results] | None = None
-        self._obstacle: str | None = None
+        self._problem: str | None = None
         self._curves: dict[str, tuple[int, dict[str, Any]]] = {}
         self._growing: dict[Path, GrowingFile] = {}
 
@@ -79,7 +79,7 @@ class Watched:
         """Return how the comparison stands, ready for JSON."""
         in_use, results = self._store.in_use(), self._read_results()
         if results is None:
-            return {"name": None, "in_use": in_use, "complete": False, "runs": [], "obstacle": self._obstacle}
+            return {"name": None, "in_use": in_use, "complete": False, "runs": [], "problem": self._problem}
         current = self._current(results) if in_use else None
         folds = results.data.get("partitions", 1)
         return {
@@ -96,10 +96,10 @@ class Watched:
             if self._results is None or self._results[0] != changed:
                 self._results = (changed, parse_results(path, read_file(path)))
         except OSError:
-            self._obstacle = None  # nothing is written yet
+            self._problem = None  # nothing is written yet
             return None
         except UserError as error:
-            self._obstacle = str(error)
+            self._problem = str(error)
             return None
         return self._results[1]
 
@@ -133,7 +133,7 @@ class Watched:
 
     def _going(self, run_id: str) -> dict[str, Any]:
         folder = self._store.run_folder(run_id)
-        moments: list[Moment] = self._lines(folder / PROGRESS_FILE, Moment.model_validate)
+        moments: list[ProgressPoint] = self._lines(folder / PROGRESS_FILE, ProgressPoint.model_validate)
         samples: list[Sample] = self._lines(folder / _SYSTEM_FILE, Sample.model_validate)
         found: dict[str, Any] = {"state": "running"}
         if moments:
@@ -171,7 +171,7 @@ def _curve(path: Path) -> dict[str, Any]:
     return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 
-def _moment(moments: Sequence[Moment]) -> dict[str, Any]:
+def _moment(moments: Sequence[ProgressPoint]) -> dict[str, Any]:
     """Return where a training stands and its loss so far; nothing of numbers that are none."""
     now = moments[-1]
     try:
@@ -181,7 +181,7 @@ def _moment(moments: Sequence[Moment]) -> dict[str, Any]:
         return {}
 
 
-def _last_training(moments: Sequence[Moment]) -> list[tuple[float, float]]:
+def _last_training(moments: Sequence[ProgressPoint]) -> list[tuple[float, float]]:
     """Return steps and losses of the training that goes on now: a trial of a search begins anew."""
     points: list[tuple[float, float]] = []
     for moment in moments:

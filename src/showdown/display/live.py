@@ -1,0 +1,224 @@
+"""The live table of a comparison's runs at a terminal."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from showdown.core.progress import ProgressPoint, progress_after
+from showdown.core.record import RunRecord
+from showdown.display.plain import PlainLines, outcome_line
+
+_REFRESH_PER_SECOND = 2
+"""Drawing costs processor time that the run could use."""
+_OTHER_LINES = 7
+"""Of the screen: heading, rules, the lines that say what is left out, and the line beneath."""
+_FEWEST_ROWS = 3
+_SHORTEST_NAME = 6
+_ANY_WIDTH = 10_000
+_STATE_WIDTH = len("training, epoch 10")
+_STAGES = {"tune": "tuning", "train": "training", "score": "scoring"}
+
+
+@dataclass(kw_only=True)
+class Row:
+    """One run of the table."""
+
+    name: str
+    seed: int
+    record: RunRecord | None = None
+    moment: ProgressPoint | None = None
+    memory_gb: float | None = None
+    """On the GPU where there is one, otherwise of the process."""
+    running: bool = False
+
+
+class LiveTable(PlainLines):
+    """All runs: waiting, running with stage, step, loss, rate, memory and time left, or done with their scores.
+
+    It goes away when the comparison ends: the comparison's own table takes its place.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._rows: list[Row] = []
+        self._current: Row | None = None
+        self._began = time.monotonic()
+        self._live: Live | None = None
+
+    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
+        """Take the runs in."""
+        super().plan(runs, records)
+        self._rows = [
+            Row(name=name, seed=seed, record=record) for (name, seed), record in zip(runs, records, strict=True)
+        ]
+
+    def start(self, number: int, name: str, seed: int) -> None:
+        """Put the table up, and mark the run."""
+        self._current = self._rows[number - 1]
+        self._current.running = True
+        if self._live is None:
+            self._live = Live(
+                get_renderable=self.drawn,
+                console=self.console,
+                refresh_per_second=_REFRESH_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Take in what happened."""
+        row = self._current
+        if row is None:
+            return
+        if event["kind"] == "say":
+            self.say(f"{row.name}, seed {row.seed}: {event['message']}")
+        elif event["kind"] == "sample":
+            gpu, ram = event["gpu_memory_gb"], event["ram_gb"]
+            row.memory_gb = gpu if gpu is not None else ram if ram is not None else row.memory_gb
+        else:
+            row.moment = progress_after(row.moment, event)
+
+    def finish(self, record: RunRecord | None) -> None:
+        """Show the outcome, of a run that did not complete in full; take the table down after the last one."""
+        row = self._current
+        if row is not None:
+            row.record, row.running = record, False
+            self._current = None
+            if record and record.status != "completed":
+                self.say(f"{row.name}, seed {row.seed}: {outcome_line(record)}")
+        if all(row.record is not None for row in self._rows):
+            self.close()
+
+    def close(self) -> None:
+        """Take the table down."""
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                live.stop()
+
+    def drawn(self) -> Group:
+        """Return the table as it stands, no higher than the screen."""
+        first, last = self._window()
+        table = self._fitting(self._rows[first:last])
+        done = sum(row.record is not None for row in self._rows)
+        above = [Text(f"{first} more above", style="dim")] if first else []
+        below = [Text(f"{len(self._rows) - last} more below", style="dim")] if last < len(self._rows) else []
+        elapsed = time.monotonic() - self._began
+        return Group(*above, table, *below, Text(f"{done} of {len(self._rows)} runs done, {clock(elapsed)} elapsed"))
+
+    def _fitting(self, rows: Sequence[Row]) -> Table:
+        """Return the table of runs as wide as the screen at most: with rules, else without, else with names cut."""
+        seeds = len({row.seed for row in self._rows}) > 1
+        longest = max((len(row.name) for row in rows), default=0)
+        for table in (_table(rows, longest), found := _compact(rows, longest, seeds=seeds)):
+            if self._too_wide(table) <= 0:
+                return table
+        return _compact(rows, max(_SHORTEST_NAME, longest - self._too_wide(found)), seeds=seeds)
+
+    def _too_wide(self, table: Table) -> int:
+        """Return by how many columns of the screen a table is too wide."""
+        natural = Measurement.get(self.console, self.console.options.update(max_width=_ANY_WIDTH), table)
+        return natural.maximum - self.console.width
+
+    def _window(self) -> tuple[int, int]:
+        """Return which rows fit on the screen: those around the run that is going."""
+        room = max(_FEWEST_ROWS, self.console.height - _OTHER_LINES)
+        at = next((index for index, row in enumerate(self._rows) if row.running), 0)
+        first = max(0, min(at - room // 2, len(self._rows) - room))
+        return first, min(len(self._rows), first + room)
+
+
+_COLUMNS = (
+    ("Run", "Run", False),
+    ("Seed", "Seed", True),
+    ("State", "State", False),
+    ("Step", "Step", True),
+    ("Loss", "Loss", True),
+    ("Steps/s", "Steps/s", True),
+    ("Memory GB", "GB", True),
+    ("Left", "Left", True),
+    ("Accuracy %", "Acc. %", True),
+    ("Macro F1", "F1", True),
+)
+"""Headings, the same where room is short, and whether a column is of numbers."""
+_SEED = 1
+
+
+def _table(rows: Sequence[Row], most: int) -> Table:
+    table = Table(expand=False, pad_edge=False)
+    for heading, _, right in _COLUMNS:
+        _column(table, heading, right=right)
+    for row in rows:
+        table.add_row(*_cells(row, most))
+    return table
+
+
+def _compact(rows: Sequence[Row], most: int, *, seeds: bool) -> Table:
+    kept = [place for place in range(len(_COLUMNS)) if seeds or place != _SEED]
+    table = Table(box=None, expand=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place in kept:
+        _, heading, right = _COLUMNS[place]
+        _column(table, heading, right=right)
+    for row in rows:
+        cells = _cells(row, most)
+        table.add_row(*(cells[place] for place in kept))
+    return table
+
+
+def _column(table: Table, heading: str, *, right: bool) -> None:
+    least = _STATE_WIDTH if heading == "State" else None  # so that the table does not jump with each phase
+    table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=least)
+
+
+def _cells(row: Row, most: int) -> list[Text]:
+    name = row.name if len(row.name) <= most else f"{row.name[: most - 1]}\u2026"
+    style = "" if row.running or row.record else "dim"
+    if row.record is not None:
+        found = _outcome(row.record)
+    elif row.running:
+        found = _going(row.moment, row.memory_gb)
+    else:
+        found = ["trained" if row.moment and row.moment.stage == "train" else "waiting", *[""] * 7]
+    return [Text(cell, style=style) for cell in (name, str(row.seed), *found)]
+
+
+def _outcome(record: RunRecord) -> list[str]:
+    memory = record.peak_memory_device_gb
+    shown = f"{memory.run:.2f}" if memory else ""
+    if record.status != "completed":
+        return [record.status, "", "", "", shown, "", "", ""]
+    return ["done", "", "", "", shown, "", f"{100 * (record.accuracy or 0):.1f}", f"{record.f1_macro:.3f}"]
+
+
+def _going(moment: ProgressPoint | None, memory_gb: float | None) -> list[str]:
+    memory = "" if memory_gb is None else f"{memory_gb:.2f}"
+    if moment is None:
+        return ["starting", "", "", "", memory, "", "", ""]
+    if moment.step is None:
+        return [moment.phase or _STAGES[moment.stage], "", "", "", memory, "", "", ""]
+    rate, left = moment.steps_per_second, moment.left_seconds
+    return [
+        f"{_STAGES[moment.stage]}, epoch {moment.epoch}",
+        f"{moment.step}/{moment.steps}",
+        f"{moment.loss:.3f}",
+        "" if rate is None else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}",
+        memory,
+        "" if left is None else clock(left),
+        "",
+        "",
+    ]
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds, with hours where there are any."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -1,0 +1,57 @@
+"""Forward and backward passes of training: what adds the gradients of one micro-batch to those that are there."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+
+from showdown.engine.forward import ForwardPath
+
+
+class Accumulator(Protocol):
+    """Computes gradients of whole sequences with one network."""
+
+    @property
+    def replayed(self) -> int:
+        """How many micro-batches were replayed from CUDA graphs."""
+        ...
+
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+        """Add a micro-batch's gradients to the parameters' `grad`, and return its share of the step's mean loss.
+
+        Args:
+            sequences: token ids of each sequence: 1-D, int64, not empty, on the CPU.
+            targets: label numbers, shape (sequences,), int64, on the CPU.
+            step_rows: rows of the whole step, over which the loss is a mean.
+
+        Returns:
+            A float32 scalar on the network's device; the next call may write to it.
+
+        """
+        ...
+
+    def release(self) -> bool:
+        """Let go of memory that only makes passes faster; return whether there was any."""
+        ...
+
+
+class EagerAccumulator:
+    """Launches every kernel when its turn comes: works for every network and every size."""
+
+    replayed = 0
+
+    def __init__(self, forward: ForwardPath) -> None:
+        self._forward = forward
+
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+        """See `Accumulator`."""
+        logits = self._forward.logits(sequences)
+        targets = targets.to(logits.device, non_blocking=True)
+        loss = functional.cross_entropy(logits.float(), targets, reduction="sum") / step_rows
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def release(self) -> bool:
+        """See `Accumulator`."""
+        return False

@@ -1,0 +1,81 @@
+"""Padding-free forward passes of decoders."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.engine.decoder.attention import varlen_is_here
+from showdown.engine.decoder.cudnn_attention import CudnnAttention
+from showdown.engine.decoder.walk import Pack, PackedDecoder, pack_of, unsupported_reason
+from showdown.engine.structure import LastTokenClassifier
+
+
+def unpackable_reason(decoder: LastTokenClassifier, device: str) -> str | None:
+    """Return why this decoder must be padded on this device, or None where it can be packed."""
+    found = unsupported_reason(decoder.backbone)
+    if found is None and device.startswith("cuda"):
+        if not varlen_is_here():
+            return "this PyTorch has no variable-length attention"
+        if next(decoder.backbone.embed_tokens.parameters()).dtype == torch.float32:
+            return "variable-length attention needs 16-bit numbers"
+    return found
+
+
+TOKEN_MULTIPLE = 64
+"""A pack is filled up to a multiple of so many tokens, by a sequence of its own that nobody reads. Then sizes repeat
+from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel anew."""
+
+
+class PackedForward:
+    """The sequences of a micro-batch one behind the other, without padding, each pooled at its last token."""
+
+    def __init__(
+        self,
+        decoder: LastTokenClassifier,
+        *,
+        device: str,
+        recompute: bool = False,
+        attention: CudnnAttention | None = None,
+    ) -> None:
+        """Prepare the walk.
+
+        Args:
+            decoder: the classifier, taken apart.
+            device: `cpu` or `cuda`.
+            recompute: keep only the input of each layer and compute the rest again in the backward pass.
+            attention: cuDNN's, for the packs that it serves.
+
+        """
+        on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
+        self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
+        self._head: nn.Module = decoder.head
+        self.walk = PackedDecoder(decoder.backbone, recompute=recompute, attention=attention)
+        self.device = device
+        self.config: Any = decoder.backbone.config
+        self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels), differentiable."""
+        missing = -sum(sequence.numel() for sequence in sequences) % self._multiple
+        return self.logits_of(self.pack(sequences, fill=missing).to(self.device))
+
+    def pack(self, sequences: Sequence[torch.Tensor], *, fill: int) -> Pack:
+        """Return the sequences one behind the other, on the CPU, with so many tokens behind them that nobody reads."""
+        return pack_of(sequences, streams=self.walk.streams, fill=fill)
+
+    def logits_of(self, pack: Pack) -> torch.Tensor:
+        """Return what `logits` does for a pack on the device."""
+        pooled = self.walk.pooled(pack)[: pack.read]
+        logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
+        return logits.float()
+
+
+def head_dtype(head: Any) -> torch.dtype:
+    """Return the number type of a head's weights; PEFT may keep a copy of another type than the network's."""
+    kept = getattr(head, "modules_to_save", None)
+    if kept:
+        head = kept[head.active_adapters[0]]
+    dtype: torch.dtype = next(head.parameters()).dtype
+    return dtype

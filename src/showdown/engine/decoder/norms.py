@@ -1,0 +1,68 @@
+"""RMS norms (Zhang and Sennrich 2019) of a residual stream: one Triton kernel on a GPU, transformers' module elsewhere.
+
+A residual stream is a sum that grows layer by layer. Adding to it and taking its norm is one pass over memory here, and
+so is the backward pass, in which the gradient of the norm and that of the sum meet.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from showdown.engine.decoder.lora import triton_is_here
+
+
+def _epsilon_and_offset(norm: Any) -> tuple[float, bool]:
+    """Return what is added to the mean square, and whether the weight is a distance from 1 (Gemma)."""
+    return (norm.variance_epsilon, False) if hasattr(norm, "variance_epsilon") else (norm.eps, True)
+
+
+class _AddNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, residual: torch.Tensor, delta: torch.Tensor | None, weight: torch.Tensor, epsilon: float, offset: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        from showdown.engine.kernels import norms as norm_kernels
+
+        total, normed, rstd = norm_kernels.forward(residual, delta, weight, epsilon, offset=offset)
+        ctx.offset, ctx.adds = offset, delta is not None
+        ctx.save_for_backward(total, weight, rstd)
+        return total, normed
+
+    @staticmethod
+    def backward(ctx: Any, dtotal: torch.Tensor, dnormed: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        from showdown.engine.kernels import norms as norm_kernels
+
+        total, weight, rstd = ctx.saved_tensors
+        dx, dweight = norm_kernels.backward(
+            dnormed.contiguous(), dtotal.contiguous(), total, weight, rstd,
+            offset=ctx.offset, learns=ctx.needs_input_grad[2],
+        )  # fmt: skip
+        return dx, dx if ctx.adds else None, dweight, None, None
+
+
+def add_rms_norm(
+    residual: torch.Tensor, delta: torch.Tensor | None, norm: nn.Module
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return residual + delta and its RMS norm over the last dimension, as the transformers module computes it.
+
+    Args:
+        residual: shape (tokens, width).
+        delta: as `residual`; None where nothing is added.
+        norm: the module: Llama's kind, which has `variance_epsilon`, or Gemma's, which has `eps`.
+
+    """
+    if not (residual.is_cuda and triton_is_here()):
+        total = residual if delta is None else residual + delta
+        return total, norm(total)
+    weight: Any = norm.weight
+    found: tuple[torch.Tensor, torch.Tensor] = _AddNorm.apply(residual, delta, weight, *_epsilon_and_offset(norm))  # type: ignore[no-untyped-call]
+    return found
+
+
+def rms_norm(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
+    """Return the RMS norm of x over its last dimension."""
+    if not (x.is_cuda and triton_is_here()):
+        normed: torch.Tensor = norm(x)
+        return normed
+    return add_rms_norm(x.reshape(-1, x.shape[-1]), None, norm)[1].view(x.shape)

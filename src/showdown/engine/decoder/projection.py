@@ -1,0 +1,272 @@
+"""Linear layers that read one input, as one step of autograd: plain, 4-bit or with a LoRA adapter each.
+
+What is saved is the input, once, and only where a weight or an adapter learns. The gradients of the input are summed
+inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from showdown.engine.decoder import lora
+from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
+from showdown.engine.dropout import Dropout, dropout_for
+
+
+class Projection:
+    """A linear layer, read once. Without an adapter where it has none, or where its adapters are switched off."""
+
+    def __init__(self, base: Any, adapter: Adapter | None = None) -> None:
+        self.base = base
+        self.adapter = adapter
+        self.quantised = getattr(base.weight, "quant_state", None) is not None
+        self._scales: torch.Tensor | None = None
+        self._dense: Callable[[], torch.Tensor] | None = None
+
+    def keep_scales(self) -> None:
+        """Hold the scales of a 4-bit weight as float32 instead of in 8 bits: 0.05 bytes a weight, less work a pass."""
+        if self.quantised and self.base.weight.is_cuda:
+            self._scales = _scales(self.base.weight.quant_state)
+
+    def weight(self, dtype: torch.dtype) -> torch.Tensor:
+        """Return the dense weight of shape (output width, input width)."""
+        if not self.quantised:
+            weight: torch.Tensor = self.base.weight
+            return weight.detach()
+        if self._dense is None:
+            self._dense = _dense(self.base.weight, self._scales)
+        return self._dense().to(dtype)
+
+    def learning(self) -> list[nn.Parameter]:
+        """Return the parameters that learn, in a fixed order: weight, bias, A, B."""
+        own = [self.base.weight, self.base.bias]
+        if self.adapter is not None:
+            own += [self.adapter.down, self.adapter.up]
+        return [parameter for parameter in own if parameter is not None and parameter.requires_grad]
+
+
+def _dense(weight: Any, scales: torch.Tensor | None) -> Callable[[], torch.Tensor]:
+    """Return what makes a 4-bit weight dense, of its state's type."""
+    state = weight.quant_state
+    whole_blocks = 2 * weight.numel() % state.blocksize == 0
+    if weight.is_cuda and state.quant_type == "nf4" and whole_blocks and lora.triton_is_here():
+        from showdown.engine.kernels.nf4 import Dense
+
+        return Dense(weight.data, state, scales)
+    from bitsandbytes.functional import dequantize_4bit
+
+    return lambda: dequantize_4bit(weight.data, state)
+
+
+def _scales(state: Any) -> torch.Tensor | None:
+    """Return the largest absolute value of each block, as bitsandbytes computes it from its 8-bit form."""
+    if not state.nested:
+        return None
+    from bitsandbytes.functional import dequantize_blockwise
+
+    scales: torch.Tensor = dequantize_blockwise(state.absmax, state.state2) + state.offset
+    return scales.float()
+
+
+def _plain(module: Any) -> bool:
+    """Whether the layer is `nn.Linear`, or bitsandbytes' 4-bit one in its usual packing."""
+    if type(module) is nn.Linear:
+        return True
+    # PEFT's adapter layer over a 4-bit one has the same class name, and passes `weight` through.
+    if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
+        return False
+    state = getattr(module.weight, "quant_state", None)
+    return state is not None and not getattr(state, "packing_format_for_cpu", False)
+
+
+def read_projection(module: Any) -> Projection | None:
+    """Return the layer as a `Projection`, or None where it computes something else and must be called as it is."""
+    if _plain(module):
+        return Projection(module)
+    base = getattr(module, "base_layer", None)
+    if base is None or not hasattr(module, "lora_A") or not _plain(base) or getattr(module, "fan_in_fan_out", False):
+        return None
+    if module.disable_adapters:
+        return None if module.merged else Projection(base)
+    if module.merged:
+        return Projection(base)
+    adapter = only_adapter(module)
+    return None if adapter is None else Projection(base, adapter)
+
+
+def _switches(module: Any) -> tuple[Any, ...]:
+    """Return what can change about a layer between two passes: PEFT's switches."""
+    if not hasattr(module, "base_layer"):
+        return ()
+    return module._disable_adapters, len(module.merged_adapters), str(module._active_adapter)
+
+
+class SharedInput:
+    """Linear layers that read the same input."""
+
+    def __init__(self, modules: Sequence[nn.Module], *, keep_scales: bool = False) -> None:
+        """Read the layers.
+
+        Args:
+            modules: `nn.Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over either, or any other module.
+            keep_scales: spend a little memory to dequantise 4-bit weights faster.
+
+        """
+        self.modules = modules
+        self._keep_scales = keep_scales
+        self._read()
+
+    def _read(self) -> None:
+        self._state = [_switches(module) for module in self.modules]
+        found = [projection for module in self.modules if (projection := read_projection(module)) is not None]
+        probabilities = {one.adapter.dropout.p for one in found if one.adapter and hasattr(one.adapter.dropout, "p")}
+        self.projections = found if len(found) == len(self.modules) and len(probabilities) <= 1 else None
+        if self._keep_scales:
+            for projection in self.projections or []:
+                projection.keep_scales()
+        adapted = [(n, one.adapter) for n, one in enumerate(self.projections or []) if one.adapter is not None]
+        self.adapted = [number for number, _ in adapted]
+        self.bank = Bank([adapter for _, adapter in adapted])
+
+    def update(self) -> None:
+        """Read the layers again where an adapter was switched on or off."""
+        if self._state != [_switches(module) for module in self.modules]:
+            self._read()
+
+    def group(self, seeds: torch.Tensor) -> "Group | None":
+        """Return the layers for one forward pass, or None where they must be called as they are.
+
+        Args:
+            seeds: of the dropout masks of this input in this forward pass, shape (2,).
+
+        """
+        return None if self.projections is None else Group(self, self.projections, seeds)
+
+    def __call__(self, x: torch.Tensor, seeds: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the output of each layer for x of shape (tokens, width); its bank must be fresh."""
+        group = self.group(seeds)
+        if group is None:
+            return tuple(module(x) for module in self.modules)
+        outputs: tuple[torch.Tensor, ...] = _Project.apply(x, group, *group.parameters)  # type: ignore[no-untyped-call]
+        return outputs
+
+
+class Group:
+    """The projections of one input in one forward pass."""
+
+    def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
+        self.projections = projections
+        self.adapted = shared.adapted
+        self.bank = shared.bank
+        self.dropout = self._dropout(seeds)
+        self.parameters = [parameter for projection in projections for parameter in projection.learning()]
+
+    def _dropout(self, seeds: torch.Tensor) -> Dropout | None:
+        adapters = self.bank.adapters
+        probability = adapters[0].probability if adapters else 0.0
+        return dropout_for(probability, seeds) if probability > 0 else None
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether the backward pass reads the input: something here learns from it."""
+        return bool(self.parameters)
+
+    def project(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """Return the outputs for x of shape (tokens, width), and u of the adapters (adapters, tokens, rank)."""
+        outputs = []
+        for projection in self.projections:
+            bias = projection.base.bias
+            outputs.append(functional.linear(x, projection.weight(x.dtype), None if bias is None else bias.to(x.dtype)))
+        if not self.adapted:
+            return outputs, None
+        bank = self.bank
+        inner = lora.project_down(x, bank.downs, self.dropout)
+        for number, u, up, adapter in zip(self.adapted, inner, bank.ups, bank.adapters, strict=True):
+            lora.add_up_(outputs[number], u, up, adapter.scaling)
+        return outputs, inner
+
+    def gradients(
+        self,
+        x: torch.Tensor | None,
+        inner: torch.Tensor | None,
+        outputs: Sequence[torch.Tensor],
+        *,
+        needs_input_gradient: bool,
+    ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+        """Return the gradient of the input, and of `parameters` in their order.
+
+        Args:
+            x: the input, where `needs_input`.
+            inner: u of the adapters, from `project`.
+            outputs: the gradient of each output.
+            needs_input_gradient: whether the gradient of the input is wanted.
+
+        """
+        dx = self._input_gradient(outputs) if needs_input_gradient else None
+        found: dict[int, torch.Tensor] = {}
+        if inner is not None:
+            self._adapter_gradients(x, dx, inner, outputs, found)
+        if x is not None:
+            self._weight_gradients(x, outputs, found)
+        return dx, [found[id(parameter)] for parameter in self.parameters]
+
+    def _input_gradient(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        dx: torch.Tensor | None = None
+        for projection, output in zip(self.projections, outputs, strict=True):
+            weight = projection.weight(output.dtype)
+            dx = output @ weight if dx is None else dx.addmm_(output, weight)
+        assert dx is not None
+        return dx
+
+    def _adapter_gradients(
+        self,
+        x: torch.Tensor | None,
+        dx: torch.Tensor | None,
+        inner: torch.Tensor,
+        outputs: Sequence[torch.Tensor],
+        found: dict[int, torch.Tensor],
+    ) -> None:
+        bank = self.bank
+        du = torch.empty_like(inner)
+        for place, number in enumerate(self.adapted):
+            scaling = bank.adapters[place].scaling
+            torch.addmm(du[place], outputs[number], bank.ups[place], beta=0, alpha=scaling, out=du[place])
+        if dx is not None:
+            lora.add_input_gradient_(dx, du, bank.downs, self.dropout)
+        if x is None:
+            return
+        down_gradients = lora.gradients_down(x, du, self.dropout)
+        for place, number in enumerate(self.adapted):
+            adapter = self.bank.adapters[place]
+            rank = adapter.down.shape[0]
+            found[id(adapter.down)] = down_gradients[place, :rank].to(adapter.down.dtype)
+            up = outputs[number].t() @ inner[place]
+            found[id(adapter.up)] = up[:, :rank].to(adapter.up.dtype) * adapter.scaling
+
+    def _weight_gradients(
+        self, x: torch.Tensor, outputs: Sequence[torch.Tensor], found: dict[int, torch.Tensor]
+    ) -> None:
+        for projection, output in zip(self.projections, outputs, strict=True):
+            weight, bias = projection.base.weight, projection.base.bias
+            if weight.requires_grad:
+                found[id(weight)] = output.t() @ x
+            if bias is not None and bias.requires_grad:
+                found[id(bias)] = output.sum(dim=0).to(bias.dtype)
+
+
+class _Project(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, group: Group, *_parameters: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs, inner = group.project(x)
+        ctx.group = group
+        ctx.save_for_backward(x if group.needs_input else None, inner)
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[Any, ...]:
+        x, inner = ctx.saved_tensors
+        dx, found = ctx.group.gradients(x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0])
+        return (dx, None, *found)

@@ -1,0 +1,1 @@
+"""Encoders, and the fast way on a CPU."""

@@ -1,0 +1,1 @@
+"""Forward and backward passes replayed from CUDA graphs."""

@@ -1,0 +1,166 @@
+"""Training and answering with small packs replayed from CUDA graphs (`graphs.py`), where that pays."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from threading import Lock
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from showdown.engine.accumulate import Accumulator, EagerAccumulator
+from showdown.engine.decoder.forward import PackedForward
+from showdown.engine.decoder.walk import Pack
+from showdown.engine.forward import ForwardPath
+from showdown.engine.graphs.replay import CudaGraphs, Recorder, Replays, filled_size
+
+_ROWS_MULTIPLE = 4
+"""Rows of a training pack are filled up to a multiple of it by rows of one token without a target, where they fit."""
+_NO_TARGET = -100
+"""What `cross_entropy` leaves out."""
+
+
+def choose_accumulator(
+    forward: ForwardPath, parameters: Mapping[str, nn.Parameter], *, gradients_stay: bool, most_tokens: int | None
+) -> Accumulator:
+    """Choose how training computes gradients.
+
+    Args:
+        forward: the network's forward path.
+        parameters: all that learn, by name.
+        gradients_stay: whether there is room for all gradients from step to step, which graphs ask for.
+        most_tokens: of a micro-batch, where memory was planned for so many.
+
+    """
+    eager, learning = EagerAccumulator(forward), list(parameters.values())
+    if not gradients_stay or not isinstance(forward, PackedForward) or not _recordable(forward):
+        return eager
+    return GraphAccumulator(forward, learning, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs())
+
+
+def answering_forward(forward: ForwardPath) -> ForwardPath:
+    """Return the path for a network that answers and does not change: small packs from graphs, where that pays."""
+    if isinstance(forward, PackedForward) and _recordable(forward):
+        return CapturedForward(forward, record=CudaGraphs())
+    return forward
+
+
+def _recordable(forward: PackedForward) -> bool:
+    """Whether a GPU runs it, and every kernel is known to launch alike each time."""
+    return forward.device.startswith("cuda") and forward.walk.understood
+
+
+class GraphAccumulator:
+    """Forward and backward passes of a packed decoder, small ones replayed from the second of their size on."""
+
+    def __init__(
+        self,
+        forward: PackedForward,
+        parameters: Sequence[nn.Parameter],
+        *,
+        most_tokens: int | None,
+        otherwise: Accumulator,
+        record: Recorder,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            forward: the network's.
+            parameters: all that learn.
+            most_tokens: to which packs may be filled up.
+            otherwise: for packs that are too large to be worth it.
+            record: records a pass.
+
+        """
+        self._forward, self._most_tokens, self._otherwise = forward, most_tokens, otherwise
+        self._gradients = _Gradients(parameters)
+        # Nothing here refers back to this object: graphs and their memory go as soon as it does.
+        self._replays = Replays(forward, partial(_add_gradients, forward), record, settle=self._gradients.settle)
+
+    @property
+    def replayed(self) -> int:
+        """See `Accumulator`."""
+        return self._replays.replayed
+
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+        """See `Accumulator`."""
+        tokens = sum(sequence.numel() for sequence in sequences)
+        filled = filled_size(tokens, self._most_tokens)
+        if not self._replays.worthwhile(filled):
+            self._gradients.settle()
+            return self._otherwise.accumulate(sequences, targets, step_rows)
+        missing = -len(sequences) % _ROWS_MULTIPLE
+        missing = missing if missing <= filled - tokens else 0
+        more = [sequences[0].new_zeros(1)] * missing
+        pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
+        targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
+        loss = self._replays(pack, targets, torch.tensor(1.0 / step_rows))
+        self._gradients.keep()
+        return loss
+
+    def release(self) -> bool:
+        """See `Accumulator`."""
+        self._gradients.forget()
+        return self._replays.release()
+
+
+def _add_gradients(forward: PackedForward, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
+    """Add a pack's gradients; `more` is the targets and what one row's loss counts for in its step."""
+    targets, share = more
+    loss = functional.cross_entropy(forward.logits_of(pack), targets, reduction="sum") * share
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+class _Gradients:
+    """Where graphs add to the gradients of each parameter that gets any."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
+
+    def keep(self) -> None:
+        """Keep those that a first backward pass made: a second set beside them would be memory that nobody counted."""
+        if not self._held:
+            self._held = [(one, one.grad) for one in self._parameters if one.grad is not None]
+
+    def forget(self) -> None:
+        """Keep none."""
+        self._held = []
+
+    def settle(self) -> None:
+        """Have all gradients where graphs add to them; those that a step has not got yet begin at zero."""
+        fresh = []
+        for parameter, held in self._held:
+            if parameter.grad is None:
+                fresh.append(held)
+            elif parameter.grad is not held:
+                held.copy_(parameter.grad)
+            parameter.grad = held
+        if fresh:
+            torch._foreach_zero_(fresh)
+
+
+class CapturedForward:
+    """The forward path of a network that answers: small packs replayed from the second of their size on."""
+
+    def __init__(self, forward: PackedForward, *, record: Recorder) -> None:
+        self.name = forward.name
+        self._forward = forward
+        self._replays = Replays(forward, lambda pack, *_: forward.logits_of(pack), record)
+        self._lock = Lock()
+        """Packs of one size are written to the same tensors, whichever thread asks."""
+
+    @property
+    def replayed(self) -> int:
+        """How many packs were replayed."""
+        return self._replays.replayed
+
+    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return float32 logits of shape (sequences, labels); differentiable where gradients are enabled."""
+        tokens = sum(sequence.numel() for sequence in sequences)
+        filled = filled_size(tokens)
+        if torch.is_grad_enabled() or not self._replays.worthwhile(filled):
+            return self._forward.logits(sequences)
+        with self._lock:
+            return self._replays(self._forward.pack(sequences, fill=filled - tokens)).clone()

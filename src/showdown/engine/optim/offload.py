@@ -1,0 +1,78 @@
+"""Moments of AdamW in pinned host memory, copied to the GPU around each parameter's step.
+
+Copies run on their own stream, beside the backward pass: while one parameter is stepped, the moments of the one that
+came next in the last step are on their way. PCIe moves about 55 GB/s each way, so a 7B model with bfloat16 moments
+cannot take a step in less than about half a second.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+_Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+class HostState:
+    """First and second moments by parameter name. On a CPU they simply lie in memory."""
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        self._cuda = any(parameter.is_cuda for parameter in parameters.values())
+        self._parameters = parameters
+        self._held: dict[str, _Pair] = {name: (self._new(p), self._new(p)) for name, p in parameters.items()}
+        self._copies = torch.cuda.Stream() if self._cuda else None  # type: ignore[no-untyped-call]
+        self._ahead: dict[str, tuple[_Pair, torch.cuda.Event]] = {}
+        self._device: dict[str, _Pair] = {}
+        self._order: list[str] = []
+        self._next: dict[str, str] = {}
+
+    def _new(self, parameter: nn.Parameter) -> torch.Tensor:
+        return torch.zeros(parameter.shape, dtype=parameter.dtype, pin_memory=self._cuda)
+
+    def on_host(self, name: str) -> _Pair:
+        """Return the moments where they are kept."""
+        if self._copies is not None:
+            self._copies.synchronize()
+        return self._held[name]
+
+    def fetched(self, name: str) -> _Pair:
+        """Return the moments on the parameter's device, ready for the current stream."""
+        if self._copies is None:
+            return self._held[name]
+        if name not in self._ahead:
+            self._fetch(name)
+        pair, arrived = self._ahead.pop(name)
+        torch.cuda.current_stream().wait_event(arrived)
+        self._device[name] = pair
+        self._order.append(name)
+        follower = self._next.get(name)
+        if follower is not None and follower not in self._ahead:
+            self._fetch(follower)
+        return pair
+
+    def _fetch(self, name: str) -> None:
+        assert self._copies is not None
+        device = self._parameters[name].device
+        first, second = self._held[name]
+        # Allocated on the copying stream: what the caching allocator gives was last used there, so nothing waits.
+        with torch.cuda.stream(self._copies):
+            pair = (first.to(device, non_blocking=True), second.to(device, non_blocking=True))
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record()
+        self._ahead[name] = (pair, arrived)
+
+    def put_back(self, name: str) -> None:
+        """Copy the stepped moments back to the host."""
+        if self._copies is None:
+            return
+        stepped = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        stepped.record()
+        with torch.cuda.stream(self._copies):
+            self._copies.wait_event(stepped)
+            for kept, new in zip(self._held[name], self._device.pop(name), strict=True):
+                kept.copy_(new, non_blocking=True)
+
+    def end_step(self) -> None:
+        """Remember the order of this step's parameters: the next step's moments are fetched in it."""
+        self._next = dict(zip(self._order, self._order[1:], strict=False))
+        self._order = []

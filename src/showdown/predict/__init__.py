@@ -1,0 +1,1 @@
+"""Answering new texts with a saved model."""

@@ -1,0 +1,35 @@
+"""What runs on this machine: a line each for the machine, the default model and every method."""
+
+from showdown.core.errors import UserError
+from showdown.core.spec import ModelSpec, SharedProtocol
+from showdown.measure.environment import environment
+from showdown.methods.table import METHODS, build
+from showdown.models.source import locate
+from showdown.stages.artifact import placement_for
+
+
+def check_machine() -> list[str]:
+    """Return a line each: usable here, or why not and the mend."""
+    placement = placement_for(SharedProtocol())
+    found = environment(placement.device)
+    width = max(map(len, METHODS))
+    lines = [
+        f"device: {found.gpu or found.cpu}, {placement.dtype}, {found.cpu_threads} threads, {found.memory_gb} GB",
+        "versions: " + ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+        _model_line(),
+    ]
+    if placement.device == "cpu":
+        lines.append("GPU: none that CUDA sees; everything runs on the CPU, which suits small encoders")
+    for name in METHODS:
+        unsupported_reason = build(name, {}).unsupported_reason()
+        lines.append(f"{name:<{width}}  {f'not usable: {unsupported_reason}' if unsupported_reason else 'usable'}")
+    return lines
+
+
+def _model_line() -> str:
+    default = ModelSpec()
+    try:
+        locate(default)
+    except UserError as error:
+        return f"not usable: {error}"
+    return f"model {default.id}: whole, its SHA-256 is as expected"

@@ -1,0 +1,1 @@
+"""Worker processes: the server that forks them, and what they do first."""

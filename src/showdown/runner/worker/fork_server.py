@@ -1,0 +1,213 @@
+"""A process that has imported the libraries once and forks a fresh worker for every stage.
+
+Importing torch, transformers, peft and scikit-learn takes ten seconds; a comparison has two stages a run. The server
+itself touches no tensor and starts no thread, so that each fork is as good as a new process, and every run of a
+comparison starts from the same memory. CUDA must not be touched before a fork: libraries that ask for the GPU's kind
+when they are imported are told it by the driver, and should an import start CUDA all the same, the server begins again
+and imports nothing ahead.
+
+Trainings that share a pretrained network follow each other in one worker, which keeps it (`SharedWorker`). That worker
+ends before anything else starts.
+
+Requests come as JSON lines on standard input; workers tell their events on the server's standard output, and the
+server ends each with `{"kind": "exit", "code": ...}`.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from showdown.core.files import open_to_append
+from showdown.measure.limits import raise_chance_to_be_killed
+from showdown.measure.system import has_gpu
+
+_AHEAD = (
+    "torch",
+    "transformers",
+    "sklearn.metrics",
+    "sklearn.pipeline",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "sklearn.svm",
+    "peft",
+)
+_AHEAD_ON_A_GPU = ("bitsandbytes", "liger_kernel.transformers")
+_SIGNAL_AT_PARENTS_DEATH = 1
+"""PR_SET_PDEATHSIG of <sys/prctl.h>."""
+_NOTHING_AHEAD = "SHOWDOWN_NOTHING_AHEAD"
+
+
+@contextlib.contextmanager
+def gpu_kind_from_driver() -> Iterator[None]:
+    """Answer for the GPU's compute capability from its driver: torch's own answer starts CUDA, which no fork survives.
+
+    bitsandbytes 0.50 and Liger 0.8.5 ask while they are imported. Where the driver does not answer, nothing changes.
+    """
+    import pynvml
+    import torch
+
+    try:
+        pynvml.nvmlInit()
+        known = tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(0)))
+    except pynvml.NVMLError:
+        yield
+        return
+    asked = torch.cuda.get_device_capability
+    torch.cuda.get_device_capability = lambda *_: known
+    try:
+        yield
+    finally:
+        torch.cuda.get_device_capability = asked
+
+
+def end_with(comparison: int) -> None:
+    """Let the kernel kill this process when the comparison that started it is gone, also while libraries are imported.
+
+    A server reads nothing from standard input until the imports are over, which can take a minute on a cold disk, and
+    an import in C lets no thread look. Where the kernel has no such promise (not Linux) the end of the input has to do.
+
+    Args:
+        comparison: process id of the one that started this server.
+
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+    if os.getppid() != comparison:  # gone before the promise was given
+        os._exit(1)
+
+
+def serve() -> None:
+    """Fork a worker for each request until standard input ends."""
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # lets libraries ask for a GPU without initialising CUDA
+    if _NOTHING_AHEAD not in os.environ:
+        _import_ahead()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    shared_worker: SharedWorker | None = None
+    while request := sys.stdin.readline():
+        stage, folder, processed, base = json.loads(request)
+        if shared_worker and shared_worker.base != base:
+            shared_worker.end()
+            shared_worker = None
+        if base is None:
+            code = _in_a_process_of_its_own(stage, Path(folder), Path(processed))
+        else:
+            shared_worker = shared_worker or SharedWorker(base)
+            code = shared_worker.train(folder, processed)
+            shared_worker = None if code else shared_worker
+        os.write(1, json.dumps({"kind": "exit", "code": code}).encode() + b"\n")
+
+
+def _in_a_process_of_its_own(stage: str, folder: Path, processed: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        _become_worker(stage, folder, processed)
+    return _exit_code(child)
+
+
+def _exit_code(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+class SharedWorker:
+    """A worker that trains run after run and keeps the pretrained network that they share; one that fails is gone."""
+
+    def __init__(self, base: str) -> None:
+        """Fork it.
+
+        Args:
+            base: names the network.
+
+        """
+        self.base = base
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(self._requests)
+            os.close(self._answers)
+            _become_keeper(requests, answers)
+        os.close(requests)
+        os.close(answers)
+
+    def train(self, folder: str, processed: str) -> int:
+        """Train one run and return 0, or the exit code of the worker, which has then ended."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._requests, json.dumps([folder, processed]).encode() + b"\n")
+        return 0 if os.read(self._answers, 1) else self.end()
+
+    def end(self) -> int:
+        """Let it go, and return its exit code."""
+        os.close(self._requests)
+        os.close(self._answers)
+        return _exit_code(self._child)
+
+
+def _import_ahead() -> None:
+    with gpu_kind_from_driver() if has_gpu() else contextlib.nullcontext():
+        for name in (*_AHEAD, *(_AHEAD_ON_A_GPU if has_gpu() else ())):
+            if importlib.util.find_spec(name.partition(".")[0]):
+                importlib.import_module(name)
+    if has_gpu() and importlib.import_module("torch").cuda.is_initialized():
+        os.execve(  # noqa: S606 - this very program again
+            sys.executable,
+            [sys.executable, "-P", "-m", "showdown.runner.worker.fork_server", *sys.argv[1:]],
+            {**os.environ, _NOTHING_AHEAD: "1"},
+        )
+
+
+def _become_worker(stage: str, folder: Path, processed: Path) -> None:
+    from showdown.runner.worker.entry import work
+
+    code = 1
+    raise_chance_to_be_killed()
+    try:
+        events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        with _logged(folder):
+            code = work(stage, folder, processed, events)
+    finally:
+        os._exit(code)  # the server's own clean-up is not the worker's
+
+
+def _become_keeper(requests: int, answers: int) -> None:
+    from showdown.runner.worker.entry import work
+    from showdown.stages.base_cache import BaseCache
+
+    code = 1
+    raise_chance_to_be_killed()
+    try:
+        events, kept = os.fdopen(os.dup(1), "w", encoding="utf-8"), BaseCache()
+        with os.fdopen(requests, encoding="utf-8") as lines:
+            for line in lines:
+                folder, processed = map(Path, json.loads(line))
+                with _logged(folder):
+                    code = work("train", folder, processed, events, kept)
+                if code:
+                    break
+                os.write(answers, b"1")
+    finally:
+        os._exit(code)
+
+
+@contextlib.contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """Send what libraries print into the run's own log."""
+    with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    yield
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    end_with(int(sys.argv[1]))
+    serve()

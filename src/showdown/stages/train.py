@@ -1,0 +1,238 @@
+"""The training stage of a run: from processed rows to a saved artefact."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from showdown.core.errors import Unavailable
+from showdown.core.events import EventWriter
+from showdown.core.files import write_folder, write_json
+from showdown.core.manifest import write_sizes
+from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
+from showdown.core.record import GB, Convergence, MemorySplit
+from showdown.core.spec import RunSpec
+from showdown.data.prepare import load_side
+from showdown.data.subset import nested_subset
+from showdown.measure.environment import environment
+from showdown.measure.memory import memory_of
+from showdown.methods.table import build, is_tuned
+from showdown.stages.base_cache import NOTE, BaseCache
+from showdown.stages.context import StageContext, open_context
+from showdown.stages.results import TrainStage, TuneStage
+from showdown.stages.setup import AdaptedNetwork, prepare_training
+
+if TYPE_CHECKING:
+    from showdown.engine.optim.bf16 import Rounding
+
+MB = 1e6
+_TWO_CHECKPOINTS = 2
+_FEWEST_BYTES = 2
+"""Of a number that was learned, as it is saved."""
+_CLEARLY_MORE = 1.25
+"""Times the gradients; what a step holds beside them for a moment is less than a quarter of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What either kind of method yields."""
+
+    save: Callable[[Path], None]
+    trainable_parameters: int
+    total_parameters: int
+    chosen: dict[str, Any]
+    notes: tuple[str, ...]
+    memory_split: MemorySplit | None = None
+    convergence: Convergence | None = None
+    give_back: Callable[[], Any] = lambda: None
+    """Returns the pretrained network as it was loaded, or None."""
+
+
+def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter, kept: BaseCache | None = None) -> None:
+    """Fit the run's method on the training rows and save the artefact; `train.json` is committed last.
+
+    Args:
+        spec: the run.
+        folder: the run's folder.
+        processed: folder of the processed rows.
+        events: told what happens.
+        kept: where the pretrained network is found and left, in a process that several runs share.
+
+    """
+    context = open_context(spec, folder, processed, events, fresh=kept is None or not kept.runs)
+    method = build(spec.method, spec.settings)
+    unsupported_reason = method.unsupported_reason()
+    if unsupported_reason:
+        raise Unavailable(unsupported_reason)
+    train, validation = training_rows(spec, processed), load_side(processed, "validation")
+    outcome = (
+        _fit(context, method, train)
+        if isinstance(method, FittedMethod)
+        else _finetune(context, method, train, validation, kept.take() if kept else None)
+    )
+    with context.phase("saving"):
+        at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
+        write_folder(folder / "artifact", lambda partial: _save(outcome, partial), at_least_bytes=at_least_bytes)
+    stage = TrainStage(
+        title=method.title,
+        phases=context.clock.phases(),
+        trained=method.learns,
+        train_rows=len(train),
+        trainable_parameters=outcome.trainable_parameters,
+        total_parameters=outcome.total_parameters,
+        model_size_mb=round(_size_bytes(folder / "artifact") / MB, 3),
+        chosen={
+            "device": context.job.placement.device,
+            "precision": context.job.placement.dtype,
+            "deterministic": context.job.placement.device == "cpu" or spec.protocol.deterministic,
+            **outcome.chosen,
+        },
+        notes=[*outcome.notes, *events.messages],
+        memory_kind=memory_of(context.job.placement.device).kind,
+        memory_split=outcome.memory_split,
+        convergence=outcome.convergence,
+        environment=environment(context.job.placement.device),
+    )
+    write_json(folder / "train.json", stage.model_dump())
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    if kept:
+        kept.leave(outcome.give_back())
+
+
+def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
+    """Return the rows that a run is trained on: all training rows, or its point of the learning curve."""
+    return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
+
+
+def _save(outcome: Outcome, partial: Path) -> None:
+    outcome.save(partial)
+    write_sizes(partial)
+
+
+def _size_bytes(folder: Path) -> int:
+    """Return the size of what a method saved, without tokenizer, label names and card, which all have alike."""
+    from showdown.models.companions import is_companion
+
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
+
+
+def _fit(context: StageContext, method: FittedMethod, train: LabelledTexts) -> Outcome:
+    with context.phase("training" if method.learns else "loading"):
+        fitted = method.fit(train, context.job)
+    return Outcome(
+        save=lambda folder: method.save(fitted.classifier, folder),
+        trainable_parameters=fitted.trainable_parameters,
+        total_parameters=fitted.total_parameters,
+        chosen={},
+        notes=fitted.notes,
+    )
+
+
+def _finetune(
+    context: StageContext, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any
+) -> Outcome:
+    from showdown.models.companions import save_for_others
+    from showdown.models.network import trainable_parameters, unpacked_parameters
+    from showdown.training.loop import convergence, selected_epoch
+    from showdown.training.loop import train as run_loop
+
+    assert isinstance(method, TunedMethod)
+    tuned = tuned_rate(context)
+    setup = prepare_training(context, method, train, validation)
+    if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed":
+        context.events.say(setup.memory.said(context.job.protocol.memory))
+    adapted = setup.adapt(network)
+    module, protocol = adapted.module, context.job.protocol
+    training = adapted.training(
+        protocol=protocol,
+        learning_rate=setup.learning_rate if tuned is None else tuned,
+        validate=adapted.validate,
+        checkpoints=_checkpoints(context, module, adapted.step.rounding),
+    )
+    progress = run_loop(training)
+    write_json(context.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
+    return Outcome(
+        save=lambda folder: save_for_others(
+            method, module, folder, job=context.job, base=setup.base, limit=setup.limit
+        ),
+        trainable_parameters=trainable_parameters(module),
+        total_parameters=unpacked_parameters(module),
+        chosen={
+            "forward": adapted.forward.name + (", small packs from CUDA graphs" if progress.from_graphs else ""),
+            "max_tokens": setup.limit,
+            "micro_batch_rows": progress.micro_batch_rows,
+            "micro_batch_tokens": progress.micro_batch_tokens,
+            "recompute": setup.memory.recompute,
+            "step_in_backward": adapted.step.in_backward,
+            "weight_rounding": adapted.step.rounding if context.job.placement.dtype == "bfloat16" else None,
+            "epoch": selected_epoch(protocol, progress),
+            "learning_rate": training.learning_rate,
+            **({} if network is None else {"network": "kept from the run before"}),
+        },
+        notes=() if network is None else (NOTE,),
+        memory_split=_memory_split(context, adapted, together=_together(setup.memory.recompute, progress)),
+        convergence=convergence(training, progress),
+        give_back=lambda: setup.give_back(adapted),
+    )
+
+
+def _together(recompute: bool, progress: Any) -> bool:
+    """Whether gradients lay there while activations did."""
+    return recompute or progress.most_micro_batches > 1 or progress.from_graphs
+
+
+def _memory_split(context: StageContext, adapted: "AdaptedNetwork", *, together: bool) -> MemorySplit:
+    """Take the training phase's peak apart.
+
+    Args:
+        context: the run's, with its clock.
+        adapted: what was trained.
+        together: whether gradients lie there while activations do. Otherwise, in steps of one micro-batch that
+            recompute nothing, gradients come as activations go, and whichever is more made the peak.
+
+    """
+    from showdown.engine.optim.adamw import state_bytes
+
+    weights = sum(value.numel() * value.itemsize for value in adapted.module.parameters()) / GB
+    learning = [value for value in adapted.module.parameters() if value.requires_grad]
+    gradients = 0.0 if adapted.step.in_backward else sum(value.numel() * value.itemsize for value in learning) / GB
+    optimiser = 0.0 if adapted.step.moments_on_host else state_bytes(learning, adapted.step.rounding) / GB
+    libraries = adapted.setup.libraries_gb
+    peak = next(phase.peak_allocated_gb for phase in context.clock.phases() if phase.name == "training")
+    rest = max(0.0, peak - weights - optimiser - libraries)
+    if not together and rest > _CLEARLY_MORE * gradients:
+        gradients = 0.0
+    return MemorySplit(
+        weights_gb=round(weights, 4),
+        gradients_gb=round(gradients, 4),
+        optimiser_gb=round(optimiser, 4),
+        libraries_gb=round(libraries, 4),
+        activations_gb=round(max(0.0, rest - gradients), 4),
+    )
+
+
+def tuned_rate(context: StageContext) -> float | None:
+    """Return the learning rate that the tuning stage found; None where the protocol tunes none."""
+    if not is_tuned(context.spec):
+        return None
+    return TuneStage.model_validate_json((context.folder / "tune.json").read_bytes()).learning_rate
+
+
+def _checkpoints(context: StageContext, module: Any, rounding: "Rounding") -> Any:
+    """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
+    from showdown.engine.optim.adamw import state_bytes
+    from showdown.training.checkpoint import Checkpoints
+
+    # A checkpoint holds the weights that learn and what AdamW keeps of each; the best epoch's weights lie beside it.
+    learning = [value for value in module.parameters() if value.requires_grad]
+    weights = sum(value.numel() * value.element_size() for value in learning)
+    needed = _TWO_CHECKPOINTS * (2 * weights + state_bytes(learning, rounding))
+    free = shutil.disk_usage(context.folder).free
+    if needed > free:
+        context.events.say(
+            f"no checkpoints: two need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            "an interrupted run starts from its beginning"
+        )
+        return None
+    return Checkpoints(context.folder / "checkpoints", context.events.say)
