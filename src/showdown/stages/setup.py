@@ -180,7 +180,7 @@ def prepare_training(
 def _validate(module: Any, forward: Any, rows: Any) -> Any:
     import torch
 
-    from showdown.evaluation.metrics import METRICS
+    from showdown.evaluation.metrics import metric_value
     from showdown.evaluation.network import logits_of
     from showdown.training.loop import Validation
 
@@ -189,7 +189,7 @@ def _validate(module: Any, forward: Any, rows: Any) -> Any:
     predicted = logits.argmax(dim=1)
     right = torch.softmax(logits.double(), dim=1)[torch.arange(len(targets)), targets]
     return Validation(
-        f1_macro=METRICS["f1_macro"](targets.numpy(), predicted.numpy()),
+        f1_macro=metric_value("f1_macro", targets.numpy(), predicted.numpy()),
         loss=float(torch.nn.functional.cross_entropy(logits, targets)),
         accuracy=float((predicted == targets).double().mean()),
         true_label_probability=float(right.mean()),

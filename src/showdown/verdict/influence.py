@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from showdown.core.metric import Metric
-from showdown.verdict.outcomes import Floats, Outcomes
+from showdown.core.metric import METRICS, Metric
+from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes
 
 if TYPE_CHECKING:
     from showdown.core.metric import OfCounts
@@ -63,6 +63,24 @@ def row_values(metric: Metric, part: Outcomes) -> RowValues:
         weight=weight,
         lowest=metric.lowest,
     )
+
+
+def scores_of(row: RowOutcomes) -> dict[str, float]:
+    """Return every metric of all labels by its key: the mean over seeds, and over repeats where splits are repeated."""
+    every = [metric for metric in METRICS.values() if metric.is_of_all_labels]
+    return {
+        metric.key: float(np.mean([_metric_of_seeds(metric, part).mean() for part in row.parts.values()]))
+        for metric in every
+    }
+
+
+def _metric_of_seeds(metric: Metric, part: Outcomes) -> Floats:
+    """Return a metric that follows from counts: shape (seeds,)."""
+    labels = int(max(part.true.max(), part.predicted.max())) + 1
+    true = np.bincount(part.true, minlength=labels).astype(np.float64)
+    predicted = np.stack([np.bincount(one, minlength=labels) for one in part.predicted]).astype(np.float64)
+    right = np.stack([np.bincount(part.true[part.true == one], minlength=labels) for one in part.predicted])
+    return np.asarray(_function(metric)(true[None], predicted, right.astype(np.float64)))
 
 
 def _pseudo_values(full: float, left_out: Floats) -> Floats:

@@ -299,7 +299,7 @@ def no_f1_interval(row: RowOutcomes) -> str | None:
 
 def no_interval(row: RowOutcomes, metric: Metric) -> str | None:
     """Say why the metric of a row of the table has no honest interval; None where it has one."""
-    if metric.key in {"f1_macro", "balanced_accuracy"}:
+    if metric.over_labels:
         return no_f1_interval(row)
     if metric.label is None:
         return None

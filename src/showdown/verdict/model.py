@@ -55,6 +55,8 @@ class RowVerdict(Strict):
     accuracy: Interval | None
     """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
     f1_macro: Score | None
+    scores: dict[str, float]
+    """Every metric of all labels by its key, over all tested rows, the mean over seeds."""
     rerun_spread_points: float | None
     """Standard deviation of accuracy between trainings that differ in their seed alone, beyond what flipping rows
     explain, in points; None with one seed."""

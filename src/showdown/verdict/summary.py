@@ -13,6 +13,7 @@ from showdown.verdict.claim import claim
 from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import Price, cost_of, energy_of_runs
 from showdown.verdict.flips import flips, seed_agreement
+from showdown.verdict.influence import scores_of
 from showdown.verdict.intervals import no_f1_interval, no_interval, row_intervals
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
@@ -224,6 +225,10 @@ def _row(
         score=score_of(scores["score"], no_interval(outcome, metric)) if outcome else None,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
         f1_macro=score_of(scores["f1_macro"], no_f1_interval(outcome)) if outcome else None,
+        scores={
+            **(scores_of(outcome) if outcome else {}),
+            **{key: scores[key].value for key in ("accuracy", "f1_macro") if key in scores},
+        },
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,

@@ -19,6 +19,7 @@ _UNITS = ("_gb", "_mb", "_ms", "_kwh", "_seconds", "_rows")
 _ELSEWHERE = frozenset({"per_class", "confusion_matrix", "labels"})
 _SPEEDS = ("one_text", "best_batch")
 _INSTEAD = {
+    "scores": "score",
     "spec_settings": "setting",
     "spec_protocol": "protocol",
     "spec_model": "model",
