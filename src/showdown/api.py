@@ -18,7 +18,7 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import read_results
 
 if TYPE_CHECKING:
-    from showdown.display.plain import Display
+    from showdown.display.display import Display
     from showdown.predict.model import Model, Prediction
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
@@ -44,7 +44,7 @@ def run(
         display: shows the progress; silent by default.
 
     """
-    from showdown.display.plain import Silent
+    from showdown.display.display import Silent
     from showdown.runner.execute import execute
     from showdown.trackers.tracked import Tracked
 

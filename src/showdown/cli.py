@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from showdown.core.errors import UserError
-from showdown.core.terminal import escape_what_cannot_be_written, open_console, print_lines, say, shown
+from showdown.core.terminal import escape_controls, escape_unencodable, open_console, print_lines, say
 
 if TYPE_CHECKING:
     from showdown.verdict.options import JudgeOptions
@@ -121,7 +121,7 @@ def run(
 
     from showdown import api
     from showdown.config.target import comparison_for, default_output
-    from showdown.display.plain import display_for
+    from showdown.display.terminal import display_for
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
@@ -298,7 +298,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     opened = api.load_model(model, method)
     if file is None or output is None:
         for found in opened.predict(text or [], coverage=coverage):
-            label = shown(found.label) if found.sure else ASK_A_PERSON
+            label = escape_controls(found.label) if found.sure else ASK_A_PERSON
             print(f"{label}\t{found.score:.4f} ({found.score_kind})")
         return
     requested = TextFile(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
@@ -312,11 +312,10 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
 @app.command()
 def methods() -> None:
     """List the methods."""
-    from showdown.methods.table import METHODS, method_class
+    from showdown.methods.table import method_lines
 
-    width = max(map(len, METHODS))
-    for name in METHODS:
-        say(f"{name:<{width}}  {method_class(name).summary}")
+    for line in method_lines():
+        say(line)
 
 
 @app.command()
@@ -368,7 +367,7 @@ def _leave(message: str, code: int) -> NoReturn:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
-    escape_what_cannot_be_written()
+    escape_unencodable()
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         signal.signal(signal.SIGHUP, _terminated)

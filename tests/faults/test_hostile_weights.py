@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from showdown.core.bounds import AskedData
+from showdown.core.bounds import RequestedData
 from showdown.core.errors import UserError
 from showdown.core.manifest import write_sizes
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
@@ -139,10 +139,10 @@ def test_a_saved_model_is_refused_in_a_line(saved: dict[str, Any], tmp_path: Pat
     (weights,) = (folder / "artifact").glob("*.safetensors")
     plant(weights, lie)
     artifact = folder / "artifact"
-    refused(lambda: open_model(spec, LABELS, artifact, data=AskedData(), confidence=None, fix="copy it again"))
+    refused(lambda: open_model(spec, LABELS, artifact, data=RequestedData(), confidence=None, fix="copy it again"))
     write_description(artifact, folder, spec, LABELS, score_kind="probability", limit=64)
     write_sizes(artifact)  # whoever forges the weights forges their sizes too
-    refused(lambda: open_model(spec, LABELS, artifact, data=AskedData(), confidence=None, fix="copy it again"))
+    refused(lambda: open_model(spec, LABELS, artifact, data=RequestedData(), confidence=None, fix="copy it again"))
     refused(lambda: load_model(artifact))
 
 

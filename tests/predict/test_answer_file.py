@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from showdown.core.bounds import AskedData, asked_data
+from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError
 from showdown.core.spec import Comparison
 from showdown.predict.file import FileResult, TextFile, predict_file
 from showdown.predict.model import Prediction
 
 
-def reading(**data: str) -> AskedData:
+def reading(**data: str) -> RequestedData:
     comparison = Comparison.model_validate({"methods": {"majority": {}}, "data": data})
-    return asked_data(comparison.model_dump(mode="json"))
+    return requested_data(comparison.model_dump(mode="json"))
 
 
 def shout(texts: Sequence[str]) -> list[Prediction]:
@@ -29,7 +29,7 @@ def careful(texts: Sequence[str]) -> list[Prediction]:
     return [replace(found, confidence=1 / len(found.label), sure=len(found.label) < 5) for found in shout(texts)]
 
 
-def answered(file: Path, *, of: AskedData | None = None, **options: Any) -> tuple[FileResult, list[dict[str, str]]]:
+def answered(file: Path, *, of: RequestedData | None = None, **options: Any) -> tuple[FileResult, list[dict[str, str]]]:
     output = file.with_name("answers.csv")
     predict = shout if options.get("coverage") is None else careful
     done = predict_file(TextFile(file=file, **options), of or reading(), predict, output)

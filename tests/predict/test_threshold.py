@@ -5,8 +5,8 @@ import pytest
 
 from showdown.core.errors import UserError
 from showdown.core.record import Confidence
-from showdown.evaluation.confidence import COVERAGES, measure_confidence
 from showdown.predict.threshold import threshold_of
+from showdown.tasks.classification.confidence import COVERAGES, measure_confidence
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from showdown.report.across.markdown import markdown
 from showdown.report.figures.across import scores_beside
 from showdown.report.figures.figure import records_of
 from showdown.verdict.across import Judged, judge_across
-from showdown.verdict.outcomes import load_outcomes
+from showdown.verdict.classification.answers import load_outcomes
 from showdown.verdict.pairs import compare
 
 
@@ -184,7 +184,7 @@ def test_scores_of_all_comparisons_are_drawn_together(tmp_path: Path) -> None:
     markup = html(api.beside(tmp_path / "a", tmp_path / "b"))
     assert markup.count('role="img"') == 1
     assert not re.search(r'(fill|stroke)="#', markup), "every colour follows the theme"
-    assert "--method-lora:" in markup
+    assert "--series-orange:" in markup
     nothing = two(tmp_path / "failed", failed=dict.fromkeys(METHODS, "no"))
     failed = {"second": nothing["second"]}
     assert scores_beside(failed) is None

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from showdown.core.errors import UserError
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.memory import MemorySettings
-from showdown.core.method import Job, LabelledTexts, Placement
+from showdown.core.method import Job, Placement
 from showdown.core.record import RunRecord
 from showdown.core.spec import Comparison, ComparisonProtocol, ModelSpec, RunSpec, SharedProtocol
 from showdown.methods.table import build
@@ -36,12 +37,12 @@ GPU = Gpu(name="Pretended 100", total_gb=100.0, free_gb=100.0)
 def _pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU of 100 GB, and partitions that are files of row lengths: each token of a text is a word."""
 
-    def side_of(place: Path, side: str) -> LabelledTexts:
+    def side_of(place: Path, side: str) -> Examples:
         assert side == "train", "no other rows are planned for"
         lengths = json.loads((place / "lengths.json").read_text())
         numbers = tuple(range(len(lengths)))
         texts = tuple("word " * length for length in lengths)
-        return LabelledTexts(texts=texts, targets=numbers, row_ids=numbers, clusters=numbers)
+        return Examples(texts=texts, targets=numbers, row_ids=numbers, duplicate_groups=numbers)
 
     monkeypatch.setattr(memory_plan, "current_gpu", lambda: GPU)
     monkeypatch.setattr(memory_plan, "load_side", side_of)

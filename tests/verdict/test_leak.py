@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from showdown.verdict.classification.answers import Answers
 from showdown.verdict.leak import accuracy_without, copied_rows, leak_warning
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
+from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.words import leak_said
 
 SMALL = {
@@ -25,13 +27,13 @@ LARGE = {
 
 def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
     correct = np.array(right)
-    part = Outcomes(
+    part = Answers(
         predicted=correct,
         true=np.ones(correct.shape[1], dtype=np.int64),
         clusters=np.arange(correct.shape[1]),
         row_ids=np.arange(1, correct.shape[1] + 1),
     )
-    return RowOutcomes(name=name, method=name, parts={0: part}, seeds=len(correct), test_over_train=0.0)
+    return RowOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=len(correct), test_over_train=0.0)
 
 
 def test_a_small_leak_is_said_with_its_worth_and_the_scores_without_it() -> None:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from showdown.core.memory import MemorySettings
 from showdown.core.metric import AUTO, metric_key
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
-from showdown.core.strict import Strict, identity_of
+from showdown.core.strict import Strict, added_later, identity_of
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
@@ -183,6 +183,8 @@ class Comparison(Strict):
     """A whole comparison, as its YAML file says it."""
 
     name: RunName = "comparison"
+    task: str = added_later("classification")
+    """What is learned from the examples: `classification`, one label for each text."""
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
@@ -293,6 +295,7 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
+    task: str = added_later("classification")
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
     memory: MemorySettings | None = None

@@ -1,4 +1,4 @@
-"""Where a run takes place: versions, commit, hardware."""
+"""The environment of a run: versions, commit, hardware."""
 
 import importlib.metadata
 import os
@@ -26,7 +26,12 @@ _PACKAGES = (
 
 
 def environment(device: str) -> Environment:
-    """Describe this machine and this installation."""
+    """Return the versions, the commit and the hardware of this machine.
+
+    Args:
+        device: `cuda` to include the GPU.
+
+    """
     import torch
 
     gpu = device == "cuda"
@@ -56,7 +61,7 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout that this package lies in, if it lies in one."""
+    """Return the commit of the checkout that holds this package; None when it is installed elsewhere."""
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]
     try:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from showdown.core.bounds import AskedData
+from showdown.core.bounds import RequestedData
 from showdown.core.csv_writer import csv_writer
 from showdown.core.errors import UserError
-from showdown.core.files import make_room, write_text
+from showdown.core.files import prepare_to_write, write_text
 from showdown.core.spec import DataSpec
 from showdown.data.clean import clean
 from showdown.data.columns import TEXT_NAME
@@ -46,7 +46,7 @@ class FileResult:
 
 
 def predict_file(
-    file: TextFile, data: AskedData, predict: Callable[[Sequence[str]], Sequence[Prediction]], output: Path
+    file: TextFile, data: RequestedData, predict: Callable[[Sequence[str]], Sequence[Prediction]], output: Path
 ) -> FileResult:
     """Predict the label of every row of a file and write it as CSV: its own columns, then label and score.
 
@@ -62,7 +62,7 @@ def predict_file(
         UserError: for a file that cannot be read or written, or whose text column is not clear.
 
     """
-    make_room(output)
+    prepare_to_write(output)
     table = read_table(
         DataSpec(
             source=str(file.file),

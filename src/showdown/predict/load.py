@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from showdown.core.artifact import MODEL_FILE, read_confidence, read_description
-from showdown.core.bounds import AskedData, asked_data
+from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.files import refuse_strangers
+from showdown.core.files import refuse_unsafe
 from showdown.core.record import Results, RunRecord
 from showdown.predict.model import Model, open_model
 from showdown.runner.store import Store, read_results
@@ -35,13 +35,13 @@ def _load_alone(folder: Path) -> Model:
     """Open a model from its folder alone."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}; give a comparison's folder, or a saved model")
-    refuse_strangers(folder)
+    refuse_unsafe(folder)
     description = read_description(folder)
     return open_model(
         description.spec,
         description.labels,
         folder,
-        data=AskedData(text=description.text_column, clean=description.clean),
+        data=RequestedData(text=description.text_column, clean=description.clean),
         confidence=read_confidence(folder),
         fix="copy the whole folder again",
     )
@@ -61,7 +61,7 @@ def _load_from_comparison(output: Path, arm: str | None) -> Model:
         record.spec,
         record.labels,
         folder / "artifact",
-        data=asked_data(results.comparison),
+        data=requested_data(results.comparison),
         confidence=record.confidence,
         fix=f"remove {folder} and run the comparison again",
     )

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from showdown.core.bounds import AskedData
+from showdown.core.bounds import RequestedData
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.manifest import damage
-from showdown.core.method import Classifier
+from showdown.core.predictor import Classifier
 from showdown.core.record import Confidence, ScoreKind
 from showdown.core.spec import RunSpec
 from showdown.data.clean import clean
 from showdown.predict.threshold import confidences, threshold_of
-from showdown.stages.artifact import open_classifier
+from showdown.stages.artifact import open_predictor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ class Model:
     """Of its arm."""
     labels: tuple[str, ...]
     """In the order of the scores."""
-    data: AskedData
+    data: RequestedData
     """How the texts of its comparison were read and cleaned."""
     classifier: Classifier
     confidence: Confidence | None
@@ -111,7 +111,7 @@ def open_model(
     labels: Sequence[str],
     folder: Path,
     *,
-    data: AskedData,
+    data: RequestedData,
     confidence: Confidence | None,
     fix: str,
 ) -> Model:
@@ -133,7 +133,7 @@ def open_model(
     if fault:
         raise UserError(f"the saved model of `{spec.name}`: {fault} is cut short or missing; {fix}")
     try:
-        classifier = open_classifier(spec, tuple(labels), folder)
+        predictor = open_predictor(spec, tuple(labels), folder)
     except UserError:
         raise
     except Unavailable as error:
@@ -142,7 +142,9 @@ def open_model(
         raise UserError(
             f"the saved model of `{spec.name}` in {folder} cannot be read ({_why(error)}); {fix}"
         ) from error
-    return Model(name=spec.name, labels=tuple(labels), data=data, classifier=classifier, confidence=confidence, fix=fix)
+    if not isinstance(predictor, Classifier):
+        raise UserError(f"`{spec.name}` is no classifier, and only classifiers can predict labels")
+    return Model(name=spec.name, labels=tuple(labels), data=data, classifier=predictor, confidence=confidence, fix=fix)
 
 
 def _why(error: Exception) -> str:

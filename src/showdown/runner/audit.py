@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.files import make_room
+from showdown.core.files import prepare_to_write
 from showdown.core.notebook import html_list
 from showdown.core.spec import Comparison
 from showdown.core.split import SplitSpec
@@ -52,7 +52,7 @@ def audit(comparison: Comparison, listing: Path | None = None) -> Audited:
 
     """
     if listing:
-        make_room(listing)
+        prepare_to_write(listing)
     rows = gather(comparison.data, comparison.protocol.split.seed)
     partitions: list[Partition] = []
     unsplittable: list[str] = []

@@ -10,7 +10,7 @@ from showdown.methods.table import build, method_and_settings
 from showdown.models.source import locate, stored_parameters
 
 OWN_GB = 0.1
-"""Of the comparison's process (`benchmarks/process_memory.py`)."""
+"""Of the comparison's process (`benchmarks/cpu/process_memory.py`)."""
 LIBRARIES_GB = 0.5
 """Of the server and of a worker before its model, most of which they share (the same)."""
 _BYTES_ALL_LEARN = 16

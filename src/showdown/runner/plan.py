@@ -30,7 +30,8 @@ def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
             partition=partition,
             train_fraction=fraction,
             data_fingerprint=ready.fingerprint,
-            needs=method_class(method).needs,
+            task=comparison.task,
+            needs=method_class(method).needs(),
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)
         for row, written in comparison.methods.items()

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription
 from showdown.core.files import read_file, write_json
-from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.method import FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.predictor import Predictor
 from showdown.core.record import Confidence, ScoreKind
 from showdown.core.spec import Comparison, DataSpec, RunSpec, SharedProtocol
 from showdown.measure.environment import versions
 from showdown.methods.table import build
+from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +32,7 @@ def placement_for(protocol: SharedProtocol) -> Placement:
 def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     """Return what a run's method is given, on this machine."""
     return Job(
+        task=task_named(spec.task),
         labels=labels,
         model=spec.model,
         protocol=spec.protocol,
@@ -81,7 +84,7 @@ def _data_of(run_folder: Path) -> DataSpec:
     return Comparison.model_validate_json(content).data
 
 
-def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Classifier:
+def open_predictor(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Predictor:
     """Load what a run saved.
 
     Args:
@@ -98,10 +101,9 @@ def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> C
     return _open_network(method, job, artifact)
 
 
-def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
+def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
     from showdown.engine.forward import choose_forward
     from showdown.engine.graphs.capture import answering_forward
-    from showdown.evaluation.network import NetworkClassifier
     from showdown.models.network import Network, load_network, load_saved_network
     from showdown.models.source import locate
     from showdown.models.tokens import load_tokenizer, token_limit
@@ -117,4 +119,4 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
     tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
-    return NetworkClassifier(module, answering_forward(forward), tokenizer, limit)
+    return job.task.predictor(module, answering_forward(forward), tokenizer, limit)

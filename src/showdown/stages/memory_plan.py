@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
     from showdown.engine.budget import Demand, Expected, Plan, Shape
-    from showdown.engine.optim.bf16 import Rounding
+    from showdown.engine.optim.settings import Rounding
 
 FILE = "memory.json"
 CPU_ROWS = 8
@@ -260,7 +260,7 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
 
     from showdown.engine.budget import Demand
     from showdown.engine.forward import is_packed
-    from showdown.engine.optim.adamw import state_bytes
+    from showdown.engine.optim.table import state_bytes
     from showdown.models.network import dtype_of, network_skeleton, weight_bytes
     from showdown.models.source import locate
 
@@ -276,7 +276,9 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
     demand = Demand(
         weight_bytes=held_bytes + (0 if whole else sum(value.numel() * value.itemsize for value in learning)),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        moment_bytes=0.0 if on_host else state_bytes(learning, rounding_of(protocol, whole)),
+        moment_bytes=0.0
+        if on_host
+        else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
         trains_backbone=whole,
         four_bit=method.options.four_bit,
         padded=padded,
@@ -296,7 +298,7 @@ def rounding_of(protocol: SharedProtocol, most_weights_learn: bool) -> "Rounding
     """Return how steps on bfloat16 weights are rounded.
 
     Master weights in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn,
-    stochastic rounding loses no more and costs nothing (`benchmarks/rounding.py`).
+    stochastic rounding loses no more and costs nothing (`benchmarks/cpu/rounding.py`).
     """
     if protocol.weight_rounding != "auto":
         return protocol.weight_rounding

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+from showdown.core.traits import Traits, fine_tuned
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.outcomes import Floats, Ints, RowOutcomes
+
+SIMULATED = fine_tuned()
+"""Traits of a simulated method, unless others are given: its answers depend on its seed."""
+DETERMINISTIC = Traits(role="cheap", deterministic=True, reads="words")
+"""Traits of a simulated method that answers alike with every seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +76,9 @@ class Simulated:
         """Shape (methods, seeds, rows)."""
         return np.asarray(self.predicted == self.true, dtype=np.float64)
 
-    def outcomes(self, method: int) -> Outcomes:
+    def outcomes(self, method: int) -> Answers:
         """Return one method's answers as the verdict reads them."""
-        return Outcomes(
+        return Answers(
             predicted=self.predicted[method],
             true=self.true,
             clusters=self.clusters,
@@ -79,11 +86,11 @@ class Simulated:
             folds=self.folds,
         )
 
-    def row(self, method: int, name: str = "lora") -> RowOutcomes:
-        """Return one method as a row of the table."""
+    def row(self, method: int, traits: Traits = SIMULATED) -> RowOutcomes:
+        """Return one method as an arm."""
         seeds = self.predicted.shape[1]
         return RowOutcomes(
-            name=str(method), method=name, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
+            name=str(method), traits=traits, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
         )
 
 
