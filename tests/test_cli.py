@@ -210,7 +210,7 @@ def test_a_saved_model_describes_itself(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "has no model.json: give a folder `artifact` that `showdown run` wrote"),
+        (None, "has no model.json: it is no saved model, or one of an earlier version; give the comparison"),
         ("{", "is damaged or of another version"),
         ('{"schema_version": 2}', "is damaged or of another version"),
         ("[" * 100_000, "is damaged or of another version"),
