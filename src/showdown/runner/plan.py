@@ -1,4 +1,4 @@
-"""From a comparison to its runs, in the order of the table."""
+"""The runs of a comparison, in the order of the table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ from showdown.runner.prepared import Ready
 def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
     """Return one run for each row, seed and partition, then those on parts of the training rows, the largest first.
 
-    A method that seeds do not touch still runs once a seed: that its scores agree is then seen, not assumed.
+    A method whose answers no seed changes still runs with every seed, to show that its scores agree.
 
     Args:
-        ready: what was asked for, its seeds and its tuning settled, and how its rows are divided.
+        ready: the comparison, with seeds and tuning chosen, and how its rows are divided.
         model: its model, pinned.
 
     """
