@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from showdown.core.spec import DataSpec
-from showdown.data.alike import pair_threshold
 from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.read import read_rows
+from showdown.data.similarity import pair_threshold
 from showdown.data.wording import words
 
 JACCARD = DataSpec().near_duplicate_jaccard

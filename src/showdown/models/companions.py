@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.core.task import Task
@@ -124,8 +125,8 @@ def write_companions(
 
 
 def is_companion(path: Path) -> bool:
-    """Return whether `write_companions` wrote a file of a saved model, so that it does not count as trained."""
-    return path.name in (LABELS, CARD) or is_tokenizer_file(path)
+    """Return whether a file of a saved model only describes it, and is no part of what was learned."""
+    return path.name in (LABELS, CARD, MODEL_FILE, CONFIDENCE_FILE) or is_tokenizer_file(path)
 
 
 def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:

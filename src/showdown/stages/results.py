@@ -1,9 +1,10 @@
-"""What each stage of a run writes for the next: tuning a rate, training an artifact, scoring it in a fresh process."""
+"""The files that the stages of a run write: a tuned rate, a trained artifact, and its scores from a fresh process."""
 
 from typing import Any, Literal
 
 from showdown.core.bounds import Sha256
 from showdown.core.record import (
+    SCHEMA_VERSION,
     Convergence,
     Environment,
     MemorySplit,
@@ -14,11 +15,14 @@ from showdown.core.strict import Strict
 from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 
-StageName = Literal["plan", "tune", "train", "score"]
-"""`plan` is done once for all runs of a comparison, the others once for each run."""
+
+class StageFile(Strict):
+    """A file that a stage writes."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
 
 
-class TuneProgress(Strict):
+class TuneProgress(StageFile):
     """The finished trials of a tuning that is not over, and what they took."""
 
     trials: list[Trial]
@@ -26,7 +30,7 @@ class TuneProgress(Strict):
     notes: list[str]
 
 
-class TuneStage(Strict):
+class TuneStage(StageFile):
     """What tuning yielded."""
 
     learning_rate: float
@@ -41,7 +45,7 @@ class TuneStage(Strict):
     notes: list[str]
 
 
-class TrainStage(Strict):
+class TrainStage(StageFile):
     """What training yielded; committed after the artifact."""
 
     title: str
@@ -61,7 +65,7 @@ class TrainStage(Strict):
     environment: Environment
 
 
-class ScoreStage(MeasuredScores):
+class ScoreStage(MeasuredScores, StageFile):
     """What the reloaded artifact scored."""
 
     phases: list[Phase]
