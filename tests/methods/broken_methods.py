@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from showdown.core.method import Classifier, Fitted, FittedMethod, TunedMethod
+from showdown.core.method import Fitted, FittedMethod, TunedMethod
 from showdown.core.parameter_group import ParameterGroup
+from showdown.core.predictor import Classifier
 from showdown.core.traits import Traits
 from showdown.methods.bitfit import BitFit
 from showdown.methods.full import Full

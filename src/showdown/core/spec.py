@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from showdown.core.memory import MemorySettings
 from showdown.core.metric import AUTO, metric_key
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
-from showdown.core.strict import Strict, identity_of
+from showdown.core.strict import Strict, added_later, identity_of
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
@@ -182,6 +183,8 @@ class Comparison(Strict):
     """A whole comparison, as its YAML file says it."""
 
     name: RunName = "comparison"
+    task: str = added_later("classification")
+    """What is learned from the examples: `classification`, one label for each text."""
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
@@ -274,6 +277,10 @@ _UNUSED: dict[Needs, frozenset[str]] = {
 }
 
 
+_NO_IDENTITY = ("needs", "memory")
+"""Fields of a run that cannot change what it is."""
+
+
 class RunSpec(Strict):
     """One run: one row of the table with one seed on one partition. Its hash is its identity."""
 
@@ -288,14 +295,18 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
+    task: str = added_later("classification")
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
+    memory: MemorySettings | None = None
+    """What the memory plan gives the run; None where nothing is planned: on a CPU, or without training."""
 
     @property
     def run_id(self) -> str:
         """A file-system name that changes when anything that can change the result changes, and at nothing else."""
         identity = identity_of(self)
-        del identity["needs"]
+        for key in _NO_IDENTITY:
+            del identity[key]
         identity["protocol"] = {
             key: value for key, value in identity["protocol"].items() if key not in _UNUSED[self.needs]
         }

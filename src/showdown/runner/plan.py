@@ -30,6 +30,7 @@ def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
             partition=partition,
             train_fraction=fraction,
             data_fingerprint=ready.fingerprint,
+            task=comparison.task,
             needs=method_class(method).needs(),
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)

@@ -25,7 +25,7 @@ _NEEDED = (
     "transformers.models.bert.modeling_bert",
     "transformers.models.mistral.modeling_mistral",
     "showdown.engine.graphs.capture",
-    "showdown.evaluation.network",
+    "showdown.tasks.classification.network",
     "showdown.models.network",
     "showdown.models.tokens",
     "showdown.stages.artifact",
@@ -81,14 +81,16 @@ class FreshProcess:
 
 def _answer(asked: dict[str, list[str]]) -> None:
     """Write the scores into the folder of each run."""
+    import numpy as np
+
     from showdown.core.spec import RunSpec
-    from showdown.stages.artifact import open_classifier
+    from showdown.stages.artifact import open_predictor
 
     sys.path[:] = asked["path"]
     for run in map(Path, asked["runs"]):
         spec = RunSpec.model_validate_json((run / "spec.json").read_bytes())
-        classifier = open_classifier(spec, tuple(asked["labels"]), run / "artifact")
-        write_json(run / _SCORES, classifier.scores(asked["texts"], batch_rows=4).tolist())
+        predictor = open_predictor(spec, tuple(asked["labels"]), run / "artifact")
+        write_json(run / _SCORES, np.asarray(predictor.answer(asked["texts"], batch_rows=4)).tolist())
 
 
 def _forked(asked: dict[str, list[str]]) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.method import TunedMethod
+from showdown.core.task import ForwardPath
 from showdown.testing.tiny import job_for, separable_rows
-from showdown.testing.workshop import ASKED
+from showdown.testing.workshop import ASKED, LIMIT
 
 if TYPE_CHECKING:
     import torch
 
-    from showdown.engine.forward import ForwardPath
     from showdown.models.network import Network
 
 ROWS = separable_rows(12)
@@ -29,7 +29,7 @@ class Adapted:
     network: "Network"
     """As it was loaded; a method may have changed its module in place."""
     module: "torch.nn.Module"
-    forward: "ForwardPath"
+    forward: ForwardPath
 
     def learning(self) -> "dict[str, torch.nn.Parameter]":
         """Return the parameters that learn, by name."""
@@ -42,13 +42,19 @@ class Adapted:
     def accumulate(self, micro_rows: int) -> None:
         """Add the gradients of the mean loss over `ROWS`, so many rows at a time."""
         import torch
-        from torch.nn import functional
 
-        sequences = encoded(self.model, ROWS.texts)
+        from showdown.engine.accumulate import EagerAccumulator
+        from showdown.models.tokens import load_tokenizer
+
+        job = job_for(self.model)
+        objective = job.task.objective(job.protocol)
+        accumulator = EagerAccumulator(self.forward, objective)
+        rows = job.task.encode(load_tokenizer(self.model), ROWS, LIMIT)
+        terms = objective.terms(rows.targets)
         for start in range(0, len(ROWS), micro_rows):
-            logits = self.forward.logits(sequences[start : start + micro_rows])
-            targets = torch.tensor(ROWS.targets[start : start + micro_rows])
-            (functional.cross_entropy(logits, targets, reduction="sum") / len(ROWS)).backward()  # type: ignore[no-untyped-call]
+            micro = slice(start, start + micro_rows)
+            targets = torch.tensor([target for row in rows.targets[micro] for target in row])
+            accumulator.accumulate([torch.tensor(ids) for ids in rows.ids[micro]], targets, terms)
 
     def step(self, count: int, *, rate: float, weight_decay: float = 0.0) -> None:
         """Take steps with the method's own optimizer and parameter groups."""
@@ -105,7 +111,7 @@ def adapted(method: TunedMethod, model: Path, *, seed: int = 0) -> Adapted:
     return Adapted(method=method, model=model, network=network, module=module, forward=path_of(module, model))
 
 
-def path_of(module: "torch.nn.Module", model: Path) -> "ForwardPath":
+def path_of(module: "torch.nn.Module", model: Path) -> ForwardPath:
     """Return the engine's forward path for a network."""
     from showdown.engine.forward import choose_forward
     from showdown.models.tokens import load_tokenizer
@@ -119,7 +125,7 @@ def encoded(model: Path, texts: Sequence[str]) -> "list[torch.Tensor]":
 
     from showdown.models.tokens import encode, load_tokenizer
 
-    return [torch.tensor(ids) for ids in encode(load_tokenizer(model), texts, 64)]
+    return [torch.tensor(ids) for ids in encode(load_tokenizer(model), texts, LIMIT)]
 
 
 def facts(module: "torch.nn.Module") -> Mapping[str, Mapping[str, Any]]:

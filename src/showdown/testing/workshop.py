@@ -16,7 +16,7 @@ from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol
 from showdown.core.split import SingleSplit
 from showdown.methods.table import build, method_class
 from showdown.testing.fresh import FreshProcess
-from showdown.testing.tiny import make_pretrained, separable_rows, write_csv
+from showdown.testing.tiny import job_for, make_pretrained, separable_rows, write_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ASKED = separable_rows(16, start=100).texts
 """Texts that no method is trained on."""
+LIMIT = 64
+"""Tokens after which texts are cut."""
 _ROWS = 84
 
 
@@ -158,11 +160,13 @@ def _scored_before_saving(spec: RunSpec, scores: "list[Scores2D]") -> Iterator[N
 
 def scores_of(module: "torch.nn.Module", model: Path) -> "Scores2D":
     """Return the scores of `ASKED` by a network, shape (texts, labels)."""
+    import numpy as np
+
     from showdown.engine.forward import choose_forward
-    from showdown.evaluation.network import NetworkClassifier
     from showdown.models.tokens import load_tokenizer
 
     tokenizer = load_tokenizer(model)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device="cpu")
     module.eval()
-    return NetworkClassifier(module, forward, tokenizer, 64).scores(ASKED, batch_rows=4)
+    predictor = job_for(model).task.predictor(module, forward, tokenizer, LIMIT)
+    return np.asarray(predictor.answer(ASKED, batch_rows=4))

@@ -206,7 +206,7 @@ def total_norm(gradients: Iterable[torch.Tensor]) -> torch.Tensor:
             small.setdefault(gradient.dtype, []).append(gradient)
     # Gradients of one type are read in one kernel; of two types, in one each.
     norms = [norm for one in small.values() for norm in torch._foreach_norm(one, 2.0, dtype=torch.float32)]
-    # One by one, large tensors are read 1.4 times as fast (`benchmarks/gpu_kernels.py`).
+    # One by one, large tensors are read 1.4 times as fast (`benchmarks/gpu/kernels.py`).
     norms += [
         torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in found if gradient.numel() >= LARGE
     ]

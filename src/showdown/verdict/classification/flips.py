@@ -1,0 +1,36 @@
+"""Which answers change: between two rows of the table, and between the seeds of one."""
+
+import numpy as np
+
+from showdown.verdict.classification.answers import answers_of
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
+
+
+def flips(first: RowOutcomes, second: RowOutcomes) -> tuple[float, float]:
+    """Count the test rows that one row of the table answers rightly and the other wrongly, both ways.
+
+    Returns:
+        Rows that the first alone gets right, and the second alone: means over all pairs of their seeds, and over
+        repeats. Zero where the two share no test row.
+
+    """
+    ours, theirs = answers_of(first), answers_of(second)
+    both = [shared(ours[key], theirs[key]) for key in ours if key in theirs]
+    counted = [_flips(a, b) for a, b in both if len(a.true)]
+    if not counted:
+        return 0.0, 0.0
+    first_only, second_only = np.mean(counted, axis=0)
+    return float(first_only), float(second_only)
+
+
+def _flips(first: Outcomes, second: Outcomes) -> tuple[float, float]:
+    a, b = first.values.mean(axis=0), second.values.mean(axis=0)
+    return float((a * (1 - b)).sum()), float((b * (1 - a)).sum())
+
+
+def seed_agreement(row: RowOutcomes) -> float | None:
+    """Return the share of test rows on which all seeds answer alike, the mean over repeats; None with one seed."""
+    if row.seeds < 2:
+        return None
+    alike = [(part.predicted == part.predicted[0]).all(axis=0).mean() for part in answers_of(row).values()]
+    return float(np.mean(alike))
