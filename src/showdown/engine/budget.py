@@ -70,7 +70,7 @@ class Demand:
     """Of all weights as they are kept on the device."""
     gradient_bytes: float
     """Of all trainable parameters. They never exist together where the step is taken inside the backward pass."""
-    moment_bytes: float
+    optimizer_bytes: float
     """Of the optimizer state on the device: moments and master weights."""
     trains_backbone: bool
     """Whether the weights of the backbone are trainable: their inputs are then kept too."""
@@ -169,7 +169,7 @@ def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     """Return the bytes that are held whatever the micro-batch size, without gradients."""
     dense = _BYTES * shape.hidden * shape.inner if demand.four_bit else 0
     scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
-    return demand.weight_bytes + demand.moment_bytes + dense + scales
+    return demand.weight_bytes + demand.optimizer_bytes + dense + scales
 
 
 def peak_bytes(

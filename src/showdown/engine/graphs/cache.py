@@ -129,7 +129,7 @@ class _Size:
             held.copy_(given, non_blocking=True)
 
 
-class Replays:
+class GraphCache:
     """Computes one thing of many packs: the second of a size is captured, and replayed from then on.
 
     The first compiles kernels, and sizes that come once cost nothing. Results are the same with and without a graph.
@@ -200,7 +200,7 @@ class Replays:
     def _has_room(self, tokens: int) -> bool:
         if not self._forward.device.startswith("cuda"):
             return True
-        demand = Demand(weight_bytes=0, gradient_bytes=0, moment_bytes=0, trains_backbone=True)
+        demand = Demand(weight_bytes=0, gradient_bytes=0, optimizer_bytes=0, trains_backbone=True)
         kept = torch.is_grad_enabled() and not self._forward.walk.recompute
         activations = tokens * token_bytes(self._shape, demand, recompute=not kept)
         return torch.cuda.mem_get_info()[0] > _ROOM * activations + _ROOM_BESIDE
