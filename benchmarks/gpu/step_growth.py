@@ -11,13 +11,13 @@ import time
 from typing import Any
 
 import torch
-from showdown.engine.overhead import paused_garbage_collector
 
 from benchmarks.lib.engine import Training
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import free_memory, synchronize
 from benchmarks.lib.workload import SMALL_SHAPE, Rows, random_rows, vocabulary_of
 from showdown.engine.accumulate import EagerAccumulator
+from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.tasks.classification.objective import CrossEntropy
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)

@@ -281,7 +281,7 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
     demand = Demand(
         weight_bytes=held_bytes + (0 if whole else sum(value.numel() * value.itemsize for value in learning)),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        moment_bytes=0.0
+        optimizer_bytes=0.0
         if on_host
         else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
         trains_backbone=whole,
