@@ -93,7 +93,7 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
     return Audit(
         rows_in=rows.rows_in,
         rows_used=len(rows.texts),
-        reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.asked) for part in rows.left_out],
+        reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.requested) for part in rows.left_out],
         exact_copies=len(rows.exact) - len(set(rows.exact)),
         near_copies=len(set(rows.exact)) - len(set(rows.clusters)),
         clusters=len(set(rows.clusters)),

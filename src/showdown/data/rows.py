@@ -78,7 +78,9 @@ def gather(data: DataSpec, seed: int = 42) -> Rows:
             part
             for part in (
                 LeftOut(reason=f"no text after cleaning `{data.clean}`", rows=emptied),
-                LeftOut(reason="of labels that `data.labels` does not name", rows=tuple(sorted(others)), asked=True),
+                LeftOut(
+                    reason="of labels that `data.labels` does not name", rows=tuple(sorted(others)), requested=True
+                ),
             )
             if part.rows
         )

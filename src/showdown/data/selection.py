@@ -68,7 +68,7 @@ def limited(rows: "Rows", data: DataSpec, seed: int) -> "Rows":
     for _, _, cluster in sorted(others):
         if len(kept) + len(cluster) <= data.limit:
             kept += cluster
-    smaller = _keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`", asked=True)
+    smaller = _keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`", requested=True)
     lost = set(rows.labels) - set(smaller.labels)
     return _told(smaller, f"{count(len(lost), 'label')} without a row left: {_some(lost)}") if lost else smaller
 
@@ -123,7 +123,7 @@ def _relabelled(rows: "Rows", labels: Sequence[str]) -> "Rows":
     return replace(rows, labels=known, targets=tuple(index_of[label] for label in labels))
 
 
-def _keep(rows: "Rows", kept: Sequence[int], reason: str, *, asked: bool = False) -> "Rows":
+def _keep(rows: "Rows", kept: Sequence[int], reason: str, *, requested: bool = False) -> "Rows":
     """Return these rows; the others are left out for a reason, which is said."""
     held = set(kept)
     gone = tuple(row for index, row in enumerate(rows.row_ids) if index not in held)
@@ -137,7 +137,7 @@ def _keep(rows: "Rows", kept: Sequence[int], reason: str, *, asked: bool = False
         alike=_of(rows.alike, kept),
         exact=_of(rows.exact, kept),
         sides=_of(rows.sides, kept),
-        left_out=(*rows.left_out, LeftOut(reason=reason, rows=gone, asked=asked)),
+        left_out=(*rows.left_out, LeftOut(reason=reason, rows=gone, requested=requested)),
     )
     smaller = _relabelled(smaller, [labels[index] for index in kept])
     return _told(smaller, f"{count(len(gone), 'row')} left out: {reason} ({row_list(gone)})")
