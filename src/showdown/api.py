@@ -19,7 +19,8 @@ from showdown.core.bounds import requested_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.notebook import html_list
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import Comparison, SplitSpec
+from showdown.core.spec import Comparison
+from showdown.core.split import SplitSpec
 from showdown.runner.store import Store, read_results
 
 if TYPE_CHECKING:
@@ -104,13 +105,13 @@ def run(
         comparison: a comparison, its mapping, its YAML file, or a data file.
         output: its folder; `showdown-out/NAME` by default.
         overrides: `dotted.key=value` each, for a file.
-        display: a `showdown.display.plain.Display`; silent by default.
+        display: a `showdown.display.display.Display`; silent by default.
 
     Raises:
         UserError: for bad input, with the place and the mend.
 
     """
-    from showdown.display.plain import Silent
+    from showdown.display.display import Silent
     from showdown.runner.execute import execute
     from showdown.trackers.tracked import Tracked
 

@@ -108,7 +108,7 @@ def run(
     from contextlib import closing
 
     from showdown import api
-    from showdown.display.plain import display_for
+    from showdown.display.terminal import display_for
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
@@ -300,11 +300,10 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
 @app.command()
 def methods() -> None:
     """List the methods."""
-    from showdown.methods.table import METHODS, method_class
+    from showdown.methods.table import method_lines
 
-    width = max(map(len, METHODS))
-    for name in METHODS:
-        say(f"{name:<{width}}  {method_class(name).summary}")
+    for line in method_lines():
+        say(line)
 
 
 @app.command()

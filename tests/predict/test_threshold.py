@@ -6,8 +6,9 @@ import pytest
 from showdown.core.errors import UserError
 from showdown.core.record import Confidence, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.evaluation.confidence import COVERAGES, measure_confidence
+from showdown.methods.lora import Lora
 from showdown.predict.threshold import threshold_of
+from showdown.tasks.classification.confidence import COVERAGES, measure_confidence
 
 
 def record(confidence: Confidence | None) -> RunRecord:
@@ -25,6 +26,7 @@ def record(confidence: Confidence | None) -> RunRecord:
         name="mine",
         method="lora",
         title="LoRA",
+        traits=Lora.traits,
         seed=0,
         partition=0,
         status="completed",

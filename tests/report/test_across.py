@@ -184,7 +184,7 @@ def test_scores_of_all_comparisons_are_drawn_together(tmp_path: Path) -> None:
     markup = html(api.beside(tmp_path / "a", tmp_path / "b"))
     assert markup.count('role="img"') == 1
     assert not re.search(r'(fill|stroke)="#', markup), "every colour follows the theme"
-    assert "--method-lora:" in markup
+    assert "--series-orange:" in markup
     nothing = two(tmp_path / "failed", failed=dict.fromkeys(METHODS, "no"))
     failed = {"second": nothing["second"]}
     assert scores_beside(failed) is None

@@ -23,9 +23,9 @@ from showdown.report.figures.confusion import MOST_CONFUSIONS, MOST_LABELS, MOST
 from showdown.report.figures.design import (
     DARK,
     LIGHT,
-    METHOD_ROLES,
     PANEL_PX,
     RAMP_STEPS,
+    SERIES_ROLES,
     labelled,
     ramp,
     rows_of,
@@ -235,7 +235,7 @@ def test_a_method_has_one_colour_everywhere(drawn: Drawn) -> None:
     assert len({look.colour for look in looks.values()}) == len(looks)
     for one in figures["trade-off"].records:
         assert one["colour"] == looks[one["row"]].colour
-    assert looks["lora"].colour == LIGHT["method-lora"]
+    assert looks["lora"].colour == LIGHT["series-orange"]
     lines = svg(figures["training-loss"].panels[1]).lower()
     assert looks["lora"].colour in lines
     assert looks["full"].colour not in lines
@@ -289,14 +289,14 @@ def oklab(colour: str, simulation: str) -> np.ndarray:
 def test_methods_are_told_apart_by_every_eye(theme: dict[str, str], simulation: str) -> None:
     nearest = min(
         float(np.linalg.norm(oklab(theme[one], simulation) - oklab(theme[other], simulation)))
-        for one, other in combinations(METHOD_ROLES, 2)
+        for one, other in combinations(SERIES_ROLES, 2)
     )
     assert nearest > 0.085  # 0.02 is a just noticeable difference in Oklab; markers and names tell them apart, too
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_contrasts_hold_wcag_aa(theme: dict[str, str]) -> None:
-    assert all(contrast(theme[role], theme["page"]) >= 3.0 for role in (*METHOD_ROLES, "passed-over"))
+    assert all(contrast(theme[role], theme["page"]) >= 3.0 for role in (*SERIES_ROLES, "passed-over"))
     assert all(contrast(theme[role], theme["page"]) >= 4.5 for role in ("ink", "muted"))
     assert contrast(theme["ink"], theme["band-strong"]) >= 4.5
     roles = {colour: role for role, colour in LIGHT.items()}

@@ -2,6 +2,7 @@
 
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.methods.lora import Lora
 from showdown.report.learning_curve import LearningCurve, learning_curve
 
 
@@ -25,6 +26,7 @@ def run(
         name=name,
         method="lora",
         title="LoRA",
+        traits=Lora.traits,
         seed=seed,
         partition=partition,
         status="failed" if failed else "completed",

@@ -11,7 +11,8 @@ from traced_comparison import write_traced
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
-from showdown.core.spec import DataSpec, SingleSplit
+from showdown.core.spec import DataSpec
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import load_side, prepare, write_prepared
 from showdown.report.disagreements import disagreements
 from showdown.report.formats import write_report

@@ -6,6 +6,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from showdown.core.record import RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.methods.lora import Lora
 from showdown.report.pool import pooled_scores
 
 LABELS = ["a", "b", "c", "d"]
@@ -27,6 +28,7 @@ def record(true: list[int], said: list[int], *, seed: int = 0, partition: int = 
         name="lora",
         method="lora",
         title="LoRA",
+        traits=Lora.traits,
         seed=seed,
         partition=partition,
         status="completed",

@@ -4,6 +4,7 @@ from typing import Any
 
 from showdown.core.record import RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.methods.lora import Lora
 from showdown.report.notes import tuning
 
 
@@ -22,6 +23,7 @@ def run(seed: int, rate: float | None, **settings: Any) -> RunRecord:
         name="lora",
         method="lora",
         title="LoRA",
+        traits=Lora.traits,
         seed=seed,
         partition=0,
         status="completed",

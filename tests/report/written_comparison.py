@@ -9,6 +9,7 @@ import numpy as np
 from showdown.core.csv_writer import csv_writer
 from showdown.core.record import ClassScore, Environment, PeakMemory, Phase, PredictionSpeed, Results, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.methods.table import method_class
 
 HOSTILE = (
     r"\input{/etc/passwd} \def\x{}",
@@ -63,7 +64,7 @@ def write_comparison(
                 data_fingerprint=fingerprint,
             )
             base = {"run_id": spec.run_id, "name": row, "method": method, "title": title, "seed": seed, "partition": 0}
-            base |= {"spec": spec, "allow_leakage": allow_leakage}
+            base |= {"traits": method_class(method).traits, "spec": spec, "allow_leakage": allow_leakage}
             if row in (failed or {}):
                 runs.append(RunRecord.model_validate({**base, "status": "out-of-memory", "error": failed[row]}))
                 continue

@@ -10,6 +10,7 @@ import pytest
 
 from showdown.core.record import Environment, PeakMemory, Phase, Results, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.methods.table import method_class
 
 LABELS = ["a", "b", "c"]
 
@@ -92,6 +93,7 @@ class Built:
             "name": name,
             "method": method,
             "title": name.upper(),
+            "traits": method_class(method).traits,
             "seed": seed,
             "partition": partition,
             "spec": spec,

@@ -5,7 +5,7 @@ from scipy import stats
 from showdown.verdict.forecast import plausible_sizes, rows_to_decide, seeds_to_decide
 from showdown.verdict.paired import ALPHA, PairTest, RerunsPart, corrected_resampled_t, reach_of
 from showdown.verdict.pairs import compare
-from showdown.verdict.simulation import Trainings, World, simulate
+from showdown.verdict.simulation import DETERMINISTIC, Trainings, World, simulate
 
 RNG = np.random.default_rng
 
@@ -88,7 +88,7 @@ def test_rows_find_what_they_promise_in_miniature():
 
     def drawn(better, rows):
         both = simulate(rng, World(), accuracies=np.array([0.75, better]), rows=rows, trainings=Trainings(seeds=5))
-        return compare(both.row(0, "tfidf"), both.row(1, "frozen")).test
+        return compare(both.row(0, DETERMINISTIC), both.row(1, DETERMINISTIC)).test
 
     pilot = drawn(0.78, 300)
     rows, _ = rows_to_decide(pilot, pairs=1)

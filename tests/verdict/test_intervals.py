@@ -20,7 +20,7 @@ from showdown.verdict.intervals import (
 )
 from showdown.verdict.outcomes import Outcomes, RowOutcomes
 from showdown.verdict.resample import macro_f1
-from showdown.verdict.simulation import Trainings, World, simulate, true_macro_f1
+from showdown.verdict.simulation import SIMULATED, Trainings, World, simulate, true_macro_f1
 from showdown.verdict.spread import STEADY, Reruns, moderated, seen_reruns
 
 RNG = np.random.default_rng
@@ -189,7 +189,7 @@ def test_macro_f1_of_a_label_with_one_test_row_has_no_interval():
     assert rare_labels(only_predicted) is not None
     many = np.repeat(np.arange(20), 3)
     assert rare_labels(labelled([*many, 20])) is None
-    row = RowOutcomes(name="a", method="lora", parts={0: labelled([0, 0, 1])}, seeds=1, test_over_train=0.0)
+    row = RowOutcomes(name="a", traits=SIMULATED, parts={0: labelled([0, 0, 1])}, seeds=1, test_over_train=0.0)
     assert no_f1_interval(row) == "1 of 2 labels have fewer than 2 different test texts"
     assert row_intervals(row)["f1_macro"].value == 1.0
 

@@ -3,6 +3,7 @@ import pytest
 
 from showdown.core.errors import UserError
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows, shared
+from showdown.verdict.simulation import SIMULATED
 
 
 def test_rows_are_sorted_and_seeds_stacked(built):
@@ -85,7 +86,7 @@ def test_answers_to_equal_rows_are_compared_as_they_are():
 
 def row_of(name, *parts):
     made = {key: outcomes(ids) for key, ids in enumerate(parts) if ids}
-    return RowOutcomes(name=name, method="lora", parts=made, seeds=1, test_over_train=0.0)
+    return RowOutcomes(name=name, traits=SIMULATED, parts=made, seeds=1, test_over_train=0.0)
 
 
 def test_rows_are_ranked_on_the_test_rows_that_all_answered():

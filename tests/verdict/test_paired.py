@@ -20,7 +20,7 @@ from showdown.verdict.paired import (
     tail_of,
 )
 from showdown.verdict.pairs import compare
-from showdown.verdict.simulation import Trainings, World, simulate
+from showdown.verdict.simulation import SIMULATED, Trainings, World, simulate
 from showdown.verdict.spread import STEADY, Reruns, moderated, seen_reruns
 
 RNG = np.random.default_rng
@@ -201,7 +201,7 @@ def test_nor_do_more_rows_in_folds_of_one_seed(gap):
             row_ids=np.arange(rows),
             folds=np.arange(rows) % 5,
         )
-        return RowOutcomes(name=name, method="lora", parts={0: part}, seeds=1, test_over_train=0.0)
+        return RowOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=1, test_over_train=0.0)
 
     found = [compare(row(0.1, rows, "a"), row(0.1 + gap, rows, "b")).test for rows in ROWS]
     assert all(more.p_value <= fewer.p_value for fewer, more in itertools.pairwise(found))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from showdown.verdict.outcomes import Outcomes, RowOutcomes
-from showdown.verdict.simulation import Trainings, World, simulate
+from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Trainings, World, simulate
 from showdown.verdict.spread import (
     COMPARISON_WORTH,
     NARROWING_WORTH,
@@ -27,8 +27,8 @@ def outcomes(correct, folds=None):
     return Outcomes(predicted=correct, true=np.ones_like(rows), clusters=rows, row_ids=rows, folds=folds)
 
 
-def row(part, method="lora"):
-    return RowOutcomes(name=method, method=method, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
+def row(part, traits=SIMULATED):
+    return RowOutcomes(name="a", traits=traits, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
 
 
 def test_rerun_variance_by_hand():
@@ -94,8 +94,8 @@ def test_a_row_is_not_told_by_itself_nor_by_methods_without_seeds():
     wild = row(outcomes(np.repeat([[1], [0], [1]], 40, axis=1)))
     alone = reruns_of(wild)
     assert reruns_of(wild, [wild, wild]) == alone
-    assert reruns_of(wild, [row(outcomes(np.ones((3, 40))), "tfidf")]) == alone
-    calm = row(outcomes(np.tile(np.arange(40) % 2, (3, 1))), "full")
+    assert reruns_of(wild, [row(outcomes(np.ones((3, 40))), DETERMINISTIC)]) == alone
+    calm = row(outcomes(np.tile(np.arange(40) % 2, (3, 1))))
     assert reruns_of(wild, [wild, calm]).relative < alone.relative
     assert reruns_of(calm, [wild, calm, wild]) == reruns_of(calm, [wild])
 
@@ -116,5 +116,5 @@ def test_folds_of_one_seed_tell_of_a_training_that_went_wrong():
 
 
 def test_methods_without_seeds_have_no_assumed_spread():
-    assert reruns_of(row(outcomes(np.ones((1, 50))), "tfidf")).relative == 0.0
-    assert reruns_of(row(outcomes(np.ones((3, 50))), "frozen")).relative == 0.0
+    assert reruns_of(row(outcomes(np.ones((1, 50))), DETERMINISTIC)).relative == 0.0
+    assert reruns_of(row(outcomes(np.ones((3, 50))), DETERMINISTIC)).relative == 0.0

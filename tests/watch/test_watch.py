@@ -34,7 +34,7 @@ def write_results(output: Path, results: Results) -> None:
 
 def unfinished(run: RunRecord) -> RunRecord:
     """The record of a run that is not over."""
-    kept = {"run_id", "name", "method", "title", "seed", "partition", "labels", "spec"}
+    kept = {"run_id", "name", "method", "title", "traits", "seed", "partition", "labels", "spec"}
     return RunRecord.model_validate({**run.model_dump(include=kept), "status": "cancelled", "error": "not run yet"})
 
 

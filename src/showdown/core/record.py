@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from showdown.core.bounds import (
     Amount,
@@ -18,7 +18,9 @@ from showdown.core.bounds import (
 )
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
-from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
+from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
+from showdown.core.strict import Strict
+from showdown.core.traits import Traits
 
 SCHEMA_VERSION: Literal[1] = 1
 GB = 1e9
@@ -29,7 +31,9 @@ TUNING_PHASE = "tuning"
 SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
-Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "cancelled"]
+Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
+_WAITING_BEFORE = "cancelled"
+"""What `waiting` was called in results of earlier versions."""
 ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
 
 
@@ -218,9 +222,12 @@ class RunRecord(Strict):
     name: RunName
     method: str
     title: str
+    traits: Traits
+    """Of its method, when the run was made."""
     seed: Seed
     partition: Count
-    status: Status
+    status: Annotated[Status, BeforeValidator(lambda status: "waiting" if status == _WAITING_BEFORE else status)]
+    """`waiting` is a run that has not begun, or was interrupted and goes on with the next call."""
     error: str | None = None
 
     accuracy: Share | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from showdown.core.record import SCORING_PHASES, TRAINING_PHASE, TUNING_PHASE, Energy
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 _JOULES_PER_KWH = 3.6e6
 

@@ -1,4 +1,4 @@
-"""Copies and near-copies of texts, joined into clusters. `docs/audit.md` says what counts as a near-copy, and why."""
+"""Duplicate groups: copies and near-copies of texts. `docs/audit.md` says what counts as a near-copy, and why."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ _NESTED_TEMPLATES = 2
 class Duplicates:
     """Clusters of texts; all tuples have one entry a text, in the order given."""
 
-    clusters: tuple[int, ...]
-    """Number of the cluster, counted from 0 in order of first appearance."""
+    duplicate_groups: tuple[int, ...]
+    """Number of the duplicate group, counted from 0 in order of first appearance."""
     exact: tuple[int, ...]
-    """Number of the group of exact copies (after normalisation), counted likewise; it refines `clusters`."""
+    """Number of the group of exact copies (after normalisation), counted likewise; it refines `duplicate_groups`."""
     alike: tuple[int, ...]
-    """Number of the group that near-copies would make if no label kept them apart; `clusters` refines it."""
+    """Number of the group that near-copies would make if no label kept them apart; `duplicate_groups` refines it."""
     cut_pairs: int = 0
-    """Pairs of different texts that are near-copies, but in two clusters, because a chain of such pairs was cut."""
+    """Pairs of near-copies in two duplicate groups, because a chain of such pairs was cut."""
 
     @property
     def exact_copies(self) -> int:
@@ -38,11 +38,11 @@ class Duplicates:
     @property
     def near_copies(self) -> int:
         """Different texts that are near-copies of an earlier one."""
-        return len(set(self.exact)) - len(set(self.clusters))
+        return len(set(self.exact)) - len(set(self.duplicate_groups))
 
 
-def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | None = None) -> Duplicates:
-    """Cluster copies and near-copies; the same texts in the same order always give the same clusters.
+def find_duplicate_groups(texts: Sequence[str], jaccard: float, labels: Sequence[str] | None = None) -> Duplicates:
+    """Group copies and near-copies. The same texts in the same order always give the same groups.
 
     Args:
         texts: the texts; an empty one is a copy of every other empty one.
@@ -58,7 +58,7 @@ def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | 
     different = [wording(text) for text in first_of]
     if len(different) < 2:
         same = tuple(exact.tolist())
-        return Duplicates(clusters=same, exact=same, alike=same)
+        return Duplicates(duplicate_groups=same, exact=same, alike=same)
     encoded = encode(different, jaccard)
     left, right = _near_pairs(different, encoded, jaccard)
     if jaccard <= TRUNCATED_UP_TO:
@@ -71,7 +71,7 @@ def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | 
         left, right = left[agree], right[agree]
     roots = _cut_chains(encoded, left, right, pair_threshold(jaccard))
     return Duplicates(
-        clusters=_numbered(roots[exact]),
+        duplicate_groups=_numbered(roots[exact]),
         exact=tuple(exact.tolist()),
         alike=_numbered(groups[exact]),
         cut_pairs=int(np.sum(roots[left] != roots[right])),
@@ -128,9 +128,9 @@ def _share_a_label(exact: Ints, labels: Sequence[str], left: Ints, right: Ints) 
 def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints:
     """Return a group for each text: joined pairs, but no long chain of them.
 
-    Groups of fewer than `TEMPLATE_TEXTS` texts stay whole. In a larger one the text with most near-copies is a centre:
-    its near-copies are its cluster, with what is connected to them and overlaps the centre as two copies of one lost
-    original would (`least`). What is left gets centres of its own.
+    Groups of fewer than `TEMPLATE_TEXTS` texts stay whole. In a larger one, the text with most near-copies is a
+    centre: its near-copies are its duplicate group, with what is connected to them and overlaps the centre as two
+    copies of one lost original would (`least`). What is left gets centres of its own.
     """
     total = len(encoded.lengths)
     groups = join(np.arange(total, dtype=np.int64), left, right)
@@ -147,8 +147,8 @@ def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints
     roots[large] = -1
     for centre in sorted(neighbours, key=lambda text: (-len(neighbours[text]), text)):
         if roots[centre] < 0:
-            cluster = _around(encoded, centre, neighbours, roots, least)
-            roots[cluster] = total + centre
+            group = _around(encoded, centre, neighbours, roots, least)
+            roots[group] = total + centre
     return roots
 
 

@@ -49,7 +49,7 @@ _BUCKET_ROWS = 100
 search quadratic."""
 _NEIGHBOURS = 25
 _WHOLE_GROUP = 64
-"""In a group of at most this many texts all pairs are compared; in a larger one, neighbours in hash order."""
+"""In a group of at most this many texts all pairs are compared; in a larger one, neighbours by their hashes."""
 _ORDERS, _STEPS = 3, 6
 _PAIRS_AT_ONCE = 200_000
 _SEED = 20_251_201

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from showdown.core.examples import Examples
 from showdown.core.files import write_bytes
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
-from showdown.core.spec import Needs
+from showdown.core.traits import Traits
 
 _FILE = "pipeline.skops"
 
@@ -53,10 +55,12 @@ class TfIdf(FittedMethod):
 
     title: ClassVar[str] = "TF-IDF + SVM"
     summary: ClassVar[str] = "TF-IDF with a linear support-vector machine; seconds on a CPU (decision scores)"
-    needs: ClassVar[Needs] = "text"
+    traits: ClassVar[Traits] = Traits(
+        role="cheap", deterministic=True, reads="words", color="brown", citation="joachims1998"
+    )
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit vocabulary and planes on the training rows."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline

@@ -14,7 +14,7 @@ LABELS = "labels.json"
 CARD = "README.md"
 _CARD = """---
 library_name: {library}
-pipeline_tag: text-classification
+pipeline_tag: {pipeline_tag}
 ---
 
 # {title}
@@ -29,7 +29,7 @@ pipeline_tag: text-classification
 inputs = tokenizer(texts, padding=True, truncation=True, return_token_type_ids=False, return_tensors="pt")
 with torch.inference_mode():
 {scoring}
-answers = [labels[best] for best in scores.argmax(-1)]
+{answers}
 ```
 """
 
@@ -42,8 +42,8 @@ class Usage:
     """Lines that import from libraries, beside `json` and `torch`."""
     opening: str
     """Makes `model` from `folder`, `labels`, `tokenizer` and `base`, the base's name."""
-    scoring: str = "    scores = model(**inputs).logits.softmax(-1)"
-    """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented."""
+    scoring: str | None = None
+    """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented. None is the task's own way."""
 
     def code(self, base: str) -> str:
         """Return what comes before the texts are tokenised."""
@@ -103,7 +103,9 @@ def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, meth
         method=type(method).__name__.lower(),
         seed=job.seed,
         opening=usage.code(base),
-        scoring=usage.scoring,
+        scoring=usage.scoring or job.task.card_scoring,
+        pipeline_tag=job.task.pipeline_tag,
+        answers=job.task.card_answers,
     )
     write_text(folder / CARD, card)
 

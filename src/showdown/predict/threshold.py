@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from showdown.core.errors import UserError
 from showdown.core.record import RunRecord, ScoreKind
-from showdown.evaluation.confidence import confidence_of
+from showdown.tasks.classification.confidence import confidence_of
 
 
 def confidences(scores: npt.NDArray[np.float64], kind: ScoreKind) -> list[float]:

@@ -9,7 +9,6 @@ from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.data.prepare import load_side, partition_folder
 from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
-from showdown.verdict.words import FLOOR
 
 _PROCESSED = Path("data") / "processed"
 MOST_ANSWERS = 12
@@ -85,7 +84,8 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
         UserError: for predictions that are missing or damaged.
 
     """
-    asked = {name: found for name, found in load_outcomes(results.full_size, folder).items() if found.method != FLOOR}
+    every = load_outcomes(results.full_size, folder)
+    asked = {name: found for name, found in every.items() if found.traits.role != "floor"}
     labels = list(label_places(results.full_size))
     by_row: dict[int, dict[str, Answer]] = {}
     truths: dict[int, str] = {}

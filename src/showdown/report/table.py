@@ -22,7 +22,6 @@ from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
-from showdown.verdict.words import FLOOR
 
 _NOTICEABLE_POINTS = 0.1
 """Of accuracy: the last digit that the table shows."""
@@ -224,7 +223,7 @@ def _best(
         asked = {
             row: value
             for row, value in enumerate(values)
-            if value and scores[row].score and scores[row].method != FLOOR
+            if value and scores[row].score and scores[row].traits.role != "floor"
         }
         shown = {rows[row][place] for row in asked}
         if len(shown) > 1:

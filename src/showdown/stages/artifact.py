@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.manifest import damage
-from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.method import FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import RunRecord
 from showdown.core.spec import RunSpec, SharedProtocol
 from showdown.methods.table import build
+from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +34,7 @@ def placement_for(protocol: SharedProtocol) -> Placement:
 def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     """Return what a run's method is given, on this machine."""
     return Job(
+        task=task_named(spec.task),
         labels=labels,
         model=spec.model,
         protocol=spec.protocol,
@@ -40,7 +43,7 @@ def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     )
 
 
-def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Classifier:
+def open_predictor(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Predictor:
     """Load what a run saved.
 
     Args:
@@ -73,7 +76,7 @@ def open_saved(record: RunRecord, folder: Path) -> Classifier:
     if fault:
         raise UserError(f"the saved model of `{record.name}`: {fault} is cut short or missing; {mend}")
     try:
-        return open_classifier(record.spec, tuple(record.labels), folder / "artifact")
+        predictor = open_predictor(record.spec, tuple(record.labels), folder / "artifact")
     except UserError:
         raise
     except Unavailable as error:
@@ -81,6 +84,9 @@ def open_saved(record: RunRecord, folder: Path) -> Classifier:
     except Exception as error:
         why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
         raise UserError(f"the saved model of `{record.name}` in {folder} cannot be read ({why}); {mend}") from error
+    if not isinstance(predictor, Classifier):
+        raise UserError(f"`{record.name}` is no classifier, and only classifiers can answer texts yet")
+    return predictor
 
 
 def saved_scores(classifier: Classifier, record: RunRecord, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
@@ -112,10 +118,9 @@ def saved_scores(classifier: Classifier, record: RunRecord, texts: Sequence[str]
     return scores
 
 
-def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
+def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
     from showdown.engine.forward import choose_forward
     from showdown.engine.graphs.capture import answering_forward
-    from showdown.evaluation.network import NetworkClassifier
     from showdown.models.network import load_network, load_saved_network
     from showdown.models.source import locate
     from showdown.models.tokens import load_tokenizer, token_limit
@@ -131,4 +136,4 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
     tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
-    return NetworkClassifier(module, answering_forward(forward), tokenizer, limit)
+    return job.task.predictor(module, answering_forward(forward), tokenizer, limit)

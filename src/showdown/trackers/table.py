@@ -1,17 +1,23 @@
 """The table of trackers: names and their classes."""
 
-from importlib import import_module
 from pathlib import Path
 
+from showdown.core.registry import Registry, class_of
 from showdown.trackers.tracker import Tracker
 
-TRACKERS: dict[str, str] = {
-    "wandb": "showdown.trackers.wandb:Wandb",
-    "mlflow": "showdown.trackers.mlflow:Mlflow",
-    "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
-    "trackio": "showdown.trackers.trackio:Trackio",
-}
-"""Classes are strings, so that only the tracker in use is imported. The names are also the extras to install."""
+TRACKERS: Registry[type[Tracker]] = Registry(
+    "tracker",
+    "showdown.trackers",
+    {
+        "wandb": "showdown.trackers.wandb:Wandb",
+        "mlflow": "showdown.trackers.mlflow:Mlflow",
+        "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
+        "trackio": "showdown.trackers.trackio:Trackio",
+    },
+    class_of(Tracker),  # type: ignore[type-abstract]
+)
+"""Strings, so that no tracker is imported but the one that writes. Built-in names are also the extras to install.
+Installed packages add trackers by entry points of the group `showdown.trackers`."""
 
 FOLDER = "trackers"
 """Subfolder of the comparison's folder. Each tracker has a folder of its name inside."""
@@ -25,8 +31,10 @@ def build(name: str, folder: Path, project: str) -> Tracker:
         folder: where it writes; created when missing.
         project: the name that groups its runs.
 
+    Raises:
+        UserError: for a name that is not in the table, or for a plugin that cannot be used.
+
     """
-    module, _, class_name = TRACKERS[name].partition(":")
+    kind = TRACKERS.load(name)
     folder.mkdir(parents=True, exist_ok=True)
-    tracker: Tracker = getattr(import_module(module), class_name)(folder.resolve(), project)
-    return tracker
+    return kind(folder.resolve(), project)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 Plain = str | int | float | bool | None
 

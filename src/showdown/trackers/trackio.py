@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from importlib import import_module
 from types import ModuleType
 
 from showdown.core.errors import UserError
@@ -49,6 +50,4 @@ class Trackio(Tracker):
 
     def _client(self) -> ModuleType:
         os.environ[_FOLDER] = str(self.folder)
-        import trackio
-
-        return trackio
+        return import_module("trackio")

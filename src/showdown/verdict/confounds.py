@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from showdown.core.record import RunRecord
-from showdown.core.spec import TRAINING_KEYS, Strict
-from showdown.verdict.spread import STEADY_METHODS
+from showdown.core.spec import TRAINING_KEYS
+from showdown.core.strict import Strict
 
 Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardware", "measurement", "own setting"]
 
@@ -17,8 +17,6 @@ _TUNED = "learning_rate"
 """What tuning finds and the engine notes: it stands for the setting of that name."""
 
 _ABSENT = "none"
-_NO_NETWORK = frozenset({"majority", "tfidf"})
-_READS_NOTHING = frozenset({"majority"})
 _OWN_NETWORK = "model"
 """Setting of a row that names a pretrained network of its own."""
 
@@ -82,10 +80,10 @@ def _fill_absent(seen: Mapping[tuple[Kind, str], dict[str, set[str]]]) -> None:
 
 def _text_read(run: RunRecord, longest_tokens: int | None) -> Iterator[tuple[Kind, str, str]]:
     """Say how much of a text the method reads, where the longest is cut for those that count tokens."""
-    if longest_tokens is None or run.method in _READS_NOTHING:
+    if longest_tokens is None or run.traits.reads == "nothing":
         return
     limit = int(run.chosen.get("max_tokens") or run.spec.protocol.max_tokens)
-    whole = run.method in _NO_NETWORK or limit >= longest_tokens
+    whole = run.traits.reads == "words" or limit >= longest_tokens
     yield "data", "part of each text that is read", "whole" if whole else f"first {limit} tokens"
 
 
@@ -102,7 +100,7 @@ def between(found: Sequence[Confound], first: str, second: str) -> list[Confound
 def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
     spec = run.spec
     sources: list[tuple[Kind, Any]] = [
-        ("protocol", spec.protocol.model_dump(mode="json", exclude=_protocol_without(run.method))),
+        ("protocol", spec.protocol.model_dump(mode="json", exclude=_unused_keys(run))),
         ("model", _network(run)),
         ("data", {"fingerprint": spec.data_fingerprint, "allow_leakage": run.allow_leakage}),
         ("engine", {key: value for key, value in run.chosen.items() if key not in _FINDINGS | {_TUNED}}),
@@ -126,7 +124,7 @@ def network_of(run: RunRecord) -> str | None:
 
 def _network(run: RunRecord) -> dict[str, Any]:
     """Return the pretrained network that a run starts from: the comparison's, the row's own, or none."""
-    if run.method in _NO_NETWORK:
+    if run.traits.reads != "tokens":
         return {}
     own = run.spec.settings.get(_OWN_NETWORK)
     return {"id": own} if own else run.spec.model.model_dump(mode="json")
@@ -136,8 +134,9 @@ def _settings(run: RunRecord) -> dict[str, Any]:
     return {key: value for key, value in run.spec.settings.items() if key != _OWN_NETWORK}
 
 
-def _protocol_without(method: str) -> set[str]:
-    return set(TRAINING_KEYS) if method in STEADY_METHODS else set()
+def _unused_keys(run: RunRecord) -> set[str]:
+    """Return the keys of the protocol that a run's method does not use."""
+    return set() if run.traits.role == "fine-tuned" else set(TRAINING_KEYS)
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:

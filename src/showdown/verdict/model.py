@@ -4,7 +4,8 @@ from typing import Literal
 
 from showdown.core.metric import ACCURACY
 from showdown.core.notebook import html_list
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
+from showdown.core.traits import Traits
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import Cost, EnergyUse
 from showdown.verdict.pareto import Pareto
@@ -38,6 +39,7 @@ class RowVerdict(Strict):
     name: str
     method: str
     title: str
+    traits: Traits
     seeds: int
     """Seeds behind the scores."""
     partitions: int

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from showdown.core.errors import UserError
 from showdown.core.predictions import checked_predictions
 from showdown.core.record import Results, RunRecord
+from showdown.core.traits import Traits
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -69,7 +70,7 @@ class RowOutcomes:
     """
 
     name: str
-    method: str
+    traits: Traits
     parts: dict[int, Outcomes]
     """By repeat; the key of a pooled part is 0."""
     seeds: int
@@ -179,7 +180,7 @@ def _row(
     trained = split.train * done[0].spec.train_fraction if split.kind == "repeated" else 1.0
     return RowOutcomes(
         name=name,
-        method=done[0].method,
+        traits=done[0].traits,
         parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
         seeds=len(seeds),
         test_over_train=split.test / trained if split.kind == "repeated" else 0.0,

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from showdown.core.traits import Traits, fine_tuned
 from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+
+SIMULATED = fine_tuned()
+"""Traits of a simulated method, unless others are given: its answers depend on its seed."""
+DETERMINISTIC = Traits(role="cheap", deterministic=True, reads="words")
+"""Traits of a simulated method that answers alike with every seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +85,11 @@ class Simulated:
             folds=self.folds,
         )
 
-    def row(self, method: int, name: str = "lora") -> RowOutcomes:
-        """Return one method as a row of the table."""
+    def row(self, method: int, traits: Traits = SIMULATED) -> RowOutcomes:
+        """Return one method as an arm."""
         seeds = self.predicted.shape[1]
         return RowOutcomes(
-            name=str(method), method=name, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
+            name=str(method), traits=traits, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
         )
 
 

@@ -30,9 +30,6 @@ _MOST_FROM_OTHERS = 4 * _PRIOR_RELATIVE
 _PLAIN = 0.001
 """Chance at which folds of one seed differ as much by their rows alone."""
 
-STEADY_METHODS = frozenset({"majority", "tfidf", "frozen", "zero-shot"})
-"""Methods whose answer does not depend on a seed: the assumption is not made for them."""
-
 
 def assumed_points(accuracy: float) -> float:
     """Return the standard deviation between reruns that is assumed at an accuracy, in points."""
@@ -208,14 +205,14 @@ def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
     """
     part = row.parts[min(row.parts)]
     own = seen_reruns(part)
-    if row.method in STEADY_METHODS:
+    if row.traits.deterministic:
         return replace(own, relative=max(0.0, own.relative)) if own else STEADY
     # The same answers may stand in several pairs, and in one under another name.
     different = {id(other.parts): other for other in among}
     seen = [
         seen_reruns(other.parts[min(other.parts)])
         for key, other in different.items()
-        if key != id(row.parts) and other.method not in STEADY_METHODS and not other.repeated
+        if key != id(row.parts) and not other.traits.deterministic and not other.repeated
     ]
     others = [found for found in seen if found]
     return moderated(own, others) if own else _of_one_seed(part, moderated(None, others))

@@ -25,7 +25,7 @@ from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
 from showdown.verdict.ranking import asked_metric, ranking, scores_needed
 from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
-from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, STEADY_METHODS, net_rerun_variance
+from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, net_rerun_variance
 from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.training import rate_at_end, under_trained
 from showdown.verdict.words import Told, leak_said, sentences
@@ -215,6 +215,7 @@ def _row(
         name=runs[0].name,
         method=runs[0].method,
         title=runs[0].title,
+        traits=runs[0].traits,
         seeds=outcome.seeds if outcome else 0,
         partitions=len({run.partition for run in done}),
         repeated=outcome.repeated if outcome else False,
@@ -266,7 +267,7 @@ def _pairs(
 def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
     found = [claim(repeated=any(outcome.repeated for outcome in outcomes.values()))] if outcomes else []
     found += [note for outcome in outcomes.values() for note in outcome.notes]
-    drifting = [name for name, item in outcomes.items() if item.method not in STEADY_METHODS and not item.repeated]
+    drifting = [name for name, item in outcomes.items() if not item.traits.deterministic and not item.repeated]
     single = [name for name in drifting if outcomes[name].seeds == 1]
     if single:
         found.append(

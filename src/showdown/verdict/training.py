@@ -7,10 +7,7 @@ from showdown.verdict.listing import listed
 from showdown.verdict.model import PairVerdict, RowVerdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.recommend import not_converged
-from showdown.verdict.spread import STEADY_METHODS
 
-_PROBE = "frozen"
-"""The method that is a linear probe of its network."""
 _AT_END = "end of the range"
 """What a run's notes say where its best learning rate lay at an end of the range searched."""
 
@@ -40,12 +37,13 @@ def under_trained(
         networks: by row of the table, what names its pretrained network.
 
     """
-    methods = {row.name: row.method for row in rows}
+    traits = {row.name: row.traits for row in rows}
     for pair in pairs:
         less = pair.score.value < 0
         low, high = (pair.first, pair.second) if less else (pair.second, pair.first)
         same = networks.get(low) is not None and networks.get(low) == networks.get(high)
-        if methods[high] == _PROBE and methods[low] not in STEADY_METHODS and same and pair.p_value <= ALPHA:
+        probe_won = traits[high].linear_probe and traits[low].role == "fine-tuned"
+        if probe_won and same and pair.p_value <= ALPHA:
             yield (
                 f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.score.value):.1f} points less "
                 f"than {high}, the linear probe of the same network. Its score says little of its method."

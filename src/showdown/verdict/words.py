@@ -15,13 +15,8 @@ from showdown.verdict.model import PairVerdict, RowVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import points
-from showdown.verdict.spread import STEADY_METHODS
 from showdown.verdict.training import cut_short_first, divergences, endings
 
-CHEAP_METHODS = frozenset({"tfidf", "frozen"})
-"""Rivals that learn in seconds on a CPU: no fine-tuning is worth its cost unless it beats them."""
-FLOOR = "majority"
-"""Does nothing, and so is no rival in what costs something."""
 _ALIKE = 1e-9
 _MANY = 6
 _FEW_CONFOUNDS = 5
@@ -142,15 +137,15 @@ def _score(row: RowVerdict) -> Score:
     return row.score
 
 
-def _is_tuned(row: RowVerdict) -> bool:
-    return row.method not in STEADY_METHODS
+def _is_fine_tuned(row: RowVerdict) -> bool:
+    return row.traits.role == "fine-tuned"
 
 
 def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
     """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
-    tuned = next((row for row in scored if _is_tuned(row)), None)
+    tuned = next((row for row in scored if _is_fine_tuned(row)), None)
     for cheap in scored if tuned else ():
-        pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.method in CHEAP_METHODS else None
+        pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.traits.role == "cheap" else None
         if tuned and pair and not (pair.different and pair.score.value < 0):
             return _not_beaten(cheap, tuned, pair, [row.name for row in scored if row.cut_short], metric)
     return None
@@ -210,7 +205,7 @@ def _others(
     scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]
 ) -> str | None:
     """Say the pairs without the leader; the majority label, which does nothing, is left out."""
-    below = [row.name for row in scored[1:] if row.method != FLOOR]
+    below = [row.name for row in scored[1:] if row.traits.role != "floor"]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
     shown = [better(pair, of_name) for pair in known if pair.different]
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
@@ -240,7 +235,7 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     known = [
         (pair, pair.within)
         for other in scored[1:]
-        if other.method != FLOOR and (pair := pair_of(pairs, leader.name, other.name)) and pair.within
+        if other.traits.role != "floor" and (pair := pair_of(pairs, leader.name, other.name)) and pair.within
     ]
     at_most = [pair.second for pair, within in known if within.second == "non-inferior"]
     may_be = [
@@ -263,7 +258,7 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
 
 
 def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
-    single = [row.name for row in scored if _is_tuned(row) and row.seeds == 1 and not row.repeated]
+    single = [row.name for row in scored if not row.traits.deterministic and row.seeds == 1 and not row.repeated]
     if not single:
         return None
     had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
@@ -274,7 +269,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
 
 def _wins(scored: Sequence[RowVerdict]) -> str | None:
     """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
-    rows = [row for row in scored if row.method != FLOOR]
+    rows = [row for row in scored if row.traits.role != "floor"]
     found = []
     example = all(row.cost.price.example for row in rows if row.cost)
     for words, unit, measure in _WINS:

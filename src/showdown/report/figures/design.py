@@ -1,7 +1,7 @@
 """The design system: colours by role, a colour and a marker for every row, sizes, the look of axes.
 
 Colours stand for roles. A picture is drawn in those of the light theme; a page may replace each by its twin of the dark
-one, so that no two roles share a value. The colours of methods were searched for the largest distance in Oklab between
+one, so that no two roles share a value. The colours of arms were searched for the largest distance in Oklab between
 any two of them, as seen by normal eyes and through the simulations of protanopia, deuteranopia and tritanopia by
 Machado et al. (IEEE TVCG 15(6), 2009), with a contrast of at least 3 to 1 to the background (WCAG 2.2, 1.4.11).
 """
@@ -9,11 +9,12 @@ Machado et al. (IEEE TVCG 15(6), 2009), with a contrast of at least 3 to 1 to th
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import altair as alt
 
 from showdown.core.record import Results
+from showdown.core.traits import Color
 
 LIGHT: dict[str, str] = {
     "page": "#ffffff",
@@ -24,14 +25,14 @@ LIGHT: dict[str, str] = {
     "band": "#f2f4f7",
     "band-strong": "#e1ebf8",
     "passed-over": "#8a929c",
-    "method-majority": "#7a7f87",
-    "method-tfidf": "#572c1a",
-    "method-frozen": "#18a652",
-    "method-zero-shot": "#292756",
-    "method-full": "#0049ed",
-    "method-lora": "#ff5b00",
-    "method-qlora": "#8a21a6",
-    "method-dora": "#b12837",
+    "series-gray": "#7a7f87",
+    "series-brown": "#572c1a",
+    "series-green": "#18a652",
+    "series-indigo": "#292756",
+    "series-blue": "#0049ed",
+    "series-orange": "#ff5b00",
+    "series-purple": "#8a21a6",
+    "series-red": "#b12837",
     "ramp-0": "#f3f6fa",
     "ramp-1": "#e0eaf6",
     "ramp-2": "#cbdcf0",
@@ -55,14 +56,14 @@ DARK: dict[str, str] = {
     "band": "#1a2028",
     "band-strong": "#1d2f47",
     "passed-over": "#78828d",
-    "method-majority": "#7d838d",
-    "method-tfidf": "#946925",
-    "method-frozen": "#1cd7ad",
-    "method-zero-shot": "#d3e47e",
-    "method-full": "#3494ff",
-    "method-lora": "#e9b019",
-    "method-qlora": "#c262cc",
-    "method-dora": "#ee7f62",
+    "series-gray": "#7d838d",
+    "series-brown": "#946925",
+    "series-green": "#1cd7ad",
+    "series-indigo": "#d3e47e",
+    "series-blue": "#3494ff",
+    "series-orange": "#e9b019",
+    "series-purple": "#c262cc",
+    "series-red": "#ee7f62",
     "ramp-0": "#1a222c",
     "ramp-1": "#182b41",
     "ramp-2": "#173453",
@@ -77,7 +78,8 @@ DARK: dict[str, str] = {
     "on-low": "#f1f4f8",
     "on-high": "#0d1116",
 }
-METHOD_ROLES = tuple(role for role in LIGHT if role.startswith("method-"))
+SERIES_ROLES = tuple(f"series-{color}" for color in get_args(Color))
+"""Roles of the colours of arms."""
 RAMP_STEPS = 10
 _FIRST_HIGH_STEP = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
@@ -109,22 +111,22 @@ class Style:
 
 
 def styles(results: Results) -> dict[str, Style]:
-    """Give every row of the table its look.
+    """Give every arm its look.
 
-    A row has its method's colour. Further rows of one method, and methods without a colour of their own, take colours
-    that no row needs, and when none is left, dashed lines and other markers tell them apart.
+    An arm has the colour of its method's traits. Further arms of one method, and methods without a colour of their own,
+    take colours that no arm needs. When none is left, dashed lines and other markers tell arms apart.
     """
-    methods = {run.name: run.method for run in results.runs}
+    runs = {run.name: run for run in results.runs}
     own: dict[str, str] = {}
-    for name, method in sorted(methods.items(), key=lambda item: item[0] != item[1]):
-        role = f"method-{method}"
-        if role in METHOD_ROLES and role not in own.values():
+    for name, run in sorted(runs.items(), key=lambda item: item[0] != item[1].method):
+        role = f"series-{run.traits.color}"
+        if run.traits.color and role not in own.values():
             own[name] = role
-    spare = [role for role in METHOD_ROLES[1:] if role not in own.values()]
-    found, turns = {}, dict.fromkeys(METHOD_ROLES, 0)
-    for place, name in enumerate(methods):
-        wanted = f"method-{methods[name]}"
-        fallback = wanted if wanted in METHOD_ROLES else METHOD_ROLES[1 + place % (len(METHOD_ROLES) - 1)]
+    spare = [role for role in SERIES_ROLES[1:] if role not in own.values()]
+    found, turns = {}, dict.fromkeys(SERIES_ROLES, 0)
+    for place, (name, run) in enumerate(runs.items()):
+        dealt = SERIES_ROLES[1 + place % (len(SERIES_ROLES) - 1)]
+        fallback = f"series-{run.traits.color}" if run.traits.color else dealt
         role = own.get(name) or (spare.pop(0) if spare else fallback)
         found[name] = Style(
             colour=LIGHT[role],

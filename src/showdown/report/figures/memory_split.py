@@ -13,9 +13,9 @@ from showdown.report.figures.scales import linear_axis
 PARTS = {
     "libraries_gb": ("Libraries", "ramp-2"),
     "weights_gb": ("Weights", "ramp-10"),
-    "gradients_gb": ("Gradients", "method-lora"),
+    "gradients_gb": ("Gradients", "series-orange"),
     "optimiser_gb": ("Optimiser", "ramp-6"),
-    "activations_gb": ("Activations", "method-frozen"),
+    "activations_gb": ("Activations", "series-green"),
 }
 """By field of the record: what it is called, and the role of its colour; stacked in this order."""
 _NAMES_PX = 138.0

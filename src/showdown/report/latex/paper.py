@@ -14,7 +14,7 @@ from showdown.report.facts import audited, comparison_yaml, environment_facts, m
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
-from showdown.report.latex.references import METHODS, cited_models, cited_statistics, references
+from showdown.report.latex.references import cited_methods, cited_models, cited_statistics, own_references, references
 from showdown.report.latex.table import latex_table
 from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import flipped, marked_names
@@ -23,7 +23,6 @@ from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.recommend import points
-from showdown.verdict.spread import STEADY_METHODS
 
 SHOWN = (
     "trade-off",
@@ -96,7 +95,8 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     audit = results.data.get("audit") or {}
     rows = {run.name: run for run in results.runs}
     leaky = any(run.allow_leakage for run in results.runs)
-    methods = [{"name": name, "title": run.title, "key": METHODS.get(run.method)} for name, run in rows.items()]
+    papers = cited_methods(results)
+    methods = [{"name": name, "title": run.title, "key": papers.get(name)} for name, run in rows.items()]
     own_protocols = any(item.kind == "protocol" for item in verdict.confounds)
     caption = f"The protocol of {methods[0]['title']}." if own_protocols else "What is equal for every method."
     content = {
@@ -115,7 +115,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "models": list(dict.fromkeys(run.spec.model.id for run in results.runs)),
         "model_keys": cited_models(results),
         "settings": table.settings,
-        "trained": any(run.method not in STEADY_METHODS for run in rows.values()),
+        "trained": any(run.traits.role == "fine-tuned" for run in rows.values()),
         "tuned": any(run.tuning_seconds is not None for run in results.runs),
         "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
@@ -142,7 +142,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         ],
         "yaml": list(_indented(comparison_yaml(results))),
     }
-    return {**content, "references": list(_cited(content))}
+    return {**content, "references": list(_cited(content, {**own_references(results), **references()}))}
 
 
 def _pair(pair: PairVerdict, names: Mapping[str, str]) -> Mapping[str, Any]:
@@ -169,10 +169,10 @@ def _indented(text: str) -> Iterator[tuple[Tex, str]]:
         yield Tex(str((len(line) - len(stripped)) / 2)), stripped
 
 
-def _cited(content: Mapping[str, Any]) -> Iterator[tuple[str, Tex]]:
+def _cited(content: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[tuple[str, Tex]]:
     """Yield the references that the paper cites, in the order of their keys."""
     keys = {"broder1997", *content["model_keys"], *content["statistics"].values()}
     keys |= {row["key"] for row in content["method_list"] if row["key"]}
     keys |= {"loshchilov2019"} if content["trained"] else set()
     keys |= {"akiba2019", "bergstra2011"} if content["tuned"] else set()
-    yield from ((key, Tex(text)) for key, text in references().items() if key in keys)
+    yield from ((key, Tex(text)) for key, text in sorted(known.items()) if key in keys)

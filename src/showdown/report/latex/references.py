@@ -5,17 +5,10 @@ from importlib import resources
 
 from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
+from showdown.core.traits import Reference
+from showdown.report.latex.escape import latex
 from showdown.verdict.model import Verdict
-from showdown.verdict.spread import STEADY_METHODS
 
-METHODS: Mapping[str, str] = {
-    "lora": "hu2022",
-    "qlora": "dettmers2023",
-    "dora": "liu2024",
-    "tfidf": "joachims1998",
-    "zero-shot": "yin2019",
-}
-"""By method, its paper."""
 _MODELS: Mapping[str, tuple[str, ...]] = {
     "minilm": ("wang2020", "reimers2019"),
     "sentence-transformers": ("reimers2019",),
@@ -28,8 +21,20 @@ _MODELS: Mapping[str, tuple[str, ...]] = {
 """By a part of a model's name."""
 
 
+def cited_methods(results: Results) -> dict[str, str]:
+    """Return the keys of the papers of the methods, by the name of the arm; methods without a paper are left out."""
+    cited = {run.name: run.traits.citation for run in results.runs}
+    return {name: one.key if isinstance(one, Reference) else one for name, one in cited.items() if one}
+
+
+def own_references(results: Results) -> dict[str, str]:
+    """Return the references that methods bring with them, by key, in LaTeX."""
+    cited = (run.traits.citation for run in results.runs)
+    return {one.key: latex(one.text) for one in cited if isinstance(one, Reference)}
+
+
 def references() -> dict[str, str]:
-    """Return all references that a paper may need, by key, in LaTeX."""
+    """Return all references of the product, by key, in LaTeX."""
     blocks = resources.files(__package__).joinpath("references.txt").read_text(encoding="utf-8").split("\n\n")
     return {key: " ".join(text.split()) for key, _, text in (block.partition("\n") for block in blocks)}
 
@@ -61,5 +66,5 @@ def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]
         yield from (("paired", "bonett2012"), ("sources", "howe1974"))
         if verdict.metric == ACCURACY.key:
             yield "mcnemar", "mcnemar1947"
-        if any(row.method not in STEADY_METHODS and row.accuracy for row in verdict.rows):
+        if any(not row.traits.deterministic and row.accuracy for row in verdict.rows):
             yield from (("reruns", "smyth2004"), ("spread", "dodge2020"))
