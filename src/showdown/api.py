@@ -167,9 +167,9 @@ def audit(comparison: Comparison, *, listing: Path | None = None) -> Audited:
     from showdown.core.files import prepare_to_write
     from showdown.data.audit import audit_rows, findings, lines
     from showdown.data.divide import divide
+    from showdown.data.gather import gather
     from showdown.data.inspection import deep_audit, deep_findings, deep_lines
     from showdown.data.listing import write_listing
-    from showdown.data.rows import gather
     from showdown.data.split import Partition
     from showdown.models.source import locate
     from showdown.models.tokens import count_tokens, load_tokenizer

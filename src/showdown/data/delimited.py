@@ -115,20 +115,17 @@ def read_delimited(
     text = decode(read_bytes(path, place), place, encoding)
     _refuse_nul(text, place, separator)
     records, notices = _read(text, place, separator, quoting)
-    first, rest = records[0], records[1:]
-    numbers, rows, blank = _data_rows(rest)
-    has_header = _has_header(first.cells, rows) if header == "auto" else header
-    if has_header:
-        names = tuple(first.cells)
-    else:
-        if header == "auto":
+    if header == "auto":
+        recurring = _recurring_without_header(records)
+        has_header = recurring is None
+        if recurring is not None:
             notices.append(
-                f"{place}: the first line is read as a row, because {_recurring(first.cells, rows)} occurs in its"
-                " column too; set `data.header: true` if the first line holds the column names"
+                f"{place}: the first line is read as a row, because {recurring} occurs in its column too; set"
+                " `data.header: true` if the first line holds the column names"
             )
-        names = tuple(f"column {index}" for index in range(1, len(first.cells) + 1))
-        numbers, rows = [1, *(number + 1 for number in numbers)], [first.cells, *rows]
-        blank = [number + 1 for number in blank]
+    else:
+        has_header = header
+    names, numbers, rows, blank = _columns_and_rows(records, has_header=has_header)
     refuse_twin_columns(place, names)
     if not rows:
         raise UserError(f"{place} has 0 data rows; add rows below its header")
@@ -219,18 +216,15 @@ def _enclosed_share(records: Sequence[_Record]) -> float:
     return len(enclosed) / max(1, len(marked))
 
 
-def _has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first record is the header.
+def _recurring_without_header(records: Sequence[_Record]) -> str | None:
+    """Return a cell of the first record that shows that it is not a header; None when it is one.
 
-    It is not when one of its cells also occurs in a row below and none of its cells is a usual column name.
+    Such a cell also occurs in its column of a different row. A record with a usual column name is always a header.
     """
-    usual = any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME))
-    return usual or _recurring(first, rows) is None
-
-
-def _recurring(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:
-    """Return the first cell of a record that also occurs in its column of a row that differs from the record."""
-    others = [row for row in rows if list(row) != list(first)]
+    first = records[0].cells
+    if any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME)):
+        return None
+    others = [record.cells for record in records[1:] if record.cells and record.cells != first]
     for index, cell in enumerate(first):
         if cell.strip() and any(row[index] == cell for row in others):
             return shown(cell)
@@ -262,11 +256,19 @@ def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
         )
 
 
-def _data_rows(records: Sequence[_Record]) -> tuple[list[int], list[list[str]], list[int]]:
-    """Return the numbers and cells of the rows, and the numbers of the blank ones."""
+def _columns_and_rows(
+    records: Sequence[_Record], *, has_header: bool
+) -> tuple[tuple[str, ...], list[int], list[list[str]], list[int]]:
+    """Return the column names, the numbers and cells of the rows, and the numbers of the blank rows."""
+    names = tuple(records[0].cells)
+    if has_header:
+        records = records[1:]
+    else:  # the first record, which has the header's number 0, becomes row 1
+        names = tuple(f"column {index}" for index in range(1, len(names) + 1))
+        records = [record._replace(number=record.number + 1) for record in records]
     filled = [record for record in records if record.cells]
     blank = [record.number for record in records if not record.cells]
-    return [record.number for record in filled], [record.cells for record in filled], blank
+    return names, [record.number for record in filled], [record.cells for record in filled], blank
 
 
 def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[_Record]:
