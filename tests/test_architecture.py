@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "runner", "display", "predict", "report", "watch", "methods", "data"},
-    "api": {"config", "runner", "display", "predict", "stages", "report", "trackers", "verdict", "data", "models"},
-    "predict": {"stages", "tasks", "evaluation", "data"},
+    "cli": {"api", "config", "runner", "display", "predict", "report", "watch", "methods"},
+    "api": {"config", "runner", "display", "predict", "report", "trackers", "verdict"},
+    "predict": {"runner", "stages", "tasks", "data"},
     "runner": {"stages", "display", "methods", "data", "measure", "models"},
     "display": set(),
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},

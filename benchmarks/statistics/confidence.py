@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.texts import examples_at
-from showdown import api
+from showdown.config.target import comparison_for
 from showdown.core.calibration import calibration_error, error_if_calibrated
 from showdown.core.method import Job, Placement
 from showdown.data.gather import gather
@@ -70,8 +70,8 @@ def coverage_part() -> list[dict[str, Any]]:
 
 
 def order_part() -> list[dict[str, Any]]:
-    """Measure both orders of confidence on real answers."""
-    comparison = api.comparison_for("resumes")
+    """Measure both orders of real answers."""
+    comparison = comparison_for("resumes")
     rows = gather(comparison.data)
     job = Job(
         task=Classification(),

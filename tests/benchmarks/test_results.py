@@ -208,4 +208,4 @@ def test_what_is_not_known_needs_a_note() -> None:
     with pytest.raises(ValidationError, match="a note must say why there is no device"):
         BenchmarkResult.model_validate(known | {"device": None})
     with pytest.raises(ValidationError, match="command"):
-        BenchmarkResult.model_validate(known | {"command": "python benchmarks/rounding.py"})
+        BenchmarkResult.model_validate(known | {"command": "python benchmarks/cpu/rounding.py"})

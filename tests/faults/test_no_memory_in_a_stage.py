@@ -14,7 +14,7 @@ import showdown.stages.setup
 from runner.test_protocol import HereWorkers
 from showdown.config.read import check
 from showdown.core.record import Results
-from showdown.display.plain import Silent
+from showdown.display.display import Silent
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.runner import execute
 from showdown.runner.worker import entry

@@ -65,6 +65,19 @@ def test_answers_the_same_after_saving_and_loading(
         assert right > 0.8
 
 
+@pytest.mark.parametrize("name", [name for name in FITTED if method_class(name).traits.deterministic])
+def test_a_deterministic_method_answers_alike_with_every_seed(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    asked = job(pretrained("bert"))
+    rows = separable_rows(48)
+    one, other = (
+        fitted_and_reloaded(name, rows, replace(asked, seed=seed), tmp_path / f"seed-{seed}").argmax(axis=1)
+        for seed in (1, 2)
+    )
+    assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("name", ["zero-shot", "frozen"])
 @pytest.mark.parametrize("family", [*ENCODERS, *DECODERS])
 def test_every_family_serves(pretrained: Callable[[str], Path], tmp_path: Path, name: str, family: str) -> None:

@@ -5,27 +5,31 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 import showdown.evaluation.speed
+from runner.immediate import ImmediateExecutor
 from showdown.config.read import check
-from showdown.core.events import EventWriter
+from showdown.core.events import EventWriter, StageName
 from showdown.core.record import Results, RunRecord
-from showdown.display.plain import Silent
+from showdown.display.display import PlannedRun, Silent
 from showdown.report.markdown import markdown
 from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
 from showdown.runner import execute
+from showdown.runner.executor import Stage
 from showdown.runner.worker import entry
+from showdown.runner.worker.task import WorkerTask
 from showdown.stages import tune
-from showdown.stages.results import StageError, StageName, TuneStage
+from showdown.stages.results import StageError, TuneStage
 from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows, write_csv
 
 ROWS = 24
-WHOLE = {name: entry._stage(name) for name in ("tune", "train", "score")}
+NAMES: tuple[StageName, ...] = ("tune", "train", "score")
+WHOLE = {name: entry._stage(name) for name in NAMES}
 
 
 class Noting(Silent):
@@ -34,26 +38,15 @@ class Noting(Silent):
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def start(self, number: int, name: str, seed: int) -> None:
-        self.started.append(name)
+    def start(self, run: PlannedRun) -> None:
+        self.started.append(run.name)
 
 
-class HereWorkers:
+class HereWorkers(ImmediateExecutor):
     """Runs stages in this process."""
 
-    def __init__(self, lock: int) -> None:
-        del lock
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left over."""
-
-    def run_stage(
-        self, stage: StageName, folder: Path, processed: Path, listen: Any, base: str | None = None
-    ) -> StageError | None:
-        if entry.work(stage, folder, processed, io.StringIO()):
+    def run(self, stage: Stage, folder: Path) -> StageError | None:
+        if entry.work(WorkerTask(stage=stage.name, folder=folder, data=stage.data), io.StringIO()):
             return StageError.model_validate_json((folder / "error.json").read_bytes())
         return None
 

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from showdown.core.traits import Traits
-from showdown.verdict.paired import PairTest, Side, paired_test
+from showdown.verdict.classification.mcnemar import paired_test
+from showdown.verdict.paired import PairTest, Side
 from showdown.verdict.simulation import SIMULATED, Simulated, Trainings
 from showdown.verdict.spread import reruns_of
 
@@ -81,6 +82,6 @@ def shares(hits: int, times: int) -> dict[str, float | None]:
 def tests_of(drawn: Simulated, traits: Traits = SIMULATED) -> dict[tuple[int, int], PairTest]:
     """Test every pair of simulated methods as the verdict does, each told what to expect by the others."""
     rows = [drawn.row(index, traits) for index in range(len(drawn.predicted))]
-    sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
+    sides = [Side(values=row.parts[0].values, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
     pairs = itertools.combinations(range(len(rows)), 2)
     return {(a, b): paired_test(sides[a], sides[b], drawn.clusters) for a, b in pairs}

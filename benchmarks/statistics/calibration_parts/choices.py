@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from showdown.verdict.classification.macro_f1 import macro_f1
 from showdown.verdict.margin import with_margin
 from showdown.verdict.model import PairVerdict
 from showdown.verdict.outcomes import Floats
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import Simulated, World, simulate, true_macro_f1
 from showdown.verdict.summary import beside_of
 

@@ -4,9 +4,10 @@ import numpy as np
 from scipy import special
 
 from showdown.core.metric import Metric, metric_named
+from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.classification.answers import Answers
 from showdown.verdict.influence import row_values
-from showdown.verdict.intervals import row_intervals
-from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import Floats, RowOutcomes
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.pairs import compare
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED
@@ -48,7 +49,7 @@ def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutc
         trained = _trained_recalls(rng, recall, cell["spread"], seeds)[:, None]
         ease = np.where(true == 1, special.ndtri(np.clip(trained, 1e-9, 1 - 1e-9)), special.ndtri(_ALARMS))
         scores = (ease + own + noise) if recall > 0 else np.zeros((seeds, rows))
-        part = Outcomes(
+        part = Answers(
             predicted=(scores > 0).astype(np.int64),
             true=true,
             clusters=np.arange(rows),

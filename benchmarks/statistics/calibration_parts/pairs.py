@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 
+from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
 from showdown.verdict.forecast import plausible_sizes, rows_to_decide, seeds_to_decide
 from showdown.verdict.lead import lead_of
 from showdown.verdict.outcomes import on_common_rows
-from showdown.verdict.paired import ALPHA, Side, holm, holm_levels, mcnemar_exact, paired_test
+from showdown.verdict.paired import ALPHA, Side, holm, holm_levels
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Simulated, Trainings, World, simulate
 from showdown.verdict.spread import reruns_of
 
@@ -215,11 +216,11 @@ def failed_fold(cell: Cell) -> dict[str, float | None]:
         hardest = min(range(5), key=lambda fold: drawn.correct[..., drawn.folds == fold].mean())
         part = rows["b"].parts[0]
         rows["b"].parts[0] = part.at(np.flatnonzero(drawn.folds != hardest))
-        raw = [row.parts[0].correct.mean() for row in rows.values()]
+        raw = [row.parts[0].values.mean() for row in rows.values()]
         common, _ = on_common_rows(rows)
         a, b = (common[name].parts[0] for name in "ab")
         sides = [
-            Side(correct=common[name].parts[0].correct, reruns=reruns_of(common[name], list(common.values())),
+            Side(values=common[name].parts[0].values, reruns=reruns_of(common[name], list(common.values())),
                  folds=common[name].parts[0].folds)
             for name in "ab"
         ]  # fmt: skip

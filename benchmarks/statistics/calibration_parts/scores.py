@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from showdown.verdict.intervals import accuracy_interval, f1_interval, rare_labels
+from showdown.verdict.arm_intervals import accuracy_interval
+from showdown.verdict.classification.macro_f1 import f1_interval, rare_labels
 from showdown.verdict.pairs import compare
 from showdown.verdict.simulation import World, simulate, true_macro_f1
 from showdown.verdict.spread import reruns_of

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 
+from showdown.core.metric import METRICS
 from showdown.core.record import RunRecord
 
 _ROUNDING = 1e-6
@@ -17,11 +18,26 @@ def contradiction(run: RunRecord) -> str | None:
         return None
     if not sum(map(sum, run.confusion_matrix)):
         return "scores without a test row"
-    for name, given in _scores_from(run.confusion_matrix):
+    for name, given in (*_scores_from(run.confusion_matrix), *_metrics(run)):
         written = _written(run, name)
         if written is not None and abs(written - given) > _ROUNDING:
             return f"{_article(name)} of {written:g} where its confusion matrix gives {given:g}"
     return None
+
+
+def _metrics(run: RunRecord) -> Iterator[tuple[str, float]]:
+    """Yield what the matrix gives for each metric of the record that has no field of its own, as `scores.KEY`."""
+    if not run.scores:
+        return
+    import numpy as np
+
+    matrix = np.array(run.confusion_matrix, dtype=np.float64)
+    occurring = matrix.sum(0) + matrix.sum(1) > 0
+    counts = [found[occurring] for found in (matrix.sum(1), matrix.sum(0), matrix.diagonal())]
+    for key in run.scores:
+        metric = METRICS.get(key)
+        if metric and metric.of_counts and not metric.of_label:
+            yield f"scores.{key}", float(metric.of_counts(*counts))
 
 
 def _scores_from(matrix: list[list[int]]) -> Iterator[tuple[str, float]]:
@@ -47,6 +63,8 @@ def _scores_from(matrix: list[list[int]]) -> Iterator[tuple[str, float]]:
 
 def _written(run: RunRecord, name: str) -> float | None:
     """Return a score of the record; None when the record does not have it."""
+    if name.startswith("scores."):
+        return run.scores[name.removeprefix("scores.")]
     if not name.startswith("per_class."):
         value: float | None = getattr(run, name)
         return value

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from showdown.core.bounds import (
     Amount,
@@ -176,6 +176,10 @@ class PredictionSpeed(Strict):
     latency_p95_ms: Amount
 
 
+MetricScores = dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}\z")], float]
+"""Values by the key of their metric."""
+
+
 class ClassScore(Strict):
     """Scores of one label on the test rows."""
 
@@ -194,6 +198,8 @@ class Scores(Strict):
     f1_weighted: Share
     precision_weighted: Share
     recall_weighted: Share
+    scores: MetricScores = Field(default_factory=dict)
+    """Every other metric of the whole, by its key in `core/metric.py`."""
     per_class: list[ClassScore]
     confusion_matrix: ConfusionMatrix
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
@@ -235,6 +241,8 @@ class RunRecord(Strict):
     f1_weighted: Share | None = None
     precision_weighted: Share | None = None
     recall_weighted: Share | None = None
+    scores: MetricScores = Field(default_factory=dict)
+    """Metrics that have no field of their own, by key; empty in records of older versions."""
     validation_f1_macro: Share | None = None
     per_class: list[ClassScore] = Field(default_factory=list)
     confusion_matrix: ConfusionMatrix = Field(default_factory=list)

@@ -135,6 +135,8 @@ class Task(ABC):
     """Key in `Validation.values` of the metric that learning curves and trials show."""
     score_key: ClassVar[str]
     """Key in `Validation.values` of the selection score: checkpoints and `curve.json` keep it under this name."""
+    score_kind: ClassVar[ScoreKind]
+    """What the scores of a fine-tuned network are."""
     auto_class: ClassVar[str]
     """Name of the class of transformers that loads a network with a head for the task."""
     network_title: ClassVar[str]

@@ -2,7 +2,7 @@
 
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,3 +64,14 @@ def open_console() -> "Console":
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     console.push_render_hook(Hook())
     return console
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines; at a terminal they break between words."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            say(line)
+        return
+    console = open_console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=False)

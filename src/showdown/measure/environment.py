@@ -37,7 +37,7 @@ def environment(device: str) -> Environment:
     gpu = device == "cuda"
     properties = torch.cuda.get_device_properties(0) if gpu else None
     return Environment(
-        versions=_versions(),
+        versions=versions(),
         commit=_commit(),
         platform=platform.platform(),
         cpu=_cpu_name(),
@@ -49,7 +49,8 @@ def environment(device: str) -> Environment:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a run depends on, by name."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

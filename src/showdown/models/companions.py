@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
@@ -111,8 +112,8 @@ def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, meth
 
 
 def is_companion(path: Path) -> bool:
-    """Whether a file of a saved model was written by `write_companions`: it is no part of what was learned."""
-    return path.name in (LABELS, CARD) or is_tokenizer_file(path)
+    """Return whether a file of a saved model only describes it, and is no part of what was learned."""
+    return path.name in (LABELS, CARD, MODEL_FILE, CONFIDENCE_FILE) or is_tokenizer_file(path)
 
 
 def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:

@@ -17,7 +17,12 @@ from showdown.measure.load import LoadMeter, load_average
 from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, gpu_meter
 
 SYSTEM_FILE = "system.jsonl"
-_FIRST_PHASE: Mapping[StageName, str] = {"tune": "tuning", "train": "start", "score": "start of scoring"}
+_FIRST_PHASE: Mapping[StageName, str] = {
+    "plan": "start",
+    "tune": "tuning",
+    "train": "start",
+    "score": "start of scoring",
+}
 _SOONER = 4
 """A change of phase is sampled at once, but not within this fraction of the interval after the last sample."""
 _PATIENCE_SECONDS = 5.0

@@ -10,7 +10,7 @@ from showdown.data.prepare import load_side
 from showdown.evaluation.speed import undisturbed_speeds
 from showdown.measure.load import LoadMeter
 from showdown.measure.memory import memory_of
-from showdown.stages.artifact import open_predictor
+from showdown.stages.artifact import open_predictor, write_confidence
 from showdown.stages.context import open_context
 from showdown.stages.results import ScoreStage
 
@@ -42,4 +42,5 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
         prediction_speeds=speeds,
         speed_others_share=others_share,
     )
+    write_confidence(folder / "artifact", stage.confidence)
     write_json(folder / "score.json", stage.model_dump())

@@ -12,13 +12,14 @@ from showdown.core.examples import Examples
 from showdown.core.files import write_folder, write_json
 from showdown.core.manifest import write_sizes
 from showdown.core.method import FittedMethod, Method, TunedMethod
-from showdown.core.record import GB, Convergence, MemorySplit
+from showdown.core.record import GB, Convergence, MemorySplit, ScoreKind
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
 from showdown.methods.table import build, is_tuned
+from showdown.stages.artifact import write_description
 from showdown.stages.base_cache import NOTE, BaseCache
 from showdown.stages.context import StageContext, open_context
 from showdown.stages.results import TrainStage, TuneStage
@@ -44,6 +45,9 @@ class Outcome:
     total_parameters: int
     chosen: dict[str, Any]
     notes: tuple[str, ...]
+    score_kind: ScoreKind
+    limit: int | None = None
+    """Tokens after which a text is cut; None for a method that fits itself."""
     memory_split: MemorySplit | None = None
     convergence: Convergence | None = None
     give_back: Callable[[], Any] = lambda: None
@@ -74,7 +78,9 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
     )
     with context.phase("saving"):
         at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
-        write_folder(folder / "artifact", lambda partial: _save(outcome, partial), at_least_bytes=at_least_bytes)
+        write_folder(
+            folder / "artifact", lambda partial: _save(context, outcome, partial), at_least_bytes=at_least_bytes
+        )
     stage = TrainStage(
         title=method.title,
         phases=context.clock.phases(),
@@ -106,8 +112,16 @@ def training_rows(spec: RunSpec, processed: Path) -> Examples:
     return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
 
 
-def _save(outcome: Outcome, partial: Path) -> None:
+def _save(context: StageContext, outcome: Outcome, partial: Path) -> None:
     outcome.save(partial)
+    write_description(
+        partial,
+        context.folder,
+        context.spec,
+        context.job.labels,
+        score_kind=outcome.score_kind,
+        limit=outcome.limit,
+    )
     write_sizes(partial)
 
 
@@ -127,6 +141,7 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcom
         total_parameters=fitted.total_parameters,
         chosen={},
         notes=fitted.notes,
+        score_kind=fitted.classifier.score_kind,
     )
 
 
@@ -170,6 +185,8 @@ def _finetune(context: StageContext, method: Method, train: Examples, validation
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
+        score_kind=context.job.task.score_kind,
+        limit=setup.limit,
         memory_split=_memory_split(context, adapted, together=_together(setup.memory.recompute, progress)),
         convergence=convergence(training, progress),
         give_back=lambda: setup.give_back(adapted),

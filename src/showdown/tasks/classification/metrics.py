@@ -1,30 +1,32 @@
-"""Scores of predictions. A new metric of the whole is one function and one line in `METRICS`."""
+"""Scores of predicted labels: every metric of `core/metric.py` that follows from counts, and scores of each label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    precision_recall_fscore_support,
-    precision_score,
-    recall_score,
-)
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from showdown.core.metric import METRICS
 from showdown.core.record import ClassScore, Scores
 
 Indices = npt.NDArray[np.int64]
 
-METRICS: dict[str, Callable[[Indices, Indices], float]] = {
-    "accuracy": lambda true, said: float(accuracy_score(true, said)),
-    "f1_macro": lambda true, said: float(f1_score(true, said, average="macro", zero_division=0)),
-    "f1_weighted": lambda true, said: float(f1_score(true, said, average="weighted", zero_division=0)),
-    "precision_weighted": lambda true, said: float(precision_score(true, said, average="weighted", zero_division=0)),
-    "recall_weighted": lambda true, said: float(recall_score(true, said, average="weighted", zero_division=0)),
-}
-"""Macro scores are means over the labels that occur among the true or the predicted ones (scikit-learn's default)."""
+
+def metric_value(key: str, true: Indices, predicted: Indices) -> float:
+    """Return a metric of predicted labels, as scikit-learn defines it where it has it.
+
+    Args:
+        key: of a metric in `METRICS` that follows from counts.
+        true: shape (rows,), at least one: indices of labels.
+        predicted: shape (rows,).
+
+    """
+    of_counts = METRICS[key].of_counts
+    assert of_counts is not None
+    _, places = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    true, predicted = places[: len(true)], places[len(true) :]
+    counts = (np.bincount(found, minlength=places.max() + 1) for found in (true, predicted, true[true == predicted]))
+    return float(of_counts(*(found.astype(np.float64) for found in counts)))
 
 
 def score(targets: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> Scores:
@@ -36,11 +38,13 @@ def score(targets: Sequence[int], predicted: Sequence[int], labels: Sequence[str
     """
     if not targets:
         raise ValueError("no rows to score")
-    true, said = np.asarray(targets), np.asarray(predicted)
+    true, answers = np.asarray(targets), np.asarray(predicted)
     every = list(range(len(labels)))
-    precision, recall, f1, support = precision_recall_fscore_support(true, said, labels=every, zero_division=0)
+    precision, recall, f1, support = precision_recall_fscore_support(true, answers, labels=every, zero_division=0)
+    values = {key: metric_value(key, true, answers) for key, metric in METRICS.items() if metric.is_of_all_labels}
     return Scores(
-        **{name: metric(true, said) for name, metric in METRICS.items()},
+        **{key: value for key, value in values.items() if key in Scores.model_fields},
+        scores={key: value for key, value in values.items() if key not in Scores.model_fields},
         per_class=[
             ClassScore(
                 label=label,
@@ -51,5 +55,5 @@ def score(targets: Sequence[int], predicted: Sequence[int], labels: Sequence[str
             )
             for index, label in enumerate(labels)
         ],
-        confusion_matrix=confusion_matrix(true, said, labels=every).tolist(),
+        confusion_matrix=confusion_matrix(true, answers, labels=every).tolist(),
     )

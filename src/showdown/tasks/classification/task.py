@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from showdown.core.examples import Examples
 from showdown.core.predictor import Classifier, Predictor
+from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
 
@@ -19,6 +20,7 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     curve_metric: ClassVar[str] = "f1_macro"
     score_key: ClassVar[str] = "true_label_probability"
+    score_kind: ClassVar[ScoreKind] = "probability"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     network_title: ClassVar[str] = "sequence classifier"
     pipeline_tag: ClassVar[str] = "text-classification"

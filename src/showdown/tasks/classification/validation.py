@@ -13,7 +13,7 @@ from torch import nn
 
 from showdown.core.task import EncodedExamples, ForwardPath, Objective, Targets, Validation
 from showdown.evaluation.logits import logits_of
-from showdown.tasks.classification.metrics import METRICS
+from showdown.tasks.classification.metrics import metric_value
 
 SCORE, ACCURACY, MACRO_F1 = "true_label_probability", "accuracy", "f1_macro"
 """Keys of an epoch in `curve.json`."""
@@ -32,7 +32,7 @@ def validate(module: nn.Module, forward: ForwardPath, objective: Objective, exam
     right = torch.softmax(logits.double(), dim=1)[torch.arange(len(targets)), targets]
     score, loss = float(right.mean()), float(objective.mean_loss(logits, targets))
     values = {
-        MACRO_F1: METRICS[MACRO_F1](targets.numpy(), predicted.numpy()),
+        MACRO_F1: metric_value(MACRO_F1, targets.numpy(), predicted.numpy()),
         "loss": loss,
         ACCURACY: float((predicted == targets).double().mean()),
         SCORE: score,
