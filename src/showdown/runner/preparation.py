@@ -5,7 +5,7 @@ from collections.abc import Generator
 from showdown.core.metric import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec
 from showdown.core.strict import Strict
-from showdown.data.prepare import all_whole, prepare, write_prepared
+from showdown.data.prepare import all_intact, prepare, write_prepared
 from showdown.measure.system import has_gpu
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
@@ -34,6 +34,6 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     found = ready(comparison, prepared, choices)
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
-    if not all_whole(prepared, store.processed_folder):
+    if not all_intact(prepared, store.processed_folder):
         write_prepared(prepared, store.processed_folder)
     yield inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder)
