@@ -74,7 +74,7 @@ def test_interval_is_that_of_bonett_and_price():
 
 def test_one_seed_each_must_also_pass_mcnemar():
     found = compared(*discordant(5, 0, 500), steady=True)
-    assert found.p_value >= found.mcnemar_p == pytest.approx(0.0625)
+    assert found.p_value >= found.exact_p == pytest.approx(0.0625)
 
 
 def test_one_unknown_seed_cannot_claim_what_a_steady_method_can():
