@@ -257,7 +257,7 @@ def recommend(
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None
     more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
-    _say([found.said, *(f"- {line}" for line in more)])
+    _say([found.sentence, *(f"- {line}" for line in more)])
 
 
 @app.command()

@@ -117,7 +117,7 @@ def _row(runs: Sequence[RunRecord]) -> RowConfidence:
         brier_score=fmean(map(_brier_score, wholes)) if calibrated else None,
         bins=pooled_bins([part for whole in bins for part in whole]),
         wholes=len(wholes),
-        coverages=[_coverage(asked, wholes) for asked in (point.coverage for point in wholes[0][0].points)],
+        coverages=[_coverage(requested, wholes) for requested in (point.coverage for point in wholes[0][0].points)],
     )
 
 
@@ -125,16 +125,16 @@ def _brier_score(whole: Sequence[Confidence]) -> float:
     return sum(one.rows * (one.brier_score or 0.0) for one in whole) / sum(one.rows for one in whole)
 
 
-def _coverage(asked: float, wholes: Sequence[Sequence[Confidence]]) -> Coverage:
+def _coverage(requested: float, wholes: Sequence[Sequence[Confidence]]) -> Coverage:
     """Average over seeds what the folds of each come to together, each with thresholds of its own."""
     answered, right = [], []
     for whole in wholes:
-        points = [point for one in whole for point in one.points if point.coverage == asked]
+        points = [point for one in whole for point in one.points if point.coverage == requested]
         given = sum(point.answered_rows for point in points)
         answered.append(given / sum(one.rows for one in whole))
         if given:
             right.append(sum(point.answered_rows * (point.accuracy or 0.0) for point in points) / given)
-    return Coverage(asked=asked, answered=fmean(answered), accuracy=fmean(right) if right else None)
+    return Coverage(asked=requested, answered=fmean(answered), accuracy=fmean(right) if right else None)
 
 
 def _cells(name: str, row: RowConfidence) -> list[str]:
@@ -161,9 +161,10 @@ def _percent(share: float | None) -> str:
 
 
 def _notes(rows: Sequence[RowConfidence]) -> list[str]:
-    asked = f"{100 * COVERAGE:g} %"
+    requested = f"{100 * COVERAGE:g} %"
     found = [
-        f"Answered: test rows whose confidence reaches the threshold that lets {asked} of the validation rows through. "
+        f"Answered: test rows whose confidence reaches the threshold that lets {requested} of the validation "
+        "rows through. "
         f"The others would go to a person; `showdown predict --coverage {COVERAGE:g}` does so with new texts."
     ]
     if any(row.error is not None for row in rows):

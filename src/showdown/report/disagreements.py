@@ -86,11 +86,11 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
 
     """
     every = load_outcomes(results.full_size, folder)
-    asked = {name: found for name, found in every.items() if found.traits.role != "floor"}
+    requested = {name: found for name, found in every.items() if found.traits.role != "floor"}
     labels = list(label_places(results.full_size))
     by_row: dict[int, dict[str, Answer]] = {}
     truths: dict[int, str] = {}
-    for name, found in asked.items():
+    for name, found in requested.items():
         for row, truth, answer in _answers(name, found, labels):
             by_row.setdefault(row, {})[name] = answer
             truths[row] = truth
@@ -106,15 +106,15 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
 
 def _answers(name: str, found: RowOutcomes, labels: list[str]) -> list[tuple[int, str, Answer]]:
     part = next(iter(answers_of(found).values()))
-    said = []
+    lines = []
     for place, row in enumerate(part.row_ids.tolist()):
         ((most, seeds),) = Counter(part.predicted[:, place].tolist()).most_common(1)
         true = int(part.true[place])
         answer = Answer(
             name=name, label=labels[most], right=most == true, seeds=seeds, of_seeds=part.predicted.shape[0]
         )
-        said.append((row, labels[true], answer))
-    return said
+        lines.append((row, labels[true], answer))
+    return lines
 
 
 def _division(answers: Mapping[str, Answer]) -> int:

@@ -19,9 +19,9 @@ _CALLED = {
 
 def data_facts(results: Results) -> list[Fact]:
     """Return the source, the fingerprint, the labels, and the audit's counts where it left no words (see `audited`)."""
-    asked, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
-    files = {side: path for side, path in (asked.get("files") or {}).items() if path}
-    source = ", ".join(f"{path} ({side})" for side, path in files.items()) or asked.get("source")
+    requested, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
+    files = {side: path for side, path in (requested.get("files") or {}).items() if path}
+    source = ", ".join(f"{path} ({side})" for side, path in files.items()) or requested.get("source")
     found = [("source", _said(source))] if source else []
     found += [
         ("fingerprint", _said(results.data.get("fingerprint"))),

@@ -70,14 +70,14 @@ def _judged(curve: Curve) -> str:
             f"More labels were not shown to help any method {step}; the largest gain is that of {best.name}, "
             f"{_points(best.gain)}."
         )
-    said = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
+    text = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
     if curve.ahead is not None:
         second = curve.steps[1].name
         if curve.ahead.low > 0.0:
-            said += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
+            text += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
         else:
-            said += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
-    return f"{said} The curve is measured and not projected: what further rows would bring is a guess."
+            text += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
+    return f"{text} The curve is measured and not projected: what further rows would bring is a guess."
 
 
 def _accuracy(runs: Sequence[RunRecord]) -> float | None:

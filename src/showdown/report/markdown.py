@@ -110,8 +110,8 @@ def _pictures(results: Results, verdict: Verdict, folder: Path) -> dict[str, Pic
 
 
 def _picture(found: Picture) -> str:
-    said = " ".join(escaped(text) for text in (f"{found.title}.", found.caption) if text)
-    return f"![{escaped(found.alt)}]({found.link})\n\n{said}"
+    sentence = " ".join(escaped(text) for text in (f"{found.title}.", found.caption) if text)
+    return f"![{escaped(found.alt)}]({found.link})\n\n{sentence}"
 
 
 def _marked(table: Table) -> str:
@@ -142,8 +142,8 @@ def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
 def _pairs(verdict: Verdict) -> list[str]:
     shown = shown_pairs(verdict)
     cells = pair_rows(verdict.model_copy(update={"pairs": shown.pairs}))
-    said = [escaped(line) for line in (shown.left_out, pair_note(verdict)) if line]
-    return [grid(headings(verdict), cells, left=2), *said]
+    lines = [escaped(line) for line in (shown.left_out, pair_note(verdict)) if line]
+    return [grid(headings(verdict), cells, left=2), *lines]
 
 
 def _own_rows(verdict: Verdict) -> list[str]:

@@ -82,8 +82,8 @@ def costs(results: Results, verdict: Verdict) -> list[str]:
     return lines + _without_price(results, verdict)
 
 
-def _with_tuning(training: float, tuning: float, said: Callable[[float], str]) -> str:
-    return said(training) + (f" and {said(tuning)} for tuning" if tuning else "")
+def _with_tuning(training: float, tuning: float, text: Callable[[float], str]) -> str:
+    return text(training) + (f" and {text(tuning)} for tuning" if tuning else "")
 
 
 def _kwh(value: float) -> str:
@@ -92,10 +92,10 @@ def _kwh(value: float) -> str:
 
 def _prices(found: Sequence[Price]) -> str:
     example = f", an example in {EXAMPLE_CURRENCY}"
-    said = {
+    content = {
         f"{three_digits(price.per_hour)} an hour ({price.source}){example if price.example else ''}" for price in found
     }
-    return f"At {'; '.join(sorted(said))}."
+    return f"At {'; '.join(sorted(content))}."
 
 
 def _without_price(results: Results, verdict: Verdict) -> list[str]:
@@ -138,11 +138,11 @@ def tuning(done: Sequence[RunRecord]) -> list[str]:
     for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
         runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
         rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
-        asked = runs[0].spec.protocol.tuning
-        assert isinstance(asked, TuningSpec)
+        requested = runs[0].spec.protocol.tuning
+        assert isinstance(requested, TuningSpec)
         found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
         lines.append(
-            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {asked.trials} trials for each of "
+            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {requested.trials} trials for each of "
             f"{some(len(runs), 'run')} took {sum(run.tuning_seconds or 0.0 for run in runs):.0f} s in all, "
             "part of Total and not of Train."
         )

@@ -25,13 +25,13 @@ def shown_pairs(verdict: Verdict) -> ShownPairs:
         return ShownPairs(pairs=every, left_out="")
     scores = {row.name: row.score.value for row in verdict.rows if row.score}
     leader = max(scores, key=lambda name: scores[name])
-    said = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
+    lines = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
     chosen = verdict.recommendation.chosen
     if chosen and chosen != leader:
-        said.append(f"{chosen}, which is recommended")
+        lines.append(f"{chosen}, which is recommended")
     kept = [pair for pair in every if {pair.first, pair.second} & {leader, chosen}]
     return ShownPairs(
         pairs=kept,
-        left_out=f"Shown are {len(kept)} of {len(every):,} pairs: those of {' and of '.join(said)}. All are in "
+        left_out=f"Shown are {len(kept)} of {len(every):,} pairs: those of {' and of '.join(lines)}. All are in "
         "`showdown.judge(OUT).pairs` in Python.",
     )

@@ -54,9 +54,9 @@ def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
 
 def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
     summed = confusions(runs)
-    right, true, said = summed.diagonal(), summed.sum(axis=1), summed.sum(axis=0)
-    f1 = 2 * right / np.maximum(1, true + said)
-    met = f1[true + said > 0]
+    right, true, text = summed.diagonal(), summed.sum(axis=1), summed.sum(axis=0)
+    f1 = 2 * right / np.maximum(1, true + text)
+    met = f1[true + text > 0]
     return PooledScores(
         seed=seed,
         runs=len(runs),

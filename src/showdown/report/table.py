@@ -172,7 +172,7 @@ def recommended(verdict: Verdict) -> list[str]:
     """Return the recommendation in sentences, what must be known before it is followed among the first."""
     found = verdict.recommendation
     known = [text for text in found.warnings if text not in verdict.sentences]
-    return [f"{found.said[0].upper()}{found.said[1:].removesuffix('.')}.", *known, *found.reasons]
+    return [f"{found.sentence[0].upper()}{found.sentence[1:].removesuffix('.')}.", *known, *found.reasons]
 
 
 def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:

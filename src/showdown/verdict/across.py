@@ -117,9 +117,9 @@ def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
     """Find what differs in the data, in words that say more than a fingerprint."""
     facts: dict[str, dict[str, list[str]]] = {}
     for label, item in comparisons.items():
-        asked, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
+        requested, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
         known = {
-            "data.source": ", ".join(filter(None, (asked.get("files") or {}).values())) or asked.get("source"),
+            "data.source": ", ".join(filter(None, (requested.get("files") or {}).values())) or requested.get("source"),
             "labels": len(item.results.data.get("labels") or ()),
             "rows_used": audit.get("rows_used"),
         }
@@ -157,25 +157,25 @@ def _own_settings(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound
 def _sentences(
     comparisons: Mapping[str, Judged], *, same: bool, pairs: Sequence[PairVerdict], differing: Sequence[Confound]
 ) -> list[str]:
-    said = []
+    lines = []
     if same:
-        said.append(
+        lines.append(
             "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
         )
         of_name = {named(row.name, label): row for label, item in comparisons.items() for row in item.verdict.rows}
-        said += _tested_by(comparisons)
-        said += [decided(pair, pairs, of_name) for pair in pairs]
+        lines += _tested_by(comparisons)
+        lines += [decided(pair, pairs, of_name) for pair in pairs]
     else:
-        said.append(
+        lines.append(
             "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "
             "between them is tested."
         )
     keys = list(dict.fromkeys(item.key for item in differing))
     more = f" and {len(keys) - _FEW} more" if len(keys) > _FEW else ""
-    said.append(
+    lines.append(
         f"Between them differ {', '.join(keys[:_FEW])}{more}." if keys else "Nothing recorded differs between them."
     )
-    return said + _alone(comparisons)
+    return lines + _alone(comparisons)
 
 
 def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:

@@ -86,5 +86,5 @@ def no_interval(row: RowOutcomes, metric: Metric) -> str | None:
     if metric.label is None:
         return None
     few = min(len(np.unique(part.clusters[part.true == metric.place])) for part in answers_of(row).values())
-    said = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
-    return said if few < _FEWEST_TEXTS else None
+    text = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
+    return text if few < _FEWEST_TEXTS else None

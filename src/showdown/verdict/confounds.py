@@ -62,10 +62,10 @@ def _partitions(runs: Sequence[RunRecord]) -> str:
     of_seed: dict[int, set[int]] = {}
     for run in runs:
         of_seed.setdefault(run.seed, set()).add(run.partition)
-    said = {seed: ", ".join(str(one) for one in sorted(found)) for seed, found in sorted(of_seed.items())}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return "; ".join(f"{found} of seed {seed}" for seed, found in said.items())
+    content = {seed: ", ".join(str(one) for one in sorted(found)) for seed, found in sorted(of_seed.items())}
+    if len(set(content.values())) == 1:
+        return next(iter(content.values()))
+    return "; ".join(f"{found} of seed {seed}" for seed, found in content.items())
 
 
 def _fill_absent(seen: Mapping[tuple[Kind, str], dict[str, set[str]]]) -> None:

@@ -34,8 +34,8 @@ def three_digits(value: float) -> str:
 
 def money(amount: float, *, example: bool = False) -> str:
     """Return an amount for people: three digits, no exponent, and its currency where the price is an example."""
-    said = three_digits(amount)
-    return f"{said} {EXAMPLE_CURRENCY}" if example else said
+    text = three_digits(amount)
+    return f"{text} {EXAMPLE_CURRENCY}" if example else text
 
 
 class Price(Strict):

@@ -51,7 +51,7 @@ class Choices(Strict):
     """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
     pairs: list[tuple[str | None, str]]
     """The row to take and the leader, whose comparison gives the reasons; None where no choice can be made."""
-    said: list[str]
+    sentences: list[str]
     """By place in `pairs`: the sentence."""
     warnings: list[list[str]]
     """By place in `pairs`: sentences."""
@@ -117,7 +117,7 @@ def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits],
     return Choices(
         choices=choices,
         pairs=pairs,
-        said=[told.said for told in found],
+        sentences=[told.sentence for told in found],
         warnings=[told.warnings for told in found],
         reasons=reasons,
     )
@@ -129,7 +129,7 @@ def _behind(found: Recommendation, kept: Sequence[Candidate]) -> str:
 
 
 def _none(nearest: str) -> str:
-    return Recommendation(chosen=None, nearest=nearest, reasons=[], flips=[], rejected=[]).said
+    return Recommendation(chosen=None, nearest=nearest, reasons=[], flips=[], rejected=[]).sentence
 
 
 def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:

@@ -37,7 +37,7 @@ def accuracy_without(outcomes: Mapping[str, RowOutcomes], left_out: Collection[i
     return found
 
 
-def copies_said(data: Mapping[str, Any]) -> str:
+def copies_text(data: Mapping[str, Any]) -> str:
     """Return how many test rows are copies, as `31 of 3,080 (1.0 %)`; nothing where it is not known."""
     across = (data.get("audit") or {}).get("across")
     if not across:
@@ -54,11 +54,11 @@ def worth_points(data: Mapping[str, Any]) -> float | None:
 
 def leak_warning(data: Mapping[str, Any]) -> str:
     """Say for the head of a report what the leak means for the scores."""
-    copies = copies_said(data)
+    copies = copies_text(data)
     counted = f"They are {copies}. " if copies else ""
     if spoils_scores(data):
         return f"{counted}These scores do not say how a method does on new texts."
-    return f"{counted}{worth_said(data)}".rstrip()
+    return f"{counted}{worth_sentence(data)}".rstrip()
 
 
 def spoils_scores(data: Mapping[str, Any]) -> bool:
@@ -69,7 +69,7 @@ def spoils_scores(data: Mapping[str, Any]) -> bool:
     return not across or across["test_copies"] > _LARGE_SHARE * across["test_rows"]
 
 
-def worth_said(data: Mapping[str, Any]) -> str:
+def worth_sentence(data: Mapping[str, Any]) -> str:
     """Say what the copies are worth to TF-IDF with a linear SVM; nothing where it is not known."""
     found, points = _accuracies(data), worth_points(data)
     if found is None or points is None:

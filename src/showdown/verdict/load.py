@@ -7,7 +7,7 @@ from showdown.core.record import RunRecord
 from showdown.verdict.listing import listed
 
 
-def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
+def load_sentences(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
     """Say beside which rows other processes were busy, and what that makes of their times; nothing where none was.
 
     Args:

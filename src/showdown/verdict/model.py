@@ -170,7 +170,7 @@ class CurveStep(Strict):
     gain: Interval
     """Accuracy with all training rows less that with the next smaller part, on the same test rows."""
     shown: bool
-    """Told apart from no gain, adjusted over all rows of the table."""
+    """Findings apart from no gain, adjusted over all rows of the table."""
 
 
 class Curve(Strict):
@@ -210,9 +210,9 @@ class Verdict(Strict):
 
     def __repr__(self) -> str:
         """Return the sentences and the recommendation; all of it is in the fields."""
-        return "\n".join([self.recommendation.said, *(f"- {line}" for line in self.sentences)])
+        return "\n".join([self.recommendation.sentence, *(f"- {line}" for line in self.sentences)])
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return html_list(self.recommendation.said, self.sentences)
+        return html_list(self.recommendation.sentence, self.sentences)

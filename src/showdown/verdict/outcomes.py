@@ -136,7 +136,7 @@ def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOu
     answered = {name: _answered(row.parts) for name, row in outcomes.items()}
     most = max(answered.values(), default=0)
     kept = {name: row for name, row in outcomes.items() if answered[name] >= _ENOUGH * most}
-    said = [
+    lines = [
         f"{name} answered {answered[name]} of {most} test rows, too few to compare it with the others"
         for name in outcomes
         if name not in kept
@@ -152,8 +152,8 @@ def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOu
         fewer = [f"{name} ({answered[name]})" for name in kept if answered[name] < most]
         because = f"{', '.join(fewer)} did not answer all {most}" if fewer else "they were tested on different rows"
         left = sum(len(ids) for ids in common.values())
-        said.append(f"Scores are compared on the {left} test rows that all of {', '.join(kept)} answered: {because}")
-    return found, " ".join(f"{part}." for part in said) or None
+        lines.append(f"Scores are compared on the {left} test rows that all of {', '.join(kept)} answered: {because}")
+    return found, " ".join(f"{part}." for part in lines) or None
 
 
 def _answered(parts: Mapping[int, Outcomes]) -> int:

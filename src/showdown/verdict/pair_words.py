@@ -59,14 +59,14 @@ def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
         pair = turned(pair)
     gap = 100 * pair.score.value
     measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
-    said = (
+    text = (
         f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
         f"({_interval(pair.score)})."
     )
     if pair.score.low <= 0.0 <= pair.score.high:
-        return said
+        return text
     return (
-        f"{said} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
+        f"{text} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
         "compared, so it does not."
     )
 
@@ -90,11 +90,11 @@ def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
     if pair.score.value < 0:
         pair = turned(pair)
     winner, loser = of_name[pair.first], of_name[pair.second]
-    said = f"{pair.first} beats {pair.second} by {lead(pair)}"
+    text = f"{pair.first} beats {pair.second} by {lead(pair)}"
     if loser.cut_short:
-        said = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
+        text = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
     left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
-    return said + (left_out if winner.diverged else "")
+    return text + (left_out if winner.diverged else "")
 
 
 def needed(pair: PairVerdict) -> str:

@@ -125,14 +125,14 @@ def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) ->
     rows = min(len(np.unique(a.clusters)) for a, _ in both)
     ratio = max(first.test_over_train, second.test_over_train)
 
-    def tested(asked: Metric) -> PairTest:
-        found = [(row_values(asked, a), row_values(asked, b)) for a, b in both]
+    def tested(requested: Metric) -> PairTest:
+        found = [(row_values(requested, a), row_values(requested, b)) for a, b in both]
         return corrected_resampled_t(
-            asked.sign * np.array([a.value - b.value for a, b in found]),
+            requested.sign * np.array([a.value - b.value for a, b in found]),
             test_over_train=ratio,
             rows=rows,
             weight=max(one.weight for pair in found for one in pair),
-            largest=asked.highest - asked.lowest,
+            largest=requested.highest - requested.lowest,
         )
 
     labels = all(isinstance(part, Answers) for pair in both for part in pair)

@@ -21,7 +21,7 @@ from showdown.verdict.classification.answers import answers_of
 from showdown.verdict.outcomes import RowOutcomes
 
 
-def asked_metric(results: Results, asked: str | None) -> str:
+def requested_metric(results: Results, asked: str | None) -> str:
     """Return the key of the metric that is asked for.
 
     Args:

@@ -108,8 +108,8 @@ class Recommendation(Strict):
     """Sentences: what must be known before the choice is followed."""
 
     @property
-    def said(self) -> str:
-        """Which row to take, in words."""
+    def sentence(self) -> str:
+        """Return which arm to take, in words."""
         if self.chosen:
             return f"Take {self.chosen}."
         return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "no choice can be made"
@@ -256,16 +256,16 @@ def not_converged(names: Sequence[str]) -> str:
 
 
 def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
-    said = []
+    lines = []
     if chosen["diverged"]:
-        said.append(
+        lines.append(
             f"{chosen['diverged']} of {chosen['runs']} runs of {chosen['name']} diverged: its score counts only the "
             "others, and a training of your own may diverge too."
         )
     short = [row["name"] for row in rows if row["cut_short"] and row is not chosen]
     if short:
-        said.append(not_converged(short))
-    return said
+        lines.append(not_converged(short))
+    return lines
 
 
 def _none(rejected: list[Rejected]) -> Recommendation:
@@ -325,18 +325,18 @@ def _scores(row: Candidate, metric: Metric) -> str:
 def _reasons(
     rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits, metric: Metric
 ) -> list[str]:
-    said = f"{chosen['name']}: {_scores(chosen, metric)}"
+    text = f"{chosen['name']}: {_scores(chosen, metric)}"
     kept = [
         f"{word} {in_words(form, chosen[key])}"  # type: ignore[literal-required]
         for limit, key, word, form in BOUNDS
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
     limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
-    said = ", ".join([said, *kept])
+    text = ", ".join([text, *kept])
     if chosen is leader:
         why = "no method that keeps to the limits scored more" if limited else "no method scored more"
-        return [f"{said}; {why}.", *_cheaper(rows, chosen, metric)]
-    return [f"{said}.", *_in_place_of(leader, chosen, metric)]
+        return [f"{text}; {why}.", *_cheaper(rows, chosen, metric)]
+    return [f"{text}.", *_in_place_of(leader, chosen, metric)]
 
 
 def _cheaper(rows: Sequence[Candidate], chosen: Candidate, metric: Metric) -> list[str]:
@@ -432,7 +432,7 @@ def _told(first: Candidate, second: Candidate) -> str:
 
 def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
     """Say which limits, just beyond what the chosen row measured, would lead to which other row."""
-    said = []
+    lines = []
     for limit, key, _, _ in BOUNDS:
         ours: float | None = chosen[key]  # type: ignore[literal-required]
         if not ours:
@@ -442,8 +442,8 @@ def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
         other = choose(better) if better else None
         if other is not None:
             beyond = f"{'over' if least else 'under'} {_rounded(limit, ours, looser=False)}"
-            said.append(f"{limit} {beyond} to {other['name']}")
-    return [f"A stricter limit would lead elsewhere: {'; '.join(said)}."] if said else []
+            lines.append(f"{limit} {beyond} to {other['name']}")
+    return [f"A stricter limit would lead elsewhere: {'; '.join(lines)}."] if lines else []
 
 
 def _beats(theirs: float | None, ours: float, *, least: bool) -> bool:

@@ -18,19 +18,19 @@ from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import Price, cost_of, energy_of_runs
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
-from showdown.verdict.load import load_said
+from showdown.verdict.load import load_sentences
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
 from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, on_common_rows
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
-from showdown.verdict.ranking import asked_metric, ranking, scores_needed
+from showdown.verdict.ranking import ranking, requested_metric, scores_needed
 from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, net_rerun_variance
-from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.training import rate_at_end, under_trained
-from showdown.verdict.words import Told, leak_said, sentences
+from showdown.verdict.unexpected_memory import unexpected_memory
+from showdown.verdict.words import Findings, leak_sentence, sentences
 
 
 def judge(
@@ -58,7 +58,7 @@ def judge(
         UserError: for predictions that are missing or damaged, or a metric that there is not.
 
     """
-    key = asked_metric(results, metric)
+    key = requested_metric(results, metric)
     curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
     margin = margin_of(results) if margin_points is None else margin_points
@@ -75,9 +75,9 @@ def judge(
     pairs = _pairs(outcomes, differing, margin / 100, by)
     front = pareto(measures([row for row in rows if row.score], by))
     without = accuracy_without(outcomes, copied_rows(results.data))
-    leak = leak_said(results.data, without) if any(run.allow_leakage for run in results.runs) else None
+    leak = leak_sentence(results.data, without) if any(run.allow_leakage for run in results.runs) else None
     chosen = recommend(candidates(rows, pairs, by), limits, by)
-    known, loaded = [text for text in (leak, common) if text], load_said(done)
+    known, loaded = [text for text in (leak, common) if text], load_sentences(done)
     return Verdict(
         sentences=sentences(
             rows,
@@ -85,13 +85,13 @@ def judge(
             front,
             differing,
             metric=by,
-            told=Told(
+            told=Findings(
                 ranked_by=ranked_by,
                 known=known,
                 undertrained=[
                     *under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})
                 ],
-                surprises=[*memory_surprises(completed, differing), *loaded],
+                surprises=[*unexpected_memory(completed, differing), *loaded],
             ),
         ),
         rows=rows,

@@ -8,7 +8,7 @@ from typing import Any
 from showdown.core.metric import Metric
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money, three_digits
-from showdown.verdict.leak import copies_said, spoils_scores, worth_said
+from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
 from showdown.verdict.model import PairVerdict, RowVerdict, Score
@@ -46,7 +46,7 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Findings:
     """Sentences that others found."""
 
     ranked_by: str | None = None
@@ -66,7 +66,7 @@ def sentences(
     differing: Sequence[Confound],
     *,
     metric: Metric,
-    told: Told,
+    told: Findings,
 ) -> list[str]:
     """Say what a comparison showed, the most important first.
 
@@ -91,11 +91,11 @@ def sentences(
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.score and row.obstacle]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
-    said = [sentence for sentence in found if sentence]
-    return [*said[:1], told.ranked_by, *said[1:]] if told.ranked_by and scored else said
+    lines = [sentence for sentence in found if sentence]
+    return [*lines[:1], told.ranked_by, *lines[1:]] if told.ranked_by and scored else lines
 
 
-def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
+def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
     """Say how many copies were let into the test rows, what they are worth to a cheap model, and the scores without.
 
     Args:
@@ -103,14 +103,14 @@ def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = Non
         without: accuracy of each row of the table, 0 to 1, on the test rows that are no copies.
 
     """
-    copies, worth = copies_said(data), worth_said(data)
-    said = f"Copies of training rows were let into the test rows{', ' if copies else ''}{copies}"
-    said += ": these scores say little of new texts." if spoils_scores(data) else "."
-    said += f" {worth}" if worth else ""
+    copies, worth = copies_text(data), worth_sentence(data)
+    text = f"Copies of training rows were let into the test rows{', ' if copies else ''}{copies}"
+    text += ": these scores say little of new texts." if spoils_scores(data) else "."
+    text += f" {worth}" if worth else ""
     if without:
         scores = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in without.items())
-        said += f" Accuracy on the test rows that are no copies: {scores}."
-    return said
+        text += f" Accuracy on the test rows that are no copies: {scores}."
+    return text
 
 
 def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
@@ -119,11 +119,11 @@ def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     close = sorted((one for one in apart if 0.5 <= one[0] < _FEW_ROWS + 0.5), key=lambda one: one[0])
     if not close:
         return None
-    said = [
+    lines = [
         f"{pair.first} and {pair.second} differ by {round(rows)} of {pair.rows} test rows"
         for rows, pair in close[:_FEW_PAIRS]
     ]
-    return f"{'; '.join(said)}. Chance alone often makes such a difference."
+    return f"{'; '.join(lines)}. Chance alone often makes such a difference."
 
 
 def _score(row: RowVerdict) -> Score:
@@ -178,20 +178,20 @@ def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
     ahead = [pair for pair in known if pair.different and pair.score.value > 0]
     won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
-    said = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
+    text = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
     short = [f"{pair.second} by {lead(pair)}" for pair in ahead if others[pair.second].cut_short]
     if short:
         which = "none of which" if len(short) > 1 else "which"
         had = "had converged" if len(short) > 1 else "had not converged"
-        said += (
+        text += (
             f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
         )
-    if said and any(pair.lead for pair in ahead):
-        said += " A fair estimate is below what was measured: a difference that stands out is in part luck."
+    if text and any(pair.lead for pair in ahead):
+        text += " A fair estimate is below what was measured: a difference that stands out is in part luck."
     if won and leader.diverged:
-        said += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
-    if said or not known:
-        return said
+        text += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
+    if text or not known:
+        return text
     return f"{target(known[0])}, {leader.name} was not shown to beat any other method."
 
 
@@ -208,19 +208,19 @@ def _others(
     return f"{target(known[0])}, of the other pairs: {'; '.join(parts)}." if parts else None
 
 
-def _first_few(said: Sequence[str], between: str = ", ", rest: str = "more") -> str:
+def _first_few(text: Sequence[str], between: str = ", ", rest: str = "more") -> str:
     """Join what is said; of many the first few, and how many more there are."""
-    more = f"{between}and {len(said) - _MANY} {rest}" if len(said) > _MANY + 1 else ""
-    return between.join(said[: _MANY if more else None]) + more
+    more = f"{between}and {len(text) - _MANY} {rest}" if len(text) > _MANY + 1 else ""
+    return between.join(text[: _MANY if more else None]) + more
 
 
 def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
     """Say who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
-    said = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
+    lines = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
     rest = _first_few([pair.second for pair in found[_FEW_PAIRS:]])
-    return [*said, f"No difference was shown between {leader.name} and {rest} either."] if rest else said
+    return [*lines, f"No difference was shown between {leader.name} and {rest} either."] if rest else lines
 
 
 def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
@@ -273,8 +273,8 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
-                said = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
-                found.append(f"{words} {listed(names)} ({said})")
+                text = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
+                found.append(f"{words} {listed(names)} ({text})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from showdown.report.figures.design import SHAPES, Style, styles
 from showdown.report.figures.figure import Figure
-from showdown.report.figures.scores import panels_of_scores, records_of_scores, said
+from showdown.report.figures.scores import panels_of_scores, records_of_scores, scores_in_words
 from showdown.verdict.across import Judged, named
 from showdown.verdict.model import RowVerdict
 
@@ -36,7 +36,8 @@ def scores_beside(comparisons: Mapping[str, Judged]) -> Figure | None:
     return Figure(
         name="scores-beside",
         title="Accuracy and macro F1",
-        alt=f"Points with 95 % intervals, a row beside itself elsewhere. Accuracy: {said(accuracy, f1_macro)}.",
+        alt="Points with 95 % intervals, a row beside itself elsewhere. "
+        f"Accuracy: {scores_in_words(accuracy, f1_macro)}.",
         caption="Bars are 95 % intervals; a colour is a row, a marker a comparison. The sentences above say which "
         "differences were tested.",
         panels=panels_of_scores({name: looks[name] for name in grouped}, accuracy, f1_macro),

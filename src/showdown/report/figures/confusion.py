@@ -54,8 +54,8 @@ def confusion(material: Material) -> Figure | None:
         if names != [*material.done]
         else ""
     )
-    said = "; ".join(f"{name}: {_worst(matrix, labels)}" for name, matrix in matrices.items())
-    most = f"Most frequent confusion: {said}."
+    text = "; ".join(f"{name}: {_worst(matrix, labels)}" for name, matrix in matrices.items())
+    most = f"Most frequent confusion: {text}."
     if len(labels) > MOST_LABELS:
         each = f"The {MOST_CONFUSIONS} most frequent confusions of each row, of {len(labels)} labels."
         return Figure(
@@ -86,26 +86,26 @@ def _confused(matrix: Counts) -> list[tuple[int, int, int]]:
     wrong = matrix - np.diag(matrix.diagonal())
     places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     found = [(int(place) // len(wrong), int(place) % len(wrong)) for place in places]
-    return [(true, said, int(wrong[true, said])) for true, said in found if wrong[true, said]]
+    return [(true, text, int(wrong[true, text])) for true, text in found if wrong[true, text]]
 
 
 def _worst(matrix: Counts, labels: Sequence[str]) -> str:
     worst = _confused(matrix)[:1]
     if not worst:
         return "none"
-    true, said, rows = worst[0]
-    first, second = labelled([labels[true], labels[said]], _MOST_OF_A_LABEL)
+    true, text, rows = worst[0]
+    first, second = labelled([labels[true], labels[text]], _MOST_OF_A_LABEL)
     return f"{first} answered as {second}, {rows} times"
 
 
 def _bars(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
     """Draw the most frequent confusions of a row as bars with their counts."""
     worst = _confused(matrix)
-    met = sorted({place for true, said, _ in worst for place in (true, said)})
+    met = sorted({place for true, text, _ in worst for place in (true, text)})
     short = dict(zip(met, labelled([labels[place] for place in met], _MOST_OF_A_LABEL), strict=True))
     records = [
-        {"row": name, "confusion": f"{short[true]} \u2192 {short[said]}", "rows": rows, "shown": f"{rows:,}"}
-        for true, said, rows in worst
+        {"row": name, "confusion": f"{short[true]} \u2192 {short[text]}", "rows": rows, "shown": f"{rows:,}"}
+        for true, text, rows in worst
     ]
     look: dict[str, Any] = {
         "domain": False,
@@ -133,8 +133,8 @@ def _panel(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
     records: list[dict[str, Any]] = []
     for true in kept:
         there = max(1, int(matrix[true].sum()))
-        for said in kept:
-            rows = int(matrix[true, said])
+        for text in kept:
+            rows = int(matrix[true, text])
             if not rows:
                 continue
             fill, ink = ramp(rows / there)
@@ -142,7 +142,7 @@ def _panel(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
                 {
                     "row": name,
                     "true": short[true],
-                    "predicted": short[said],
+                    "predicted": short[text],
                     "rows": rows,
                     "shown": str(rows),
                     "fill": fill,

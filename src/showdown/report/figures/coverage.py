@@ -23,7 +23,7 @@ def coverage(material: Material) -> Figure | None:
     x = score_axis([one["answered_percent"] for one in records], [100.0], 100.0, headroom=True)
     accuracies = [one["accuracy_percent"] for one in records]
     y = score_axis([min(accuracies)], [max(accuracies)], 100.0, headroom=True)
-    said = "; ".join(f"{name}: {_said(row)}" for name, row in found.items())
+    text = "; ".join(f"{name}: {_said(row)}" for name, row in found.items())
     base: Any = alt.Chart(rows_of(records)).encode(
         x=alt.X("answered_percent:Q", scale=x.scale, axis=x.drawn("Answered test rows, %", grid=False)),
         y=alt.Y("accuracy_percent:Q", scale=y.scale, axis=y.drawn("Accuracy of these, %", domain=False, ticks=False)),
@@ -38,7 +38,7 @@ def coverage(material: Material) -> Figure | None:
     return Figure(
         name="coverage",
         title="Answer when sure, else ask a person",
-        alt=f"A line for each row from the surest answers to all. {said}.",
+        alt=f"A line for each row from the surest answers to all. {text}.",
         caption="Test rows at or above thresholds that were chosen on validation rows. The higher a line rises to the "
         "left, the better its confidence tells right answers from wrong ones.",
         panels=(panel,),

@@ -23,12 +23,12 @@ def reliability(material: Material) -> Figure | None:
     found = {name: row for name, row in row_confidences(material.results).items() if row.bins}
     if not found:
         return None
-    said = "; ".join(f"{name} {row.error:.3f}, by chance {row.error_if_calibrated:.3f}" for name, row in found.items())
+    text = "; ".join(f"{name} {row.error:.3f}, by chance {row.error_if_calibrated:.3f}" for name, row in found.items())
     return Figure(
         name="reliability",
         title="Reliability",
         alt=f"Points near the diagonal are of answers that are right as often as their confidence says. Expected "
-        f"calibration error: {said}.",
+        f"calibration error: {text}.",
         caption="Answers in bins of confidence; a point's area is their number. Below the diagonal a model is too sure "
         "of itself, above it not sure enough. Grey bars hold 95 % of the points of a calibrated model.",
         panels=tuple(_panel(material.titles[name], row, material.looks[name]) for name, row in found.items()),

@@ -72,9 +72,9 @@ class Axis:
 
     def drawn(self, title: str, **given: object) -> alt.Axis:
         """Return its line, ticks and title; a logarithmic one says that it is."""
-        said = title if self.constant is None else f"{title} (log scale)"
+        text = title if self.constant is None else f"{title} (log scale)"
         settings: dict[str, Any] = {"values": list(self.ticks), "format": _FORMAT, **given}
-        return alt.Axis(title=said, **settings)
+        return alt.Axis(title=text, **settings)
 
 
 def tick_text(tick: float) -> str:

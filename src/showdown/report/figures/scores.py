@@ -44,7 +44,7 @@ def scores(material: Material) -> Figure | None:
     return Figure(
         name="scores",
         title=f"{first} and macro F1",
-        alt=f"Points with 95 % intervals. {words}Accuracy: {said(accuracy, f1_macro)}.",
+        alt=f"Points with 95 % intervals. {words}Accuracy: {scores_in_words(accuracy, f1_macro)}.",
         caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
         + material.cut_short_said,
         panels=(
@@ -90,7 +90,7 @@ def ends_of(score: Score) -> tuple[float, float]:
     return score.low, score.high
 
 
-def said(accuracy: Records, f1_macro: Records) -> str:
+def scores_in_words(accuracy: Records, f1_macro: Records) -> str:
     """Return both scores in words."""
     return "; ".join(
         f"{one['row']} {one['shown']} % ({one['low']:.1f} to {one['high']:.1f}), macro F1 {other['shown']} "

@@ -29,7 +29,7 @@ _WIDTH_PX = 286
 
 def system(material: Material) -> Figure | None:
     """Draw a panel for each thing that was sampled; None where nothing was."""
-    panels, said = [], []
+    panels, lines = [], []
     met: dict[str, Style] = {}
     for key, title in METRICS.items():
         records: list[dict[str, Any]] = [
@@ -40,14 +40,14 @@ def system(material: Material) -> Figure | None:
         if records:
             met |= {one["row"]: material.looks[one["row"]] for one in records}
             panels.append((key, title, records))
-            said.append(f"{title} at most {three_digits(max(one[key] for one in records))}")
+            lines.append(f"{title} at most {three_digits(max(one[key] for one in records))}")
     if not panels:
         return None
     looks = {name: look for name, look in material.looks.items() if name in met}
     return Figure(
         name="system",
         title="The machine over time",
-        alt=f"A line for the first run of each row, by seconds since its start. {'; '.join(said)}.",
+        alt=f"A line for the first run of each row, by seconds since its start. {'; '.join(lines)}.",
         caption="The first run of each row, sampled while it went on.",
         panels=tuple(_panel(looks, key, title, records) for key, title, records in panels),
         columns=3,

@@ -111,7 +111,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "name": results.name,
         "leaky": any(run.allow_leakage for run in results.runs),
         "answer": verdict.sentences[0] if verdict.sentences else "",
-        "said": table.recommendation[0] if verdict.recommendation.chosen else "",
+        "choice": table.recommendation[0] if verdict.recommendation.chosen else "",
         "reasons": table.recommendation[1:],
         "table": table,
         "marks": table.marks,
@@ -225,17 +225,17 @@ def _decisions(verdict: Verdict) -> Decisions | None:
 
 
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
-    said = found.model_dump()
+    text = found.model_dump()
     by = "" if verdict.metric == ACCURACY.key else f" --metric {shlex.quote(verdict.metric)}"
-    said["command"] = f"showdown recommend OUT{by}"
+    text["command"] = f"showdown recommend OUT{by}"
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
     labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
-    for criterion in said["criteria"]:
+    for criterion in text["criteria"]:
         criterion["label"], criterion["unit"] = labels[criterion["limit"]]
         if not criterion["least"]:
             continue
         criterion["stops"] = sorted(criterion["stops"], reverse=True)
-    return said
+    return text
 
 
 def _pairs(verdict: Verdict) -> list[dict[str, str]]:
@@ -267,9 +267,9 @@ def _done(results: Results) -> dict[str, list[Any]]:
 
 def _audit(results: Results) -> dict[str, list[str]]:
     """Return the audit in its own words: as the run said it, else as its record says it, if that can be read."""
-    said = list(results.data.get("notices", []))
+    text = list(results.data.get("notices", []))
     try:
         audit = Audit.model_validate(results.data.get("audit"))
     except ValidationError:
-        return {"audit_lines": said, "findings": []}
-    return {"audit_lines": said or lines(audit), "findings": findings(audit)}
+        return {"audit_lines": text, "findings": []}
+    return {"audit_lines": text or lines(audit), "findings": findings(audit)}

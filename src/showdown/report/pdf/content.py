@@ -34,7 +34,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
     """
     table = comparison_table(results, verdict)
     models, data = model_facts(results), data_facts(results)
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "title": results.name,
         "subtitle": ", ".join(f"{key} {value}" for key, value in (*models, *data) if key in _FIRST_FACTS),
         "leaky": any(run.allow_leakage for run in results.runs),
@@ -56,7 +56,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
     }
     lines = [_visible(line) for line in comparison_yaml(results).splitlines()]
-    shown: dict[str, Any] = _shown(said)
+    shown: dict[str, Any] = _shown(content)
     return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
 
 

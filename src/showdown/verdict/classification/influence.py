@@ -75,12 +75,12 @@ def _of_counts(metric: Metric, true: "Ints", predicted: "Ints", labels: int) -> 
     cells, cell_of_row = np.unique(true * labels + predicted, return_inverse=True)
     left_out = np.empty(len(cells))
     for start in range(0, len(cells), step := max(1, _NUMBERS_AT_ONCE // labels)):
-        truth, said = np.divmod(cells[start : start + step], labels)
+        truth, text = np.divmod(cells[start : start + step], labels)
         without = [np.repeat(found[None], len(truth), axis=0) for found in counts]
         each = np.arange(len(truth))
         without[0][each, truth] -= 1
-        without[1][each, said] -= 1
-        without[2][each, truth] -= truth == said
+        without[1][each, text] -= 1
+        without[2][each, truth] -= truth == text
         left_out[start : start + step] = function(*_seen_by(metric, without))
     return float(function(*_seen_by(metric, counts))), left_out[cell_of_row]
 
@@ -114,9 +114,9 @@ def _weight(metric: Metric, rows: Floats) -> float:
         one, other = np.zeros_like(rows), np.zeros_like(rows)
         one[label] = other[order[1] if order[0] == label else order[0]] = 1.0
         missed = rows[label] / 2
-        said, found = rows + missed * (other - one), rows - missed * one
-        right = function(*_seen_by(metric, [rows + one, said + one, found + one]))
-        wrong = function(*_seen_by(metric, [rows + one, said + other, found]))
+        text, found = rows + missed * (other - one), rows - missed * one
+        right = function(*_seen_by(metric, [rows + one, text + one, found + one]))
+        wrong = function(*_seen_by(metric, [rows + one, text + other, found]))
         most = max(most, float(right - wrong))
     return most * float(rows.sum() + 1)
 

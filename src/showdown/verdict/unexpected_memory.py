@@ -21,7 +21,7 @@ _LIVES_ON_MEMORY = (
 """Settings that the memory of a training depends on, beside the method, as the engine records them."""
 
 
-def memory_surprises(rows: Mapping[str, Sequence[RunRecord]], differing: Sequence[Confound]) -> list[str]:
+def unexpected_memory(rows: Mapping[str, Sequence[RunRecord]], differing: Sequence[Confound]) -> list[str]:
     """Explain each row that trains fewer parameters than another and took more memory while training.
 
     Args:
@@ -30,12 +30,12 @@ def memory_surprises(rows: Mapping[str, Sequence[RunRecord]], differing: Sequenc
 
     """
     trained = {name: run for name, runs in rows.items() if (run := _largest(runs)) is not None}
-    said = []
+    lines = []
     for name, run in trained.items():
         less = [other for other in trained.values() if _surprises(run, other)]
         if less:
-            said.append(_said(name, run, min(less, key=_training_gb), differing))
-    return said
+            lines.append(_said(name, run, min(less, key=_training_gb), differing))
+    return lines
 
 
 def _largest(runs: Sequence[RunRecord]) -> RunRecord | None:
