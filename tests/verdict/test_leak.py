@@ -5,7 +5,7 @@ import pytest
 
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.leak import accuracy_without, copied_rows, leak_warning
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.words import leak_sentence
 
@@ -25,7 +25,7 @@ LARGE = {
 }
 
 
-def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
+def outcome(name: str, right: list[list[int]]) -> ArmOutcomes:
     correct = np.array(right)
     part = Answers(
         predicted=correct,
@@ -33,7 +33,7 @@ def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
         clusters=np.arange(correct.shape[1]),
         row_ids=np.arange(1, correct.shape[1] + 1),
     )
-    return RowOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=len(correct), test_over_train=0.0)
+    return ArmOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=len(correct), test_over_train=0.0)
 
 
 def test_a_small_leak_is_said_with_its_worth_and_the_scores_without_it() -> None:

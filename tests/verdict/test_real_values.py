@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from showdown.core.metric import Metric
-from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.arm_intervals import arm_intervals
 from showdown.verdict.intervals import mean_variance
 from showdown.verdict.margin import most_worse, with_margin
-from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes, on_common_rows
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Outcomes, on_common_rows
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED
 
@@ -17,11 +17,11 @@ LOSS = Metric(key="loss", title="loss", direction="lower", lowest=-np.inf, highe
 """Without bounds, and less is better."""
 
 
-def arm(name: str, values: Floats, metric: Metric, *, parts: int = 1, deterministic: bool = False) -> RowOutcomes:
+def arm(name: str, values: Floats, metric: Metric, *, parts: int = 1, deterministic: bool = False) -> ArmOutcomes:
     """Return an arm from what its rows score: shape (seeds, rows), or (repeats, seeds, rows)."""
     every = values[None] if parts == 1 else values
     rows = np.arange(every.shape[-1])
-    return RowOutcomes(
+    return ArmOutcomes(
         name=name,
         traits=DETERMINISTIC if deterministic else SIMULATED,
         parts={
@@ -33,7 +33,7 @@ def arm(name: str, values: Floats, metric: Metric, *, parts: int = 1, determinis
     )
 
 
-def scored(metric: Metric, gap: float, *, parts: int = 1, seed: int = 0) -> list[RowOutcomes]:
+def scored(metric: Metric, gap: float, *, parts: int = 1, seed: int = 0) -> list[ArmOutcomes]:
     """Draw two arms on the same rows; by ``gap`` the first scores more."""
     draw = np.random.default_rng(seed)
     shape = (3, 400) if parts == 1 else (parts, 3, 400)
@@ -86,7 +86,7 @@ def test_equal_arms_are_rarely_told_apart() -> None:
 def test_the_interval_of_an_arm_holds_its_mean(metric: Metric) -> None:
     for parts in (1, 4):
         row = scored(metric, 0.0, parts=parts)[0]
-        found = row_intervals(row, [row], metric)
+        found = arm_intervals(row, [row], metric)
         assert found.keys() == {"score"}
         spread = 1.0 if metric is OVERLAP else 7.0
         assert found["score"].low < 0.5 * spread < found["score"].high

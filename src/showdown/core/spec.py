@@ -308,7 +308,7 @@ class Comparison(Strict):
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
-    """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it.
+    """Arms: a name and the method's settings; `method:` says the method where the name is not it.
 
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
@@ -398,7 +398,7 @@ _UNUSED: dict[Needs, frozenset[str]] = {
 
 
 class RunSpec(Strict):
-    """One run: one row of the table with one seed on one partition. Its hash is its identity."""
+    """One run: one arm with one seed on one partition. Its hash is its identity."""
 
     name: RunName
     method: str

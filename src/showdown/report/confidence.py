@@ -49,8 +49,8 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowConfidence:
-    """One row of the table."""
+class ArmConfidence:
+    """One arm."""
 
     kind: str
     """`probability` or `margin`."""
@@ -83,8 +83,8 @@ class ConfidenceTable:
     notes: list[str]
 
 
-def row_confidences(results: Results) -> dict[str, RowConfidence]:
-    """Return what is known of each row of the table; rows of which a run was not measured are left out."""
+def arm_confidences(results: Results) -> dict[str, ArmConfidence]:
+    """Return what is known of each arm; rows of which a run was not measured are left out."""
     done: dict[str, list[RunRecord]] = {}
     for run in results.full_size.runs:
         if run.status == "completed":
@@ -94,7 +94,7 @@ def row_confidences(results: Results) -> dict[str, RowConfidence]:
 
 def confidence_table(results: Results) -> ConfidenceTable | None:
     """Lay out the table; None where nothing was measured."""
-    found = row_confidences(results)
+    found = arm_confidences(results)
     if not found:
         return None
     return ConfidenceTable(
@@ -104,11 +104,11 @@ def confidence_table(results: Results) -> ConfidenceTable | None:
     )
 
 
-def _row(runs: Sequence[RunRecord]) -> RowConfidence:
+def _row(runs: Sequence[RunRecord]) -> ArmConfidence:
     wholes = [[run.confidence for run in found if run.confidence] for found in tested_together(runs)]
     bins = [pooled_bins([part for one in whole for part in one.bins]) for whole in wholes]
     calibrated = all(bins)
-    return RowConfidence(
+    return ArmConfidence(
         kind=wholes[0][0].kind,
         rows=max(sum(one.rows for one in whole) for whole in wholes),
         accuracy=fmean(scores.accuracy for scores in pooled_scores(runs)),
@@ -137,7 +137,7 @@ def _coverage(requested: float, wholes: Sequence[Sequence[Confidence]]) -> Cover
     return Coverage(asked=requested, answered=fmean(answered), accuracy=fmean(right) if right else None)
 
 
-def _cells(name: str, row: RowConfidence) -> list[str]:
+def _cells(name: str, row: ArmConfidence) -> list[str]:
     point = row.at(COVERAGE)
     return [
         name,
@@ -160,7 +160,7 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f}"
 
 
-def _notes(rows: Sequence[RowConfidence]) -> list[str]:
+def _notes(rows: Sequence[ArmConfidence]) -> list[str]:
     requested = f"{100 * COVERAGE:g} %"
     found = [
         f"Answered: test rows whose confidence reaches the threshold that lets {requested} of the validation "

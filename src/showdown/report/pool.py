@@ -37,7 +37,7 @@ def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
     """Pool the folds of each seed; repeats and single splits stay apart.
 
     Args:
-        runs: completed runs of one row of the table.
+        runs: completed runs of one arm.
 
     """
     return [_scores(found[0].seed, found) for found in tested_together(runs)]
@@ -69,20 +69,20 @@ def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScore:
-    """How well every row of the table answers one label."""
+    """How well every arm answers one label."""
 
     label: str
     rows: int
     """Different test rows of it; of overlapping repeats those of the first."""
     f1: dict[str, float]
-    """By row of the table: over all rows that a seed tested, the mean over seeds (and repeats)."""
+    """By arm: over all rows that a seed tested, the mean over seeds (and repeats)."""
 
 
 def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
     """Return F1 of each label, in the order of the records' labels.
 
     Args:
-        done: completed runs by row of the table; each has at least one.
+        done: completed runs by arm; each has at least one.
 
     """
     if not done:
@@ -100,10 +100,10 @@ def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
 
 
 def highest(done: Mapping[str, Sequence[RunRecord]], most: int) -> list[str]:
-    """Return the rows of the table with the highest accuracy, at most so many, in the order of the table.
+    """Return the arms with the highest accuracy, at most so many, in the order of the table.
 
     Args:
-        done: completed runs by row of the table; each has at least one.
+        done: completed runs by arm; each has at least one.
         most: rows to return.
 
     """

@@ -20,7 +20,7 @@ from showdown.report.notes import (
 )
 from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
-from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
+from showdown.verdict.model import NOT_COMPARED, ArmVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 
 _NOTICEABLE_POINTS = 0.1
@@ -175,12 +175,12 @@ def recommended(verdict: Verdict) -> list[str]:
     return [f"{found.sentence[0].upper()}{found.sentence[1:].removesuffix('.')}.", *known, *found.reasons]
 
 
-def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
+def _footnotes(rows: Sequence[ArmVerdict]) -> list[str]:
     found = [CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 
-def _score_columns(arms: Sequence[RowVerdict], metric: Metric) -> list[_Filled]:
+def _score_columns(arms: Sequence[ArmVerdict], metric: Metric) -> list[_Filled]:
     """Fill the columns of the verdict's metric, of its interval, and of the metrics that stand beside it."""
     scores = [arm.score for arm in arms]
     intervals = [
@@ -211,7 +211,7 @@ def _measured(column: Column, runs: Sequence[Sequence[RunRecord]]) -> _Filled:
     )
 
 
-def _row(arm: RowVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
+def _row(arm: ArmVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
     title = arm.title if arm.name == arm.method else f"{arm.title} ({arm.name})"
     if arm.score is None:
@@ -219,14 +219,14 @@ def _row(arm: RowVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> li
     return [title + _ended(arm, lost=len(runs) - len(done) - arm.diverged), *cells]
 
 
-def _ended(row: RowVerdict, *, lost: int) -> str:
+def _ended(row: ArmVerdict, *, lost: int) -> str:
     """Return what the title of a row says of how its runs ended."""
     counted = [f"{row.diverged} of {row.runs} runs diverged"] if row.diverged else []
     counted += [f"{lost} of {row.runs} runs lost"] if lost else []
     return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
 
 
-def _best(arms: Sequence[RowVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
+def _best(arms: Sequence[ArmVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
     """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
     marked = set()
     for place, column in enumerate(columns, start=1):
@@ -239,13 +239,13 @@ def _best(arms: Sequence[RowVerdict], columns: Sequence[_Filled]) -> frozenset[t
     return frozenset(marked)
 
 
-def _may_win(arm: RowVerdict, quantity: Quantity, value: float | None) -> bool:
+def _may_win(arm: ArmVerdict, quantity: Quantity, value: float | None) -> bool:
     """Return whether a value can be the best of its column: a floor, and what costs nothing, cannot."""
     costs_nothing = quantity.direction == "lower" and value == 0
     return value is not None and arm.score is not None and arm.traits.role != "floor" and not costs_nothing
 
 
-def _near(arms: Sequence[RowVerdict], verdict: Verdict, metric: Metric) -> frozenset[int]:
+def _near(arms: Sequence[ArmVerdict], verdict: Verdict, metric: Metric) -> frozenset[int]:
     """Return the arms that were not shown to differ from the one with the best score."""
     leader = metric.best(arms, lambda arm: arm.score.value if arm.score else None)
     if leader is None:

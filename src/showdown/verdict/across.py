@@ -13,7 +13,7 @@ from showdown.core.spec import Strict
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.ranking import scores_needed
@@ -89,7 +89,7 @@ def _one_metric(comparisons: Mapping[str, Judged]) -> Metric:
     return metric_named(keys.pop()).at(label_places(next(iter(comparisons.values())).results))
 
 
-def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[RowOutcomes, RowOutcomes]]:
+def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[ArmOutcomes, ArmOutcomes]]:
     score_of = scores_needed(metric.key)
     outcomes = {
         label: load_outcomes(item.results.full_size, item.folder, score_of=score_of)
@@ -104,7 +104,7 @@ def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tup
     ]
 
 
-def _same_answers_asked(first: RowOutcomes, second: RowOutcomes) -> bool:
+def _same_answers_asked(first: ArmOutcomes, second: ArmOutcomes) -> bool:
     """Make sure of it: equal rows have equal true labels."""
     ours, theirs = answers_of(first), answers_of(second)
     return ours.keys() == theirs.keys() and all(

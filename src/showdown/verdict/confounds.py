@@ -27,7 +27,7 @@ class Confound(Strict):
     key: str
     """Dotted name, such as `effective_batch_rows` or `versions.torch`."""
     values: dict[str, list[str]]
-    """By row of the table, the values that its runs had, sorted; rows that know no such thing are left out."""
+    """By arm, the values that its runs had, sorted; rows that know no such thing are left out."""
 
 
 def confounds(rows: Mapping[str, Sequence[RunRecord]], *, longest_tokens: int | None = None) -> list[Confound]:
@@ -37,7 +37,7 @@ def confounds(rows: Mapping[str, Sequence[RunRecord]], *, longest_tokens: int | 
     listed as `own setting`: it may be meant, and it must be said.
 
     Args:
-        rows: completed runs by row of the table.
+        rows: completed runs by arm.
         longest_tokens: of the longest text; None where it was not counted, and what is cut is then not asked.
 
     """

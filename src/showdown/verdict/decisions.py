@@ -78,7 +78,7 @@ def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float, me
     """Ask the rules for every set of rows that limits can leave over, at each margin.
 
     Args:
-        rows_at: by margin in points, the rows of the table that have scores, in its order.
+        rows_at: by margin in points, the arms that have scores, in its order.
         margin: the one that was asked for.
         metric: what the scores are.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 
 _LITTLE_POINTS = 2.0
 """A leak that is worth less to the cheap model leaves scores that say something of new texts."""
@@ -20,11 +20,11 @@ def copied_rows(data: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(across.get("test_copy_rows") or ())
 
 
-def accuracy_without(outcomes: Mapping[str, RowOutcomes], left_out: Collection[int]) -> dict[str, float]:
-    """Return the mean accuracy of each row of the table, 0 to 1, on the test rows that are not left out.
+def accuracy_without(outcomes: Mapping[str, ArmOutcomes], left_out: Collection[int]) -> dict[str, float]:
+    """Return the mean accuracy of each arm, 0 to 1, on the test rows that are not left out.
 
     Args:
-        outcomes: what each row of the table answered.
+        outcomes: what each arm answered.
         left_out: numbers of test rows, such as copies of training rows. With none, or where no test row would be left,
             the result is empty.
 

@@ -11,7 +11,7 @@ def load_sentences(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
     """Say beside which rows other processes were busy, and what that makes of their times; nothing where none was.
 
     Args:
-        rows: completed runs by row of the table.
+        rows: completed runs by arm.
 
     """
     loads = {name: [run.load for run in runs if run.load and run.load.is_busy] for name, runs in rows.items()}

@@ -1,4 +1,4 @@
-"""Is one row at most so much worse than another? Non-inferiority and equivalence within the user's margin."""
+"""Tests of whether one arm is at most the user's margin worse than another: non-inferiority and equivalence."""
 
 from collections.abc import Sequence
 

@@ -33,8 +33,8 @@ class Score(Strict):
     """Why there is no interval; None where there is one."""
 
 
-class RowVerdict(Strict):
-    """One row of the table. Scores are None, and `obstacle` is set, where no run of it completed."""
+class ArmVerdict(Strict):
+    """One arm. Scores are None, and `obstacle` is set, where no run of it completed."""
 
     name: str
     method: str
@@ -91,7 +91,7 @@ class RowVerdict(Strict):
 
     @property
     def cut_short(self) -> bool:
-        """Had it not converged? So says more than half of its runs, since a single one may be a false alarm."""
+        """Return whether more than half of its runs had not converged: a single one may be a false alarm."""
         return 2 * self.unconverged > self.trained
 
 
@@ -112,7 +112,7 @@ class MarginTest(Strict):
 
     @property
     def equivalent(self) -> bool:
-        """Is neither more than the margin worse than the other?"""
+        """Return whether neither is more than the margin worse than the other."""
         return self.first == self.second == "non-inferior"
 
 
@@ -158,19 +158,19 @@ class PairVerdict(Strict):
     """Independent test rows, from fewest to most, that would find the difference with power 0.8 over what it may truly
     be; the most is None where no number would in the worse case, all is None where none would in the better one."""
     seeds_to_decide: tuple[int, int | None] | None = None
-    """Seeds of each trained row of the table, likewise."""
+    """Seeds of each trained arm, likewise."""
     confounds: list[str]
     """Keys of what else differs between the two."""
 
 
 class CurveStep(Strict):
-    """What the last step of the learning curve, the one nearest to more rows, brought a row of the table."""
+    """What the last step of the learning curve, the one nearest to more rows, brought an arm."""
 
     name: str
     gain: Interval
     """Accuracy with all training rows less that with the next smaller part, on the same test rows."""
     shown: bool
-    """Findings apart from no gain, adjusted over all rows of the table."""
+    """It differs from no gain, adjusted over all arms."""
 
 
 class Curve(Strict):
@@ -179,7 +179,7 @@ class Curve(Strict):
     fractions: list[float]
     """Rising, the last is 1."""
     accuracy: dict[str, list[Interval | None]]
-    """By row of the table, one for each fraction; None where no run of it completed."""
+    """By arm, one for each fraction; None where no run of it completed."""
     steps: list[CurveStep]
     """The largest gain first; rows that completed both ends alone."""
     ahead: Interval | None
@@ -191,7 +191,7 @@ class Verdict(Strict):
 
     sentences: list[str]
     """Plain sentences, the most important first."""
-    rows: list[RowVerdict]
+    rows: list[ArmVerdict]
     pairs: list[PairVerdict]
     pareto: Pareto
     confounds: list[Confound]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+from showdown.verdict.model import ArmVerdict, Interval, PairVerdict
 
 _ALIKE = 1e-9
 _MANY = 1_000_000
@@ -71,13 +71,13 @@ def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     )
 
 
-def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]) -> str:
+def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]) -> str:
     """Say which of a pair is better, or that no difference was shown and what would decide it.
 
     Args:
         pair: one of ``pairs``.
         pairs: all that were tested together.
-        of_name: the rows of the table, by the names that pairs have.
+        of_name: the arms, by the names that pairs have.
 
     """
     if not pair.different:
@@ -85,7 +85,7 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[st
     return f"{target(pair)}, {better(pair, of_name)}."
 
 
-def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
+def better(pair: PairVerdict, of_name: Mapping[str, ArmVerdict]) -> str:
     """Say who beats whom; a row that had not converged was not beaten, and runs that diverged are not forgotten."""
     if pair.score.value < 0:
         pair = turned(pair)

@@ -1,4 +1,4 @@
-"""Is one method better than another? Tests on the rows that both answered."""
+"""Tests of the difference between two arms on the test rows that both answered."""
 
 import math
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ class Pareto(Strict):
 
 
 def dominates(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> bool:
-    """Is the first row at least as good in every measure that both have, and better in one?"""
+    """Return whether the first arm is at least as good in every measure that both have, and better in one."""
     signs = [
         (sign * one, sign * other)
         for key, sign in MEASURES.items()

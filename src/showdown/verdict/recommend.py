@@ -39,7 +39,7 @@ class Beside(TypedDict):
     """How a row stands beside another one, the reference, on the test rows that both answered."""
 
     standing: Literal["non-inferior", "may be worse", "worse"]
-    """Is it at most the margin worse?"""
+    """Whether it is at most the margin worse."""
     margin: float
     """As a fraction of 1."""
     may_be_worse_by: float
@@ -51,7 +51,7 @@ class Beside(TypedDict):
 
 
 class Candidate(TypedDict):
-    """What the choice needs of a row of the table. None is what was not measured."""
+    """What the choice needs of an arm. None is what was not measured."""
 
     name: str
     score: float
@@ -212,7 +212,7 @@ def recommend(rows: Sequence[Candidate], limits: Limits, metric: Metric = ACCURA
     """Choose a row under limits.
 
     Args:
-        rows: the rows of the table that have scores.
+        rows: the arms that have scores.
         limits: what the choice must keep to.
         metric: what the scores are.
 

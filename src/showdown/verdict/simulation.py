@@ -7,7 +7,7 @@ from scipy import special
 
 from showdown.core.traits import Traits, fine_tuned
 from showdown.verdict.classification.answers import Answers
-from showdown.verdict.outcomes import Floats, Ints, RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints
 
 SIMULATED = fine_tuned()
 """Traits of a simulated method, unless others are given: its answers depend on its seed."""
@@ -86,10 +86,10 @@ class Simulated:
             folds=self.folds,
         )
 
-    def row(self, method: int, traits: Traits = SIMULATED) -> RowOutcomes:
+    def row(self, method: int, traits: Traits = SIMULATED) -> ArmOutcomes:
         """Return one method as an arm."""
         seeds = self.predicted.shape[1]
-        return RowOutcomes(
+        return ArmOutcomes(
             name=str(method), traits=traits, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
         )
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes, RowValues
+from showdown.verdict.outcomes import KEPT, ArmOutcomes, Floats, Ints, Outcomes, RowValues
 
 PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
@@ -221,8 +221,8 @@ def metric_reruns(found: RowValues, reruns: Reruns, *, folds: Ints | None, clust
     return weighed(reruns.relative, own)
 
 
-def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
-    """Return how far the trainings of a row of the table spread, moderated by those of the whole comparison.
+def reruns_of(row: ArmOutcomes, among: Sequence[ArmOutcomes] = ()) -> Reruns:
+    """Return how far the trainings of an arm spread, moderated by those of the whole comparison.
 
     Args:
         row: a row whose splits are not repeated.

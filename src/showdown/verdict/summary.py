@@ -9,7 +9,7 @@ import numpy as np
 from showdown.core.metric import ACCURACY, Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
-from showdown.verdict.arm_intervals import no_f1_interval, no_interval, row_intervals
+from showdown.verdict.arm_intervals import arm_intervals, no_f1_interval, no_interval
 from showdown.verdict.claim import claim
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.classification.flips import flips, seed_agreement
@@ -20,8 +20,8 @@ from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.load import load_sentences
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
-from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, on_common_rows
+from showdown.verdict.model import NOT_COMPARED, ArmVerdict, PairVerdict, Verdict
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, on_common_rows
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
@@ -121,7 +121,7 @@ def _longest_tokens(results: Results) -> int | None:
     return int(lengths["longest_tokens"]) if lengths else None
 
 
-def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
+def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
     """Return what each row is weighed by: the metric and macro F1, and costs.
 
     Memory is left out where rows measured different kinds of it.
@@ -146,7 +146,7 @@ def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tupl
     ]
 
 
-def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
+def candidates(rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
     """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
     beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
@@ -198,12 +198,12 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
 
 def _row(
     runs: Sequence[RunRecord],
-    outcome: RowOutcomes | None,
+    outcome: ArmOutcomes | None,
     price: Price | None,
-    among: Mapping[str, RowOutcomes],
+    among: Mapping[str, ArmOutcomes],
     common: str | None,
     metric: Metric,
-) -> RowVerdict:
+) -> ArmVerdict:
     done = [run for run in runs if run.status == "completed"]
     diverged = [run for run in runs if run.status == "diverged"]
     lost = [run for run in runs if run.status != "completed" and (run.status != "diverged" or not done)]
@@ -211,9 +211,9 @@ def _row(
     if done and outcome is None:
         missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
     ends = [run.convergence for run in done if run.convergence]
-    scores = row_intervals(outcome, list(among.values()), metric) if outcome else {}
+    scores = arm_intervals(outcome, list(among.values()), metric) if outcome else {}
     parts = list(answers_of(outcome).values()) if outcome else []
-    return RowVerdict(
+    return ArmVerdict(
         name=runs[0].name,
         method=runs[0].method,
         title=runs[0].title,
@@ -257,7 +257,7 @@ def _spread_points(parts: Sequence[Outcomes]) -> float | None:
 
 
 def _pairs(
-    outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float, metric: Metric
+    outcomes: Mapping[str, ArmOutcomes], differing: Sequence[Confound], margin: float, metric: Metric
 ) -> list[PairVerdict]:
     both = [(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)]
     flipped = {(first.name, second.name): flips(first, second) for first, second in both}
@@ -270,7 +270,7 @@ def _pairs(
     return found
 
 
-def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
+def _assumptions(outcomes: Mapping[str, ArmOutcomes], rows: Sequence[ArmVerdict], price: Price | None) -> list[str]:
     found = [claim(repeated=any(outcome.repeated for outcome in outcomes.values()))] if outcomes else []
     found += [note for outcome in outcomes.values() for note in outcome.notes]
     drifting = [name for name, item in outcomes.items() if not item.traits.deterministic and not item.repeated]

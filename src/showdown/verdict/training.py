@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.record import RunRecord
 from showdown.verdict.listing import listed
-from showdown.verdict.model import PairVerdict, RowVerdict
+from showdown.verdict.model import ArmVerdict, PairVerdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.recommend import not_converged
 
@@ -17,14 +17,14 @@ def rate_at_end(runs: Sequence[RunRecord]) -> bool:
     return any(_AT_END in note for run in runs for note in run.notes)
 
 
-def cut_short_first(scored: Sequence[RowVerdict]) -> str | None:
+def cut_short_first(scored: Sequence[ArmVerdict]) -> str | None:
     """Say which rows below the leader had not converged, so that nobody takes them for worse."""
     names = [row.name for row in scored[1:] if row.cut_short]
     return not_converged(names) if names else None
 
 
 def under_trained(
-    rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
+    rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
 ) -> Iterator[str]:
     """Say which fine-tuned rows ended below the linear probe of their own network by more than chance.
 
@@ -32,9 +32,9 @@ def under_trained(
     or not well. Each pair is asked for itself: no adjustment for many pairs hides it.
 
     Args:
-        rows: all rows of the table.
+        rows: all arms.
         pairs: all pairs.
-        networks: by row of the table, what names its pretrained network.
+        networks: by arm, what names its pretrained network.
 
     """
     traits = {row.name: row.traits for row in rows}
@@ -50,7 +50,7 @@ def under_trained(
             )
 
 
-def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
+def endings(scored: Sequence[ArmVerdict]) -> Iterator[str]:
     """Say the rest of how trainings ended, a sentence each."""
     if scored and scored[0].cut_short:
         yield f"{scored[0].name} had not converged: more training may raise its score."
@@ -65,7 +65,7 @@ def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
         )
 
 
-def divergences(rows: Sequence[RowVerdict]) -> Iterator[str]:
+def divergences(rows: Sequence[ArmVerdict]) -> Iterator[str]:
     """Say which rows had runs that diverged, and how many."""
     for row in rows:
         if row.diverged:
@@ -73,6 +73,6 @@ def divergences(rows: Sequence[RowVerdict]) -> Iterator[str]:
             yield f"{diverged_runs(row)} diverged: {rest}."
 
 
-def diverged_runs(row: RowVerdict) -> str:
+def diverged_runs(row: ArmVerdict) -> str:
     """Return how many runs of a row diverged, of how many."""
     return f"{row.diverged} of {row.runs} runs of {row.name}"

@@ -25,7 +25,7 @@ def unexpected_memory(rows: Mapping[str, Sequence[RunRecord]], differing: Sequen
     """Explain each row that trains fewer parameters than another and took more memory while training.
 
     Args:
-        rows: completed runs by row of the table.
+        rows: completed runs by arm.
         differing: what differs between rows beyond the method.
 
     """

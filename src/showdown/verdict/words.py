@@ -11,7 +11,7 @@ from showdown.verdict.cost import money, three_digits
 from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
-from showdown.verdict.model import PairVerdict, RowVerdict, Score
+from showdown.verdict.model import ArmVerdict, PairVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import points
@@ -34,7 +34,7 @@ _MEASURES = {
 }
 """What a measure of the Pareto front is called; `score` is called what the metric is."""
 
-Measure = Callable[[RowVerdict], float | None]
+Measure = Callable[[ArmVerdict], float | None]
 _WINS: tuple[tuple[str, str | None, Measure], ...] = (
     ("least memory in the whole run", "GB", lambda row: row.memory_gb),
     ("shortest training", "s", lambda row: row.train_seconds),
@@ -60,7 +60,7 @@ class Findings:
 
 
 def sentences(
-    rows: Sequence[RowVerdict],
+    rows: Sequence[ArmVerdict],
     pairs: Sequence[PairVerdict],
     front: Pareto,
     differing: Sequence[Confound],
@@ -71,7 +71,7 @@ def sentences(
     """Say what a comparison showed, the most important first.
 
     Args:
-        rows: all rows of the table.
+        rows: all arms.
         pairs: all pairs that share test rows, tested against the margin.
         front: who dominates whom.
         differing: what differs beyond the method.
@@ -100,7 +100,7 @@ def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None =
 
     Args:
         data: the `data` of a comparison's results: its audit and its inspection.
-        without: accuracy of each row of the table, 0 to 1, on the test rows that are no copies.
+        without: accuracy of each arm, 0 to 1, on the test rows that are no copies.
 
     """
     copies, worth = copies_text(data), worth_sentence(data)
@@ -126,16 +126,16 @@ def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     return f"{'; '.join(lines)}. Chance alone often makes such a difference."
 
 
-def _score(row: RowVerdict) -> Score:
+def _score(row: ArmVerdict) -> Score:
     assert row.score is not None
     return row.score
 
 
-def _is_fine_tuned(row: RowVerdict) -> bool:
+def _is_fine_tuned(row: ArmVerdict) -> bool:
     return row.traits.role == "fine-tuned"
 
 
-def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
+def _cheap_rival(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
     """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
     tuned = next((row for row in scored if _is_fine_tuned(row)), None)
     for cheap in scored if tuned else ():
@@ -146,7 +146,7 @@ def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], met
 
 
 def _not_beaten(
-    cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
+    cheap: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
 ) -> str:
     best = f"{tuned.name}, the best fine-tuned method,"
     best_score, cheap_score = (metric.shown(_score(row).value) for row in (tuned, cheap))
@@ -159,7 +159,7 @@ def _not_beaten(
     return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
 
 
-def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
+def _leader(scored: Sequence[ArmVerdict], metric: Metric) -> str:
     leader = scored[0]
     best = _score(leader)
     equals = [row.name for row in scored if abs(_score(row).value - best.value) < _ALIKE]
@@ -170,7 +170,7 @@ def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
     return f"{listed(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
 
 
-def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
+def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
     """Say which rows the leader beats; one that had not converged is no row that was beaten."""
     leader, others = scored[0], {row.name: row for row in scored[1:]}
     if not others:
@@ -196,7 +196,7 @@ def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
 
 
 def _others(
-    scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]
+    scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]
 ) -> str | None:
     """Say the pairs without the leader; the majority label, which does nothing, is left out."""
     below = [row.name for row in scored[1:] if row.traits.role != "floor"]
@@ -214,7 +214,7 @@ def _first_few(text: Sequence[str], between: str = ", ", rest: str = "more") -> 
     return between.join(text[: _MANY if more else None]) + more
 
 
-def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
+def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
     """Say who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
@@ -223,7 +223,7 @@ def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> li
     return [*lines, f"No difference was shown between {leader.name} and {rest} either."] if rest else lines
 
 
-def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str | None:
     """Say who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
     leader = scored[0]
     known = [
@@ -251,7 +251,7 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     return f"{target(pair)}, {named} {are} {near}.{rest}"
 
 
-def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
+def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
     single = [row.name for row in scored if not row.traits.deterministic and row.seeds == 1 and not row.repeated]
     if not single:
         return None
@@ -261,7 +261,7 @@ def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
     )
 
 
-def _wins(scored: Sequence[RowVerdict]) -> str | None:
+def _wins(scored: Sequence[ArmVerdict]) -> str | None:
     """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
     rows = [row for row in scored if row.traits.role != "floor"]
     found = []

@@ -7,7 +7,7 @@ from showdown.report.figures.design import SHAPES, Style, styles
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.scores import panels_of_scores, records_of_scores, scores_in_words
 from showdown.verdict.across import Judged, named
-from showdown.verdict.model import RowVerdict
+from showdown.verdict.model import ArmVerdict
 
 
 def scores_beside(comparisons: Mapping[str, Judged]) -> Figure | None:
@@ -17,7 +17,7 @@ def scores_beside(comparisons: Mapping[str, Judged]) -> Figure | None:
         comparisons: by what each is called.
 
     """
-    rows: dict[str, dict[str, RowVerdict]] = {}
+    rows: dict[str, dict[str, ArmVerdict]] = {}
     looks: dict[str, Style] = {}
     colours: dict[str, str] = {}
     for place, (label, item) in enumerate(comparisons.items()):

@@ -26,7 +26,7 @@ MOST_LABELS = 30
 """With more labels no matrix can be read: the most frequent confusions take its place."""
 MOST_CONFUSIONS = 10
 MOST_PANELS = 12
-"""Rows of the table that are drawn; all are in `results.json`."""
+"""Arms that are drawn; all are in `results.json`."""
 _MOST_OF_A_LABEL = 24
 _PAIRS_PX = 250
 _COUNT_PX = 36
@@ -62,7 +62,7 @@ def confusion(material: Material) -> Figure | None:
             name="confusion",
             title="Most frequent confusions",
             alt=f"{some}{each} {most}",
-            caption=f"{some}{each} True label, arrow, answer; bars count rows over all runs of a row of the table."
+            caption=f"{some}{each} True label, arrow, answer; bars count rows over all runs of an arm."
             + material.own_rows_said,
             panels=tuple(_bars(material.titles[name], matrix, labels) for name, matrix in matrices.items()),
             columns=2,
@@ -71,7 +71,7 @@ def confusion(material: Material) -> Figure | None:
     return Figure(
         name="confusion",
         title="Confusion matrices",
-        alt=f"{some}Answers by true label, a matrix for each row of the table. {most}",
+        alt=f"{some}Answers by true label, a matrix for each arm. {most}",
         caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
         "larger the share of the true label." + material.own_rows_said,
         panels=tuple(_panel(material.titles[name], matrix, labels) for name, matrix in matrices.items()),

@@ -102,7 +102,7 @@ _CONTROL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a row of the table looks in every figure."""
+    """How an arm looks in every figure."""
 
     colour: str
     """In the light theme."""

@@ -13,7 +13,7 @@ from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
 from showdown.report.pool import OWN_ROWS, highest
-from showdown.verdict.model import RowVerdict, Verdict
+from showdown.verdict.model import ArmVerdict, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Material:
 
     @cached_property
     def looks(self) -> dict[str, Style]:
-        """The look of every row of the table."""
+        """The look of every arm."""
         return styles(self.results.full_size)
 
     @cached_property
@@ -40,7 +40,7 @@ class Material:
         return metric_named(self.verdict.metric)
 
     @cached_property
-    def scored(self) -> list[RowVerdict]:
+    def scored(self) -> list[ArmVerdict]:
         """Rows of the verdict that have scores."""
         return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
 
@@ -52,12 +52,12 @@ class Material:
 
     @cached_property
     def own_rows_said(self) -> str:
-        """Say, behind a caption, where scores by label are not of the common test rows of the table."""
+        """Say, behind a caption, where scores by label are not of the common test rows."""
         return f" {OWN_ROWS}" if self.verdict.left_out else ""
 
     @cached_property
     def done(self) -> dict[str, list[RunRecord]]:
-        """Completed runs on all training rows, by row of the table; rows without one are left out."""
+        """Completed runs on all training rows, by arm; rows without one are left out."""
         found: dict[str, list[RunRecord]] = {}
         for run in self.results.full_size.runs:
             if run.status == "completed":

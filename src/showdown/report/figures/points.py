@@ -12,7 +12,7 @@ from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of
 from showdown.report.figures.placing import Box, Label, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
 from showdown.verdict.cost import EXAMPLE_CURRENCY
-from showdown.verdict.model import RowVerdict
+from showdown.verdict.model import ArmVerdict
 from showdown.verdict.pareto import pareto
 
 PLOT_PX = 286
@@ -29,7 +29,7 @@ class Amount:
     """Its name among `showdown.verdict.pareto.MEASURES`, and of the column in a figure's data."""
     title: str
     """With its unit."""
-    value: Callable[[RowVerdict], float | None]
+    value: Callable[[ArmVerdict], float | None]
 
 
 MEMORY = Amount(key="memory_gb", title="Peak memory of the whole run, GB", value=lambda row: row.memory_gb)
@@ -39,13 +39,13 @@ SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: ro
 LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=lambda row: row.latency_ms)
 
 
-def amounts_of(rows: Sequence[RowVerdict], *amounts: Amount) -> list[Amount]:
+def amounts_of(rows: Sequence[ArmVerdict], *amounts: Amount) -> list[Amount]:
     """Return amounts with the currency of the cost, where that is known."""
     known = has_known_currency(rows)
     return [replace(one, title=f"{one.title}, {EXAMPLE_CURRENCY}") if one is COST and known else one for one in amounts]
 
 
-def has_known_currency(rows: Sequence[RowVerdict]) -> bool:
+def has_known_currency(rows: Sequence[ArmVerdict]) -> bool:
     """Whether all costs are at example prices: the currency of somebody's own price is not said."""
     prices = [row.cost.price for row in rows if row.cost]
     return bool(prices) and all(price.example for price in prices)
@@ -55,7 +55,7 @@ def has_known_currency(rows: Sequence[RowVerdict]) -> bool:
 class Point:
     """A row with a score and an amount."""
 
-    row: RowVerdict
+    row: ArmVerdict
     amount: float
     metric: Metric
     greyed: bool = False
@@ -70,7 +70,7 @@ class Point:
         return value, low, high
 
 
-def points_for(rows: Sequence[RowVerdict], amount: Amount, metric: Metric) -> list[Point]:
+def points_for(rows: Sequence[ArmVerdict], amount: Amount, metric: Metric) -> list[Point]:
     """Return the rows that have a score and this amount; none where they measured different kinds of memory."""
     known = [
         Point(row=row, amount=value, metric=metric)
@@ -87,7 +87,7 @@ def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
     return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
 
 
-def named_said(rows: Sequence[RowVerdict]) -> str:
+def named_said(rows: Sequence[ArmVerdict]) -> str:
     """Say, behind a caption, which of many points have names; empty where all have."""
     if len(rows) <= MOST_NAMED:
         return ""

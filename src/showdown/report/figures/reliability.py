@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from showdown.report.confidence import RowConfidence, row_confidences
+from showdown.report.confidence import ArmConfidence, arm_confidences
 from showdown.report.figures.design import LIGHT, Style, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
@@ -20,7 +20,7 @@ _TITLES = ("Confidence", "Share right")
 
 def reliability(material: Material) -> Figure | None:
     """Draw a diagram for each row; None where no scores are probabilities."""
-    found = {name: row for name, row in row_confidences(material.results).items() if row.bins}
+    found = {name: row for name, row in arm_confidences(material.results).items() if row.bins}
     if not found:
         return None
     text = "; ".join(f"{name} {row.error:.3f}, by chance {row.error_if_calibrated:.3f}" for name, row in found.items())
@@ -37,7 +37,7 @@ def reliability(material: Material) -> Figure | None:
     )
 
 
-def _panel(title: str, row: RowConfidence, look: Style) -> Any:
+def _panel(title: str, row: ArmConfidence, look: Style) -> Any:
     most = max(one.rows for one in row.bins)
     records: list[dict[str, Any]] = []
     for one in row.bins:

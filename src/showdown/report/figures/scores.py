@@ -21,7 +21,7 @@ from showdown.report.figures.design import (
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import score_axis
-from showdown.verdict.model import RowVerdict, Score
+from showdown.verdict.model import ArmVerdict, Score
 
 _ROW_PX = 24
 _NAMES_PX = 138.0
@@ -59,7 +59,7 @@ def scores(material: Material) -> Figure | None:
 Records = list[dict[str, Any]]
 
 
-def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]:
+def records_of_scores(rows: Mapping[str, ArmVerdict]) -> tuple[Records, Records]:
     """Return accuracy in percent and macro F1 with their intervals, by what each row is called."""
     accuracy = [
         _record(name, 100 * found.value, 100 * found.low, 100 * found.high, "{:.1f}")
@@ -72,7 +72,7 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
     return accuracy, f1_macro
 
 
-def _records_of(rows: Mapping[str, RowVerdict], metric: Metric) -> Records:
+def _records_of(rows: Mapping[str, ArmVerdict], metric: Metric) -> Records:
     """Return the score of the verdict."""
     found: Records = []
     form = "{:.1f}" if metric.percent else "{:.3f}"

@@ -40,7 +40,7 @@ from showdown.verdict.summary import candidates
 
 _MOST_DISAGREEMENTS = 30
 _MOST_ANSWERS, _MOST_NAMES = 6, 8
-"""Answers to one test row, and rows of the table that gave one of them, where there are too many to show all."""
+"""Answers to one test row, and arms that gave one of them, where there are too many to show all."""
 _MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0)
 """Points that can be chosen on the page, beside the margin of the verdict."""
 _WORSE = 8

@@ -6,7 +6,7 @@ import numpy as np
 
 from showdown.core.metric import METRICS, Metric
 from showdown.verdict.classification.answers import Answers, answers_of
-from showdown.verdict.outcomes import Floats, RowOutcomes, RowValues
+from showdown.verdict.outcomes import ArmOutcomes, Floats, RowValues
 
 if TYPE_CHECKING:
     from showdown.core.metric import OfCounts
@@ -44,7 +44,7 @@ def influence_of(metric: Metric, part: Answers) -> RowValues:
     )
 
 
-def scores_of(row: RowOutcomes) -> dict[str, float]:
+def scores_of(row: ArmOutcomes) -> dict[str, float]:
     """Return every metric of all labels by its key: the mean over seeds, and over repeats where splits are repeated."""
     every = [metric for metric in METRICS.values() if metric.is_of_all_labels]
     return {
