@@ -1,4 +1,4 @@
-"""Several comparisons beside each other: what differs between them, and what may be said of their scores."""
+"""Several comparisons beside each other: what differs, and whether their scores differ."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Judged:
 
 
 class AcrossVerdict(Strict):
-    """What can be said of several comparisons beside each other."""
+    """The verdict on several comparisons beside each other."""
 
     same_test_rows: bool
     """One fingerprint of data and split: only then are differences between the comparisons tested."""
@@ -43,7 +43,7 @@ class AcrossVerdict(Strict):
 
 
 def named(row: str, comparison: str) -> str:
-    """Return how a row of one of several comparisons is called."""
+    """Return the name of an arm that stands beside arms of other comparisons."""
     return f"{row} ({comparison})"
 
 
@@ -75,7 +75,7 @@ def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
 
 
 def _same_test_rows(results: Sequence[Results]) -> bool:
-    """Tell by the fingerprint, which covers texts, labels and split, and by the labels' order in the answers."""
+    """Return whether the test rows are the same: one fingerprint of the data and its split, one order of labels."""
     fingerprints = {str(item.data.get("fingerprint")) for item in results}
     labels = {tuple(run.labels) for item in results for run in item.runs if run.labels}
     return len(fingerprints) == 1 and len(labels) == 1 and fingerprints != {"None"}
@@ -100,12 +100,12 @@ def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tup
         (replace(outcomes[a][row], name=named(row, a)), replace(outcomes[b][row], name=named(row, b)))
         for row in rows
         for a, b in itertools.combinations(outcomes, 2)
-        if row in outcomes[a] and row in outcomes[b] and _same_answers_asked(outcomes[a][row], outcomes[b][row])
+        if row in outcomes[a] and row in outcomes[b] and _same_questions(outcomes[a][row], outcomes[b][row])
     ]
 
 
-def _same_answers_asked(first: ArmOutcomes, second: ArmOutcomes) -> bool:
-    """Make sure of it: equal rows have equal true labels."""
+def _same_questions(first: ArmOutcomes, second: ArmOutcomes) -> bool:
+    """Return whether two arms have the same test rows with the same true labels."""
     ours, theirs = answers_of(first), answers_of(second)
     return ours.keys() == theirs.keys() and all(
         np.array_equal(part.row_ids, theirs[key].row_ids) and np.array_equal(part.true, theirs[key].true)
@@ -114,7 +114,7 @@ def _same_answers_asked(first: ArmOutcomes, second: ArmOutcomes) -> bool:
 
 
 def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
-    """Find what differs in the data, in words that say more than a fingerprint."""
+    """List what differs in the data: source, labels and rows."""
     facts: dict[str, dict[str, list[str]]] = {}
     for label, item in comparisons.items():
         requested, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
@@ -134,7 +134,7 @@ def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
 
 
 def _between(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
-    """Find what differs between comparisons, other than what differs between the rows of each in the same way."""
+    """List what differs between comparisons, without what differs between the arms of each in the same way."""
     return [
         item.model_copy(update={"key": f"model.{item.key}"}) if item.kind == "model" else item
         for item in confounds(completed)
@@ -179,7 +179,7 @@ def _sentences(
 
 
 def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
-    """Say by which metric differences are tested, where that is not accuracy for all."""
+    """Name the metric by which differences are tested, where that is not accuracy for all."""
     keys = [item.verdict.metric for item in comparisons.values()]
     if set(keys) == {ACCURACY.key}:
         return []
@@ -189,7 +189,7 @@ def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
 
 
 def _alone(comparisons: Mapping[str, Judged]) -> list[str]:
-    """Name the rows that not all comparisons have."""
+    """Name the arms that not all comparisons have."""
     rows = {label: {run.name for run in item.results.runs} for label, item in comparisons.items()}
     everywhere = set.intersection(*rows.values())
     return [

@@ -75,12 +75,12 @@ def _over_repeats(row: ArmOutcomes, metric: Metric) -> Estimate:
 
 
 def no_f1_interval(row: ArmOutcomes) -> str | None:
-    """Say why macro F1 of an arm has no honest interval; None where it has one."""
+    """Return why macro F1 of an arm has no valid interval; None where it has one."""
     return next((why for part in answers_of(row).values() if (why := rare_labels(part))), None)
 
 
 def no_interval(row: ArmOutcomes, metric: Metric) -> str | None:
-    """Say why the metric of an arm has no honest interval; None where it has one."""
+    """Return why the metric of an arm has no valid interval; None where it has one."""
     if metric.over_labels:
         return no_f1_interval(row)
     if metric.label is None:

@@ -1,4 +1,4 @@
-"""What copies that were let across the split are worth, and the scores without them."""
+"""How much copies across the split raise scores, and the scores without them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -53,7 +53,7 @@ def worth_points(data: Mapping[str, Any]) -> float | None:
 
 
 def leak_warning(data: Mapping[str, Any]) -> str:
-    """Say for the head of a report what the leak means for the scores."""
+    """Return the sentences at the head of a report on what the leak means for the scores."""
     copies = copies_text(data)
     counted = f"They are {copies}. " if copies else ""
     if spoils_scores(data):
@@ -70,7 +70,7 @@ def spoils_scores(data: Mapping[str, Any]) -> bool:
 
 
 def worth_sentence(data: Mapping[str, Any]) -> str:
-    """Say what the copies are worth to TF-IDF with a linear SVM; nothing where it is not known."""
+    """Return how much the copies raise the accuracy of TF-IDF with a linear SVM; empty where it is not known."""
     found, points = _accuracies(data), worth_points(data)
     if found is None or points is None:
         return ""

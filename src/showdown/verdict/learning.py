@@ -1,4 +1,4 @@
-"""The learning curve judged: would more labels help, and which method gains most?"""
+"""The learning curve: whether more labels would help, and which arm gains most."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sentence on what other processes did beside the timing of runs."""
+"""A sentence on the load by other processes while runs were timed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from showdown.verdict.listing import listed
 
 
 def load_sentences(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
-    """Say beside which rows other processes were busy, and what that makes of their times; nothing where none was.
+    """Name the arms that were timed beside other busy processes; empty where none was.
 
     Args:
         rows: completed runs by arm.

@@ -24,7 +24,7 @@ class Interval(Strict):
 
 
 class Score(Strict):
-    """A score, with its two-sided 95 % interval where one is honest: both ends are set, or neither."""
+    """A score, with its two-sided 95 % interval where one is valid: both ends are set, or neither."""
 
     value: float
     low: float | None
@@ -100,7 +100,7 @@ Standing = Literal["non-inferior", "may be worse", "worse"]
 
 
 class MarginTest(Strict):
-    """Two one-sided tests of a pair against a margin (Schuirmann 1987): is either row at most so much worse?"""
+    """Two one-sided tests of a pair against a margin (Schuirmann 1987)."""
 
     margin: float
     """As a fraction of 1."""
@@ -117,7 +117,7 @@ class MarginTest(Strict):
 
 
 class PairVerdict(Strict):
-    """Two rows compared on the test rows that both answered; differences are first less second, as fractions.
+    """Two arms compared on the test rows that both answered; differences are first less second, as fractions.
 
     `score` is by the metric of the verdict; so are the p-values and all that says which row is better. Of a metric of
     which less is better, it is the second less the first, so that it is above 0 where the first is better.
@@ -164,7 +164,7 @@ class PairVerdict(Strict):
 
 
 class CurveStep(Strict):
-    """What the last step of the learning curve, the one nearest to more rows, brought an arm."""
+    """Gain of an arm by the last step of the learning curve, to all training rows."""
 
     name: str
     gain: Interval
@@ -187,7 +187,7 @@ class Curve(Strict):
 
 
 class Verdict(Strict):
-    """What can be said of a comparison, and no more."""
+    """The verdict on a comparison."""
 
     sentences: list[str]
     """Plain sentences, the most important first."""

@@ -89,7 +89,7 @@ class RowValues:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmOutcomes:
-    """All answers of one arm.
+    """Everything that one arm scored.
 
     One part, where each test row was tested once a seed (one split, or cross-validation with its folds pooled).
     Several parts, where repeated splits test a row more than once: one for each repeat.

@@ -1,4 +1,4 @@
-"""Pairs of rows tested together, on the test rows that they share."""
+"""Tests of all pairs of arms, on the test rows that they share."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def interval_of(estimate: Estimate) -> Interval:
 
 
 def score_of(estimate: Estimate, why: str | None) -> Score:
-    """Return a score as the verdict holds it: without its interval where there is a reason why it is not honest."""
+    """Return a score as the verdict holds it: without its interval where there is a reason against it."""
     if why:
         return Score(value=estimate.value, low=None, high=None, why=why)
     return Score(value=estimate.value, low=estimate.low, high=estimate.high)
@@ -57,7 +57,7 @@ class Compared:
 def compare(
     first: ArmOutcomes, second: ArmOutcomes, among: Sequence[ArmOutcomes] = (), metric: Metric = ACCURACY
 ) -> Compared | None:
-    """Compare two rows on shared test rows.
+    """Compare two arms on shared test rows.
 
     Args:
         first: one arm.
@@ -143,7 +143,7 @@ def _compare_repeats(first: ArmOutcomes, second: ArmOutcomes, metric: Metric) ->
 def judge_pairs(
     pairs: Sequence[tuple[ArmOutcomes, ArmOutcomes]], among: Sequence[ArmOutcomes] = (), metric: Metric = ACCURACY
 ) -> list[PairVerdict]:
-    """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out.
+    """Test pairs of arms together, adjusted for how many they are; those that share no test rows are left out.
 
     Args:
         pairs: what is compared.

@@ -1,4 +1,4 @@
-"""Which metric rows are ranked by, and what has to be said of it."""
+"""The metric that arms are ranked by, and the sentence that explains it."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ from showdown.verdict.outcomes import ArmOutcomes
 
 
 def requested_metric(results: Results, asked: str | None) -> str:
-    """Return the key of the metric that is asked for.
+    """Return the key of the requested metric.
 
     Args:
         results: the comparison, which may name one.

@@ -1,4 +1,4 @@
-"""Comparisons with known truth: methods that agree as real ones do, reruns that spread."""
+"""Simulated comparisons with known truth, for tests and for calibration."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ DETERMINISTIC = Traits(role="cheap", deterministic=True, reads="words")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """How the answers of simulated methods hang together.
+    """How the answers of simulated methods depend on each other.
 
     A row is answered rightly where a normal score passes the threshold of the run's accuracy. Shares of that score's
     variance: how hard the row is for all, how hard it is for one method, the rest for each run anew.

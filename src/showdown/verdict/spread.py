@@ -1,4 +1,4 @@
-"""How far trainings of one method spread that differ in their seed alone."""
+"""The spread between trainings that differ in their seed alone."""
 
 import math
 from collections.abc import Sequence
@@ -172,7 +172,7 @@ def _row_variance_of(part: Outcomes) -> float:
 
 
 def _relative(variance: float, scale: float) -> float:
-    """Return a variance between reruns in units of that of a row; rows that all score alike know no unit."""
+    """Return a variance between reruns in units of that of a row; 0 where all rows score alike."""
     return variance / scale if scale > 0.0 else 0.0
 
 
@@ -245,7 +245,7 @@ def reruns_of(row: ArmOutcomes, among: Sequence[ArmOutcomes] = ()) -> Reruns:
 
 
 def _of_one_seed(part: Outcomes, expected: Reruns) -> Reruns:
-    """Return what is expected, or more where folds plainly lie further apart: one of their trainings went wrong."""
+    """Return the expected spread, or more where folds clearly differ by more: one of their trainings went wrong."""
     if part.folds is None:
         return expected
     apart = fold_variance(part.values[0], part.folds)

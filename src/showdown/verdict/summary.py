@@ -85,13 +85,13 @@ def judge(
             front,
             differing,
             metric=by,
-            told=Findings(
+            findings=Findings(
                 ranked_by=ranked_by,
                 known=known,
                 undertrained=[
                     *under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})
                 ],
-                surprises=[*unexpected_memory(completed, differing), *loaded],
+                memory=[*unexpected_memory(completed, differing), *loaded],
             ),
         ),
         rows=rows,
@@ -111,7 +111,7 @@ def judge(
 
 
 def margin_of(results: Results) -> float:
-    """Return the margin that a comparison asks for, in points; the default where its record is older than margins."""
+    """Return the margin that a comparison asks for, in points; the default where its record has none."""
     return float(results.comparison.get("margin_points", Comparison.model_fields["margin_points"].default))
 
 
@@ -122,7 +122,7 @@ def _longest_tokens(results: Results) -> int | None:
 
 
 def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
-    """Return what each row is weighed by: the metric and macro F1, and costs.
+    """Return the measures of each arm for the Pareto front: the metric, macro F1 and costs.
 
     Memory is left out where rows measured different kinds of it.
     """
@@ -132,7 +132,7 @@ def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tupl
         (
             row.name,
             {
-                "score": row.score.value if row.score and own else None,
+                "score": metric.sign * row.score.value if row.score and own else None,
                 "accuracy": row.accuracy.value if row.accuracy and metric == ACCURACY else None,
                 "f1_macro": row.f1_macro.value if row.f1_macro else None,
                 "memory_gb": row.memory_gb if one_kind else None,
@@ -147,7 +147,7 @@ def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tupl
 
 
 def candidates(rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
-    """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
+    """Return the arms that have scores, as `recommend` takes them; pairs are tested against a margin."""
     beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
         for turn in (pair, turned(pair)):
@@ -175,7 +175,7 @@ def candidates(rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric:
 
 
 def beside_of(pair: PairVerdict) -> Beside:
-    """Return how the second row of a pair stands beside the first."""
+    """Return how the second arm of a pair compares with the first."""
     assert pair.within is not None
     return Beside(
         standing=pair.within.second,

@@ -13,12 +13,12 @@ _AT_END = "end of the range"
 
 
 def rate_at_end(runs: Sequence[RunRecord]) -> bool:
-    """Tell whether the best learning rate of any run lay at an end of the range searched."""
+    """Return whether the best learning rate of any run lay at an end of the range searched."""
     return any(_AT_END in note for run in runs for note in run.notes)
 
 
 def cut_short_first(scored: Sequence[ArmVerdict]) -> str | None:
-    """Say which rows below the leader had not converged, so that nobody takes them for worse."""
+    """Name the arms below the leader that had not converged; None where all had."""
     names = [row.name for row in scored[1:] if row.cut_short]
     return not_converged(names) if names else None
 
@@ -26,10 +26,10 @@ def cut_short_first(scored: Sequence[ArmVerdict]) -> str | None:
 def under_trained(
     rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
 ) -> Iterator[str]:
-    """Say which fine-tuned rows ended below the linear probe of their own network by more than chance.
+    """Name the fine-tuned arms that ended below the linear probe of their own network by more than chance.
 
     A fine-tuned network holds its linear probe as a special case, so that one that ends below it was not trained enough
-    or not well. Each pair is asked for itself: no adjustment for many pairs hides it.
+    or not well. Each pair is tested by itself, without adjustment for many pairs.
 
     Args:
         rows: all arms.
@@ -51,7 +51,7 @@ def under_trained(
 
 
 def endings(scored: Sequence[ArmVerdict]) -> Iterator[str]:
-    """Say the rest of how trainings ended, a sentence each."""
+    """Yield the other sentences on how trainings ended."""
     if scored and scored[0].cut_short:
         yield f"{scored[0].name} had not converged: more training may raise its score."
     for row in scored:
@@ -66,7 +66,7 @@ def endings(scored: Sequence[ArmVerdict]) -> Iterator[str]:
 
 
 def divergences(rows: Sequence[ArmVerdict]) -> Iterator[str]:
-    """Say which rows had runs that diverged, and how many."""
+    """Name the arms with runs that diverged, and how many."""
     for row in rows:
         if row.diverged:
             rest = "its score counts only the others" if row.accuracy else "it has no score"
@@ -74,5 +74,5 @@ def divergences(rows: Sequence[ArmVerdict]) -> Iterator[str]:
 
 
 def diverged_runs(row: ArmVerdict) -> str:
-    """Return how many runs of a row diverged, of how many."""
+    """Return how many runs of an arm diverged, of how many."""
     return f"{row.diverged} of {row.runs} runs of {row.name}"

@@ -1,4 +1,4 @@
-"""The verdict in sentences that say no more than the numbers do."""
+"""The sentences of a verdict."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Sentences that others found."""
+    """Sentences that are found elsewhere."""
 
     ranked_by: str | None = None
     """Which metric rows are ranked by and why, where that has to be said: the second of all sentences."""
@@ -55,8 +55,8 @@ class Findings:
     """What must be known of the scores: a leak, test rows that were left out."""
     undertrained: Sequence[str] = ()
     """Who ended below the linear probe of the same network."""
-    surprises: Sequence[str] = ()
-    """What the memory needs by way of explanation."""
+    memory: Sequence[str] = ()
+    """Explanations of memory that is not as expected."""
 
 
 def sentences(
@@ -66,9 +66,9 @@ def sentences(
     differing: Sequence[Confound],
     *,
     metric: Metric,
-    told: Findings,
+    findings: Findings,
 ) -> list[str]:
-    """Say what a comparison showed, the most important first.
+    """Return what a comparison showed in sentences, the most important first.
 
     Args:
         rows: all arms.
@@ -76,27 +76,27 @@ def sentences(
         front: who dominates whom.
         differing: what differs beyond the method.
         metric: what rows are ranked by.
-        told: what others found.
+        findings: sentences that are found elsewhere.
 
     """
     scored = sorted((row for row in rows if row.score), key=lambda row: -metric.sign * _score(row).value)
     of_name = {row.name: row for row in rows}
-    found = [cut_short_first(scored), *told.undertrained, _cheap_rival(scored, pairs, metric)]
-    found += [*told.known, *divergences(rows)]
+    found = [cut_short_first(scored), *findings.undertrained, _cheap_rival(scored, pairs, metric)]
+    found += [*findings.known, *divergences(rows)]
     if scored:
         apart = _rows_apart(pairs) if metric.mean_over_rows else None
         found += [_leader(scored, metric), _beaten(scored, pairs), *_undecided(scored, pairs)]
         found += [_within(scored, pairs), _others(scored, pairs, of_name), apart, *endings(scored)]
-        found += [_single_seed(scored), _wins(scored), *_front(front, metric), *told.surprises]
+        found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.score and row.obstacle]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
     lines = [sentence for sentence in found if sentence]
-    return [*lines[:1], told.ranked_by, *lines[1:]] if told.ranked_by and scored else lines
+    return [*lines[:1], findings.ranked_by, *lines[1:]] if findings.ranked_by and scored else lines
 
 
 def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
-    """Say how many copies were let into the test rows, what they are worth to a cheap model, and the scores without.
+    """Return how many test rows are copies, how much they raise a cheap model's accuracy, and the scores without.
 
     Args:
         data: the `data` of a comparison's results: its audit and its inspection.
@@ -114,7 +114,7 @@ def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None =
 
 
 def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
-    """Say of pairs that differ by a row or two how few that is; with several seeds the mean over them."""
+    """Name the pairs that differ by a test row or two; with several seeds the mean over them."""
     apart = [(abs(pair.accuracy.value) * pair.rows, pair) for pair in pairs if pair.accuracy and not pair.different]
     close = sorted((one for one in apart if 0.5 <= one[0] < _FEW_ROWS + 0.5), key=lambda one: one[0])
     if not close:
@@ -136,7 +136,7 @@ def _is_fine_tuned(row: ArmVerdict) -> bool:
 
 
 def _cheap_rival(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
-    """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
+    """State that fine-tuning was not shown to beat the best of the cheap arms that it did not beat."""
     tuned = next((row for row in scored if _is_fine_tuned(row)), None)
     for cheap in scored if tuned else ():
         pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.traits.role == "cheap" else None
@@ -171,7 +171,7 @@ def _leader(scored: Sequence[ArmVerdict], metric: Metric) -> str:
 
 
 def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
-    """Say which rows the leader beats; one that had not converged is no row that was beaten."""
+    """Name the arms that the leader beats; one that had not converged was not beaten."""
     leader, others = scored[0], {row.name: row for row in scored[1:]}
     if not others:
         return "There is no other method with scores to compare it with."
@@ -198,7 +198,7 @@ def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
 def _others(
     scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]
 ) -> str | None:
-    """Say the pairs without the leader; the majority label, which does nothing, is left out."""
+    """Describe the pairs without the leader and without floors."""
     below = [row.name for row in scored[1:] if row.traits.role != "floor"]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
     shown = [better(pair, of_name) for pair in known if pair.different]
@@ -209,13 +209,13 @@ def _others(
 
 
 def _first_few(text: Sequence[str], between: str = ", ", rest: str = "more") -> str:
-    """Join what is said; of many the first few, and how many more there are."""
+    """Join texts; of many the first few, and how many more there are."""
     more = f"{between}and {len(text) - _MANY} {rest}" if len(text) > _MANY + 1 else ""
     return between.join(text[: _MANY if more else None]) + more
 
 
 def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
-    """Say who was not shown to differ from the leader, the nearest first, and what would decide it."""
+    """Name who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
     lines = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
@@ -224,7 +224,7 @@ def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> li
 
 
 def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str | None:
-    """Say who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
+    """Name who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
     leader = scored[0]
     known = [
         (pair, pair.within)
@@ -262,7 +262,7 @@ def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
 
 
 def _wins(scored: Sequence[ArmVerdict]) -> str | None:
-    """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
+    """Name who measured best in each cost; floors and costs of 0 are left out."""
     rows = [row for row in scored if row.traits.role != "floor"]
     found = []
     example = all(row.cost.price.example for row in rows if row.cost)
@@ -279,7 +279,7 @@ def _wins(scored: Sequence[ArmVerdict]) -> str | None:
 
 
 def _front(front: Pareto, metric: Metric) -> list[str]:
-    """Say who is on the Pareto front and who is not; where all rows are, it decides nothing."""
+    """Name who is on the Pareto front and who is not; nothing where all are."""
     if not front.dominated:
         return []
     words = [metric.title if measure == "score" else _MEASURES[measure] for measure in front.measures]

@@ -119,7 +119,7 @@ def _largest_grid(done: Collection[tuple[int, int]]) -> tuple[list[int], list[in
 
 
 def _left_out(name: str, runs: Sequence[RunRecord], seeds: Sequence[int], partitions: Sequence[int]) -> Iterator[str]:
-    """Say which seeds and folds or repeats do not count, and why."""
+    """Yield a sentence on seeds, and on folds or repeats, that do not count, with the reason."""
     lost = Counter(run.status for run in runs if run.status != "completed")
     why = f" ({', '.join(f'{count} {status}' for status, count in lost.items())})" if lost else ""
     every_seed, every_partition = {run.seed for run in runs}, {run.partition for run in runs}

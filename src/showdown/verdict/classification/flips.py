@@ -1,4 +1,4 @@
-"""Which answers change: between two arms, and between the seeds of one."""
+"""How many answers differ between two arms, and between the seeds of one."""
 
 import numpy as np
 

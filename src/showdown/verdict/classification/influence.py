@@ -1,4 +1,4 @@
-"""What each test row is worth to a metric of labels, so that it is tested as accuracy is: as a mean over rows."""
+"""Influence of each test row on a metric of labels, so that every metric is tested as a mean over rows."""
 
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def _seen_by(metric: Metric, counts: list[Floats]) -> list[Floats]:
 
 
 def _weight(metric: Metric, rows: Floats) -> float:
-    """Return how much the answer to one more row can matter, in units of what it matters to accuracy: 1 over rows.
+    """Return how much one more answer can change the metric, in units of what it changes accuracy (1 / rows).
 
     It is that of one more row of a label, right instead of wrong, for a method that finds half of the label's rows and
     is right on all others: what a row can change depends on the labels then, and not on how well a method does.
