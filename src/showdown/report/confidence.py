@@ -1,4 +1,4 @@
-"""How far each row's confidence can be trusted, over all rows that a seed tested: a small table and the figures' data.
+"""How far each arm's confidence can be trusted, over all test rows of a seed: a small table, and the data of figures.
 
 Bins and counts of the folds of a seed add up; seeds, and repeats, whose test rows overlap, are averaged.
 """
@@ -40,7 +40,7 @@ _MARGIN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What a row's thresholds for one coverage came to on the test rows. Shares are 0 to 1."""
+    """What an arm's thresholds for one coverage gave on the test rows. Shares are 0 to 1."""
 
     asked: float
     answered: float
@@ -70,7 +70,7 @@ class ArmConfidence:
     """Rising."""
 
     def at(self, coverage: float) -> Coverage | None:
-        """Return what came of one coverage; None where no threshold was kept for it."""
+        """Return the result at one coverage; None where no threshold was kept for it."""
         return next((one for one in self.coverages if one.asked == coverage), None)
 
 
@@ -84,7 +84,7 @@ class ConfidenceTable:
 
 
 def arm_confidences(results: Results) -> dict[str, ArmConfidence]:
-    """Return what is known of each arm; rows of which a run was not measured are left out."""
+    """Return the confidence of each arm; an arm with a run that was not measured is left out."""
     done: dict[str, list[RunRecord]] = {}
     for run in results.full_size.runs:
         if run.status == "completed":
@@ -126,7 +126,7 @@ def _brier_score(whole: Sequence[Confidence]) -> float:
 
 
 def _coverage(requested: float, wholes: Sequence[Sequence[Confidence]]) -> Coverage:
-    """Average over seeds what the folds of each come to together, each with thresholds of its own."""
+    """Average the coverage over seeds, each over its folds, which have thresholds of their own."""
     answered, right = [], []
     for whole in wholes:
         points = [point for one in whole for point in one.points if point.coverage == requested]

@@ -64,7 +64,7 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreements:
-    """The rows to show and what they are of."""
+    """The test rows to show, and how many there are."""
 
     shown: tuple[Disagreement, ...]
     """The most divided first: where as many are right as wrong."""
@@ -74,7 +74,7 @@ class Disagreements:
 
 
 def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
-    """Find test rows that not all methods answer alike; the majority label, which always says one thing, is not asked.
+    """Find the test rows that not all arms answer alike; floors are left out.
 
     Args:
         results: the comparison.

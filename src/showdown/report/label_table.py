@@ -1,4 +1,4 @@
-"""F1 by label as a table: whole where it is small, else its most telling part, with a sentence on what is left out."""
+"""F1 by label as a table: whole where it is small, else the hardest and the most frequent labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MOST_ROWS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """The labels that are shown, by row of the comparison, and how they were chosen."""
+    """The labels that are shown, by arm, and how they were chosen."""
 
     names: list[str]
     """Rows of the comparison."""

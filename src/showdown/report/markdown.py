@@ -38,12 +38,12 @@ class Picture:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line; what a terminal would obey stands as an escape."""
+    """Return text that Markdown shows as it is, on one line; control characters of a terminal are escaped."""
     return _HANDLER.sub(r"\1\\=", shown(" ".join(text.split())).translate(_SPECIAL))
 
 
 def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Return the whole report: what must be known, the table, the labels' scores, where it ran.
+    """Return the whole report: warnings, the table, the verdict, scores by label, the machine.
 
     Args:
         results: the comparison.

@@ -1,4 +1,4 @@
-"""What stands beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
+"""The notes beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ MOST_SETTINGS = 12
 
 
 def reading(results: Results) -> list[str]:
-    """Say how to read the columns."""
+    """Explain the columns."""
     done = [run for run in results.runs if run.status == "completed"]
     lines = []
     kinds = {run.memory_kind for run in done}
@@ -41,13 +41,13 @@ def reading(results: Results) -> list[str]:
 
 
 def agreement(verdict: Verdict) -> list[str]:
-    """Say on how many test rows the seeds of a row answer alike."""
+    """State on how many test rows the seeds of an arm answer alike."""
     known = [f"{row.name} {100 * row.seed_agreement:.1f} %" for row in verdict.rows if row.seed_agreement is not None]
     return [f"Share of the test rows on which all seeds of a row answer alike: {', '.join(known)}."] if known else []
 
 
 def without_interval(verdict: Verdict) -> list[str]:
-    """Say which macro F1, or score of the verdict, has no interval, and why."""
+    """Name each macro F1 and score of the verdict without an interval, and why it has none."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in verdict.rows:
         for title, score in ((metric_named(verdict.metric).capital, row.score), ("Macro F1", row.f1_macro)):
@@ -57,7 +57,7 @@ def without_interval(verdict: Verdict) -> list[str]:
 
 
 def costs(results: Results, verdict: Verdict) -> list[str]:
-    """Say what one model of each row costs: training, tuning and predictions apart, the price, and energy if read."""
+    """State what one model of each arm costs: training, tuning and predictions apart, the price, and energy if read."""
     priced = {row.name: row.cost for row in verdict.rows if row.cost}
     read = {row.name: row.energy for row in verdict.rows if row.energy}
     lines = []
@@ -105,14 +105,14 @@ def _without_price(results: Results, verdict: Verdict) -> list[str]:
 
 
 def events(results: Results) -> list[str]:
-    """Say what failed, and what must be known of a run."""
+    """List errors and notes of runs."""
     errors = [f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error]
     notes = [f"{run.name}: {note}" for run in results.runs for note in run.notes]
     return list(dict.fromkeys([*errors, *notes]))
 
 
 def settings(results: Results) -> list[str]:
-    """Say each row's own settings, of many rows with equal ones in one line, and what was tuned."""
+    """List each arm's own settings, equal ones of many arms in one line, and what was tuned."""
     words_of: dict[str, str] = {}
     for name, run in {run.name: run for run in results.runs}.items():
         shown = {key: value for key, value in run.spec.settings.items() if value is not None}
@@ -133,7 +133,7 @@ def _worded(value: object) -> str:
 
 
 def tuning(done: Sequence[RunRecord]) -> list[str]:
-    """Say what was tuned, what was chosen and what it took, a line for each row that was."""
+    """State what was tuned, what was chosen and how long it took, a line for each tuned arm."""
     lines = []
     for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
         runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
@@ -150,7 +150,7 @@ def tuning(done: Sequence[RunRecord]) -> list[str]:
 
 
 def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
-    """Say that times are those of one run, and what all runs of a row took, where a row has several."""
+    """State that times are those of one run, and the total of all runs, where an arm has several."""
     runs_of: dict[str, list[RunRecord]] = {}
     for run in done:
         runs_of.setdefault(run.name, []).append(run)
@@ -164,7 +164,7 @@ def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
 
 
 def differences(found: Sequence[Confound]) -> list[str]:
-    """Say what differs between rows beyond the method and its settings, which are listed apart, a line each."""
+    """List what differs between arms beyond the method and its settings, a line each."""
     return [
         f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
     ]

@@ -1,4 +1,4 @@
-"""Which pairs a report shows: all where they are few, else those of the rows that a reader would choose between."""
+"""The pairs that a report shows: all where they are few, else those of the best and the recommended arm."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class ShownPairs:
 
 
 def shown_pairs(verdict: Verdict) -> ShownPairs:
-    """Return all pairs, or, of more than `MOST_PAIRS`, those of the highest score and of the recommended row."""
+    """Return all pairs or, of more than `MOST_PAIRS`, those of the best and of the recommended arm."""
     every = list(verdict.pairs)
     if len(every) <= MOST_PAIRS:
         return ShownPairs(pairs=every, left_out="")

@@ -16,7 +16,7 @@ from showdown.core.record import RunRecord
 from showdown.core.spec import KFoldSplit
 
 OWN_ROWS = "Each row's scores by label are of all test rows that it answered, and not of common ones."
-"""To be said where the table has scores on common test rows alone."""
+"""The sentence where the table has scores on common test rows alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
 
 
 def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
-    """Return runs whose test rows make one whole: the folds of each seed; repeats and single splits stay apart."""
+    """Group runs that together test every row once: the folds of a seed; repeats and single splits stay apart."""
     groups: dict[tuple[int, int], list[RunRecord]] = {}
     for run in runs:
         folds = isinstance(run.spec.protocol.split, KFoldSplit)
@@ -69,7 +69,7 @@ def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScore:
-    """How well every arm answers one label."""
+    """F1 of every arm for one label."""
 
     label: str
     rows: int
@@ -119,7 +119,7 @@ def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
 
 
 def confusions(runs: Sequence[RunRecord]) -> npt.NDArray[np.int64]:
-    """Return the confusion matrices of completed runs of one row added up: true labels down, predicted ones across."""
+    """Return the confusion matrices of completed runs of one arm added up: true labels down, predicted ones across."""
     summed = np.zeros((len(runs[0].confusion_matrix),) * 2, dtype=np.int64)
     for run in runs:
         summed += np.asarray(run.confusion_matrix, dtype=np.int64)

@@ -26,7 +26,7 @@ from showdown.verdict.pair_words import pair_of
 _NOTICEABLE_POINTS = 0.1
 """Of accuracy: the last digit that the table shows."""
 _LARGE = 1000.0
-"""From here on a decimal says nothing."""
+"""From here on a decimal is not shown."""
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Headings and cells; a row that did not complete says so in its second cell, and its others are empty."""
+    """Headings and cells; an arm that did not complete has its status in the second cell, and the others are empty."""
 
     above: list[str]
     """What must be read before the table."""
@@ -76,7 +76,7 @@ class Table:
 
     @property
     def marks(self) -> list[str]:
-        """What all marks mean, for a format that has bold cells and daggers."""
+        """The meaning of all marks, for a format that has bold cells and daggers."""
         near = f"†: no difference from the highest {self.score} was shown."
         return [f"Bold: the best measured in a column. {near}", *self.footnotes]
 
@@ -132,7 +132,7 @@ class _Filled:
 
 
 def comparison_table(results: Results, verdict: Verdict) -> Table:
-    """Lay out a comparison, one row for each name.
+    """Lay out a comparison, one row for each arm.
 
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
     """
@@ -169,7 +169,7 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
 
 
 def recommended(verdict: Verdict) -> list[str]:
-    """Return the recommendation in sentences, what must be known before it is followed among the first."""
+    """Return the recommendation in sentences, warnings before reasons."""
     found = verdict.recommendation
     known = [text for text in found.warnings if text not in verdict.sentences]
     return [f"{found.sentence[0].upper()}{found.sentence[1:].removesuffix('.')}.", *known, *found.reasons]
@@ -220,7 +220,7 @@ def _row(arm: ArmVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> li
 
 
 def _ended(row: ArmVerdict, *, lost: int) -> str:
-    """Return what the title of a row says of how its runs ended."""
+    """Return the marks behind a title on how the runs ended."""
     counted = [f"{row.diverged} of {row.runs} runs diverged"] if row.diverged else []
     counted += [f"{lost} of {row.runs} runs lost"] if lost else []
     return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
@@ -260,7 +260,7 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
 
 
 def one_row(test_rows: int, metric: str = ACCURACY.key) -> str:
-    """Say what one test row is worth in points of accuracy."""
+    """Return the sentence on how many points of accuracy one test row is worth."""
     points = 100 / test_rows
     if metric != ACCURACY.key:
         return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."

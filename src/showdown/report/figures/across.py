@@ -1,4 +1,4 @@
-"""Accuracy and macro F1 of several comparisons in one picture: a row stands beside itself elsewhere."""
+"""Accuracy and macro F1 of several comparisons in one picture, equal arms beside each other."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from showdown.verdict.model import ArmVerdict
 
 
 def scores_beside(comparisons: Mapping[str, Judged]) -> Figure | None:
-    """Draw the scores of all rows of all comparisons; None where no row has any.
+    """Draw the scores of all arms of all comparisons; None where no arm has any.
 
     Args:
         comparisons: by what each is called.

@@ -1,4 +1,4 @@
-"""Confusion matrices: what each row answers instead, over all its runs."""
+"""Confusion matrices of each arm, over all its runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ _MOST_WIDE_LABELS = 8
 
 
 def confusion(material: Material) -> Figure | None:
-    """Draw a matrix for each row, or its most frequent confusions where labels are many; None where no run completed.
+    """Draw a matrix for each arm, or its most frequent confusions where labels are many; None where no run completed.
 
     Of many rows those with the highest accuracy are drawn.
     """
@@ -63,7 +63,7 @@ def confusion(material: Material) -> Figure | None:
             title="Most frequent confusions",
             alt=f"{some}{each} {most}",
             caption=f"{some}{each} True label, arrow, answer; bars count rows over all runs of an arm."
-            + material.own_rows_said,
+            + material.own_rows_sentence,
             panels=tuple(_bars(material.titles[name], matrix, labels) for name, matrix in matrices.items()),
             columns=2,
             legend={},
@@ -73,7 +73,7 @@ def confusion(material: Material) -> Figure | None:
         title="Confusion matrices",
         alt=f"{some}Answers by true label, a matrix for each arm. {most}",
         caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
-        "larger the share of the true label." + material.own_rows_said,
+        "larger the share of the true label." + material.own_rows_sentence,
         panels=tuple(_panel(material.titles[name], matrix, labels) for name, matrix in matrices.items()),
         columns=2,
         page_columns=next((columns for most, columns in _PAGE_COLUMNS if len(labels) <= most), 2),
@@ -99,7 +99,7 @@ def _worst(matrix: Counts, labels: Sequence[str]) -> str:
 
 
 def _bars(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
-    """Draw the most frequent confusions of a row as bars with their counts."""
+    """Draw the most frequent confusions of an arm as bars with their counts."""
     worst = _confused(matrix)
     met = sorted({place for true, text, _ in worst for place in (true, text)})
     short = dict(zip(met, labelled([labels[place] for place in met], _MOST_OF_A_LABEL), strict=True))

@@ -14,7 +14,7 @@ _WIDTH_PX = 286
 
 
 def coverage(material: Material) -> Figure | None:
-    """Draw a line for each row; None where no confidence was measured that differs between answers."""
+    """Draw a line for each arm; None where no confidence was measured that differs between answers."""
     found = {name: row for name, row in arm_confidences(material.results).items() if len(_points(row)) > 1}
     if not found:
         return None

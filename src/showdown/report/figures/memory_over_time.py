@@ -18,7 +18,7 @@ _HEIGHT_PX = PLOT_HEIGHT_PX - 30
 
 
 def memory_over_time(material: Material) -> Figure | None:
-    """Draw the memory of one run of each row; None where none was sampled."""
+    """Draw the memory of one run of each arm; None where none was sampled."""
     sampled = material.sampled
     on_gpu = any(sample.gpu_memory_gb is not None for samples in sampled.values() for sample in samples)
     lines = {name: line for name, samples in sampled.items() if (line := _line(samples, on_gpu=on_gpu))}

@@ -22,7 +22,7 @@ _NAMES_PX = 138.0
 
 
 def memory_split(material: Material) -> Figure | None:
-    """Draw a bar for each row whose peak was taken apart; None where none was."""
+    """Draw a bar for each arm whose peak was split into parts; None where none was."""
     found = {name: run for name, runs in material.done.items() for run in [_largest(runs)] if run is not None}
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""A score against an amount, each row a named point: what the trade-off and the Pareto charts share."""
+"""A score against an amount, each arm a named point: shared by the trade-off and the Pareto charts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """Something that a row costs."""
+    """A cost of an arm."""
 
     key: str
     """Its name among `showdown.verdict.pareto.MEASURES`, and of the column in a figure's data."""
@@ -46,14 +46,14 @@ def amounts_of(rows: Sequence[ArmVerdict], *amounts: Amount) -> list[Amount]:
 
 
 def has_known_currency(rows: Sequence[ArmVerdict]) -> bool:
-    """Whether all costs are at example prices: the currency of somebody's own price is not said."""
+    """Return whether all costs are at example prices, whose currency is known."""
     prices = [row.cost.price for row in rows if row.cost]
     return bool(prices) and all(price.example for price in prices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A row with a score and an amount."""
+    """An arm with a score and an amount."""
 
     row: ArmVerdict
     amount: float
@@ -71,7 +71,7 @@ class Point:
 
 
 def points_for(rows: Sequence[ArmVerdict], amount: Amount, metric: Metric) -> list[Point]:
-    """Return the rows that have a score and this amount; none where they measured different kinds of memory."""
+    """Return the arms that have a score and this amount; none where they measured different kinds of memory."""
     known = [
         Point(row=row, amount=value, metric=metric)
         for row in rows
@@ -87,15 +87,15 @@ def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
     return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
 
 
-def named_said(rows: Sequence[ArmVerdict]) -> str:
-    """Say, behind a caption, which of many points have names; empty where all have."""
+def named_sentence(rows: Sequence[ArmVerdict]) -> str:
+    """Return the sentence behind a caption on which of many points have names; empty where all have."""
     if len(rows) <= MOST_NAMED:
         return ""
     return f" Of the {len(rows)} rows those that no other beats in both measures of a panel have their names in it."
 
 
 def across(axis: Axis, amount: Amount, key: str) -> alt.X:
-    """Return the horizontal channel of a layer: every layer has the same axis, so that it is drawn once."""
+    """Return the horizontal channel of a layer; all layers share one axis, which is drawn once."""
     return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.thinned(PLOT_PX).drawn(amount.title, grid=False))
 
 

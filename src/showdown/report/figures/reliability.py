@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often answers of a confidence are right, for every row whose scores are probabilities."""
+"""Reliability diagrams: how often answers of a confidence are right, for every arm whose scores are probabilities."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ _TITLES = ("Confidence", "Share right")
 
 
 def reliability(material: Material) -> Figure | None:
-    """Draw a diagram for each row; None where no scores are probabilities."""
+    """Draw a diagram for each arm; None where no scores are probabilities."""
     found = {name: row for name, row in arm_confidences(material.results).items() if row.bins}
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Accuracy and macro F1, and what else the verdict goes by, of every row with their 95 % intervals."""
+"""Accuracy, macro F1 and the metric of the verdict, of every arm, with 95 % intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ _VALUE_PX = 44
 
 
 def scores(material: Material) -> Figure | None:
-    """Draw both scores; None where no row has any."""
+    """Draw the scores; None where no arm has any."""
     if not material.scored:
         return None
     rows = {row.name: row for row in material.scored}
@@ -46,7 +46,7 @@ def scores(material: Material) -> Figure | None:
         title=f"{first} and macro F1",
         alt=f"Points with 95 % intervals. {words}Accuracy: {scores_in_words(accuracy, f1_macro)}.",
         caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
-        + material.cut_short_said,
+        + material.cut_short_sentence,
         panels=(
             *([_panel(material.looks, own, metric)] if own else []),
             *panels_of_scores(material.looks, accuracy, f1_macro),
@@ -60,7 +60,7 @@ Records = list[dict[str, Any]]
 
 
 def records_of_scores(rows: Mapping[str, ArmVerdict]) -> tuple[Records, Records]:
-    """Return accuracy in percent and macro F1 with their intervals, by what each row is called."""
+    """Return accuracy in percent and macro F1 with their intervals, by the name of each arm."""
     accuracy = [
         _record(name, 100 * found.value, 100 * found.low, 100 * found.high, "{:.1f}")
         for name, row in rows.items()

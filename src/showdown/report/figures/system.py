@@ -1,4 +1,4 @@
-"""What the machine did while a run of each row went on: utilisation, power, temperature, processor, memory."""
+"""The machine during a run of each arm: utilisation, power, temperature, processor, memory."""
 
 from collections.abc import Sequence
 from math import inf
@@ -28,7 +28,7 @@ _WIDTH_PX = 286
 
 
 def system(material: Material) -> Figure | None:
-    """Draw a panel for each thing that was sampled; None where nothing was."""
+    """Draw a panel for each quantity that was sampled; None where none was."""
     panels, lines = [], []
     met: dict[str, Style] = {}
     for key, title in METRICS.items():

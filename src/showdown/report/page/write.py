@@ -157,7 +157,7 @@ def _protocol_title(results: Results, verdict: Verdict) -> str:
 
 
 def together(text: str) -> Markup:
-    """Return a sentence whose numbers are not parted from their units at the end of a line."""
+    """Return a sentence in which no line break separates a number from its unit."""
     return Markup(_WITH_UNIT.sub(r'<span class="together">\g<0></span>', str(prose(text))))  # noqa: S704
 
 
@@ -215,7 +215,7 @@ def sort_key(cell: str) -> float | None:
 
 
 def _decisions(verdict: Verdict) -> Decisions | None:
-    """Ask the rules at the margin of the verdict and at some others that are often wanted; None for too many rows."""
+    """Compute the choices at the margin of the verdict and at other usual ones; None for too many arms."""
     if not fit_on_page(candidates(verdict.rows, ())):
         return None
     margins = sorted({*_MARGINS, verdict.margin_points})
@@ -266,7 +266,7 @@ def _done(results: Results) -> dict[str, list[Any]]:
 
 
 def _audit(results: Results) -> dict[str, list[str]]:
-    """Return the audit in its own words: as the run said it, else as its record says it, if that can be read."""
+    """Return the audit in sentences: those of the run, else those of its record, if that can be read."""
     text = list(results.data.get("notices", []))
     try:
         audit = Audit.model_validate(results.data.get("audit"))
