@@ -31,11 +31,12 @@ def reading(results: Results) -> list[str]:
         lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
     if kinds - {None}:
         lines.append(
-            "The verdict, limits and figures of memory take the device's peak over the whole run, scoring too."
+            "The verdict, the limits and the figures use the device's peak over the whole run, scoring included."
         )
     lines.append(
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
-        "reloading and scoring. Latency: one text, median; the verdict, limits and figures take its 95th percentile."
+        "reloading and scoring. Latency: one text, median; the verdict, the limits and the figures use its 95th "
+        "percentile."
     )
     return lines + _of_all_runs(done)
 
@@ -166,7 +167,9 @@ def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
 def differences(found: Sequence[Confound]) -> list[str]:
     """List what differs between arms beyond the method and its settings, a line each."""
     return [
-        f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
+        f"Arms differ in {item.key} ({item.kind}): {_by_value(item.values)}."
+        for item in found
+        if item.kind != "own setting"
     ]
 
 

@@ -277,7 +277,7 @@ def _assumptions(outcomes: Mapping[str, ArmOutcomes], rows: Sequence[ArmVerdict]
     single = [name for name in drifting if outcomes[name].seeds == 1]
     if single:
         found.append(
-            f"Where a method had one seed, tests and intervals assume how far its reruns lie apart: {PRIOR_WORDS}."
+            f"Where a method had one seed, tests and intervals assume a spread between its reruns: {PRIOR_WORDS}."
         )
     if len(drifting) > len(single):
         found.append(

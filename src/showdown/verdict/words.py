@@ -256,9 +256,8 @@ def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
     if not single:
         return None
     had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
-    return (
-        f"{_first_few(single)} {had}: how far reruns lie apart is assumed, not measured. 3 to 5 seeds would measure it."
-    )
+    return f"{_first_few(single)} {had}: the spread between reruns is assumed, not measured. "
+        "3 to 5 seeds would measure it."
 
 
 def _wins(scored: Sequence[ArmVerdict]) -> str | None:
@@ -287,8 +286,8 @@ def _front(front: Pareto, metric: Metric) -> list[str]:
     beaten = [f"{item.name} ({_first_few(item.by)})" for item in front.dominated]
     return [
         f"As measured, the Pareto front of {over} is {_first_few(front.front)}.",
-        f"Not on it, since another method measured no worse in any of these: {_first_few(beaten)}. On other test rows "
-        "the front may be another.",
+        f"Not on it, since another method measured no worse in any of these: {_first_few(beaten)}. Other test rows "
+        "may give another front.",
     ]
 
 
@@ -297,4 +296,4 @@ def _differing(differing: Sequence[Confound]) -> str | None:
     if not keys:
         return None
     more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""
-    return f"Beyond the method itself, the methods compared also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."
+    return f"Besides the method, the arms also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."

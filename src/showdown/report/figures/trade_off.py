@@ -32,7 +32,7 @@ def trade_off(material: Material) -> Figure | None:
     return Figure(
         name="trade-off",
         title=f"{material.metric.capital} against memory, time and cost",
-        alt=f"Points with 95 % intervals, one an arm, against memory, training time and cost. "
+        alt=f"Points with 95 % intervals, one for each arm, against memory, training time and cost. "
         f"Up and left is better. {best.name} is highest.",
         caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
         + named_sentence(material.scored)
