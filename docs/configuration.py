@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from showdown.core.spec import SPLIT_KINDS, Comparison, ComparisonProtocol, DataSpec, ModelSpec, SplitFiles, TuningSpec
+from showdown.core.spec import Comparison, ComparisonProtocol, DataSpec, ModelSpec, SplitFiles, TuningSpec
+from showdown.core.split import SPLIT_KINDS
 from showdown.methods.table import METHODS, method_class
 
 PAGE = Path(__file__).with_name("configuration.md")

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from showdown.core.method import Job, LabelledTexts, Placement
+from showdown.core.examples import Examples
+from showdown.core.method import Job, Placement
 from showdown.core.spec import ModelSpec, SharedProtocol
+from showdown.tasks.classification.task import Classification
 
 LABELS = ("baker", "night nurse", "pilot")
 _WORDS = {
@@ -121,7 +123,7 @@ def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq"]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, **names)
 
 
-def separable_rows(count: int, *, start: int = 0) -> LabelledTexts:
+def separable_rows(count: int, *, start: int = 0) -> Examples:
     """Texts of 2 to 8 words, two or three of which are a label's own; labels take turns."""
     common = itertools.cycle(_COMMON.split())
     texts, targets = [], []
@@ -132,10 +134,10 @@ def separable_rows(count: int, *, start: int = 0) -> LabelledTexts:
         texts.append(" ".join(words))
         targets.append(row % 3)
     row_ids = tuple(range(start + 1, start + count + 1))
-    return LabelledTexts(texts=tuple(texts), targets=tuple(targets), row_ids=row_ids, clusters=row_ids)
+    return Examples(texts=tuple(texts), targets=tuple(targets), row_ids=row_ids, duplicate_groups=row_ids)
 
 
-def write_csv(path: Path, rows: LabelledTexts, labels: Sequence[str] = LABELS) -> Path:
+def write_csv(path: Path, rows: Examples, labels: Sequence[str] = LABELS) -> Path:
     """Write rows as a CSV with the columns `text` and `label`."""
     lines = [f"{text},{labels[target]}" for text, target in zip(rows.texts, rows.targets, strict=True)]
     path.write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
@@ -145,6 +147,7 @@ def write_csv(path: Path, rows: LabelledTexts, labels: Sequence[str] = LABELS) -
 def job(model: Path, **protocol: Any) -> Job:
     """A job in float32 on the CPU; all epochs are trained, unless the protocol says otherwise."""
     return Job(
+        task=Classification(),
         labels=LABELS,
         model=ModelSpec(id=str(model)),
         protocol=SharedProtocol(**{"patience_epochs": None, **protocol}),

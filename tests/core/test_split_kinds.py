@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from showdown.core.spec import SPLIT_KINDS, Comparison, SharedProtocol
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.core.split import SPLIT_KINDS
 
 
 def split(written: dict[str, Any]) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from showdown.core.spec import DataSpec, SingleSplit
+from showdown.core.spec import DataSpec
+from showdown.core.split import SingleSplit
 from showdown.data.audit import audit_rows, findings, lines
 from showdown.data.inspection import deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing

@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.core.spec import (
-    AutoSplit,
-    DataSpec,
-    GivenSplit,
-    KFoldSplit,
-    RepeatedSplit,
-    SingleSplit,
-    SplitFiles,
-)
+from showdown.core.spec import DataSpec, SplitFiles
+from showdown.core.split import AutoSplit, GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.prepare import (
     Prepared,
     all_whole,

@@ -2,23 +2,42 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from report.written_comparison import write_comparison
+from showdown.core.events import Event, Message, PhaseEntered, PhaseStarted, Step, SystemSample, WorkerStarted
 from showdown.core.progress import PROGRESS_FILE, ProgressPoint, read_progress
 from showdown.core.record import RunRecord
+from showdown.core.samples import Sample
+from showdown.display.display import PlannedRun
 from showdown.display.live import LiveTable, clock
-from showdown.display.plain import PlainLines, display_for
+from showdown.display.plain import PlainLines
+from showdown.display.terminal import display_for
 from showdown.runner.progress import ProgressLog
 
-WORKER = {"kind": "worker", "stage": "train", "pid": 1}
+WORKER = WorkerStarted("lora", "train", 1, None)
 
 
-def step(step: int, *, steps: int = 40, seconds: float = 5.0, loss: float = 0.5) -> dict[str, Any]:
-    return {"kind": "step", "step": step, "steps": steps, "epoch": 1, "loss": loss, "seconds": seconds}
+def step(step: int, *, run: str = "lora", steps: int = 40, seconds: float = 5.0, loss: float = 0.5) -> Step:
+    return Step(run, step, steps, 1, loss, seconds)
+
+
+def sample(run: str, *, gpu: float | None = None, ram: float) -> SystemSample:
+    empty = dict.fromkeys(Sample.model_fields)
+    values = {**empty, "seconds": 1.0, "gpu_memory_gb": gpu, "ram_gb": ram}
+    return SystemSample(run, Sample.model_validate(values))
+
+
+def planned(*runs: tuple[str, int]) -> list[PlannedRun]:
+    """Name runs by their arm; the second seed of one has it in its id."""
+    return [
+        PlannedRun(
+            run_id=name if seed == 0 else f"{name}-s{seed}", number=number, total=len(runs), name=name, seed=seed
+        )
+        for number, (name, seed) in enumerate(runs, start=1)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -47,42 +66,80 @@ def line_of(table: LiveTable, name: str) -> list[str]:
 
 def test_the_table_says_of_every_run_how_it_stands(console: Console, records: dict[str, RunRecord]) -> None:
     table = LiveTable(console)
-    table.plan([("tfidf", 0), ("lora", 0), ("full", 0)], [records["tfidf"], None, None])
+    runs = planned(("tfidf", 0), ("lora", 0), ("full", 0))
+    table.plan(runs, [records["tfidf"], None, None])
     assert line_of(table, "tfidf")[2] == "done"
     assert line_of(table, "tfidf")[8:] == [
         f"{100 * (records['tfidf'].accuracy or 0):.1f}",
         f"{records['tfidf'].f1_macro:.3f}",
     ]
     assert line_of(table, "lora")[2] == "waiting"
-    table.start(2, "lora", 0)
+    table.start(runs[1])
     assert line_of(table, "lora")[2] == "starting"
     table.event(WORKER)
-    table.event({"kind": "phase", "phase": "loading"})
+    table.event(PhaseStarted("lora", "loading"))
     assert line_of(table, "lora")[2] == "loading"
-    table.event({"kind": "entered", "phase": "training"})
+    table.event(PhaseEntered("lora", "training"))
     table.event(step(10, steps=40, seconds=5.0, loss=0.25))
-    table.event({"kind": "sample", "gpu_memory_gb": None, "ram_gb": 0.75})
+    table.event(sample("lora", ram=0.75))
     assert line_of(table, "lora") == [
         *("lora", "0", "training, epoch 1", "10/40", "0.250", "2.0", "0.75", "0:15", "", ""),
     ]
-    table.event({"kind": "sample", "gpu_memory_gb": 61.5, "ram_gb": 0.75})
+    table.event(sample("lora", gpu=61.5, ram=0.75))
     assert line_of(table, "lora")[6] == "61.50"
-    table.finish(records["lora"])
+    table.finish("lora", records["lora"])
     assert line_of(table, "lora")[2] == "done"
     assert shown(table)[-1].startswith("2 of 3 runs done, 0:0")
-    table.start(3, "full", 0)
-    table.finish(records["full"])
+    table.start(runs[2])
+    table.finish("full", records["full"])
     assert line_of(table, "full")[2] == "out-of-memory"
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert "full, seed 0: out-of-memory: CUDA out of memory" in told
     assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1, "the cursor is hidden and shown again"
 
 
+def test_several_runs_go_at_the_same_time(console: Console, records: dict[str, RunRecord]) -> None:
+    table = LiveTable(console)
+    runs = planned(("tfidf", 0), ("lora", 0), ("full", 0))
+    table.plan(runs, [None] * 3)
+    for run, trained in zip(runs[:2], (10, 20), strict=True):
+        table.start(run)
+        table.event(WORKER._replace(run_id=run.run_id))
+        table.event(step(trained, run=run.run_id))
+    table.event(sample("lora", gpu=61.5, ram=0.75))
+    assert [line_of(table, name)[3] for name in ("tfidf", "lora")] == ["10/40", "20/40"]
+    assert [line_of(table, name)[6] for name in ("tfidf", "lora")] == ["", "61.50"]
+    table.finish("tfidf", records["tfidf"])
+    assert [line_of(table, name)[2] for name in ("tfidf", "lora", "full")] == ["done", "training, epoch 1", "waiting"]
+    table.finish("lora", None)
+    assert line_of(table, "lora")[2] == "trained", "it waits for the others of its pretrained network"
+    table.close()
+
+
+def test_plain_lines_of_several_runs_name_theirs() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    display, runs = PlainLines(console), planned(("lora", 0), ("full", 1))
+    display.plan(runs, [None, None])
+    for run in runs:
+        display.start(run)
+    for run in (*runs, *runs):
+        display.event(PhaseStarted(run.run_id, "loading"))
+    display.event(Message("lora", "cut"))
+    assert console.file.getvalue().splitlines()[1:] == [  # type: ignore[attr-defined]
+        "[1/2] lora, seed 0: starting",
+        "[2/2] full, seed 1: starting",
+        "[1/2] lora, seed 0: loading",
+        "[2/2] full, seed 1: loading",
+        "[1/2] lora, seed 0: cut",
+    ]
+
+
 def test_an_end_before_its_time_leaves_the_screen_in_order(console: Console) -> None:
     display = display_for(console)
     assert isinstance(display, LiveTable)
-    display.plan([("lora", 0)], [None])
-    display.start(1, "lora", 0)
+    (run,) = planned(("lora", 0))
+    display.plan([run], [None])
+    display.start(run)
     display.close()
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1
@@ -101,12 +158,13 @@ def test_a_narrow_terminal_shows_every_number_whole(
     table = LiveTable(screen)
     called = [f"{name}-with-a-long-name-that-goes-on-and-on" if long else name for name in names]
     runs = [(name, seed) for name in called for seed in range(seeds)]
-    table.plan([*runs, ("full", 0), ("last", 0)], [records["lora"], *[None] * (len(runs) - 1), records["full"], None])
-    table.start(len(runs) + 2, "last", 0)
-    table.event(WORKER)
-    table.event({"kind": "entered", "phase": "training"})
-    table.event(step(steps - 10, steps=steps, seconds=steps / 3.2, loss=2.345))
-    table.event({"kind": "sample", "gpu_memory_gb": 61.5, "ram_gb": 0.75})
+    shown_runs = planned(*runs, ("full", 0), ("last", 0))
+    table.plan(shown_runs, [records["lora"], *[None] * (len(runs) - 1), records["full"], None])
+    table.start(shown_runs[-1])
+    table.event(WORKER._replace(run_id="last"))
+    table.event(PhaseEntered("last", "training"))
+    table.event(step(steps - 10, run="last", steps=steps, seconds=steps / 3.2, loss=2.345))
+    table.event(sample("last", gpu=61.5, ram=0.75))
     paper = Console(file=io.StringIO(), width=width, height=24)
     paper.print(table.drawn())
     lines = paper.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -126,8 +184,9 @@ def test_a_narrow_terminal_shows_every_number_whole(
 @pytest.mark.parametrize("running", [1, 30, 60])
 def test_more_runs_than_lines_show_those_around_the_one_that_goes(console: Console, running: int) -> None:
     table = LiveTable(console)
-    table.plan([(f"row-{number}", 0) for number in range(1, 61)], [None] * 60)
-    table.start(running, f"row-{running}", 0)
+    runs = planned(*((f"row-{number}", 0) for number in range(1, 61)))
+    table.plan(runs, [None] * 60)
+    table.start(runs[running - 1])
     lines = shown(table)
     table.close()
     assert len(lines) <= 30
@@ -136,12 +195,25 @@ def test_more_runs_than_lines_show_those_around_the_one_that_goes(console: Conso
     assert any("more below" in line for line in lines) == (running < 60)
 
 
+def test_of_more_runs_than_lines_all_that_go_are_shown_where_they_fit(console: Console) -> None:
+    table = LiveTable(console)
+    runs = planned(*((f"row-{number}", 0) for number in range(1, 61)))
+    table.plan(runs, [None] * 60)
+    for number in (20, 30, 40, 60):
+        table.start(runs[number - 1])
+    lines = shown(table)
+    table.close()
+    assert len(lines) <= 30
+    assert [any(f"row-{number} " in line for line in lines) for number in (20, 30, 40, 60)] == [True, True, True, False]
+
+
 def test_names_and_messages_are_shown_as_they_are(console: Console) -> None:
     table = LiveTable(console)
-    table.plan([("[red]x", 0)], [None])
-    table.start(1, "[red]x", 0)
-    table.event(WORKER)
-    table.event({"kind": "say", "message": "cut: [bold]all[/bold]"})
+    (run,) = planned(("[red]x", 0))
+    table.plan([run], [None])
+    table.start(run)
+    table.event(WORKER._replace(run_id=run.run_id))
+    table.event(Message(run.run_id, "cut: [bold]all[/bold]"))
     table.close()
     assert "[red]x" in "\n".join(shown(table))
     assert "cut: [bold]all[/bold]" in console.file.getvalue()  # type: ignore[attr-defined]
@@ -151,19 +223,20 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
     console = Console(file=io.StringIO(), width=120)
     display = display_for(console)
     assert type(display) is PlainLines
-    display.plan([("lora", 0), ("full", 1)], [None, None])
-    display.start(1, "lora", 0)
+    runs = planned(("lora", 0), ("full", 1))
+    display.plan(runs, [None, None])
+    display.start(runs[0])
     for event in (
         WORKER,
-        {"kind": "phase", "phase": "loading"},
-        {"kind": "phase", "phase": "loading"},
-        {"kind": "entered", "phase": "training"},
-        {"kind": "sample", "ram_gb": 1.0, "gpu_memory_gb": None},
+        PhaseStarted("lora", "loading"),
+        PhaseStarted("lora", "loading"),
+        PhaseEntered("lora", "training"),
+        sample("lora", ram=1.0),
         step(1),
         step(40, seconds=20.0),
     ):
         display.event(event)
-    display.finish(records["lora"])
+    display.finish("lora", records["lora"])
     told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert told[:4] == [
         "2 runs to do",
@@ -178,10 +251,10 @@ def test_piped_it_is_plain_lines(records: dict[str, RunRecord]) -> None:
 
 def test_one_run_is_one(records: dict[str, RunRecord]) -> None:
     console = Console(file=io.StringIO(), width=120)
-    display, run = display_for(console), ("lora", 0)
-    display.plan([run], [None])
-    display.plan([run], [records["lora"]])
-    display.plan([run, ("full", 0)], [records["lora"], None])
+    display, runs = display_for(console), planned(("lora", 0), ("full", 0))
+    display.plan(runs[:1], [None])
+    display.plan(runs[:1], [records["lora"]])
+    display.plan(runs, [records["lora"], None])
     told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert told == ["1 run to do", "the one run is finished", "1 of 2 runs is finished; continuing"]
 
@@ -190,16 +263,16 @@ def test_clock() -> None:
     assert [clock(seconds) for seconds in (0, 59.9, 61, 3_661)] == ["0:00", "0:59", "1:01", "1:01:01"]
 
 
-def test_moments_are_written_for_who_watches(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    log = ProgressLog(tmp_path, heard.append)
-    events = [WORKER, {"kind": "phase", "phase": "loading"}, *(step(number) for number in range(1, 41))]
-    events += [{**WORKER, "stage": "score"}, {"kind": "phase", "phase": "prediction"}]
+def test_progress_is_written_for_other_processes(tmp_path: Path) -> None:
+    passed_on: list[Event] = []
+    log = ProgressLog(tmp_path, passed_on.append)
+    events: list[Event] = [WORKER, PhaseStarted("lora", "loading"), *(step(number) for number in range(1, 41))]
+    events += [WORKER._replace(stage="score"), PhaseStarted("lora", "prediction")]
     for event in events:
         log.receive(event)
-    assert heard == events
+    assert passed_on == events
     found = read_progress(tmp_path / PROGRESS_FILE)
-    assert [(moment.stage, moment.phase, moment.step) for moment in found] == [
+    assert [(point.stage, point.phase, point.step) for point in found] == [
         ("train", None, None),
         ("train", "loading", None),
         ("train", "loading", 40),  # of steps within a second, the last one of all
@@ -208,13 +281,13 @@ def test_moments_are_written_for_who_watches(tmp_path: Path) -> None:
     ]
     with (tmp_path / PROGRESS_FILE).open("a") as file:
         file.write('{"stage": "tra')
-    ProgressLog(tmp_path, heard.append).receive(WORKER)
+    ProgressLog(tmp_path, passed_on.append).receive(WORKER)
     assert read_progress(tmp_path / PROGRESS_FILE) == [*found, ProgressPoint(stage="train", phase=None)]
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    log = ProgressLog(tmp_path / "missing", heard.append)
+    passed_on: list[Event] = []
+    log = ProgressLog(tmp_path / "missing", passed_on.append)
     log.receive(WORKER)
     log.receive(step(1))
-    assert len(heard) == 2
+    assert len(passed_on) == 2

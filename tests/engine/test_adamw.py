@@ -10,8 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from showdown.engine.forward import PaddedForward, choose_forward
-from showdown.engine.optim.adamw import AdamW, OptimizerSettings, total_norm
-from showdown.engine.optim.bf16 import Rounding, join_float32, split_float32
+from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.bf16 import join_float32, split_float32
+from showdown.engine.optim.optimizer import total_norm
+from showdown.engine.optim.settings import OptimizerSettings, Rounding
 
 TARGETS = torch.tensor([0, 3, 1])
 

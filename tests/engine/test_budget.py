@@ -22,7 +22,7 @@ from showdown.engine.budget import (
 )
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-LENGTHS = json.loads((BENCHMARKS / "seed_lengths.json").read_text())["train"]
+LENGTHS = json.loads((BENCHMARKS / "lib" / "seed_lengths.json").read_text())["train"]
 MISTRAL = Shape(layers=32, hidden=4096, inner=14336, queries=4096, keys=1024)
 WHOLE, QUANTISED = 14.22e9, 3.87e9
 DEMANDS = {
@@ -36,7 +36,7 @@ DEMANDS = {
 
 
 def measured(case: str) -> dict[str, Any]:
-    lines = json.loads((BENCHMARKS / "results" / "gpu_showdown.json").read_text())["summary"]
+    lines = json.loads((BENCHMARKS / "results" / "gpu" / "engine_vs_recipe.json").read_text())["results"]["summary"]
     (found,) = [line["peak_allocated_gb"] for line in lines if line["case"] == case]
     return found
 

@@ -59,11 +59,12 @@ def test_kernels_equal_plain_products(adapters: int, tokens: int, width: int, ra
     stacked = torch.stack([functional.pad(a, (0, 0, 0, padded - rank)) for a in downs]).to(kind)
     padded_du = torch.stack([functional.pad(one, (0, padded - rank)) for one in du])
 
-    u = lora_kernels.down(x, stacked, drop)
-    da = lora_kernels.down_gradient(x, padded_du, drop)
+    masks = {"threshold": drop.threshold, "seeds": drop.seeds, "scale": drop.scale}
+    u = lora_kernels.down(x, stacked, **masks)
+    da = lora_kernels.down_gradient(x, padded_du, **masks)
     dx = torch.randn(tokens, width, device=DEVICE).to(kind)
     expected_dx = dx.float().clone()
-    lora_kernels.input_gradient_(dx, padded_du, stacked, drop)
+    lora_kernels.input_gradient_(dx, padded_du, stacked, **masks)
     for number in range(adapters):
         mask = dropout.keep_mask((tokens, width), drop, mask=number, device=x.device) * drop.scale
         masked = x.float() * mask

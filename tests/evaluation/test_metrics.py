@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from showdown.core.method import Classifier
 from showdown.core.metric import METRICS
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
-from showdown.evaluation.metrics import score
 from showdown.evaluation.speed import prediction_speeds
+from showdown.tasks.classification.metrics import score
 
 
 def test_scores_of_five_rows() -> None:

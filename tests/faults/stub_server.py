@@ -1,12 +1,13 @@
 """The real server of workers with a stage of the test's own: no library is imported ahead, and stages take no time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from showdown.core.events import Listener
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
 from showdown.runner.executor import LocalExecutor
 
@@ -36,12 +37,18 @@ def environment(stub: Path) -> dict[str, str]:
 
 
 @contextmanager
-def stubbed(folder: Path, body: str, patch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
-    """Yield workers of such a server."""
+def stubbed(
+    folder: Path,
+    body: str,
+    patch: pytest.MonkeyPatch,
+    listen: Listener = lambda event: None,
+    devices: Sequence[str | None] = (None,),
+) -> Iterator[LocalExecutor]:
+    """Yield an executor of such servers, one for each device."""
     for name, value in environment(write_stub(folder, body)).items():
         patch.setenv(name, value)
-    with (folder / "lock").open("w") as lock, LocalExecutor(lock.fileno()) as workers:
-        yield workers
+    with (folder / "lock").open("w") as lock, LocalExecutor(lock.fileno(), listen, devices) as executor:
+        yield executor
 
 
 def run_folder(root: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ import torch
 
 from faults.stub_server import run_folder, stubbed
 from showdown.core.errors import Unavailable, UserError
+from showdown.runner.executor import Resources, Stage
 from showdown.runner.worker.failures import stage_error
 
 MORE = "\nCUDA kernel errors might be asynchronously reported at some other API call.\nFor debugging consider ..."
@@ -75,10 +76,9 @@ def test_the_next_run_begins_in_a_new_process(
 ) -> None:
     """Also where runs share a process: what a failed GPU leaves in it serves nobody."""
     first, lost, last = (run_folder(tmp_path, name) for name in ("first", "lost", "last"))
-    with stubbed(tmp_path, STAGE, monkeypatch) as workers:
-        ends = [
-            workers.run_stage("train", folder, tmp_path, lambda event: None, base) for folder in (first, lost, last)
-        ]
+    stage, needed = Stage(name="train", data=tmp_path), Resources(device="cpu", base=base)
+    with stubbed(tmp_path, STAGE, monkeypatch) as executor:
+        ends = [executor.submit(stage, folder, needed).result(60) for folder in (first, lost, last)]
     pids = [int((folder / "pid").read_text()) for folder in (first, lost, last)]
     assert [end and end.status for end in ends] == [None, "failed", None]
     assert ends[1] is not None

@@ -22,12 +22,13 @@ COMPARISON = """
 import json, sys, os
 from pathlib import Path
 from showdown.measure.limits import memory_room
-from showdown.runner.executor import LocalExecutor
+from showdown.runner.executor import LocalExecutor, Resources, Stage
 root = Path(sys.argv[1])
 ends = []
-with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno()) as workers:
+with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno(), lambda event: None) as executor:
     for name in ("modest", "greedy", "last"):
-        end = workers.run_stage("train", root / name, root, lambda event: None)
+        stage = Stage(name="train", data=root)
+        end = executor.submit(stage, root / name, Resources(device="cpu")).result()
         ends.append(end and [end.status, end.error])
 print(json.dumps({"ends": ends, "limit": memory_room().limit_bytes}))
 """

@@ -19,20 +19,22 @@ from safetensors.torch import load_file
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
-from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol
+from showdown.core.split import SingleSplit
+from showdown.core.task import Validation
 from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import OptimizerSettings
-from showdown.evaluation.network import NetworkClassifier
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.methods.table import METHODS, build, method_class
 from showdown.models.network import load_network
-from showdown.models.tokens import encode, load_tokenizer
+from showdown.models.tokens import load_tokenizer
 from showdown.stages.results import TrainStage
 from showdown.stages.train import train_run
-from showdown.training.loop import EncodedRows, TrainingRun, Validation
+from showdown.tasks.classification.network import NetworkClassifier
 from showdown.training.loop import train as run_loop
+from showdown.training.run import TrainingRun
 from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows, write_csv
 
 TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)]
@@ -161,14 +163,16 @@ def test_gradient_does_not_depend_on_accumulation(pretrained: Callable[[str], Pa
 def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
     asked = job(folder, dropout=0.0, epochs=1, effective_batch_rows=12)
     module = adapted(method, folder)
-    rows, tokenizer = separable_rows(12), load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
+    encoded = asked.task.encode(tokenizer, separable_rows(12), 64)
     progress = run_loop(
         TrainingRun(
+            task=asked.task,
             module=module,
             forward=choose_forward(module, pad_token_id=tokenizer.pad_token_id, device="cpu"),
-            train=EncodedRows(ids=encode(tokenizer, rows.texts, 64), targets=rows.targets),
-            validation_targets=rows.targets,
-            validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
+            train=encoded,
+            validation_targets=encoded.targets,
+            validate=lambda: Validation(score=0.0, loss=0.0, values={"accuracy": 0.0, "true_label_probability": 0.0}),
             protocol=asked.protocol,
             micro_batch_rows=micro_rows,
             step=OptimizerSettings(weight_decay=asked.protocol.weight_decay),
@@ -314,11 +318,11 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from showdown.core.spec import RunSpec
-from showdown.stages.artifact import open_classifier
+from showdown.stages.artifact import open_predictor
 folders, texts, labels = json.loads(sys.stdin.read())
 for folder in map(Path, folders):
     spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
-    scores = open_classifier(spec, tuple(labels), folder / "artifact").scores(texts, batch_rows=4)
+    scores = open_predictor(spec, tuple(labels), folder / "artifact").answer(texts, batch_rows=4)
     np.save(folder / "scores.npy", scores)
 """
 

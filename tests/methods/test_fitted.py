@@ -12,7 +12,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from canary import Canary, canary
 from showdown.core.errors import UserError
-from showdown.core.method import FittedMethod, Job, LabelledTexts
+from showdown.core.examples import Examples
+from showdown.core.method import FittedMethod, Job
 from showdown.methods.table import METHODS, build, method_class
 from showdown.methods.tfidf import TfIdf
 from showdown.models.companions import is_companion
@@ -23,7 +24,7 @@ LEARNING = [name for name in FITTED if method_class(name).learns]
 ASKED = separable_rows(12, start=60)
 
 
-def fitted_and_reloaded(name: str, rows: LabelledTexts, asked: Job, folder: Path) -> np.ndarray:
+def fitted_and_reloaded(name: str, rows: Examples, asked: Job, folder: Path) -> np.ndarray:
     """Fit, save, load anew; return the scores after having checked that they are those of before."""
     method = build(name, {})
     assert isinstance(method, FittedMethod)
@@ -40,13 +41,13 @@ def fitted_and_reloaded(name: str, rows: LabelledTexts, asked: Job, folder: Path
     return before
 
 
-def only(rows: LabelledTexts, targets: set[int]) -> LabelledTexts:
+def only(rows: Examples, targets: set[int]) -> Examples:
     kept = [index for index, target in enumerate(rows.targets) if target in targets]
-    return LabelledTexts(
+    return Examples(
         texts=tuple(rows.texts[index] for index in kept),
         targets=tuple(rows.targets[index] for index in kept),
         row_ids=tuple(rows.row_ids[index] for index in kept),
-        clusters=tuple(rows.clusters[index] for index in kept),
+        duplicate_groups=tuple(rows.duplicate_groups[index] for index in kept),
     )
 
 

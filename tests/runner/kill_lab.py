@@ -17,7 +17,9 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from immediate import ImmediateExecutor
 
 import showdown.evaluation.speed
 import showdown.measure.environment
@@ -26,11 +28,14 @@ import showdown.stages.score
 import showdown.stages.train
 from showdown.config.read import check
 from showdown.core.errors import UserError
-from showdown.display.plain import Silent
-from showdown.runner import executor
+from showdown.core.events import Event, Message, decode
+from showdown.display.display import PlannedRun, Silent
 from showdown.runner.execute import execute
+from showdown.runner.executor import Stage
 from showdown.runner.worker import entry
-from showdown.stages.results import StageError, StageName
+from showdown.runner.worker.results import stage_outcome
+from showdown.runner.worker.task import WorkerTask
+from showdown.stages.results import StageError
 
 COUNTER = mmap.mmap(-1, 8)  # shared with all forks
 WRITING = ("replace", "rename", "fsync")
@@ -47,12 +52,12 @@ class Noting(Silent):
     def say(self, message: str) -> None:
         self.said.append(message)
 
-    def start(self, number: int, name: str, seed: int) -> None:
-        self.started.append(name)
+    def start(self, run: PlannedRun) -> None:
+        self.started.append(run.name)
 
-    def event(self, event: dict[str, Any]) -> None:
-        if event["kind"] == "say":
-            self.said.append(event["message"])
+    def event(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self.said.append(event.text)
 
 
 def counted() -> int:
@@ -81,21 +86,10 @@ def count_writes(kill_at: int | None) -> None:
         setattr(os, name, counting(getattr(os, name)))
 
 
-class ForkedWorkers:
+class ForkedWorkers(ImmediateExecutor):
     """Stands in for the server that forks a worker for every stage: this process is that server."""
 
-    def __init__(self, lock: int) -> None:
-        del lock  # inherited
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left over."""
-
-    def run_stage(
-        self, stage: StageName, folder: Path, processed: Path, listen: executor.Listener, base: str | None = None
-    ) -> StageError | None:
+    def run(self, stage: Stage, folder: Path) -> StageError | None:
         (folder / "error.json").unlink(missing_ok=True)
         told = folder / "events.jsonl"
         child = os.fork()
@@ -104,13 +98,14 @@ class ForkedWorkers:
             try:
                 with (folder / "log.txt").open("ab") as log:
                     os.dup2(log.fileno(), 2)
-                code = entry.work(stage, folder, processed, told.open("w", encoding="utf-8"))
+                task = WorkerTask(stage=stage.name, folder=folder, data=stage.data)
+                code = entry.work(task, told.open("w", encoding="utf-8"))
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
         for line in told.read_text(encoding="utf-8").splitlines():
-            listen(json.loads(line))
-        return executor.verdict(os.waitstatus_to_exitcode(status), folder)
+            self.listen(decode(line))
+        return stage_outcome(os.waitstatus_to_exitcode(status), folder)
 
 
 def let_the_clock_jump() -> None:

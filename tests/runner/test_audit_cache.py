@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from showdown.core.spec import DataSpec, ModelSpec, SingleSplit
+from showdown.core.spec import DataSpec, ModelSpec
+from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.runner import audit_cache
 from tiny_pretrained import LABELS, separable_rows, write_csv

@@ -10,7 +10,7 @@ import showdown.evaluation.speed
 from runner.test_protocol import HereWorkers, comparison, results_of
 from showdown.config.read import check
 from showdown.core.spec import TRAINING_KEYS, ModelSpec, RunSpec, SharedProtocol
-from showdown.display.plain import Silent
+from showdown.display.display import PlannedRun, Silent
 from showdown.runner import execute
 from showdown.runner.worker import entry
 
@@ -23,10 +23,10 @@ class Noting(Silent):
         self.said: list[str] = []
         self.stop_at = stop_at
 
-    def start(self, number: int, name: str, seed: int) -> None:
-        if name == self.stop_at:
+    def start(self, run: PlannedRun) -> None:
+        if run.name == self.stop_at:
             raise KeyboardInterrupt
-        self.started.append(name)
+        self.started.append(run.name)
 
     def say(self, message: str) -> None:
         self.said.append(message)

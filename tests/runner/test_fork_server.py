@@ -50,11 +50,11 @@ def test_without_an_answer_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -
 COMPARISON = """
 import sys, time
 from pathlib import Path
-from showdown.runner.executor import LocalExecutor
 from showdown.runner.store import Store
+from showdown.runner.worker.server_process import ServerProcess
 root = Path(sys.argv[1])
 with Store(root).lock() as lock:
-    LocalExecutor(lock)._started(root)
+    ServerProcess(lock, {}).start(root)
     print("started", flush=True)
     time.sleep(120)
 """

@@ -10,7 +10,7 @@ import torch
 
 from showdown.config.read import check
 from showdown.core.record import Results, RunRecord
-from showdown.display.plain import Silent
+from showdown.display.display import Silent
 from showdown.runner.execute import execute
 from tiny_pretrained import separable_rows, write_csv
 

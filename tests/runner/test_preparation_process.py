@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.runner import preparation_process
 from showdown.runner.preparation_process import PreparationProcess
 

@@ -5,27 +5,31 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 import showdown.evaluation.speed
+from runner.immediate import ImmediateExecutor
 from showdown.config.read import check
-from showdown.core.events import EventWriter
+from showdown.core.events import EventWriter, StageName
 from showdown.core.record import Results, RunRecord
-from showdown.display.plain import Silent
+from showdown.display.display import PlannedRun, Silent
 from showdown.report.markdown import markdown
 from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
 from showdown.runner import execute
+from showdown.runner.executor import Stage
 from showdown.runner.worker import entry
+from showdown.runner.worker.task import WorkerTask
 from showdown.stages import tune
-from showdown.stages.results import StageError, StageName, TuneStage
+from showdown.stages.results import StageError, TuneStage
 from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows, write_csv
 
 ROWS = 24
-WHOLE = {name: entry._stage(name) for name in ("tune", "train", "score")}
+NAMES: tuple[StageName, ...] = ("tune", "train", "score")
+WHOLE = {name: entry._stage(name) for name in NAMES}
 
 
 class Noting(Silent):
@@ -34,26 +38,15 @@ class Noting(Silent):
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def start(self, number: int, name: str, seed: int) -> None:
-        self.started.append(name)
+    def start(self, run: PlannedRun) -> None:
+        self.started.append(run.name)
 
 
-class HereWorkers:
+class HereWorkers(ImmediateExecutor):
     """Runs stages in this process."""
 
-    def __init__(self, lock: int) -> None:
-        del lock
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left over."""
-
-    def run_stage(
-        self, stage: StageName, folder: Path, processed: Path, listen: Any, base: str | None = None
-    ) -> StageError | None:
-        if entry.work(stage, folder, processed, io.StringIO()):
+    def run(self, stage: Stage, folder: Path) -> StageError | None:
+        if entry.work(WorkerTask(stage=stage.name, folder=folder, data=stage.data), io.StringIO()):
             return StageError.model_validate_json((folder / "error.json").read_bytes())
         return None
 
@@ -116,9 +109,9 @@ def test_tuning_is_equal_for_all_and_charged_apart(tuned: Path) -> None:
         stage = trials_of(tuned, run)
         assert [trial.number for trial in stage.trials] == [0, 1, 2, 3]
         assert (stage.low, stage.high) == (pytest.approx(low), pytest.approx(high))
-        best = max(trial.true_label_probability or 0.0 for trial in stage.trials)
+        best = max(trial.score or 0.0 for trial in stage.trials)
         (chosen,) = [trial for trial in stage.trials if trial.learning_rate == run.chosen["learning_rate"]]
-        assert chosen.true_label_probability == best
+        assert chosen.score == best
         (phase,) = [phase for phase in run.phases if phase.name == "tuning"]
         assert run.tuning_seconds == phase.seconds > sum(trial.seconds for trial in stage.trials) * 0.99
         assert run.total_seconds is not None
@@ -149,7 +142,7 @@ def test_the_winning_trial_is_what_is_trained_then(tuned: Path) -> None:
         stage = trials_of(tuned, run)
         (won,) = [trial for trial in stage.trials if trial.learning_rate == stage.learning_rate]
         curve = json.loads((tuned / str(run.curve_file)).read_text())["validation"]
-        assert [epoch["f1_macro"] for epoch in curve] == won.f1_macro_by_epoch
+        assert [epoch["f1_macro"] for epoch in curve] == won.metric_by_epoch
         assert [epoch["loss"] for epoch in curve] == won.loss_by_epoch
 
 
@@ -160,8 +153,8 @@ def test_trials_end_as_runs_do_and_those_that_were_cut_short_are_counted(tuned: 
     events = EventWriter(io.StringIO())
     tune.tune_run(spec.model_copy(update={"protocol": waiting}), tmp_path, tuned / "data" / "processed", events)
     stage = TuneStage.model_validate_json((tmp_path / "tune.json").read_bytes())
-    assert len({len(trial.f1_macro_by_epoch) for trial in stage.trials}) > 1  # each ends when it has converged
-    assert max(len(trial.f1_macro_by_epoch) for trial in stage.trials) <= 30
+    assert len({len(trial.metric_by_epoch) for trial in stage.trials}) > 1  # each ends when it has converged
+    assert max(len(trial.metric_by_epoch) for trial in stage.trials) <= 30
     cut = trials_of(tuned, results_of(tuned).runs[1])
     short = sum(trial.converged is False for trial in cut.trials)
     assert short > sum(trial.converged is False for trial in stage.trials)

@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
+from showdown.core.events import Event, Message, PhaseEntered, StageName, SystemSample, WorkerStarted
 from showdown.core.load import load_of, used_by_others
 from showdown.core.record import Load
 from showdown.core.samples import Sample, energy_of, read_samples
@@ -21,7 +21,15 @@ from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, process_
 from showdown.runner import sampler as sampler_module
 from showdown.runner.sampler import SYSTEM_FILE, Sampler
 
-WORKER = {"kind": "worker", "stage": "train", "pid": os.getpid()}
+RUN = "lora-s0-p0-0123456789"
+
+
+def started(stage: StageName = "train") -> WorkerStarted:
+    return WorkerStarted(RUN, stage, os.getpid(), None)
+
+
+def entered(phase: str) -> PhaseEntered:
+    return PhaseEntered(RUN, phase)
 
 
 class FakeGpu:
@@ -38,7 +46,7 @@ class FakeGpu:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     fake = FakeGpu()
-    monkeypatch.setattr(sampler_module, "gpu_meter", lambda: fake)
+    monkeypatch.setattr(sampler_module, "gpu_meter", lambda device: fake)
     yield fake
 
 
@@ -50,34 +58,38 @@ def wait_for_samples(path: Path, count: int) -> list[Sample]:
     return found
 
 
-def nothing(event: dict[str, Any]) -> None:
+def nothing(event: Event) -> None:
     del event
 
 
 def test_samples_name_the_phases_of_the_record(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
+    events: list[Event] = []
     path = tmp_path / SYSTEM_FILE
-    phases = [("train", ["start", "loading", "training"]), ("score", ["start of scoring", "prediction"])]
-    with Sampler(tmp_path, 0.05, heard.append) as sampler:
+    phases: list[tuple[StageName, list[str]]] = [
+        ("train", ["start", "loading", "training"]),
+        ("score", ["start of scoring", "prediction"]),
+    ]
+    with Sampler(tmp_path, 0.05, events.append) as sampler:
         for stage, inner in phases:
-            sampler.receive({"kind": "worker", "stage": stage, "pid": os.getpid()})
+            sampler.receive(started(stage))
             for phase in inner:
                 if not phase.startswith("start"):
-                    sampler.receive({"kind": "entered", "phase": phase})
+                    sampler.receive(entered(phase))
                 wait_for_samples(path, len(read_samples(path)) + 2)
     found = read_samples(path)
     assert list(dict.fromkeys(sample.phase for sample in found)) == [phase for _, inner in phases for phase in inner]
     assert [sample.seconds for sample in found] == sorted(sample.seconds for sample in found)
     assert all(sample.ram_gb and 0.01 < sample.ram_gb < 100 for sample in found)
     assert all(sample.gpu_memory_gb is None for sample in found)
-    assert [event["seconds"] for event in heard if event["kind"] == "sample"] == [sample.seconds for sample in found]
-    assert sum(event["kind"] == "worker" for event in heard) == 2
+    assert [event.sample for event in events if isinstance(event, SystemSample)] == found
+    assert {event.run_id for event in events if isinstance(event, SystemSample)} == {tmp_path.name}
+    assert sum(isinstance(event, WorkerStarted) for event in events) == 2
 
 
 def test_tuning_is_one_phase(tmp_path: Path) -> None:
     with Sampler(tmp_path, 0.05, nothing) as sampler:
-        sampler.receive({"kind": "worker", "stage": "tune", "pid": os.getpid()})
-        sampler.receive({"kind": "entered", "phase": "training"})
+        sampler.receive(started("tune"))
+        sampler.receive(entered("training"))
         wait_for_samples(tmp_path / SYSTEM_FILE, 4)
     assert {sample.phase for sample in read_samples(tmp_path / SYSTEM_FILE)} == {"tuning"}
 
@@ -85,14 +97,14 @@ def test_tuning_is_one_phase(tmp_path: Path) -> None:
 def test_a_resumed_run_goes_on_after_a_torn_line(tmp_path: Path, gpu: FakeGpu) -> None:
     path = tmp_path / SYSTEM_FILE
     with Sampler(tmp_path, 0.05, nothing) as sampler:
-        sampler.receive(WORKER)
+        sampler.receive(started())
         wait_for_samples(path, 3)
     before = read_samples(path)
     with path.open("a") as file:
         file.write('{"seconds": 12.5, "pha')
     gpu.joules += 1e6  # spent while nobody sampled: not the run's
     with Sampler(tmp_path, 0.05, nothing) as sampler:
-        sampler.receive(WORKER)
+        sampler.receive(started())
         wait_for_samples(path, len(before) + 2)
     found = read_samples(path)
     assert found[: len(before)] == before
@@ -105,21 +117,21 @@ def test_a_resumed_run_goes_on_after_a_torn_line(tmp_path: Path, gpu: FakeGpu) -
 
 
 def test_no_sampling_writes_nothing(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    with Sampler(tmp_path, 0.0, heard.append) as sampler:
-        sampler.receive(WORKER)
+    events: list[Event] = []
+    with Sampler(tmp_path, 0.0, events.append) as sampler:
+        sampler.receive(started())
     assert not list(tmp_path.iterdir())
-    assert heard == [WORKER]
+    assert events == [started()]
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_no_more(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    with Sampler(tmp_path / "missing", 0.05, heard.append) as sampler:
-        sampler.receive(WORKER)
+    events: list[Event] = []
+    with Sampler(tmp_path / "missing", 0.05, events.append) as sampler:
+        sampler.receive(started())
         time.sleep(0.2)
-    said = [event["message"] for event in heard if event["kind"] == "say"]
-    assert len(said) == 1
-    assert "no more samples" in said[0]
+    messages = [event.text for event in events if isinstance(event, Message)]
+    assert len(messages) == 1
+    assert "no more samples" in messages[0]
 
 
 def test_the_processors_use_is_what_was_spent() -> None:
@@ -152,16 +164,56 @@ def test_a_process_is_as_old_as_it_is() -> None:
 def test_which_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     import pynvml
 
-    asked = []
+    found: list[object] = []
+
+    def handle(name: object) -> str:
+        found.append(name)
+        return "a handle"
+
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", asked.append)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", asked.append)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", handle)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", handle)
     for visible in ("3,1", "GPU-abc", "", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
         system.gpu_meter.cache_clear()
         assert (system.gpu_meter() is None) == (visible in ("", "-1"))
+    assert found == [3, "GPU-abc"]
+    assert system.gpu_meter("5") is system.gpu_meter("5") is not None, "a slot's device, whatever is visible here"
+    assert found == [3, "GPU-abc", 5]
     system.gpu_meter.cache_clear()
-    assert asked == [3, "GPU-abc"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [
+        (None, ["GPU-0", "GPU-1"]),  # by UUID, whose order does not matter
+        ("", []),
+        ("1, 0", ["1", "0"]),
+        ("GPU-1", ["GPU-1"]),
+        ("0,-1,1", ["0"]),  # CUDA ignores what follows an entry that is no device
+    ],
+)
+def test_which_gpus_are_visible(monkeypatch: pytest.MonkeyPatch, visible: str | None, devices: list[str]) -> None:
+    import pynvml
+
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: f"GPU-{handle}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert system.visible_devices() == devices
+
+
+def test_the_sampler_of_a_run_reads_the_gpu_of_its_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meters = {"0": FakeGpu(), "1": FakeGpu()}
+    monkeypatch.setattr(sampler_module, "gpu_meter", lambda device: meters[device])
+    with Sampler(tmp_path, 0.05, nothing) as sampler:
+        sampler.receive(WorkerStarted(RUN, "train", os.getpid(), "1"))
+        wait_for_samples(tmp_path / SYSTEM_FILE, 2)
+    assert meters["0"].joules == 5_000.0
+    assert meters["1"].joules > 5_000.0
 
 
 def samples(*given: tuple[float, str | None, float | None]) -> list[Sample]:
@@ -200,8 +252,8 @@ def test_a_busy_process_beside_the_run_is_in_its_samples(tmp_path: Path) -> None
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child,
         Sampler(tmp_path, 0.4, nothing) as sampler,
     ):
-        sampler.receive({**WORKER, "stage": "train"})
-        sampler.receive({"kind": "entered", "phase": "training"})
+        sampler.receive(started())
+        sampler.receive(entered("training"))
         wait_for_samples(tmp_path / SYSTEM_FILE, 6)
         child.kill()
     found = read_samples(tmp_path / SYSTEM_FILE)
@@ -230,8 +282,8 @@ def test_what_goes_on_beside_a_run_is_flagged_and_an_idle_machine_is_not(
     monkeypatch.setattr(sampler_module, "LoadMeter", type("Given", (Quiet,), {"share": share}))
     monkeypatch.setattr(sampler_module, "load_average", lambda: 1.25)
     with Sampler(tmp_path, 0.05, nothing) as sampler:
-        sampler.receive(WORKER)
-        sampler.receive({"kind": "entered", "phase": "training"})
+        sampler.receive(started())
+        sampler.receive(entered("training"))
         wait_for_samples(tmp_path / SYSTEM_FILE, 5)
     load = load_of(read_samples(tmp_path / SYSTEM_FILE), share)
     assert load is not None

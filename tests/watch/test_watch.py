@@ -35,7 +35,7 @@ def write_results(output: Path, results: Results) -> None:
 def unfinished(run: RunRecord) -> RunRecord:
     """The record of a run that is not over."""
     kept = {"run_id", "name", "method", "title", "traits", "seed", "partition", "labels", "spec"}
-    return RunRecord.model_validate({**run.model_dump(include=kept), "status": "cancelled", "error": "not run yet"})
+    return RunRecord.model_validate({**run.model_dump(include=kept), "status": "waiting", "error": "not run yet"})
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def output(tmp_path: Path) -> Path:
     (folder / ".lock").touch()
     lora = next(run for run in runs if run.name == "lora")
     going = folder / "runs" / lora.run_id
-    write_json(going / "spec.json", {})
+    write_json(going / "started.json", {})
     for step in (10, 20, 30):
         moment = ProgressPoint(
             stage="train", phase="loading", step=step, steps=40, epoch=2, loss=1 / step, train_seconds=step / 4
@@ -131,7 +131,7 @@ def test_an_interrupted_comparison_runs_no_more(server: WatchServer) -> None:
 def test_the_page_becomes_the_report(server: WatchServer, output: Path) -> None:
     assert b"state.json" in ask(server, "/")[1]
     results = Results.model_validate_json((output / "results.json").read_bytes())
-    runs = [run for run in results.runs if run.status != "cancelled"]
+    runs = [run for run in results.runs if run.status != "waiting"]
     (output / "report.html").write_text("of an earlier time")
     os.utime(output / "report.html", (1, 1))
     write_results(output, results.model_copy(update={"runs": runs}))
@@ -148,7 +148,7 @@ def test_the_page_becomes_the_report(server: WatchServer, output: Path) -> None:
 
 def test_a_report_that_cannot_be_written_is_said(output: Path) -> None:
     results = Results.model_validate_json((output / "results.json").read_bytes())
-    kept = [run for run in results.runs if run.status != "cancelled"]
+    kept = [run for run in results.runs if run.status != "waiting"]
     write_results(output, results.model_copy(update={"runs": kept}))
 
     def report() -> Path:

@@ -10,8 +10,10 @@ from pydantic_core import ErrorDetails
 
 from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
-from showdown.core.spec import Comparison, SharedProtocol, Strict
-from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.core.strict import Strict
+from showdown.methods.table import METHODS, build, method_and_settings, method_class, protocol_of, usable_methods
+from showdown.tasks.table import TASKS
 from showdown.trackers.table import TRACKERS
 
 _SHOULD_BE = "Input should be "
@@ -63,6 +65,9 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
         comparison = Comparison.model_validate(written)
     except ValidationError as error:
         raise UserError(f"{said}: {_first_fault(error, Comparison, ())}") from error
+    if comparison.task not in TASKS:
+        known = then(suggestion(comparison.task, TASKS), f"the tasks are {', '.join(TASKS)}")
+        raise UserError(f"{said}: task `{comparison.task}` unknown in `task`{known}")
     for tracker in comparison.trackers:
         if tracker not in TRACKERS:
             raise UserError(
@@ -292,7 +297,7 @@ def _place_of(place: str) -> str:
 
 def key_places() -> dict[str, str]:
     """Return the dotted place of every key of a comparison and of the methods' settings; the highest place of twins."""
-    places = {key: f"methods.ROW.{key}" for method in METHODS for key in method_class(method).Settings.model_fields}
+    places = {key: f"methods.ROW.{key}" for method in usable_methods().values() for key in method.Settings.model_fields}
     waiting: list[tuple[str, type[BaseModel]]] = [("", Comparison)]
     found: dict[str, str] = {}
     for prefix, model in waiting:

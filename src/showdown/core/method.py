@@ -6,15 +6,20 @@ Method modules import torch and its kin inside their functions, so that listing 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from showdown.core.record import ScoreKind
-from showdown.core.spec import ModelSpec, Needs, SharedProtocol, Strict
+from showdown.core.examples import Examples
+from showdown.core.network import NetworkParts
+from showdown.core.parameter_group import ParameterGroup, default_groups
+from showdown.core.predictor import Classifier
+from showdown.core.spec import ModelSpec, Needs, SharedProtocol
+from showdown.core.strict import Strict
+from showdown.core.task import Task
 from showdown.core.traits import Traits, fine_tuned
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -23,28 +28,7 @@ _RATE, _RATE_WIDTH, _RATE_POWER = 5e-5, 2000, 0.781
 """The default rate of full fine-tuning: at which width it holds, and how it falls with the width."""
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import torch
-
-    Scores2D = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledTexts:
-    """Rows of one side of a split, in file order. The three tuples have one length."""
-
-    texts: tuple[str, ...]
-    targets: tuple[int, ...]
-    """Index into the labels of the comparison."""
-    row_ids: tuple[int, ...]
-    """1-based data row of the source."""
-    clusters: tuple[int, ...]
-    """Duplicate cluster of each row; two rows share a number when one is a copy of the other."""
-
-    def __len__(self) -> int:
-        """Rows."""
-        return len(self.texts)
 
 
 class MethodSettings(Strict):
@@ -80,23 +64,12 @@ class Placement:
 class Job:
     """What a method is given: nothing here differs between the methods of one comparison."""
 
+    task: Task
     labels: tuple[str, ...]
     model: ModelSpec
     protocol: SharedProtocol
     placement: Placement
     seed: int
-
-
-class Classifier(ABC):
-    """A fitted thing that scores texts. It answers after a save and a reload exactly as before."""
-
-    score_kind: ScoreKind
-    warm_up_rounds: int = 0
-    """Rounds of calls after which it is as fast as it will be, beyond the very first call."""
-
-    @abstractmethod
-    def scores(self, texts: Sequence[str], *, batch_rows: int) -> "Scores2D":
-        """Score each text for each label: shape (rows, labels), the highest wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +117,7 @@ class FittedMethod(Method):
         return "network" if cls.traits.reads == "tokens" else "text"
 
     @abstractmethod
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit on the training rows.
 
         Raises:
@@ -188,16 +161,36 @@ class TunedMethod(Method):
         """How the network is loaded."""
         return NetworkOptions()
 
+    @property
+    def optimizer(self) -> str:
+        """The optimizer that steps it: a key of `showdown.engine.optim.table.OPTIMIZERS`."""
+        return "adamw"
+
+    def parameter_groups(self, module: "torch.nn.Module") -> list[ParameterGroup]:
+        """Return the parameters that learn, grouped by learning rate and weight decay.
+
+        By default matrices decay and vectors do not, all at one rate.
+
+        Args:
+            module: what `adapt` returned.
+
+        """
+        return default_groups(module.named_parameters())
+
     def learning_rate(self, width: int) -> float:
         """Return the peak learning rate for a network of this width: the user's, or the rule's.
 
         The rule is 5e-5 times (2000 / width) to the power of 0.781 for full fine-tuning, and `rate_factor` times that:
-        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025). `benchmarks/rates.py` measures what it loses
-        to the best rate of a wide grid.
+        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025).
+        `benchmarks/statistics/learning_rates.py` measures what it loses to the best rate of a wide grid.
         """
         if self.settings.learning_rate is not None:
             return float(self.settings.learning_rate)
-        return float(f"{min(1.0, self.rate_factor * _RATE * (_RATE_WIDTH / width) ** _RATE_POWER):.2g}")
+        return float(f"{min(1.0, self.rate_scale() * _RATE * (_RATE_WIDTH / width) ** _RATE_POWER):.2g}")
+
+    def rate_scale(self) -> float:
+        """Return the default rate as a multiple of that of full fine-tuning with AdamW; settings may change it."""
+        return self.rate_factor
 
     def learning_rate_range(self, width: int) -> tuple[float, float]:
         """Return the lowest and the highest rate that tuning begins with, half a decade to either side by default."""
@@ -208,15 +201,29 @@ class TunedMethod(Method):
         return rate / _HALF_DECADE, min(1.0, rate * _HALF_DECADE)
 
     @abstractmethod
-    def adapt(self, network: Any) -> "torch.nn.Module":
+    def adapt(self, network: NetworkParts) -> "torch.nn.Module":
         """Return the module to train, with `requires_grad` set on exactly what learns; the head always does.
 
+        The engine takes the network itself, or PEFT's model around it whose layers PEFT replaced in place.
+
         Args:
-            network: a `showdown.models.network.Network`: the loaded classifier and the names of its parts.
+            network: the loaded classifier and the names of its parts; on the meta device where memory is planned.
+
+        Raises:
+            Unavailable: when the method cannot work on this network.
 
         """
 
-    def strip(self, module: Any) -> "torch.nn.Module | None":
+    @abstractmethod
+    def declared_parameters(self, network: NetworkParts) -> int:
+        """Return how many numbers learn, worked out from shapes, before `adapt` has changed anything.
+
+        Args:
+            network: as `adapt` is given it.
+
+        """
+
+    def strip(self, module: "torch.nn.Module") -> "torch.nn.Module | None":
         """Take away what `adapt` put on a network and return it as it was loaded, for another training to start from.
 
         None where training changed the network itself, so that it must be loaded anew.
@@ -232,11 +239,14 @@ class TunedMethod(Method):
         """Return how others open what `save` wrote: a `showdown.models.companions.Usage`, for its card."""
 
     @abstractmethod
-    def reload(self, folder: Path, load_network: "Callable[[Path | None], Any]") -> "torch.nn.Module":
+    def reload(self, folder: Path, load_network: "Callable[[Path | None], NetworkParts]") -> "torch.nn.Module":
         """Return the trained module from what `save` wrote.
 
         Args:
             folder: what `save` wrote.
             load_network: loads the pretrained network (None) or a saved one (its folder) as the job places it.
+
+        Raises:
+            ValueError: when the folder lacks a tensor, or holds one too many.
 
         """

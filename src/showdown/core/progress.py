@@ -1,23 +1,23 @@
-"""How far a run is, while it goes: lines in the run's `progress.jsonl`, one JSON object each."""
+"""How far a run is while it goes: lines in the run's `progress.jsonl`, one JSON object each."""
 
 import json
 from pathlib import Path
-from typing import Any
 
-from showdown.core.spec import Strict
+from showdown.core.events import Event, PhaseStarted, Step, WorkerStarted
+from showdown.core.strict import Strict
 
 PROGRESS_FILE = "progress.jsonl"
 
 
 class ProgressPoint(Strict):
-    """A run at one moment. What is not known, or not yet, is None."""
+    """How far a run was at one time. None is what is not known, or not yet."""
 
     stage: str
     """`tune`, `train` or `score`."""
     phase: str | None
-    """What the worker said it does."""
+    """The phase that the worker reported last."""
     step: int | None = None
-    """Optimiser steps of this training."""
+    """Optimizer steps of this training."""
     steps: int | None = None
     epoch: int | None = None
     loss: float | None = None
@@ -37,7 +37,7 @@ class ProgressPoint(Strict):
 
 
 def read_progress(path: Path) -> list[ProgressPoint]:
-    """Read a run's moments in order; empty where there are none. A line that a kill cut short is passed over."""
+    """Read a run's progress in order; empty where there is none. A line that a kill cut short is skipped."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -51,22 +51,22 @@ def read_progress(path: Path) -> list[ProgressPoint]:
     return found
 
 
-def progress_after(before: ProgressPoint | None, event: dict[str, Any]) -> ProgressPoint | None:
-    """Return a run's moment after an event of its worker; the same one where the event changes nothing."""
-    if event["kind"] == "worker":
-        return ProgressPoint(stage=event["stage"], phase=None)
+def progress_after(before: ProgressPoint | None, event: Event) -> ProgressPoint | None:
+    """Return a run's progress after an event of its worker; the same one where the event changes nothing."""
+    if isinstance(event, WorkerStarted):
+        return ProgressPoint(stage=event.stage, phase=None)
     if before is None:
         return None
-    if event["kind"] == "phase":
-        return ProgressPoint(stage=before.stage, phase=event["phase"])
-    if event["kind"] == "step":
+    if isinstance(event, PhaseStarted):
+        return ProgressPoint(stage=before.stage, phase=event.phase)
+    if isinstance(event, Step):
         return ProgressPoint(
             stage=before.stage,
             phase=before.phase,
-            step=event["step"],
-            steps=event["steps"],
-            epoch=event["epoch"],
-            loss=event["loss"],
-            train_seconds=event["seconds"],
+            step=event.step,
+            steps=event.steps,
+            epoch=event.epoch,
+            loss=event.loss,
+            train_seconds=event.train_seconds,
         )
     return before

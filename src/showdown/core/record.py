@@ -2,12 +2,24 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.bounds import (
+    Amount,
+    Chosen,
+    Count,
+    DataFacts,
+    InsidePath,
+    RequestedComparison,
+    RunId,
+    Sha256,
+    Share,
+    valid_as,
+)
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
-from showdown.core.spec import RunName, RunSpec, Seed, Strict, TuningSpec
+from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
+from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -19,7 +31,9 @@ TUNING_PHASE = "tuning"
 SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
-Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "cancelled"]
+Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
+_WAITING_BEFORE = "cancelled"
+"""What `waiting` was called in results of earlier versions."""
 ScoreKind = Literal["probability", "decision score", "similarity", "log-likelihood"]
 
 
@@ -218,7 +232,8 @@ class RunRecord(Strict):
     """Of its method, when the run was made."""
     seed: Seed
     partition: Count
-    status: Status
+    status: Annotated[Status, BeforeValidator(lambda status: "waiting" if status == _WAITING_BEFORE else status)]
+    """`waiting` is a run that has not begun, or was interrupted and goes on with the next call."""
     error: str | None = None
 
     accuracy: Share | None = None
@@ -282,7 +297,7 @@ class RunRecord(Strict):
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: Annotated[dict[str, Any], as_written(Chosen)] = Field(default_factory=dict)
+    chosen: Annotated[dict[str, Any], valid_as(Chosen)] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
@@ -332,8 +347,8 @@ class Results(Strict):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: RunName
-    comparison: Annotated[dict[str, Any], as_written(Asked)]
-    data: Annotated[dict[str, Any], as_written(DataFacts)]
+    comparison: Annotated[dict[str, Any], valid_as(RequestedComparison)]
+    data: Annotated[dict[str, Any], valid_as(DataFacts)]
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 

@@ -6,38 +6,23 @@ Every model forbids unknown keys and is frozen: what was hashed is what runs.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from showdown.core.memory import MemorySettings
 from showdown.core.metric import AUTO, metric_key
+from showdown.core.split import AutoSplit, Fraction, SplitSpec
+from showdown.core.strict import Strict, added_later, identity_of
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
-Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
 Cleaning = Literal["none", "whitespace", "study"]
 Quoting = Literal["auto", "standard", "none"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every library takes."""
 TrainFraction = Annotated[float, Field(gt=0.0, le=1.0)]
-
-
-class Strict(BaseModel):
-    """A frozen model in which an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSpec(Strict):
@@ -96,113 +81,6 @@ class DataSpec(Strict):
     0.8 allows 11 % of the words to be replaced: k of n give (n - k) / (n + k)."""
     allow_leakage: bool = False
     """Let copies cross the split. The result then says so everywhere."""
-
-
-class _Split(Strict):
-    """What every kind of split has."""
-
-    seed: int = 42
-    """Draws the clusters onto the sides; the seeds of the runs do not touch it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _own_settings(cls, written: Any) -> Any:
-        """Name the kind that a setting of another kind belongs to."""
-        if isinstance(written, dict):
-            kind = cls.model_fields["kind"].default
-            for key in written:
-                owners = [name for name, other in SPLIT_KINDS.items() if key in other.model_fields]
-                if owners and kind not in owners:
-                    raise ValueError(f"`{key}` is no setting of kind `{kind}`; it belongs to kind {_either(owners)}")
-        return written
-
-
-class _Shares(_Split):
-    """Shares of the rows; they add up to 1."""
-
-    train: Fraction = 0.70
-    validation: Fraction = 0.15
-    test: Fraction = 0.15
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
-        if abs(self.train + self.validation + self.test - 1.0) > 1e-9:
-            raise ValueError("train, validation and test must add up to 1")
-        return self
-
-
-class SingleSplit(_Shares):
-    """One split."""
-
-    kind: Literal["single"] = "single"
-
-
-class RepeatedSplit(_Shares):
-    """Several random splits, whose test rows may overlap."""
-
-    kind: Literal["repeated"] = "repeated"
-    repeats: int = Field(default=5, ge=2)
-
-
-class KFoldSplit(_Split):
-    """Cross-validation: each fold is the test side once, so that every row is tested exactly once."""
-
-    kind: Literal["kfold"] = "kfold"
-    folds: int = Field(default=5, ge=2)
-    validation: Fraction = 0.15
-    """Share of all rows, cut anew from the training rows of each fold."""
-
-    @model_validator(mode="after")
-    def _leaves_training_rows(self) -> Self:
-        if self.validation + 1 / self.folds > 0.9:
-            raise ValueError(f"validation and one of {self.folds} folds leave under a tenth of the rows for training")
-        return self
-
-
-class GivenSplit(_Split):
-    """The split files of `data.files`; the seed draws the subsets of a learning curve and missing validation rows."""
-
-    kind: Literal["given"] = "given"
-    validation: Fraction = 0.15
-    """Share of the training file's rows that are validation rows where `data.files` names none."""
-
-
-class AutoSplit(_Split):
-    """The given split files where there are any, else `kfold` for few different rows and `single` for many."""
-
-    kind: Literal["auto"] = "auto"
-
-
-SPLIT_KINDS: dict[str, type[_Split]] = {
-    "auto": AutoSplit,
-    "single": SingleSplit,
-    "kfold": KFoldSplit,
-    "repeated": RepeatedSplit,
-    "given": GivenSplit,
-}
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(f"`{name}`" for name in names)
-
-
-def _kind_of(written: Any) -> Any:
-    return written.get("kind", "auto") if isinstance(written, dict) else getattr(written, "kind", None)
-
-
-SplitSpec = Annotated[
-    Annotated[AutoSplit, Tag("auto")]
-    | Annotated[SingleSplit, Tag("single")]
-    | Annotated[KFoldSplit, Tag("kfold")]
-    | Annotated[RepeatedSplit, Tag("repeated")]
-    | Annotated[GivenSplit, Tag("given")],
-    Discriminator(
-        _kind_of,
-        custom_error_type="split_kind",
-        custom_error_message="a split is a mapping whose `kind` is auto, single, kfold, repeated or given",
-    ),
-]
-"""How rows are divided, by `kind`. Duplicate clusters stay on one side in every kind."""
 
 
 class TuningSpec(Strict):
@@ -305,6 +183,8 @@ class Comparison(Strict):
     """A whole comparison, as its YAML file says it."""
 
     name: RunName = "comparison"
+    task: str = added_later("classification")
+    """What is learned from the examples: `classification`, one label for each text."""
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
@@ -315,7 +195,7 @@ class Comparison(Strict):
     protocol: ComparisonProtocol = ComparisonProtocol()
     seeds: Annotated[list[Seed], Field(min_length=1)] | Literal["auto"] = "auto"
     """Each varies initialisation and order. `auto` is three where they cost little, else one."""
-    learning_curve: list[TrainFraction] = [1.0]
+    learning_curve: list[TrainFraction] = Field(default=[1.0])
     """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
@@ -324,7 +204,7 @@ class Comparison(Strict):
     the other in one process that loads it once. By default on a GPU alone."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
-    trackers: list[str] = []
+    trackers: list[str] = Field(default=[])
     """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
     margin_points: float = Field(default=1.0, gt=0.0, le=100.0)
     """How many points of `protocol.metric`, as a rule of accuracy, a method may be worse and still do as well; no run
@@ -397,13 +277,17 @@ _UNUSED: dict[Needs, frozenset[str]] = {
 }
 
 
+_NO_IDENTITY = ("needs", "memory")
+"""Fields of a run that cannot change what it is."""
+
+
 class RunSpec(Strict):
     """One run: one arm with one seed on one partition. Its hash is its identity."""
 
     name: RunName
     method: str
     settings: dict[str, Any]
-    """Every setting of the method, defaults filled in."""
+    """Settings of the method, defaults filled in, except keys that were added later and have their default."""
     model: ModelSpec
     protocol: SharedProtocol
     seed: int
@@ -411,15 +295,22 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
+    task: str = added_later("classification")
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
+    memory: MemorySettings | None = None
+    """What the memory plan gives the run; None where nothing is planned: on a CPU, or without training."""
 
     @property
     def run_id(self) -> str:
         """A file-system name that changes when anything that can change the result changes, and at nothing else."""
-        told = self.model_dump(mode="json", exclude={"needs"})
-        told["protocol"] = {key: value for key, value in told["protocol"].items() if key not in _UNUSED[self.needs]}
+        identity = identity_of(self)
+        for key in _NO_IDENTITY:
+            del identity[key]
+        identity["protocol"] = {
+            key: value for key, value in identity["protocol"].items() if key not in _UNUSED[self.needs]
+        }
         if self.needs == "text":
-            del told["model"]
-        said = json.dumps(told, sort_keys=True, ensure_ascii=True)
-        return f"{self.name}-s{self.seed}-p{self.partition}-{hashlib.sha256(said.encode()).hexdigest()[:10]}"
+            del identity["model"]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+        return f"{self.name}-s{self.seed}-p{self.partition}-{digest[:10]}"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 Role = Literal["floor", "cheap", "prompted", "fine-tuned"]
 """What a method stands for in a comparison.

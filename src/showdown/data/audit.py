@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from showdown.core.errors import UserError
-from showdown.core.spec import SplitSpec, Strict
+from showdown.core.split import SplitSpec
+from showdown.core.strict import Strict
 from showdown.data.divide import single_of
 from showdown.data.rows import Rows
-from showdown.data.split import MIN_CLUSTERS, Crossing, Partition, split_by_rows
+from showdown.data.split import MIN_GROUPS, Crossing, Partition, split_by_rows
 from showdown.data.tables import count, row_list, shown
 
 
@@ -62,7 +63,7 @@ class LabelCount(Strict):
     label: str
     rows: int
     texts: int
-    """Different texts: duplicate clusters with a row of this label."""
+    """Different texts: duplicate groups with a row of this label."""
 
 
 class Audit(Strict):
@@ -95,21 +96,21 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
         rows_used=len(rows.texts),
         reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.asked) for part in rows.left_out],
         exact_copies=len(rows.exact) - len(set(rows.exact)),
-        near_copies=len(set(rows.exact)) - len(set(rows.clusters)),
-        clusters=len(set(rows.clusters)),
+        near_copies=len(set(rows.exact)) - len(set(rows.duplicate_groups)),
+        clusters=len(set(rows.duplicate_groups)),
         labels=_label_counts(rows),
         two_labels=_two_labels(rows),
         cut_pairs=rows.cut_pairs,
         if_split_by_rows=_leak_by_rows(rows, spec),
-        across=leak(partitions, rows.clusters, rows.row_ids) if partitions else None,
+        across=leak(partitions, rows.duplicate_groups, rows.row_ids) if partitions else None,
         allow_leakage=allow_leakage,
     )
 
 
-def leak(partitions: Sequence[Partition], clusters: Sequence[int], row_ids: Sequence[int]) -> Leak:
+def leak(partitions: Sequence[Partition], duplicate_groups: Sequence[int], row_ids: Sequence[int]) -> Leak:
     """Count the copies across partitions, summed over them."""
-    crossings: list[Crossing] = [partition.crossing(clusters) for partition in partitions]
-    copied = {row_ids[index] for partition in partitions for index in partition.test_copies(clusters)}
+    crossings: list[Crossing] = [partition.crossing(duplicate_groups) for partition in partitions]
+    copied = {row_ids[index] for partition in partitions for index in partition.test_copies(duplicate_groups)}
     return Leak(
         partitions=len(partitions),
         train_rows=sum(len(partition.train) for partition in partitions),
@@ -160,9 +161,9 @@ def findings(audit: Audit) -> list[str]:
     found += _two_labels_lines(audit.two_labels)
     found += [
         f"label {shown(label.label)} has {count(label.rows, 'row')} in {count(label.texts, 'different text')};"
-        f" a split needs {MIN_CLUSTERS}"
+        f" a split needs {MIN_GROUPS}"
         for label in audit.labels
-        if label.texts < MIN_CLUSTERS
+        if label.texts < MIN_GROUPS
     ]
     if audit.across is not None and audit.across.crosses:
         found.append(_across_line(audit.across))
@@ -234,11 +235,11 @@ def _percent(part: int, whole: int) -> str:
 
 def _label_counts(rows: Rows) -> list[LabelCount]:
     counted = Counter(rows.targets)
-    clusters: dict[int, set[int]] = defaultdict(set)
-    for target, cluster in zip(rows.targets, rows.clusters, strict=True):
-        clusters[target].add(cluster)
+    groups: dict[int, set[int]] = defaultdict(set)
+    for target, group in zip(rows.targets, rows.duplicate_groups, strict=True):
+        groups[target].add(group)
     return [
-        LabelCount(label=label, rows=counted[index], texts=len(clusters[index]))
+        LabelCount(label=label, rows=counted[index], texts=len(groups[index]))
         for index, label in enumerate(rows.labels)
     ]
 
@@ -267,7 +268,7 @@ def _two_labels(rows: Rows) -> list[TwoLabels]:
 
 def _leak_by_rows(rows: Rows, spec: SplitSpec) -> Leak | None:
     try:
-        found = leak([split_by_rows(rows.label_of_rows, single_of(spec))], rows.clusters, rows.row_ids)
+        found = leak([split_by_rows(rows.label_of_rows, single_of(spec))], rows.duplicate_groups, rows.row_ids)
     except UserError:
         return None
     return found.model_copy(update={"test_copy_rows": ()})

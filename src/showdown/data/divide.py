@@ -2,15 +2,8 @@
 
 from collections.abc import Sequence
 
-from showdown.core.spec import (
-    AutoSplit,
-    DataSpec,
-    GivenSplit,
-    KFoldSplit,
-    RepeatedSplit,
-    SingleSplit,
-    SplitSpec,
-)
+from showdown.core.spec import DataSpec
+from showdown.core.split import AutoSplit, GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit, SplitSpec
 from showdown.data.rows import Rows
 from showdown.data.split import (
     Partition,
@@ -34,7 +27,7 @@ def settled(rows: Rows, data: DataSpec, spec: SplitSpec) -> SplitSpec:
         return spec if isinstance(spec, GivenSplit) else GivenSplit(seed=spec.seed)
     if not isinstance(spec, AutoSplit):
         return spec
-    if len(set(rows.clusters)) < KFOLD_BELOW_TEXTS:
+    if len(set(rows.duplicate_groups)) < KFOLD_BELOW_TEXTS:
         return KFoldSplit(seed=spec.seed)
     return SingleSplit(seed=spec.seed)
 
@@ -50,8 +43,8 @@ def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> list[Partition]:
     """
     spec = settled(rows, data, spec)
     if isinstance(spec, KFoldSplit):
-        clusters: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.clusters
-        return kfold(rows.label_of_rows, clusters, spec)
+        duplicate_groups: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.duplicate_groups
+        return kfold(rows.label_of_rows, duplicate_groups, spec)
     if isinstance(spec, RepeatedSplit):
         once = single_of(spec)
         return [_single(rows, data, once.model_copy(update={"seed": seed})) for seed in repeat_seeds(spec)]
@@ -70,8 +63,8 @@ def given(rows: Rows, spec: SplitSpec, *, allow_leakage: bool) -> Partition:
     sides: Sequence[str] = rows.sides
     if "validation" not in sides:
         cut = spec if isinstance(spec, GivenSplit) else GivenSplit(seed=spec.seed)
-        sides = cut_validation(sides, rows.label_of_rows, rows.clusters, cut)
-    return given_partition(sides, rows.clusters, rows.row_ids, allow_leakage=allow_leakage)
+        sides = cut_validation(sides, rows.label_of_rows, rows.duplicate_groups, cut)
+    return given_partition(sides, rows.duplicate_groups, rows.row_ids, allow_leakage=allow_leakage)
 
 
 def single_of(spec: SplitSpec) -> SingleSplit:
@@ -109,4 +102,4 @@ def split_line(asked: SplitSpec, used: SplitSpec, texts: int, *, cut: bool = Fal
 def _single(rows: Rows, data: DataSpec, spec: SingleSplit) -> Partition:
     if data.allow_leakage:
         return split_by_rows(rows.label_of_rows, spec)
-    return split_rows(rows.label_of_rows, rows.clusters, spec)
+    return split_rows(rows.label_of_rows, rows.duplicate_groups, spec)

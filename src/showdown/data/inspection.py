@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.data.leak_worth import LeakAcross, LeakWorth, leak_across, leak_worth
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
@@ -82,7 +82,7 @@ def deep_audit(
         max_tokens: where texts are cut.
 
     """
-    first = _representatives(rows.clusters)
+    first = _representatives(rows.duplicate_groups)
     targets = np.array(rows.targets)
     texts_of = np.bincount(targets[first], minlength=len(rows.labels))
     suspects, precision, notices = _look_first(rows, first[texts_of[targets[first]] >= MIN_TEXTS])
@@ -162,9 +162,9 @@ def deep_findings(deep: DeepAudit) -> list[str]:
     return found
 
 
-def _representatives(clusters: Sequence[int] | Ints) -> Ints:
-    """Return the index of the first row of each cluster."""
-    return np.unique(np.array(clusters), return_index=True)[1].astype(np.int64)
+def _representatives(duplicate_groups: Sequence[int] | Ints) -> Ints:
+    """Return the index of the first row of each duplicate group."""
+    return np.unique(np.array(duplicate_groups), return_index=True)[1].astype(np.int64)
 
 
 def _bounds_said(precision: Precision) -> str:
@@ -182,7 +182,7 @@ def vectors_of(texts: Sequence[str]) -> Any:
 def _look_first(rows: Rows, chosen: Ints) -> tuple[list[Suspect], Precision | None, list[str]]:
     """Return the rows to look at first, how precise that search is, and why there are none where it is not.
 
-    Only one text a cluster is looked at, so that no copy of a text vouches for its label.
+    Only one text a duplicate group is looked at, so that no copy of a text vouches for its label.
     """
     try:
         import cleanlab  # noqa: F401

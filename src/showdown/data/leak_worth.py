@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
 
@@ -28,7 +28,7 @@ class LeakWorth(Strict):
     leaky_accuracy: float
     """Folds made by rows: copies of test rows are trained on."""
     clean_accuracy: float
-    """Duplicate clusters whole."""
+    """Duplicate groups whole."""
 
 
 class LeakAcross(Strict):
@@ -43,21 +43,21 @@ class LeakAcross(Strict):
 
 
 def leak_worth(rows: Rows) -> LeakWorth | None:
-    """Score the cheap model with folds by rows and with folds by clusters, on whole clusters up to the row limit.
+    """Score the cheap model with folds by rows and with folds by duplicate groups, on whole groups up to the row limit.
 
     None where there are no copies, or too few rows of every label.
     """
-    clusters = np.array(rows.clusters)
-    if len(np.unique(clusters)) == len(clusters):
+    duplicate_groups = np.array(rows.duplicate_groups)
+    if len(np.unique(duplicate_groups)) == len(duplicate_groups):
         return None
-    chosen = _whole_clusters(clusters)
+    chosen = _whole_groups(duplicate_groups)
     texts = [rows.texts[index] for index in chosen]
     targets = np.array(rows.targets)[chosen]
     folds = FOLDS if len(chosen) <= _ALL_FOLDS_UP_TO_ROWS else 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a label rarer than the folds is reported apart
-            kinds = (np.arange(len(chosen)), np.unique(clusters[chosen], return_inverse=True)[1])
+            kinds = (np.arange(len(chosen)), np.unique(duplicate_groups[chosen], return_inverse=True)[1])
             scores = [_accuracy(texts, targets, _splits(targets, groups)[:folds]) for groups in kinds]
     except ValueError:  # no label has as many rows as there are folds, or a fold has one label only
         return None
@@ -69,12 +69,12 @@ def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
 
     None where there are none, or where training rows have one label alone.
     """
-    clusters = np.array(rows.clusters)
-    taken = np.zeros(len(clusters), dtype=bool)
-    taken[_whole_clusters(clusters)] = True
+    duplicate_groups = np.array(rows.duplicate_groups)
+    taken = np.zeros(len(duplicate_groups), dtype=bool)
+    taken[_whole_groups(duplicate_groups)] = True
     train = np.array([index for index in partition.train if taken[index]], dtype=np.int64)
     test = np.array([index for index in partition.test if taken[index]], dtype=np.int64)
-    copied = np.isin(clusters[test], clusters[train])
+    copied = np.isin(duplicate_groups[test], duplicate_groups[train])
     targets = np.array(rows.targets)
     if not copied.any() or len(np.unique(targets[train])) < 2:
         return None
@@ -87,9 +87,9 @@ def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
     )
 
 
-def _whole_clusters(clusters: Ints) -> Ints:
-    """Return the indices of the rows of random clusters, up to the row limit, ascending."""
-    order = np.random.default_rng(_SEED).permutation(int(clusters.max()) + 1)[clusters]
+def _whole_groups(duplicate_groups: Ints) -> Ints:
+    """Return the indices of the rows of random duplicate groups, up to the row limit, ascending."""
+    order = np.random.default_rng(_SEED).permutation(int(duplicate_groups.max()) + 1)[duplicate_groups]
     return np.sort(np.argsort(order, kind="stable")[:LEAK_ROWS])
 
 

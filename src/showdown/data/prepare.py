@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
+from showdown.core.examples import Examples
 from showdown.core.files import read_file, write_folder
-from showdown.core.method import LabelledTexts
-from showdown.core.spec import DataSpec, SplitSpec
+from showdown.core.spec import DataSpec
+from showdown.core.split import SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
 from showdown.data.divide import divide, settled, split_line
 from showdown.data.rows import Rows, gather
@@ -37,7 +38,7 @@ class Prepared:
     """One, or one for each fold or repeat."""
     audit: Audit
     fingerprint: str
-    """SHA-256 over the cleaned texts, their labels and clusters, and the partitions."""
+    """SHA-256 over the cleaned texts, their labels and duplicate groups, and the partitions."""
     notices: tuple[str, ...]
     """What a user must see: what was guessed, left out, found, one line each."""
 
@@ -46,14 +47,14 @@ class Prepared:
         """All labels, sorted."""
         return self.rows.labels
 
-    def side(self, name: str, partition: int = 0) -> LabelledTexts:
+    def side(self, name: str, partition: int = 0) -> Examples:
         """Return the rows of `train`, `validation` or `test` of a partition."""
         indices = self.partitions[partition].sides[name]
-        return LabelledTexts(
+        return Examples(
             texts=tuple(self.rows.texts[index] for index in indices),
             targets=tuple(self.rows.targets[index] for index in indices),
             row_ids=tuple(self.rows.row_ids[index] for index in indices),
-            clusters=tuple(self.rows.clusters[index] for index in indices),
+            duplicate_groups=tuple(self.rows.duplicate_groups[index] for index in indices),
         )
 
 
@@ -84,6 +85,12 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
 def partition_folder(folder: Path, partition: int, count: int) -> Path:
     """Return where one of `count` partitions is: directly in the folder of the only one, else in `partition-K`."""
     return folder if count == 1 else folder / f"partition-{partition}"
+
+
+def partitions_in(folder: Path) -> list[Path]:
+    """Return the folders of all partitions that `write_prepared` wrote into a folder, in their order."""
+    numbered = sorted(folder.glob("partition-*"), key=lambda place: int(place.name.rpartition("-")[2]))
+    return numbered or [folder]
 
 
 def write_prepared(prepared: Prepared, folder: Path) -> None:
@@ -179,7 +186,7 @@ def load_audit(folder: Path) -> Audit:
         raise _damaged(folder, MANIFEST) from error
 
 
-def load_side(folder: Path, side: str) -> LabelledTexts:
+def load_side(folder: Path, side: str) -> Examples:
     """Return `train`, `validation` or `test` as it was written.
 
     Raises:
@@ -190,11 +197,11 @@ def load_side(folder: Path, side: str) -> LabelledTexts:
     content = _checked(folder, f"{side}.jsonl", load_manifest(folder))
     try:
         records = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
-        return LabelledTexts(
+        return Examples(
             texts=tuple(str(record["text"]) for record in records),
             targets=tuple(index_of[record["label"]] for record in records),
             row_ids=tuple(int(record["row"]) for record in records),
-            clusters=tuple(int(record["cluster"]) for record in records),
+            duplicate_groups=tuple(int(record["cluster"]) for record in records),
         )
     except _NO_ROWS as error:  # its digest is right, and it is no file of ours
         raise _damaged(folder, f"{side}.jsonl") from error
@@ -233,7 +240,7 @@ def _fingerprint(rows: Rows, partitions: Sequence[Partition]) -> str:
     for partition in partitions:
         for name, indices in partition.sides.items():
             for index in indices:
-                row = [name, rows.texts[index], rows.targets[index], rows.clusters[index]]
+                row = [name, rows.texts[index], rows.targets[index], rows.duplicate_groups[index]]
                 digest.update(json.dumps(row).encode() + b"\n")
     return digest.hexdigest()
 
@@ -248,10 +255,10 @@ def _mapping(labels: Sequence[str]) -> str:
     return json.dumps(mapping, indent=2, ensure_ascii=False) + "\n"
 
 
-def _records(side: LabelledTexts, labels: Sequence[str]) -> list[dict[str, str | int]]:
-    columns = zip(side.texts, side.targets, side.row_ids, side.clusters, strict=True)
+def _records(side: Examples, labels: Sequence[str]) -> list[dict[str, str | int]]:
+    columns = zip(side.texts, side.targets, side.row_ids, side.duplicate_groups, strict=True)
     return [
-        dict(zip(_COLUMNS, (text, labels[target], row, cluster), strict=True)) for text, target, row, cluster in columns
+        dict(zip(_COLUMNS, (text, labels[target], row, group), strict=True)) for text, target, row, group in columns
     ]
 
 

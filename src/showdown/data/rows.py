@@ -1,4 +1,4 @@
-"""Cleaned, labelled rows with their duplicate clusters: what is split and what is audited."""
+"""Cleaned, labelled rows with their duplicate groups: what is split and what is audited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import DataSpec, SplitFiles
 from showdown.data.clean import clean
-from showdown.data.duplicates import find_clusters
+from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.read import RawRows, left_out_lines, read_rows
 from showdown.data.selection import limited, without_rare
 from showdown.data.tables import LeftOut, row_list, shown
@@ -25,7 +25,7 @@ class Rows:
     """Index into `labels`."""
     row_ids: tuple[int, ...]
     """1-based data row of the source; with given split files rows count on through train, validation and test."""
-    clusters: tuple[int, ...]
+    duplicate_groups: tuple[int, ...]
     """Two rows share a number when one is a copy or near-copy of the other and, unless the copy is exact, a label of
     one is a label of the other."""
     alike: tuple[int, ...]
@@ -35,7 +35,7 @@ class Rows:
     sides: tuple[str, ...]
     """Which given split file each row is from; all empty with a single source."""
     cut_pairs: int
-    """Pairs of near-copies in two clusters, because a chain of such pairs was cut."""
+    """Pairs of near-copies in two duplicate groups, because a chain of such pairs was cut."""
     rows_in: int
     left_out: tuple[LeftOut, ...]
     notices: tuple[str, ...]
@@ -47,7 +47,7 @@ class Rows:
 
 
 def gather(data: DataSpec, seed: int = 42) -> Rows:
-    """Read, clean and cluster, without splitting: what the audit needs even where no split is possible.
+    """Read and clean, and find duplicates, without splitting: what the audit needs even where no split is possible.
 
     Args:
         data: the source, and which of its rows are used.
@@ -89,14 +89,14 @@ def gather(data: DataSpec, seed: int = 42) -> Rows:
     place = parts[0][1].place
     known = _labels(labels, place)
     index_of = {label: index for index, label in enumerate(known)}
-    duplicates = find_clusters(texts, data.near_duplicate_jaccard, labels)
+    duplicates = find_duplicate_groups(texts, data.near_duplicate_jaccard, labels)
     rows = Rows(
         place=place,
         labels=known,
         texts=tuple(texts),
         targets=tuple(index_of[label] for label in labels),
         row_ids=tuple(row_ids),
-        clusters=duplicates.clusters,
+        duplicate_groups=duplicates.duplicate_groups,
         alike=duplicates.alike,
         exact=duplicates.exact,
         sides=tuple(sides),

@@ -8,7 +8,7 @@ import numpy as np
 
 from showdown.core.errors import UserError
 from showdown.core.spec import DataSpec
-from showdown.data.split import MIN_CLUSTERS, clusters_by_label
+from showdown.data.split import MIN_GROUPS, groups_by_label
 from showdown.data.tables import LeftOut, count, row_list, shown
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 _SHOWN_LABELS = 5
-_FEW = f"fewer than {MIN_CLUSTERS} different texts"
+_FEW = f"fewer than {MIN_GROUPS} different texts"
 
 
 def without_rare(rows: "Rows", data: DataSpec) -> "Rows":
@@ -36,7 +36,7 @@ def without_rare(rows: "Rows", data: DataSpec) -> "Rows":
 def limited(rows: "Rows", data: DataSpec, seed: int) -> "Rows":
     """Return at most `data.limit` rows, and say how many are left out.
 
-    The sample is stratified: of each label (and each given file) the same share, as nearly as whole clusters allow,
+    The sample is stratified: of each label (and each given file) the same share, as nearly as whole groups allow,
     and never fewer than a split needs of different texts. The same seed gives the same rows.
 
     Raises:
@@ -45,38 +45,38 @@ def limited(rows: "Rows", data: DataSpec, seed: int) -> "Rows":
     """
     if data.limit is None or data.limit >= len(rows.texts):
         return rows
-    least = 1 if any(rows.sides) else MIN_CLUSTERS
-    strata = clusters_by_label(
-        list(zip(rows.sides, rows.label_of_rows, strict=True)), rows.clusters, range(len(rows.texts))
+    least = 1 if any(rows.sides) else MIN_GROUPS
+    strata = groups_by_label(
+        list(zip(rows.sides, rows.label_of_rows, strict=True)), rows.duplicate_groups, range(len(rows.texts))
     )
     generator = np.random.default_rng(seed % 2**64)
     kept: list[int] = []
     others: list[tuple[float, int, list[int]]] = []
-    for clusters in strata.values():
-        total, taken = sum(map(len, clusters)), 0
-        for place, index in enumerate(generator.permutation(len(clusters))):
-            taken += len(clusters[index])
+    for members in strata.values():
+        total, taken = sum(map(len, members)), 0
+        for place, index in enumerate(generator.permutation(len(members))):
+            taken += len(members[index])
             if place < least:
-                kept += clusters[index]
+                kept += members[index]
             else:
-                others.append((taken / total, len(others), clusters[index]))
+                others.append((taken / total, len(others), members[index]))
     if len(kept) > data.limit:
         raise UserError(
             f"`data.limit: {data.limit}`: {count(least, 'different text')} of each of {count(len(strata), 'label')} are"
             f" {count(len(kept), 'row')}; raise the limit, or choose labels with `data.labels`"
         )
-    for _, _, cluster in sorted(others):
-        if len(kept) + len(cluster) <= data.limit:
-            kept += cluster
+    for _, _, group in sorted(others):
+        if len(kept) + len(group) <= data.limit:
+            kept += group
     smaller = _keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`", asked=True)
     lost = set(rows.labels) - set(smaller.labels)
     return _told(smaller, f"{count(len(lost), 'label')} without a row left: {_some(lost)}") if lost else smaller
 
 
 def _rare(rows: "Rows", data: DataSpec, merged: str | None = None) -> set[str]:
-    clusters: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.clusters
-    groups = clusters_by_label(rows.label_of_rows, clusters, range(len(rows.texts)))
-    return {label for label in rows.labels if label != merged and len(groups.get(label, ())) < MIN_CLUSTERS}
+    duplicate_groups: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.duplicate_groups
+    groups = groups_by_label(rows.label_of_rows, duplicate_groups, range(len(rows.texts)))
+    return {label for label in rows.labels if label != merged and len(groups.get(label, ())) < MIN_GROUPS}
 
 
 def _dropped(rows: "Rows", data: DataSpec) -> "Rows":
@@ -133,7 +133,7 @@ def _keep(rows: "Rows", kept: Sequence[int], reason: str, *, asked: bool = False
         texts=_of(rows.texts, kept),
         targets=_of(rows.targets, kept),
         row_ids=_of(rows.row_ids, kept),
-        clusters=_of(rows.clusters, kept),
+        duplicate_groups=_of(rows.duplicate_groups, kept),
         alike=_of(rows.alike, kept),
         exact=_of(rows.exact, kept),
         sides=_of(rows.sides, kept),

@@ -4,7 +4,7 @@ A model that is often wrong contradicts many labels that are right. How often is
 few are swapped on purpose, and of the rows that the search then names, the share that was swapped is its precision. On
 all rows this is too low, since labels that were wrong before count as false alarms. On the rows without those that the
 search names first it is too high, since these are the hard ones. The truth lies between. Where the middle is under one
-half, the search names nothing. `benchmarks/look_first.py` compares both with the truth.
+half, the search names nothing. `benchmarks/statistics/look_first.py` compares both with the truth.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 SWAPPED_SHARE = 0.05
 """Share of the labels that is swapped on purpose; benchmark data sets have 3 to 6 % wrong labels (Northcutt, Athalye

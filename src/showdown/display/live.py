@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,8 +11,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from showdown.core.events import Event, Message, SystemSample
 from showdown.core.progress import ProgressPoint, progress_after
 from showdown.core.record import RunRecord
+from showdown.display.display import PlannedRun
 from showdown.display.plain import PlainLines, outcome_line
 
 _REFRESH_PER_SECOND = 2
@@ -34,7 +35,7 @@ class Row:
     name: str
     seed: int
     record: RunRecord | None = None
-    moment: ProgressPoint | None = None
+    progress: ProgressPoint | None = None
     memory_gb: float | None = None
     """On the GPU where there is one, otherwise of the process."""
     running: bool = False
@@ -43,27 +44,26 @@ class Row:
 class LiveTable(PlainLines):
     """All runs: waiting, running with stage, step, loss, rate, memory and time left, or done with their scores.
 
-    It goes away when the comparison ends: the comparison's own table takes its place.
+    It disappears when the comparison ends, and the comparison's results take its place.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._rows: list[Row] = []
-        self._current: Row | None = None
+        self._rows: dict[str, Row] = {}
         self._began = time.monotonic()
         self._live: Live | None = None
 
-    def plan(self, runs: Sequence[tuple[str, int]], records: Sequence[RunRecord | None]) -> None:
+    def plan(self, runs: Sequence[PlannedRun], records: Sequence[RunRecord | None]) -> None:
         """Take the runs in."""
         super().plan(runs, records)
-        self._rows = [
-            Row(name=name, seed=seed, record=record) for (name, seed), record in zip(runs, records, strict=True)
-        ]
+        self._rows = {
+            run.run_id: Row(name=run.name, seed=run.seed, record=record)
+            for run, record in zip(runs, records, strict=True)
+        }
 
-    def start(self, number: int, name: str, seed: int) -> None:
+    def start(self, run: PlannedRun) -> None:
         """Put the table up, and mark the run."""
-        self._current = self._rows[number - 1]
-        self._current.running = True
+        self._rows[run.run_id].running = True
         if self._live is None:
             self._live = Live(
                 get_renderable=self.drawn,
@@ -73,28 +73,24 @@ class LiveTable(PlainLines):
             )
             self._live.start()
 
-    def event(self, event: dict[str, Any]) -> None:
+    def event(self, event: Event) -> None:
         """Take in what happened."""
-        row = self._current
-        if row is None:
-            return
-        if event["kind"] == "say":
-            self.say(f"{row.name}, seed {row.seed}: {event['message']}")
-        elif event["kind"] == "sample":
-            gpu, ram = event["gpu_memory_gb"], event["ram_gb"]
+        row = self._rows[event.run_id]
+        if isinstance(event, Message):
+            self.say(f"{row.name}, seed {row.seed}: {event.text}")
+        elif isinstance(event, SystemSample):
+            gpu, ram = event.sample.gpu_memory_gb, event.sample.ram_gb
             row.memory_gb = gpu if gpu is not None else ram if ram is not None else row.memory_gb
         else:
-            row.moment = progress_after(row.moment, event)
+            row.progress = progress_after(row.progress, event)
 
-    def finish(self, record: RunRecord | None) -> None:
-        """Show the outcome, of a run that did not complete in full; take the table down after the last one."""
-        row = self._current
-        if row is not None:
-            row.record, row.running = record, False
-            self._current = None
-            if record and record.status != "completed":
-                self.say(f"{row.name}, seed {row.seed}: {outcome_line(record)}")
-        if all(row.record is not None for row in self._rows):
+    def finish(self, run_id: str, record: RunRecord | None) -> None:
+        """Show the outcome, in full of a run that did not complete; take the table down after the last run."""
+        row = self._rows[run_id]
+        row.record, row.running = record, False
+        if record and record.status != "completed":
+            self.say(f"{row.name}, seed {row.seed}: {outcome_line(record)}")
+        if all(row.record is not None for row in self._rows.values()):
             self.close()
 
     def close(self) -> None:
@@ -106,17 +102,18 @@ class LiveTable(PlainLines):
 
     def drawn(self) -> Group:
         """Return the table as it stands, no higher than the screen."""
-        first, last = self._window()
-        table = self._fitting(self._rows[first:last])
-        done = sum(row.record is not None for row in self._rows)
+        rows = [*self._rows.values()]
+        first, last = self._window(rows)
+        table = self._fitting(rows[first:last])
+        done = sum(row.record is not None for row in rows)
         above = [Text(f"{first} more above", style="dim")] if first else []
-        below = [Text(f"{len(self._rows) - last} more below", style="dim")] if last < len(self._rows) else []
+        below = [Text(f"{len(rows) - last} more below", style="dim")] if last < len(rows) else []
         elapsed = time.monotonic() - self._began
-        return Group(*above, table, *below, Text(f"{done} of {len(self._rows)} runs done, {clock(elapsed)} elapsed"))
+        return Group(*above, table, *below, Text(f"{done} of {len(rows)} runs done, {clock(elapsed)} elapsed"))
 
     def _fitting(self, rows: Sequence[Row]) -> Table:
-        """Return the table of runs as wide as the screen at most: with rules, else without, else with names cut."""
-        seeds = len({row.seed for row in self._rows}) > 1
+        """Return the table of runs, at most as wide as the screen: with rules, else without, else with names cut."""
+        seeds = len({row.seed for row in self._rows.values()}) > 1
         longest = max((len(row.name) for row in rows), default=0)
         for table in (_table(rows, longest), found := _compact(rows, longest, seeds=seeds)):
             if self._too_wide(table) <= 0:
@@ -128,12 +125,14 @@ class LiveTable(PlainLines):
         natural = Measurement.get(self.console, self.console.options.update(max_width=_ANY_WIDTH), table)
         return natural.maximum - self.console.width
 
-    def _window(self) -> tuple[int, int]:
-        """Return which rows fit on the screen: those around the run that is going."""
+    def _window(self, rows: Sequence[Row]) -> tuple[int, int]:
+        """Return which rows fit on the screen: those around the runs that are going, from the first of them on."""
         room = max(_FEWEST_ROWS, self.console.height - _OTHER_LINES)
-        at = next((index for index, row in enumerate(self._rows) if row.running), 0)
-        first = max(0, min(at - room // 2, len(self._rows) - room))
-        return first, min(len(self._rows), first + room)
+        running = [index for index, row in enumerate(rows) if row.running] or [0]
+        shown = [index for index in running if index - running[0] < room]
+        center = (shown[0] + shown[-1] + 1) // 2
+        first = max(0, min(center - room // 2, shown[0], len(rows) - room))
+        return first, min(len(rows), first + room)
 
 
 _COLUMNS = (
@@ -184,9 +183,9 @@ def _cells(row: Row, most: int) -> list[Text]:
     if row.record is not None:
         found = _outcome(row.record)
     elif row.running:
-        found = _going(row.moment, row.memory_gb)
+        found = _going(row.progress, row.memory_gb)
     else:
-        found = ["trained" if row.moment and row.moment.stage == "train" else "waiting", *[""] * 7]
+        found = ["trained" if row.progress and row.progress.stage == "train" else "waiting", *[""] * 7]
     return [Text(cell, style=style) for cell in (name, str(row.seed), *found)]
 
 
@@ -198,17 +197,17 @@ def _outcome(record: RunRecord) -> list[str]:
     return ["done", "", "", "", shown, "", f"{100 * (record.accuracy or 0):.1f}", f"{record.f1_macro:.3f}"]
 
 
-def _going(moment: ProgressPoint | None, memory_gb: float | None) -> list[str]:
+def _going(progress: ProgressPoint | None, memory_gb: float | None) -> list[str]:
     memory = "" if memory_gb is None else f"{memory_gb:.2f}"
-    if moment is None:
+    if progress is None:
         return ["starting", "", "", "", memory, "", "", ""]
-    if moment.step is None:
-        return [moment.phase or _STAGES[moment.stage], "", "", "", memory, "", "", ""]
-    rate, left = moment.steps_per_second, moment.left_seconds
+    if progress.step is None:
+        return [progress.phase or _STAGES[progress.stage], "", "", "", memory, "", "", ""]
+    rate, left = progress.steps_per_second, progress.left_seconds
     return [
-        f"{_STAGES[moment.stage]}, epoch {moment.epoch}",
-        f"{moment.step}/{moment.steps}",
-        f"{moment.loss:.3f}",
+        f"{_STAGES[progress.stage]}, epoch {progress.epoch}",
+        f"{progress.step}/{progress.steps}",
+        f"{progress.loss:.3f}",
         "" if rate is None else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}",
         memory,
         "" if left is None else clock(left),

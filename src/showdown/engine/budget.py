@@ -1,7 +1,7 @@
 """Memory as a choice: what a step needs, and the micro-batch and recomputation that follow from it.
 
 The count is of what packed decoders on a GPU keep between forward and backward (`decoder.py`), in 16 bits. On an
-H200 it lies within 5 % of the measured peaks in `benchmarks/results/gpu_showdown.json`, from 4.8 to 57 GB.
+H200 it lies within 5 % of the measured peaks in `benchmarks/results/gpu/engine_vs_recipe.json`, from 4.8 to 57 GB.
 """
 
 import math
@@ -98,9 +98,10 @@ class Plan:
 
 _INPUTS_ON_GPU = 3
 """Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
-the host (`host_inputs.py`)."""
+the host (`decoder/offload.py`)."""
 _LAUNCH_BOUND = 2048 * 218_103_808
-"""Tokens of a pack times weights of a layer up to which an H200 waits for its host (`benchmarks/gpu_sweep.py`)."""
+"""Tokens of a pack times weights of a layer up to which an H200 waits for its host
+(`benchmarks/gpu/step_growth.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
 """Gradients that there is always room for: adapters of a 7B have 0.01 to 0.2 GB of them."""
 _MOST_GRADIENT_BYTES = 4e9

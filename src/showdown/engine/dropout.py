@@ -5,18 +5,18 @@ layer therefore see the same mask without storing it, and the GPU kernels comput
 input. Two masks share one 32-bit hash, 16 bits each, so a dropout probability is rounded to a multiple of 1/65536 and
 the kept values are scaled by the rounded probability: the expectation is exact.
 
-The hash is the finaliser `lowbias32` of Chris Wellons' hash prospector (public domain), seeded before and within it.
+The hash is `lowbias32` (`kernels/hash_constants.py`).
 """
 
 from dataclasses import dataclass
 
 import torch
 
+from showdown.engine.kernels.hash_constants import FIRST_FACTOR, PAIR_STEP, SECOND_FACTOR
+
 LEVELS = 65536
 """Resolution of a dropout probability."""
 _WORD = 0xFFFFFFFF
-FIRST_FACTOR = 0x7FEB352D
-SECOND_FACTOR = 0x846CA68B
 Seeds = torch.Tensor | tuple[int, int]
 """The hash's two, of 31 bits each."""
 
@@ -72,7 +72,7 @@ def hash_seeds(seed: int, stream: int) -> tuple[int, int]:
 
 def _hash(index: torch.Tensor, seeds: Seeds, pair: int) -> torch.Tensor:
     """Return 32 random bits for each int64 index; `pair` numbers hashes of the same place."""
-    word = (index + seeds[0] + pair * 0x3C6EF372) & _WORD
+    word = (index + seeds[0] + pair * PAIR_STEP) & _WORD
     word = word ^ (word >> 16)
     word = (word * FIRST_FACTOR) & _WORD
     word = word ^ seeds[1]

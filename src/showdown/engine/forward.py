@@ -6,33 +6,17 @@ the engine's affair, and `ForwardPath.name` says in the record which way was tak
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Protocol
 
 import torch
 from torch import nn
 
+from showdown.core.task import ForwardPath
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.structure import last_token_classifier, unwrapped
 from showdown.models.padding import PADDING_COUNTS, of_equal_length
-
-
-class ForwardPath(Protocol):
-    """Computes the logits of whole sequences with one module."""
-
-    name: str
-    """For people and for the record, such as `padded`."""
-
-    def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return float32 logits of shape (sequences, labels), differentiable.
-
-        Args:
-            sequences: token ids of each sequence, special tokens included: 1-D, int64, not empty, on any device.
-
-        """
-        ...
 
 
 def padded_batch(
@@ -137,5 +121,7 @@ def choose_forward(
         # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
+    elif any(getattr(child, "gradient_checkpointing", False) for child in module.modules()):  # left by an earlier run
+        unwrapped(module).gradient_checkpointing_disable()
     padded = PaddedForward(module, pad_token_id=pad_token_id, device=device)
     return EqualLengthsForward(padded) if unwrapped(module).config.model_type in PADDING_COUNTS else padded

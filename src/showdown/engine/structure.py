@@ -1,18 +1,69 @@
-"""The parts of a sequence classifier that the engine works on: backbone, head and decoder layers."""
+"""The parts of a sequence classifier that the engine works on, and wrappers that it refuses."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from showdown.core.errors import Unavailable
+
+_FIX = "adapt the transformers model in place, or with a PEFT method that replaces its layers (LoRA, DoRA, IA3)"
+
 
 def unwrapped(module: nn.Module) -> Any:
-    """Return the transformers model inside a PEFT wrapper, or the module itself.
+    """Return the transformers model inside PEFT's, or the module itself.
 
-    PEFT puts its adapter layers into the model in place, so that the inner model computes with the adapters.
+    The engine calls the layers of the model one by one. It therefore takes a transformers model, and PEFT's model where
+    PEFT has replaced layers in place and does nothing else: the model's own layers then compute with the adapters.
+
+    Raises:
+        Unavailable: for any other wrapper, whose own part in the computation would be lost without a word, such as the
+            virtual tokens of prompt tuning.
+
     """
-    inner = getattr(module, "get_base_model", None)
-    return inner() if callable(inner) else module
+    from transformers import PreTrainedModel
+
+    if isinstance(module, PreTrainedModel):
+        return module
+    if type(module).__module__.startswith("peft."):
+        return _inside_peft(module)
+    raise Unavailable(f"the engine does not run the wrapper `{type(module).__name__}` around a network; {_FIX}")
+
+
+def _inside_peft(module: Any) -> Any:
+    from peft.tuners.tuners_utils import BaseTuner
+
+    tuner = getattr(module, "base_model", None)
+    if not isinstance(tuner, BaseTuner):  # a prompt-learning model holds the transformers model itself
+        kinds = {str(getattr(config.peft_type, "value", config.peft_type)) for config in module.peft_config.values()}
+        raise Unavailable(
+            f"the engine does not run PEFT's {', '.join(sorted(kinds))}, which adds to the input or to attention "
+            f"what the layers do not hold; {_FIX}"
+        )
+    if type(tuner).forward is not BaseTuner.forward:
+        raise Unavailable(
+            f"the engine does not run PEFT's {type(tuner).__name__}, which does more in a forward pass than to call "
+            f"the network; {_FIX}"
+        )
+    return module.get_base_model()
+
+
+def altered_reason(model: nn.Module, called_apart: Iterable[nn.Module]) -> str | None:
+    """Return why a network must be called as a whole, or None where its layers can be called one by one.
+
+    Args:
+        model: the transformers model.
+        called_apart: modules of it whose `forward` would not be called; each must be of transformers' own class.
+
+    """
+    for name, child in model.named_modules():
+        if child._forward_hooks or child._forward_pre_hooks:
+            return f"`{name or type(model).__name__}` has forward hooks"
+    for child in called_apart:
+        if not type(child).__module__.startswith("transformers."):
+            return f"a layer was replaced by `{type(child).__name__}`"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +80,10 @@ def last_token_classifier(module: nn.Module) -> LastTokenClassifier | None:
 
     transformers' decoders for sequence classification hold their backbone under `base_model_prefix` and a linear head
     called `score`; its encoders call their head otherwise.
+
+    Raises:
+        Unavailable: for a wrapper that the engine does not run.
+
     """
     model = unwrapped(module)
     head = getattr(model, "score", None)

@@ -1,5 +1,6 @@
-"""Readings of a process and of a GPU from outside, without torch: what the system's and the driver's counters say."""
+"""Counters of a process and of a GPU, read from another process and without torch."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -18,8 +19,8 @@ _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 def process_age_seconds(process: psutil.Process) -> float:
     """Return the seconds since a process was started or forked.
 
-    Linux keeps the start in ticks since the machine's start (proc_pid_stat(5)). psutil adds them to the machine's start
-    in whole seconds of the wall clock, and would be wrong by up to one.
+    Linux keeps the start in ticks since the boot (proc_pid_stat(5)). psutil adds them to the boot time in whole seconds
+    of the wall clock, and can be wrong by a second.
     """
     stat = Path(f"/proc/{process.pid}/stat")
     if not stat.exists():
@@ -32,7 +33,7 @@ class ProcessMeter:
     """Processor time and resident set of a process."""
 
     def __init__(self, pid: int) -> None:
-        """Look at a process; its processor time is counted from its start.
+        """Begin to read a process; its processor time counts from its start.
 
         Raises:
             psutil.NoSuchProcess: when it is gone.
@@ -66,7 +67,7 @@ class ProcessMeter:
 
 @dataclass(frozen=True, kw_only=True)
 class GpuReading:
-    """One reading; None is what this GPU does not tell."""
+    """One reading. None is what this GPU does not report."""
 
     utilisation_percent: float | None = None
     memory_gb: float | None = None
@@ -75,7 +76,7 @@ class GpuReading:
     energy_joules: float | None = None
     """Since the driver was loaded."""
     others_percent: float | None = None
-    """Use of its multiprocessors by other processes; None also where the driver numbers processes otherwise."""
+    """Use of its multiprocessors by other processes; None also where the driver numbers processes differently."""
 
 
 class GpuMeter:
@@ -84,19 +85,24 @@ class GpuMeter:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self._seen_until = 0
-        """Time stamp of the driver's last sample of processes."""
+        """Time stamp of the newest process sample that was read from the driver."""
 
     def read(self, own_pid: int | None = None) -> GpuReading:
-        """Return what can be read now; ``own_pid`` is the run's process, beside which others are told."""
+        """Return what can be read now.
+
+        Args:
+            own_pid: the run's process; use by all other processes is reported apart from it.
+
+        """
         import pynvml as nvml
 
         handle = self._handle
         return GpuReading(
-            utilisation_percent=_told(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
-            memory_gb=_told(lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / GB),
-            power_watts=_told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
-            temperature_c=_told(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
-            energy_joules=_told(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
+            utilisation_percent=_reading(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+            memory_gb=_reading(lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / GB),
+            power_watts=_reading(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
+            temperature_c=_reading(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+            energy_joules=_reading(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
             others_percent=None if own_pid is None else self._others_percent(own_pid),
         )
 
@@ -104,13 +110,13 @@ class GpuMeter:
         """Return the memory that the device has, in GB of 1e9 bytes."""
         import pynvml as nvml
 
-        return _told(lambda: nvml.nvmlDeviceGetMemoryInfo(self._handle).total / GB)
+        return _reading(lambda: nvml.nvmlDeviceGetMemoryInfo(self._handle).total / GB)
 
     def _others_percent(self, own_pid: int) -> float | None:
-        """Sum up what the driver's last sample tells of each other process.
+        """Return the GPU's use by other processes in the driver's last sample, in percent.
 
-        A container may number processes otherwise than the driver, and a stranger would then be no stranger: nothing is
-        said unless the driver knows the run's own process.
+        A container may number processes differently from the driver, so that the run itself would count as another
+        process. The result is None unless the driver knows the run's own process.
         """
         import pynvml as nvml
 
@@ -127,7 +133,7 @@ class GpuMeter:
         return float(min(100, sum(used for pid, used in newest.items() if pid != own_pid)))
 
 
-def _told(ask: Callable[[], float]) -> float | None:
+def _reading(ask: Callable[[], float]) -> float | None:
     import pynvml
 
     try:
@@ -136,22 +142,68 @@ def _told(ask: Callable[[], float]) -> float | None:
         return None
 
 
-@cache
-def gpu_meter() -> GpuMeter | None:
-    """Return the GPU that torch would call `cuda:0`; None without one.
+def visible_devices() -> list[str]:
+    """Return the GPUs that CUDA would see, each as `CUDA_VISIBLE_DEVICES` names it; empty without one.
 
-    `CUDA_VISIBLE_DEVICES` is followed; numbers are taken in the driver's order (`CUDA_DEVICE_ORDER=PCI_BUS_ID`).
+    Entries of `CUDA_VISIBLE_DEVICES` stay as they are, up to the first that is none (CUDA ignores the rest). Where the
+    variable is not set, GPUs are named by UUID: CUDA and the driver may count them in different orders.
+    """
+    import pynvml as nvml
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return list(itertools.takewhile(_is_device, (entry.strip() for entry in named.split(","))))
+    try:
+        nvml.nvmlInit()
+        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        return [_text(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+    except nvml.NVMLError:
+        return []
+
+
+def _is_device(entry: str) -> bool:
+    return entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))
+
+
+def _text(found: str | bytes) -> str:
+    return found.decode() if isinstance(found, bytes) else found
+
+
+def device_handle(device: str | None = None) -> Any:
+    """Return the driver's handle of a GPU; None for a name that is none.
+
+    Args:
+        device: as `CUDA_VISIBLE_DEVICES` names it. None is the GPU that torch would call `cuda:0`. Numbers are taken
+            in the driver's order (`CUDA_DEVICE_ORDER=PCI_BUS_ID`).
+
+    Raises:
+        pynvml.NVMLError: when the driver does not answer.
+
     """
     import pynvml
 
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    name = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() if device is None else device
+    pynvml.nvmlInit()
+    if name.isdecimal():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
+    return pynvml.nvmlDeviceGetHandleByUUID(name) if name.startswith(("GPU-", "MIG-")) else None
+
+
+@cache
+def gpu_meter(device: str | None = None) -> GpuMeter | None:
+    """Return the meter of a GPU; None without one.
+
+    Args:
+        device: as in `device_handle`.
+
+    """
+    import pynvml
+
     try:
-        pynvml.nvmlInit()
-        if first.isdecimal():
-            return GpuMeter(pynvml.nvmlDeviceGetHandleByIndex(int(first)))
-        return GpuMeter(pynvml.nvmlDeviceGetHandleByUUID(first)) if first.startswith(("GPU-", "MIG-")) else None
+        handle = device_handle(device)
     except pynvml.NVMLError:
         return None
+    return None if handle is None else GpuMeter(handle)
 
 
 def has_gpu() -> bool:

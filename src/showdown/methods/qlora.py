@@ -2,11 +2,15 @@
 
 import importlib.util
 import json
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from showdown.core.method import NetworkOptions
 from showdown.core.traits import Traits, fine_tuned
-from showdown.methods.lora import IMPORTS, OPENING, Lora
+from showdown.methods.lora import Lora
+from showdown.methods.peft import IMPORTS, OPENING
+
+if TYPE_CHECKING:
+    from showdown.models.companions import Usage
 
 _FOUR_BITS = """four_bits = BitsAndBytesConfig(
     load_in_4bit=True,
@@ -30,7 +34,7 @@ class Qlora(Lora):
         """Load in four bits."""
         return NetworkOptions(four_bit=True)
 
-    def usage(self, module: Any) -> Any:
+    def usage(self, module: Any) -> "Usage":
         """Say that plain PEFT opens it, over a base that is put into four bits as it was here."""
         from showdown.models.companions import Usage
 
@@ -44,7 +48,7 @@ class Qlora(Lora):
         )
 
     def unsupported_reason(self) -> str | None:
-        """Say that bitsandbytes is missing, with the mend."""
+        """Return that bitsandbytes is missing, and how to install it."""
         if importlib.util.find_spec("bitsandbytes") is None:
             return "the package bitsandbytes is not installed; `pip install 'bitsandbytes>=0.50'`"
         return None

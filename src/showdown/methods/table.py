@@ -1,37 +1,62 @@
-"""The table of methods: a name and where its class is, as a string, so that listing them imports no torch."""
+"""The table of methods: a name and where its class is, as a string, so that a look at it imports no torch."""
 
-import importlib
+from contextlib import suppress
 from typing import Any
 
-from showdown.core.errors import UserError, suggestion, then
+from showdown.core.errors import UserError
 from showdown.core.method import Method, TunedMethod
+from showdown.core.registry import Registry, class_of
 from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
 
-METHODS: dict[str, str] = {
-    "majority": "showdown.methods.majority:Majority",
-    "tfidf": "showdown.methods.tfidf:TfIdf",
-    "frozen": "showdown.methods.frozen:Frozen",
-    "zero-shot": "showdown.methods.zero_shot:ZeroShot",
-    "full": "showdown.methods.full:Full",
-    "lora": "showdown.methods.lora:Lora",
-    "qlora": "showdown.methods.qlora:Qlora",
-    "dora": "showdown.methods.dora:Dora",
-}
+METHODS: Registry[type[Method]] = Registry(
+    "method",
+    "showdown.methods",
+    {
+        "majority": "showdown.methods.majority:Majority",
+        "tfidf": "showdown.methods.tfidf:TfIdf",
+        "frozen": "showdown.methods.frozen:Frozen",
+        "zero-shot": "showdown.methods.zero_shot:ZeroShot",
+        "full": "showdown.methods.full:Full",
+        "lora": "showdown.methods.lora:Lora",
+        "qlora": "showdown.methods.qlora:Qlora",
+        "dora": "showdown.methods.dora:Dora",
+        "bitfit": "showdown.methods.bitfit:BitFit",
+    },
+    class_of(Method),  # type: ignore[type-abstract]
+)
+"""Installed packages add methods by entry points of the group `showdown.methods`."""
 
 
 def method_class(name: str) -> type[Method]:
     """Return the class of a method.
 
     Raises:
-        UserError: for a name that is not in the table.
+        UserError: for a name that is not in the table, or for a plugin that cannot be used.
 
     """
-    if name not in METHODS:
-        known = then(suggestion(name, METHODS), f"the methods are {', '.join(METHODS)}")
-        raise UserError(f"method `{name}` unknown{known}")
-    module, _, attribute = METHODS[name].partition(":")
-    found: type[Method] = getattr(importlib.import_module(module), attribute)
+    return METHODS.load(name)
+
+
+def usable_methods() -> dict[str, type[Method]]:
+    """Return the class of every method by name, without plugins that cannot be used."""
+    found = {}
+    for name in METHODS:
+        with suppress(UserError):
+            found[name] = method_class(name)
     return found
+
+
+def method_lines() -> list[str]:
+    """Return a line for each method: what it does and which package adds it, or why it cannot be used."""
+    width, lines = max(map(len, METHODS)), []
+    for name in METHODS:
+        try:
+            package = METHODS.package(name)
+            line = method_class(name).summary + (f" (package {package})" if package else "")
+        except UserError as error:
+            line = f"not usable: {error}"
+        lines.append(f"{name:<{width}}  {line}")
+    return lines
 
 
 def is_tuned(spec: RunSpec) -> bool:

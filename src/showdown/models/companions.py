@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
@@ -14,7 +15,7 @@ LABELS = "labels.json"
 CARD = "README.md"
 _CARD = """---
 library_name: {library}
-pipeline_tag: text-classification
+pipeline_tag: {pipeline_tag}
 ---
 
 # {title}
@@ -29,7 +30,7 @@ pipeline_tag: text-classification
 inputs = tokenizer(texts, padding=True, truncation=True, return_token_type_ids=False, return_tensors="pt")
 with torch.inference_mode():
 {scoring}
-answers = [labels[best] for best in scores.argmax(-1)]
+{answers}
 ```
 """
 
@@ -42,8 +43,8 @@ class Usage:
     """Lines that import from libraries, beside `json` and `torch`."""
     opening: str
     """Makes `model` from `folder`, `labels`, `tokenizer` and `base`, the base's name."""
-    scoring: str = "    scores = model(**inputs).logits.softmax(-1)"
-    """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented."""
+    scoring: str | None = None
+    """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented. None is the task's own way."""
 
     def code(self, base: str) -> str:
         """Return what comes before the texts are tokenised."""
@@ -103,14 +104,16 @@ def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, meth
         method=type(method).__name__.lower(),
         seed=job.seed,
         opening=usage.code(base),
-        scoring=usage.scoring,
+        scoring=usage.scoring or job.task.card_scoring,
+        pipeline_tag=job.task.pipeline_tag,
+        answers=job.task.card_answers,
     )
     write_text(folder / CARD, card)
 
 
 def is_companion(path: Path) -> bool:
-    """Whether a file of a saved model was written by `write_companions`: it is no part of what was learned."""
-    return path.name in (LABELS, CARD) or is_tokenizer_file(path)
+    """Return whether a file of a saved model only describes it, and is no part of what was learned."""
+    return path.name in (LABELS, CARD, MODEL_FILE, CONFIDENCE_FILE) or is_tokenizer_file(path)
 
 
 def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:

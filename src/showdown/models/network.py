@@ -1,9 +1,9 @@
-"""A pretrained network with a classification head, and what its parts are called."""
+"""A pretrained network with a head for the task, and what its parts are called."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,9 +11,13 @@ from torch import nn
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.models.nf4 import load_nf4
-from showdown.models.parts import other_senses, outside_backbone, parts_of, stack_linears, topmost
+from showdown.models.parts import other_senses, parts_of, stack_linears, topmost
 from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
 """Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
@@ -23,15 +27,15 @@ _NF4_BLOCK = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A sequence classifier whose parts are named."""
+    """A network whose parts are named."""
 
     module: nn.Module
     head_names: tuple[str, ...]
-    """Modules outside the backbone, and any module that the checkpoint has no weights for. Trained in every arm."""
+    """The task's head, and any module that the checkpoint has no weights for. Trained in every arm."""
     linear_names: tuple[str, ...]
     """Linear layers inside the backbone's stack of layers: where adapters go. Neither pooler nor head."""
     idle_names: tuple[str, ...] = ()
-    """Parts that no text goes through: what a multimodal network sees and hears with. They never learn."""
+    """Parts that no text goes through: the vision and audio towers of a multimodal network. They are never trained."""
     drawn: tuple[str, ...] = ()
     """Parameters that the checkpoint has no weights for: drawn from the seed."""
 
@@ -46,17 +50,17 @@ def dtype_of(placement: Placement) -> torch.dtype:
 
 
 def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
-    """Load the pretrained network with a head for the job's labels, its new weights drawn from the job's seed.
+    """Load the pretrained network with a head for the job's task and labels, its new weights drawn from the job's seed.
 
     A given seed gives every method the same new head.
 
     Raises:
-        UserError: when the architecture has no sequence classifier, or the checkpoint lacks weights of a layer.
+        UserError: when the architecture has no network for the task, or the checkpoint lacks weights of a layer.
         Unavailable: when its layers cannot be held in four bits on this device.
 
     """
     skeleton = _skeleton(folder, job)
-    head_names = outside_backbone(skeleton)
+    head_names = job.task.head_names(skeleton)
     if options.four_bit:
         _refuse_other_layers(skeleton, head_names)
         if job.placement.device == "cpu":
@@ -83,11 +87,11 @@ def network_skeleton(folder: Path, job: Job) -> Network:
     """Build the network on the meta device: its parts, shapes and names, and no weight.
 
     Raises:
-        UserError: when the architecture has no sequence classifier.
+        UserError: when the architecture has no network for the task.
 
     """
     module = _skeleton(folder, job)
-    return _named(module, outside_backbone(module))
+    return _named(module, job.task.head_names(module))
 
 
 def load_saved_network(folder: Path, job: Job) -> Network:
@@ -95,30 +99,28 @@ def load_saved_network(folder: Path, job: Job) -> Network:
 
     Raises:
         UserError: when its configuration or weights are damaged, or no safetensors files.
-        ValueError: when the folder lacks a weight, which would otherwise be drawn at random without a word.
+        ValueError: when the folder lacks a weight, which would otherwise be drawn at random without notice.
 
     """
     checked_folder(folder, str(folder))
     module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
     if missing:
         raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
-    return _named(module, outside_backbone(module))
+    return _named(module, job.task.head_names(module))
 
 
-def configuration(folder: Path, job: Job) -> Any:
-    """Return a model's configuration with the job's labels and dropout."""
+def configuration(folder: Path, job: Job) -> "PretrainedConfig":
+    """Return a model's configuration with what the task needs, and the job's dropout."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    names = dict(enumerate(job.labels))
-    config.id2label, config.label2id = names, {label: index for index, label in names.items()}
-    config.problem_type = "single_label_classification"
+    config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    job.task.configure(config, job.labels)
     if job.protocol.dropout is not None:
         set_dropout(config, job.protocol.dropout)
     return config
 
 
-def set_dropout(config: Any, probability: float) -> None:
+def set_dropout(config: "PretrainedConfig", probability: float) -> None:
     """Set every dropout probability that a configuration names (families name them differently)."""
     for _, part in parts_of(config):
         for name, value in list(part.to_dict().items()):
@@ -127,20 +129,26 @@ def set_dropout(config: Any, probability: float) -> None:
 
 
 def _skeleton(folder: Path, job: Job) -> nn.Module:
-    """Build the classifier without weights, to learn the names of its parts before it is loaded."""
-    from transformers import AutoModelForSequenceClassification
-
-    refuse_architecture(folder, job.model.id)
+    """Build the network without weights, to learn the names of its parts before it is loaded."""
+    refuse_architecture(folder, job.model.id, job.task)
     config = configuration(folder, job)
     try:
         with torch.device("meta"):
-            module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+            module: nn.Module = _auto_class(job).from_config(config, trust_remote_code=False)
     except ImportError as error:
         raise UserError(
             f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not here "
             f"({' '.join(str(error).split())[:120]}); install it, or choose an encoder or a decoder that needs none"
         ) from error
     return module
+
+
+def _auto_class(job: Job) -> "type[_BaseAutoModelClass]":
+    """Return transformers' class that loads a network for the job's task."""
+    import transformers
+
+    found: type[_BaseAutoModelClass] = getattr(transformers, job.task.auto_class)
+    return found
 
 
 def _load(
@@ -162,8 +170,6 @@ def _load(
 def _from_pretrained(
     folder: Path, job: Job, options: NetworkOptions, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
-    from transformers import AutoModelForSequenceClassification
-
     config = configuration(folder, job)
     arguments: dict[str, Any] = {}
     if options.four_bit and getattr(config, "quantization_config", None):  # in four bits already, but for the head
@@ -173,7 +179,7 @@ def _from_pretrained(
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
     with _quiet():
-        module, info = AutoModelForSequenceClassification.from_pretrained(
+        module, info = _auto_class(job).from_pretrained(
             folder,
             config=config,
             dtype=dtype_of(job.placement),
@@ -202,7 +208,9 @@ def _keep_packing(module: nn.Module) -> None:
             child.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
-def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> Any:
+def from_library(
+    kind: "type[_BaseAutoModelClass]", folder: Path, placement: Placement, **more: Any
+) -> "PreTrainedModel":
     """Load a frozen network as the library has it, for answers alone: safetensors only, no remote code, no network.
 
     Args:
@@ -222,7 +230,8 @@ def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> 
             **NO_ADAPTER,
             **more,
         )
-    return module.to(placement.device).eval()
+    frozen: PreTrainedModel = module.to(placement.device).eval()
+    return frozen
 
 
 class _quiet:

@@ -31,7 +31,8 @@ def reading(results: Results) -> list[str]:
         lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
     if kinds - {None}:
         lines.append(
-            "The verdict, the limits and the figures use the device's peak over the whole run, scoring included."
+            "For memory, the verdict, the limits and the figures use the device's peak over the whole run, scoring "
+            "included."
         )
     lines.append(
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "

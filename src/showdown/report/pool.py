@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.record import RunRecord
-from showdown.core.spec import KFoldSplit
+from showdown.core.split import KFoldSplit
 
 OWN_ROWS = "Each row's scores by label are of all test rows that it answered, and not of common ones."
 """The sentence where the table has scores on common test rows alone."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from showdown.core.files import write_json
-from showdown.core.spec import ModelSpec, Strict
+from showdown.core.spec import ModelSpec
+from showdown.core.strict import Strict
 from showdown.data.inspection import VERSION, DeepAudit, deep_audit
 from showdown.data.listing import write_listing
 from showdown.data.prepare import Prepared

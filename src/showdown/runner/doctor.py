@@ -21,7 +21,10 @@ def check_machine() -> list[str]:
     if placement.device == "cpu":
         lines.append("GPU: none that CUDA sees; everything runs on the CPU, which suits small encoders")
     for name in METHODS:
-        unsupported_reason = build(name, {}).unsupported_reason()
+        try:
+            unsupported_reason = build(name, {}).unsupported_reason()
+        except UserError as error:
+            unsupported_reason = str(error)
         lines.append(f"{name:<{width}}  {f'not usable: {unsupported_reason}' if unsupported_reason else 'usable'}")
     return lines
 

@@ -1,40 +1,154 @@
-"""Starting stages in processes of their own and listening to them."""
+"""Running stages: what an executor is, and the local one, a stage at a time on a CPU and one a GPU."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Literal, Protocol, Self
 
-from showdown.core.files import open_to_append, read_file
-from showdown.runner.stage_trace import Started, ended_for_memory, leave_trace, remove_trace
-from showdown.stages.results import StageError, StageName
+from showdown.core.events import Listener, StageName
+from showdown.measure.system import gpu_meter, visible_devices
+from showdown.runner.stage_trace import leave_trace, remove_trace
+from showdown.runner.worker.results import stage_outcome
+from showdown.runner.worker.server_process import ServerProcess
+from showdown.runner.worker.task import WorkerTask
+from showdown.stages.results import StageError
 
-_GRACE_SECONDS = 5.0
-_QUIET_ENVIRONMENT = {
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "PYTHONUNBUFFERED": "1",
-    "BITSANDBYTES_NOWELCOME": "1",
-}
+_JOIN_SECONDS = 10.0
+DeviceKind = Literal["cpu", "gpu"]
 
-Listener = Callable[[dict[str, Any]], None]
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of a run."""
+
+    name: StageName
+    data: Path
+    """Folder of the processed rows that the run is of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a stage needs."""
+
+    device: DeviceKind
+    base: str | None = None
+    """Names the pretrained network that this training shares with others. Stages of the same name go through one
+    process, one after the other; None is a process of its own."""
+
+
+class Executor(Protocol):
+    """Runs stages, each in a process of its own, and passes their events to the listener that it was made with."""
+
+    @property
+    def slots(self) -> int:
+        """How many stages can run at the same time."""
+
+    def submit(self, stage: Stage, run_folder: Path, resources: Resources) -> "Future[StageError | None]":
+        """Have a stage run, and return its outcome: None when it finished, what went wrong otherwise.
+
+        The future raises what the listener raised, which ends the stage.
+        """
+
+    def __enter__(self) -> Self:
+        """Nothing is started before the first stage."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all stages that are running."""
+
+
+def local_devices() -> list[str | None]:
+    """Return the device of each slot of this machine: one for every GPU where there are several, else one slot.
+
+    A single slot is None: its processes see what this process sees.
+    """
+    devices = visible_devices()
+    return [*devices] if len(devices) > 1 else [None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    stage: Stage
+    folder: Path
+    resources: Resources
+    future: "Future[StageError | None]" = field(default_factory=Future)
+
+
+class _Slot:
+    """One device with a fork server of its own."""
+
+    def __init__(self, device: str | None, server: ServerProcess, listen: Listener) -> None:
+        self.device = device
+        self.server = server
+        self.base: str | None = None
+        """The pretrained network that the slot's shared process holds."""
+        self._listen = listen
+
+    def carry_out(self, task: _Task) -> None:
+        """Run a stage to its end, and set its future."""
+        try:
+            outcome = self._outcome(task)
+        except BaseException as error:
+            self.server.stop()  # the stage may still be running
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(outcome)
+
+    def _outcome(self, task: _Task) -> StageError | None:
+        meter = gpu_meter(self.device) if task.resources.device == "gpu" else None
+        started = leave_trace(task.folder, meter.total_gb() if meter else None)
+        work = WorkerTask(
+            stage=task.stage.name,
+            folder=task.folder,
+            data=task.stage.data,
+            base=task.resources.base,
+            device=self.device,
+        )
+        outcome: StageError | None = None
+        try:
+            code = self.server.run(work, self._listen)
+            outcome = stage_outcome(code, task.folder, started)
+            return outcome
+        finally:
+            if outcome is None or outcome.status != "out-of-memory":
+                remove_trace(task.folder)
 
 
 class LocalExecutor:
-    """Runs one stage at a time, each in a fresh process forked from a server that holds the libraries.
+    """Runs stages on this machine, one at a time in each slot, first come, first served.
 
-    The server starts with the first stage, and again should it die.
+    A slot has a fork server that holds the libraries, and forks a fresh process for every stage. Stages that share a
+    pretrained network go to one slot. Slots of several GPUs share the processor's cores evenly.
     """
 
-    def __init__(self, lock: int) -> None:
-        self._lock = lock
-        self._server: subprocess.Popen[bytes] | None = None
+    def __init__(self, lock: int, listen: Listener, devices: Sequence[str | None] | None = None) -> None:
+        """Prepare; no process is started yet.
+
+        Args:
+            lock: descriptor of the comparison's lock, which servers and workers hold with it.
+            listen: gets all events, from the thread of their slot.
+            devices: the device of each slot, as `CUDA_VISIBLE_DEVICES` names it; by default `local_devices`.
+
+        """
+        devices = local_devices() if devices is None else devices
+        self._slots = [
+            _Slot(device, ServerProcess(lock, _environment(device, len(devices))), listen) for device in devices
+        ]
+        self._waiting: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def slots(self) -> int:
+        """How many stages can run at the same time."""
+        return len(self._slots)
 
     def __enter__(self) -> Self:
         return self
@@ -42,113 +156,60 @@ class LocalExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the server and the worker that may be running."""
-        self._end()
+        """End the servers, and with them all workers."""
+        with self._changed:
+            self._closed = True
+            for task in self._waiting:
+                task.future.cancel()
+            self._waiting.clear()
+            self._changed.notify_all()
+        for slot in self._slots:
+            slot.server.end()
+        for thread in self._threads:
+            thread.join(_JOIN_SECONDS)
 
-    def run_stage(
-        self, stage: StageName, folder: Path, processed: Path, listen: Listener, base: str | None = None
-    ) -> StageError | None:
-        """Run a stage to its end.
+    def submit(self, stage: Stage, run_folder: Path, resources: Resources) -> "Future[StageError | None]":
+        """Have a stage run as soon as a slot is free; see `Executor.submit`."""
+        task = _Task(stage=stage, folder=run_folder, resources=resources)
+        with self._changed:
+            self._waiting.append(task)
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._serve, args=(slot,), name=f"slot {number}", daemon=True)
+                    for number, slot in enumerate(self._slots)
+                ]
+                for thread in self._threads:
+                    thread.start()
+            self._changed.notify_all()
+        return task.future
 
-        Args:
-            stage: which.
-            folder: the run's folder.
-            processed: folder of the processed rows.
-            listen: is given each event.
-            base: names the pretrained network that this training shares with others: those that follow each other with
-                the same name go through one process. None for a process of its own.
+    def _serve(self, slot: _Slot) -> None:
+        """Carry out stages in a slot until the executor is closed.
 
-        Returns:
-            None when the stage finished; what went wrong otherwise.
-
+        The thread lives as long as its server, which the kernel ends with the thread that started it.
         """
-        started = leave_trace(folder)
-        error: StageError | None = None
-        try:
-            error = verdict(self._exit_code(stage, folder, processed, listen, base), folder, started)
-            return error
-        finally:
-            if error is None or error.status != "out-of-memory":
-                remove_trace(folder)
+        while (task := self._next(slot)) is not None:
+            slot.carry_out(task)
+        slot.server.stop()
 
-    def _exit_code(self, stage: StageName, folder: Path, processed: Path, listen: Listener, base: str | None) -> int:
-        """Have a stage done, listen to it, and return the exit code of its process; of the server if that is gone."""
-        (folder / "error.json").unlink(missing_ok=True)
-        server = self._started(folder)
-        assert server.stdin is not None and server.stdout is not None
-        request = json.dumps([stage, str(folder.resolve()), str(processed.resolve()), base])
-        server.stdin.write(request.encode() + b"\n")
-        server.stdin.flush()
-        for line in server.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # a worker's last line, cut short by its end
-            if event["kind"] == "exit":
-                return int(event["code"])
-            listen(event)
-        code = server.wait()
-        self._end()
-        return code or 1
-
-    def _started(self, folder: Path) -> "subprocess.Popen[bytes]":
-        if self._server is None:
-            with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
-                self._server = subprocess.Popen(
-                    # -P: no module is taken from the folder where the command is typed
-                    [sys.executable, "-P", "-m", "showdown.runner.worker.fork_server", str(os.getpid())],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env={**os.environ, **_QUIET_ENVIRONMENT},
-                    pass_fds=(self._lock,),  # an orphan keeps the comparison's lock until it is gone
-                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the rest
-                )
-        return self._server
-
-    def _end(self) -> None:
-        server, self._server = self._server, None
-        if server is None:
-            return
-        for signal_number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(server.pid, signal_number)
-                server.wait(_GRACE_SECONDS)
-                break
-            except ProcessLookupError:
-                server.wait()
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        for stream in (server.stdin, server.stdout):
-            if stream is not None:
-                stream.close()
-
-
-def verdict(returncode: int, folder: Path, started: Started | None = None) -> StageError | None:
-    """Return what went wrong in a stage, or None.
-
-    Args:
-        returncode: of its process; negative for a signal.
-        folder: the run's, with its `error.json` where the process could say why.
-        started: what the system said when the stage began.
-
-    """
-    if returncode == 0:
+    def _next(self, slot: _Slot) -> _Task | None:
+        """Wait for the next stage that a slot may run; None once the executor is closed."""
+        with self._changed:
+            while not self._closed:
+                taken = {other.base for other in self._slots if other is not slot}
+                for task in self._waiting:
+                    base = task.resources.base
+                    if base is None or base not in taken:
+                        self._waiting.remove(task)
+                        slot.base = base
+                        return task
+                self._changed.wait()
         return None
-    try:
-        return StageError.model_validate_json(read_file(folder / "error.json"))
-    except (OSError, ValueError):
-        pass
-    log = folder / "log.txt"
-    if returncode == -signal.SIGKILL:
-        why = started and ended_for_memory(folder, started)
-        if why:
-            return StageError(status="out-of-memory", error=f"the process was {why}")
-        said = "the process was ended by SIGKILL (the system's out-of-memory killer, or a person)"
-        return StageError(status="failed", error=f"{said}; see {log}")
-    if returncode < 0:
-        return StageError(
-            status="failed", error=f"the process was ended by {signal.Signals(-returncode).name}; see {log}"
-        )
-    return StageError(status="failed", error=f"the process ended with code {returncode}; see {log}")
+
+
+def _environment(device: str | None, slots: int) -> dict[str, str]:
+    """Return the variables of a slot's processes: the one GPU that they see, and their share of the cores."""
+    if device is None:
+        return {}
+    threads = max(1, (os.cpu_count() or 1) // slots)
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)), "CUDA_VISIBLE_DEVICES": device}

@@ -1,21 +1,36 @@
 """Whether there is memory for a comparison at all: said in a line before anything is read."""
 
+from showdown.core.errors import UserError
 from showdown.core.method import Method, TunedMethod
 from showdown.core.record import GB
-from showdown.core.spec import Comparison, ModelSpec
+from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
 from showdown.measure.limits import MemoryRoom
 from showdown.measure.system import has_gpu
 from showdown.methods.table import build, method_and_settings
 from showdown.models.source import locate, stored_parameters
 
 OWN_GB = 0.1
-"""Of the comparison's process (`benchmarks/process_memory.py`)."""
+"""Of the comparison's process (`benchmarks/cpu/process_memory.py`)."""
 LIBRARIES_GB = 0.5
 """Of the server and of a worker before its model, most of which they share (the same)."""
 _BYTES_ALL_LEARN = 16
 """Of a parameter: weight, gradient and AdamW's two moments in float32."""
 _BYTES_KEPT = 4
 _BYTES_FOUR_BITS = 0.5
+
+
+def refuse_budget_on_cpu(protocol: SharedProtocol) -> None:
+    """Refuse a memory budget in GB on a machine without a GPU.
+
+    Raises:
+        UserError: in one line.
+
+    """
+    if not isinstance(protocol.memory, str) and not has_gpu():
+        raise UserError(
+            f"protocol.memory: a budget of {protocol.memory:g} GB is one of a GPU, and this machine has none; "
+            "use `speed` or `lean`"
+        )
 
 
 def short_of_memory(comparison: Comparison, model: ModelSpec, room: MemoryRoom) -> str | None:

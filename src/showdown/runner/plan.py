@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
+from showdown.core.strict import identity_of
 from showdown.methods.table import build, method_and_settings, method_class, protocol_of
 from showdown.runner.prepared import Ready
 
@@ -22,13 +23,14 @@ def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
         RunSpec(
             name=row,
             method=method,
-            settings=build(method, settings).settings.model_dump(),
+            settings=identity_of(build(method, settings).settings),
             model=model,
             protocol=protocol_of(comparison.protocol, written).model_copy(update={"split": ready.split}),
             seed=seed,
             partition=partition,
             train_fraction=fraction,
             data_fingerprint=ready.fingerprint,
+            task=comparison.task,
             needs=method_class(method).needs(),
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)

@@ -3,7 +3,8 @@
 from collections.abc import Generator
 
 from showdown.core.metric import refuse_unknown_label
-from showdown.core.spec import Comparison, ModelSpec, Strict
+from showdown.core.spec import Comparison, ModelSpec
+from showdown.core.strict import Strict
 from showdown.data.prepare import all_whole, prepare, write_prepared
 from showdown.measure.system import has_gpu
 from showdown.runner.audit_cache import inspected

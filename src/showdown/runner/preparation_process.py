@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, NoReturn, Self, TypeVar
 
 from showdown.core.errors import UserError
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.measure.limits import memory_kills, raise_chance_to_be_killed
 from showdown.runner.worker.fork_server import end_with
 

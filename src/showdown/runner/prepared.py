@@ -1,6 +1,8 @@
 """A comparison that can begin: what is to know of its rows without the rows."""
 
-from showdown.core.spec import Comparison, SplitSpec, Strict
+from showdown.core.spec import Comparison
+from showdown.core.split import SplitSpec
+from showdown.core.strict import Strict
 from showdown.data.audit import Audit
 from showdown.data.prepare import Prepared
 

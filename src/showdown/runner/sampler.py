@@ -1,33 +1,36 @@
-"""Sampling the system while a run goes: from the comparison's own process, so that the worker's time is untouched."""
+"""Sampling the system while a run goes, from the parent process, so that the worker loses no time."""
 
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
+from showdown.core.events import Event, Listener, Message, PhaseEntered, StageName, SystemSample, WorkerStarted
 from showdown.core.files import append_line
 from showdown.core.samples import Sample, read_samples
 from showdown.measure.load import LoadMeter, load_average
-from showdown.measure.system import GpuReading, ProcessMeter, gpu_meter
+from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, gpu_meter
 
 SYSTEM_FILE = "system.jsonl"
-_FIRST_PHASE = {"tune": "tuning", "train": "start", "score": "start of scoring"}
+_FIRST_PHASE: Mapping[StageName, str] = {
+    "plan": "start",
+    "tune": "tuning",
+    "train": "start",
+    "score": "start of scoring",
+}
 _SOONER = 4
-"""A change of phase is sampled at once, but not within this part of the usual interval."""
-
+"""A change of phase is sampled at once, but not within this fraction of the interval after the last sample."""
 _PATIENCE_SECONDS = 5.0
-"""With a driver that does not answer."""
-
-Listener = Callable[[dict[str, Any]], None]
+"""For a driver that does not answer."""
 
 
 class Sampler:
-    """Writes samples of one run while it is entered, and passes on what the run's worker tells."""
+    """Writes samples of one run while it is entered, and passes the events of its worker on."""
 
     def __init__(self, folder: Path, every_seconds: float, listen: Listener) -> None:
         """Prepare.
@@ -35,16 +38,18 @@ class Sampler:
         Args:
             folder: the run's folder.
             every_seconds: interval; 0 samples nothing.
-            listen: is given every event of the worker, and each sample as an event of its own.
+            listen: gets every event of the worker, and an event for each sample.
 
         """
+        self._run_id = folder.name
         self._path = folder / SYSTEM_FILE
         self._every_seconds = every_seconds
         self._listen = listen
         self._process: ProcessMeter | None = None
         self._pid: int | None = None
+        self._gpu: GpuMeter | None = None
         self._load: LoadMeter | None = None
-        self._stage = ""
+        self._stage: StageName | None = None
         self._phase: str | None = None
         self._wake, self._over = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -61,22 +66,22 @@ class Sampler:
         if self._thread:
             self._thread.join(_PATIENCE_SECONDS)
 
-    def receive(self, event: dict[str, Any]) -> None:
-        """Take in what the worker tells, and pass it on."""
-        if event["kind"] == "worker":
-            self._stage, self._phase = event["stage"], _FIRST_PHASE[event["stage"]]
-            self._process, self._pid = _process(event["pid"]), event["pid"]
+    def receive(self, event: Event) -> None:
+        """Take in an event of the worker, and pass it on."""
+        if isinstance(event, WorkerStarted):
+            self._stage, self._phase = event.stage, _FIRST_PHASE[event.stage]
+            self._process, self._pid, self._gpu = _process(event.pid), event.pid, gpu_meter(event.device)
             self._load = LoadMeter(self._own_seconds)
             self._wake.set()
             if self._every_seconds and self._thread is None:
                 self._begin()
-        elif event["kind"] == "entered" and self._stage != "tune" and event["phase"] != self._phase:
-            self._phase = event["phase"]
+        elif isinstance(event, PhaseEntered) and self._stage != "tune" and event.phase != self._phase:
+            self._phase = event.phase
             self._wake.set()
         self._listen(event)
 
     def _begin(self) -> None:
-        """Start with the first worker: libraries that are imported before it belong to no run."""
+        """Begin with the first worker: the import of libraries before it belongs to no run."""
         before = read_samples(self._path)
         self._began = time.monotonic() - (before[-1].seconds if before else 0.0)
         self._energy_before = max((one.gpu_energy_joules or 0.0 for one in before), default=0.0)
@@ -93,7 +98,7 @@ class Sampler:
                 self._wake.clear()
             self._take()
         except Exception as error:
-            self._listen({"kind": "say", "message": f"no more samples of the system: {error}"})
+            self._listen(Message(self._run_id, f"no more samples of the system: {error}"))
 
     def _take(self) -> None:
         cpu, ram = self._process_reading()
@@ -113,7 +118,7 @@ class Sampler:
             gpu_others_percent=gpu.others_percent,
         )
         append_line(self._path, json.dumps(sample.model_dump()))
-        self._listen({"kind": "sample", **sample.model_dump()})
+        self._listen(SystemSample(self._run_id, sample))
 
     def _process_reading(self) -> tuple[float | None, float | None]:
         if self._process is None:
@@ -126,11 +131,10 @@ class Sampler:
         return round(cpu, 1), round(ram, 4)
 
     def _gpu_reading(self) -> GpuReading:
-        meter = gpu_meter()
-        return meter.read(self._pid) if meter else GpuReading()
+        return self._gpu.read(self._pid) if self._gpu else GpuReading()
 
     def _own_seconds(self) -> float | None:
-        """Return the processor seconds of the run's process and of this one, which listens to it."""
+        """Return the processor seconds of the run's process and of this one, which follows it."""
         spent = self._process.spent_seconds() if self._process else None
         return None if spent is None else spent + time.process_time()
 

@@ -1,4 +1,4 @@
-"""The folder of a comparison: where things are in it, and who may write.
+"""The folder of a comparison: what lies where, and which process may write.
 
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          what was asked for, defaults filled in
@@ -6,16 +6,17 @@ OUT/data/findings.csv        the rows behind each finding of the audit, with ins
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
 OUT/runs/RUN_ID/spec.json    what the run is
-                started.json when its stage began, while that goes and where memory ended it
+                started.json when a stage began; there while it goes, and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over
                 tune.json    what tuning yielded
-                train.json   what training yielded; committed after the artefact
+                train.json   what training yielded; committed after the artifact
                 artifact/    the saved model
-                score.json   what the reloaded artefact scored
+                score.json   what the reloaded artifact scored
                 predictions.csv, curve.json, log.txt
                 result.json  the run's record, committed last
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -24,21 +25,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from showdown.core.bounds import Asked, AskedData
+from showdown.core.bounds import RequestedComparison, RequestedData
 from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
-from showdown.core.files import read_file, refuse_strangers
+from showdown.core.files import read_file, refuse_unsafe
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.old_records import parse_record
+from showdown.stages.results import StageFile
 
 _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
+RESULT_FILE, TUNE_FILE, TRAIN_FILE, SCORE_FILE = "result.json", "tune.json", "train.json", "score.json"
+TRIALS_FILE = "trials.json"
 _OWN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
-"""No link is followed, and a pipe of that name holds nobody up."""
+"""No link is followed, and a pipe of that name does not block."""
+
+_Stage = TypeVar("_Stage", bound=StageFile)
 
 
 class Store:
@@ -75,7 +82,7 @@ class Store:
             raise UserError(f"cannot write in {self.root}: {why}; choose another folder with --output") from error
         try:
             self._wait_for(descriptor)
-            refuse_strangers(self.root)
+            refuse_unsafe(self.root)
             if os.fstat(descriptor).st_nlink == 1:  # else it is some other file too, and that keeps its content
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -86,8 +93,8 @@ class Store:
     def refuse_another(self, comparison: Comparison, fingerprint: str) -> None:
         """Refuse a folder that holds another comparison, whose table would be lost.
 
-        It is another one under another name, or of other data. A changed setting is not: finished runs stay. Data is
-        the same where its place is, or, after a move, its fingerprint.
+        Another comparison has another name or other data. Changed settings do not make one, since finished runs stay.
+        Data is the same when its path is the same or, after a move, its fingerprint.
 
         Args:
             comparison: what is to be written here.
@@ -98,10 +105,10 @@ class Store:
 
         """
         try:
-            before = Asked.model_validate_json(read_file(self.comparison_file))
+            before = RequestedComparison.model_validate_json(read_file(self.comparison_file))
         except (OSError, ValueError):
             return
-        now = Asked.model_validate(comparison.model_dump(mode="json"))
+        now = RequestedComparison.model_validate(comparison.model_dump(mode="json"))
         same_data = _real_places(before) == _real_places(now) or self._fingerprint() == fingerprint
         if before.name != now.name or not same_data:
             raise UserError(
@@ -115,8 +122,30 @@ class Store:
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
+    def refuse_other_schema(self) -> None:
+        """Refuse a folder whose results another version of Showdown wrote, rather than write over them.
+
+        Raises:
+            UserError: naming the file and the versions.
+
+        """
+        with contextlib.suppress(OSError):
+            _refuse_other_schema(self.results_file, read_file(self.results_file))
+
+    def refuse_other_stage_files(self, run_id: str) -> None:
+        """Refuse the files of a run's stages where another version wrote them.
+
+        Raises:
+            UserError: naming the file and the versions.
+
+        """
+        for name in (TUNE_FILE, TRIALS_FILE, TRAIN_FILE, SCORE_FILE):
+            path = self.run_folder(run_id) / name
+            with contextlib.suppress(OSError):
+                _refuse_other_schema(path, read_file(path))
+
     def in_use(self) -> bool:
-        """Tell whether a comparison runs here now. It looks for a moment: who starts one meanwhile waits."""
+        """Tell whether a comparison runs here now. The check holds the lock for an instant."""
         try:
             descriptor = os.open(self._lock_file, os.O_RDONLY | _OWN_FILE)
         except OSError:
@@ -144,14 +173,14 @@ class Store:
                 time.sleep(0.1)
 
 
-def _places(asked: Asked) -> list[str]:
+def _places(asked: RequestedComparison) -> list[str]:
     """Return the source of the data, or its split files."""
-    data = asked.data or AskedData()
+    data = asked.data or RequestedData()
     return [place for place in data.files.values() if place] if data.files else [data.source or ""]
 
 
-def _real_places(asked: Asked) -> list[str]:
-    """Return the same without links and dots, so that one file has one name; a relative one is taken from here."""
+def _real_places(asked: RequestedComparison) -> list[str]:
+    """Return the same as absolute paths without links and dots, so that one file has one name."""
     return [os.path.realpath(place) for place in _places(asked)]
 
 
@@ -174,6 +203,28 @@ def read_record(path: Path) -> RunRecord | None:
     return None if contradiction(record) else record
 
 
+def read_stage(kind: type[_Stage], path: Path) -> _Stage | None:
+    """Read the file of a run's stage; None where there is none or it is cut short (the stage is then done again).
+
+    Args:
+        kind: of the file.
+        path: the file.
+
+    Raises:
+        UserError: when another version of Showdown wrote it: doing the stage again would destroy it.
+
+    """
+    try:
+        content = read_file(path)
+    except OSError:
+        return None
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError:
+        _refuse_other_schema(path, content)
+        return None
+
+
 def read_results(root: Path) -> Results:
     """Read a comparison's results, from a folder that may come from elsewhere.
 
@@ -185,7 +236,7 @@ def read_results(root: Path) -> Results:
     path = root / "results.json"
     if not path.is_file():
         raise UserError(f"no results.json in {root}; give the folder that `showdown run` wrote (its --output)")
-    refuse_strangers(root)
+    refuse_unsafe(root)
     return parse_results(path, read_file(path))
 
 
@@ -200,7 +251,7 @@ def parse_results(path: Path, content: bytes) -> Results:
         UserError: as `read_results`.
 
     """
-    mend = "run the same `showdown run` again to write it anew"
+    fix = "run the same `showdown run` again to write it anew"
     try:
         results = parse_record(Results, content)
     except ValidationError as error:
@@ -208,11 +259,11 @@ def parse_results(path: Path, content: bytes) -> Results:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
         why = f"`{where}`: {fault['msg']}" if where else "no whole JSON"
-        raise UserError(f"{path} is cut short or was changed ({why[:200]}); {mend}") from error
+        raise UserError(f"{path} is cut short or was changed ({why[:200]}); {fix}") from error
     for run in results.runs:
         fault_of_run = contradiction(run)
         if fault_of_run:
-            raise UserError(f"{path} was changed (`{run.run_id}`: {fault_of_run}); {mend}")
+            raise UserError(f"{path} was changed (`{run.run_id}`: {fault_of_run}); {fix}")
     return results
 
 
@@ -220,7 +271,7 @@ def _refuse_other_schema(path: Path, content: bytes) -> None:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        return  # cut short: said by whoever needs the rest
+        return  # cut short: reported by the reader that needs the rest
     version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(

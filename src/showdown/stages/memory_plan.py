@@ -1,103 +1,202 @@
-"""The memory settings of a comparison: micro-batch and recomputation at which all its trained methods fit.
+"""The memory plan of a comparison: micro-batch and recomputation at which all its trained methods fit.
 
-They are worked out once, before the first training, and kept in `OUT/memory.json`: every later run of the comparison,
-also of a resumed one, gets the same. Methods that join later get settings of their own time, and the table names the
-difference.
+The stage `plan` makes it on a GPU, once, before the first run, over the training rows of all partitions. It is kept in
+`OUT/memory.json` with everything that it depends on, and made again when any of that changes. The runner writes its
+result into the spec of each run. Finished runs keep what they ran with, and the table names the difference.
+
+On a CPU there is nothing to plan: the settings follow from the protocol and the run's own rows.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from showdown.core.errors import UserError
-from showdown.core.files import write_json
+from showdown.core.events import EventWriter
+from showdown.core.files import read_file, write_json
+from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, TunedMethod
-from showdown.core.spec import Comparison, SharedProtocol, Strict
-from showdown.measure.system import has_gpu
+from showdown.core.spec import Comparison, ModelSpec, RunSpec, SharedProtocol
+from showdown.core.strict import Strict, identity_of
+from showdown.data.prepare import load_labels, load_side, partitions_in
 from showdown.methods.table import build, method_and_settings, protocol_of
+from showdown.stages.artifact import job_of
 
 if TYPE_CHECKING:
-    from showdown.engine.budget import Expected, Plan
+    import torch
+    from transformers import PretrainedConfig
 
+    from showdown.engine.budget import Demand, Expected, Plan, Shape
+    from showdown.engine.optim.settings import Rounding
+
+FILE = "memory.json"
 CPU_ROWS = 8
 """Rows of a micro-batch on a CPU: larger ones leave its caches."""
 CPU_LEAN_TOKENS = 256
 _MOSTLY = 0.5
 """Share of the weights that learn above which a method counts as full fine-tuning."""
+_PACKAGES = ("finetuning-showdown", "torch", "transformers", "peft")
+"""Packages whose version may change what a step needs."""
 
 
-class MemorySettings(Strict):
-    """What `protocol.memory` came to."""
+class Arm(Strict):
+    """What the plan depends on in one row of the table."""
 
-    micro_batch_rows: int
-    """The most rows of a forward pass."""
-    micro_batch_tokens: int | None = None
-    """The most tokens of a forward pass; None where rows alone count."""
-    recompute: bool
-    step_in_backward: bool = False
-    expected_peak_gb: float | None = None
-    """Of allocated memory while training; None on a CPU, where nothing is counted."""
-    gradients_stay: bool = False
-    """Whether there is room on a GPU for all gradients from step to step."""
-
-    def said(self, asked: object) -> str:
-        """Say the choice in a line."""
-        packed = self.micro_batch_tokens is not None
-        tokens = f" of at most {self.micro_batch_tokens:,} tokens together" if packed else ""
-        on_host = ", their inputs in the host's memory" if packed else ""
-        parts = [
-            f"micro-batch at most {self.micro_batch_rows} rows{tokens}",
-            f"layers recomputed in the backward pass{on_host}" if self.recompute else "no recomputation",
-            *(["step inside the backward pass"] if self.step_in_backward else []),
-            *([] if self.expected_peak_gb is None else [f"expected peak {self.expected_peak_gb:.3g} GB"]),
-        ]
-        return f"memory `{asked}`: {', '.join(parts)}"
+    method: str
+    settings: dict[str, Any]
+    protocol: dict[str, Any]
 
 
-class _Kept(Strict):
-    key: str
+class PlannedFor(Strict):
+    """Everything that a memory plan depends on. A plan serves where all of it is equal."""
+
+    arms: dict[str, Arm]
+    """By name: every method that trains and can run on this machine."""
+    model: ModelSpec
+    """Pinned."""
+    data_fingerprint: str
+    partitions: int
+    lengths_sha256: str
+    """Of the token counts of all training rows."""
+    longest_tokens: int
+    gpu: str | None
+    """Name of the device; None for a CPU."""
+    gpu_gb: float | None
+    """All memory of the device, in GB of 1e9 bytes."""
+    versions: dict[str, str]
+    """By package."""
+
+
+class MemoryPlan(Strict):
+    """The content of `OUT/memory.json`."""
+
+    planned_for: PlannedFor
     settings: dict[str, MemorySettings]
-    """By row of the table."""
+    """By name of the arm; empty for a CPU."""
 
 
-def refuse_budget_on_cpu(protocol: SharedProtocol) -> None:
-    """Refuse a budget in GB where there is no GPU that it could be of.
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """The device that a plan is made for."""
 
-    Raises:
-        UserError: in one line.
-
-    """
-    if not isinstance(protocol.memory, str) and not has_gpu():
-        raise UserError(
-            f"protocol.memory: a budget of {protocol.memory:g} GB is one of a GPU, and this machine has none; "
-            "use `speed` or `lean`"
-        )
+    name: str
+    total_gb: float
+    free_gb: float
 
 
-def memory_settings(name: str, job: Job, output: Path, lengths: Sequence[int]) -> MemorySettings:
-    """Return the settings of one row of the table.
+@dataclass(frozen=True, kw_only=True)
+class _PlannedArm:
+    """A method that trains, with its own protocol and the token counts of its training rows, cut at its limit."""
+
+    name: str
+    """Of the method."""
+    method: TunedMethod
+    protocol: SharedProtocol
+    lengths: list[int]
+
+
+def memory_settings(spec: RunSpec, job: Job, lengths: Sequence[int]) -> MemorySettings:
+    """Return the memory settings of a run.
 
     Args:
-        name: the row.
-        job: what every method is given.
-        output: the comparison's folder, with its `comparison.json`.
-        lengths: tokens of each training row.
+        spec: the run, with the plan's result where it runs on a GPU.
+        job: what its method is given.
+        lengths: tokens of each of its training rows.
+
+    Raises:
+        RuntimeError: on a GPU without a plan.
 
     """
     if job.placement.device == "cpu":
         return _on_a_cpu(job.protocol, lengths)
-    comparison = Comparison.model_validate_json((output / "comparison.json").read_bytes())
-    key = f"{comparison.methods} {protocol_of(comparison.protocol, {})} {job.model}"
-    path = output / "memory.json"
+    if spec.memory is None:
+        raise RuntimeError(f"{spec.run_id} has no memory settings; the stage `plan` makes them")
+    return spec.memory
+
+
+def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) -> None:
+    """Make the memory plan of a whole comparison, unless `OUT/memory.json` holds one that still serves.
+
+    Args:
+        spec: any run of the comparison.
+        folder: the run's folder.
+        processed: folder of the processed rows of all partitions.
+        events: not used; every stage has the same arguments.
+
+    """
+    del events
+    path = folder.parent.parent / FILE
+    comparison = Comparison.model_validate_json((folder.parent.parent / "comparison.json").read_bytes())
+    partitions = partitions_in(processed)
+    job = job_of(spec, load_labels(partitions[0]))
+    texts = {
+        row_id: text
+        for place in partitions
+        for side in [load_side(place, "train")]
+        for row_id, text in zip(side.row_ids, side.texts, strict=True)
+    }
+    arms, counts = _planned_arms(comparison, job, list(texts.values()))
+    gpu = None if job.placement.device == "cpu" else current_gpu()
+    planned_for = PlannedFor(
+        arms={
+            row: Arm(method=arm.name, settings=identity_of(arm.method.settings), protocol=identity_of(arm.protocol))
+            for row, arm in arms.items()
+        },
+        model=spec.model,
+        data_fingerprint=spec.data_fingerprint,
+        partitions=len(partitions),
+        lengths_sha256=hashlib.sha256(json.dumps(sorted(counts)).encode()).hexdigest(),
+        longest_tokens=max(counts),
+        gpu=gpu.name if gpu else None,
+        gpu_gb=gpu.total_gb if gpu else None,
+        versions={package: version(package) for package in _PACKAGES},
+    )
+    kept = read_plan(path.parent)
+    if kept is None or kept.planned_for != planned_for:
+        settings = _on_a_gpu(arms, job, gpu.free_gb) if gpu else {}
+        write_json(path, MemoryPlan(planned_for=planned_for, settings=settings).model_dump(mode="json"))
+
+
+def read_plan(output: Path) -> MemoryPlan | None:
+    """Return the plan that a comparison's folder holds; None where it holds none that can be read."""
     try:
-        kept = _Kept.model_validate_json(path.read_bytes())
+        return MemoryPlan.model_validate_json(read_file(output / FILE))
     except (OSError, ValueError):
-        kept = None
-    if kept is None or kept.key != key:
-        kept = _Kept(key=key, settings=_on_a_gpu(comparison, job, lengths))
-        write_json(path, kept.model_dump())
-    return kept.settings[name]
+        return None
+
+
+def current_gpu() -> Gpu:
+    """Return the GPU of this process."""
+    import torch
+
+    from showdown.engine.budget import GB
+
+    free, total = torch.cuda.mem_get_info()
+    return Gpu(name=torch.cuda.get_device_name(), total_gb=total / GB, free_gb=free / GB)
+
+
+def _planned_arms(comparison: Comparison, job: Job, texts: Sequence[str]) -> tuple[dict[str, _PlannedArm], list[int]]:
+    """Return every arm that trains and can run here, and the uncut token counts of the texts."""
+    from showdown.models.network import configuration
+    from showdown.models.source import locate
+    from showdown.models.tokens import count_tokens, load_tokenizer, token_limit
+
+    base = locate(job.model)
+    tokenizer = load_tokenizer(base)
+    counts = count_tokens(tokenizer, texts)
+    arms = {}
+    for row, written in comparison.methods.items():
+        name, settings = method_and_settings(row, written)
+        method = build(name, settings)
+        if isinstance(method, TunedMethod) and method.unsupported_reason() is None:
+            protocol = protocol_of(comparison.protocol, written).model_copy(update={"split": job.protocol.split})
+            limit = token_limit(tokenizer, configuration(base, job), protocol.max_tokens)
+            lengths = [min(count, limit) for count in counts]
+            arms[row] = _PlannedArm(name=name, method=method, protocol=protocol, lengths=lengths)
+    return arms, counts
 
 
 def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySettings:
@@ -111,38 +210,34 @@ def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySetting
     )
 
 
-def _on_a_gpu(comparison: Comparison, job: Job, lengths: Sequence[int]) -> dict[str, MemorySettings]:
-    """Plan every trained method that can run here, and match them where the protocol asks for it."""
-    import torch
+def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[str, MemorySettings]:
+    """Plan every arm, and match them where the protocol says so."""
+    from showdown.engine.budget import expected, limit_gb, matched, plan, shape_of
 
-    from showdown.engine.budget import GB, expected, limit_gb, matched, plan, shape_of
-
-    free_gb = torch.cuda.mem_get_info()[0] / GB
-    protocols, needs, plans = {}, {}, {}
-    for row, written in comparison.methods.items():
-        method = build(*method_and_settings(row, written))
-        if isinstance(method, TunedMethod) and method.unsupported_reason() is None:
-            protocol = protocols[row] = protocol_of(comparison.protocol, written)
-            config, demand = _demand(method, replace(job, protocol=protocol))
-            needs[row] = shape_of(config), demand
-            plans[row] = plan(
-                *needs[row],
-                memory=protocol.memory,
-                lengths=lengths,
-                effective_rows=protocol.effective_batch_rows,
-                free_gb=free_gb,
-            )
-    together = matched(list(plans.values()))
+    needs: dict[str, tuple[Shape, Demand]] = {}
+    plans: dict[str, Plan] = {}
+    for name, arm in arms.items():
+        config, demand = _demand(arm.method, replace(job, protocol=arm.protocol))
+        needs[name] = shape_of(config), demand
+        plans[name] = plan(
+            *needs[name],
+            memory=arm.protocol.memory,
+            lengths=arm.lengths,
+            effective_rows=arm.protocol.effective_batch_rows,
+            free_gb=free_gb,
+        )
+    together = matched(list(plans.values())) if plans else None
     settings = {}
-    for row, own in plans.items():
-        chosen = _asked(protocols[row], together if protocols[row].match_memory else own)
-        limit = limit_gb(protocols[row].memory, free_gb)
-        settings[row] = _settings(chosen, expected(*needs[row], chosen, lengths=lengths, limit_gb=limit))
+    for name, own in plans.items():
+        arm = arms[name]
+        chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
+        limit = limit_gb(arm.protocol.memory, free_gb)
+        settings[name] = _settings(chosen, expected(*needs[name], chosen, lengths=arm.lengths, limit_gb=limit))
     return settings
 
 
-def _asked(protocol: SharedProtocol, chosen: "Plan") -> "Plan":
-    """Return what a row gets: what the user names goes before what was planned."""
+def _as_requested(protocol: SharedProtocol, chosen: "Plan") -> "Plan":
+    """Return what an arm gets: micro-batch rows that the user names replace those that were planned."""
     rows = protocol.micro_batch_rows
     chosen = replace(chosen, micro_rows=min(rows or chosen.micro_rows, protocol.effective_batch_rows))
     return replace(chosen, micro_tokens=None, in_backward=False) if rows else chosen
@@ -159,13 +254,13 @@ def _settings(chosen: "Plan", expected: "Expected") -> MemorySettings:
     )
 
 
-def _demand(method: TunedMethod, job: Job) -> tuple[Any, Any]:
+def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
     """Return the network's configuration and what the method holds in any case, from a network without weights."""
     import torch
 
     from showdown.engine.budget import Demand
     from showdown.engine.forward import is_packed
-    from showdown.engine.optim.adamw import state_bytes
+    from showdown.engine.optim.table import state_bytes
     from showdown.models.network import dtype_of, network_skeleton, weight_bytes
     from showdown.models.source import locate
 
@@ -181,7 +276,9 @@ def _demand(method: TunedMethod, job: Job) -> tuple[Any, Any]:
     demand = Demand(
         weight_bytes=held_bytes + (0 if whole else sum(value.numel() * value.itemsize for value in learning)),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        moment_bytes=0.0 if on_host else state_bytes(learning, rounding_of(protocol, whole)),
+        moment_bytes=0.0
+        if on_host
+        else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
         trains_backbone=whole,
         four_bit=method.options.four_bit,
         padded=padded,
@@ -191,17 +288,17 @@ def _demand(method: TunedMethod, job: Job) -> tuple[Any, Any]:
     return pretrained.config, demand
 
 
-def most_weights_learn(module: Any) -> bool:
+def most_weights_learn(module: "torch.nn.Module") -> bool:
     """Tell full fine-tuning from a method that trains few weights beside frozen ones."""
     learning = sum(value.numel() for value in module.parameters() if value.requires_grad)
-    return bool(learning > _MOSTLY * sum(value.numel() for value in module.parameters()))
+    return learning > _MOSTLY * sum(value.numel() for value in module.parameters())
 
 
-def rounding_of(protocol: SharedProtocol, most_weights_learn: bool) -> Any:
+def rounding_of(protocol: SharedProtocol, most_weights_learn: bool) -> "Rounding":
     """Return how steps on bfloat16 weights are rounded.
 
-    Masters in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn, stochastic
-    rounding loses no more and costs nothing (`benchmarks/rounding.py`).
+    Master weights in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn,
+    stochastic rounding loses no more and costs nothing (`benchmarks/cpu/rounding.py`).
     """
     if protocol.weight_rounding != "auto":
         return protocol.weight_rounding

@@ -1,25 +1,28 @@
-"""What the stages of a run hand on: tuning a rate, training an artefact, which scoring reads in a fresh process."""
+"""The files that the stages of a run write: a tuned rate, a trained artifact, and its scores from a fresh process."""
 
 from typing import Any, Literal
 
 from showdown.core.bounds import Sha256
 from showdown.core.record import (
-    Confidence,
+    SCHEMA_VERSION,
     Convergence,
     Environment,
     MemorySplit,
     Phase,
     PredictionSpeed,
-    ScoreKind,
-    Scores,
 )
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
+from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 
-StageName = Literal["tune", "train", "score"]
+
+class StageFile(Strict):
+    """A file that a stage writes."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
 
 
-class TuneProgress(Strict):
+class TuneProgress(StageFile):
     """The finished trials of a tuning that is not over, and what they took."""
 
     trials: list[Trial]
@@ -27,7 +30,7 @@ class TuneProgress(Strict):
     notes: list[str]
 
 
-class TuneStage(Strict):
+class TuneStage(StageFile):
     """What tuning yielded."""
 
     learning_rate: float
@@ -42,8 +45,8 @@ class TuneStage(Strict):
     notes: list[str]
 
 
-class TrainStage(Strict):
-    """What training yielded; committed after the artefact."""
+class TrainStage(StageFile):
+    """What training yielded; committed after the artifact."""
 
     title: str
     phases: list[Phase]
@@ -62,14 +65,10 @@ class TrainStage(Strict):
     environment: Environment
 
 
-class ScoreStage(Strict):
-    """What the reloaded artefact scored."""
+class ScoreStage(MeasuredScores, StageFile):
+    """What the reloaded artifact scored."""
 
     phases: list[Phase]
-    scores: Scores
-    validation_f1_macro: float
-    score_kind: ScoreKind
-    confidence: Confidence | None
     predictions_sha256: Sha256 | None = None
     predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.files import write_folder, write_json
 from showdown.core.manifest import write_sizes
-from showdown.core.method import FittedMethod, LabelledTexts, Method, TunedMethod
-from showdown.core.record import GB, Convergence, MemorySplit
+from showdown.core.method import FittedMethod, Method, TunedMethod
+from showdown.core.record import GB, Convergence, MemorySplit, ScoreKind
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.data.subset import nested_subset
 from showdown.measure.environment import environment
 from showdown.measure.memory import memory_of
 from showdown.methods.table import build, is_tuned
+from showdown.stages.artifact import write_description
 from showdown.stages.base_cache import NOTE, BaseCache
 from showdown.stages.context import StageContext, open_context
 from showdown.stages.results import TrainStage, TuneStage
 from showdown.stages.setup import AdaptedNetwork, prepare_training
 
 if TYPE_CHECKING:
-    from showdown.engine.optim.bf16 import Rounding
+    from showdown.engine.optim.settings import OptimizerSettings
 
 MB = 1e6
 _TWO_CHECKPOINTS = 2
@@ -43,6 +45,9 @@ class Outcome:
     total_parameters: int
     chosen: dict[str, Any]
     notes: tuple[str, ...]
+    score_kind: ScoreKind
+    limit: int | None = None
+    """Tokens after which a text is cut; None for a method that fits itself."""
     memory_split: MemorySplit | None = None
     convergence: Convergence | None = None
     give_back: Callable[[], Any] = lambda: None
@@ -73,7 +78,9 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
     )
     with context.phase("saving"):
         at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
-        write_folder(folder / "artifact", lambda partial: _save(outcome, partial), at_least_bytes=at_least_bytes)
+        write_folder(
+            folder / "artifact", lambda partial: _save(context, outcome, partial), at_least_bytes=at_least_bytes
+        )
     stage = TrainStage(
         title=method.title,
         phases=context.clock.phases(),
@@ -100,13 +107,21 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         kept.leave(outcome.give_back())
 
 
-def training_rows(spec: RunSpec, processed: Path) -> LabelledTexts:
+def training_rows(spec: RunSpec, processed: Path) -> Examples:
     """Return the rows that a run is trained on: all training rows, or its point of the learning curve."""
     return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
 
 
-def _save(outcome: Outcome, partial: Path) -> None:
+def _save(context: StageContext, outcome: Outcome, partial: Path) -> None:
     outcome.save(partial)
+    write_description(
+        partial,
+        context.folder,
+        context.spec,
+        context.job.labels,
+        score_kind=outcome.score_kind,
+        limit=outcome.limit,
+    )
     write_sizes(partial)
 
 
@@ -117,7 +132,7 @@ def _size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
 
 
-def _fit(context: StageContext, method: FittedMethod, train: LabelledTexts) -> Outcome:
+def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcome:
     with context.phase("training" if method.learns else "loading"):
         fitted = method.fit(train, context.job)
     return Outcome(
@@ -126,12 +141,11 @@ def _fit(context: StageContext, method: FittedMethod, train: LabelledTexts) -> O
         total_parameters=fitted.total_parameters,
         chosen={},
         notes=fitted.notes,
+        score_kind=fitted.classifier.score_kind,
     )
 
 
-def _finetune(
-    context: StageContext, method: Method, train: LabelledTexts, validation: LabelledTexts, network: Any
-) -> Outcome:
+def _finetune(context: StageContext, method: Method, train: Examples, validation: Examples, network: Any) -> Outcome:
     from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import convergence, selected_epoch
@@ -141,14 +155,14 @@ def _finetune(
     tuned = tuned_rate(context)
     setup = prepare_training(context, method, train, validation)
     if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed":
-        context.events.say(setup.memory.said(context.job.protocol.memory))
+        context.events.say(setup.memory.sentence(context.job.protocol.memory))
     adapted = setup.adapt(network)
     module, protocol = adapted.module, context.job.protocol
     training = adapted.training(
         protocol=protocol,
         learning_rate=setup.learning_rate if tuned is None else tuned,
         validate=adapted.validate,
-        checkpoints=_checkpoints(context, module, adapted.step.rounding),
+        checkpoints=_checkpoints(context, module, adapted.step),
     )
     progress = run_loop(training)
     write_json(context.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
@@ -171,6 +185,8 @@ def _finetune(
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
+        score_kind=context.job.task.score_kind,
+        limit=setup.limit,
         memory_split=_memory_split(context, adapted, together=_together(setup.memory.recompute, progress)),
         convergence=convergence(training, progress),
         give_back=lambda: setup.give_back(adapted),
@@ -192,12 +208,16 @@ def _memory_split(context: StageContext, adapted: "AdaptedNetwork", *, together:
             recompute nothing, gradients come as activations go, and whichever is more made the peak.
 
     """
-    from showdown.engine.optim.adamw import state_bytes
+    from showdown.engine.optim.table import state_bytes
 
     weights = sum(value.numel() * value.itemsize for value in adapted.module.parameters()) / GB
     learning = [value for value in adapted.module.parameters() if value.requires_grad]
     gradients = 0.0 if adapted.step.in_backward else sum(value.numel() * value.itemsize for value in learning) / GB
-    optimiser = 0.0 if adapted.step.moments_on_host else state_bytes(learning, adapted.step.rounding) / GB
+    optimiser = (
+        0.0
+        if adapted.step.moments_on_host
+        else state_bytes(learning, adapted.step.rounding, optimizer=adapted.step.name) / GB
+    )
     libraries = adapted.setup.libraries_gb
     peak = next(phase.peak_allocated_gb for phase in context.clock.phases() if phase.name == "training")
     rest = max(0.0, peak - weights - optimiser - libraries)
@@ -219,15 +239,16 @@ def tuned_rate(context: StageContext) -> float | None:
     return TuneStage.model_validate_json((context.folder / "tune.json").read_bytes()).learning_rate
 
 
-def _checkpoints(context: StageContext, module: Any, rounding: "Rounding") -> Any:
+def _checkpoints(context: StageContext, module: Any, step: "OptimizerSettings") -> Any:
     """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
-    from showdown.engine.optim.adamw import state_bytes
+    from showdown.engine.optim.table import state_bytes
     from showdown.training.checkpoint import Checkpoints
 
-    # A checkpoint holds the weights that learn and what AdamW keeps of each; the best epoch's weights lie beside it.
+    # A checkpoint holds the weights that learn and the optimizer's state; the best epoch's weights lie beside it.
     learning = [value for value in module.parameters() if value.requires_grad]
     weights = sum(value.numel() * value.element_size() for value in learning)
-    needed = _TWO_CHECKPOINTS * (2 * weights + state_bytes(learning, rounding))
+    state = state_bytes(learning, step.rounding, optimizer=step.name)
+    needed = _TWO_CHECKPOINTS * (2 * weights + state)
     free = shutil.disk_usage(context.folder).free
     if needed > free:
         context.events.say(

@@ -1,20 +1,26 @@
-"""The table of trackers: a name and the class that writes for it."""
+"""The table of trackers: names and their classes."""
 
-from importlib import import_module
 from pathlib import Path
 
+from showdown.core.registry import Registry, class_of
 from showdown.trackers.tracker import Tracker
 
-TRACKERS: dict[str, str] = {
-    "wandb": "showdown.trackers.wandb:Wandb",
-    "mlflow": "showdown.trackers.mlflow:Mlflow",
-    "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
-    "trackio": "showdown.trackers.trackio:Trackio",
-}
-"""Strings, so that no tracker is imported but the one that writes. Also the names of the extras to install."""
+TRACKERS: Registry[type[Tracker]] = Registry(
+    "tracker",
+    "showdown.trackers",
+    {
+        "wandb": "showdown.trackers.wandb:Wandb",
+        "mlflow": "showdown.trackers.mlflow:Mlflow",
+        "tensorboard": "showdown.trackers.tensorboard:TensorBoard",
+        "trackio": "showdown.trackers.trackio:Trackio",
+    },
+    class_of(Tracker),  # type: ignore[type-abstract]
+)
+"""Strings, so that no tracker is imported but the one that writes. Built-in names are also the extras to install.
+Installed packages add trackers by entry points of the group `showdown.trackers`."""
 
 FOLDER = "trackers"
-"""In the comparison's folder; each tracker has one of its name inside."""
+"""Subfolder of the comparison's folder. Each tracker has a folder of its name inside."""
 
 
 def build(name: str, folder: Path, project: str) -> Tracker:
@@ -22,11 +28,13 @@ def build(name: str, folder: Path, project: str) -> Tracker:
 
     Args:
         name: a key of `TRACKERS`.
-        folder: where it writes; made where it is missing.
-        project: what its runs are gathered under.
+        folder: where it writes; created when missing.
+        project: the name that groups its runs.
+
+    Raises:
+        UserError: for a name that is not in the table, or for a plugin that cannot be used.
 
     """
-    module, _, kind = TRACKERS[name].partition(":")
+    kind = TRACKERS.load(name)
     folder.mkdir(parents=True, exist_ok=True)
-    made: Tracker = getattr(import_module(module), kind)(folder.resolve(), project)
-    return made
+    return kind(folder.resolve(), project)

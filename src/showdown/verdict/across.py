@@ -9,7 +9,7 @@ import numpy as np
 
 from showdown.core.metric import ACCURACY, Metric, metric_named
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from showdown.core.record import RunRecord
-from showdown.core.spec import TRAINING_KEYS, Strict
+from showdown.core.spec import TRAINING_KEYS
+from showdown.core.strict import Strict
 
 Kind = Literal["protocol", "model", "data", "runs", "engine", "software", "hardware", "measurement", "own setting"]
 

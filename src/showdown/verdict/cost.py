@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from showdown.core.record import SCORING_PHASES, TUNING_PHASE, Phase, RunRecord
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 GPU_PRICES: dict[str, tuple[float, str]] = {
     "B200": (6.79, "RunPod Secure Cloud, read 2026-10-07"),

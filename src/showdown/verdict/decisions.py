@@ -7,7 +7,7 @@ applied once for every set of arms that some limits leave, and the page only has
 from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.metric import ACCURACY, Metric
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.verdict.recommend import (
     BOUNDS,
     Candidate,
@@ -23,7 +23,8 @@ ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms")
 """The limits that can be moved, in this order."""
 MOST_CELLS = 5_000
 """Sets of rows and of limited criteria that a page can hold. Of 20 rows with costs in random orders there are 4,628,
-which take 0.6 s at each of six margins; of 50 rows 63,690, 35 s and 0.7 MB (`benchmarks/large_report.py --choices`)."""
+which take 0.6 s at each of six margins; of 50 rows 63,690, 35 s and 0.7 MB
+(`python -m benchmarks.cpu.large_report --choices`)."""
 _STOPS = 36
 _ROOM = 1.25
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from showdown.core.metric import ACCURACY
 from showdown.core.notebook import html_list
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import Cost, EnergyUse

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 
 MEASURES: dict[str, int] = {
     "score": 1,

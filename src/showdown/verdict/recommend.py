@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from showdown.core.metric import ACCURACY, METRICS, Metric
-from showdown.core.spec import Strict
+from showdown.core.strict import Strict
 from showdown.verdict.cost import three_digits
 from showdown.verdict.listing import listed
 

@@ -256,8 +256,8 @@ def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
     if not single:
         return None
     had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
-    return f"{_first_few(single)} {had}: the spread between reruns is assumed, not measured. "
-        "3 to 5 seeds would measure it."
+    spread = "the spread between reruns is assumed, not measured"
+    return f"{_first_few(single)} {had}: {spread}. 3 to 5 seeds would measure it."
 
 
 def _wins(scored: Sequence[ArmVerdict]) -> str | None:

@@ -1,6 +1,7 @@
-"""How a comparison stands, read from its folder: numbers and names, no text of the data.
+"""The state of a comparison, read from its folder: numbers and names, no text of the data.
 
-Another process writes the files meanwhile. What is unchanged is not read again; of what only grows, the new part is.
+Another process writes the files meanwhile. An unchanged file is not read again, and of a growing file only the new part
+is read.
 """
 
 import json
@@ -15,6 +16,7 @@ from showdown.core.files import read_file
 from showdown.core.progress import PROGRESS_FILE, ProgressPoint
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample
+from showdown.runner.stage_trace import TRACE_FILE
 from showdown.runner.store import Store, parse_results
 
 MOST_POINTS = 200
@@ -36,7 +38,7 @@ class GrowingFile:
         self._found: list[Any] = []
 
     def read(self) -> list[Any]:
-        """Return all lines so far; what is no such object is passed over."""
+        """Return all lines so far, without those that cannot be parsed."""
         while content := self._next():
             for line in content.splitlines():
                 try:
@@ -47,7 +49,7 @@ class GrowingFile:
         return self._found
 
     def _next(self) -> bytes:
-        """Return whole lines that are new, as many as are read at one time; a line that is longer is passed over."""
+        """Return whole lines that are new, at most as many as are read at one time; a longer line is skipped."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
@@ -66,7 +68,7 @@ class GrowingFile:
 
 
 class Watched:
-    """One comparison's folder as the page sees it."""
+    """One comparison's folder, as the page shows it."""
 
     def __init__(self, output: Path) -> None:
         self._store = Store(output)
@@ -76,17 +78,17 @@ class Watched:
         self._growing: dict[Path, GrowingFile] = {}
 
     def state(self) -> dict[str, Any]:
-        """Return how the comparison stands, ready for JSON."""
+        """Return the state of the comparison and of its runs, ready for JSON."""
         in_use, results = self._store.in_use(), self._read_results()
         if results is None:
             return {"name": None, "in_use": in_use, "complete": False, "runs": [], "problem": self._problem}
-        current = self._current(results) if in_use else None
+        running = self._running(results) if in_use else frozenset()
         folds = results.data.get("partitions", 1)
         return {
             "name": results.name,
             "in_use": in_use,
-            "complete": not in_use and all(run.status != "cancelled" for run in results.runs),
-            "runs": [self._run(run, folds, current) for run in results.runs],
+            "complete": not in_use and all(run.status != "waiting" for run in results.runs),
+            "runs": [self._run(run, folds, running) for run in results.runs],
         }
 
     def _read_results(self) -> Results | None:
@@ -103,22 +105,21 @@ class Watched:
             return None
         return self._results[1]
 
-    def _current(self, results: Results) -> str | None:
-        """Return the run that is going: of those that are not over, the one that began last."""
-        began: dict[str, int] = {}
-        for run in results.runs:
-            spec = self._store.run_folder(run.run_id) / "spec.json"
-            if run.status == "cancelled" and spec.is_file():
-                began[run.run_id] = spec.stat().st_mtime_ns
-        return max(began, key=began.__getitem__) if began else None
+    def _running(self, results: Results) -> frozenset[str]:
+        """Return the runs that are going: those that are not over and have the trace of a stage."""
+        return frozenset(
+            run.run_id
+            for run in results.runs
+            if run.status == "waiting" and (self._store.run_folder(run.run_id) / TRACE_FILE).is_file()
+        )
 
-    def _run(self, run: RunRecord, folds: int, current: str | None) -> dict[str, Any]:
+    def _run(self, run: RunRecord, folds: int, running: frozenset[str]) -> dict[str, Any]:
         part = f"{run.partition + 1} of {folds}" if folds > 1 else ""
         share = "" if run.spec.train_fraction == 1.0 else f"{100 * run.spec.train_fraction:g} % of the rows"
         base = {"name": run.name, "seed": run.seed, "part": ", ".join(filter(None, (part, share)))}
-        if run.run_id == current:
-            return {**base, **self._going(run.run_id)}
-        if run.status == "cancelled":
+        if run.run_id in running:
+            return {**base, **self._progress(run.run_id)}
+        if run.status == "waiting":
             return {**base, "state": "waiting"}
         memory = run.peak_memory_device_gb
         return {
@@ -131,15 +132,15 @@ class Watched:
             **self._finished_curve(run),
         }
 
-    def _going(self, run_id: str) -> dict[str, Any]:
+    def _progress(self, run_id: str) -> dict[str, Any]:
         folder = self._store.run_folder(run_id)
-        moments: list[ProgressPoint] = self._lines(folder / PROGRESS_FILE, ProgressPoint.model_validate)
+        points: list[ProgressPoint] = self._lines(folder / PROGRESS_FILE, ProgressPoint.model_validate)
         samples: list[Sample] = self._lines(folder / _SYSTEM_FILE, Sample.model_validate)
         found: dict[str, Any] = {"state": "running"}
-        if moments:
-            found |= _moment(moments)
+        if points:
+            found |= _training(points)
         if samples:
-            # Between two stages there is no process to read: what was read last stands.
+            # Between two stages there is no process to read: the last reading stays.
             last = next((one for one in reversed(samples) if one.ram_gb is not None), samples[-1])
             memory = last.gpu_memory_gb if last.gpu_memory_gb is not None else last.ram_gb
             found |= last.model_dump(exclude={"phase", "seconds", "gpu_energy_joules"}) | {"memory_gb": memory}
@@ -171,25 +172,25 @@ def _curve(path: Path) -> dict[str, Any]:
     return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 
-def _moment(moments: Sequence[ProgressPoint]) -> dict[str, Any]:
-    """Return where a training stands and its loss so far; nothing of numbers that are none."""
-    now = moments[-1]
+def _training(progress: Sequence[ProgressPoint]) -> dict[str, Any]:
+    """Return how far a training is and its loss so far; nothing where the numbers are too large to be true."""
+    now = progress[-1]
     try:
         rates = {"steps_per_second": now.steps_per_second, "left_seconds": now.left_seconds}
-        return {**now.model_dump(), **rates, "loss_curve": _thinned(_last_training(moments))}
+        return {**now.model_dump(), **rates, "loss_curve": _thinned(_last_training(progress))}
     except OverflowError:  # of a number of steps that no training has
         return {}
 
 
-def _last_training(moments: Sequence[ProgressPoint]) -> list[tuple[float, float]]:
-    """Return steps and losses of the training that goes on now: a trial of a search begins anew."""
+def _last_training(progress: Sequence[ProgressPoint]) -> list[tuple[float, float]]:
+    """Return steps and losses of the training that is going: each trial of a search begins with step 1 again."""
     points: list[tuple[float, float]] = []
-    for moment in moments:
-        if moment.step is None or moment.loss is None:
+    for point in progress:
+        if point.step is None or point.loss is None:
             continue
-        while points and points[-1][0] >= moment.step:
+        while points and points[-1][0] >= point.step:
             points.pop()
-        points.append((moment.step, moment.loss))
+        points.append((point.step, point.loss))
     return points
 
 

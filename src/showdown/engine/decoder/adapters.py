@@ -58,7 +58,7 @@ class Bank:
         self.ups: list[torch.Tensor] = []
         """B of each adapter, shape (output width, padded rank)."""
 
-    def make_room(self, dtype: torch.dtype) -> None:
+    def prepare_to_write(self, dtype: torch.dtype) -> None:
         """Make the copies' memory, unless it is there in this type."""
         if not self.adapters or (self.ups and self.downs.dtype == dtype):
             return
@@ -86,7 +86,7 @@ def refresh(banks: Sequence[Bank], dtype: torch.dtype) -> None:
     a tensor's version as it was).
     """
     for bank in banks:
-        bank.make_room(dtype)
+        bank.prepare_to_write(dtype)
     pairs = [pair for bank in banks for pair in bank.pairs()]
     if pairs:
         torch._foreach_copy_([copy for copy, _ in pairs], [parameter for _, parameter in pairs])

@@ -26,7 +26,7 @@ _ORDERED_TOKENS = 512
 """Of the longest sequence, up to which sums in a fixed order are the faster ones; above, they take gigabytes."""
 _ORDERED_SHARE = 2.5
 """Times a pack's tokens that its sequences, were each as long as the longest, may have for such sums, which take room
-for all of them: 64 KB each in a 7B. At 1.9 times the budgets in `benchmarks/results/gpu_showdown.json` held."""
+for all of them: 64 KB each in a 7B. At 1.9 times the budgets in `benchmarks/results/gpu/engine_vs_recipe.json` held."""
 _WORTH_WEIGHTS = 1e9
 """Weights of the layers from which on loading them takes longer than building."""
 _STEP = 64

@@ -8,13 +8,13 @@ from torch import nn
 
 from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
-from showdown.engine.decoder.walk import Pack, PackedDecoder, pack_of, unsupported_reason
-from showdown.engine.structure import LastTokenClassifier
+from showdown.engine.decoder.walk import Pack, PackedDecoder, called_apart, pack_of, unsupported_reason
+from showdown.engine.structure import LastTokenClassifier, altered_reason
 
 
 def unpackable_reason(decoder: LastTokenClassifier, device: str) -> str | None:
     """Return why this decoder must be padded on this device, or None where it can be packed."""
-    found = unsupported_reason(decoder.backbone)
+    found = unsupported_reason(decoder.backbone) or altered_reason(decoder.model, called_apart(decoder.backbone))
     if found is None and device.startswith("cuda"):
         if not varlen_is_here():
             return "this PyTorch has no variable-length attention"

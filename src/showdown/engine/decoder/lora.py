@@ -4,21 +4,13 @@ With dropout on a GPU the Triton kernels do it in one pass over x; elsewhere pla
 of an input's adapters come stacked, in the compute type.
 """
 
-import functools
-import importlib.util
-
 import torch
 
 from showdown.engine.dropout import Dropout, keep_mask
+from showdown.engine.kernels.available import triton_is_here
 
 _MOST_ADAPTERS = 3
 _LEAST_RANK, _MOST_RANK = 16, 64
-
-
-@functools.cache
-def triton_is_here() -> bool:
-    """Whether Triton can be imported."""
-    return importlib.util.find_spec("triton") is not None
 
 
 def padded_rank(rank: int, *, on_gpu: bool) -> int:
@@ -43,7 +35,7 @@ def project_down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout | None) -> t
     if dropout is not None and _kernels_apply(x, adapters, rank):
         from showdown.engine.kernels import lora as lora_kernels
 
-        return lora_kernels.down(x, a, dropout)
+        return lora_kernels.down(x, a, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
     u = x.new_empty((adapters, x.shape[0], rank))
     for number in range(adapters):
         torch.mm(_masked(x, dropout, number), a[number].t(), out=u[number])
@@ -66,7 +58,7 @@ def gradients_down(x: torch.Tensor, du: torch.Tensor, dropout: Dropout | None) -
     if dropout is not None and _kernels_apply(x, adapters, rank):
         from showdown.engine.kernels import lora as lora_kernels
 
-        return lora_kernels.down_gradient(x, du, dropout)
+        return lora_kernels.down_gradient(x, du, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
     da = x.new_empty((adapters, rank, x.shape[1]))
     for number in range(adapters):
         torch.mm(du[number].t(), _masked(x, dropout, number), out=da[number])
@@ -79,7 +71,7 @@ def add_input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dro
     if dropout is not None and _kernels_apply(dx, adapters, rank):
         from showdown.engine.kernels import lora as lora_kernels
 
-        lora_kernels.input_gradient_(dx, du, a, dropout)
+        lora_kernels.input_gradient_(dx, du, a, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
         return
     for number in range(adapters):
         if dropout is None:

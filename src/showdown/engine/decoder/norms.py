@@ -9,7 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from showdown.engine.decoder.lora import triton_is_here
+from showdown.engine.kernels.available import triton_is_here
+
+
+def _takes_kernel(x: torch.Tensor, norm: nn.Module) -> bool:
+    """Whether our kernel computes this norm: not one that an adapter layer is around."""
+    return x.is_cuda and triton_is_here() and not hasattr(norm, "base_layer")
 
 
 def _epsilon_and_offset(norm: Any) -> tuple[float, bool]:
@@ -52,7 +57,7 @@ def add_rms_norm(
         norm: the module: Llama's kind, which has `variance_epsilon`, or Gemma's, which has `eps`.
 
     """
-    if not (residual.is_cuda and triton_is_here()):
+    if not _takes_kernel(residual, norm):
         total = residual if delta is None else residual + delta
         return total, norm(total)
     weight: Any = norm.weight
@@ -62,7 +67,7 @@ def add_rms_norm(
 
 def rms_norm(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
     """Return the RMS norm of x over its last dimension."""
-    if not (x.is_cuda and triton_is_here()):
+    if not _takes_kernel(x, norm):
         normed: torch.Tensor = norm(x)
         return normed
     return add_rms_norm(x.reshape(-1, x.shape[-1]), None, norm)[1].view(x.shape)

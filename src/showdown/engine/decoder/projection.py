@@ -14,6 +14,7 @@ from torch.nn import functional
 from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
+from showdown.engine.kernels.available import triton_is_here
 
 
 class Projection:
@@ -52,7 +53,7 @@ def _dense(weight: Any, scales: torch.Tensor | None) -> Callable[[], torch.Tenso
     """Return what makes a 4-bit weight dense, of its state's type."""
     state = weight.quant_state
     whole_blocks = 2 * weight.numel() % state.blocksize == 0
-    if weight.is_cuda and state.quant_type == "nf4" and whole_blocks and lora.triton_is_here():
+    if weight.is_cuda and state.quant_type == "nf4" and whole_blocks and triton_is_here():
         from showdown.engine.kernels.nf4 import Dense
 
         return Dense(weight.data, state, scales)

@@ -18,8 +18,8 @@ from showdown.engine.decoder import fused
 from showdown.engine.decoder.adapters import refresh
 from showdown.engine.decoder.attention import Heads, Layout, last_query_layout, layout_of, packed_attention
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
-from showdown.engine.decoder.host_inputs import HostInputs
 from showdown.engine.decoder.norms import add_rms_norm, rms_norm
+from showdown.engine.decoder.offload import OffloadedInputs
 from showdown.engine.decoder.projection import SharedInput, read_projection
 from showdown.engine.dropout import draw_seeds
 
@@ -43,6 +43,12 @@ def unsupported_reason(backbone: Any) -> str | None:
         f"activation {_activation_name(config)} is not known": _activation_name(config) not in _ACTIVATIONS,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def called_apart(backbone: Any) -> list[nn.Module]:
+    """Return the modules whose parts the walk calls in their place."""
+    layers = list(backbone.layers)
+    return [backbone, *layers, *(layer.self_attn for layer in layers), *(layer.mlp for layer in layers)]
 
 
 def _activation_name(config: Any) -> str:
@@ -159,7 +165,7 @@ class PackedDecoder:
         self._types = getattr(backbone.config, "layer_types", None) or ["full_attention"] * len(self._layers)
         self.recompute = recompute
         self.inputs_on_host = recompute and next(backbone.parameters()).is_cuda
-        self._inputs = HostInputs()
+        self._inputs = OffloadedInputs()
         self._linears = [_linears(layer, keep_scales=not recompute) for layer in self._layers]
         self._shared = _in_use(self._linears)
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from showdown.engine.encoder.cpu import FastCpu
-from showdown.engine.structure import unwrapped
+from showdown.engine.structure import altered_reason, unwrapped
 
 FAMILIES = ("bert", "roberta", "xlm-roberta")
 
@@ -25,7 +25,13 @@ def unpackable_encoder_reason(module: nn.Module, device: str) -> str | None:
         return "positions are relative"
     if getattr(config, "is_decoder", False) or config._attn_implementation != "sdpa":
         return "attention is not PyTorch's own"
-    return None
+    return altered_reason(model, _called_apart(getattr(model, model.base_model_prefix)))
+
+
+def _called_apart(backbone: Any) -> list[nn.Module]:
+    """Return the modules whose parts `PackedEncoder` calls in their place."""
+    layers = list(backbone.encoder.layer)
+    return [backbone, backbone.encoder, *layers, layers[-1].attention, layers[-1].attention.self]
 
 
 class PackedEncoder:

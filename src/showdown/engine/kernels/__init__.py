@@ -1,1 +1,1 @@
-"""Triton kernels: tensors in, tensors out."""
+"""Triton kernels: tensors in, tensors out. They import nothing of the engine above them."""

@@ -1,13 +1,15 @@
 # mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
 # ruff: noqa: PLR0913, PLR0917
-"""Triton kernel of `showdown.engine.optim.bf16.update_`: one pass over weight, gradient and moments."""
+"""Triton kernel of an AdamW step on a bfloat16 weight: one pass over weight, gradient and moments.
+
+Imported only where Triton is installed.
+"""
 
 import torch
 import triton
 import triton.language as tl
 
-from showdown.engine.kernels.lora import _random_word
-from showdown.engine.optim.bf16 import AdamwStep, Weight
+from showdown.engine.kernels.random_word import random_word
 
 _PER_CALL = (  # not the count: that it divides by 16 lets loads be 16 bytes wide
     "learning_rate", "shrink", "first_decay", "second_decay", "epsilon", "first_correction",
@@ -49,8 +51,8 @@ def _adamw_kernel(
         tl.store(first_ptr + index, first, mask=inside)
         tl.store(second_ptr + index, second, mask=inside)
     elif ROUNDING == 1:
-        word = _random_word(index, first_seed, second_seed, 0)
-        other = _random_word(index, first_seed, second_seed, 1)
+        word = random_word(index, first_seed, second_seed, 0)
+        other = random_word(index, first_seed, second_seed, 1)
         tl.store(value_ptr + index, _stochastic(master, word >> 16), mask=inside)
         tl.store(first_ptr + index, _stochastic(first, word & 0xFFFF), mask=inside)
         tl.store(second_ptr + index, _stochastic(second, other >> 16), mask=inside)
@@ -60,14 +62,34 @@ def _adamw_kernel(
         tl.store(second_ptr + index, second.to(value.dtype), mask=inside)
 
 
-def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seeds: tuple[int, int] | None) -> None:
-    """Take one AdamW step in place, as `showdown.engine.optim.bf16.update_` says. All tensors are contiguous."""
-    count, block = weight.value.numel(), 1024
-    rounding = 2 if weight.low is not None else 0 if seeds is None else 1
+def update_(
+    value: torch.Tensor, gradient: torch.Tensor, first: torch.Tensor, second: torch.Tensor, low: torch.Tensor | None,
+    gradient_scale: torch.Tensor, *, learning_rate: float, shrink: float, first_decay: float, second_decay: float,
+    epsilon: float, first_correction: float, second_correction: float, seeds: tuple[int, int] | None,
+) -> None:  # fmt: skip
+    """Take one AdamW step in place. All tensors are contiguous and of one shape, but for the scalar `gradient_scale`.
+
+    Args:
+        value: the weight, bfloat16.
+        gradient: of the weight.
+        first: first moment.
+        second: second moment.
+        low: the 16 bits of a float32 master weight that bfloat16 lacks, int16; None where there is no master weight.
+        gradient_scale: float32 scalar on the device; gradients are divided by it.
+        learning_rate: of this step.
+        shrink: what the weight is multiplied by first, 1 - learning rate * weight decay.
+        first_decay: beta1.
+        second_decay: beta2.
+        epsilon: added to the denominator.
+        first_correction: 1 - beta1^t.
+        second_correction: square root of 1 - beta2^t.
+        seeds: of the random bits of stochastic rounding; None for rounding to nearest, or with a master weight.
+
+    """
+    count, block = value.numel(), 1024
+    rounding = 2 if low is not None else 0 if seeds is None else 1
     _adamw_kernel[(triton.cdiv(count, block),)](
-        weight.value, weight.gradient, weight.first, weight.second,
-        weight.value if weight.low is None else weight.low, gradient_scale, count, step.learning_rate,
-        1.0 - step.learning_rate * step.weight_decay, step.first_decay, step.second_decay, step.epsilon,
-        step.first_correction, step.second_correction, *(seeds or (0, 0)),
+        value, gradient, first, second, value if low is None else low, gradient_scale, count, learning_rate, shrink,
+        first_decay, second_decay, epsilon, first_correction, second_correction, *(seeds or (0, 0)),
         ROUNDING=rounding, BLOCK=block, num_warps=4,
     )  # fmt: skip

@@ -16,28 +16,14 @@ import torch
 import triton
 import triton.language as tl
 
-from showdown.engine.dropout import FIRST_FACTOR, SECOND_FACTOR, Dropout
+from showdown.engine.kernels.random_word import random_word
 
-_FIRST = tl.constexpr(FIRST_FACTOR)
-_SECOND = tl.constexpr(SECOND_FACTOR)
-_PAIR = tl.constexpr(0x3C6EF372)
 _PER_CALL = ("tokens", "threshold", "scale")
 """Arguments that differ from call to call: compiling a kernel anew for some of their values would cost seconds."""
 _FEW_TOKENS, _MANY_TOKENS = 2048, 8192
 """Where `down` goes from 16 parts of the width to 8, and to 4: the fastest found on an H200 for 4,096 columns."""
 _NARROW = 32
 """The rank up to which two warps hold the sums of three adapters in registers."""
-
-
-@triton.jit
-def _random_word(index, first_seed, second_seed, pair: tl.constexpr):
-    word = index.to(tl.uint32) + first_seed.to(tl.uint32) + (pair * _PAIR & 0xFFFFFFFF)
-    word = word ^ (word >> 16)
-    word = word * _FIRST
-    word = word ^ second_seed.to(tl.uint32)
-    word = word ^ (word >> 15)
-    word = word * _SECOND
-    return word ^ (word >> 16)
 
 
 @triton.jit
@@ -68,7 +54,7 @@ def _down_kernel(
         inside = row_in[:, None] & (columns < width)[None, :]
         index = rows.to(tl.int64)[:, None] * width + columns[None, :]
         x = tl.load(x_ptr + index, mask=inside, other=0.0)
-        word = _random_word(index, first_seed, second_seed, 0)
+        word = random_word(index, first_seed, second_seed, 0)
         a_index = ranks[:, None] * width + columns[None, :]
         a_in = (columns < width)[None, :] & (ranks >= 0)[:, None]
         kept = tl.where(_kept(word, 0, threshold), x, 0.0).to(x.dtype)
@@ -79,7 +65,7 @@ def _down_kernel(
             a = tl.load(a_ptr + RANK * width + a_index, mask=a_in, other=0.0)
             second += tl.dot(kept, tl.trans(a))
         if ADAPTERS > 2:
-            word = _random_word(index, first_seed, second_seed, 1)
+            word = random_word(index, first_seed, second_seed, 1)
             kept = tl.where(_kept(word, 2, threshold), x, 0.0).to(x.dtype)
             a = tl.load(a_ptr + 2 * RANK * width + a_index, mask=a_in, other=0.0)
             third += tl.dot(kept, tl.trans(a))
@@ -125,7 +111,7 @@ def _down_gradient_kernel(
         row_in = rows < end
         index = rows.to(tl.int64)[:, None] * width + columns[None, :]
         x = tl.load(x_ptr + index, mask=row_in[:, None] & column_in[None, :], other=0.0)
-        word = _random_word(index, first_seed, second_seed, 0)
+        word = random_word(index, first_seed, second_seed, 0)
         du_index = rows.to(tl.int64)[:, None] * RANK + ranks[None, :]
         du_in = row_in[:, None] & (ranks >= 0)[None, :]
         kept = tl.where(_kept(word, 0, threshold), x, 0.0).to(x.dtype)
@@ -136,7 +122,7 @@ def _down_gradient_kernel(
             du = tl.load(du_ptr + step + du_index, mask=du_in, other=0.0)
             second += tl.dot(tl.trans(du), kept)
         if ADAPTERS > 2:
-            word = _random_word(index, first_seed, second_seed, 1)
+            word = random_word(index, first_seed, second_seed, 1)
             kept = tl.where(_kept(word, 2, threshold), x, 0.0).to(x.dtype)
             du = tl.load(du_ptr + 2 * step + du_index, mask=du_in, other=0.0)
             third += tl.dot(tl.trans(du), kept)
@@ -163,7 +149,7 @@ def _input_gradient_kernel(
     column_in = columns < width
     inside = row_in[:, None] & column_in[None, :]
     index = rows.to(tl.int64)[:, None] * width + columns[None, :]
-    word = _random_word(index, first_seed, second_seed, 0)
+    word = random_word(index, first_seed, second_seed, 0)
     du_index = rows.to(tl.int64)[:, None] * RANK + ranks[None, :]
     du_in = row_in[:, None] & (ranks >= 0)[None, :]
     a_index = ranks[:, None] * width + columns[None, :]
@@ -177,7 +163,7 @@ def _input_gradient_kernel(
         a = tl.load(a_ptr + RANK * width + a_index, mask=a_in, other=0.0)
         total += tl.where(_kept(word, 1, threshold), tl.dot(du, a), 0.0)
     if ADAPTERS > 2:
-        word = _random_word(index, first_seed, second_seed, 1)
+        word = random_word(index, first_seed, second_seed, 1)
         du = tl.load(du_ptr + 2 * step + du_index, mask=du_in, other=0.0)
         a = tl.load(a_ptr + 2 * RANK * width + a_index, mask=a_in, other=0.0)
         total += tl.where(_kept(word, 2, threshold), tl.dot(du, a), 0.0)
@@ -203,8 +189,17 @@ def _add_up_kernel(
     tl.store(y_ptr + index, y.to(y_ptr.dtype.element_ty), mask=inside)
 
 
-def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
-    """Return u of shape (adapters, tokens, rank) for x (tokens, width) and a (adapters, rank, width), rank padded."""
+def down(x: torch.Tensor, a: torch.Tensor, *, threshold: int, seeds: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return u of shape (adapters, tokens, rank) for x (tokens, width) and a (adapters, rank, width), rank padded.
+
+    Args:
+        x: the input, shape (tokens, width).
+        a: A of all adapters, shape (adapters, rank, width).
+        threshold: elements are dropped whose 16 random bits are below it.
+        seeds: of the hash, shape (2,), int64, on the device of `x`.
+        scale: what kept elements are multiplied by.
+
+    """
     tokens, width = x.shape
     adapters, rank, _ = a.shape
     u = torch.empty((adapters, tokens, rank), dtype=x.dtype, device=x.device)
@@ -214,7 +209,7 @@ def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
     columns_a_part = triton.cdiv(triton.cdiv(width, parts), block_w) * block_w
     summands = torch.empty((parts, *u.shape), dtype=torch.float32, device=x.device)
     _down_kernel[(triton.cdiv(tokens, block_t), parts)](
-        x, a, summands, tokens, width, columns_a_part, dropout.threshold, dropout.seeds, dropout.scale,
+        x, a, summands, tokens, width, columns_a_part, threshold, seeds, scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=2 if rank <= _NARROW else 4,
     )  # fmt: skip
     count, block = u.numel(), 1024
@@ -222,8 +217,13 @@ def down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> torch.Tensor:
     return u
 
 
-def down_gradient(x: torch.Tensor, du: torch.Tensor, dropout: Dropout) -> torch.Tensor:
-    """Return dA of shape (adapters, rank, width), float32, for du of shape (adapters, tokens, rank)."""
+def down_gradient(
+    x: torch.Tensor, du: torch.Tensor, *, threshold: int, seeds: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """Return dA of shape (adapters, rank, width), float32, for du of shape (adapters, tokens, rank).
+
+    Threshold, seeds and scale are those of `down`.
+    """
     tokens, width = x.shape
     adapters, _, rank = du.shape
     block_t, block_w = 64, 64
@@ -232,19 +232,24 @@ def down_gradient(x: torch.Tensor, du: torch.Tensor, dropout: Dropout) -> torch.
     tokens_a_part = triton.cdiv(triton.cdiv(tokens, parts), block_t) * block_t
     out = torch.empty((parts, adapters, rank, width), dtype=torch.float32, device=x.device)
     _down_gradient_kernel[(triton.cdiv(width, block_w), parts)](
-        x, du, out, tokens, width, tokens_a_part, dropout.threshold, dropout.seeds, dropout.scale,
+        x, du, out, tokens, width, tokens_a_part, threshold, seeds, scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
     )  # fmt: skip
     return out.sum(dim=0)
 
 
-def input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dropout: Dropout) -> None:
-    """Add the adapters' part to dx of shape (tokens, width), in place."""
+def input_gradient_(
+    dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, *, threshold: int, seeds: torch.Tensor, scale: float
+) -> None:
+    """Add the adapters' part to dx of shape (tokens, width), in place.
+
+    Threshold, seeds and scale are those of `down`.
+    """
     tokens, width = dx.shape
     adapters, _, rank = du.shape
     block_t, block_w = 32, 128
     _input_gradient_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
-        dx, du, a, tokens, width, dropout.threshold, dropout.seeds, dropout.scale,
+        dx, du, a, tokens, width, threshold, seeds, scale,
         ADAPTERS=adapters, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4,
     )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""Optimisers: what a step does to weights, and where its state lies."""
+"""Optimizers: what a step does to the weights, and where the optimizer state lies."""

@@ -1,24 +1,23 @@
-"""AdamW on bfloat16 weights that loses no small updates.
+"""Steps on bfloat16 weights that lose no small updates.
 
 bfloat16 keeps 8 significant bits, so an update smaller than 1/512 of a weight is rounded away each time. Two ways out:
 
 * `stochastic`: weight and moments are rounded up or down at random, with the probabilities that make the expectation
   exact. No memory.
 * `float32`: the 16 bits that bfloat16 lacks are kept beside each weight, so that both together are a float32 master
-  weight, and the moments are float32. 14 instead of 8 bytes a parameter, gradients included.
+  weight, and the moments are float32. With AdamW, 14 instead of 8 bytes a parameter, gradients
+  included.
 
-Sources: Zamirai et al. 2020 (arXiv 2010.06192) for both; AdamW is Loshchilov and Hutter (arXiv 1711.05101).
+Source of both: Zamirai et al. 2020 (arXiv 2010.06192).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-from showdown.engine.decoder.lora import triton_is_here
 from showdown.engine.dropout import random_words
-
-Rounding = Literal["nearest", "stochastic", "float32"]
+from showdown.engine.kernels.available import triton_is_here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,21 +96,62 @@ def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seeds
     if weight.value.is_cuda and triton_is_here():
         from showdown.engine.kernels import adamw as adamw_kernel
 
-        adamw_kernel.update_(weight, step, gradient_scale, seeds)
+        adamw_kernel.update_(
+            weight.value,
+            weight.gradient,
+            weight.first,
+            weight.second,
+            weight.low,
+            gradient_scale,
+            learning_rate=step.learning_rate,
+            shrink=1.0 - step.learning_rate * step.weight_decay,
+            first_decay=step.first_decay,
+            second_decay=step.second_decay,
+            epsilon=step.epsilon,
+            first_correction=step.first_correction,
+            second_correction=step.second_correction,
+            seeds=seeds,
+        )
         return
     gradient = weight.gradient.float() / gradient_scale
     first = torch.lerp(weight.first.float(), gradient, 1.0 - step.first_decay)
     second = weight.second.float() * step.second_decay + (1.0 - step.second_decay) * gradient.square()
-    master = weight.value.float() if weight.low is None else join_float32(weight.value, weight.low)
+    master = master_weight(weight.value, weight.low)
     master = master * (1.0 - step.learning_rate * step.weight_decay)
     denominator = second.sqrt() / step.second_correction + step.epsilon
     master = master - (step.learning_rate / step.first_correction) * (first / denominator)
-    if weight.low is not None:
-        value, low = split_float32(master)
-        weight.value.copy_(value)
-        weight.low.copy_(low)
-        weight.first.copy_(first)
-        weight.second.copy_(second)
+    store_(weight.value, master, weight.low, [(weight.first, first), (weight.second, second)], seeds)
+
+
+def master_weight(value: torch.Tensor, low: torch.Tensor | None) -> torch.Tensor:
+    """Return a weight in float32, with the bits that bfloat16 lacks where they are kept."""
+    return value.float() if low is None else join_float32(value, low)
+
+
+def store_(
+    value: torch.Tensor,
+    exact: torch.Tensor,
+    low: torch.Tensor | None,
+    moments: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    seeds: tuple[int, int] | None,
+) -> None:
+    """Write a stepped weight and its moments in the types that they are kept in.
+
+    Args:
+        value: where the weight is kept.
+        exact: the stepped weight, float32.
+        low: where the bits go that bfloat16 lacks; None where they are not kept.
+        moments: where each is kept, and its new value in float32.
+        seeds: of stochastic rounding, which only bfloat16 needs; None for rounding to nearest.
+
+    """
+    if low is not None:
+        high, rest = split_float32(exact)
+        value.copy_(high)
+        low.copy_(rest)
+        for kept, new in moments:
+            kept.copy_(new)
         return
-    for number, (kept, exact) in enumerate(((weight.value, master), (weight.first, first), (weight.second, second))):
-        kept.copy_(exact if seeds is None else stochastic_bfloat16(exact, random_words(exact, seeds, number)))
+    for number, (kept, new) in enumerate([(value, exact), *moments]):
+        rounded = seeds is not None and kept.dtype == torch.bfloat16
+        kept.copy_(stochastic_bfloat16(new, random_words(new, seeds, number)) if seeds and rounded else new)

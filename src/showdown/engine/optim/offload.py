@@ -1,4 +1,4 @@
-"""Moments of AdamW in pinned host memory, copied to the GPU around each parameter's step.
+"""Optimizer state offloaded to pinned host memory, copied to the GPU for each parameter's step.
 
 Copies run on their own stream, beside the backward pass: while one parameter is stepped, the moments of the one that
 came next in the last step are on their way. PCIe moves about 55 GB/s each way, so a 7B model with bfloat16 moments
@@ -10,56 +10,64 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-_Pair = tuple[torch.Tensor, torch.Tensor]
+_Moments = tuple[torch.Tensor, ...]
 
 
-class HostState:
-    """First and second moments by parameter name. On a CPU they simply lie in memory."""
+class OffloadedMoments:
+    """The moments of each parameter, by name. On a CPU they simply lie in memory."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], count: int) -> None:
+        """Allocate them.
+
+        Args:
+            parameters: all that learn, by name.
+            count: moments of each parameter.
+
+        """
         self._cuda = any(parameter.is_cuda for parameter in parameters.values())
         self._parameters = parameters
-        self._held: dict[str, _Pair] = {name: (self._new(p), self._new(p)) for name, p in parameters.items()}
+        self._held: dict[str, _Moments] = {
+            name: tuple(self._new(parameter) for _ in range(count)) for name, parameter in parameters.items()
+        }
         self._copies = torch.cuda.Stream() if self._cuda else None  # type: ignore[no-untyped-call]
-        self._ahead: dict[str, tuple[_Pair, torch.cuda.Event]] = {}
-        self._device: dict[str, _Pair] = {}
+        self._ahead: dict[str, tuple[_Moments, torch.cuda.Event]] = {}
+        self._device: dict[str, _Moments] = {}
         self._order: list[str] = []
         self._next: dict[str, str] = {}
 
     def _new(self, parameter: nn.Parameter) -> torch.Tensor:
         return torch.zeros(parameter.shape, dtype=parameter.dtype, pin_memory=self._cuda)
 
-    def on_host(self, name: str) -> _Pair:
+    def on_host(self, name: str) -> _Moments:
         """Return the moments where they are kept."""
         if self._copies is not None:
             self._copies.synchronize()
         return self._held[name]
 
-    def fetched(self, name: str) -> _Pair:
+    def fetched(self, name: str) -> _Moments:
         """Return the moments on the parameter's device, ready for the current stream."""
         if self._copies is None:
             return self._held[name]
         if name not in self._ahead:
             self._fetch(name)
-        pair, arrived = self._ahead.pop(name)
+        moments, arrived = self._ahead.pop(name)
         torch.cuda.current_stream().wait_event(arrived)
-        self._device[name] = pair
+        self._device[name] = moments
         self._order.append(name)
         follower = self._next.get(name)
         if follower is not None and follower not in self._ahead:
             self._fetch(follower)
-        return pair
+        return moments
 
     def _fetch(self, name: str) -> None:
         assert self._copies is not None
         device = self._parameters[name].device
-        first, second = self._held[name]
         # Allocated on the copying stream: what the caching allocator gives was last used there, so nothing waits.
         with torch.cuda.stream(self._copies):
-            pair = (first.to(device, non_blocking=True), second.to(device, non_blocking=True))
+            moments = tuple(kept.to(device, non_blocking=True) for kept in self._held[name])
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
-        self._ahead[name] = (pair, arrived)
+        self._ahead[name] = (moments, arrived)
 
     def put_back(self, name: str) -> None:
         """Copy the stepped moments back to the host."""

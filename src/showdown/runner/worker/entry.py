@@ -5,13 +5,14 @@ import select
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from showdown.core.events import EventWriter
+from showdown.core.events import EventWriter, StageName
 from showdown.core.files import write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
+from showdown.runner.worker.results import ERROR_FILE
+from showdown.runner.worker.task import WorkerTask
 
 if TYPE_CHECKING:
     from showdown.stages.base_cache import BaseCache
@@ -20,49 +21,54 @@ EXIT_STAGE_ERROR = 3
 _PARENT_POLL_MILLISECONDS = 200
 
 
-def work(stage: str, folder: Path, processed: Path, events: IO[str], kept: "BaseCache | None" = None) -> int:
+def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> int:
     """Carry out a stage and return the exit code.
 
     Args:
-        stage: `tune`, `train` or `score`.
-        folder: the run's folder, with its `spec.json`.
-        processed: folder of the processed rows.
-        events: told what happens, one JSON object a line.
+        task: the stage.
+        events: gets a line for each event.
         kept: in a process that several runs share: where the pretrained network is found and left.
 
     """
     if kept is None or not kept.runs:
         watch_over(events)
     try:
-        spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
-        writer = EventWriter(events)
-        writer.worker(stage)
-        _stage(stage)(spec, folder, processed, writer, *([kept] if kept else []))
+        spec = RunSpec.model_validate_json((task.folder / "spec.json").read_bytes())
+        writer = EventWriter(events, task.folder.name)
+        writer.worker(task.stage, task.device)
+        _stage(task.stage)(spec, task.folder, task.data, writer, *([kept] if kept else []))
     except BaseException as error:
         traceback.print_exc()
-        write_json(folder / "error.json", stage_error(error).model_dump())
+        write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
         return EXIT_STAGE_ERROR
     if kept:
         kept.tidy()
     return 0
 
 
-def _stage(name: str) -> Callable[..., None]:
+def _stage(name: StageName) -> Callable[..., None]:
+    from showdown.stages.memory_plan import plan_run
     from showdown.stages.score import score_run
     from showdown.stages.train import train_run
     from showdown.stages.tune import tune_run
 
-    return {"tune": tune_run, "train": train_run, "score": score_run}[name]
+    stages: dict[StageName, Callable[..., None]] = {
+        "plan": plan_run,
+        "tune": tune_run,
+        "train": train_run,
+        "score": score_run,
+    }
+    return stages[name]
 
 
 def watch_over(events: IO[str]) -> None:
-    """End this process when the server that forked it or the comparison that listens to it is gone.
+    """End this process when the server that forked it or the comparison that follows it is gone.
 
-    Else an orphan would write beside a second run, or keep the folder's lock until its stage is over.
+    Otherwise an orphan would write beside a second call, or keep the folder's lock until its stage is over.
     """
     parent = os.getppid()
     listener = select.poll()
-    # A descriptor of its own: that the worker closes its stream is not the end of whoever reads it.
+    # A descriptor of its own: the worker may close its stream while the comparison still reads.
     listener.register(os.dup(events.fileno()), 0)  # errors alone: a pipe that nobody reads any more
 
     def watch() -> None:

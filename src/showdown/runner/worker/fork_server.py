@@ -1,32 +1,32 @@
 """A process that has imported the libraries once and forks a fresh worker for every stage.
 
-Importing torch, transformers, peft and scikit-learn takes ten seconds; a comparison has two stages a run. The server
-itself touches no tensor and starts no thread, so that each fork is as good as a new process, and every run of a
-comparison starts from the same memory. CUDA must not be touched before a fork: libraries that ask for the GPU's kind
-when they are imported are told it by the driver, and should an import start CUDA all the same, the server begins again
-and imports nothing ahead.
+Importing torch, transformers, peft and scikit-learn takes ten seconds, and a run has two or three stages. The server
+itself touches no tensor and starts no thread, so that a fork is as good as a new process and every run starts from the
+same memory. CUDA must not be started before a fork. Libraries that ask for the GPU's compute capability when they are
+imported get it from the driver; should an import start CUDA all the same, the server starts again and imports nothing.
 
-Trainings that share a pretrained network follow each other in one worker, which keeps it (`SharedWorker`). That worker
-ends before anything else starts.
+Trainings that share a pretrained network run one after the other in one worker, which keeps it (`SharedWorker`). That
+worker ends before anything else starts.
 
-Requests come as JSON lines on standard input; workers tell their events on the server's standard output, and the
-server ends each with `{"kind": "exit", "code": ...}`.
+Requests come as JSON lines on standard input. Workers write their events to the server's standard output, and the
+server ends each stage with a `WorkerExited`.
 """
 
 import contextlib
 import ctypes
 import importlib
 import importlib.util
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from showdown.core.events import WorkerExited, encode
 from showdown.core.files import open_to_append
 from showdown.measure.limits import raise_chance_to_be_killed
-from showdown.measure.system import has_gpu
+from showdown.measure.system import device_handle, has_gpu
+from showdown.runner.worker.task import WorkerTask, read_task
 
 _AHEAD = (
     "torch",
@@ -46,40 +46,42 @@ _NOTHING_AHEAD = "SHOWDOWN_NOTHING_AHEAD"
 
 @contextlib.contextmanager
 def gpu_kind_from_driver() -> Iterator[None]:
-    """Answer for the GPU's compute capability from its driver: torch's own answer starts CUDA, which no fork survives.
+    """Have torch report the GPU's compute capability as the driver says it, since torch's own call starts CUDA.
 
-    bitsandbytes 0.50 and Liger 0.8.5 ask while they are imported. Where the driver does not answer, nothing changes.
+    bitsandbytes 0.50 and Liger 0.8.5 call it while they are imported. Nothing changes where the driver does not answer.
     """
     import pynvml
     import torch
 
     try:
-        pynvml.nvmlInit()
-        known = tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(0)))
+        handle = device_handle()
+        known = None if handle is None else tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle))
     except pynvml.NVMLError:
+        known = None
+    if known is None:
         yield
         return
-    asked = torch.cuda.get_device_capability
+    original = torch.cuda.get_device_capability
     torch.cuda.get_device_capability = lambda *_: known
     try:
         yield
     finally:
-        torch.cuda.get_device_capability = asked
+        torch.cuda.get_device_capability = original
 
 
 def end_with(comparison: int) -> None:
     """Let the kernel kill this process when the comparison that started it is gone, also while libraries are imported.
 
-    A server reads nothing from standard input until the imports are over, which can take a minute on a cold disk, and
-    an import in C lets no thread look. Where the kernel has no such promise (not Linux) the end of the input has to do.
+    A server reads no input until the imports are over, which can take a minute on a cold disk, and no thread runs while
+    a library in C is loaded. Systems other than Linux cannot do this; there the end of the input ends the server.
 
     Args:
-        comparison: process id of the one that started this server.
+        comparison: process id of the parent.
 
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
-    if os.getppid() != comparison:  # gone before the promise was given
+    if os.getppid() != comparison:  # it was gone before the call above
         os._exit(1)
 
 
@@ -91,23 +93,24 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     shared_worker: SharedWorker | None = None
     while request := sys.stdin.readline():
-        stage, folder, processed, base = json.loads(request)
-        if shared_worker and shared_worker.base != base:
+        task = read_task(request)
+        if shared_worker and shared_worker.base != task.base:
             shared_worker.end()
             shared_worker = None
-        if base is None:
-            code = _in_a_process_of_its_own(stage, Path(folder), Path(processed))
+        if task.base is None:
+            code = _in_own_process(task)
         else:
-            shared_worker = shared_worker or SharedWorker(base)
-            code = shared_worker.train(folder, processed)
+            shared_worker = shared_worker or SharedWorker(task.base)
+            code = shared_worker.train(task)
             shared_worker = None if code else shared_worker
-        os.write(1, json.dumps({"kind": "exit", "code": code}).encode() + b"\n")
+        # The first end of line closes an event that the worker was killed in.
+        os.write(1, f"\n{encode(WorkerExited(task.folder.name, code))}\n".encode())
 
 
-def _in_a_process_of_its_own(stage: str, folder: Path, processed: Path) -> int:
+def _in_own_process(task: WorkerTask) -> int:
     child = os.fork()
     if child == 0:
-        _become_worker(stage, folder, processed)
+        _become_worker(task)
     return _exit_code(child)
 
 
@@ -117,7 +120,7 @@ def _exit_code(child: int) -> int:
 
 
 class SharedWorker:
-    """A worker that trains run after run and keeps the pretrained network that they share; one that fails is gone."""
+    """A worker that trains run after run and keeps the pretrained network that they share; it ends when a run fails."""
 
     def __init__(self, base: str) -> None:
         """Fork it.
@@ -133,18 +136,18 @@ class SharedWorker:
         if self._child == 0:
             os.close(self._requests)
             os.close(self._answers)
-            _become_keeper(requests, answers)
+            _become_shared_worker(requests, answers)
         os.close(requests)
         os.close(answers)
 
-    def train(self, folder: str, processed: str) -> int:
+    def train(self, task: WorkerTask) -> int:
         """Train one run and return 0, or the exit code of the worker, which has then ended."""
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._requests, json.dumps([folder, processed]).encode() + b"\n")
+            os.write(self._requests, task.line())
         return 0 if os.read(self._answers, 1) else self.end()
 
     def end(self) -> int:
-        """Let it go, and return its exit code."""
+        """Let it end, and return its exit code."""
         os.close(self._requests)
         os.close(self._answers)
         return _exit_code(self._child)
@@ -163,20 +166,20 @@ def _import_ahead() -> None:
         )
 
 
-def _become_worker(stage: str, folder: Path, processed: Path) -> None:
+def _become_worker(task: WorkerTask) -> None:
     from showdown.runner.worker.entry import work
 
     code = 1
     raise_chance_to_be_killed()
     try:
         events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        with _logged(folder):
-            code = work(stage, folder, processed, events)
+        with _logged(task.folder):
+            code = work(task, events)
     finally:
         os._exit(code)  # the server's own clean-up is not the worker's
 
 
-def _become_keeper(requests: int, answers: int) -> None:
+def _become_shared_worker(requests: int, answers: int) -> None:
     from showdown.runner.worker.entry import work
     from showdown.stages.base_cache import BaseCache
 
@@ -186,9 +189,9 @@ def _become_keeper(requests: int, answers: int) -> None:
         events, kept = os.fdopen(os.dup(1), "w", encoding="utf-8"), BaseCache()
         with os.fdopen(requests, encoding="utf-8") as lines:
             for line in lines:
-                folder, processed = map(Path, json.loads(line))
-                with _logged(folder):
-                    code = work("train", folder, processed, events, kept)
+                task = read_task(line)
+                with _logged(task.folder):
+                    code = work(task, events, kept)
                 if code:
                     break
                 os.write(answers, b"1")

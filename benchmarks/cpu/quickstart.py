@@ -1,0 +1,236 @@
+"""Speed of full fine-tuning on a CPU: the product's training loop beside transformers' Trainer, in pairs.
+
+    python -m benchmarks.cpu.quickstart --out benchmarks/results
+
+The default model on the default data in float32; the same weights, rows, order, effective batch, learning rate and
+clipping; dropout as the model's configuration has it. Each pair has a seed of its own and runs both loops one after the
+other, every second pair in reversed order. Scores are macro F1 on the test rows. With `--precision bfloat16` both run
+under autocast.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from benchmarks.lib.recipe import padded_batch
+from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.timing import spread
+from showdown.core.method import Job, NetworkOptions, Placement
+from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
+from showdown.core.split import SingleSplit
+from showdown.core.task import EncodedExamples, Validation
+from showdown.data.prepare import prepare
+from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.evaluation.logits import logits_of
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.models.network import load_network
+from showdown.models.source import locate
+from showdown.models.tokens import load_tokenizer
+from showdown.tasks.classification.metrics import score
+from showdown.tasks.classification.task import Classification
+from showdown.training.batches import effective_batches
+from showdown.training.loop import train
+from showdown.training.run import TrainingRun
+from showdown.training.schedule import warmup_steps
+
+BATCH_ROWS = 8
+LEARNING_RATE = 2e-4
+SETTINGS = ("pairs", "epochs", "max_tokens", "dropout", "precision")
+"""Options that a result repeats, since their defaults may change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What both loops train on."""
+
+    job: Job
+    folder: Path
+    train: EncodedExamples
+    test: EncodedExamples
+    pad: int
+    bf16: bool
+
+    def module(self) -> Any:
+        """Return the pretrained network with a head drawn from the seed."""
+        torch.manual_seed(self.job.seed)
+        return load_network(self.folder, self.job, NetworkOptions()).module
+
+
+def training_of(seed: int, options: argparse.Namespace) -> Training:
+    """Read the default data and the default model."""
+    prepared = prepare(DataSpec(), SingleSplit())
+    protocol = SharedProtocol(
+        epochs=options.epochs, patience_epochs=None, effective_batch_rows=BATCH_ROWS, select_epoch="last",
+        max_tokens=options.max_tokens, dropout=options.dropout,
+    )  # fmt: skip
+    folder = locate(ModelSpec())
+    tokenizer = load_tokenizer(folder)
+
+    classification, placement = Classification(), Placement(device="cpu", dtype="float32")
+    return Training(
+        job=Job(
+            task=classification,
+            labels=prepared.labels,
+            model=ModelSpec(),
+            protocol=protocol,
+            placement=placement,
+            seed=seed,
+        ),
+        folder=folder,
+        train=classification.encode(tokenizer, prepared.side("train"), options.max_tokens),
+        test=classification.encode(tokenizer, prepared.side("test"), options.max_tokens),
+        pad=int(tokenizer.pad_token_id),
+        bf16=options.precision == "bfloat16",
+    )
+
+
+class _Autocast:
+    """A forward path under bfloat16 autocast."""
+
+    def __init__(self, path: ForwardPath) -> None:
+        self.name = f"{path.name}, bfloat16"
+        self._path = path
+
+    def logits(self, sequences: Any) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self._path.logits(sequences).float()
+
+
+class _Silent:
+    def step(self, **_: Any) -> None:
+        """Show nothing."""
+
+    def say(self, message: str) -> None:
+        """Show nothing."""
+
+
+def ours(task: Training) -> dict[str, Any]:
+    """Train with the product's loop; return seconds, forward path and score."""
+    module = task.module()
+    path: ForwardPath = choose_forward(module, pad_token_id=task.pad, device="cpu")
+    path = _Autocast(path) if task.bf16 else path
+    clock = PhaseClock(memory_of("cpu"))
+    run = TrainingRun(
+        task=task.job.task, module=module, forward=path, train=task.train, validation_targets=[(0,)],
+        validate=lambda: Validation(score=0.0, loss=0.0, values={"accuracy": 0.0, "true_label_probability": 0.0}),
+        protocol=task.job.protocol, micro_batch_rows=BATCH_ROWS,
+        step=OptimizerSettings(weight_decay=task.job.protocol.weight_decay),
+        learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
+        checkpoints=None, watcher=_Silent(),
+    )  # fmt: skip
+    train(run)
+    return {"seconds": clock.seconds("training"), "path": path.name, "f1_macro": _f1(module, task)}
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.began = self.seconds = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.seconds = time.perf_counter() - self.began
+
+
+class _Orders(Sampler[int]):
+    """Gives the rows of each epoch in the order that the product draws, with its short last batch."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self._rows, self._seed, self._epoch = rows, seed, 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[int]:
+        batches = effective_batches(self._rows, BATCH_ROWS, seed=self._seed, epoch=self._epoch)
+        self._epoch += 1
+        return iter([row for batch in batches for row in batch])
+
+
+class _InOrder(Trainer):  # type: ignore[misc]
+    def _get_train_sampler(self, train_dataset: Any = None) -> _Orders:
+        return _Orders(len(train_dataset or self.train_dataset), self.args.seed)
+
+
+def theirs(task: Training) -> dict[str, Any]:
+    """Train with transformers' Trainer and dynamic padding; return seconds and score."""
+    module, protocol, watch = task.module(), task.job.protocol, _Watch()
+
+    def collate(rows: list[int]) -> dict[str, torch.Tensor]:
+        ids = [torch.tensor(task.train.ids[row]) for row in rows]
+        return padded_batch(ids, [label for row in rows for label in task.train.targets[row]], task.pad)
+
+    rows = list(range(len(task.train.ids)))
+    steps = protocol.epochs * -(-len(rows) // BATCH_ROWS)
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(), per_device_train_batch_size=BATCH_ROWS, use_cpu=True,
+        num_train_epochs=protocol.epochs,
+        learning_rate=LEARNING_RATE, weight_decay=protocol.weight_decay, max_grad_norm=1.0, bf16=task.bf16,
+        warmup_steps=warmup_steps(steps, protocol.warmup_fraction), save_strategy="no", report_to=[],
+        disable_tqdm=True, logging_strategy="no", remove_unused_columns=False, seed=task.job.seed,
+    )  # fmt: skip
+    trainer = _InOrder(model=module, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[watch])
+    trainer.train()
+    return {"seconds": watch.seconds, "path": "transformers Trainer", "f1_macro": _f1(module, task)}
+
+
+def _f1(module: Any, task: Training) -> float:
+    path = PaddedForward(module, pad_token_id=task.pad, device="cpu")
+    predicted = logits_of(module, path, task.test.ids, 16).argmax(dim=-1).tolist()
+    return score([label for (label,) in task.test.targets], predicted, task.job.labels).f1_macro
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    yield
+
+
+def main() -> None:
+    """Run the pairs and write what they took."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--max-tokens", type=int, default=256)
+    parser.add_argument("--dropout", type=float, default=None, help="by default as the model's configuration has it")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    options = parser.parse_args()
+    pairs: list[dict[str, Any]] = []
+    with _quiet():
+        for seed in range(options.pairs):
+            one = training_of(seed, options)
+            sides = {"engine": ours, "trainer": theirs}
+            found = {name: sides[name](one) for name in sorted(sides, reverse=seed % 2 == 1)}
+            pairs.append(found | {"ratio": found["trainer"]["seconds"] / found["engine"]["seconds"]})
+            print(json.dumps(pairs[-1]), flush=True)
+    ratios = [pair["ratio"] for pair in pairs]
+    scores = {side: statistics.mean(pair[side]["f1_macro"] for pair in pairs) for side in ("engine", "trainer")}
+    result = {
+        "settings": {key: getattr(options, key) for key in SETTINGS},
+        "speed_over_trainer": spread(ratios),
+        "mean_f1_macro": scores,
+        "pairs": pairs,
+    }
+    print(json.dumps({key: result[key] for key in ("speed_over_trainer", "mean_f1_macro")}))
+    write_result(options, result)
+
+
+if __name__ == "__main__":
+    main()

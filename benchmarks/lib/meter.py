@@ -1,0 +1,46 @@
+"""Seconds and memory of a stretch of training, as every case of the GPU benchmarks measures them."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from benchmarks.lib.timing import synchronize
+
+GB = 1e9
+
+
+@dataclass(kw_only=True)
+class Meter:
+    """Measures from the end of the warm-up on; what came before is not counted."""
+
+    device: str
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    device_gb: float = 0.0
+    _begun: float = 0.0
+
+    def begin(self) -> None:
+        """Start to measure: the warm-up is over."""
+        synchronize(self.device)
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        self._begun = time.perf_counter()
+
+    def end(self) -> None:
+        """Stop to measure: the last step was given to the device."""
+        synchronize(self.device)
+        if self.device == "cuda":
+            free, total = torch.cuda.mem_get_info()
+            self.device_gb = (total - free) / GB
+        self.seconds = time.perf_counter() - self._begun
+
+    def memory(self) -> dict[str, float]:
+        """Return peak allocated and reserved memory since the warm-up, and what the device shows as used at the end."""
+        if self.device != "cuda":
+            return {"peak_allocated_gb": 0.0, "peak_reserved_gb": 0.0, "device_gb": 0.0}
+        return {
+            "peak_allocated_gb": torch.cuda.max_memory_allocated() / GB,
+            "peak_reserved_gb": torch.cuda.max_memory_reserved() / GB,
+            "device_gb": self.device_gb,
+        }

@@ -1,0 +1,30 @@
+"""The parts of a network that a method may work on."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class NetworkParts(Protocol):
+    """A classifier and the names of its parts: a `showdown.models.network.Network`."""
+
+    @property
+    def module(self) -> "nn.Module":
+        """The transformers model."""
+        ...
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """Modules outside the backbone, and modules that the checkpoint has no weights for: they always learn."""
+        ...
+
+    @property
+    def linear_names(self) -> tuple[str, ...]:
+        """Linear layers inside the backbone's stack of layers: where adapters go."""
+        ...
+
+    @property
+    def idle_names(self) -> tuple[str, ...]:
+        """Modules that no text goes through. They never learn."""
+        ...

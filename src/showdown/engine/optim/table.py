@@ -1,0 +1,37 @@
+"""The table of optimizers: a name and its class."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+
+from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.lion import Lion
+from showdown.engine.optim.optimizer import Optimizer
+from showdown.engine.optim.settings import OptimizerSettings, Rounding
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "lion": Lion}
+
+
+def build_optimizer(parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings) -> Optimizer:
+    """Return the optimizer of these parameters.
+
+    Raises:
+        ValueError: for an unknown optimizer, or for settings that it does not take.
+
+    """
+    if settings.name not in OPTIMIZERS:
+        raise ValueError(f"optimizer `{settings.name}` unknown; there are {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[settings.name](parameters, settings)
+
+
+def state_bytes(parameters: Iterable[torch.Tensor], rounding: Rounding, *, optimizer: str = "adamw") -> int:
+    """Return the bytes of moments and master weights that an optimizer keeps for these parameters.
+
+    Args:
+        parameters: all that learn.
+        rounding: of bfloat16 weights.
+        optimizer: a key of `OPTIMIZERS`.
+
+    """
+    return OPTIMIZERS[optimizer].state_bytes(parameters, rounding)

@@ -1,0 +1,124 @@
+"""What all methods have in common whose adapter layers PEFT puts into the network."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from showdown.core.method import TunedMethod
+from showdown.core.network import NetworkParts
+from showdown.methods.parts import head_parameters
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftConfig
+
+    from showdown.models.companions import Usage
+
+IMPORTS = """from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer"""
+OPENING = """model = AutoPeftModelForSequenceClassification.from_pretrained(
+    folder,
+    id2label=dict(enumerate(labels)),
+    label2id={label: index for index, label in enumerate(labels)},
+    num_labels=len(labels),
+    pad_token_id=tokenizer.pad_token_id,
+).eval()"""
+_WEIGHTS = "adapter_model.safetensors"
+
+
+class PeftMethod(TunedMethod):
+    """Adapter layers in a frozen backbone learn, and the head.
+
+    A method says which of PEFT's configurations it takes (`config`) and how many parameters its adapters have
+    (`adapter_parameters`); making, saving, loading and taking off are the same for all.
+    """
+
+    leaves_network: ClassVar[bool] = True
+
+    @abstractmethod
+    def config(self, network: NetworkParts) -> "PeftConfig":
+        """Return PEFT's configuration, with target modules by their whole names.
+
+        PEFT's own shorthands also match BERT's pooler. `task_type` and `modules_to_save` are filled in.
+
+        Args:
+            network: whose `linear_names` adapters may go to; `showdown.methods.parts` finds them by role.
+
+        Raises:
+            UserError: when a setting names what the network has not.
+            Unavailable: when the network has nothing that the method can adapt.
+
+        """
+
+    @abstractmethod
+    def adapter_parameters(self, network: NetworkParts) -> int:
+        """Return how many numbers learn beside the head, worked out from shapes."""
+
+    def adapt(self, network: NetworkParts) -> "torch.nn.Module":
+        """Wrap the network with PEFT, which puts the adapter layers into it.
+
+        Raises:
+            UserError: when a setting names what the network has not.
+            Unavailable: when the network has nothing that the method can adapt.
+
+        """
+        from peft import get_peft_model
+
+        config: Any = self.config(network)
+        config.task_type, config.modules_to_save = "SEQ_CLS", list(network.head_names)
+        adapted: Any = get_peft_model(network.module, config)
+        for name in network.idle_names:  # PEFT finds heads by the ends of their names
+            adapted.get_base_model().get_submodule(name).requires_grad_(False)
+        module: torch.nn.Module = adapted
+        return module
+
+    def declared_parameters(self, network: NetworkParts) -> int:
+        """Return the adapters' parameters and the head's."""
+        return self.adapter_parameters(network) + head_parameters(network)
+
+    def strip(self, module: Any) -> "torch.nn.Module":
+        """Take off the adapters, and the trained copies of the head, which PEFT would leave in its place."""
+        inner = module.get_base_model()
+        heads = {
+            name: child.original_module for name, child in inner.named_modules() if hasattr(child, "original_module")
+        }
+        base: torch.nn.Module = module.unload()
+        for name, head in heads.items():
+            base.set_submodule(name, head)
+        if hasattr(base, "peft_config"):
+            del base.peft_config
+        return base
+
+    def save(self, module: Any, folder: Path) -> None:
+        """Write adapters and head as safetensors, in PEFT's own layout."""
+        module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+    def usage(self, module: "torch.nn.Module") -> "Usage":
+        """Say that plain PEFT opens it, once told the labels: a base has none of its own, or others."""
+        from showdown.models.companions import Usage
+
+        return Usage(imports=IMPORTS, opening=OPENING)
+
+    def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":
+        """Load the pretrained network again, make the adapters anew and fill them and the head with what was saved.
+
+        PEFT's own loading would take a pickle where the safetensors file is missing, and its configuration from a file
+        that others may have written.
+
+        Raises:
+            ValueError: when the file lacks a weight, or has one too many.
+
+        """
+        from peft.utils import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        saved = load_file(folder / _WEIGHTS)
+        module = self.adapt(load_network(None))
+        learned = {name for name, value in module.named_parameters() if value.requires_grad}
+        module.requires_grad_(False)
+        found = set_peft_model_state_dict(module, saved)
+        lost = [*found.unexpected_keys, *(name for name in found.missing_keys if name in learned)]
+        if lost:
+            raise ValueError(f"{_WEIGHTS} does not fit this method and model, for one at {lost[0]}")
+        return module
