@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from canary import canary
+from showdown import load_model
+from showdown.core.errors import UserError
 from tiny_pretrained import separable_rows, write_csv
 
 HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
@@ -166,6 +168,83 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     assert all(0 < float(row["probability"]) <= 1 for row in answers)
 
 
+def artifact_of(folder: Path, row: str) -> Path:
+    (artifact,) = (folder / "out" / "runs").glob(f"{row}-*/artifact")
+    return artifact
+
+
+@pytest.mark.parametrize("row", ["tfidf", "lora"])
+def test_a_copied_model_predicts_as_its_comparison_does(finished: Path, tmp_path: Path, row: str) -> None:
+    """From its folder alone, wherever that is: at the command line and from Python the same."""
+    copy = shutil.copytree(artifact_of(finished, row), tmp_path / "elsewhere" / "model")
+    texts = ["oven dough, flour", "runway altitude radar"]
+    with (tmp_path / "new.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    for words in ([copy, "new.csv", "--output", "alone.csv"], [finished / "out", row, "new.csv"]):
+        found = showdown("predict", *words, "--coverage", "0.5", folder=tmp_path)
+        assert (found.returncode, found.stderr) == (0, "")
+    assert (tmp_path / "alone.csv").read_bytes() == (tmp_path / "new-predictions.csv").read_bytes()
+    assert "new-predictions.csv is there already" in refused("predict", copy, "new.csv", folder=tmp_path)
+    model = load_model(copy)
+    assert model.predict(texts) == load_model(finished / "out", row).predict(texts)
+    with (tmp_path / "alone.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["predicted"] for row in csv.DictReader(file)] == [
+            found.label if found.sure else "" for found in model.predict(texts, coverage=0.5)
+        ]
+
+
+def test_a_saved_model_describes_itself(finished: Path) -> None:
+    written = json.loads((artifact_of(finished, "lora") / "model.json").read_text())
+    assert written["spec"]["model"]["revision"].startswith("files:")
+    assert (written["task"], written["clean"], written["max_tokens"]) == ("classification", "whitespace", 16)
+    assert (written["title"], written["score_kind"], len(written["labels"])) == ("LoRA", "probability", 3)
+    assert {"finetuning-showdown", "torch", "python"} <= set(written["versions"])
+    run = next(run for run in json.loads((finished / "out/results.json").read_text())["runs"] if run["name"] == "lora")
+    counted = ("adapter_model.safetensors", "adapter_config.json", "manifest.json")
+    assert run["model_size_mb"] == round(
+        sum((artifact_of(finished, "lora") / name).stat().st_size for name in counted) / 1e6, 3
+    )
+    assert "model.json" not in (artifact_of(finished, "lora") / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no model.json: it is no saved model, or one of an earlier version; give the comparison"),
+        ("{", "is damaged or of another version"),
+        ('{"schema_version": 2}', "is damaged or of another version"),
+        ("[" * 100_000, "is damaged or of another version"),
+    ],
+)
+def test_a_model_without_its_description_says_what_is_missing(
+    finished: Path, tmp_path: Path, content: str | None, message: str
+) -> None:
+    """One of an earlier version still predicts through its comparison."""
+    shutil.copytree(finished / "out", tmp_path / "out")
+    artifact = artifact_of(tmp_path, "tfidf")
+    (artifact / "model.json").unlink()
+    if content is None:  # as an earlier version wrote it
+        (artifact / "confidence.json").unlink()
+        assert load_model(tmp_path / "out", "tfidf").predict(["oven dough flour"])[0].label == "baker"
+    else:
+        (artifact / "model.json").write_text(content)
+    with pytest.raises(UserError) as caught:
+        load_model(artifact)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_out_of_a_saved_model_is_refused(finished: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(artifact_of(finished, "tfidf"), tmp_path / "model")
+    (copy / "extra").symlink_to(finished / "rows.csv")
+    with pytest.raises(UserError, match="leads outside"):
+        load_model(copy)
+    with pytest.raises(UserError, match="leave `tfidf` out"):
+        load_model(copy, "tfidf")
+    with pytest.raises(UserError, match="no folder"):
+        load_model(tmp_path / "nowhere")
+
+
 def test_predict_leaves_what_it_is_not_sure_of_to_a_person(finished: Path) -> None:
     """The threshold is the run's own: the same answers, fewer of them given."""
     answer = ("predict", "out", "--method", "tfidf", "--file", "few.csv", "--output")
@@ -219,7 +298,8 @@ def test_a_damaged_or_foreign_model_is_one_line(finished: Path) -> None:
 def test_bad_input_is_one_line_with_the_mend(finished: Path) -> None:
     assert "did you mean `lora`?" in refused("predict", "out", "--method", "lroa", "--text", "x", folder=finished)
     assert "either --text or --file" in refused("predict", "out", "--method", "lora", folder=finished)
-    assert "--output" in refused("predict", "out", "--method", "lora", "--file", "new.csv", folder=finished)
+    assert "one word too many" in refused("predict", "out", "lora", "new.csv", "more.csv", folder=finished)
+    assert "it has tfidf, lora, elsewhere" in refused("predict", "out", "--text", "x", folder=finished)
     assert "text 1 of 1 is empty" in refused("predict", "out", "--method", "tfidf", "--text", " ", folder=finished)
     assert "it is a file" in refused("run", "mine.yaml", "--output", "rows.csv", folder=finished)
     assert "no results.json" in refused("report", "nowhere", folder=finished)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import showdown
 from report.written_comparison import write_comparison
-from showdown.api import Audited
 from showdown.core.record import RunRecord
+from showdown.runner.audit import Audited
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

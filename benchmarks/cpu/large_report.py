@@ -98,10 +98,10 @@ def choices() -> list[dict[str, Any]]:
                 folder, labels=[str(label) for label in range(10)], methods=arms, rows=300
             )
             verdict = api.judge(folder)
-        asked = candidates(verdict.rows, verdict.pairs)
-        found, seconds = timed(lambda asked=asked: decisions({1.0: asked}, margin=1.0))
+        arms_judged = candidates(verdict.rows, verdict.pairs)
+        found, seconds = timed(lambda judged=arms_judged: decisions({1.0: judged}, margin=1.0))
         size_mb = round(len(found.model_dump_json()) / MB, 3)
-        lines.append({"arms": rows, "cells": len(_cells(asked)), **seconds, "mb": size_mb})
+        lines.append({"arms": rows, "cells": len(_cells(arms_judged)), **seconds, "mb": size_mb})
         print(lines[-1], flush=True)
     return lines
 

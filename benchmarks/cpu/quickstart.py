@@ -26,21 +26,24 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from benchmarks.lib.recipe import padded_batch
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import spread
-from showdown.core.method import Job, LabelledTexts, NetworkOptions, Placement
+from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
 from showdown.core.split import SingleSplit
+from showdown.core.task import EncodedExamples, Validation
 from showdown.data.prepare import prepare
 from showdown.engine.forward import ForwardPath, PaddedForward, choose_forward
-from showdown.engine.optim.adamw import OptimizerSettings
-from showdown.evaluation.metrics import score
-from showdown.evaluation.network import logits_of
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.evaluation.logits import logits_of
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network
 from showdown.models.source import locate
-from showdown.models.tokens import encode, load_tokenizer
+from showdown.models.tokens import load_tokenizer
+from showdown.tasks.classification.metrics import score
+from showdown.tasks.classification.task import Classification
 from showdown.training.batches import effective_batches
-from showdown.training.loop import EncodedRows, TrainingRun, Validation, train
+from showdown.training.loop import train
+from showdown.training.run import TrainingRun
 from showdown.training.schedule import warmup_steps
 
 BATCH_ROWS = 8
@@ -55,8 +58,8 @@ class Training:
 
     job: Job
     folder: Path
-    train: EncodedRows
-    test: EncodedRows
+    train: EncodedExamples
+    test: EncodedExamples
     pad: int
     bf16: bool
 
@@ -76,15 +79,19 @@ def training_of(seed: int, options: argparse.Namespace) -> Training:
     folder = locate(ModelSpec())
     tokenizer = load_tokenizer(folder)
 
-    def rows(side: LabelledTexts) -> EncodedRows:
-        return EncodedRows(ids=encode(tokenizer, side.texts, options.max_tokens), targets=side.targets)
-
-    placement = Placement(device="cpu", dtype="float32")
+    classification, placement = Classification(), Placement(device="cpu", dtype="float32")
     return Training(
-        job=Job(labels=prepared.labels, model=ModelSpec(), protocol=protocol, placement=placement, seed=seed),
+        job=Job(
+            task=classification,
+            labels=prepared.labels,
+            model=ModelSpec(),
+            protocol=protocol,
+            placement=placement,
+            seed=seed,
+        ),
         folder=folder,
-        train=rows(prepared.side("train")),
-        test=rows(prepared.side("test")),
+        train=classification.encode(tokenizer, prepared.side("train"), options.max_tokens),
+        test=classification.encode(tokenizer, prepared.side("test"), options.max_tokens),
         pad=int(tokenizer.pad_token_id),
         bf16=options.precision == "bfloat16",
     )
@@ -117,8 +124,8 @@ def ours(task: Training) -> dict[str, Any]:
     path = _Autocast(path) if task.bf16 else path
     clock = PhaseClock(memory_of("cpu"))
     run = TrainingRun(
-        module=module, forward=path, train=task.train, validation_targets=[0],
-        validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
+        task=task.job.task, module=module, forward=path, train=task.train, validation_targets=[(0,)],
+        validate=lambda: Validation(score=0.0, loss=0.0, values={"accuracy": 0.0, "true_label_probability": 0.0}),
         protocol=task.job.protocol, micro_batch_rows=BATCH_ROWS,
         step=OptimizerSettings(weight_decay=task.job.protocol.weight_decay),
         learning_rate=LEARNING_RATE, seed=task.job.seed, device="cpu", clock=clock,
@@ -165,7 +172,7 @@ def theirs(task: Training) -> dict[str, Any]:
 
     def collate(rows: list[int]) -> dict[str, torch.Tensor]:
         ids = [torch.tensor(task.train.ids[row]) for row in rows]
-        return padded_batch(ids, [task.train.targets[row] for row in rows], task.pad)
+        return padded_batch(ids, [label for row in rows for label in task.train.targets[row]], task.pad)
 
     rows = list(range(len(task.train.ids)))
     steps = protocol.epochs * -(-len(rows) // BATCH_ROWS)
@@ -184,7 +191,7 @@ def theirs(task: Training) -> dict[str, Any]:
 def _f1(module: Any, task: Training) -> float:
     path = PaddedForward(module, pad_token_id=task.pad, device="cpu")
     predicted = logits_of(module, path, task.test.ids, 16).argmax(dim=-1).tolist()
-    return score(task.test.targets, predicted, task.job.labels).f1_macro
+    return score([label for (label,) in task.test.targets], predicted, task.job.labels).f1_macro
 
 
 @contextmanager

@@ -18,10 +18,12 @@ from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
 from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import AdamW, OptimizerSettings
+from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.models.network import load_network
 from showdown.models.source import locate
 from showdown.models.tokens import encode, load_tokenizer
+from showdown.tasks.classification.task import Classification
 from showdown.training.batches import effective_batches
 
 WAYS = ("float32 throughout", "nearest", "stochastic", "float32")
@@ -33,7 +35,7 @@ def train(way: str, *, rate: float, epochs: int) -> dict[str, Any]:
     prepared = prepare(DataSpec(), SingleSplit())
     folder, side = locate(ModelSpec()), prepared.side("train")
     job = Job(
-        labels=prepared.labels, model=ModelSpec(), protocol=SharedProtocol(dropout=0.0),
+        task=Classification(), labels=prepared.labels, model=ModelSpec(), protocol=SharedProtocol(dropout=0.0),
         placement=Placement(device="cpu", dtype="float32"), seed=0,
     )  # fmt: skip
     module = load_network(folder, job, NetworkOptions()).module

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from showdown.engine.graphs.capture import answering_forward
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import free_memory
 from benchmarks.lib.workload import PAD, TINY_SHAPE, base_model
 from showdown.engine.forward import ForwardPath, choose_forward
+from showdown.engine.graphs.capture import answering_forward
 
 TOKENS, WARM_UP, CALLS = 365, 3, 20
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from showdown.engine.decoder.attention import Heads, Layout, layout_of, packed_attention
-from showdown.engine.decoder.cudnn_attention import CudnnAttention, Sizes, start_building
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import kernel_microseconds
 from benchmarks.lib.workload import random_bf16, steps_of, training_rows, vocabulary_of
+from showdown.engine.decoder.attention import Heads, Layout, layout_of, packed_attention
+from showdown.engine.decoder.cudnn_attention import CudnnAttention, Sizes, start_building
 
 QUERIES, KEYS, WIDTH = 32, 8, 128
 SCALE = WIDTH**-0.5

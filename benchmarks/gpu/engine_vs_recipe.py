@@ -23,11 +23,10 @@ from typing import Any
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looking for a GPU must not start CUDA before the fork
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from showdown.runner.worker.fork_server import gpu_kind_from_driver
-
 from benchmarks.lib.result import Place, argument_parser, place_of, write_result
 from benchmarks.lib.timing import spread
 from showdown.engine.budget import LEAN_TOKENS
+from showdown.runner.worker.fork_server import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
 SETTINGS = ("cases", "repeats", "every", "steps", "seconds", "start")

@@ -17,7 +17,8 @@ from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import free_memory, synchronize
 from benchmarks.lib.workload import SMALL_SHAPE, Rows, random_rows, vocabulary_of
 from showdown.engine.accumulate import EagerAccumulator
-from showdown.engine.overhead import paused_garbage_collector
+from showdown.engine.garbage_collector import paused_garbage_collector
+from showdown.tasks.classification.objective import CrossEntropy
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 SEQUENCE_TOKENS = (512, 1024, 2048, 4096, 8192)
@@ -36,7 +37,7 @@ def measured(
     """
     training.rows = rows
     training.settings["micro_rows"] = max(len(step) for step in steps)
-    training.passes = training.fresh_passes() if graphs else EagerAccumulator(training.path)
+    training.passes = training.fresh_passes() if graphs else EagerAccumulator(training.path, CrossEntropy())
     seconds = []
     device = "cuda" if cuda else "cpu"
     synchronize(device)

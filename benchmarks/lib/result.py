@@ -116,7 +116,10 @@ def place_of(device: str) -> Place:
 
     """
     here = environment(device)
-    hardware = f"{here.gpu}, {here.gpu_memory_gb} GB" if here.gpu else f"{here.cpu}, {here.cpu_threads} threads"
+    if here.gpu:
+        hardware = f"{here.gpu}, {here.gpu_memory_gb} GB"
+    else:
+        hardware = f"{here.cpu}, {here.cpu_threads} thread{'s' if here.cpu_threads > 1 else ''}"
     return Place(commit=here.commit, versions=here.versions | _more_versions(device), device=hardware)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from showdown.core.method import LabelledTexts
+from showdown.core.examples import Examples
 from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters
+from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.read import read_table
 from showdown.data.rows import Rows
 
@@ -24,19 +24,19 @@ def different_texts(source: str) -> tuple[list[str], list[str]]:
     texts = [str(cell) for cell in table.column(columns["resume" if "resume" in columns else "text"])]
     labels = [str(cell) for cell in table.column(columns["category" if "category" in columns else "label"])]
     first: dict[int, int] = {}
-    for index, group in enumerate(find_clusters(texts, JACCARD).clusters):
+    for index, group in enumerate(find_duplicate_groups(texts, JACCARD).duplicate_groups):
         first.setdefault(group, index)
     return [texts[index] for index in first.values()], [labels[index] for index in first.values()]
 
 
-def examples_at(rows: Rows, places: Iterable[int]) -> LabelledTexts:
+def examples_at(rows: Rows, places: Iterable[int]) -> Examples:
     """Return the examples at these places of a data set."""
     chosen = list(places)
-    return LabelledTexts(
+    return Examples(
         texts=tuple(rows.texts[place] for place in chosen),
         targets=tuple(rows.targets[place] for place in chosen),
         row_ids=tuple(rows.row_ids[place] for place in chosen),
-        clusters=tuple(rows.clusters[place] for place in chosen),
+        duplicate_groups=tuple(rows.duplicate_groups[place] for place in chosen),
     )
 
 

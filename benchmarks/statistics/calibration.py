@@ -82,8 +82,8 @@ def run_part(name: str, options: argparse.Namespace, pool: ProcessPoolExecutor) 
         "met": sum(judged),
         "lines": [{key: round(v, 5) if isinstance(v, float) else v for key, v in line.items()} for line in lines],
     }
-    asked = ["--comparisons", str(options.comparisons), name] if options.comparisons else [name]
-    write_result(options, report, variant=name, arguments=asked)
+    arguments = ["--comparisons", str(options.comparisons), name] if options.comparisons else [name]
+    write_result(options, report, variant=name, arguments=arguments)
     return all(judged)
 
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.texts import examples_at
-from showdown import api
+from showdown.config.target import comparison_for
 from showdown.core.calibration import calibration_error, error_if_calibrated
 from showdown.core.method import Job, Placement
-from showdown.data.rows import gather
-from showdown.evaluation.confidence import confidence_of, reliability_bins, threshold_for
+from showdown.data.gather import gather
 from showdown.methods.table import build
+from showdown.tasks.classification.confidence import confidence_of, reliability_bins, threshold_for
+from showdown.tasks.classification.task import Classification
 
 DRAWS, LABELS, FOLDS = 400, 10, 5
 SHARPNESS = {"unsure": 1.0, "middling": 3.0, "sure": 8.0}
@@ -69,10 +70,11 @@ def coverage_part() -> list[dict[str, Any]]:
 
 
 def order_part() -> list[dict[str, Any]]:
-    """Measure both orders of confidence on real answers."""
-    comparison = api.comparison_for("resumes")
+    """Measure both orders of real answers."""
+    comparison = comparison_for("resumes")
     rows = gather(comparison.data)
     job = Job(
+        task=Classification(),
         labels=rows.labels,
         model=comparison.model,
         protocol=comparison.protocol,

@@ -10,8 +10,9 @@ from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.texts import examples_at
 from showdown.core.method import Job, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
-from showdown.data.rows import gather
+from showdown.data.gather import gather
 from showdown.methods.table import build
+from showdown.tasks.classification.task import Classification
 
 FOLDS = 5
 METHODS = {"tfidf": {}, "zero-shot": {"template": "Resume of a {label}"}, "frozen": {}}
@@ -22,15 +23,16 @@ def main() -> None:
     options = argument_parser(__file__, __doc__).parse_args()
     rows = gather(DataSpec())
     job = Job(
+        task=Classification(),
         labels=rows.labels,
         model=ModelSpec(),
         protocol=SharedProtocol(max_tokens=256),
         placement=Placement(device="cpu", dtype="float32"),
         seed=0,
     )
-    targets, clusters = np.array(rows.targets), np.array(rows.clusters)
+    targets, groups = np.array(rows.targets), np.array(rows.duplicate_groups)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    splits = list(folds.split(targets, targets, clusters))
+    splits = list(folds.split(targets, targets, groups))
     found = []
     for name, settings in METHODS.items():
         right = 0

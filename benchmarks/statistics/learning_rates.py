@@ -65,12 +65,12 @@ class Bench:
         import io
 
         import torch
-        from showdown.runner.worker.entry import Teller
 
         from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
         from showdown.measure.memory import memory_of
         from showdown.measure.phases import PhaseClock
         from showdown.methods.table import build
+        from showdown.runner.worker.entry import Teller
         from showdown.stages.artifact import job_of
         from showdown.stages.context import Scene
 
@@ -94,11 +94,12 @@ class Bench:
         self.network: Any = None
 
     def _side(self, name: str) -> Any:
-        from showdown.core.method import LabelledTexts
+        from showdown.core.examples import Examples
 
         texts, names = zip(*self.found[name], strict=True)
         count = tuple(range(len(texts)))
-        return LabelledTexts(texts=texts, targets=tuple(map(self.labels.index, names)), row_ids=count, clusters=count)
+        targets = tuple(map(self.labels.index, names))
+        return Examples(texts=texts, targets=targets, row_ids=count, duplicate_groups=count)
 
     def _ground(self) -> Any:
         from showdown.stages import setup as ground
@@ -145,7 +146,7 @@ class Bench:
     def _accuracy(self, learner: Any) -> float:
         import torch
 
-        from showdown.evaluation.network import logits_of
+        from showdown.evaluation.logits import logits_of
         from showdown.models.tokens import encode, load_tokenizer
 
         test = self._side("test")

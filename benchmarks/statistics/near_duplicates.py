@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.short_questions import KHMER, THAI, questions, unspaced
 from benchmarks.lib.texts import JACCARD, STUDY, different_texts
-from showdown.data.duplicates import find_clusters
+from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.function_words import FUNCTION_WORDS
 
 CHANGED_SHARES = (0.02, 0.05, 0.10)
@@ -79,7 +79,7 @@ def measure(
         copies = [(index, made) for index, text in enumerate(texts) if (made := copy(text, draws)) is not None]
         more = negatives(draws) if negatives else []
         origin = [*range(len(texts)), *(index for index, _ in copies), *range(-len(more), 0)]
-        clusters = find_clusters([*texts, *(made for _, made in copies), *more], JACCARD).clusters
+        clusters = find_duplicate_groups([*texts, *(made for _, made in copies), *more], JACCARD).duplicate_groups
         planted, hard = planted + len(copies), hard + len(more)
         found += sum(clusters[index] == clusters[len(texts) + place] for place, (index, _) in enumerate(copies))
         groups: dict[int, set[int]] = defaultdict(set)
@@ -266,7 +266,7 @@ def forms() -> Iterator[Line]:
     """Negatives alone: how many of the different texts are joined to another."""
     for kind, rows in form_rows(random.Random(0)).items():
         different = len(set(rows))
-        clusters = len(set(find_clusters(rows, JACCARD).clusters))
+        clusters = len(set(find_duplicate_groups(rows, JACCARD).duplicate_groups))
         joined = different - clusters
         yield {
             "source": "forms",

@@ -16,16 +16,20 @@ from typing import Any
 
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.statistics.learning_rates import Bench, Measured
-from showdown.training.loop import Validation
+from showdown.core.task import Validation
+
+
+def _judged_by(found: Validation, score: float) -> Validation:
+    return replace(found, score=score, values={**found.values, "true_label_probability": score})
 
 
 def _by_f1(found: Validation) -> Validation:
-    return replace(found, true_label_probability=found.f1_macro)
+    return _judged_by(found, found.values["f1_macro"])
 
 
 def _by_loss(found: Validation) -> Validation:
     """Watch the geometric mean of the right labels' probabilities, which falls as the loss rises."""
-    return replace(found, true_label_probability=math.exp(-found.loss))
+    return _judged_by(found, math.exp(-found.loss))
 
 
 RULES: Mapping[str, tuple[Measured, Mapping[str, Any]]] = {

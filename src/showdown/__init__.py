@@ -1,12 +1,12 @@
 """Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?
 
-`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` are the command line's work from Python; see
-`showdown.api`.
+`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` do the same from Python as the command line;
+see `showdown.api`.
 """
 
 from typing import Any
 
-__all__ = ["audit", "beside", "judge", "load", "predict", "run", "sync", "write_reports"]
+__all__ = ["audit", "beside", "judge", "load", "load_model", "predict", "run", "sync", "write_reports"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,16 +3,18 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from showdown.core.errors import UserError
-from showdown.core.terminal import escape_what_cannot_be_written, open_console, say, shown
+from showdown.core.terminal import escape_controls, escape_unencodable, open_console, print_lines, say
+
+if TYPE_CHECKING:
+    from showdown.verdict.options import JudgeOptions
 
 EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -54,10 +56,19 @@ Metric = Annotated[
     ),
 ]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods",
+        metavar="A,B",
+        help="Run these rows alone, in this order: rows of the comparison, or methods for a data file. --set is "
+        "applied before, and may define a row.",
+    ),
+]
 
 
 class Terminated(BaseException):
-    """The process was asked to end: by SIGTERM, or by SIGHUP, its terminal being gone."""
+    """A signal to end: SIGTERM, or SIGHUP when the terminal is gone."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -99,6 +110,7 @@ def run(
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
     *,
+    methods: Methods = None,
     margin: Margin = None,
     metric: Metric = None,
     overrides: Overrides = None,
@@ -108,16 +120,17 @@ def run(
     from contextlib import closing
 
     from showdown import api
+    from showdown.config.target import comparison_for, default_output
     from showdown.display.terminal import display_for
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
-    tracked = [f"trackers={json.dumps(track)}"] if track else []
-    judged = [] if margin is None else [f"margin_points={margin}"]
-    judged += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
-    asked = [*_columns(text, label), *tracked, *judged, *(overrides or [])]
-    comparison = api.comparison_for(target, overrides=asked)
-    folder = output or api.default_output(comparison)
+    given = [*_columns(text, label)]
+    given += [f"trackers={json.dumps(track)}"] if track else []
+    given += [] if margin is None else [f"margin_points={margin}"]
+    given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
+    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])])
+    folder = output or default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
         results = api.run(comparison, output=folder, display=display)
@@ -143,14 +156,15 @@ def audit(
     import json
 
     from showdown import api
+    from showdown.config.target import comparison_for
 
-    comparison = api.comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    comparison = comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
     found = api.audit(comparison, listing=output)
     if machine:
         every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
         say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
     else:
-        _say(found.lines)
+        print_lines(found.lines)
         if output:
             say(f"{found.listed_rows} rows listed: {output}")
     if strict and found.findings:
@@ -175,20 +189,15 @@ def report(
     """Write a comparison's report, or lay several beside each other."""
     from showdown import api
 
-    asked = [*(forms or []), *(["paper"] if paper else [])]
-    by: dict[str, Any] = {
-        "margin_points": margin,
-        "metric": metric,
-        "price_per_hour": price_per_hour,
-        "price_per_kwh": price_per_kwh,
-    }
+    requested = [*(forms or []), *(["paper"] if paper else [])]
+    options = _judge_options(margin, metric, price_per_hour, price_per_kwh)
     if len(outputs) > 1:
         from showdown.report.across.terminal import print_beside
 
-        print_beside(api.beside(*outputs, **by), open_console())
+        print_beside(api.beside(*outputs, **options), open_console())
     elif folder is not None:
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
-    for path in api.write_reports(*outputs, formats=asked, folder=folder, **by):
+    for path in api.write_reports(*outputs, formats=requested, folder=folder, **options):
         say(path)
 
 
@@ -247,54 +256,57 @@ def recommend(
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
     }
-    by: dict[str, Any] = {
-        "margin_points": margin,
-        "metric": metric,
-        "price_per_hour": price_per_hour,
-        "price_per_kwh": price_per_kwh,
-    }
-    verdict = api.judge(output, limits=limits, **by)
+    verdict = api.judge(output, limits=limits, **_judge_options(margin, metric, price_per_hour, price_per_kwh))
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None
     more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
-    _say([found.said, *(f"- {line}" for line in more)])
+    print_lines([found.said, *(f"- {line}" for line in more)])
 
 
 @app.command()
 def predict(  # noqa: PLR0917 - each is an option of the command line
-    output: Finished,
-    method: Annotated[str, typer.Option(help="Row of the table whose saved model answers.")],
+    model: Annotated[
+        Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[METHOD] [FILE]", help="The row, for a comparison's folder; and the file, as --file."),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Row of the table whose saved model predicts.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .json, .parquet).")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the text in --file.")] = None,
-    answers: Annotated[Path | None, typer.Option("--output", help="CSV to write, for --file.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
-    separator: Annotated[str | None, typer.Option(help="Of --file; by default that of the comparison's data.")] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the text in the file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="CSV to write, for a file; FILE-predictions.csv by default.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the file; by default that of the training data.")] = None,
+    separator: Annotated[str | None, typer.Option(help="Of the file; by default that of the training data.")] = None,
     coverage: Annotated[
         float | None, typer.Option(help="Answer about this share, the surest, and leave the rest to a person: 0.9.")
     ] = None,
 ) -> None:
-    """Answer new texts with a saved model."""
+    """Predict the labels of new texts with a saved model."""
     from showdown import api
-    from showdown.predict.file import ASK_A_PERSON, Asked, answer_file
+    from showdown.predict.file import ASK_A_PERSON, TextFile, predict_file
+    from showdown.predict.request import default_file, row_and_file
 
-    _quieten_libraries()
+    _hide_library_warnings()
+    method, file = row_and_file(model, words or [], method, file)
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
-    if text is not None:
-        for found in api.predict(output, method, text, coverage=coverage):
-            said = shown(found.label) if found.sure else ASK_A_PERSON
-            print(f"{said}\t{found.score:.4f} ({found.score_kind})")
+    output = output or default_file(file)
+    opened = api.load_model(model, method)
+    if file is None or output is None:
+        for found in opened.predict(text or [], coverage=coverage):
+            label = escape_controls(found.label) if found.sure else ASK_A_PERSON
+            print(f"{label}\t{found.score:.4f} ({found.score_kind})")
         return
-    if file is None or answers is None:
-        raise UserError("--file needs --output, the CSV to write")
-    asked = Asked(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
-    answer = partial(api.predict, output, method, coverage=coverage)
-    done = answer_file(api.load(output), asked, answer, answers)
+    requested = TextFile(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
+    done = predict_file(requested, opened.data, partial(opened.predict, coverage=coverage), output)
     for line in done.notices:
         say(line)
     left = "" if coverage is None else f", {done.left_to_person} left to a person"
-    say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {answers}")
+    say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {output}")
 
 
 @app.command()
@@ -308,22 +320,22 @@ def methods() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Say which methods run on this machine, and the mend."""
+    """Check which methods can run here, and how to fix the others."""
     from showdown.runner.doctor import check_machine
 
     for line in check_machine():
         say(line)
 
 
-def _say(lines: Iterable[str]) -> None:
-    """Print lines; at a terminal they break between words."""
-    if not sys.stdout.isatty():
-        for line in lines:
-            say(line)
-        return
-    console = open_console()
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=False)
+def _judge_options(
+    margin: float | None, metric: str | None, price_per_hour: float | None, price_per_kwh: float | None
+) -> "JudgeOptions":
+    return {
+        "margin_points": margin,
+        "metric": metric,
+        "price_per_hour": price_per_hour,
+        "price_per_kwh": price_per_kwh,
+    }
 
 
 def _columns(text: str | None, label: str | None) -> list[str]:
@@ -333,8 +345,8 @@ def _columns(text: str | None, label: str | None) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
-def _quieten_libraries() -> None:
-    """Keep what libraries tell their programmers off the terminal of who asks for an answer."""
+def _hide_library_warnings() -> None:
+    """Hide library warnings."""
     import logging
     import warnings
 
@@ -348,14 +360,14 @@ def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    with contextlib.suppress(OSError):  # a terminal that is gone hears nothing
+    with contextlib.suppress(OSError):  # the terminal may be gone
         say(message, err=True)
     sys.exit(code)
 
 
-def main(arguments: Any = None) -> NoReturn:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
-    escape_what_cannot_be_written()
+    escape_unencodable()
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         signal.signal(signal.SIGHUP, _terminated)
@@ -368,17 +380,17 @@ def main(arguments: Any = None) -> NoReturn:
         _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
-    except Terminated as asked:
-        _leave("terminated; run the same command again to continue", asked.exit_code)
+    except Terminated as ended:
+        _leave("terminated; run the same command again to continue", ended.exit_code)
     except typer.Abort:
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Exception as error:
-        # A usage error of the command line; Typer carries its own copy of click, so that its class has no stable name.
+        # A usage error. Typer carries its own copy of click, so that the class of the error has no stable name.
         if not hasattr(error, "format_message"):
             raise
-        said = " ".join(str(error.format_message()).split()).rstrip(".")
-        _leave(f"error: {said}. See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
-    if code == EXIT_INTERRUPTED:  # Typer's own answer to Ctrl-C, which says nothing
+        message = " ".join(str(error.format_message()).split()).rstrip(".")
+        _leave(f"error: {message}. See `showdown --help`, or `showdown COMMAND --help`.", EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:  # Typer's own code for Ctrl-C, without a message
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from showdown.api import comparison_for, default_output, run
+from showdown.api import run
 from showdown.cli import main
 from showdown.config.read import check
+from showdown.config.target import comparison_for, default_output
 from showdown.core.errors import UserError
 from showdown.core.spec import RUN_NAME
 

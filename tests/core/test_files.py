@@ -12,7 +12,7 @@ import pytest
 
 from showdown.core import files
 from showdown.core.errors import UserError
-from showdown.core.files import append_line, read_file, refuse_strangers, write_bytes, write_folder, write_json
+from showdown.core.files import append_line, read_file, refuse_unsafe, write_bytes, write_folder, write_json
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,16 +162,16 @@ def test_a_folder_with_a_way_out_is_refused(tmp_path: Path, monkeypatch: pytest.
     with socket.socket(socket.AF_UNIX) as listener:
         monkeypatch.chdir(tmp_path)  # the name of a socket has to be short
         listener.bind("real/s")
-    refuse_strangers(root)
+    refuse_unsafe(root)
     for name, aim in {"a": "../elsewhere", "runs/b": "/etc/passwd", "runs/one/c": "nowhere/../../../../x"}.items():
         planted = real / name
         planted.symlink_to(aim)
         with pytest.raises(UserError, match="is a link that leads outside") as caught:
-            refuse_strangers(root)
+            refuse_unsafe(root)
         assert str(root / name) in str(caught.value)
         planted.unlink()
     (real / "loop").symlink_to("loop")
-    refuse_strangers(root)
+    refuse_unsafe(root)
     os.mkfifo(real / "runs" / "results.json")
     with pytest.raises(UserError, match="is a pipe or a device"):
-        refuse_strangers(root)
+        refuse_unsafe(root)

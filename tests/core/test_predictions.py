@@ -11,7 +11,7 @@ from report.written_comparison import METHODS, write_comparison
 from showdown.core.errors import UserError
 from showdown.core.predictions import checked_predictions, torn_predictions
 from showdown.core.record import Results, RunRecord
-from showdown.verdict.outcomes import load_outcomes
+from showdown.verdict.classification.answers import load_outcomes
 
 LABELS = ("baker", 'night "nurse"', "pilot\nof two lines")
 

@@ -12,7 +12,7 @@ import pytest
 from report.written_comparison import METHODS, write_comparison
 from showdown.cli import main
 from showdown.core.errors import UserError
-from showdown.core.terminal import open_console, say, shown
+from showdown.core.terminal import escape_controls, open_console, say
 from showdown.report.terminal import print_table
 from showdown.verdict.summary import judge
 
@@ -22,11 +22,11 @@ ORDERS = "\x1b[2J\x1b]0;title\x07\x9b31m\x85\r"
 
 def test_every_control_character_is_shown_as_json_has_it() -> None:
     for sign in CONTROLS:
-        said = shown(f"a{sign}b")
+        said = escape_controls(f"a{sign}b")
         assert said == f"a\\u{ord(sign):04x}b"
         assert json.loads(f'"{said}"') == f"a{sign}b"
     for text in ("caf\u00e9 \u4e2d\u6587", "\u0646\u0635", "\U0001f468\u200d\U0001f469", "a\u00a0b", "\u202eabc", ""):
-        assert shown(text) == text
+        assert escape_controls(text) == text
 
 
 def test_lines_stay_lines_and_nothing_else_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,8 @@ def test_an_answer_is_one_line_whatever_its_label_holds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = SimpleNamespace(label=f"a{ORDERS}\nb", score=0.5, score_kind="probability", confidence=0.5, sure=True)
-    monkeypatch.setattr("showdown.api.predict", lambda *given, **named: [answer])
+    model = SimpleNamespace(predict=lambda *given, **named: [answer])
+    monkeypatch.setattr("showdown.api.load_model", lambda *given: model)
     with pytest.raises(SystemExit) as left:
         main(["predict", "out", "--method", "lora", "--text", "x"])
     assert not left.value.code

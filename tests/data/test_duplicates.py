@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from showdown.core.spec import DataSpec
-from showdown.data.alike import pair_threshold
-from showdown.data.duplicates import find_clusters
+from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.read import read_rows
+from showdown.data.similarity import pair_threshold
 from showdown.data.wording import words
 
 JACCARD = DataSpec().near_duplicate_jaccard
@@ -19,28 +19,28 @@ STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
 
 
 def together(first: str, second: str) -> bool:
-    clusters = find_clusters([first, second], JACCARD).clusters
-    return clusters[0] == clusters[1]
+    duplicate_groups = find_duplicate_groups([first, second], JACCARD).duplicate_groups
+    return duplicate_groups[0] == duplicate_groups[1]
 
 
 def test_exact_copies_after_normalisation() -> None:
-    found = find_clusters(["Caf\u00e9  ONE", "cafe\u0301 one\n", "\uff43af\u00e9 one", "other words"], JACCARD)
+    found = find_duplicate_groups(["Caf\u00e9  ONE", "cafe\u0301 one\n", "\uff43af\u00e9 one", "other words"], JACCARD)
     assert found.exact == (0, 0, 0, 1)
     assert (found.exact_copies, found.near_copies) == (2, 0)
 
 
 def test_clusters_are_numbered_by_appearance_and_refined_by_exact() -> None:
     base = "one two three four five six seven eight nine ten eleven twelve"
-    found = find_clusters(["apart from it all", base, base.replace("six", "6"), base.upper()], JACCARD)
-    assert found.clusters == (0, 1, 1, 1)
+    found = find_duplicate_groups(["apart from it all", base, base.replace("six", "6"), base.upper()], JACCARD)
+    assert found.duplicate_groups == (0, 1, 1, 1)
     assert found.exact == (0, 1, 2, 1)
     assert (found.exact_copies, found.near_copies) == (1, 1)
 
 
 def test_few_or_odd_texts() -> None:
-    assert find_clusters([], JACCARD).clusters == ()
-    assert find_clusters(["x"], JACCARD).clusters == (0,)
-    assert find_clusters(["", " ", "!!!", "???", "\U0001f600"], JACCARD).clusters == (0, 0, 1, 2, 3)
+    assert find_duplicate_groups([], JACCARD).duplicate_groups == ()
+    assert find_duplicate_groups(["x"], JACCARD).duplicate_groups == (0,)
+    assert find_duplicate_groups(["", " ", "!!!", "???", "\U0001f600"], JACCARD).duplicate_groups == (0, 0, 1, 2, 3)
 
 
 def test_short_texts_that_differ_in_a_word_are_different() -> None:
@@ -80,8 +80,8 @@ def different_texts(source: str) -> tuple[list[str], list[str]]:
         pytest.skip(f"the study's data is not at {source}")
     raw = read_rows(DataSpec(source=source))
     first: dict[int, int] = {}
-    for index, cluster in enumerate(find_clusters(raw.texts, JACCARD).clusters):
-        first.setdefault(cluster, index)
+    for index, group in enumerate(find_duplicate_groups(raw.texts, JACCARD).duplicate_groups):
+        first.setdefault(group, index)
     return [raw.texts[index] for index in first.values()], [raw.labels[index] for index in first.values()]
 
 
@@ -114,12 +114,12 @@ def test_planted_copies_are_found_and_boilerplate_is_not(source: str) -> None:
         generator = random.Random(seed)
         copies = [edited(text, vocabulary, generator, replace_all=bool(seed)) for text in texts]
         negatives = share_boilerplate(texts, labels, generator)
-        clusters = find_clusters([*texts, *copies, *negatives], JACCARD).clusters
+        duplicate_groups = find_duplicate_groups([*texts, *copies, *negatives], JACCARD).duplicate_groups
         planted += len(texts)
-        missed += sum(clusters[index] != clusters[index + len(texts)] for index in range(len(texts)))
+        missed += sum(duplicate_groups[index] != duplicate_groups[index + len(texts)] for index in range(len(texts)))
         groups: dict[int, set[int]] = defaultdict(set)
-        for index, cluster in enumerate(clusters):
-            groups[cluster].add(index % len(texts) if index < 2 * len(texts) else index)
+        for index, group in enumerate(duplicate_groups):
+            groups[group].add(index % len(texts) if index < 2 * len(texts) else index)
         false += sum(len(group) - 1 for group in groups.values())
     found = planted - missed
     assert found / planted >= 0.99
@@ -144,7 +144,7 @@ def share_boilerplate(texts: list[str], labels: list[str], generator: random.Ran
 
 def test_clusters_do_not_depend_on_the_run(tmp_path: Path) -> None:
     texts, _ = different_texts("resumes")
-    assert find_clusters(texts, JACCARD) == find_clusters(texts, JACCARD)
+    assert find_duplicate_groups(texts, JACCARD) == find_duplicate_groups(texts, JACCARD)
 
 
 def test_ten_thousand_texts_take_seconds() -> None:
@@ -154,14 +154,14 @@ def test_ten_thousand_texts_take_seconds() -> None:
     texts = [" ".join(generator.choices(vocabulary, k=30)) for _ in range(8_000)]
     texts += [text.replace("word1", "changed", 1) for text in texts[:2_000]]
     begun = time.process_time()
-    found = find_clusters(texts, JACCARD)
-    assert len(set(found.clusters)) == 8_000
+    found = find_duplicate_groups(texts, JACCARD)
+    assert len(set(found.duplicate_groups)) == 8_000
     assert time.process_time() - begun < 10
 
 
 def test_shipped_resubmissions_are_found() -> None:
     """The built-in set holds 25 exact and 25 lightly edited resubmissions."""
-    found = find_clusters(read_rows(DataSpec()).texts, JACCARD)
+    found = find_duplicate_groups(read_rows(DataSpec()).texts, JACCARD)
     assert (found.exact_copies, found.near_copies) == (25, 25)
 
 
@@ -170,4 +170,4 @@ def test_study_has_166_texts() -> None:
         pytest.skip(f"the study's data is not at {STUDY}")
     with STUDY.open(encoding="utf-8", newline="") as file:
         texts = [row["Resume"] for row in csv.DictReader(file)]
-    assert len(set(find_clusters(texts, JACCARD).clusters)) == 166
+    assert len(set(find_duplicate_groups(texts, JACCARD).duplicate_groups)) == 166

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from showdown.core.spec import DataSpec
-from showdown.data.duplicates import find_clusters
+from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.wording import words
 
 JACCARD = DataSpec().near_duplicate_jaccard
@@ -39,7 +39,7 @@ KHMER_OTHER = (
 
 
 def together(*texts: str) -> bool:
-    return len(set(find_clusters(texts, JACCARD).clusters)) == 1
+    return len(set(find_duplicate_groups(texts, JACCARD).duplicate_groups)) == 1
 
 
 DIFFERENT = [
@@ -124,13 +124,13 @@ def test_a_change_that_carries_no_meaning_leaves_a_near_copy(pair: tuple[str, st
 
 
 def test_invisible_characters_make_exact_copies_and_do_not_touch_the_text() -> None:
-    assert find_clusters(["win it", f"w{ZERO_WIDTH}in{SOFT_HYPHEN} it"], JACCARD).exact == (0, 0)
+    assert find_duplicate_groups(["win it", f"w{ZERO_WIDTH}in{SOFT_HYPHEN} it"], JACCARD).exact == (0, 0)
 
 
 def test_a_high_threshold_leaves_texts_of_the_same_words_alone() -> None:
     for first, second in (ALIKE["a stop word of eight words"], ALIKE["a misspelt word"], ALIKE["a long text cut"]):
-        assert find_clusters([first, second], 0.99).clusters == (0, 1)
-    assert find_clusters(ALIKE["punctuation and case"], 0.99).clusters == (0, 0)
+        assert find_duplicate_groups([first, second], 0.99).duplicate_groups == (0, 1)
+    assert find_duplicate_groups(ALIKE["punctuation and case"], 0.99).duplicate_groups == (0, 0)
 
 
 def test_words_of_a_hyphenated_text_are_those_of_the_spaced_one() -> None:
@@ -140,13 +140,13 @@ def test_words_of_a_hyphenated_text_are_those_of_the_spaced_one() -> None:
 def test_a_word_that_is_filled_in_makes_another_text_however_long_the_rest() -> None:
     things = ("card", "phone", "parcel", "watch", "bag")
     texts = [f"Someone in Berlin says there was an extra fee on my {thing} two days ago" for thing in things]
-    assert len(set(find_clusters(texts, JACCARD).clusters)) == len(things)
+    assert len(set(find_duplicate_groups(texts, JACCARD).duplicate_groups)) == len(things)
 
 
 def test_two_words_that_stand_for_each_other_again_and_again_carry_the_meaning() -> None:
     things = ("card", "phone", "parcel", "watch", "bag")
     texts = [f"I think that my {thing} got {what} two days ago" for thing in things for what in ("lost", "stolen")]
-    assert len(set(find_clusters(texts, JACCARD).clusters)) == len(texts)
+    assert len(set(find_duplicate_groups(texts, JACCARD).duplicate_groups)) == len(texts)
 
 
 def test_fillings_of_which_one_begins_the_other_are_different() -> None:
@@ -175,8 +175,8 @@ def template_rows(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
 def test_rows_of_one_template_are_different_texts() -> None:
     texts, labels = template_rows(150)
     different = len(set(texts))
-    assert len(set(find_clusters(texts, JACCARD, labels).clusters)) >= 0.9 * different
-    assert len(set(find_clusters(texts, JACCARD).clusters)) >= 0.9 * different
+    assert len(set(find_duplicate_groups(texts, JACCARD, labels).duplicate_groups)) >= 0.9 * different
+    assert len(set(find_duplicate_groups(texts, JACCARD).duplicate_groups)) >= 0.9 * different
 
 
 def test_a_copy_within_a_template_is_found() -> None:
@@ -185,7 +185,7 @@ def test_a_copy_within_a_template_is_found() -> None:
     form = " ".join(f"form{number}" for number in range(120))
     texts = [f"{form} {' '.join(part)} {form}" for part in own]
     changed = [*own[7][:12], "changed", *own[7][13:]]
-    found = find_clusters([*texts, f"{form} {' '.join(changed)} {form}"], JACCARD).clusters
+    found = find_duplicate_groups([*texts, f"{form} {' '.join(changed)} {form}"], JACCARD).duplicate_groups
     assert found[7] == found[60]
     assert len(set(found)) == 60
 
@@ -199,14 +199,14 @@ def test_many_edited_copies_of_one_text_stay_together() -> None:
         for place in chance.sample(range(80), 4):
             edited[place] = f"new{number}x{place}"
         copies.append(" ".join(edited))
-    assert len(set(find_clusters([" ".join(base), *copies], JACCARD).clusters)) == 1
+    assert len(set(find_duplicate_groups([" ".join(base), *copies], JACCARD).duplicate_groups)) == 1
 
 
 def test_a_long_signature_does_not_join_short_letters() -> None:
     chance = random.Random(6)
     signature = " ".join(f"sig{number}" for number in range(100))
     letters = [" ".join(f"v{chance.randrange(300)}" for _ in range(8)) for _ in range(400)]
-    found = find_clusters([f"{letter} {signature}" for letter in letters], JACCARD).clusters
+    found = find_duplicate_groups([f"{letter} {signature}" for letter in letters], JACCARD).duplicate_groups
     assert len(set(found)) >= 398
 
 
@@ -217,8 +217,8 @@ def test_a_chain_of_small_steps_is_cut_and_the_cuts_are_counted() -> None:
     for step in range(200):
         words_now[chance.randrange(40)] = f"step{step}"
         chain.append(" ".join(words_now))
-    found = find_clusters(chain, JACCARD)
-    assert 10 <= len(set(found.clusters)) <= 80
+    found = find_duplicate_groups(chain, JACCARD)
+    assert 10 <= len(set(found.duplicate_groups)) <= 80
     assert found.cut_pairs > 0
 
 
@@ -226,8 +226,8 @@ def test_near_copies_with_different_labels_are_not_joined_and_known() -> None:
     base = LONG.split()
     other = " ".join([*base[:10], "eleven", *base[11:]])
     again = " ".join([*base[:20], "twenty", *base[21:]])
-    found = find_clusters([LONG, other, again], JACCARD, ["a", "b", "a"])
-    assert found.clusters == (0, 1, 0)
-    assert found.alike == (0, 0, 0)
-    exact = find_clusters([LONG, LONG], JACCARD, ["a", "b"])
-    assert exact.clusters == (0, 0)
+    found = find_duplicate_groups([LONG, other, again], JACCARD, ["a", "b", "a"])
+    assert found.duplicate_groups == (0, 1, 0)
+    assert found.copy_groups == (0, 0, 0)
+    exact = find_duplicate_groups([LONG, LONG], JACCARD, ["a", "b"])
+    assert exact.duplicate_groups == (0, 0)

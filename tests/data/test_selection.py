@@ -1,4 +1,4 @@
-"""Rare labels are dropped or merged and said; a limit keeps labels and whole clusters."""
+"""Rare labels are dropped or merged and said; a limit keeps labels and whole duplicate groups."""
 
 import csv
 from collections import Counter
@@ -10,8 +10,9 @@ import pytest
 from showdown.core.errors import UserError
 from showdown.core.spec import DataSpec, SplitFiles
 from showdown.core.split import GivenSplit, KFoldSplit, SingleSplit
+from showdown.data.gather import gather
 from showdown.data.prepare import prepare
-from showdown.data.rows import Rows, gather
+from showdown.data.rows import Rows
 from showdown.data.tables import count
 
 
@@ -70,7 +71,7 @@ def test_rare_labels_stop_the_run_unless_told_otherwise(tmp_path: Path) -> None:
     [
         ([("a", 5), ("b", 1)], {"rare_labels": "drop"}, "1 label would be left; need at least 2"),
         ([("a", 5), ("b", 1)], {"rare_labels": "merge"}, "1 label with fewer than 3 different texts (`b`) cannot be"),
-        ([("a", 1), ("b", 1), ("c", 1)], {"rare_labels": "merge"}, "cannot be merged into one that has more beside"),
+        ([("a", 1), ("b", 1), ("c", 1)], {"rare_labels": "merge"}, "cannot be merged: two labels"),
     ],
 )
 def test_too_little_left_is_refused(
@@ -100,8 +101,8 @@ def test_a_limit_is_stratified_and_keeps_clusters_whole(tmp_path: Path, limit: i
     rows, every = limit_rows(tmp_path, limit), limit_rows(tmp_path, 400)
     assert limit - 3 <= len(rows.texts) <= limit
     assert accounted(rows)
-    whole = Counter(every.clusters)
-    assert all(number == whole[cluster] for cluster, number in Counter(rows.clusters).items())
+    whole = Counter(every.duplicate_groups)
+    assert all(number == whole[group] for group, number in Counter(rows.duplicate_groups).items())
     counted = Counter(rows.label_of_rows)
     assert counted["c"] >= 3
     for label, of in (("a", 100), ("b", 200), ("d", 96)):
@@ -137,7 +138,7 @@ def test_validation_rows_are_cut_from_the_training_file(tmp_path: Path) -> None:
     train, validation, test = (prepared.side(name) for name in ("train", "validation", "test"))
     assert (len(train) + len(validation), len(test)) == (121, 22)
     assert abs(len(validation) - 0.15 * 121) <= 2
-    assert not set(train.clusters) & set(validation.clusters)
+    assert not set(train.duplicate_groups) & set(validation.duplicate_groups)
     labels = Counter(prepared.labels[target] for target in validation.targets)
     assert (labels["c"], abs(labels["b"] - 12) <= 2, abs(labels["a"] - 6) <= 2) == (0, True, True)
     assert "Split: the given files; 15% of the training file are validation rows" in prepared.notices

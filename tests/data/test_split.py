@@ -11,60 +11,64 @@ from showdown.data.split import given_partition, kfold, repeat_seeds, split_by_r
 
 
 def made(seed: int, rows: int = 600, labels: int = 7) -> tuple[list[str], list[int]]:
-    """Rows with duplicate clusters of 1 to 6."""
+    """Rows with duplicate groups of 1 to 6."""
     generator = random.Random(seed)
     names: list[str] = []
-    clusters: list[int] = []
+    duplicate_groups: list[int] = []
     while len(names) < rows:
         size, label = generator.randint(1, 6), f"l{generator.randrange(labels)}"
-        clusters += [max(clusters, default=-1) + 1] * size
+        duplicate_groups += [max(duplicate_groups, default=-1) + 1] * size
         names += [label] * size
-    return names, clusters
+    return names, duplicate_groups
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_invariants(seed: int) -> None:
-    labels, clusters = made(seed)
-    partition = split_rows(labels, clusters, SingleSplit(seed=seed))
+    labels, duplicate_groups = made(seed)
+    partition = split_rows(labels, duplicate_groups, SingleSplit(seed=seed))
     sides = partition.sides
     assert sorted(index for side in sides.values() for index in side) == list(range(len(labels)))
-    assert not partition.crossing(clusters).any
+    assert not partition.crossing(duplicate_groups).any
     for side in sides.values():
         assert {labels[index] for index in side} == set(labels)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_shares_are_met_within_a_percent_of_the_rows(seed: int) -> None:
-    labels, clusters = made(seed)
+    labels, duplicate_groups = made(seed)
     spec = SingleSplit(seed=seed)
-    for name, side in split_rows(labels, clusters, spec).sides.items():
+    for name, side in split_rows(labels, duplicate_groups, spec).sides.items():
         assert len(side) / len(labels) == pytest.approx(getattr(spec, name), abs=0.01)
 
 
 def test_each_label_is_stratified_within_its_largest_cluster() -> None:
-    labels, clusters = made(3)
-    partition = split_rows(labels, clusters, SingleSplit())
+    labels, duplicate_groups = made(3)
+    partition = split_rows(labels, duplicate_groups, SingleSplit())
     all_rows, test_rows = Counter(labels), Counter(labels[index] for index in partition.test)
     for label, rows in all_rows.items():
         assert abs(test_rows[label] - 0.15 * rows) <= 6
 
 
 def test_same_seed_same_split() -> None:
-    labels, clusters = made(0)
-    assert split_rows(labels, clusters, SingleSplit(seed=5)) == split_rows(labels, clusters, SingleSplit(seed=5))
-    assert split_rows(labels, clusters, SingleSplit(seed=5)) != split_rows(labels, clusters, SingleSplit(seed=6))
+    labels, duplicate_groups = made(0)
+    assert split_rows(labels, duplicate_groups, SingleSplit(seed=5)) == split_rows(
+        labels, duplicate_groups, SingleSplit(seed=5)
+    )
+    assert split_rows(labels, duplicate_groups, SingleSplit(seed=5)) != split_rows(
+        labels, duplicate_groups, SingleSplit(seed=6)
+    )
 
 
 def test_huge_cluster_goes_to_training() -> None:
     labels = ["a"] * 34 + ["b"] * 20
-    clusters = [0] * 30 + list(range(1, 25))
-    assert set(range(30)) <= set(split_rows(labels, clusters, SingleSplit()).train)
+    duplicate_groups = [0] * 30 + list(range(1, 25))
+    assert set(range(30)) <= set(split_rows(labels, duplicate_groups, SingleSplit()).train)
 
 
 def test_cluster_with_two_labels_stays_whole() -> None:
     labels = ["a", "b", "a"] + ["a"] * 6 + ["b"] * 6
-    clusters = [0, 0, 0, *range(1, 13)]
-    assert not split_rows(labels, clusters, SingleSplit()).crossing(clusters).any
+    duplicate_groups = [0, 0, 0, *range(1, 13)]
+    assert not split_rows(labels, duplicate_groups, SingleSplit()).crossing(duplicate_groups).any
 
 
 def test_rare_label_is_refused_with_the_mend() -> None:
@@ -88,14 +92,14 @@ def test_split_by_rows_of_rare_labels() -> None:
 
 def test_given_files_with_copies_stop_the_run() -> None:
     sides = ["train", "train", "validation", "validation", "test", "test"]
-    clusters = [0, 1, 1, 2, 0, 2]
+    duplicate_groups = [0, 1, 1, 2, 0, 2]
     with pytest.raises(UserError) as caught:
-        given_partition(sides, clusters, range(11, 17), allow_leakage=False)
+        given_partition(sides, duplicate_groups, range(11, 17), allow_leakage=False)
     assert "1 of 2 test rows (50.0 %) and 1 of 2 validation rows are copies of training rows" in str(caught.value)
     assert "such as row 15 of row 11" in str(caught.value)
     assert "1 test row is a copy of a validation row" in str(caught.value)
     assert "data.allow_leakage: true" in str(caught.value)
-    assert given_partition(sides, clusters, range(11, 17), allow_leakage=True).test == (4, 5)
+    assert given_partition(sides, duplicate_groups, range(11, 17), allow_leakage=True).test == (4, 5)
 
 
 def test_given_files_without_copies() -> None:
@@ -106,14 +110,14 @@ def test_given_files_without_copies() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_folds_test_every_row_once_and_keep_clusters_whole(seed: int) -> None:
-    labels, clusters = made(seed)
+    labels, duplicate_groups = made(seed)
     spec = KFoldSplit(seed=seed, folds=2 + seed % 5)
-    partitions = kfold(labels, clusters, spec)
+    partitions = kfold(labels, duplicate_groups, spec)
     assert len(partitions) == spec.folds
     assert sorted(index for partition in partitions for index in partition.test) == list(range(len(labels)))
     for partition in partitions:
         assert sorted(index for side in partition.sides.values() for index in side) == list(range(len(labels)))
-        assert not partition.crossing(clusters).any
+        assert not partition.crossing(duplicate_groups).any
         assert len(partition.test) / len(labels) == pytest.approx(1 / spec.folds, abs=0.015)
         assert len(partition.validation) / len(labels) == pytest.approx(spec.validation, abs=0.015)
         for side in partition.sides.values():
@@ -121,17 +125,17 @@ def test_folds_test_every_row_once_and_keep_clusters_whole(seed: int) -> None:
 
 
 def test_folds_are_stratified() -> None:
-    labels, clusters = made(3)
+    labels, duplicate_groups = made(3)
     all_rows = Counter(labels)
-    for partition in kfold(labels, clusters, KFoldSplit()):
+    for partition in kfold(labels, duplicate_groups, KFoldSplit()):
         tested = Counter(labels[index] for index in partition.test)
         assert all(abs(tested[label] - rows / 5) <= 6 for label, rows in all_rows.items())
 
 
 def test_same_seed_same_folds() -> None:
-    labels, clusters = made(0)
-    assert kfold(labels, clusters, KFoldSplit(seed=1)) == kfold(labels, clusters, KFoldSplit(seed=1))
-    assert kfold(labels, clusters, KFoldSplit(seed=1)) != kfold(labels, clusters, KFoldSplit(seed=2))
+    labels, duplicate_groups = made(0)
+    assert kfold(labels, duplicate_groups, KFoldSplit(seed=1)) == kfold(labels, duplicate_groups, KFoldSplit(seed=1))
+    assert kfold(labels, duplicate_groups, KFoldSplit(seed=1)) != kfold(labels, duplicate_groups, KFoldSplit(seed=2))
 
 
 @pytest.mark.parametrize("folds", [2, 3, 5, 8])

@@ -10,13 +10,16 @@ import torch
 from recorded import WIDE, Again, adapted
 from tiny_networks import DECODERS, decoder, rows
 
+from showdown.core.task import Objective
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.budget import launch_bound_tokens, shape_of
 from showdown.engine.decoder.forward import PackedForward
 from showdown.engine.forward import PaddedForward, choose_forward
+from showdown.engine.graphs.cache import CudaGraphs, filled_size
 from showdown.engine.graphs.capture import GraphAccumulator, choose_accumulator
-from showdown.engine.graphs.replay import CudaGraphs, filled_size
+from showdown.tasks.classification.objective import CrossEntropy
 
+CROSS_ENTROPY = CrossEntropy()
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STEPS = ((9, 4, 17), (9, 5, 16), (3, 20, 7), (30, 1, 40), (5, 5, 2), (12, 60, 9))
 """Lengths of the rows of each step: all of one size when they are filled up."""
@@ -28,13 +31,21 @@ def learning(module: Any) -> dict[str, torch.nn.Parameter]:
     return {name: value for name, value in module.named_parameters() if value.requires_grad}
 
 
-def captured(module: Any, record: Any, *, device: str = "cpu", recompute: bool = False) -> GraphAccumulator:
+def captured(
+    module: Any,
+    record: Any,
+    *,
+    device: str = "cpu",
+    recompute: bool = False,
+    objective: Objective = CROSS_ENTROPY,
+) -> GraphAccumulator:
     path = choose_forward(module, pad_token_id=0, device=device, recompute=recompute)
     assert hasattr(path, "walk")
     if device == "cpu":
         path.walk.inputs_on_host = recompute
     parameters = list(learning(module).values())
-    return GraphAccumulator(path, parameters, most_tokens=None, otherwise=EagerAccumulator(path), record=record)
+    eager = EagerAccumulator(path, objective)
+    return GraphAccumulator(path, objective, parameters, most_tokens=None, otherwise=eager, record=record)
 
 
 def trained(module: Any, passes: Any, steps: Any = STEPS) -> tuple[list[float], list[torch.Tensor]]:
@@ -74,10 +85,31 @@ def test_what_is_recorded_is_what_is_computed(name: str, recompute: bool) -> Non
 
 def test_recorded_passes_learn_as_others_do_without_dropout() -> None:
     module = adapted("mistral", dropout=0.0)
-    expected = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu")))
+    expected = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), CROSS_ENTROPY))
     module = adapted("mistral", dropout=0.0)
     found = trained(module, captured(module, Again()))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+class Smoothed(CrossEntropy):
+    """A loss that a task has changed."""
+
+    def loss_sum(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=0.5)
+
+
+def test_recorded_passes_minimise_the_objective_that_others_do() -> None:
+    objective = Smoothed()
+    module = adapted("mistral", dropout=0.0)
+    eager = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), objective))
+    module = adapted("mistral", dropout=0.0)
+    passes = captured(module, Again(), objective=objective)
+    recorded = trained(module, passes)
+    assert passes.replayed == REPLAYED
+    torch.testing.assert_close(recorded, eager, atol=1e-5, rtol=1e-5)
+    module = adapted("mistral", dropout=0.0)
+    plain = trained(module, captured(module, Again()))
+    assert max(abs(one - other) for one, other in zip(plain[0], recorded[0], strict=True)) > 1e-2
 
 
 def test_dropout_masks_differ_from_replay_to_replay() -> None:
@@ -93,7 +125,7 @@ def test_what_was_recorded_goes_with_the_training() -> None:
     module = adapted("mistral")
     passes = captured(module, lambda run: (lambda: None, run()))  # as a graph: it does not hold the function
     trained(module, passes)
-    size = next(iter(passes._replays._sizes.values()))
+    size = next(iter(passes._cache._sizes.values()))
     gone = weakref.ref(size)
     gc.disable()  # not at some later time: its memory is wanted for the next training
     try:
@@ -109,7 +141,7 @@ def test_gradients_are_added_to_those_of_a_pass_that_was_not_recorded() -> None:
     small, targets = rows(9, 4, 17), torch.tensor([0, 3, 1])
     passes.accumulate(small, targets, 6)
     module.zero_grad(set_to_none=True)
-    eager = EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"))
+    eager = EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), CROSS_ENTROPY)
     other = rows(8, 8, 8, seed=4)
     for one in (small, other):
         eager.accumulate(one, targets, 6)
@@ -155,7 +187,7 @@ def test_gradients_are_held_once() -> None:
             kept = kept or places
             assert places == kept
             module.zero_grad(set_to_none=True)
-        passes._replays.worthwhile = lambda _: False  # type: ignore[method-assign]
+        passes._cache.worthwhile = lambda _: False  # type: ignore[method-assign]
         passes.accumulate(rows(9, 4), torch.tensor([0, 3]), 2)
         assert {
             name: value.grad.data_ptr() for name, value in learning(module).items() if value.grad is not None
@@ -203,15 +235,15 @@ def test_rows_are_filled_up_only_where_tokens_are() -> None:
     passes = captured(module, Again())
     for lengths in ((30, 98), (30, 97), (30, 96)):
         passes.accumulate(rows(*lengths), torch.tensor([0, 3]), 2)
-    assert sorted(passes._replays._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
+    assert sorted(passes._cache._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
 
 
 def test_a_recording_that_fails_is_tried_once() -> None:
     module = adapted("mistral")
     passes = captured(module, Again(fails=True))
     attempts = []
-    fail = passes._replays._record
-    passes._replays._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
+    fail = passes._cache._record
+    passes._cache._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
     trained(module, passes)
     assert len(attempts) == 1
 
@@ -235,7 +267,7 @@ def test_what_is_not_captured(why: str) -> None:
         path = choose_forward(decoder("mistral", attention_dropout=0.1), pad_token_id=0, device="cpu")
     stay = why != "no room for gradients"
     assert isinstance(path, PaddedForward if why == "padding" else PackedForward)
-    found = choose_accumulator(path, learning(module), gradients_stay=stay, most_tokens=None)
+    found = choose_accumulator(path, CROSS_ENTROPY, learning(module), gradients_stay=stay, most_tokens=None)
     assert isinstance(found, EagerAccumulator)
 
 
@@ -243,21 +275,23 @@ def test_adapters_on_a_gpu_are_captured() -> None:
     module = adapted("mistral")
     path: Any = choose_forward(module, pad_token_id=0, device="cpu")
     path.device = "cuda"
-    assert isinstance(choose_accumulator(path, learning(module), gradients_stay=True, most_tokens=64), GraphAccumulator)
+    assert isinstance(
+        choose_accumulator(path, CROSS_ENTROPY, learning(module), gradients_stay=True, most_tokens=64), GraphAccumulator
+    )
 
 
 def test_nothing_is_recorded_without_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that keeps its activations needs more than one that recomputes them, an answer as little as that."""
     module = adapted("mistral")
     passes = captured(module, Again())
-    replays, path = passes._replays, passes._forward
+    cache, path = passes._cache, passes._forward
     path.device = "cuda"
     free = {"bytes": 0.0}
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free["bytes"], 80e9))
 
     def least() -> float:
         free["bytes"] = 0.0
-        while not replays._has_room(1_000_000):
+        while not cache._has_room(1_000_000):
             free["bytes"] += 0.1e9
         return free["bytes"]
 

@@ -8,7 +8,7 @@ from sklearn.metrics import brier_score_loss
 
 from showdown.core.calibration import BINS, calibration_error, error_if_calibrated, pooled_bins
 from showdown.core.record import ScoreKind
-from showdown.evaluation.confidence import (
+from showdown.tasks.classification.confidence import (
     COVERAGES,
     brier_score,
     confidence_of,

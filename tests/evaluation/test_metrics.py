@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
-from showdown.core.method import Classifier
+from showdown.core.metric import METRICS
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
-from showdown.evaluation.metrics import score
 from showdown.evaluation.speed import prediction_speeds
+from showdown.tasks.classification.metrics import score
 
 
 def test_scores_of_five_rows() -> None:
@@ -19,6 +21,24 @@ def test_scores_of_five_rows() -> None:
     assert found.recall_weighted == pytest.approx(3 / 5)
     assert found.confusion_matrix == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert [(one.label, one.rows, one.f1) for one in found.per_class][2] == ("never seen", 0, 0.0)
+
+
+def test_every_metric_of_the_table_is_in_the_record() -> None:
+    draw = np.random.default_rng(0)
+    true, predicted = (draw.integers(0, 4, 50).tolist() for _ in range(2))
+    found = score(true, predicted, ["a", "b", "c", "d", "never seen"])
+    known = {
+        "accuracy": metrics.accuracy_score(true, predicted),
+        "f1_macro": metrics.f1_score(true, predicted, average="macro"),
+        "mcc": metrics.matthews_corrcoef(true, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(true, predicted),
+        "f1_weighted": metrics.f1_score(true, predicted, average="weighted"),
+        "precision_weighted": metrics.precision_score(true, predicted, average="weighted"),
+        "recall_weighted": metrics.recall_score(true, predicted, average="weighted"),
+    }
+    held = {key: getattr(found, key) for key in METRICS if key in type(found).model_fields} | found.scores
+    assert held.keys() == {key for key, one in METRICS.items() if one.is_of_all_labels}
+    assert held == {key: pytest.approx(known[key]) for key in held}
 
 
 def test_no_rows_are_no_score() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from showdown.core.method import Classifier
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.evaluation import speed
 from showdown.evaluation.speed import undisturbed_speeds

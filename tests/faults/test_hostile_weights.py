@@ -7,13 +7,13 @@ import shutil
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from showdown.core.bounds import RequestedData
 from showdown.core.errors import UserError
 from showdown.core.manifest import write_sizes
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
@@ -21,7 +21,9 @@ from showdown.core.spec import ModelSpec, RunSpec
 from showdown.methods.table import build
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import locate, pin
-from showdown.stages.artifact import open_saved
+from showdown.predict.load import load_model
+from showdown.predict.model import open_model
+from showdown.stages.artifact import write_description
 from showdown.training.checkpoint import Checkpoints, State
 from tiny_pretrained import LABELS, job, separable_rows
 
@@ -71,18 +73,9 @@ LARGE = "a header of 200 MB"
 EVERY = [*LIES, LARGE]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What opening a saved model reads of a run's record."""
-
-    name: str
-    spec: RunSpec
-    labels: list[str]
-
-
 @pytest.fixture(scope="module")
 def saved(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The folder and record of a run of each method that saves weights."""
+    """The folder and spec of a run of each method that saves weights."""
     found: dict[str, Any] = {}
     asked = job(pretrained("bert"))
     for name in ("full", "lora", "frozen"):
@@ -104,7 +97,7 @@ def saved(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
             seed=0,
             data_fingerprint="f" * 64,
         )
-        found[name] = folder, Record(name=name, spec=spec, labels=list(LABELS))
+        found[name] = folder, spec
     return found
 
 
@@ -141,12 +134,16 @@ def test_a_base_model_is_refused_before_anything_runs(
 @pytest.mark.parametrize("lie", EVERY)
 @pytest.mark.parametrize("method", ["full", "lora", "frozen"])
 def test_a_saved_model_is_refused_in_a_line(saved: dict[str, Any], tmp_path: Path, method: str, lie: str) -> None:
-    whole, record = saved[method]
+    whole, spec = saved[method]
     folder = shutil.copytree(whole, tmp_path / "run")
     (weights,) = (folder / "artifact").glob("*.safetensors")
     plant(weights, lie)
-    write_sizes(folder / "artifact")  # whoever forges the weights forges their sizes too
-    refused(lambda: open_saved(record, folder))
+    artifact = folder / "artifact"
+    refused(lambda: open_model(spec, LABELS, artifact, data=RequestedData(), confidence=None, fix="copy it again"))
+    write_description(artifact, folder, spec, LABELS, score_kind="probability", limit=64)
+    write_sizes(artifact)  # whoever forges the weights forges their sizes too
+    refused(lambda: open_model(spec, LABELS, artifact, data=RequestedData(), confidence=None, fix="copy it again"))
+    refused(lambda: load_model(artifact))
 
 
 @pytest.mark.parametrize("lie", EVERY)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-import showdown.evaluation.network
 import showdown.evaluation.speed
 import showdown.models.network
 import showdown.stages.setup
@@ -19,6 +18,8 @@ from showdown.display.display import Silent
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.runner import execute
 from showdown.runner.worker import entry
+from showdown.tasks.classification.network import NetworkClassifier
+from showdown.tasks.classification.task import Classification
 from tiny_pretrained import separable_rows, write_csv
 
 SAID = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB"
@@ -31,8 +32,8 @@ def no_memory(*_: Any, **__: Any) -> Any:
 STAGES: dict[str, tuple[Any, str]] = {
     "loading": (showdown.models.network, "load_network"),
     "training": (EagerAccumulator, "accumulate"),
-    "validation": (showdown.stages.setup, "_validate"),
-    "scoring": (showdown.evaluation.network.NetworkClassifier, "scores"),
+    "validation": (Classification, "validate"),
+    "scoring": (NetworkClassifier, "scores"),
 }
 
 

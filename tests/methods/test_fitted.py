@@ -12,7 +12,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from canary import Canary, canary
 from showdown.core.errors import UserError
-from showdown.core.method import FittedMethod, Job, LabelledTexts
+from showdown.core.examples import Examples
+from showdown.core.method import FittedMethod, Job
 from showdown.methods.table import METHODS, build, method_class
 from showdown.methods.tfidf import TfIdf
 from showdown.models.companions import is_companion
@@ -23,7 +24,7 @@ LEARNING = [name for name in FITTED if method_class(name).learns]
 ASKED = separable_rows(12, start=60)
 
 
-def fitted_and_reloaded(name: str, rows: LabelledTexts, asked: Job, folder: Path) -> np.ndarray:
+def fitted_and_reloaded(name: str, rows: Examples, asked: Job, folder: Path) -> np.ndarray:
     """Fit, save, load anew; return the scores after having checked that they are those of before."""
     method = build(name, {})
     assert isinstance(method, FittedMethod)
@@ -40,13 +41,13 @@ def fitted_and_reloaded(name: str, rows: LabelledTexts, asked: Job, folder: Path
     return before
 
 
-def only(rows: LabelledTexts, targets: set[int]) -> LabelledTexts:
+def only(rows: Examples, targets: set[int]) -> Examples:
     kept = [index for index, target in enumerate(rows.targets) if target in targets]
-    return LabelledTexts(
+    return Examples(
         texts=tuple(rows.texts[index] for index in kept),
         targets=tuple(rows.targets[index] for index in kept),
         row_ids=tuple(rows.row_ids[index] for index in kept),
-        clusters=tuple(rows.clusters[index] for index in kept),
+        duplicate_groups=tuple(rows.duplicate_groups[index] for index in kept),
     )
 
 
@@ -62,6 +63,19 @@ def test_answers_the_same_after_saving_and_loading(
     if name in ("tfidf", "frozen"):
         right = float((scores.argmax(axis=1) == np.array(ASKED.targets)).mean())
         assert right > 0.8
+
+
+@pytest.mark.parametrize("name", [name for name in FITTED if method_class(name).traits.deterministic])
+def test_a_deterministic_method_answers_alike_with_every_seed(
+    pretrained: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    asked = job(pretrained("bert"))
+    rows = separable_rows(48)
+    one, other = (
+        fitted_and_reloaded(name, rows, replace(asked, seed=seed), tmp_path / f"seed-{seed}").argmax(axis=1)
+        for seed in (1, 2)
+    )
+    assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", ["zero-shot", "frozen"])
@@ -136,12 +150,3 @@ def test_two_labels_alone(pretrained: Callable[[str], Path], tmp_path: Path, nam
     if name in ("tfidf", "frozen"):
         known = [index for index, target in enumerate(ASKED.targets) if target < 2]
         assert (scores.argmax(axis=1)[known] == np.array(ASKED.targets)[known]).mean() > 0.8
-
-
-@pytest.mark.parametrize("name", [name for name in FITTED if name not in ("majority",)])
-def test_scores_do_not_depend_on_the_batch(pretrained: Callable[[str], Path], name: str) -> None:
-    method = build(name, {})
-    assert isinstance(method, FittedMethod)
-    classifier = method.fit(separable_rows(48), job(pretrained("bert"))).classifier
-    alone = classifier.scores(ASKED.texts, batch_rows=1)
-    assert np.allclose(alone, classifier.scores(ASKED.texts, batch_rows=7), atol=1e-5)

@@ -9,8 +9,8 @@ import torch
 
 from showdown.core.errors import UserError
 from showdown.methods.zero_shot import way_for
-from showdown.models.entailment import EntailmentClassifier
-from showdown.models.likelihood import LikelihoodClassifier
+from showdown.tasks.classification.entailment import EntailmentClassifier
+from showdown.tasks.classification.likelihood import LikelihoodClassifier
 from tiny_pretrained import LABELS, job, separable_rows
 
 TEMPLATE = "Resume of a {label}"

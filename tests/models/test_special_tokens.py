@@ -22,10 +22,10 @@ from transformers import (
 from showdown.core.errors import UserError
 from showdown.core.method import NetworkOptions
 from showdown.engine.forward import choose_forward
-from showdown.models.entailment import EntailmentClassifier
-from showdown.models.likelihood import LikelihoodClassifier
 from showdown.models.network import load_network
 from showdown.models.tokens import count_tokens, encode, literal, load_tokenizer
+from showdown.tasks.classification.entailment import EntailmentClassifier
+from showdown.tasks.classification.likelihood import LikelihoodClassifier
 from tiny_pretrained import job
 
 _WORDS = ["oven dough flour bread crust yeast the a with daily in html < > / s [ ] sep pad bos"] * 3

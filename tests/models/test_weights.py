@@ -21,7 +21,7 @@ from showdown.models import source
 from showdown.models.embedding import Embedder
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import fingerprint, locate, pin, weight_files
-from showdown.stages.artifact import open_classifier
+from showdown.stages.artifact import open_predictor
 from tiny_pretrained import LABELS, job, separable_rows
 
 Pretrained = Callable[[str], Path]
@@ -285,7 +285,7 @@ def changed_tokenizer(folder: Path) -> None:
 
 
 def opened(method: str, base: ModelSpec, artefact: Path, **settings: str) -> Any:
-    return open_classifier(run_spec(method, base, **settings), LABELS, artefact)
+    return open_predictor(run_spec(method, base, **settings), LABELS, artefact)
 
 
 def run_spec(method: str, base: ModelSpec, **settings: str) -> RunSpec:

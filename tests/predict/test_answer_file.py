@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from showdown.api import Prediction
+from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError
-from showdown.core.record import Results
 from showdown.core.spec import Comparison
-from showdown.predict.file import Answered, Asked, answer_file
+from showdown.predict.file import FileResult, TextFile, predict_file
+from showdown.predict.model import Prediction
 
 
-def results(**data: str) -> Results:
+def reading(**data: str) -> RequestedData:
     comparison = Comparison.model_validate({"methods": {"majority": {}}, "data": data})
-    return Results(name="mine", comparison=comparison.model_dump(mode="json"), data={}, runs=[])
+    return requested_data(comparison.model_dump(mode="json"))
 
 
 def shout(texts: Sequence[str]) -> list[Prediction]:
@@ -29,10 +29,10 @@ def careful(texts: Sequence[str]) -> list[Prediction]:
     return [replace(found, confidence=1 / len(found.label), sure=len(found.label) < 5) for found in shout(texts)]
 
 
-def answered(file: Path, *, of: Results | None = None, **asked: Any) -> tuple[Answered, list[dict[str, str]]]:
+def answered(file: Path, *, of: RequestedData | None = None, **options: Any) -> tuple[FileResult, list[dict[str, str]]]:
     output = file.with_name("answers.csv")
-    answer = shout if asked.get("coverage") is None else careful
-    done = answer_file(of or results(), Asked(file=file, **asked), answer, output)
+    predict = shout if options.get("coverage") is None else careful
+    done = predict_file(TextFile(file=file, **options), of or reading(), predict, output)
     with output.open(newline="", encoding="utf-8") as opened:
         return done, list(csv.DictReader(opened))
 
@@ -55,7 +55,7 @@ def test_rows_without_text_stay_in_their_place_and_are_named(tmp_path: Path) -> 
 
 def test_a_text_that_cleaning_empties_is_not_answered(tmp_path: Path) -> None:
     file = written(tmp_path, "text\nhttp://x.example\noven\n")
-    done, rows = answered(file, of=results(clean="study"))
+    done, rows = answered(file, of=reading(clean="study"))
     assert [row["predicted"] for row in rows] == ["", "OVEN"]
     assert done.rows == 1
 
@@ -64,7 +64,7 @@ def test_a_text_that_cleaning_empties_is_not_answered(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("new.jsonl", '{"text": ["a"]}\n', "row 1: `text` is a list, not text"),
-        ("new.jsonl", '{"text": "a\\u0000b"}\n', "row 1: `text` holds a NUL character"),
+        ("new.jsonl", '{"text": "a\\u0000b"}\n', "row 1: `text` contains a NUL character"),
         ("new.csv", "a,b\n1,2\n", "cannot tell which column is the text; name it with --column; columns: `a`, `b`"),
         ("new.csv", "text,content\n1,2\n", "cannot tell which column is the text"),
         ("new.csv", "text\n", "has 0 data rows"),
@@ -101,7 +101,7 @@ def test_a_column_that_is_no_text_is_not_kept_and_said(tmp_path: Path) -> None:
 
 def test_column_encoding_and_separator_are_the_comparisons_or_named(tmp_path: Path) -> None:
     file = written(tmp_path, "id;resume;note\n1;caf\xe9;z\n".encode("latin-1"))
-    mine = results(text="resume", encoding="latin-1", separator=";")
+    mine = reading(text="resume", encoding="latin-1", separator=";")
     own = {"id": "1", "resume": "caf\xe9", "note": "z"}
     assert answered(file, of=mine)[1] == [{**own, "predicted": "CAF\xc9", "probability": "0.5"}]
     named = {"column": "note", "encoding": "latin-1", "separator": ";"}
@@ -114,7 +114,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> 
     file = written(tmp_path, "text\nx\n")
     for output in (tmp_path, file / "answers.csv", file / "deep" / "answers.csv"):
         with pytest.raises(UserError, match="cannot write"):
-            answer_file(results(), Asked(file=tmp_path / "missing.csv"), shout, output)
+            predict_file(TextFile(file=tmp_path / "missing.csv"), reading(), shout, output)
 
 
 def test_the_rest_is_left_to_a_person(tmp_path: Path) -> None:

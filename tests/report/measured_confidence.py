@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from showdown.core.record import Results, RunRecord, ScoreKind
-from showdown.evaluation.confidence import measure_confidence
+from showdown.tasks.classification.confidence import measure_confidence
 
 KINDS: dict[str, ScoreKind] = {"tfidf": "decision score", "zero-shot": "similarity"}
 """By method; the others give probabilities."""

@@ -17,7 +17,7 @@ from showdown.report.across.markdown import markdown
 from showdown.report.figures.across import scores_beside
 from showdown.report.figures.figure import records_of
 from showdown.verdict.across import Judged, judge_across
-from showdown.verdict.outcomes import load_outcomes
+from showdown.verdict.classification.answers import load_outcomes
 from showdown.verdict.pairs import compare
 
 

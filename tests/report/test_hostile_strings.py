@@ -18,7 +18,7 @@ from test_pdf import Pages
 from written_comparison import HOSTILE, METHODS, write_comparison
 
 from showdown.core.record import Results
-from showdown.core.terminal import shown
+from showdown.core.terminal import escape_controls
 from showdown.report.formats import write_report
 from showdown.report.markdown import markdown
 from showdown.report.page.write import page
@@ -185,7 +185,7 @@ def test_markdown_holds_them_all_as_text(hostile: tuple[Results, Path], tmp_path
     found = Texts(reader.render(markdown(results, judge(results, folder))))
     assert found.tags == Texts(reader.render(markdown(harmless, judge(harmless, tmp_path / "out")))).tags
     items = {one_line(item) for item in found.items}
-    assert [text for text in strings() if shown(one_line(f"tfidf: {text}")) not in items] == []
+    assert [text for text in strings() if escape_controls(one_line(f"tfidf: {text}")) not in items] == []
 
 
 def test_markdown_sends_nothing_to_a_terminal_and_starts_no_script(hostile: tuple[Results, Path]) -> None:

@@ -21,9 +21,9 @@ from showdown.report.notes import settings
 from showdown.report.page.write import page
 from showdown.report.pair_table import shown_pairs
 from showdown.report.pool import label_scores
+from showdown.verdict.classification.macro_f1 import f1_jackknife
 from showdown.verdict.decisions import MOST_CELLS, decisions, fit_on_page
 from showdown.verdict.model import Verdict
-from showdown.verdict.resample import f1_jackknife
 from showdown.verdict.summary import candidates, judge
 
 LABELS = [f"class {place:03d} of a catalogue with a sentence for a name, ".ljust(120, ".") for place in range(300)]

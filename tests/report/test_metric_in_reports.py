@@ -63,7 +63,7 @@ def test_every_format_goes_by_the_metric(tmp_path: Path, metric: str) -> None:
     assert f"| Method | {title.replace('_', ' ')} |" in text
     assert f"{title} is tested" in text
     found = page(results, verdict, tmp_path)
-    assert f'data-scores="{len(KEYS[metric])}"' in found
+    assert found.count('data-first="descending"') == len(KEYS[metric])
     assert f'"command": "showdown recommend OUT --metric {metric}"' in found
     assert f"{title} is tested" in found
     assert content(results, verdict, [])["table"]["headings"][1] == title

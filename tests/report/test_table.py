@@ -1,13 +1,17 @@
 """Which cells of the table are marked best, and how cells, settings and facts are shown."""
 
+import csv
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from sklearn.metrics import matthews_corrcoef
 from written_comparison import METHODS, write_comparison
 
+from showdown.report import table as table_module
 from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
-from showdown.report.table import COLUMNS, comparison_table, one_row
+from showdown.report.table import COLUMNS, Column, comparison_table, one_row
 from showdown.verdict.summary import judge
 
 
@@ -95,3 +99,42 @@ def test_the_source_of_given_files_is_in_words(tmp_path: Path) -> None:
     of_files = results.model_copy(update={"comparison": {"data": {"source": "resumes", "files": files}}})
     assert dict(data_facts(of_files))["source"] == "a.csv (train), b.csv (test)"
     assert dict(data_facts(results))["source"] == "small.csv"
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_the_best_of_a_new_column_is_bold_by_its_direction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Literal["higher", "lower"]
+) -> None:
+    """Rows a second fall with the place in the table: the fastest is the first, the slowest the last."""
+    column = Column(heading="Rows/s", direction=direction, value=lambda run: run.rows_per_second, show=str)
+    monkeypatch.setattr(table_module, "COLUMNS", (*COLUMNS, column))
+    results = write_comparison(tmp_path)
+    table = comparison_table(results, judge(results, tmp_path))
+    place = table.headings.index("Rows/s")
+    names = [name for name in METHODS if name != "majority"]
+    (marked,) = (row for row, at in table.best if at == place)
+    assert list(METHODS)[marked] == (names[0] if direction == "higher" else names[-1])
+    assert (place in table.descending) == (direction == "higher")
+
+
+def test_a_metric_gets_a_column_by_its_key_and_its_best_row_is_bold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "SCORE_COLUMNS", (*table_module.SCORE_COLUMNS, "mcc"))
+    results = write_comparison(tmp_path, rows=120)
+    verdict = judge(results, tmp_path)
+    table = comparison_table(results, verdict)
+    place = table.headings.index("MCC")
+    scores = {row.name: matthews_corrcoef(*answers_of(tmp_path, row.name)) for row in verdict.rows}
+    assert [cells[place] for cells in table.rows] == [f"{score:.3f}" for score in scores.values()]
+    (marked,) = (row for row, at in table.best if at == place)
+    assert list(scores)[marked] == max(scores, key=lambda name: scores[name])
+    assert place in table.descending
+    assert judge(results, tmp_path, metric="mcc").metric == "mcc"
+
+
+def answers_of(folder: Path, name: str) -> tuple[list[str], list[str]]:
+    """Return the true and the predicted labels of an arm with one seed."""
+    with (folder / "runs" / f"{name}-0.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    return [line["label"] for line in lines], [line["predicted"] for line in lines]

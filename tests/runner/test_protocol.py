@@ -109,9 +109,9 @@ def test_tuning_is_equal_for_all_and_charged_apart(tuned: Path) -> None:
         stage = trials_of(tuned, run)
         assert [trial.number for trial in stage.trials] == [0, 1, 2, 3]
         assert (stage.low, stage.high) == (pytest.approx(low), pytest.approx(high))
-        best = max(trial.true_label_probability or 0.0 for trial in stage.trials)
+        best = max(trial.score or 0.0 for trial in stage.trials)
         (chosen,) = [trial for trial in stage.trials if trial.learning_rate == run.chosen["learning_rate"]]
-        assert chosen.true_label_probability == best
+        assert chosen.score == best
         (phase,) = [phase for phase in run.phases if phase.name == "tuning"]
         assert run.tuning_seconds == phase.seconds > sum(trial.seconds for trial in stage.trials) * 0.99
         assert run.total_seconds is not None
@@ -142,7 +142,7 @@ def test_the_winning_trial_is_what_is_trained_then(tuned: Path) -> None:
         stage = trials_of(tuned, run)
         (won,) = [trial for trial in stage.trials if trial.learning_rate == stage.learning_rate]
         curve = json.loads((tuned / str(run.curve_file)).read_text())["validation"]
-        assert [epoch["f1_macro"] for epoch in curve] == won.f1_macro_by_epoch
+        assert [epoch["f1_macro"] for epoch in curve] == won.metric_by_epoch
         assert [epoch["loss"] for epoch in curve] == won.loss_by_epoch
 
 
@@ -153,8 +153,8 @@ def test_trials_end_as_runs_do_and_those_that_were_cut_short_are_counted(tuned: 
     events = EventWriter(io.StringIO())
     tune.tune_run(spec.model_copy(update={"protocol": waiting}), tmp_path, tuned / "data" / "processed", events)
     stage = TuneStage.model_validate_json((tmp_path / "tune.json").read_bytes())
-    assert len({len(trial.f1_macro_by_epoch) for trial in stage.trials}) > 1  # each ends when it has converged
-    assert max(len(trial.f1_macro_by_epoch) for trial in stage.trials) <= 30
+    assert len({len(trial.metric_by_epoch) for trial in stage.trials}) > 1  # each ends when it has converged
+    assert max(len(trial.metric_by_epoch) for trial in stage.trials) <= 30
     cut = trials_of(tuned, results_of(tuned).runs[1])
     short = sum(trial.converged is False for trial in cut.trials)
     assert short > sum(trial.converged is False for trial in stage.trials)

@@ -12,6 +12,7 @@ from report.written_comparison import METHODS, write_comparison
 from showdown.core.errors import UserError
 from showdown.core.files import write_json
 from showdown.core.spec import Comparison
+from showdown.methods.table import method_class
 from showdown.runner.store import Store, read_record, read_results
 
 Run = dict[str, Any]
@@ -47,6 +48,8 @@ LIES: dict[str, tuple[Callable[[Run], object], str]] = {
     "another precision": (run(precision_weighted=0.5), "a precision_weighted of 0.5 where"),
     "another recall": (run(recall_weighted=0.5), "a recall_weighted of 0.5 where"),
     "another F1 of a label": (one_label(f1=0.123), "`per_class.0.f1` of 0.123 where"),
+    "another MCC": (run(scores={"mcc": 0.123}), "`scores.mcc` of 0.123 where its confusion matrix"),
+    "a score with a way out for its name": (run(scores={"../x": 0.5}), "`runs.0.scores"),
     "other rows of a label": (one_label(rows=1), "`per_class.0.rows` of 1 where"),
     "a label too many": (run(labels=["baker", "night nurse", "pilot", "cook"]), "`per_class` has one entry a label"),
     "a label twice": (run(labels=["baker", "baker", "pilot"]), "a label is there twice"),
@@ -185,3 +188,50 @@ def test_the_same_data_in_another_place_goes_on(root: Path) -> None:
         Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)
     (root / "comparison.json").write_text('{"name": "mi')  # cut short: nothing is known of it
     Store(root).refuse_another(comparison(source="/new/rows.csv"), "e" * 64)
+
+
+def without_traits(results: Run) -> None:
+    for one in results["runs"]:
+        del one["traits"]
+
+
+def test_runs_of_older_versions_get_the_traits_of_their_methods(root: Path) -> None:
+    changed(root, without_traits)
+    results = read_results(root)
+    assert [one.traits for one in results.runs] == [method_class(one.method).traits for one in results.runs]
+    record = json.loads((root / "results.json").read_text())["runs"][1]
+    (root / "result.json").write_text(json.dumps(record))
+    assert read_record(root / "result.json") == results.runs[1]
+
+
+@pytest.mark.parametrize(("needs", "role"), [("training", "fine-tuned"), ("network", "cheap"), ("text", "cheap")])
+def test_an_old_run_of_an_unknown_method_is_taken_to_depend_on_its_seed(root: Path, needs: str, role: str) -> None:
+    def of_a_package_that_is_gone(results: Run) -> None:
+        without_traits(results)
+        results["runs"][0]["method"] = "gone"
+        results["runs"][0]["spec"]["needs"] = needs
+
+    changed(root, of_a_package_that_is_gone)
+    traits = read_results(root).runs[0].traits
+    assert traits.role == role
+    assert not traits.deterministic
+    assert traits.reads == ("words" if needs == "text" else "tokens")
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_cannot_be_is_refused_in_an_old_file_too(root: Path, lie: str) -> None:
+    change, words = LIES[lie]
+    changed(root, without_traits)
+    changed(root, change)
+    with pytest.raises(UserError) as caught:
+        read_results(root)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "traits", [None, {}, {"role": "best"}, {"role": "floor", "deterministic": True, "reads": "all"}]
+)
+def test_traits_that_are_none_are_refused(root: Path, traits: Any) -> None:
+    changed(root, run(traits=traits))
+    with pytest.raises(UserError, match=r"`runs\.0\.traits"):
+        read_results(root)

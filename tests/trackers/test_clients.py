@@ -308,4 +308,4 @@ def test_sending_to_wandb_without_an_account_says_how_to_log_in(
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     with pytest.raises(UserError) as told:
         build("wandb", mirrored / "wandb", PROJECT).upload()
-    assert str(told.value) == "wandb: cannot be sent: No API key configured; `wandb login` names an account"
+    assert str(told.value) == "wandb: upload failed: No API key configured; `wandb login` sets the account"

@@ -32,8 +32,8 @@ def test_a_broken_client_costs_one_line(
     (library / "trackio.py").write_text(BROKEN[fault])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(library), os.environ.get("PYTHONPATH", "")]))
     if "hangs" in fault:
-        monkeypatch.setattr(mirror, "PATIENCE_SECONDS", 3.0)
-        monkeypatch.setattr(mirror, "_PATIENCE_FOR_AN_ENTRY", 0.0)
+        monkeypatch.setattr(mirror, "TIMEOUT_SECONDS", 3.0)
+        monkeypatch.setattr(mirror, "_TIMEOUT_SECONDS_PER_ENTRY", 0.0)
     said: list[str] = []
     broken = Mirror("trackio", tmp_path, "small", said.append)
     began = time.monotonic()

@@ -10,21 +10,22 @@ import torch
 
 from showdown.core.events import EventWriter
 from showdown.core.method import NetworkOptions
+from showdown.core.task import EncodedExamples, Validation
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
 from showdown.models.network import load_network
-from showdown.models.tokens import encode, load_tokenizer
+from showdown.models.tokens import load_tokenizer
 from showdown.training.batches import effective_batches
-from showdown.training.loop import EncodedRows, TrainingRun, Validation
 from showdown.training.loop import train as run_loop
+from showdown.training.run import TrainingRun
 from tiny_pretrained import job, separable_rows
 
 ROWS, BATCH, EPOCHS, RATE = 40, 8, 4, 2e-3
 
 
-def trainer_losses(module: Any, rows: EncodedRows, tokenizer: Any, output: Path) -> list[float]:
+def trainer_losses(module: Any, rows: EncodedExamples, tokenizer: Any, output: Path) -> list[float]:
     """Losses of the Trainer, given the rows in the order of this loop."""
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
@@ -72,17 +73,18 @@ def test_losses_are_the_trainers(pretrained: Callable[[str], Path], tmp_path: Pa
     texts = separable_rows(ROWS)
     tokenizer = load_tokenizer(folder)
     asked = job(folder, dropout=0.0, epochs=EPOCHS, effective_batch_rows=BATCH)
-    rows = EncodedRows(ids=encode(tokenizer, texts.texts, 64), targets=texts.targets)
+    rows = asked.task.encode(tokenizer, texts, 64)
     ours = load_network(folder, asked, NetworkOptions()).module
     theirs = load_network(folder, asked, NetworkOptions()).module
     theirs.config.pad_token_id = tokenizer.pad_token_id
     progress = run_loop(
         TrainingRun(
+            task=asked.task,
             module=ours,
             forward=choose_forward(ours, pad_token_id=tokenizer.pad_token_id, device="cpu"),
             train=rows,
             validation_targets=rows.targets,
-            validate=lambda: Validation(f1_macro=0.0, loss=0.0, accuracy=0.0, true_label_probability=0.0),
+            validate=lambda: Validation(score=0.0, loss=0.0, values={"accuracy": 0.0, "true_label_probability": 0.0}),
             protocol=asked.protocol.model_copy(update={"select_epoch": "last"}),
             micro_batch_rows=BATCH,
             step=OptimizerSettings(weight_decay=asked.protocol.weight_decay),

@@ -8,11 +8,14 @@ import torch
 from tiny_loop import TinyClassifier, run_of, scored
 
 from showdown.measure.phases import PhaseClock
-from showdown.training.convergence import LEARNED, chance_score, cooldown_epochs, judge, waited_enough
-from showdown.training.loop import Validation, convergence, train
+from showdown.tasks.classification.task import Classification
+from showdown.training.convergence import LEARNED, cooldown_epochs, judge, waited_enough
+from showdown.training.loop import convergence, train
 from showdown.training.schedule import rate_factor
 
 CHANCE = 0.04
+DIFFERENT = [(label,) for label in range(20)]
+"""Targets of 20 labels: chance is 0.05."""
 NOISE = 0.01
 
 
@@ -28,6 +31,14 @@ def end_of(scores: list[float], patience: int = 3) -> int | None:
     """The first epoch after which it has waited enough."""
     lengths = range(1, len(scores) + 1)
     return next((n for n in lengths if waited_enough(scores[:n], patience=patience, chance=CHANCE)), None)
+
+
+def judged(scores: list[float], accuracy: float, *, stopped: str, chance: float) -> bool:
+    """Whether a training of a classifier with these scores and this last accuracy had converged."""
+    still_learning = Classification().still_learning({"accuracy": accuracy, "true_label_probability": scores[-1]})
+    return judge(
+        scores, stopped=stopped, best_epoch=len(scores), chance=chance, still_learning=still_learning
+    ).converged
 
 
 @pytest.mark.parametrize("halfway", [0.5, 1, 2, 4, 8])
@@ -60,20 +71,19 @@ def test_a_run_cut_short_is_marked_and_a_finished_one_is_not(halfway: float) -> 
     assert end is not None
     for cut in range(2, max(3, end // 3)):
         short = scores[:cut]
-        surer = [min(0.9, score + 0.3) for score in short]  # right more often than sure, as networks are early on
-        found = judge(short, surer, stopped="cap", best_epoch=cut, chance=CHANCE)
-        assert not found.converged, cut
+        accuracy = min(0.9, short[-1] + 0.3)  # above the mean probability, as in networks early in training
+        assert not judged(short, accuracy, stopped="cap", chance=CHANCE), cut
     for stopped, epochs in (("patience", end + cooldown_epochs(end)), ("cap", 3 * end)):
         done = scores[:epochs]
-        assert judge(done, [s + 0.02 for s in done], stopped=stopped, best_epoch=epochs, chance=CHANCE).converged
+        assert judged(done, done[-1] + 0.02, stopped=stopped, chance=CHANCE)
 
 
 def test_a_network_that_learned_nothing_is_marked_also_when_its_labels_are_unbalanced() -> None:
     """Nine of ten rows have one label: right in 90 % without having learned anything."""
-    chance = chance_score([0] * 9 + [1])
+    chance = Classification().chance_score([(0,)] * 9 + [(1,)])
     assert chance == pytest.approx(0.82)
     flat = [0.83] * 9
-    assert not judge(flat, [0.9] * 9, stopped="cap", best_epoch=9, chance=chance).converged
+    assert not judged(flat, 0.9, stopped="cap", chance=chance)
 
 
 def test_rate_is_constant_until_the_decay_and_falls_to_zero_at_the_end() -> None:
@@ -88,7 +98,7 @@ def trained(scores: list[float], **protocol: object) -> tuple[list[float], list[
     run = replace(
         run_of(TinyClassifier(), patience_epochs=3, **protocol),
         validate=lambda: scored(next(given)),
-        validation_targets=list(range(20)),
+        validation_targets=DIFFERENT,
     )
     progress = train(run)
     return progress.curve["learning_rate"], progress.curve["loss"], convergence(run, progress), progress  # type: ignore[return-value]
@@ -123,7 +133,7 @@ def test_seconds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     given = iter([0.05 * epoch for epoch in range(1, 60)])
     run = run_of(TinyClassifier(), patience_epochs=3, epochs=40, max_seconds=20)
     clock = Counting(run.clock._memory)
-    run = replace(run, clock=clock, validate=lambda: scored(next(given)), validation_targets=list(range(20)))
+    run = replace(run, clock=clock, validate=lambda: scored(next(given)), validation_targets=DIFFERENT)
 
     class Telling:
         def step(self, **_: object) -> None:
@@ -140,9 +150,8 @@ def test_seconds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_weights_that_are_no_numbers_after_an_epoch_end_the_run() -> None:
     """The last step of an epoch can spoil them after its own loss was still a number."""
-    nan = Validation(f1_macro=0.0, loss=math.nan, accuracy=0.0, true_label_probability=math.nan)
     with pytest.raises(FloatingPointError, match="validation loss is nan after epoch 1"):
-        train(replace(run_of(TinyClassifier()), validate=lambda: nan))
+        train(replace(run_of(TinyClassifier()), validate=lambda: scored(math.nan, math.nan)))
 
 
 def test_early_stopping_repeats_itself_to_the_bit() -> None:

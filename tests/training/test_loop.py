@@ -13,11 +13,13 @@ from tiny_loop import ROWS, Stop, TinyClassifier, TinyForward, Watcher, run_of, 
 from torch import nn
 
 from showdown.core.manifest import damage
+from showdown.core.task import Validation
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.forward import PaddedForward
 from showdown.training.batches import effective_batches, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
-from showdown.training.loop import Progress, TrainingRun, Validation, train
+from showdown.training.loop import train
+from showdown.training.run import Progress, TrainingRun
 from showdown.training.schedule import rate_factor, warmup_steps
 
 
@@ -113,7 +115,7 @@ def test_every_row_counts_the_same_in_a_step() -> None:
     module = TinyClassifier()
     rows = effective_batches(20, 8, seed=3, epoch=0)[0]
     logits = TinyForward(module.eval()).logits([torch.tensor(ROWS.ids[row]) for row in rows])
-    nn.functional.cross_entropy(logits, torch.tensor([ROWS.targets[row] for row in rows])).backward()
+    nn.functional.cross_entropy(logits, torch.tensor([label for row in rows for label in ROWS.targets[row]])).backward()
     squares = sum(float(value.grad.square().sum()) for value in module.parameters() if value.grad is not None)
     assert norms[0][0] == pytest.approx(squares**0.5, rel=1e-5)
 
@@ -127,9 +129,9 @@ class Replaying(EagerAccumulator):
     def replayed(self) -> int:
         return max(0, self.calls - 2)
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         self.calls += 1
-        return super().accumulate(sequences, targets, step_rows)
+        return super().accumulate(sequences, targets, step_terms)
 
 
 @pytest.mark.parametrize("replays", [False, True])
@@ -137,12 +139,15 @@ def test_the_record_knows_whether_graphs_were_replayed_also_before_it_was_interr
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replays: bool
 ) -> None:
     chosen = Replaying if replays else EagerAccumulator
-    monkeypatch.setattr("showdown.training.loop.choose_accumulator", lambda forward, *_, **__: chosen(forward))
+    monkeypatch.setattr(
+        "showdown.training.loop.choose_accumulator", lambda forward, objective, *_, **__: chosen(forward, objective)
+    )
     run = run_of(TinyClassifier(), tmp_path)
     with pytest.raises(Stop):
         train(replace(run, watcher=Watcher(stop_after=3)))
     monkeypatch.setattr(
-        "showdown.training.loop.choose_accumulator", lambda forward, *_, **__: EagerAccumulator(forward)
+        "showdown.training.loop.choose_accumulator",
+        lambda *given, **_: EagerAccumulator(*given[:2]),
     )
     assert train(run_of(TinyClassifier(), tmp_path)).from_graphs is replays
 
@@ -161,7 +166,7 @@ def test_out_of_memory_halves_the_micro_batch(step: int) -> None:
     assert progress.curve["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-5)
     assert progress.curve["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     assert isinstance(run.watcher, Watcher)
-    assert run.watcher.said == [
+    assert run.watcher.messages == [
         f"out of memory at step {step}: micro-batch halved to 2 rows, effective batch unchanged"
     ]
 
@@ -174,13 +179,15 @@ def test_out_of_memory_gives_up_graphs_before_it_halves_the_micro_batch(monkeypa
             had, self.held = self.held, False
             return had
 
-    monkeypatch.setattr("showdown.training.loop.choose_accumulator", lambda forward, *_, **__: Recorded(forward))
+    monkeypatch.setattr(
+        "showdown.training.loop.choose_accumulator", lambda forward, objective, *_, **__: Recorded(forward, objective)
+    )
     module = TinyClassifier()
     run = run_of(module, effective_batch_rows=4)
     progress = train(replace(run, forward=TinyForward(module, fails_at=[1, 4, 5])))
     assert progress.micro_batch_rows == 1
     assert isinstance(run.watcher, Watcher)
-    assert run.watcher.said == [
+    assert run.watcher.messages == [
         "out of memory at step 1: CUDA graphs given up",
         "out of memory at step 3: micro-batch halved to 2 rows, effective batch unchanged",
         "out of memory at step 3: micro-batch halved to 1 rows, effective batch unchanged",
@@ -203,7 +210,7 @@ def test_one_row_that_does_not_fit_is_out_of_memory() -> None:
     with pytest.raises(torch.OutOfMemoryError):
         train(run)
     assert isinstance(run.watcher, Watcher)
-    assert [line.split("halved to ")[1].split()[0] for line in run.watcher.said] == ["2", "1"]
+    assert [line.split("halved to ")[1].split()[0] for line in run.watcher.messages] == ["2", "1"]
 
 
 def test_a_loss_that_is_no_number_ends_the_run() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from showdown.stages.results import TuneProgress
 from showdown.training.search import (
     MAX_WIDENINGS,
     Proposal,
@@ -35,11 +36,11 @@ def trial(proposal: Proposal, f1_macro: float, state: str = "completed") -> Tria
         origin=proposal.origin,
         state=state,  # type: ignore[arg-type]
         converged=True if done else None,
-        f1_macro_by_epoch=[f1_macro / 2, f1_macro],
+        metric_by_epoch=[f1_macro / 2, f1_macro],
         loss_by_epoch=[1.0, 0.5],
-        f1_macro=f1_macro if done else None,
+        metric=f1_macro if done else None,
         loss=0.5 if done else None,
-        true_label_probability=f1_macro if done else None,
+        score=f1_macro if done else None,
         seconds=1.0,
     )
 
@@ -113,8 +114,8 @@ def test_diverged_trials_never_win() -> None:
         trials.append(trial(proposal, 0.6 if good else 0.99, "completed" if good else "diverged"))
     best = best_trial(trials)
     assert best is not None
-    assert best.f1_macro == 0.6
-    nothing = [found.model_copy(update={"state": "diverged", "true_label_probability": None}) for found in trials[:5]]
+    assert best.metric == 0.6
+    nothing = [found.model_copy(update={"state": "diverged", "score": None}) for found in trials[:5]]
     assert best_trial(nothing) is None
     found = propose(asked, nothing)
     assert found is not None
@@ -125,3 +126,15 @@ def test_equal_scores_are_decided_by_the_loss() -> None:
     first, second = searched(plan(), lambda _: 0.5)[:2]
     assert best_trial([first, second]) == first
     assert best_trial([first, second.model_copy(update={"loss": 0.4})]) == second.model_copy(update={"loss": 0.4})
+
+
+def test_files_keep_the_names_of_earlier_versions() -> None:
+    written = {
+        "number": 0, "learning_rate": 1e-4, "origin": "grid", "state": "completed", "converged": True,
+        "f1_macro_by_epoch": [0.1, 0.6], "loss_by_epoch": [1.0, 0.5], "f1_macro": 0.6, "loss": 0.5,
+        "true_label_probability": 0.55, "seconds": 1.0,
+    }  # fmt: skip
+    read = Trial.model_validate(written)
+    assert (read.metric, read.score, read.metric_by_epoch) == (0.6, 0.55, [0.1, 0.6])
+    stage = TuneProgress(trials=[read], phases=[], notes=[])
+    assert stage.model_dump()["trials"] == [written]

@@ -10,15 +10,17 @@ from torch import nn
 
 from showdown.core.events import EventWriter
 from showdown.core.spec import SharedProtocol
+from showdown.core.task import EncodedExamples, Validation
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
+from showdown.tasks.classification.task import Classification
 from showdown.training.checkpoint import Checkpoints
-from showdown.training.loop import EncodedRows, TrainingRun, Validation
+from showdown.training.run import TrainingRun
 
-ROWS = EncodedRows(
+ROWS = EncodedExamples(
     ids=[[1 + (row * 7 + place) % 18 for place in range(2 + row % 5)] for row in range(20)],
-    targets=[row % 3 for row in range(20)],
+    targets=[(row % 3,) for row in range(20)],
 )
 
 
@@ -77,10 +79,11 @@ def run_of(
         "epochs": 3, "patience_epochs": None, "effective_batch_rows": 8, "checkpoint_every_steps": 1, **protocol
     }  # fmt: skip
     return TrainingRun(
+        task=Classification(),
         module=module,
         forward=TinyForward(module),
         train=ROWS,
-        validation_targets=[0, 1, 2],
+        validation_targets=[(0,), (1,), (2,)],
         validate=lambda: scored(next(scores)),
         protocol=SharedProtocol(**settings),
         micro_batch_rows=micro_batch_rows,
@@ -96,4 +99,5 @@ def run_of(
 
 def scored(score: float, loss: float = 1.0) -> Validation:
     """What an epoch scores, every measure alike."""
-    return Validation(f1_macro=score, loss=loss, accuracy=score, true_label_probability=score)
+    values = {"f1_macro": score, "loss": loss, "accuracy": score, "true_label_probability": score}
+    return Validation(score=score, loss=loss, values=values)

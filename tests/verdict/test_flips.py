@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from showdown.verdict.flips import flips, seed_agreement
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.flips import flips, seed_agreement
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.summary import judge
 
@@ -14,7 +15,7 @@ def row(*parts):
     for key, answers in enumerate(parts):
         predicted = np.array(answers)
         ids = np.arange(predicted.shape[1])
-        made[key] = Outcomes(predicted=predicted, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
+        made[key] = Answers(predicted=predicted, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
     return RowOutcomes(name="a", traits=SIMULATED, parts=made, seeds=len(parts[0]), test_over_train=0.0)
 
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn import metrics
 
 from showdown.core.metric import METRICS, Metric, metric_named
+from showdown.verdict.classification.answers import Answers
 from showdown.verdict.influence import row_values
-from showdown.verdict.outcomes import Outcomes
 
 LABELS = {"ok": 0, "spam": 1, "ham": 2}
 Reference = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
@@ -22,12 +22,12 @@ REFERENCES: dict[str, Reference] = {
 }
 
 
-def drawn(rows: int = 60, seeds: int = 2, *, ties: bool = False) -> Outcomes:
+def drawn(rows: int = 60, seeds: int = 2, *, ties: bool = False) -> Answers:
     rng = np.random.default_rng(3)
     true = rng.choice(3, rows, p=[0.7, 0.1, 0.2])
     predicted = np.where(rng.random((seeds, rows)) < 0.7, true, rng.integers(0, 3, (seeds, rows)))
     scores = rng.random((seeds, rows)) + 0.4 * (true == 1)
-    return Outcomes(
+    return Answers(
         predicted=predicted,
         true=true,
         clusters=np.arange(rows),
@@ -72,7 +72,7 @@ def test_a_row_is_worth_what_the_metric_loses_without_it(key: str, ties: bool) -
 @pytest.mark.parametrize("key", REFERENCES)
 def test_a_constant_answer_moves_by_no_row_that_it_gets_wrong(key: str) -> None:
     part = drawn(seeds=1)
-    constant = Outcomes(
+    constant = Answers(
         predicted=np.zeros_like(part.predicted),
         true=part.true,
         clusters=part.clusters,
@@ -90,7 +90,7 @@ def test_a_constant_answer_moves_by_no_row_that_it_gets_wrong(key: str) -> None:
 @pytest.mark.parametrize("key", REFERENCES)
 @pytest.mark.parametrize("rows", [1, 40])
 def test_rows_of_one_label_alone_have_a_value(key: str, rows: int) -> None:
-    part = Outcomes(
+    part = Answers(
         predicted=np.zeros((1, rows), dtype=np.int64),
         true=np.zeros(rows, dtype=np.int64),
         clusters=np.arange(rows),
@@ -115,7 +115,7 @@ def test_rows_of_one_label_alone_have_a_value(key: str, rows: int) -> None:
 )
 def test_one_answer_matters_by_how_rare_its_label_is(key: str, weight: float) -> None:
     true = np.array([1] * 30 + [0] * 970)
-    part = Outcomes(
+    part = Answers(
         predicted=true[None],
         true=true,
         clusters=np.arange(1000),

@@ -4,22 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from showdown.verdict.intervals import (
-    accuracy_interval,
-    f1_interval,
-    f1_reruns,
-    jackknife,
-    macro_f1_of,
-    no_f1_interval,
-    rare_labels,
-    repeated_interval,
-    row_intervals,
-    rows_share,
-    score_interval,
-    wilson,
-)
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
-from showdown.verdict.resample import macro_f1
+from showdown.verdict.arm_intervals import accuracy_interval, no_f1_interval, row_intervals
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.macro_f1 import f1_interval, f1_reruns, macro_f1, macro_f1_of, rare_labels
+from showdown.verdict.intervals import jackknife, repeated_interval, rows_share, score_interval, wilson
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.simulation import SIMULATED, Trainings, World, simulate, true_macro_f1
 from showdown.verdict.spread import STEADY, Reruns, moderated, seen_reruns
 
@@ -30,7 +19,7 @@ def part(correct, clusters=None):
     """Answers of which these are right; all rows have one label."""
     correct = np.asarray(correct, dtype=np.int64)
     rows = np.arange(correct.shape[1])
-    return Outcomes(
+    return Answers(
         predicted=correct, true=np.ones_like(rows), clusters=rows if clusters is None else clusters, row_ids=rows
     )
 
@@ -61,7 +50,7 @@ def test_never_of_zero_width(right):
     found = accuracy_interval(part(np.repeat(rows_right(right, 166), 5, axis=0)), STEADY)
     assert width(found) == pytest.approx(0.0229, abs=0.001)  # z^2 / (n + z^2)
     true = np.arange(166) % 5
-    one = Outcomes(predicted=true[None], true=true, clusters=np.arange(166), row_ids=np.arange(166))
+    one = Answers(predicted=true[None], true=true, clusters=np.arange(166), row_ids=np.arange(166))
     perfect = f1_interval(one, STEADY)
     assert perfect.value == 1.0
     assert perfect.low < 0.98
@@ -77,7 +66,7 @@ def test_one_more_error_does_not_narrow_an_interval_near_all_right(rows, seeds):
             predicted = np.tile(true, (seeds, 1))
             for place in range(wrong):
                 predicted[place % seeds, place] = 1 - true[place]
-            answers = Outcomes(predicted=predicted, true=true, clusters=np.arange(rows), row_ids=np.arange(rows))
+            answers = Answers(predicted=predicted, true=true, clusters=np.arange(rows), row_ids=np.arange(rows))
             found.append(interval(answers, STEADY))
         # What all right gives may be exceeded by a trifle, and is given up again by the next errors.
         assert all(more.low <= found[0].low + 0.005 for more in found)
@@ -159,7 +148,7 @@ def test_macro_f1_knows_the_reruns():
     assert 0.01 < np.sqrt(found.relative * 0.16) < 0.06
     assert found.degrees == 9.0
     assert f1_reruns(macro_f1_of(answers), STEADY, None) == STEADY
-    one = Outcomes(
+    one = Answers(
         predicted=answers.predicted[:1], true=answers.true, clusters=answers.clusters, row_ids=answers.row_ids
     )
     alone, method = (f1_interval(one, reruns) for reruns in (STEADY, moderated(None)))
@@ -169,18 +158,18 @@ def test_macro_f1_knows_the_reruns():
 def labelled(true):
     true = np.asarray(true)
     rows = np.arange(len(true))
-    return Outcomes(predicted=true[None], true=true, clusters=rows, row_ids=rows)
+    return Answers(predicted=true[None], true=true, clusters=rows, row_ids=rows)
 
 
 def test_macro_f1_of_a_label_with_one_test_row_has_no_interval():
     assert rare_labels(labelled([0, 0, 1, 1, 2, 2])) is None
     assert rare_labels(labelled([0, 0, 1, 1, 2])) == "1 of 3 labels have fewer than 2 different test texts"
-    copies = Outcomes(
+    copies = Answers(
         predicted=np.array([[0, 0, 1, 1]]), true=np.array([0, 0, 1, 1]), clusters=np.array([1, 2, 3, 3]),
         row_ids=np.arange(4),
     )  # fmt: skip
     assert rare_labels(copies) is not None
-    only_predicted = Outcomes(
+    only_predicted = Answers(
         predicted=np.array([[0, 0, 0, 9]]),
         true=np.zeros(4, dtype=np.int64),
         clusters=np.arange(4),

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from showdown.verdict.classification.answers import Answers
 from showdown.verdict.leak import accuracy_without, copied_rows, leak_warning
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.words import leak_said
 
@@ -26,7 +27,7 @@ LARGE = {
 
 def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
     correct = np.array(right)
-    part = Outcomes(
+    part = Answers(
         predicted=correct,
         true=np.ones(correct.shape[1], dtype=np.int64),
         clusters=np.arange(correct.shape[1]),

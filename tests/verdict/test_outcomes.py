@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from showdown.core.errors import UserError
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, load_outcomes, on_common_rows, shared
+from showdown.verdict.classification.answers import Answers, load_outcomes
+from showdown.verdict.outcomes import RowOutcomes, on_common_rows, shared
 from showdown.verdict.simulation import SIMULATED
 
 
@@ -13,7 +14,7 @@ def test_rows_are_sorted_and_seeds_stacked(built):
     part = row.parts[0]
     assert part.row_ids.tolist() == [4, 9]
     assert part.clusters.tolist() == [2, 1]
-    assert part.correct.tolist() == [[0.0, 1.0], [1.0, 1.0]]
+    assert part.values.tolist() == [[0.0, 1.0], [1.0, 1.0]]
     assert row.seeds == 2
 
 
@@ -24,7 +25,7 @@ def test_folds_are_pooled_and_repeats_are_not(built):
     built.run("repeats", [0, 0], [0, 0], rows=[1, 2], partition=0, protocol=repeated)
     built.run("repeats", [0, 1], [0, 0], rows=[2, 3], partition=1, protocol=repeated)
     found = load_outcomes(built.results, built.folder)
-    assert found["folds"].parts[0].correct.tolist() == [[1.0, 0.0]]
+    assert found["folds"].parts[0].values.tolist() == [[1.0, 0.0]]
     assert not found["folds"].repeated
     assert found["repeats"].repeated
     assert found["repeats"].test_over_train == pytest.approx(0.15 / 0.7)
@@ -66,7 +67,7 @@ def test_bad_files_are_named_with_a_mend(built, content, words):
 
 def outcomes(row_ids):
     ids = np.array(row_ids)
-    return Outcomes(predicted=ids[None] % 2, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
+    return Answers(predicted=ids[None] % 2, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
 
 
 def test_shared_rows_alone_are_compared():

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.macro_f1 import f1_difference
+from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.paired import (
     ALPHA,
     Side,
     contrast_test,
     corrected_resampled_t,
-    f1_difference,
     holm,
     holm_levels,
-    mcnemar_exact,
-    paired_test,
     reach_of,
     tail_of,
 )
@@ -36,10 +36,10 @@ def discordant(only_first, only_second, both, seeds=1):
 def side_of(correct, clusters, *, steady=False, folds=None):
     """A method of which nothing else is known."""
     rows = np.arange(correct.shape[1])
-    part = Outcomes(
+    part = Answers(
         predicted=correct.astype(np.int64), true=np.ones_like(rows), clusters=clusters, row_ids=rows, folds=folds
     )
-    return Side(correct=correct, reruns=STEADY if steady else moderated(seen_reruns(part)), folds=folds)
+    return Side(values=correct, reruns=STEADY if steady else moderated(seen_reruns(part)), folds=folds)
 
 
 def compared(first, second, clusters, **known):
@@ -142,7 +142,7 @@ def apart(rows, gap, seeds, *, other_seeds=None, spread=0.01):
     def side(wrong, count):
         shares = wrong + spread * np.linspace(-1, 1, count) if count > 1 else np.array([wrong])
         correct = np.array([np.arange(rows) >= round(share * rows) for share in shares], dtype=np.float64)
-        return Side(correct=correct, reruns=Reruns(relative=0.002, degrees=4.0 + count - 1))
+        return Side(values=correct, reruns=Reruns(relative=0.002, degrees=4.0 + count - 1))
 
     return paired_test(side(0.1, seeds), side(0.1 + gap, other_seeds or seeds), np.arange(rows))
 
@@ -161,7 +161,7 @@ def times_over(row, times):
     """Repeat a row's test rows, each as a text of its own."""
     part = row.parts[0]
     rows = np.arange(len(part.true) * times)
-    more = Outcomes(
+    more = Answers(
         predicted=np.tile(part.predicted, (1, times)),
         true=np.tile(part.true, times),
         clusters=rows,
@@ -194,7 +194,7 @@ def test_nor_do_more_rows_in_folds_of_one_seed(gap):
 
     def row(wrong, rows, name):
         predicted = (np.arange(rows) // 5 * 5 >= round(wrong * rows)).astype(np.int64)[None]
-        part = Outcomes(
+        part = Answers(
             predicted=predicted,
             true=np.ones(rows, dtype=np.int64),
             clusters=np.arange(rows),
@@ -242,9 +242,9 @@ def test_folds_divide_what_one_training_adds():
 
 
 def test_a_contrast_of_gains_by_hand():
-    sides = [Side(correct=RNG(place).integers(0, 2, (2, 400)).astype(float), reruns=STEADY) for place in range(4)]
+    sides = [Side(values=RNG(place).integers(0, 2, (2, 400)).astype(float), reruns=STEADY) for place in range(4)]
     found = contrast_test(sides[:2], sides[2:], np.arange(400))
-    means = [side.correct.mean(axis=0) for side in sides]
+    means = [side.values.mean(axis=0) for side in sides]
     values = means[0] + means[1] - means[2] - means[3]
     assert found.value == pytest.approx(values.mean())
     assert found.error == pytest.approx(values.std() / 20, rel=0.02)
@@ -272,11 +272,11 @@ def test_f1_difference_pairs_the_rows():
     true = rng.integers(0, 4, 300)
     wrong = np.where(rng.random(300) < 0.3, (true + 1) % 4, true)
     rows = np.arange(300)
-    one = Outcomes(predicted=wrong[None], true=true, clusters=rows, row_ids=rows)
+    one = Answers(predicted=wrong[None], true=true, clusters=rows, row_ids=rows)
     same = f1_difference(one, one, (STEADY, STEADY))
     assert same.value == 0.0
     assert -0.02 < same.low < 0 < same.high < 0.02
-    better = Outcomes(predicted=true[None], true=true, clusters=rows, row_ids=rows)
+    better = Answers(predicted=true[None], true=true, clusters=rows, row_ids=rows)
     known = f1_difference(better, one, (STEADY, STEADY))
     assert known.low > 0.2
     assert f1_difference(better, one, (moderated(None), moderated(None))).low < known.low - 0.02

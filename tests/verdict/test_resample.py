@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from showdown.verdict.outcomes import Outcomes
-from showdown.verdict.resample import f1_jackknife, macro_f1
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.macro_f1 import f1_jackknife, macro_f1
 
 RNG = np.random.default_rng
 
@@ -27,7 +27,7 @@ def test_macro_f1_by_hand():
 
 def outcomes(true, predicted, clusters):
     true, clusters = np.asarray(true), np.asarray(clusters)
-    return Outcomes(predicted=np.asarray(predicted), true=true, clusters=clusters, row_ids=np.arange(len(true)))
+    return Answers(predicted=np.asarray(predicted), true=true, clusters=clusters, row_ids=np.arange(len(true)))
 
 
 @pytest.mark.parametrize("copies", [1, 3])

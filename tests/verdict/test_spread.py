@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from showdown.verdict.outcomes import Outcomes, RowOutcomes
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Trainings, World, simulate
 from showdown.verdict.spread import (
     COMPARISON_WORTH,
@@ -24,7 +25,7 @@ EXPECTED = PRIOR_SPREAD**2 / 0.25
 def outcomes(correct, folds=None):
     correct = np.asarray(correct, dtype=np.int64)
     rows = np.arange(correct.shape[1])
-    return Outcomes(predicted=correct, true=np.ones_like(rows), clusters=rows, row_ids=rows, folds=folds)
+    return Answers(predicted=correct, true=np.ones_like(rows), clusters=rows, row_ids=rows, folds=folds)
 
 
 def row(part, traits=SIMULATED):

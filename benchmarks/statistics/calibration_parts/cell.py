@@ -1,4 +1,4 @@
-"""One line of a table: what is simulated, how often, and what is asked of it."""
+"""One line of a table: what is simulated, how often, and its target."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from showdown.core.traits import Traits
-from showdown.verdict.paired import PairTest, Side, paired_test
+from showdown.verdict.classification.mcnemar import paired_test
+from showdown.verdict.paired import PairTest, Side
 from showdown.verdict.simulation import SIMULATED, Simulated, Trainings
 from showdown.verdict.spread import reruns_of
 
@@ -26,11 +27,11 @@ class Cell:
     times: int
     number: int
     least: float | None = None
-    """The share asked for is at least this; None where nothing is asked."""
+    """The least share that meets the target; None where there is none."""
     most: float | None = None
 
     def rng(self) -> np.random.Generator:
-        """Chance of this cell alone, whatever runs beside it."""
+        """Return the random numbers of this line, which do not depend on what runs beside it."""
         return np.random.default_rng([BASE_SEED, sum(self.part.encode()), self.number])
 
     def __getitem__(self, key: str) -> Any:
@@ -43,11 +44,11 @@ class Cell:
 
     @property
     def trainings(self) -> Trainings:
-        """The trainings that the settings describe."""
+        """Return the trainings that the settings describe."""
         return Trainings(**{key: value for key, value in self.settings.items() if key in _TRAININGS})
 
     def meets(self, share: float | None) -> bool | None:
-        """Is what was asked for met? None where nothing was asked, or nothing was found to count."""
+        """Return whether a share meets the target; None where there is no target, or no share."""
         if share is None or (self.least is None and self.most is None):
             return None
         return (self.least or 0.0) <= share <= (1.0 if self.most is None else self.most)
@@ -55,9 +56,9 @@ class Cell:
 
 Line = dict[str, Any]
 Lines = list[tuple[Line, float | None, float | None]]
-"""Settings of each line, with the least and the most share asked for."""
+"""Settings of each line, with the least and the most share that meet its target."""
 Part = tuple[Callable[[Cell], dict[str, float | None]], int, Callable[[], Lines]]
-"""What is simulated, how many comparisons a line by default, and the lines."""
+"""A simulation, how many comparisons a line it has by default, and its lines."""
 
 
 def grid(**axes: Sequence[Any]) -> list[Line]:
@@ -65,8 +66,8 @@ def grid(**axes: Sequence[Any]) -> list[Line]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def asked(lines: Sequence[Line], least: float | None = None, most: float | None = None) -> Lines:
-    """Ask the same of all lines."""
+def with_target(lines: Sequence[Line], least: float | None = None, most: float | None = None) -> Lines:
+    """Give all lines the same target."""
     return [(line, least, most) for line in lines]
 
 
@@ -81,6 +82,6 @@ def shares(hits: int, times: int) -> dict[str, float | None]:
 def tests_of(drawn: Simulated, traits: Traits = SIMULATED) -> dict[tuple[int, int], PairTest]:
     """Test every pair of simulated methods as the verdict does, each told what to expect by the others."""
     rows = [drawn.row(index, traits) for index in range(len(drawn.predicted))]
-    sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
+    sides = [Side(values=row.parts[0].values, reruns=reruns_of(row, rows), folds=drawn.folds) for row in rows]
     pairs = itertools.combinations(range(len(rows)), 2)
     return {(a, b): paired_test(sides[a], sides[b], drawn.clusters) for a, b in pairs}

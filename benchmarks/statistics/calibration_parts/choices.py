@@ -5,24 +5,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from showdown.verdict.classification.macro_f1 import macro_f1
 from showdown.verdict.margin import with_margin
 from showdown.verdict.model import PairVerdict
 from showdown.verdict.outcomes import Floats
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.recommend import Candidate, Limits, recommend
-from showdown.verdict.resample import macro_f1
 from showdown.verdict.simulation import Simulated, World, simulate, true_macro_f1
 from showdown.verdict.summary import beside_of
 
-from .cell import Cell, Line, Lines, asked, grid, shares
+from .cell import Cell, Line, Lines, grid, shares, with_target
 
 MARGIN = 0.01
 _ACCURACY = 0.85
 _F1_ROOM = 0.1
-"""The limit of macro F1 lies this far below the true one of the best: a limit at it would be kept by chance."""
+"""The limit of macro F1 lies this far below the best method's true value, which might miss a closer limit by chance."""
 _MOST_DEAR = 0.07
-"""Two equal methods: the dear one may be recommended this often. The test of its lead has a level of 5 %."""
+"""How often the expensive one of two equal methods may be recommended. The test of its lead has a level of 5 %."""
 
 
 def recommendations(cell: Cell) -> dict[str, float | None]:
@@ -51,7 +51,7 @@ def recommendations(cell: Cell) -> dict[str, float | None]:
 
 
 def _bounds(rng: np.random.Generator, amounts: dict[str, Floats]) -> dict[str, float]:
-    """Draw a limit for each amount, at a measured value; two rows at least keep to all of them."""
+    """Draw a limit for each amount, at a measured value; at least two methods meet all of them."""
     while True:
         bounds = {key: float(np.sort(found)[rng.integers(1, len(found))]) for key, found in amounts.items()}
         if np.all([amounts[key] <= bound for key, bound in bounds.items()], axis=0).sum() > 1:
@@ -59,7 +59,7 @@ def _bounds(rng: np.random.Generator, amounts: dict[str, Floats]) -> dict[str, f
 
 
 def candidates(drawn: Simulated, amounts: dict[str, Floats]) -> list[Candidate]:
-    """Judge simulated methods as a comparison's rows are, with what each was measured to take."""
+    """Judge simulated methods as the arms of a comparison, with the measured costs of each."""
     rows = [drawn.row(index) for index in range(len(drawn.predicted))]
     pairs = with_margin(judge_pairs(list(itertools.combinations(rows, 2))), MARGIN)
     correct, ones = drawn.correct, np.ones((1, len(drawn.true)))
@@ -128,7 +128,7 @@ def _designs(**axes: Sequence[float]) -> list[Line]:
 
 
 def dear_lines() -> Lines:
-    """Two equal methods, and five whose costs lie between."""
+    """Two equal methods, and five with costs between those of the two."""
     lines = _designs(methods=[2, 5], spread=[0.0, 0.01])
     return [(line, None, _MOST_DEAR if line["methods"] == 2 else None) for line in lines]
 
@@ -137,4 +137,4 @@ def worse_lines() -> Lines:
     """A loss of 2, 5 and 10 points at half and at a fiftieth of the cost."""
     lines = _designs(gap=[0.02, 0.05, 0.1], ratio=[2.0, 50.0], spread=[0.01])
     clear = [line for line in lines if line["gap"] == 0.1 and line["rows"] > 166]
-    return [*asked(clear, most=0.1), *asked([line for line in lines if line not in clear])]
+    return [*with_target(clear, most=0.1), *with_target([line for line in lines if line not in clear])]

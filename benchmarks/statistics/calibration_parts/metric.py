@@ -1,17 +1,18 @@
-"""Does the verdict hold where it goes by another metric than accuracy, and one label is rare?"""
+"""Is the verdict right where it ranks by another metric than accuracy, and one label is rare?"""
 
 import numpy as np
 from scipy import special
 
 from showdown.core.metric import Metric, metric_named
+from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.classification.answers import Answers
 from showdown.verdict.influence import row_values
-from showdown.verdict.intervals import row_intervals
-from showdown.verdict.outcomes import Floats, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import Floats, RowOutcomes
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.pairs import compare
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED
 
-from .cell import Cell, Lines, asked, grid, shares
+from .cell import Cell, Lines, grid, shares, with_target
 
 _RARE = "1"
 _LABELS = {"0": 0, _RARE: 1}
@@ -23,7 +24,7 @@ _MANY_TRAININGS, _MANY_ROWS = 400, 40_000
 
 
 def _trained_recalls(rng: np.random.Generator, recall: float, spread: float, seeds: int) -> Floats:
-    """Draw the true recall of each training; it stays as far from 0 and 1 as its mean allows on both sides."""
+    """Draw the true recall of each training, in a symmetric range around the mean that stays between 0 and 1."""
     room = min(recall, 1 - recall)
     return recall + np.clip(spread * rng.standard_normal(seeds), -room, room)
 
@@ -48,7 +49,7 @@ def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutc
         trained = _trained_recalls(rng, recall, cell["spread"], seeds)[:, None]
         ease = np.where(true == 1, special.ndtri(np.clip(trained, 1e-9, 1 - 1e-9)), special.ndtri(_ALARMS))
         scores = (ease + own + noise) if recall > 0 else np.zeros((seeds, rows))
-        part = Outcomes(
+        part = Answers(
             predicted=(scores > 0).astype(np.int64),
             true=true,
             clusters=np.arange(rows),
@@ -61,17 +62,17 @@ def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutc
 
 
 def _truth(rng: np.random.Generator, cell: Cell, metric: Metric, recall: float) -> float:
-    """Return the metric of a method over very many rows, the mean over its trainings."""
+    """Return a method's metric over very many rows, as the mean over its trainings."""
     if recall == 0 or metric.of_counts is None:
         many = Cell(part="metric", settings={**cell.settings, "rows": _MANY_ROWS, "seeds": 50}, times=1, number=0)
         return row_values(metric, _draw(rng, many, np.array([recall]))[0].parts[0]).value
     trained, share = _trained_recalls(rng, recall, cell["spread"], _MANY_TRAININGS), cell["share_of_label"]
     right = np.stack([np.full(_MANY_TRAININGS, (1 - share) * (1 - _ALARMS)), share * trained], axis=1)
     true = np.broadcast_to([1 - share, share], right.shape)
-    said = right + (true - right)[:, ::-1]
+    predicted = right + (true - right)[:, ::-1]
     if metric.place is not None:
-        true, said, right = (found[:, metric.place :][:, :1] for found in (true, said, right))
-    return float(np.mean(metric.of_counts(true, said, right)))
+        true, predicted, right = (found[:, metric.place :][:, :1] for found in (true, predicted, right))
+    return float(np.mean(metric.of_counts(true, predicted, right)))
 
 
 def metric(cell: Cell) -> dict[str, float | None]:
@@ -108,8 +109,8 @@ def metric_lines() -> Lines:
         ),
     ]
     return [
-        *asked([{"asks": "equal", "recalls": (0.6, 0.6), **line} for line in data], most=0.05),
-        *asked([{"asks": "interval", "recalls": (0.6,), **line} for line in data], least=0.93),
-        *asked([{"asks": "power", "recalls": (0.0, 0.6), **line} for line in data], least=0.9),
-        *asked([{"asks": "interval", "recalls": (0.1,), **line} for line in data if line["spread"]], least=0.93),
+        *with_target([{"asks": "equal", "recalls": (0.6, 0.6), **line} for line in data], most=0.05),
+        *with_target([{"asks": "interval", "recalls": (0.6,), **line} for line in data], least=0.93),
+        *with_target([{"asks": "power", "recalls": (0.0, 0.6), **line} for line in data], least=0.9),
+        *with_target([{"asks": "interval", "recalls": (0.1,), **line} for line in data if line["spread"]], least=0.93),
     ]

@@ -1,17 +1,18 @@
-"""Are differences found where they are, and only there?"""
+"""Are true differences found, and no others?"""
 
 import itertools
 
 import numpy as np
 
+from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
 from showdown.verdict.forecast import plausible_sizes, rows_to_decide, seeds_to_decide
 from showdown.verdict.lead import lead_of
 from showdown.verdict.outcomes import on_common_rows
-from showdown.verdict.paired import ALPHA, Side, holm, holm_levels, mcnemar_exact, paired_test
+from showdown.verdict.paired import ALPHA, Side, holm, holm_levels
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Simulated, Trainings, World, simulate
 from showdown.verdict.spread import reruns_of
 
-from .cell import Cell, Lines, asked, grid, shares, tests_of
+from .cell import Cell, Lines, grid, shares, tests_of, with_target
 
 _MOST_ROWS = 20_000
 MARGIN = 0.01
@@ -28,7 +29,7 @@ def _drawn(cell: Cell, rng: np.random.Generator, accuracies: list[float], **chan
 def equal_methods(cell: Cell) -> dict[str, float | None]:
     """Comparisons of equal methods, 2 to 7 where no number is given: how often is any difference declared?
 
-    Where they are steady, as TF-IDF is, all seeds give one answer and no spread is assumed.
+    Where they are deterministic, as TF-IDF is, all seeds give the same answers and no spread is assumed.
     """
     rng, false, plain = cell.rng(), 0, 0
     for _ in range(cell.times):
@@ -36,7 +37,7 @@ def equal_methods(cell: Cell) -> dict[str, float | None]:
         rows = cell.get("rows", 0) or int(rng.choice([166, 500, 2000]))
         accuracy = cell.get("accuracy", 0.0) or rng.uniform(0.6, 0.95)
         drawn = _drawn(cell, rng, [accuracy] * methods, rows=rows)
-        tests = tests_of(drawn, DETERMINISTIC if cell.get("steady", False) else SIMULATED).values()
+        tests = tests_of(drawn, DETERMINISTIC if cell.get("deterministic", False) else SIMULATED).values()
         false += min(holm([test.p_value for test in tests])) <= ALPHA
         exact = [mcnemar_exact(a[0], b[0]) for a, b in itertools.combinations(drawn.correct, 2)]
         plain += min(holm(exact)) <= ALPHA
@@ -45,7 +46,7 @@ def equal_methods(cell: Cell) -> dict[str, float | None]:
 
 def equal_lines() -> Lines:
     """Seeds and spreads; then the adversarial ones."""
-    plain = [*grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02]), {"seeds": 1, "steady": True}]
+    plain = [*grid(seeds=[1, 2, 3, 5], spread=[0.0, 0.01, 0.02]), {"seeds": 1, "deterministic": True}]
     hard = [
         *grid(seeds=[3], spread=[0.02, 0.03], folds=[5], rows=[425, 1900]),
         *grid(seeds=[1], spread=[0.02], folds=[5], rows=[425, 1900]),
@@ -64,7 +65,7 @@ def equal_lines() -> Lines:
         *grid(seeds=[1], spread=[0.01], collapsing=[0.05], accuracy=[0.85]),
         *grid(seeds=[1, 2, 3, 5], spread=[0.02], accuracy=[0.9], rows=[2000], methods=[2]),
     ]
-    return [*asked([*plain, *hard], most=0.05), *asked(beyond)]
+    return [*with_target([*plain, *hard], most=0.05), *with_target(beyond)]
 
 
 def power(cell: Cell) -> dict[str, float | None]:
@@ -99,16 +100,16 @@ def power_lines() -> Lines:
         *grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[1, 3], spread=[0.002]),
         *grid(accuracy=[0.98], gap=[0.01], rows=[3000], seeds=[5], spread=[0.004]),
     ]
-    return [*asked(default, 0.9), *asked(near, 0.8), *asked([*one_seed, *others, *near_fewer])]
+    return [*with_target(default, 0.9), *with_target(near, 0.8), *with_target([*one_seed, *others, *near_fewer])]
 
 
 def non_inferior(cell: Cell) -> dict[str, float | None]:
-    """How often is 'at most 1 point worse' said of a method that truly is worse by ``loss``?"""
-    rng, said = cell.rng(), 0
+    """How often is a method that truly is worse by ``loss`` called 'at most 1 point worse'?"""
+    rng, declared = cell.rng(), 0
     for _ in range(cell.times):
         test = tests_of(_drawn(cell, rng, [cell["accuracy"] - cell["loss"], cell["accuracy"]]))[0, 1]
-        said += test.p_above(-MARGIN) <= ALPHA
-    return shares(said, cell.times)
+        declared += test.p_above(-MARGIN) <= ALPHA
+    return shares(declared, cell.times)
 
 
 def non_inferior_lines() -> Lines:
@@ -122,7 +123,7 @@ def non_inferior_lines() -> Lines:
     # At 95 %, or with one seed, 2 points are more than is assumed.
     beyond = [line for line in lost if line["spread"] == 0.02 and (line["accuracy"] == 0.95 or line["seeds"] == 1)]
     within = [line for line in lost if line not in beyond]
-    return [*asked(equal, 0.5), *asked([*harder, *fewer, *beyond]), *asked(within, most=0.06)]
+    return [*with_target(equal, 0.5), *with_target([*harder, *fewer, *beyond]), *with_target(within, most=0.06)]
 
 
 def leads(cell: Cell) -> dict[str, float | None]:
@@ -165,11 +166,11 @@ def lead_lines() -> Lines:
         for gap in (0.01, 0.02, 0.04)
         for line in grid(rows=[500, 2000], seeds=[3], spread=[0.01])
     ]
-    return asked([*two, *five], 0.93)
+    return with_target([*two, *five], 0.93)
 
 
 def forecast(cell: Cell) -> dict[str, float | None]:
-    """How often do the fewest rows, or seeds, that a pair is said to need find the larger plausible difference?"""
+    """How often is the larger plausible difference found with as many rows, or seeds, as the verdict says it needs?"""
     rng, found, tried, none, amounts = cell.rng(), 0, 0, 0, []
     while tried < cell.times and none < 20 * cell.times:
         pilot = tests_of(_drawn(cell, rng, [0.7, 0.7 + cell["gap"]]))[0, 1]
@@ -194,13 +195,13 @@ def forecast(cell: Cell) -> dict[str, float | None]:
 
 
 def forecast_lines() -> Lines:
-    """Rows where rows are lacking, seeds where seeds are."""
+    """Pairs with too few rows, and pairs with too few seeds."""
     rows = [
         {"ask": "rows", "gap": gap, "rows": 150, "seeds": seeds, "spread": spread}
         for gap, seeds, spread in ((0.05, 3, 0.01), (0.1, 3, 0.02), (0.05, 5, 0.01))
     ]
     seeds = [{"ask": "seeds", "gap": 0.03, "rows": 5000, "seeds": seeds, "spread": 0.02} for seeds in (2, 3)]
-    return [*asked(rows, 0.7, 0.97), *asked(seeds, 0.7, 1.0)]
+    return [*with_target(rows, 0.7, 0.97), *with_target(seeds, 0.7, 1.0)]
 
 
 def failed_fold(cell: Cell) -> dict[str, float | None]:
@@ -215,11 +216,11 @@ def failed_fold(cell: Cell) -> dict[str, float | None]:
         hardest = min(range(5), key=lambda fold: drawn.correct[..., drawn.folds == fold].mean())
         part = rows["b"].parts[0]
         rows["b"].parts[0] = part.at(np.flatnonzero(drawn.folds != hardest))
-        raw = [row.parts[0].correct.mean() for row in rows.values()]
+        raw = [row.parts[0].values.mean() for row in rows.values()]
         common, _ = on_common_rows(rows)
         a, b = (common[name].parts[0] for name in "ab")
         sides = [
-            Side(correct=common[name].parts[0].correct, reruns=reruns_of(common[name], list(common.values())),
+            Side(values=common[name].parts[0].values, reruns=reruns_of(common[name], list(common.values())),
                  folds=common[name].parts[0].folds)
             for name in "ab"
         ]  # fmt: skip
@@ -236,6 +237,6 @@ def failed_fold(cell: Cell) -> dict[str, float | None]:
 
 def failed_fold_lines() -> Lines:
     """Equal methods, and a worse one that lacks the hardest fold."""
-    return asked(
+    return with_target(
         grid(gap=[0.0, 0.02], rows=[425, 1900], seeds=[1, 3], folds=[5], spread=[0.02], row_share=[0.6]), most=0.05
     )

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lib.texts import STUDY, different_texts
-from showdown.verdict.outcomes import Ints, Outcomes, RowOutcomes
-from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t, mcnemar_exact, paired_test
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
+from showdown.verdict.outcomes import Ints, RowOutcomes
+from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.spread import reruns_of
 
-from .cell import Cell, Lines, asked, grid, shares
+from .cell import Cell, Lines, grid, shares, with_target
 
 
 def twice_for_real(cell: Cell) -> dict[str, float | None]:
@@ -52,12 +54,12 @@ def twice_for_real(cell: Cell) -> dict[str, float | None]:
 def _p_value(answers: Ints, true: Ints) -> float:
     """Test two arms, given as answers of shape (2, seeds, rows)."""
     rows = np.arange(len(true))
-    parts = [Outcomes(predicted=one, true=true, clusters=rows, row_ids=rows) for one in answers]
+    parts = [Answers(predicted=one, true=true, clusters=rows, row_ids=rows) for one in answers]
     entries = [
         RowOutcomes(name=str(place), traits=SIMULATED, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
         for place, part in enumerate(parts)
     ]
-    sides = [Side(correct=row.parts[0].correct, reruns=reruns_of(row, entries)) for row in entries]
+    sides = [Side(values=row.parts[0].values, reruns=reruns_of(row, entries)) for row in entries]
     return paired_test(sides[0], sides[1], rows).p_value
 
 
@@ -74,4 +76,4 @@ def _resampled_run(counts: Any, targets: Ints, train: Ints, test: Ints, rng: np.
 
 def real_lines() -> Lines:
     """Return the built-in resumes and, where it is present, the study's data."""
-    return asked(grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]), most=0.05)
+    return with_target(grid(source=["resumes", *([str(STUDY)] if STUDY.exists() else [])], seeds=[3]), most=0.05)

@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from showdown.verdict.intervals import accuracy_interval, f1_interval, rare_labels
+from showdown.verdict.arm_intervals import accuracy_interval
+from showdown.verdict.classification.macro_f1 import f1_interval, rare_labels
 from showdown.verdict.pairs import compare
 from showdown.verdict.simulation import World, simulate, true_macro_f1
 from showdown.verdict.spread import reruns_of
 
-from .cell import Cell, Lines, asked, grid, shares
+from .cell import Cell, Lines, grid, shares, with_target
 
 _COVERED = 0.93
-"""A 95 % interval is asked to hold the truth at least so often; it does more often where less spreads than assumed."""
+"""The target of 95 % intervals; they hold the truth more often where less spreads than assumed."""
 
 
 def _world(cell: Cell) -> World:
@@ -62,7 +63,7 @@ def accuracy_lines() -> Lines:
         *grid(accuracy=[0.8], rows=[1000], seeds=[3], spread=[0.01], row_share=[0.8], method_share=[0.15]),
     ]
     collapsing = grid(accuracy=[0.85], rows=[1000], seeds=[1, 3, 5], spread=[0.01], collapsing=[0.05])
-    return [*asked([*plain, *one_sided, *named, *hard], _COVERED), *asked(collapsing)]
+    return [*with_target([*plain, *one_sided, *named, *hard], _COVERED), *with_target(collapsing)]
 
 
 def macro_f1(cell: Cell) -> dict[str, float | None]:
@@ -90,7 +91,7 @@ def macro_f1_lines() -> Lines:
     reruns = grid(labels=[77], rarity=[0.0, 1.0], accuracy=[0.85], rows=[3080], seeds=[2, 3, 5], spread=[0.01, 0.02])
     rare = grid(labels=[5], rarity=[2.5, 3.0], accuracy=[0.8, 0.9], rows=[166, 300], seeds=[1, 3], spread=[0.0])
     zipf = grid(labels=[77], rarity=[1.5], accuracy=[0.9], rows=[3080, 10_000], seeds=[1, 3], spread=[0.0])
-    return asked([*few, *many, *reruns, *rare, *zipf], _COVERED)
+    return with_target([*few, *many, *reruns, *rare, *zipf], _COVERED)
 
 
 def f1_difference(cell: Cell) -> dict[str, float | None]:
@@ -112,4 +113,4 @@ def f1_difference_lines() -> Lines:
     """Equal methods and unequal ones, with reruns that spread."""
     plain = grid(labels=[5, 25], accuracy=[0.8], gap=[0.0, 0.05], rows=[500], seeds=[3, 5], spread=[0.01, 0.02])
     many = grid(labels=[77], accuracy=[0.85], gap=[0.0, 0.05], rows=[1000, 3080], seeds=[1, 3], spread=[0.02])
-    return asked([*plain, *many], _COVERED)
+    return with_target([*plain, *many], _COVERED)

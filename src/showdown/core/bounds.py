@@ -1,4 +1,4 @@
-"""What values of a record can be: a results file comes from elsewhere, and one that cannot be true is not read."""
+"""Value ranges of a record. A results file may come from elsewhere, so impossible values are refused."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -8,37 +8,37 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from showdown.core.spec import Cleaning, Quoting
 
 _ROUNDING = 1e-9
-"""By which a weighted mean of shares may miss 1."""
+"""Rounding error allowed when a weighted mean of shares exceeds 1."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0 + _ROUNDING)]
-"""A score or a part of a whole."""
+"""A score, or a part of a whole, 0 to 1."""
 Amount = Annotated[float, Field(ge=0.0)]
 """Seconds, sizes and speeds."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
 RunId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
-"""It is the name of the run's folder."""
+"""The name of the run's folder."""
 
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or parts[0] == "/" or ".." in parts or not path.isprintable():
-        raise ValueError("a place in the comparison's folder, as in `runs/NAME/curve.json`")
+        raise ValueError("must be a path inside the comparison's folder, such as `runs/NAME/curve.json`")
     return path
 
 
 InsidePath = Annotated[str, AfterValidator(_inside)]
-"""A file of the comparison's folder, named relative to it."""
+"""Path of a file, relative to the comparison's folder that holds it."""
 
 
 class _Loose(BaseModel):
-    """What a reader counts on; there may be more."""
+    """The keys that readers use; other keys are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class AskedData(_Loose):
-    """Where the texts came from, of the comparison as it was asked for."""
+class RequestedData(_Loose):
+    """The data section of the comparison that the user requested."""
 
     source: str | None = None
     files: dict[str, str | None] | None = None
@@ -51,16 +51,16 @@ class AskedData(_Loose):
     clean: Cleaning = "whitespace"
 
 
-def asked_data(comparison: dict[str, Any]) -> AskedData:
-    """Return where a comparison's texts came from and how they were read; defaults where results do not say."""
-    return AskedData.model_validate(comparison.get("data") or {})
+def requested_data(comparison: dict[str, Any]) -> RequestedData:
+    """Return the source of a comparison's texts and how they were read; missing keys get their defaults."""
+    return RequestedData.model_validate(comparison.get("data") or {})
 
 
-class Asked(_Loose):
-    """The comparison as it was asked for."""
+class RequestedComparison(_Loose):
+    """The comparison that the user requested."""
 
     name: str | None = None
-    data: AskedData | None = None
+    data: RequestedData | None = None
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
 
 
@@ -89,7 +89,7 @@ class _Inspection(_Loose):
 
 
 class DataFacts(_Loose):
-    """What `results.json` says of the data."""
+    """The `data` section of `results.json`."""
 
     fingerprint: str | None = None
     labels: list[str] = []
@@ -102,17 +102,17 @@ class DataFacts(_Loose):
 
 
 class Chosen(_Loose):
-    """What the engine chose and tuning found, of a run."""
+    """Settings of a run that the engine or tuning chose."""
 
     learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     max_tokens: Count | None = None
 
 
-def as_written(model: type[BaseModel]) -> Any:
-    """Return a check that a mapping is such a model, which leaves the mapping as it is."""
+def valid_as(model: type[BaseModel]) -> AfterValidator:
+    """Return a validator that checks a mapping against ``model`` and returns the mapping unchanged."""
 
-    def check(found: dict[str, Any]) -> dict[str, Any]:
-        model.model_validate(found)
-        return found
+    def check(mapping: dict[str, Any]) -> dict[str, Any]:
+        model.model_validate(mapping)
+        return mapping
 
     return AfterValidator(check)

@@ -1,59 +1,75 @@
-"""Where a record contradicts itself: every score of the whole follows from its confusion matrix.
+"""Check that a record's scores agree with its confusion matrix.
 
-The matrix itself is held against the predictions file (`core/predictions.py`), so that no score stands that the answers
-do not bear out.
+`core/predictions.py` checks the matrix against the predictions file, so every score is backed by the predictions.
 """
 
 from collections.abc import Iterator
 
+from showdown.core.metric import METRICS
 from showdown.core.record import RunRecord
 
 _ROUNDING = 1e-6
-"""By which a score that was written and read may miss."""
+"""Rounding error allowed in a score that was written and read."""
 
 
 def contradiction(run: RunRecord) -> str | None:
-    """Say where a record's scores are not what its own confusion matrix gives, or return None."""
+    """Return a description of the first score that disagrees with the record's confusion matrix, or None."""
     if run.accuracy is None:
         return None
     if not sum(map(sum, run.confusion_matrix)):
         return "scores without a test row"
-    found = _by_matrix(run.confusion_matrix)
-    for name, given in found:
+    for name, given in (*_scores_from(run.confusion_matrix), *_metrics(run)):
         written = _written(run, name)
         if written is not None and abs(written - given) > _ROUNDING:
             return f"{_article(name)} of {written:g} where its confusion matrix gives {given:g}"
     return None
 
 
-def _by_matrix(matrix: list[list[int]]) -> Iterator[tuple[str, float]]:
-    """Yield each score by its name, those of a label as `per_class.INDEX.NAME`: scikit-learn's definitions.
+def _metrics(run: RunRecord) -> Iterator[tuple[str, float]]:
+    """Yield what the matrix gives for each metric of the record that has no field of its own, as `scores.KEY`."""
+    if not run.scores:
+        return
+    import numpy as np
 
-    Macro F1 is the mean over labels that occur among the true or the given ones; what would be divided by zero is 0.
+    matrix = np.array(run.confusion_matrix, dtype=np.float64)
+    occurring = matrix.sum(0) + matrix.sum(1) > 0
+    counts = [found[occurring] for found in (matrix.sum(1), matrix.sum(0), matrix.diagonal())]
+    for key in run.scores:
+        metric = METRICS.get(key)
+        if metric and metric.of_counts and not metric.of_label:
+            yield f"scores.{key}", float(metric.of_counts(*counts))
+
+
+def _scores_from(matrix: list[list[int]]) -> Iterator[tuple[str, float]]:
+    """Yield the name and the value of each score, as scikit-learn defines them. A label's is `per_class.INDEX.NAME`.
+
+    Macro F1 is the mean over the labels that are true or predicted for some row. A score with denominator zero is 0.
     """
-    right = [row[place] for place, row in enumerate(matrix)]
-    true, said = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
+    correct = [row[index] for index, row in enumerate(matrix)]
+    true, predicted = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
     rows = sum(true)
-    precision = [_share(*pair) for pair in zip(right, said, strict=True)]
-    recall = [_share(*pair) for pair in zip(right, true, strict=True)]
-    f1 = [_share(2 * hits, here + there) for hits, here, there in zip(right, true, said, strict=True)]
-    occurring = [score for score, here, there in zip(f1, true, said, strict=True) if here + there]
-    yield "accuracy", sum(right) / rows
+    precision = [_share(*pair) for pair in zip(correct, predicted, strict=True)]
+    recall = [_share(*pair) for pair in zip(correct, true, strict=True)]
+    f1 = [_share(2 * hits, here + there) for hits, here, there in zip(correct, true, predicted, strict=True)]
+    occurring = [score for score, here, there in zip(f1, true, predicted, strict=True) if here + there]
+    yield "accuracy", sum(correct) / rows
     yield "f1_macro", sum(occurring) / len(occurring)
     for name, scores in (("f1", f1), ("precision", precision), ("recall", recall)):
         yield f"{name}_weighted", sum(score * here for score, here in zip(scores, true, strict=True)) / rows
-    for place, values in enumerate(zip(precision, recall, f1, true, strict=True)):
+    for index, values in enumerate(zip(precision, recall, f1, true, strict=True)):
         for name, value in zip(("precision", "recall", "f1", "rows"), values, strict=True):
-            yield f"per_class.{place}.{name}", float(value)
+            yield f"per_class.{index}.{name}", float(value)
 
 
 def _written(run: RunRecord, name: str) -> float | None:
-    """Return what a record says; None where it says nothing."""
+    """Return a score of the record; None when the record does not have it."""
+    if name.startswith("scores."):
+        return run.scores[name.removeprefix("scores.")]
     if not name.startswith("per_class."):
         value: float | None = getattr(run, name)
         return value
-    _, place, score = name.split(".")
-    return float(getattr(run.per_class[int(place)], score)) if run.per_class else None
+    _, index, score = name.split(".")
+    return float(getattr(run.per_class[int(index)], score)) if run.per_class else None
 
 
 def _article(name: str) -> str:

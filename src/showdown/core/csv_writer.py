@@ -1,25 +1,25 @@
-r"""CSV that every reader splits into the same rows."""
+"""CSV files that all readers split into the same rows."""
 
 import csv
 from typing import IO, Any
 
-_BOTH = "\r\n"
+_CRLF = "\r\n"
 
 
 class _Lines:
-    """Passes lines on with the end that all files of the project have."""
+    """Writes lines that end in `\\n`, as all files of the project do."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
     def write(self, line: str) -> None:
-        self._file.write(line.removesuffix(_BOTH) + "\n")
+        self._file.write(line.removesuffix(_CRLF) + "\n")
 
 
 def csv_writer(file: IO[str]) -> Any:
-    r"""Return a `csv.writer` that ends lines with `\n` and quotes a cell with a `\r` too.
+    r"""Return a `csv.writer` that ends lines with `\n` and also quotes cells that hold a `\r`.
 
-    Before Python 3.13 the library quotes such a cell only where `\r` is part of the line's end, and readers take a bare
-    one for the end of a row.
+    Readers take a bare `\r` for the end of a row. Before Python 3.13, `csv` quotes such a cell only when `\r` is part
+    of the line terminator.
     """
-    return csv.writer(_Lines(file), lineterminator=_BOTH)
+    return csv.writer(_Lines(file), lineterminator=_CRLF)

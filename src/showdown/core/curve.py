@@ -1,4 +1,4 @@
-"""How a training went, from the run's `curve.json`: what is no curve is none."""
+"""Training and validation curves of a run, read from its `curve.json`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -17,7 +17,7 @@ class _Loose(BaseModel):
 
 
 class Epoch(_Loose):
-    """Scores on the validation rows after an epoch; other numbers of it are kept as they are."""
+    """Validation scores after an epoch. Other numbers are kept."""
 
     __pydantic_extra__: dict[str, _Number | None]
 
@@ -27,7 +27,7 @@ class Epoch(_Loose):
 
 
 class Curve(_Loose):
-    """Numbers by optimiser step, columns of one length, and scores by epoch."""
+    """Numbers of each optimizer step, in columns of one length, and scores of each epoch."""
 
     training: dict[str, list[_Number | None]]
     validation: list[Epoch]
@@ -36,14 +36,14 @@ class Curve(_Loose):
     def _columns_are_even(self) -> Self:
         known = [self.training.get(name) for name in ("step", "loss")]
         if any(column is None or None in column for column in known):
-            raise ValueError("`training` has `step` and `loss`")
+            raise ValueError("`training` needs `step` and `loss` for every step")
         if len({len(column) for column in self.training.values()}) > 1:
-            raise ValueError("each step has its number and its loss")
+            raise ValueError("the columns of `training` must have one length")
         return self
 
 
 def read_curve(path: Path) -> dict[str, Any] | None:
-    """Return `training` and `validation` of a curve as they were written; None where the file is none."""
+    """Return `training` and `validation` of a curve file; None when it is missing or invalid."""
     try:
         return Curve.model_validate_json(read_file(path, most_bytes=_LARGEST_BYTES)).model_dump()
     except (OSError, ValidationError):

@@ -1,8 +1,7 @@
-"""Reading and writing so that a kill leaves the old file or the new one, and no link leads to a third.
+"""Safe reading and writing of files.
 
-A results folder is something that people send each other. What is written is made anew under a name that nothing had,
-what is appended to is a file of its own, and a folder in which a link leads outside is refused at its door
-(`refuse_strangers`).
+After a kill a file has its old content or its new content, never a part. People send each other results folders, so
+these may be hostile: no write follows a link, and a folder with a link that leads outside is refused (`refuse_unsafe`).
 """
 
 import contextlib
@@ -21,40 +20,40 @@ from typing import Any
 from showdown.core.errors import UserError
 
 PARTIAL = ".partial"
-"""Ending of what is being written. Anything so named is worthless and may be removed."""
+"""Ending of a file or folder that is still being written. It can be removed at any time."""
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_IN_WORDS = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")
+_FULL_MESSAGE = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    """Tell a full disk, also as safetensors says it, whose error is no OSError and holds the number in its words."""
+    """Return whether the disk is full. safetensors raises no OSError: its message holds the error number."""
     if isinstance(error, OSError):
         return error.errno in _FULL
-    return _FULL_IN_WORDS.search(str(error)) is not None
+    return _FULL_MESSAGE.search(str(error)) is not None
 
 
 @contextmanager
-def _disk_full_named(path: Path, needed: Callable[[], str], clean_up: Callable[[], None]) -> Iterator[None]:
-    """Name a full disk. Whatever goes wrong, ``clean_up`` removes what was written so far, else the disk stays full."""
+def _disk_full_reported(path: Path, needed: Callable[[], str], clean_up: Callable[[], None]) -> Iterator[None]:
+    """Turn a full disk into a UserError. After any error, ``clean_up`` removes the partial file to free the disk."""
     try:
         yield
     except BaseException as error:
         full = isinstance(error, Exception) and not isinstance(error, UserError) and _is_full_disk(error)
-        said = needed() if full else ""
+        amount = needed() if full else ""
         with contextlib.suppress(OSError):
             clean_up()
         if not full:
             raise
         raise UserError(
-            f"Disk full: need {said} in {path.parent} to write {path.name}; free some space and run the same "
+            f"Disk full: need {amount} in {path.parent} to write {path.name}; free some space and run the same "
             "command again"
         ) from error
 
 
 def _amount(size_bytes: int) -> str:
-    """Return bytes in the unit that suits them, rounded up: at least that much is needed."""
+    """Return a size in kB, MB or GB, rounded up because at least that much is needed."""
     unit, name = next((unit for unit in ((10**9, "GB"), (10**6, "MB")) if size_bytes >= unit[0]), (10**3, "kB"))
     return f"{math.ceil(10 * size_bytes / unit) / 10:g} {name}"
 
@@ -77,11 +76,11 @@ def _sync_tree(folder: Path) -> None:
     _sync(folder)
 
 
-def make_room(path: Path) -> None:
-    """Make the folder of a file that is to be written; whoever works long for a file asks before the work.
+def prepare_to_write(path: Path) -> None:
+    """Create the parent folder of a file, and check that the file can be written. Call it before long work.
 
     Raises:
-        UserError: where no such file can be.
+        UserError: when the file cannot be written.
 
     """
     if path.is_dir():
@@ -94,14 +93,14 @@ def make_room(path: Path) -> None:
         raise UserError(f"cannot write {path}: no permission in {path.parent}; name another place")
 
 
-def refuse_strangers(root: Path) -> None:
-    """Refuse a results folder in which a link leads outside, or where a pipe or a device waits to be opened.
+def refuse_unsafe(root: Path) -> None:
+    """Refuse a results folder that holds a link to the outside, a pipe or a device.
 
-    Links that stay inside are harmless (a tracker makes some), and so are the folders above ``root``, which are the
-    user's own.
+    Links that stay inside are harmless (a tracker makes some). Folders above ``root`` belong to the user and are not
+    checked.
 
     Raises:
-        UserError: naming the first such thing.
+        UserError: for the first unsafe path.
 
     """
     home = Path(os.path.realpath(root))
@@ -111,7 +110,7 @@ def refuse_strangers(root: Path) -> None:
             try:
                 kind = path.lstat().st_mode
             except OSError:
-                continue  # gone meanwhile: a comparison may be running
+                continue  # removed meanwhile: a comparison may be running
             if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
                 raise UserError(f"{path} is a link that leads outside {root}; remove it")
             if stat.S_ISFIFO(kind) or stat.S_ISBLK(kind) or stat.S_ISCHR(kind):
@@ -119,21 +118,21 @@ def refuse_strangers(root: Path) -> None:
 
 
 def read_file(path: Path, *, most_bytes: int | None = None) -> bytes:
-    """Return the content of a file, of which nothing is a link's: a pipe does not hold the reader up.
+    """Return the content of a regular file. Links are not followed, and a pipe does not block the reader.
 
     Args:
         path: the file.
-        most_bytes: how much of it is wanted at most; None for all.
+        most_bytes: the largest size that is accepted; None for no limit.
 
     Raises:
-        OSError: where it is no file, a link among them, or larger than that.
+        OSError: when it is missing, no regular file (a link, for example), or too large.
 
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "this is no file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         if most_bytes is not None and status.st_size > most_bytes:
             raise OSError(errno.EFBIG, f"larger than {_amount(most_bytes)}", str(path))
         return file.read()
@@ -143,14 +142,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` with ``content`` in one step that survives a kill and a power cut.
 
     Raises:
-        UserError: when the disk is full, or no such file can be; the old file is intact.
+        UserError: when the disk is full or the file cannot be written; the old file is then intact.
 
     """
     partial = path.with_name(path.name + PARTIAL)
-    with _disk_full_named(path, lambda: _amount(len(content)), lambda: partial.unlink(missing_ok=True)):
-        make_room(path)
-        make_room(partial)
-        with os.fdopen(_made_anew(partial), "wb") as file:
+    with _disk_full_reported(path, lambda: _amount(len(content)), lambda: partial.unlink(missing_ok=True)):
+        prepare_to_write(path)
+        prepare_to_write(partial)
+        with os.fdopen(_new_file(partial), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -158,29 +157,35 @@ def write_bytes(path: Path, content: bytes) -> None:
         _sync(path.parent)
 
 
-def _made_anew(path: Path) -> int:
-    """Return the descriptor of a new file; what had its name, a link to elsewhere perhaps, has it no longer."""
+def _new_file(path: Path) -> int:
+    """Return the descriptor of a new file. An old file or link of that name is removed first."""
     path.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Replace ``path`` with UTF-8 text, newlines as given."""
+    """Replace ``path`` with UTF-8 text. Newlines are kept."""
     write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace ``path`` with readable JSON; NaN and infinity are refused."""
+    """Replace ``path`` with indented JSON.
+
+    Raises:
+        ValueError: for NaN or infinity.
+        UserError: when the disk is full or the file cannot be written.
+
+    """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def open_to_append(path: Path) -> int:
-    """Return the descriptor of a file that only grows, made where it is missing.
+    """Return the descriptor of a file opened for appending; create it when it is missing.
 
-    It is a file of its own: a link gives way to a new file, and a file with a second name (a hard link) to its copy.
+    Appending must not change a file elsewhere: a link is replaced by a new file, a hard-linked file by a copy.
 
     Raises:
-        UserError: where a folder has its name.
+        UserError: when it is a folder.
 
     """
     with contextlib.suppress(FileNotFoundError):
@@ -195,13 +200,13 @@ def open_to_append(path: Path) -> int:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that only grows. A kill may cut the last line short: readers pass over such a line.
+    """Append a line to a file. A kill may truncate the last line, so readers must skip such a line.
 
     Raises:
         UserError: when the disk is full.
 
     """
-    with _disk_full_named(path, lambda: _amount(len(line.encode())), lambda: None):
+    with _disk_full_reported(path, lambda: _amount(len(line.encode())), lambda: None):
         descriptor = open_to_append(path)
         try:
             size = os.fstat(descriptor).st_size
@@ -212,12 +217,12 @@ def append_line(path: Path, line: str) -> None:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None], *, at_least_bytes: int = 0) -> None:
-    """Make the folder ``path`` appear whole: ``fill`` writes into a temporary one, which is then renamed.
+    """Create the folder ``path`` in one step: ``fill`` writes into a temporary folder, which is then renamed.
 
     Args:
-        path: the folder; one of that name is replaced.
-        fill: writes into the folder that it is given.
-        at_least_bytes: what it needs as far as is known, for the message of a full disk.
+        path: the folder; an existing one is replaced.
+        fill: writes the content into the folder that it gets.
+        at_least_bytes: lower bound of the size, for the message about a full disk.
 
     Raises:
         UserError: when the disk is full.
@@ -228,7 +233,7 @@ def write_folder(path: Path, fill: Callable[[Path], None], *, at_least_bytes: in
     def needed() -> str:
         return f"more than {_amount(max(at_least_bytes, _written_bytes(partial)))}"
 
-    with _disk_full_named(path, needed, lambda: _remove(partial)):
+    with _disk_full_reported(path, needed, lambda: _remove(partial)):
         _remove(partial)
         partial.mkdir(parents=True)
         fill(partial)
@@ -239,7 +244,7 @@ def write_folder(path: Path, fill: Callable[[Path], None], *, at_least_bytes: in
 
 
 def _remove(path: Path) -> None:
-    """Remove what has a name, if anything has: a folder with all that is in it, of a link the link alone."""
+    """Remove a file, a link or a whole folder, if it exists. The target of a link stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""What went on beside a run, from samples of the system, and the words for it."""
+"""The machine's load from other processes during a run, from samples of the system."""
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
@@ -9,12 +9,12 @@ from showdown.core.samples import Sample
 
 
 def load_of(samples: Sequence[Sample], speed_others_share: float | None) -> Load | None:
-    """Return what went on beside a run; None where nothing was read.
+    """Return the load from other processes during a run; None when nothing could be read.
 
     Args:
-        samples: of the run, in order.
-        speed_others_share: share of the processors that others used while the speed of prediction was measured, as the
-            run's own process saw it: that takes less than the time between two samples.
+        samples: the run's samples, in order.
+        speed_others_share: share of the processors that other processes used while prediction speed was measured, 0 to
+            1. The run's own process reads it, because that measurement is shorter than the time between two samples.
 
     """
     training = _others_share(samples, {TRAINING_PHASE})
@@ -30,7 +30,7 @@ def load_of(samples: Sequence[Sample], speed_others_share: float | None) -> Load
 
 
 def _others_share(samples: Sequence[Sample], phases: Collection[str] | None) -> float | None:
-    """Return the mean over time; what was used between two samples goes to the phase of the first."""
+    """Return the mean over time. The use between two samples counts for the phase of the first."""
     spans = [
         (after.seconds - before.seconds, after.others_share)
         for before, after in pairwise(samples)
@@ -41,9 +41,9 @@ def _others_share(samples: Sequence[Sample], phases: Collection[str] | None) -> 
 
 
 def used_by_others(loads: Iterable[Load]) -> str | None:
-    """Say what other processes used at most, such as `about 90 % of the processors`; None where no load is busy.
+    """Return the most that other processes used, such as `about 90 % of the processors`; None when no load is busy.
 
-    Shares are rounded to tens of percent, so that runs beside the same load say the same.
+    Shares are rounded to tens of percent, so that runs under the same load get the same words.
     """
     busy = [load for load in loads if load.is_busy]
     shares = (

@@ -1,4 +1,4 @@
-"""A folder's manifest: the size of every file in it, by which one that was cut short is told."""
+"""A folder's manifest: the size of every file, by which a truncated file is detected."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,15 @@ _MANIFEST = "manifest.json"
 
 
 def write_sizes(folder: Path) -> None:
-    """Write a folder's manifest: the size of every file in it."""
+    """Write a folder's manifest."""
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     write_json(folder / _MANIFEST, sizes)
 
 
 def damage(folder: Path) -> str | None:
-    """Name the first file of a folder that its manifest does not bear out, or None for a whole folder.
+    """Return the path of the first file that is missing or differs in size from the manifest; None when all agree.
 
-    A cut shows in the size. What a disk changes without cutting is left to the disk.
+    Content is not checked: a file that changed but kept its size is not detected.
     """
     manifest = folder / _MANIFEST
     try:

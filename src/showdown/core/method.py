@@ -6,18 +6,20 @@ Method modules import torch and its kin inside their functions, so that listing 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from showdown.core.examples import Examples
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup, default_groups
-from showdown.core.record import ScoreKind
+from showdown.core.predictor import Classifier
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol
 from showdown.core.strict import Strict
+from showdown.core.task import Task
 from showdown.core.traits import Traits, fine_tuned
 
 LearningRate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -26,28 +28,7 @@ _RATE, _RATE_WIDTH, _RATE_POWER = 5e-5, 2000, 0.781
 """The default rate of full fine-tuning: at which width it holds, and how it falls with the width."""
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import torch
-
-    Scores2D = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledTexts:
-    """Rows of one side of a split, in file order. The three tuples have one length."""
-
-    texts: tuple[str, ...]
-    targets: tuple[int, ...]
-    """Index into the labels of the comparison."""
-    row_ids: tuple[int, ...]
-    """1-based data row of the source."""
-    clusters: tuple[int, ...]
-    """Duplicate cluster of each row; two rows share a number when one is a copy of the other."""
-
-    def __len__(self) -> int:
-        """Rows."""
-        return len(self.texts)
 
 
 class MethodSettings(Strict):
@@ -83,23 +64,12 @@ class Placement:
 class Job:
     """What a method is given: nothing here differs between the methods of one comparison."""
 
+    task: Task
     labels: tuple[str, ...]
     model: ModelSpec
     protocol: SharedProtocol
     placement: Placement
     seed: int
-
-
-class Classifier(ABC):
-    """A fitted thing that scores texts. It answers after a save and a reload exactly as before."""
-
-    score_kind: ScoreKind
-    warm_up_rounds: int = 0
-    """Rounds of calls after which it is as fast as it will be, beyond the very first call."""
-
-    @abstractmethod
-    def scores(self, texts: Sequence[str], *, batch_rows: int) -> "Scores2D":
-        """Score each text for each label: shape (rows, labels), the highest wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +117,7 @@ class FittedMethod(Method):
         return "network" if cls.traits.reads == "tokens" else "text"
 
     @abstractmethod
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit on the training rows.
 
         Raises:
@@ -243,6 +213,18 @@ class TunedMethod(Method):
             Unavailable: when the method cannot work on this network.
 
         """
+
+    def check(self, network: NetworkParts) -> None:
+        """Check the settings against a network without weights, before any run starts.
+
+        By default the parameters that learn are counted, which fails where a setting names what the network has not.
+
+        Raises:
+            UserError: naming the setting and what the network has.
+            Unavailable: when the method cannot work on this network: its row then says so.
+
+        """
+        self.declared_parameters(network)
 
     @abstractmethod
     def declared_parameters(self, network: NetworkParts) -> int:

@@ -1,10 +1,11 @@
-"""What methods are ranked, tested and recommended by: a metric is one entry of `METRICS`."""
+"""What is measured, which values of it are better, and the table of metrics: one entry each in `METRICS`."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from showdown.core.errors import UserError, suggestion, then
+from showdown.core.registry import ObjectTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.float64]
     OfCounts = Callable[[Counts, Counts, Counts], Counts]
 
+Direction = Literal["higher", "lower"]
+Item = TypeVar("Item")
 AUTO = "auto"
 _FEW = 10
 """Labels that a message names."""
@@ -23,25 +26,74 @@ rows, a method that always answers it is right on four of five: accuracy then ha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One figure from 0 to 1, or from `lowest` to 1, more of which is better. A point of it is 0.01."""
+class Quantity:
+    """Something that is measured, and which of two values of it is better.
+
+    Wherever a best value is looked for, `best` and `is_better` say which one it is: nothing else compares scores.
+    """
 
     key: str
-    """As `protocol.metric` has it, the label included."""
     title: str
-    percent: bool = False
-    """Shown in percent, as accuracy is; with three decimals otherwise."""
+    direction: Direction = "higher"
+    """Which values are better."""
+
+    @property
+    def sign(self) -> int:
+        """Return what a value is multiplied by so that more is better: 1 or -1."""
+        return 1 if self.direction == "higher" else -1
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Return whether a value is better than another one; an equal one is not."""
+        return self.sign * value > self.sign * than
+
+    def best(self, items: "Iterable[Item]", value: "Callable[[Item], float | None]") -> "Item | None":
+        """Return the item with the best value: of equals the first, None where no item has a value.
+
+        Args:
+            items: what is compared, the preferred ones first.
+            value: gives an item's value; None where it has none.
+
+        """
+        known = [(self.sign * found, item) for item in items if (found := value(item)) is not None]
+        return max(known, key=lambda pair: pair[0])[1] if known else None  # of equals `max` keeps the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Quantity):
+    """How good answers are. A point of it is 0.01.
+
+    To add a metric is to add one entry to `METRICS`. Methods can then be ranked by it (`protocol.metric`), every record
+    holds it (`RunRecord.scores`), and the table shows it where `report/table.py` names it in `SCORE_COLUMNS`.
+    """
+
+    unit: Literal["", "%"] = ""
+    """Shown behind values and in headings: percent, or nothing for three decimals."""
     lowest: float = 0.0
+    """The least value that there can be; minus infinity for one without bounds. So for the next."""
+    highest: float = 1.0
     of_counts: "OfCounts | None" = None
-    """From the rows of each label, the answers of each label, and the right ones, shapes (..., labels), to the metric,
-    shape (...). None for average precision, which goes by the order in which scores put the rows."""
+    """From the examples of each label, the answers of each label, and the right ones, shapes (..., labels), to the
+    metric, shape (...). None for what does not follow from these counts."""
     of_label: bool = False
     """It is about one label, which is named behind its key; the counts are those of this label alone."""
+    over_labels: bool = False
+    """It is a mean over labels in which a rare one weighs as much as a frequent one."""
     mean_over_rows: bool = False
-    """It is the mean of what each row scores, as accuracy is; every other one has influence values in their place."""
+    """It is the mean of what each test row scores, as accuracy is; every other one has influence values in their
+    place."""
     label: str | None = None
     place: int | None = None
     """Number of the label in the answers that are judged; filled in by `at`."""
+
+    @property
+    def is_of_all_labels(self) -> bool:
+        """Return whether it follows from the counts of all labels, so that every record can hold it."""
+        return self.of_counts is not None and not self.of_label
+
+    @property
+    def percent(self) -> bool:
+        """Return whether values are shown in percent."""
+        return self.unit == "%"
 
     def at(self, labels: Mapping[str, int]) -> "Metric":
         """Return the same for answers in which labels have these numbers."""
@@ -84,44 +136,80 @@ class Metric:
         return f"{self.capital} %" if self.percent else self.capital
 
 
-def _accuracy(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+def _accuracy(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
     return right.sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
 
 
-def _f1_macro(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
-    """Return the mean of 2 TP / (true + said) over the labels that occur in either; scikit-learn's macro F1."""
-    size = true + said
-    f1 = 2 * right / (size + (size == 0))
-    present = (size > 0).sum(-1)
-    return f1.sum(-1) / (present + (present == 0))  # type: ignore[no-any-return]
+def _over(part: "Counts", whole: "Counts") -> "Counts":
+    """Return part / whole, 0 where the whole is 0."""
+    return part / (whole + (whole == 0))  # type: ignore[no-any-return]
 
 
-def _balanced_accuracy(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+def _weighted(scores: "Counts", true: "Counts") -> "Counts":
+    """Return the mean of the labels' scores, each weighted by its examples."""
+    return (scores * true).sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
+
+
+def _f1_macro(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
+    """Return the mean of 2 TP / (true + predicted) over the labels that occur in either; scikit-learn's macro F1."""
+    size = true + predicted
+    return _over(_over(2 * right, size).sum(-1), (size > 0).sum(-1))
+
+
+def _f1_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
+    return _weighted(_over(2 * right, true + predicted), true)
+
+
+def _precision_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
+    return _weighted(_over(right, predicted), true)
+
+
+def _recall_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
+    return _weighted(_over(right, true), true)
+
+
+def _balanced_accuracy(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
     """Return the mean of the labels' recalls (Brodersen et al. 2010), over those that have test rows."""
-    recall = right / (true + (true == 0))
-    present = (true > 0).sum(-1)
-    return recall.sum(-1) / (present + (present == 0))  # type: ignore[no-any-return]
+    return _over(_over(right, true).sum(-1), (true > 0).sum(-1))
 
 
-def _mcc(true: "Counts", said: "Counts", right: "Counts") -> "Counts":
+def _mcc(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
     """Return Matthews' correlation coefficient for any number of labels (Gorodkin 2004); 0 for a constant answer."""
     rows = true.sum(-1)
-    together = right.sum(-1) * rows - (true * said).sum(-1)
-    apart = (rows**2 - (true**2).sum(-1)) * (rows**2 - (said**2).sum(-1))
+    together = right.sum(-1) * rows - (true * predicted).sum(-1)
+    apart = (rows**2 - (true**2).sum(-1)) * (rows**2 - (predicted**2).sum(-1))
     return together / (apart + (apart == 0)) ** 0.5  # type: ignore[no-any-return]
 
 
-METRICS: Mapping[str, Metric] = {
+def _metric(name: str, found: object) -> "Metric | str":
+    """Return a plugin's metric, or why it is none."""
+    if not isinstance(found, Metric):
+        return "is no showdown.core.metric.Metric"
+    return found if found.key == name else f"has the key `{found.key}`, and not the name of its entry point"
+
+
+_BUILT_IN: Mapping[str, Metric] = {
     metric.key: metric
     for metric in (
-        Metric(key="accuracy", title="accuracy", percent=True, of_counts=_accuracy, mean_over_rows=True),
-        Metric(key="f1_macro", title="macro F1", of_counts=_f1_macro),
+        Metric(key="accuracy", title="accuracy", unit="%", of_counts=_accuracy, mean_over_rows=True),
+        Metric(key="f1_macro", title="macro F1", of_counts=_f1_macro, over_labels=True),
         Metric(key="mcc", title="MCC", lowest=-1.0, of_counts=_mcc),
-        Metric(key="balanced_accuracy", title="balanced accuracy", percent=True, of_counts=_balanced_accuracy),
+        Metric(
+            key="balanced_accuracy",
+            title="balanced accuracy",
+            unit="%",
+            of_counts=_balanced_accuracy,
+            over_labels=True,
+        ),
+        Metric(key="f1_weighted", title="weighted F1", of_counts=_f1_weighted),
+        Metric(key="precision_weighted", title="weighted precision", of_counts=_precision_weighted),
+        Metric(key="recall_weighted", title="weighted recall", of_counts=_recall_weighted),
         Metric(key="f1", title="F1", of_counts=_f1_macro, of_label=True),
         Metric(key="average_precision", title="average precision", of_label=True),
     )
 }
+METRICS = ObjectTable("metric", "showdown.metrics", _BUILT_IN, _metric)
+"""Installed packages add metrics by entry points of the group `showdown.metrics`, each a `Metric` of the same key."""
 ACCURACY = METRICS["accuracy"]
 FOR_UNBALANCED = METRICS["f1_macro"]
 """What `auto` takes where labels are unbalanced. A constant answer cannot win by it, and false alarms cost as much as
@@ -134,13 +222,16 @@ def metric_named(key: str) -> Metric:
     """Return the metric of a key such as `mcc` or `f1:spam`.
 
     Raises:
-        ValueError: for an unknown metric, one that lacks its label, or one that has none.
+        ValueError: for an unknown metric, one that lacks its label, one that has none, or a plugin that cannot be used.
 
     """
     name, _, label = (part.strip() for part in key.partition(":"))
     if name not in METRICS:
         raise ValueError(f"metric `{name}` unknown{then(suggestion(name, [AUTO, *METRICS]), _known())}")
-    metric = METRICS[name]
+    try:
+        metric = METRICS.chosen(name)
+    except UserError as error:
+        raise ValueError(str(error)) from error
     if metric.of_label and not label:
         raise ValueError(f"`{name}` is of one label: name it, as in `{name}: LABEL`")
     if label and not metric.of_label:

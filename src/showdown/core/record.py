@@ -2,9 +2,20 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from showdown.core.bounds import Amount, Asked, Chosen, Count, DataFacts, InsidePath, RunId, Sha256, Share, as_written
+from showdown.core.bounds import (
+    Amount,
+    Chosen,
+    Count,
+    DataFacts,
+    InsidePath,
+    RequestedComparison,
+    RunId,
+    Sha256,
+    Share,
+    valid_as,
+)
 from showdown.core.confusion import ConfusionMatrix
 from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
@@ -165,6 +176,10 @@ class PredictionSpeed(Strict):
     latency_p95_ms: Amount
 
 
+MetricScores = dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}\z")], float]
+"""Values by the key of their metric."""
+
+
 class ClassScore(Strict):
     """Scores of one label on the test rows."""
 
@@ -183,6 +198,8 @@ class Scores(Strict):
     f1_weighted: Share
     precision_weighted: Share
     recall_weighted: Share
+    scores: MetricScores = Field(default_factory=dict)
+    """Every other metric of the whole, by its key in `core/metric.py`."""
     per_class: list[ClassScore]
     confusion_matrix: ConfusionMatrix
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
@@ -224,6 +241,8 @@ class RunRecord(Strict):
     f1_weighted: Share | None = None
     precision_weighted: Share | None = None
     recall_weighted: Share | None = None
+    scores: MetricScores = Field(default_factory=dict)
+    """Metrics that have no field of their own, by key; empty in records of older versions."""
     validation_f1_macro: Share | None = None
     per_class: list[ClassScore] = Field(default_factory=list)
     confusion_matrix: ConfusionMatrix = Field(default_factory=list)
@@ -278,7 +297,7 @@ class RunRecord(Strict):
     """Every trial of the search for a learning rate."""
     notes: list[str] = Field(default_factory=list)
     """What a reader must know of this run: the way zero-shot took, a resumed run, what was cut."""
-    chosen: Annotated[dict[str, Any], as_written(Chosen)] = Field(default_factory=dict)
+    chosen: Annotated[dict[str, Any], valid_as(Chosen)] = Field(default_factory=dict)
     """Settings that the engine chose by itself (micro-batch, precision, device, batching path), and the tuned rate."""
     spec: RunSpec
     environment: Environment | None = None
@@ -328,8 +347,8 @@ class Results(Strict):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: RunName
-    comparison: Annotated[dict[str, Any], as_written(Asked)]
-    data: Annotated[dict[str, Any], as_written(DataFacts)]
+    comparison: Annotated[dict[str, Any], valid_as(RequestedComparison)]
+    data: Annotated[dict[str, Any], valid_as(DataFacts)]
     """Counts, fingerprint and audit findings of the data."""
     runs: list[RunRecord]
 

@@ -1,4 +1,4 @@
-"""What the system did while a run went: samples in the run's `system.jsonl`, one JSON object a line."""
+"""Samples of the system during a run, from the run's `system.jsonl` with one JSON object a line."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -14,34 +14,34 @@ _JOULES_PER_KWH = 3.6e6
 
 
 class Sample(Strict):
-    """The state of the run's process and of its GPU at one moment. What cannot be read is None."""
+    """The state of the run's process and of its GPU at one moment. A value that cannot be read is None."""
 
     seconds: float
-    """Since the run's start. A run that was interrupted goes on where its samples end."""
+    """Time since the start of the run. A resumed run continues at its last sample."""
     phase: str | None
-    """The phase that was open, named as in the run's record."""
+    """The current phase, named as in the run's record."""
     cpu_percent: float | None
-    """Of the run's process since the sample before; 100 is one core."""
+    """Processor use of the run's process since the previous sample; 100 is one core."""
     ram_gb: float | None
     """Resident set of the run's process, GB of 1e9 bytes."""
     gpu_utilisation_percent: float | None
-    """Share of the last moment in which something ran on the GPU, by its driver."""
+    """Share of the driver's last sampling interval in which a kernel ran on the GPU."""
     gpu_memory_gb: float | None
-    """In use on the device by all processes, GB of 1e9 bytes."""
+    """Device memory that all processes use, GB of 1e9 bytes."""
     gpu_power_watts: float | None
     gpu_temperature_c: float | None
     gpu_energy_joules: float | None
-    """Spent by the device since the run's start, by its own counter."""
+    """Energy of the device since the start of the run, by its own counter."""
     others_share: float | None = None
-    """Share of all processors that other processes used since the sample before, 0 to 1."""
+    """Share of all processors that other processes used since the previous sample, 0 to 1."""
     load_average: float | None = None
-    """The system's 1-minute load average for each processor."""
+    """The system's 1-minute load average divided by the number of processors."""
     gpu_others_percent: float | None = None
-    """Use of the GPU by other processes, by its driver."""
+    """Use of the GPU by other processes, as the driver reports it."""
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Read a run's samples in order; empty where there are none. A line that a kill cut short is passed over."""
+    """Return a run's samples in order; empty when there are none. A line that a kill truncated is skipped."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -56,9 +56,9 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def energy_of(samples: Sequence[Sample]) -> Energy | None:
-    """Return what the device spent by its own counter; None where the counter cannot be read.
+    """Return the energy of a run by the device's own counter; None when the counter cannot be read.
 
-    What was spent between two samples goes to the phase of the first.
+    The energy between two samples counts for the phase of the first.
     """
     known = [sample for sample in samples if sample.gpu_energy_joules is not None]
     if len(known) < 2:

@@ -14,7 +14,7 @@ class _Split(Strict):
     """What every kind of split has."""
 
     seed: int = 42
-    """Draws the clusters onto the sides; the seeds of the runs do not touch it."""
+    """Draws the duplicate groups onto the sides; the seeds of the runs do not touch it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -114,4 +114,4 @@ SplitSpec = Annotated[
         custom_error_message="a split is a mapping whose `kind` is auto, single, kfold, repeated or given",
     ),
 ]
-"""How rows are divided, by `kind`. Duplicate clusters stay on one side in every kind."""
+"""How rows are divided, by `kind`. Duplicate groups stay on one side in every kind."""

@@ -1,4 +1,4 @@
-"""Whether a label column holds one class a row: not an amount, not several labels."""
+"""Check that a label column holds one class for each row: no amounts, no lists of labels."""
 
 import re
 from collections import Counter
@@ -8,26 +8,30 @@ from showdown.core.errors import UserError
 from showdown.data.tables import count, shown
 
 MOST_AMOUNTS = 20
-"""More different numbers with decimals than this are amounts. Ratings in halves up to ten are 20."""
+"""Most different decimal numbers that can be classes; more are amounts. Ratings up to ten in steps of 0.5 are 20."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _LIST = re.compile(r"[\[({].*[\])}]")
-_JOINTS = ",|;"
-_OR_NAME = "choose another column with `data.label`, or name those that are labels in `data.labels`"
+_SEPARATORS = ",|;"
+_OTHER_FIXES = "choose another column with `data.label`, or list the labels in `data.labels`"
 _LEAST_JOINED = 3
-"""Different labels that one character must join before they are taken for several labels a row."""
+"""Fewest different values that must look like several labels joined by one character."""
 
 
 def refuse_no_classes(place: str, column: str, labels: Collection[str]) -> None:
-    """Raise UserError where the values of a label column are amounts, or several labels each.
+    """Refuse a label column whose values are amounts, or that holds several labels in a row.
 
-    Several labels are lists such as `['a', 'b']`, or words joined by a comma, `|` or `;` most of which consist of
-    words that occur in other values too: `Sports|Tennis` beside `Sports|Golf` is one label, `3,27` beside `27` is two.
+    Several labels are lists such as `['a', 'b']`, or parts joined by a comma, `|` or `;`, when in most such values
+    every part also occurs in another value: `3,27` beside `3` and `27` is two labels, `Sports|Tennis` beside
+    `Sports|Golf` is one.
 
     Args:
-        place: of the table.
-        column: its label column.
-        labels: its different values.
+        place: name of the table in messages.
+        column: name of its label column.
+        labels: the different values of that column.
+
+    Raises:
+        UserError: for such a column.
 
     """
     found = [label.strip() for label in labels]
@@ -35,28 +39,28 @@ def refuse_no_classes(place: str, column: str, labels: Collection[str]) -> None:
     if amounts and len(found) > MOST_AMOUNTS:
         raise UserError(
             f"{place}: {shown(column)} holds {count(len(found), 'different number')} such as {shown(found[0])}, which"
-            f" are amounts, not classes; write classes in their place (such as `low` and `high`), {_OR_NAME}"
+            f" are amounts, not classes; replace them by classes (such as `low` and `high`), {_OTHER_FIXES}"
         )
-    several = _listed(found) or next(filter(None, (_joined(found, joint) for joint in _JOINTS)), None)
+    several = _listed(found) or next(filter(None, (_joined(found, mark) for mark in _SEPARATORS)), None)
     if several is not None:
         raise UserError(
             f"{place}: {shown(column)} holds several labels a row, such as {shown(several)}; keep one label a row,"
-            f" {_OR_NAME}"
+            f" {_OTHER_FIXES}"
         )
 
 
 def _listed(labels: list[str]) -> str | None:
-    """Return a list of several where most of the labels are written as lists."""
+    """Return a list of several labels, when most of the labels are written as lists."""
     lists = [label for label in labels if _LIST.fullmatch(label)]
     several = next((label for label in lists if "," in label), None)
     return several if 2 * len(lists) > len(labels) else None
 
 
-def _joined(labels: list[str], joint: str) -> str | None:
-    """Return a label that joins others, where most labels with the joint do so."""
-    parts_of = {label: {part.strip() for part in label.split(joint)} for label in labels}
-    within = Counter(part for parts in parts_of.values() for part in parts)
-    with_joint = [label for label in labels if joint in label]
-    joined = [label for label in with_joint if all(within[part] > 1 for part in parts_of[label])]
-    enough = len(joined) >= _LEAST_JOINED and 2 * len(joined) > len(with_joint)
+def _joined(labels: list[str], separator: str) -> str | None:
+    """Return a label that joins others, when most labels with this separator do."""
+    parts_of = {label: {part.strip() for part in label.split(separator)} for label in labels}
+    values_with = Counter(part for parts in parts_of.values() for part in parts)
+    separated = [label for label in labels if separator in label]
+    joined = [label for label in separated if all(values_with[part] > 1 for part in parts_of[label])]
+    enough = len(joined) >= _LEAST_JOINED and 2 * len(joined) > len(separated)
     return joined[0] if enough else None

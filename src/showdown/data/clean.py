@@ -1,4 +1,4 @@
-"""Cleaning of one text."""
+"""Cleaning of a text."""
 
 import re
 from typing import Literal
@@ -12,17 +12,17 @@ _STUDY = (
     (re.compile(r"http\S+|www\S+"), ""),
     (re.compile(r"\S+@\S+"), ""),
 )
-"""The original study's substitutions in its order. The third comes after `:` and `/` are gone, the fourth after `@` is
-and therefore never matches: kept, because the study's split files are reproduced only so."""
+"""The original study's substitutions, in its order, which is kept to reproduce the study's split files. The second
+removes `:`, `/` and `@` before links (the third) and e-mail addresses (the fourth), so the fourth never matches."""
 
 
 def clean(text: str, kind: Cleaning) -> str:
-    """Return the text as every method sees it; it may be empty.
+    """Return the cleaned text, as every method gets it. It may be empty.
 
     Args:
         text: one cell, exactly as it was read.
-        kind: `none` changes nothing; `whitespace` makes every run of white space one space and strips; `study` is the
-            original study's cleaning (letters, digits, `_`, spaces, `.` and `,` survive).
+        kind: `none` changes nothing; `whitespace` replaces each run of white space by one space and strips the ends;
+            `study` is the original study's cleaning, which keeps letters, digits, `_`, spaces, `.` and `,`.
 
     """
     if kind == "none":

@@ -1,4 +1,4 @@
-"""Which column is the text and which the label."""
+"""Choose the text column and the label column of a table."""
 
 import re
 from collections.abc import Sequence
@@ -14,26 +14,27 @@ LABEL_NAME = re.compile(
     r"labels?(_text|_name)?|(job_)?categor(y|ies)|class(es)?|targets?|sentiment|intents?|topic|genre|tag|department"
 )
 _CLEARLY_LONGER = 3.0
+"""Lowest ratio of the mean cell lengths by which one of two columns is taken for the text."""
 
 
 def choose_columns(table: Table, text: str | None, label: str | None) -> tuple[int, int, bool]:
-    """Return the index of the text column, that of the label column, and whether either was guessed.
+    """Return the index of the text column, the index of the label column, and whether either was guessed.
 
-    A column is guessed by its name, as the other one of two, or, of two columns with unknown names, as the one whose
-    cells are at least three times as long and more varied; and only where one guess is possible.
+    A column is guessed only when one guess is possible: by its name, as the other one of two columns, or as the text
+    column when its cells are at least three times as long and more varied than those of the only other one.
 
     Raises:
-        UserError: for a column that does not exist, one that plays both parts, or no single possible guess.
+        UserError: for a column that does not exist or that is both text and label, or when no single guess is possible.
 
     """
     place, names = table.place, table.names
     if len(names) < 2:
         only = column_list(names) or "none"
-        raise UserError(f"{place}: only one column ({only}); a text and a label column are needed")
+        raise UserError(f"{place}: only one column ({only}); add a text column and a label column")
     text_index = None if text is None else find_column(place, names, text)
     label_index = None if label is None else find_column(place, names, label)
     if text_index is not None and text_index == label_index:
-        raise UserError(f"{place}: column {shown(str(text))} is both `text` and `label`; name another one for either")
+        raise UserError(f"{place}: column {shown(str(text))} is both `text` and `label`; name two different columns")
     guessed = text_index is None or label_index is None
     if guessed:
         text_index, label_index = _guess(table, text_index, label_index)
@@ -46,7 +47,7 @@ def choose_columns(table: Table, text: str | None, label: str | None) -> tuple[i
 
 
 def _guess(table: Table, text: int | None, label: int | None) -> tuple[int | None, int | None]:
-    """Return the two indices, None where no single guess is possible."""
+    """Return the two indices; None when no single guess is possible."""
     named = [index for index, name in enumerate(table.names) if name.strip()]
     if text is None:
         text = _only([index for index in named if index != label and TEXT_NAME.fullmatch(folded(table.names[index]))])
@@ -63,7 +64,7 @@ def _guess(table: Table, text: int | None, label: int | None) -> tuple[int | Non
 
 
 def folded(name: str) -> str:
-    """Return a column's name as the patterns have it."""
+    """Return a column's name in the form that the patterns match."""
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
@@ -72,7 +73,7 @@ def _only(candidates: Sequence[int]) -> int | None:
 
 
 def _clearly_text(table: Table, pair: Sequence[int]) -> int | None:
-    """Return the one of two columns whose cells are much longer and more varied than the other's."""
+    """Return the column whose cells are much longer and more varied than those of the other; None if there is none."""
     long, short = sorted(pair, key=lambda index: _mean_length(table.column(index)), reverse=True)
     varied = len(set(table.column(long))) > len(set(table.column(short)))
     longer = _mean_length(table.column(long)) >= _CLEARLY_LONGER * _mean_length(table.column(short))

@@ -1,4 +1,4 @@
-"""Copies and near-copies of texts, joined into clusters. `docs/audit.md` says what counts as a near-copy, and why."""
+"""Find duplicate groups: copies and near-copies of texts. `docs/audit.md` defines near-copies, with the reasons."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,51 +6,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from showdown.data.alike import Encoded, Ints, alike_pairs, encode, jaccards, join, pair_threshold, unique_pairs
-from showdown.data.forms import FORM_TEXTS, find_forms
 from showdown.data.short_copies import one_small_change, short_pairs
+from showdown.data.similarity import Encoded, Ints, encode, jaccards, join, pair_threshold, similar_pairs, unique_pairs
+from showdown.data.templates import TEMPLATE_TEXTS, find_templates
 from showdown.data.truncated import truncated_pairs
 from showdown.data.wording import Wording, normalise, wording
 
 TRUNCATED_UP_TO = 0.95
-"""At a higher threshold, which asks for nearly equal texts, texts that were cut are no copies."""
-_FORMS_WITHIN_FORMS = 2
+"""At a higher threshold, which requires nearly equal texts, truncated texts do not count as copies."""
+_NESTED_TEMPLATES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """Clusters of texts; all tuples have one entry a text, in the order given."""
+    """Groups of texts, numbered by first appearance. All tuples have one entry for each text, in the order given."""
 
-    clusters: tuple[int, ...]
-    """Number of the cluster, counted from 0 in order of first appearance."""
+    duplicate_groups: tuple[int, ...]
+    """Number of the duplicate group."""
     exact: tuple[int, ...]
-    """Number of the group of exact copies (after normalisation), counted likewise; it refines `clusters`."""
-    alike: tuple[int, ...]
-    """Number of the group that near-copies would make if no label kept them apart; `clusters` refines it."""
+    """Number of the group of exact copies, after normalisation. Each is part of one duplicate group."""
+    copy_groups: tuple[int, ...]
+    """Number of the group of copies and near-copies, whatever their labels. Each consists of whole duplicate groups."""
     cut_pairs: int = 0
-    """Pairs of different texts that are near-copies, but in two clusters, because a chain of such pairs was cut."""
+    """Pairs of near-copies in two duplicate groups, because a chain of such pairs was cut."""
 
     @property
     def exact_copies(self) -> int:
-        """Texts that repeat an earlier one exactly, after normalisation."""
+        """Number of texts that repeat an earlier one exactly, after normalisation."""
         return len(self.exact) - len(set(self.exact))
 
     @property
     def near_copies(self) -> int:
-        """Different texts that are near-copies of an earlier one."""
-        return len(set(self.exact)) - len(set(self.clusters))
+        """Number of different texts that are near-copies of an earlier one."""
+        return len(set(self.exact)) - len(set(self.duplicate_groups))
 
 
-def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | None = None) -> Duplicates:
-    """Cluster copies and near-copies; the same texts in the same order always give the same clusters.
+def find_duplicate_groups(texts: Sequence[str], jaccard: float, labels: Sequence[str] | None = None) -> Duplicates:
+    """Group copies and near-copies. The same texts in the same order always give the same groups.
 
     Args:
-        texts: the texts; an empty one is a copy of every other empty one.
-        jaccard: two texts whose bags of words overlap by this much are near-copies, provided that their bags of word
-            pairs overlap by what the same number of changed words leaves. 0.8 allows 11 % of the words to be replaced.
-            Short texts and scripts without spaces have rules of their own that follow from it.
-        labels: the label of each text. Near-copies with different labels are not joined: the words in which they differ
-            carry the label. Exact copies are joined whatever their labels.
+        texts: the texts. All empty texts are copies of each other.
+        jaccard: lowest Jaccard similarity of two near-copies' bags of words. The threshold for their bags of word pairs
+            follows from it: what the same number of replaced words leaves. 0.8 allows 11 % of the words to be replaced.
+            The rules for short texts and for scripts without spaces also follow from it.
+        labels: the label of each text. Near-copies with different labels are not joined, because the words in which
+            they differ carry the label. Exact copies are joined whatever their labels.
 
     """
     first_of: dict[str, int] = {}
@@ -58,7 +58,7 @@ def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | 
     different = [wording(text) for text in first_of]
     if len(different) < 2:
         same = tuple(exact.tolist())
-        return Duplicates(clusters=same, exact=same, alike=same)
+        return Duplicates(duplicate_groups=same, exact=same, copy_groups=same)
     encoded = encode(different, jaccard)
     left, right = _near_pairs(different, encoded, jaccard)
     if jaccard <= TRUNCATED_UP_TO:
@@ -71,44 +71,44 @@ def find_clusters(texts: Sequence[str], jaccard: float, labels: Sequence[str] | 
         left, right = left[agree], right[agree]
     roots = _cut_chains(encoded, left, right, pair_threshold(jaccard))
     return Duplicates(
-        clusters=_numbered(roots[exact]),
+        duplicate_groups=_numbered(roots[exact]),
         exact=tuple(exact.tolist()),
-        alike=_numbered(groups[exact]),
+        copy_groups=_numbered(groups[exact]),
         cut_pairs=int(np.sum(roots[left] != roots[right])),
     )
 
 
 def _numbered(groups: Ints) -> tuple[int, ...]:
-    """Return group numbers counted from 0 in order of first appearance."""
+    """Return the groups numbered from 0, in order of first appearance."""
     numbers: dict[int, int] = {}
     return tuple(numbers.setdefault(group, len(numbers)) for group in groups.tolist())
 
 
 def _near_pairs(texts: Sequence[Wording], encoded: Encoded, jaccard: float, depth: int = 0) -> tuple[Ints, Ints]:
-    """Return the pairs that are near-copies, once what belongs to a form is left out."""
-    long_left, long_right = alike_pairs(encoded, np.flatnonzero(~encoded.short))
+    """Return the pairs that are near-copies. Of texts that fill in a template, only the fillings are compared."""
+    long_left, long_right = similar_pairs(encoded, np.flatnonzero(~encoded.short))
     agree = one_small_change(encoded, texts, long_left, long_right)
     long_left, long_right = long_left[agree], long_right[agree]
     short_left, short_right = short_pairs(encoded, texts, jaccard)
     left, right = unique_pairs(np.concatenate([long_left, short_left]), np.concatenate([long_right, short_right]))
-    forms = find_forms(encoded, left, right)
-    if not len(forms.texts) or depth == _FORMS_WITHIN_FORMS:
+    templates = find_templates(encoded, left, right)
+    if not len(templates.texts) or depth == _NESTED_TEMPLATES:
         return left, right
     groups = join(np.arange(len(texts), dtype=np.int64), left, right)
     filled = np.zeros(len(texts), dtype=bool)
-    filled[forms.texts] = True
+    filled[templates.texts] = True
     kept = ~(filled[left] | filled[right])
-    fillings = [_part(texts[index], places) for index, places in zip(forms.texts, forms.own, strict=True)]
+    fillings = [_part(texts[index], places) for index, places in zip(templates.texts, templates.fillings, strict=True)]
     inner_left, inner_right = _near_pairs(fillings, encode(fillings, jaccard), jaccard, depth + 1)
-    inner_left, inner_right = forms.texts[inner_left], forms.texts[inner_right]
-    same_form = groups[inner_left] == groups[inner_right]
-    inner_left, inner_right = inner_left[same_form], inner_right[same_form]
+    inner_left, inner_right = templates.texts[inner_left], templates.texts[inner_right]
+    same_template = groups[inner_left] == groups[inner_right]
+    inner_left, inner_right = inner_left[same_template], inner_right[same_template]
     near = jaccards(encoded.bags, inner_left, inner_right) >= pair_threshold(jaccard)
     return np.concatenate([left[kept], inner_left[near]]), np.concatenate([right[kept], inner_right[near]])
 
 
 def _part(text: Wording, places: Ints) -> Wording:
-    """Return what stands at these places of a text."""
+    """Return the words at these places of a text."""
     return Wording(
         words=tuple(text.words[place] for place in places),
         symbols=text.symbols,
@@ -117,7 +117,7 @@ def _part(text: Wording, places: Ints) -> Wording:
 
 
 def _share_a_label(exact: Ints, labels: Sequence[str], left: Ints, right: Ints) -> np.typing.NDArray[np.bool_]:
-    """Return whether both texts of each pair have a common label; exact copies may have several."""
+    """Return whether both texts of each pair share a label. A text whose exact copies disagree has several labels."""
     labels_of: dict[int, set[str]] = defaultdict(set)
     for group, label in zip(exact.tolist(), labels, strict=True):
         labels_of[group].add(label)
@@ -126,16 +126,16 @@ def _share_a_label(exact: Ints, labels: Sequence[str], left: Ints, right: Ints) 
 
 
 def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints:
-    """Return a group for each text: joined pairs, but no long chain of them.
+    """Return the group of each text. Pairs are joined, but long chains of pairs are cut: shape (texts,).
 
-    Groups of fewer than `FORM_TEXTS` texts stay whole. In a larger one the text with the most near-copies is a centre:
-    its near-copies are its cluster, with what is connected to them and overlaps the centre as two copies of one lost
-    original would (`least`). What is left gets centres of its own.
+    Groups of fewer than `TEMPLATE_TEXTS` texts stay whole. In a larger one, the text with most near-copies is a
+    centre: its near-copies are its duplicate group, with what is connected to them and overlaps the centre as two
+    copies of one lost original would (`least`). What is left gets centres of its own.
     """
     total = len(encoded.lengths)
     groups = join(np.arange(total, dtype=np.int64), left, right)
     sizes = np.bincount(groups, minlength=total)
-    large = sizes[groups] >= FORM_TEXTS
+    large = sizes[groups] >= TEMPLATE_TEXTS
     if not large.any():
         return groups
     neighbours: dict[int, list[int]] = defaultdict(list)
@@ -147,13 +147,13 @@ def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints
     roots[large] = -1
     for centre in sorted(neighbours, key=lambda text: (-len(neighbours[text]), text)):
         if roots[centre] < 0:
-            cluster = _around(encoded, centre, neighbours, roots, least)
-            roots[cluster] = total + centre
+            group = _around(encoded, centre, neighbours, roots, least)
+            roots[group] = total + centre
     return roots
 
 
 def _around(encoded: Encoded, centre: int, neighbours: dict[int, list[int]], roots: Ints, least: float) -> list[int]:
-    """Return the texts that are not taken yet and belong to a centre, itself included."""
+    """Return a centre and the texts around it that are in no group yet."""
     taken = {centre, *(text for text in neighbours[centre] if roots[text] < 0)}
     edge = sorted(taken - {centre})
     seen = set(taken)

@@ -1,9 +1,9 @@
-"""Words that carry grammar or politeness and hardly any meaning, in the languages that are written with spaces most.
+"""Function words: words with a grammatical or polite role and hardly any meaning, in seven languages.
 
-Used to compare short texts: where one of these is added, dropped or replaced, the text says the same. Left out on
-purpose: negations, question words (`where`, `when`), numbers, words that turn the sense (`from`, `without`, `off`,
-`but`), and words that mean something else in another of these languages (German `war` and `die`, French `son`).
-All are written without accents, as they are compared.
+When one of them is added to a short text, dropped or replaced, the meaning stays. The lists leave out negations,
+question words (`where`, `when`), numbers, words that change the meaning (`from`, `without`, `off`, `but`), and words
+with another meaning in another of these languages (German `war` and `die`, French `son`). All are written without
+accents, because texts are compared without them.
 """
 
 _ENGLISH = """
@@ -32,6 +32,6 @@ do da no na em com ao obrigado ola het een mijn ik je jij wij zijn heb heeft heb
 FUNCTION_WORDS = frozenset(" ".join((_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN_PORTUGUESE_DUTCH)).split())
 _NEGATIONS = "not no never none without nicht kein keine nie ohne pas jamais sans nunca sin non mai senza"
 NEGATIONS = frozenset(_NEGATIONS.split())
-"""Words that turn a sentence into its opposite, however long it is."""
+"""Words that reverse the meaning of a sentence."""
 UNSPACED_NEGATIONS = ("\u0e44\u0e21\u0e48", "\u0e9a\u0ecd\u0ec8", "\u1798\u17b7\u1793", "\u17a2\u178f\u17cb")
-"""The same of Thai, Lao and Khmer, where they are parts of longer strings."""
+"""Negations of Thai, Lao and Khmer, where they are parts of longer strings."""

@@ -1,15 +1,14 @@
-"""Short texts that differ at one place, in nothing that carries the meaning.
+"""Find near-copies among short texts: they differ at one place, and the meaning stays.
 
-In a short text one word can be the whole question ("... for a refund", "... for a PIN"), so that the share of equal
-words says little. Two short texts are near-copies when they are equal but for one word that was added, dropped or
-replaced, and this word is a function word, or the same word misspelt or inflected. Another word may differ only where
-six others that carry meaning are equal at the default threshold: each change has a cost, and the equal words over the
-equal words and the cost must reach `jaccard`. It may not where it is a negation, nor where it is a filling: where more
-than two different words stand in this place of otherwise equal texts, or the same two words stand for each other in
-more than two texts.
+In a short text one word can carry the meaning ("... for a refund", "... for a PIN"), so the share of equal words says
+little. Two short texts are near-copies when one word was added, dropped or replaced, and it is a function word, or the
+same word misspelt or inflected. Any other word may differ only when enough other words that carry meaning are equal,
+six at the default threshold: each change has a cost, and equal / (equal + cost) must reach `jaccard`. It may not be a
+negation. Nor may it be the filling of a template: more than two different words occur at this place of otherwise equal
+texts, or the same two words replace each other in more than two texts.
 
-Candidates share a hash of all their words but one, so that no such pair is missed, save in a bucket of more than
-`_BUCKET_ENTRIES` texts that differ in the same place: there, words near each other in the alphabet are compared.
+Candidates share a hash of all their words except one, so no such pair is missed. The exception is a bucket of more than
+`_BUCKET_ENTRIES` texts that differ at the same place: there, only neighbours in alphabetical order are compared.
 """
 
 from collections.abc import Sequence
@@ -17,33 +16,34 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from showdown.data.alike import SHORT_WORDS, Encoded, Floats, Hashes, Ints, bucket_pairs, mix
 from showdown.data.function_words import FUNCTION_WORDS, NEGATIONS, UNSPACED_NEGATIONS
+from showdown.data.similarity import SHORT_WORDS, Encoded, Floats, Hashes, Ints, bucket_pairs, mix
 from showdown.data.wording import Wording
 
 FUNCTION_COST = 0.25
-"""Of a function word that one text has and the other lacks; a replaced one is two."""
+"""Cost of an added or dropped function word; a replaced one costs twice as much."""
 MEANING_COST = 1.5
-"""Of any other change. At a threshold of 0.8, six equal words that carry meaning outweigh it: 6 / 7.5."""
+"""Cost of any other change. At a threshold of 0.8, six equal words that carry meaning outweigh it: 6 / 7.5."""
 _BUCKET_ENTRIES = 100
 _NEIGHBOURS = 25
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_TWO_READINGS = 2
+_MOST_VARIANTS = 2
+"""More different words at one place are the fillings of a template."""
 _MISSPELT_LETTERS = 5
-"""A shorter word with one letter changed is too often another word (`card`, `cart`)."""
+"""Fewest letters of a misspelt word. A shorter word with one letter changed is often another word (`card`, `cart`)."""
 _PARTICLE_CHARACTERS = 6
-"""Polite words of Thai and Khmer have 3 to 6."""
+"""Most characters of a polite particle; those of Thai and Khmer have 3 to 6."""
 _TIMES_RARER = 10
-"""A word is taken for another one misspelt where it occurs in one text alone, or in so many times fewer texts."""
+"""A word counts as misspelt when it occurs in one text only, or in this many times fewer texts than the other word."""
 _ENDINGS = frozenset({"", "s", "es", "d", "ed", "ing"})
 _OTHER_ENDINGS = frozenset({"e", "en", "er", "es", "em", "o", "a", "os", "as", "i"})
-"""Endings of German and Romance words."""
+"""Inflections of German and of Romance languages."""
 
 Flags = npt.NDArray[np.bool_]
 
 
 def short_pairs(encoded: Encoded, texts: Sequence[Wording], jaccard: float) -> tuple[Ints, Ints]:
-    """Return the pairs of short spaced texts that are near-copies, a text of `SHORT_WORDS` words among them."""
+    """Return the near-copies among texts with spaces and at most `SHORT_WORDS` words."""
     taken = (encoded.scripts == 0) & (encoded.lengths <= SHORT_WORDS)
     keys, text_of, word_of, place_of = _entries(encoded, taken)
     words = _words_by_number(encoded, texts, taken)
@@ -81,7 +81,7 @@ def short_pairs(encoded: Encoded, texts: Sequence[Wording], jaccard: float) -> t
 
 
 def _costs(first: Ints, second: Ints, words: Sequence[str], light: Flags) -> tuple[Flags, Floats]:
-    """Return whether a word that carries meaning changed, and the cost of the change; word 0 is none."""
+    """Return whether a word that carries meaning changed, and the cost of the change. Number 0 stands for no word."""
     heavy = np.asarray(((first > 0) & ~light[first]) | ((second > 0) & ~light[second]))
     turns = np.array([word in NEGATIONS for word in words])
     cost = np.where(heavy, MEANING_COST, FUNCTION_COST * ((first > 0).astype(float) + (second > 0)))
@@ -89,27 +89,29 @@ def _costs(first: Ints, second: Ints, words: Sequence[str], light: Flags) -> tup
 
 
 def _is_filled_in(keys: Hashes, word_of: Ints, light: Flags) -> Flags:
-    """Return of each key whether more than two words that carry meaning stand in its place: a form's filling."""
+    """Return for each key whether more than two words that carry meaning occur at its place, as in a template."""
     meant = (word_of > 0) & ~light[word_of]
     different = np.unique(np.stack([keys[meant], word_of[meant].astype(np.uint64)], axis=1), axis=0)[:, 0]
     key, fillings = np.unique(different, return_counts=True)
-    return np.isin(keys, key[fillings > _TWO_READINGS])
+    return np.isin(keys, key[fillings > _MOST_VARIANTS])
 
 
 def _recurs(keys: Hashes, first: Ints, second: Ints) -> Flags:
-    """Return whether the words of each pair stand for each other in more than two contexts, as a form's fillings do."""
+    """Return whether the words of each pair replace each other in more than two contexts, as fillings do."""
     if not len(keys):
         return np.zeros(0, dtype=bool)
     pairs = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
     number = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
     contexts = np.unique(np.stack([number.astype(np.uint64), keys], axis=1), axis=0)[:, 0].astype(np.int64)
-    return np.asarray(np.bincount(contexts, minlength=int(number.max()) + 1)[number] > _TWO_READINGS)
+    return np.asarray(np.bincount(contexts, minlength=int(number.max()) + 1)[number] > _MOST_VARIANTS)
 
 
 def _entries(encoded: Encoded, taken: Flags) -> tuple[Hashes, Ints, Ints, Ints]:
-    """Return a key for every text and for every text without one of its words, and which word that is, and where.
+    """Return keys of the taken texts: one of the whole text, and one for each of its words, without that word.
 
-    The key of all words has word 0 at place 0.
+    Returns:
+        The keys, and for each the text, the missing word and its place. Word 0 at place 0 stands for the whole text.
+
     """
     text_of = np.repeat(np.arange(len(encoded.lengths)), encoded.lengths)
     ends = np.cumsum(encoded.lengths)
@@ -135,7 +137,7 @@ def _entries(encoded: Encoded, taken: Flags) -> tuple[Hashes, Ints, Ints, Ints]:
 
 
 def _words_by_number(encoded: Encoded, texts: Sequence[Wording], taken: Flags) -> list[str]:
-    """Return the word of each number that a taken text has; the rest are empty."""
+    """Return the word of each number that occurs in a taken text; the other words are empty."""
     words = [""] * (int(encoded.word_ids.max(initial=0)) + 1)
     starts = np.cumsum(encoded.lengths) - encoded.lengths
     for index in np.flatnonzero(taken).tolist():
@@ -145,20 +147,20 @@ def _words_by_number(encoded: Encoded, texts: Sequence[Wording], taken: Flags) -
 
 
 def _texts_with(text_of: Ints, word_of: Ints, words: int) -> Ints:
-    """Return in how many of the short texts each word occurs, by number."""
+    """Return the number of short texts with each word, by the word's number: shape (words,)."""
     different = np.unique(text_of * words + word_of)
     return np.bincount(different % words, minlength=words)
 
 
 def _meaning_words(encoded: Encoded, light: Flags) -> Ints:
-    """Return how many words of each text are no function words."""
+    """Return the number of words in each text that are not function words: shape (texts,)."""
     text_of = np.repeat(np.arange(len(encoded.lengths)), encoded.lengths)
     counted = np.bincount(text_of, weights=~light[encoded.word_ids], minlength=len(encoded.lengths))
     return counted.astype(np.int64)
 
 
 def _same_words(first: Ints, second: Ints, words: Sequence[str], texts_with: Ints) -> Flags:
-    """Return whether each pair of words is one word, misspelt or inflected."""
+    """Return whether the words of each pair are one word, misspelt or inflected."""
     if not len(first):
         return np.zeros(0, dtype=bool)
     pairs, place = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
@@ -169,7 +171,7 @@ def _same_words(first: Ints, second: Ints, words: Sequence[str], texts_with: Int
 
 
 def _symbols_agree(texts: Sequence[Wording], left: Ints, right: Ints) -> Flags:
-    """Return whether at most one of each pair has emoji or emoticons, or both have the same."""
+    """Return whether the texts of each pair have the same emoji and emoticons, or one has none."""
     numbers: dict[str, int] = {"": 0}
     symbols = np.array([numbers.setdefault(text.symbols, len(numbers)) for text in texts])
     return np.asarray((symbols[left] == 0) | (symbols[right] == 0) | (symbols[left] == symbols[right]))
@@ -180,9 +182,8 @@ def same_word(first: str, second: str, *, rare: bool) -> bool:
 
     Args:
         first: a word.
-        second: another.
-        rare: whether one of them is hardly ever used, without which it is not taken for misspelt: what is used often
-            is a word.
+        second: another word.
+        rare: whether one of them is rare. A frequent word is not taken for a misspelling.
 
     """
     if not (first.isalpha() and second.isalpha()):
@@ -204,7 +205,7 @@ def _inflected(first: str, second: str) -> bool:
 
 
 def _misspelt(first: str, second: str) -> bool:
-    """Return whether one letter was added, dropped or replaced, or two neighbours swapped, after the first letter."""
+    """Return whether the words differ in one letter, or in two swapped neighbours, after an equal first letter."""
     if min(len(first), len(second)) < _MISSPELT_LETTERS or first[0] != second[0] or abs(len(first) - len(second)) > 1:
         return False
     start = _common_start(first, second)
@@ -214,10 +215,10 @@ def _misspelt(first: str, second: str) -> bool:
 
 
 def one_small_change(encoded: Encoded, texts: Sequence[Wording], left: Ints, right: Ints) -> Flags:
-    """Return whether short texts without spaces differ in a character, two swapped ones, or a particle at an end.
+    """Return whether short texts without spaces differ in one character, two swapped ones, or a particle at one end.
 
-    A changed word is several characters, so that overlap alone cannot tell it from a polite particle. Pairs of other
-    texts are true.
+    A word has several characters, so overlap alone cannot distinguish a changed word from a polite particle. For pairs
+    of other texts the result is true.
     """
     agree = np.ones(len(left), dtype=bool)
     for place in np.flatnonzero(encoded.short_unspaced[left] & encoded.short_unspaced[right]).tolist():
@@ -236,7 +237,7 @@ def one_small_change(encoded: Encoded, texts: Sequence[Wording], left: Ints, rig
 
 
 def _common_start(first: Sequence[object], second: Sequence[object]) -> int:
-    """Return how many items both sequences begin with."""
+    """Return the length of the common beginning of both sequences."""
     number = 0
     while number < min(len(first), len(second)) and first[number] == second[number]:
         number += 1

@@ -4,48 +4,49 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from showdown.core.method import LabelledTexts
+from showdown.core.examples import Examples
 
 
-def nested_subset(train: LabelledTexts, fraction: float, seed: int) -> LabelledTexts:
-    """Return about this share of the training rows: stratified by label, clusters whole, the order of the rows kept.
+def nested_subset(train: Examples, fraction: float, seed: int) -> Examples:
+    """Return a share of the training rows in file order, stratified by label, with duplicate groups whole.
 
-    Each label's clusters have a random order that depends on the seed alone, and the subset is its beginning: a smaller
-    subset lies within every larger one, and all methods get the same. Each label keeps at least one cluster.
+    The seed alone gives the duplicate groups of each label a random order, and the subset takes the first ones. A
+    smaller subset is therefore part of every larger one, and all methods get the same. Each label keeps at least one
+    group.
 
     Args:
         train: the training rows.
-        fraction: share of each label's rows, over 0 and up to 1; met as nearly as whole clusters allow.
-        seed: draws the order.
+        fraction: share of each label's rows, over 0 and up to 1; whole duplicate groups make it approximate.
+        seed: seed of the order.
 
     """
     if fraction >= 1.0:
         return train
     chosen: list[int] = []
     generator = np.random.default_rng(seed % 2**64)
-    for clusters in _by_label(train):
-        wanted = fraction * sum(map(len, clusters))
+    for groups in _by_label(train):
+        wanted = fraction * sum(map(len, groups))
         taken = 0
-        for place in generator.permutation(len(clusters)):
-            rows = clusters[place]
+        for place in generator.permutation(len(groups)):
+            rows = groups[place]
             if taken and taken + len(rows) / 2 > wanted:
                 break
             chosen += rows
             taken += len(rows)
     chosen.sort()
-    return LabelledTexts(
+    return Examples(
         texts=tuple(train.texts[index] for index in chosen),
         targets=tuple(train.targets[index] for index in chosen),
         row_ids=tuple(train.row_ids[index] for index in chosen),
-        clusters=tuple(train.clusters[index] for index in chosen),
+        duplicate_groups=tuple(train.duplicate_groups[index] for index in chosen),
     )
 
 
-def _by_label(train: LabelledTexts) -> list[list[list[int]]]:
-    """Return the row indices of each cluster, under the label that most of its rows have; labels in order."""
+def _by_label(train: Examples) -> list[list[list[int]]]:
+    """Return, for each label in order, its duplicate groups as lists of rows. Most rows of a group have its label."""
     members: dict[int, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(train.clusters):
-        members[cluster].append(index)
+    for index, group in enumerate(train.duplicate_groups):
+        members[group].append(index)
     found: dict[int, list[list[int]]] = defaultdict(list)
     for rows in members.values():
         counts = Counter(train.targets[index] for index in rows)

@@ -1,39 +1,39 @@
-"""Texts that are the beginning or the end of another one: copies that were cut."""
+"""Find truncated copies: texts that are the beginning or the end of another one."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from showdown.data.alike import Ints
+from showdown.data.similarity import Ints
 from showdown.data.wording import Wording
 
 LEAST_WORDS = {"spaced": 8, "characters": 20, "unspaced": 40}
-"""A shorter beginning is what many texts have in common."""
+"""Fewest words (characters) of a truncated copy. Many texts have a shorter beginning in common."""
 LEAST_SHARE = 0.52
-"""Of the longer text's words that the cut one holds. Half may be boilerplate that another text begins with."""
+"""Lowest share of the longer text's words in a truncated copy. Half of a text may be boilerplate."""
 _LEAST_LOST = 2
-"""Words that were cut off; one word more may be what a short text asks for."""
+"""Fewest words that were cut off. In a short text, one word more may carry the meaning."""
 _FOLLOWERS = 25
-"""Texts with one beginning that are looked at."""
+"""Most texts that are compared with each beginning."""
 
 
 def truncated_pairs(texts: Sequence[Wording], groups: Ints) -> tuple[Ints, Ints]:
-    """Return the pairs of texts of which one begins or ends the other; a cut within a word counts, too.
+    """Return the pairs of texts of which one is the beginning or the end of the other, even if cut within a word.
 
-    A text that begins several that are no near-copies of each other is a greeting, a heading or boilerplate, and no
-    copy of any of them.
+    A text that begins several texts that are not near-copies of each other is boilerplate, such as a greeting or a
+    heading, and no copy.
 
     Args:
         texts: different texts.
-        groups: the group of near-copies of each.
+        groups: the group of near-copies of each text, shape (texts,).
 
     """
     long_enough = [index for index, text in enumerate(texts) if len(text.words) >= LEAST_WORDS[text.script]]
-    said = [" ".join(texts[index].words) for index in long_enough]
+    joined = [" ".join(texts[index].words) for index in long_enough]
     lengths = [len(texts[index].words) for index in long_enough]
     found = {
         (long_enough[first], long_enough[second])
-        for strings in (said, [text[::-1] for text in said])
+        for strings in (joined, [text[::-1] for text in joined])
         for first, second in _beginnings(strings, groups[long_enough])
         if LEAST_SHARE * lengths[second] <= lengths[first] <= lengths[second] - _LEAST_LOST
     }
@@ -42,13 +42,13 @@ def truncated_pairs(texts: Sequence[Wording], groups: Ints) -> tuple[Ints, Ints]
 
 
 def _beginnings(strings: Sequence[str], groups: Ints) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of which the first string begins the second; none of a string that begins different texts."""
+    """Yield the pairs where the first string begins the second. A string that begins unrelated texts has no pair."""
     order = sorted(range(len(strings)), key=strings.__getitem__)
     for position, first in enumerate(order):
-        begun = []
+        followers = []
         for second in order[position + 1 : position + 1 + _FOLLOWERS]:
             if not strings[second].startswith(strings[first]):
                 break
-            begun.append(second)
-        if len({int(groups[second]) for second in begun} - {int(groups[first])}) == 1:
-            yield from ((first, second) for second in begun)
+            followers.append(second)
+        if len({int(groups[second]) for second in followers} - {int(groups[first])}) == 1:
+            yield from ((first, second) for second in followers)

@@ -1,12 +1,11 @@
-"""Forward and backward passes of training: what adds the gradients of one micro-batch to those that are there."""
+"""Forward and backward passes of training: they add the gradients of one micro-batch to those that are there."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch.nn import functional
 
-from showdown.engine.forward import ForwardPath
+from showdown.core.task import ForwardPath, Objective
 
 
 class Accumulator(Protocol):
@@ -17,13 +16,13 @@ class Accumulator(Protocol):
         """How many micro-batches were replayed from CUDA graphs."""
         ...
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         """Add a micro-batch's gradients to the parameters' `grad`, and return its share of the step's mean loss.
 
         Args:
             sequences: token ids of each sequence: 1-D, int64, not empty, on the CPU.
-            targets: label numbers, shape (sequences,), int64, on the CPU.
-            step_rows: rows of the whole step, over which the loss is a mean.
+            targets: target ids, one for each row of the logits: 1-D, int64, on the CPU.
+            step_terms: loss terms of the whole step, over which its loss is a mean (`Objective.terms`).
 
         Returns:
             A float32 scalar on the network's device; the next call may write to it.
@@ -32,7 +31,7 @@ class Accumulator(Protocol):
         ...
 
     def release(self) -> bool:
-        """Let go of memory that only makes passes faster; return whether there was any."""
+        """Give back memory that only makes passes faster; return whether there was any."""
         ...
 
 
@@ -41,14 +40,15 @@ class EagerAccumulator:
 
     replayed = 0
 
-    def __init__(self, forward: ForwardPath) -> None:
+    def __init__(self, forward: ForwardPath, objective: Objective) -> None:
         self._forward = forward
+        self._objective = objective
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         """See `Accumulator`."""
         logits = self._forward.logits(sequences)
         targets = targets.to(logits.device, non_blocking=True)
-        loss = functional.cross_entropy(logits.float(), targets, reduction="sum") / step_rows
+        loss = self._objective.loss_sum(logits.float(), targets) / step_terms
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -1,11 +1,11 @@
-"""How fast a classifier answers: one text at a time, and at its best batch."""
+"""How fast a predictor answers: one text at a time, and at its best batch size."""
 
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from showdown.core.method import Classifier
+from showdown.core.predictor import Predictor
 from showdown.core.record import BUSY_OTHERS_SHARE, PredictionSpeed
 
 _SINGLE_CALLS = 20
@@ -20,7 +20,7 @@ _MOST_ATTEMPTS = 3
 
 
 def undisturbed_speeds(
-    classifier: Classifier,
+    predictor: Predictor,
     texts: Sequence[str],
     synchronize: Callable[[], None],
     others_share: Callable[[], float | None],
@@ -30,7 +30,7 @@ def undisturbed_speeds(
     The attempt is chosen by what went on beside it and never by its speed, which would flatter.
 
     Args:
-        classifier: what answers.
+        predictor: what answers.
         texts: texts to take turns with.
         synchronize: waits for the device.
         others_share: the share of the processors that others used since it was last asked, 0 to 1; None where that
@@ -42,7 +42,7 @@ def undisturbed_speeds(
     """
     attempts: list[tuple[float | None, list[PredictionSpeed]]] = []
     while len(attempts) < _MOST_ATTEMPTS:
-        speeds = prediction_speeds(classifier, texts, synchronize)
+        speeds = prediction_speeds(predictor, texts, synchronize)
         share = others_share()
         attempts.append((share, speeds))
         if share is None or share < BUSY_OTHERS_SHARE:
@@ -52,12 +52,12 @@ def undisturbed_speeds(
 
 
 def prediction_speeds(
-    classifier: Classifier, texts: Sequence[str], synchronize: Callable[[], None]
+    predictor: Predictor, texts: Sequence[str], synchronize: Callable[[], None]
 ) -> list[PredictionSpeed]:
     """Time batch 1, and the best of growing batches, after warm-up: two entries, batch 1 first.
 
     Args:
-        classifier: what answers; the time holds everything from the text to the scores.
+        predictor: what answers; the time includes everything from the text to the answer.
         texts: texts to take turns with.
         synchronize: waits for the device.
 
@@ -65,12 +65,12 @@ def prediction_speeds(
         Batch 1 and the best batch; its rows per second and its latency for one call in milliseconds.
 
     """
-    single = _time_batch(classifier, texts, 1, synchronize)
+    single = _time_batch(predictor, texts, 1, synchronize)
     best = single
     for batch_rows in _BATCHES:
         if batch_rows > len(texts):
             break
-        found = _time_batch(classifier, texts, batch_rows, synchronize)
+        found = _time_batch(predictor, texts, batch_rows, synchronize)
         if found.rows_per_second <= best.rows_per_second:
             break
         best = found
@@ -78,14 +78,14 @@ def prediction_speeds(
 
 
 def _time_batch(
-    classifier: Classifier, texts: Sequence[str], batch_rows: int, synchronize: Callable[[], None]
+    predictor: Predictor, texts: Sequence[str], batch_rows: int, synchronize: Callable[[], None]
 ) -> PredictionSpeed:
     calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
-    classifier.scores(calls[0], batch_rows=batch_rows)
+    predictor.answer(calls[0], batch_rows=batch_rows)
     at_most = _SINGLE_CALLS
-    for _ in range(classifier.warm_up_rounds):  # of the very calls that are timed: each text may have a size of its own
-        at_most = len(_seconds_of(classifier, calls, batch_rows, synchronize, at_most))
-    seconds = _seconds_of(classifier, calls, batch_rows, synchronize, at_most)
+    for _ in range(predictor.warm_up_rounds):  # of the very calls that are timed: each text may have a size of its own
+        at_most = len(_seconds_of(predictor, calls, batch_rows, synchronize, at_most))
+    seconds = _seconds_of(predictor, calls, batch_rows, synchronize, at_most)
     return PredictionSpeed(
         batch_rows=batch_rows,
         rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
@@ -95,7 +95,7 @@ def _time_batch(
 
 
 def _seconds_of(
-    classifier: Classifier,
+    predictor: Predictor,
     calls: Sequence[Sequence[str]],
     batch_rows: int,
     synchronize: Callable[[], None],
@@ -106,7 +106,7 @@ def _seconds_of(
     while len(seconds) < at_most and not _are_enough(seconds, batch_rows):
         synchronize()
         start = time.perf_counter()
-        classifier.scores(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
+        predictor.answer(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
         synchronize()
         seconds.append(time.perf_counter() - start)
     return seconds

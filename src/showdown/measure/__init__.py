@@ -1,1 +1,1 @@
-"""Instruments: named phases, memory, and where a run took place. They stand outside what they measure."""
+"""Measurements of a run: phases, memory, load, and the environment in which it took place."""

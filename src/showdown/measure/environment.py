@@ -1,4 +1,4 @@
-"""Where a run takes place: versions, commit, hardware."""
+"""The environment of a run: versions, commit, hardware."""
 
 import importlib.metadata
 import os
@@ -26,13 +26,18 @@ _PACKAGES = (
 
 
 def environment(device: str) -> Environment:
-    """Describe this machine and this installation."""
+    """Return the versions, the commit and the hardware of this machine.
+
+    Args:
+        device: `cuda` to include the GPU.
+
+    """
     import torch
 
     gpu = device == "cuda"
     properties = torch.cuda.get_device_properties(0) if gpu else None
     return Environment(
-        versions=_versions(),
+        versions=versions(),
         commit=_commit(),
         platform=platform.platform(),
         cpu=_cpu_name(),
@@ -44,7 +49,8 @@ def environment(device: str) -> Environment:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a run depends on, by name."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -55,7 +61,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout that this package lies in, if it lies in one."""
+    """Return the commit of the checkout that holds this package; None when it is installed elsewhere."""
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]
     try:

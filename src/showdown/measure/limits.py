@@ -1,7 +1,7 @@
-"""How much memory this process may have, and how often the kernel killed for want of it: what Linux says.
+"""Memory limits of this process, and the number of out-of-memory kills, as Linux reports them.
 
-A control group (a container, a batch job, `systemd-run -p MemoryMax=`) has a limit of its own beside the machine's
-memory, and so has each group above it; the least of them holds. Where nothing can be read, nothing is known.
+A control group (a container, a batch job, `systemd-run -p MemoryMax=`) can limit memory, and so can each group above
+it. The lowest limit applies. Values that cannot be read are None.
 """
 
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ class MemoryRoom:
     """Memory in bytes."""
 
     limit_bytes: int
-    """The least of the machine's memory and the limits of the control groups."""
+    """The lower of the machine's memory and the limits of the control groups."""
     free_bytes: int
-    """What can still be had of it; files that the kernel merely keeps in memory count as free."""
+    """Memory that can still be allocated. The page cache, which the kernel can drop, counts as free."""
     of_group: bool
-    """Whether a control group, rather than the machine, sets what is free."""
+    """Whether `free_bytes` is set by a control group rather than by the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Names:
-    """The files of a version of control groups (cgroup-v2.rst; cgroup-v1/memory.rst)."""
+    """File names of one version of control groups (the kernel's cgroup-v2.rst and cgroup-v1/memory.rst)."""
 
     limit: str
     used: str
     reclaimable: str
-    """The key of `memory.stat` for files that the kernel gives up first."""
+    """Key of `memory.stat` for the part of the page cache that the kernel drops first."""
     kills: str
 
 
@@ -47,25 +47,25 @@ _V2 = _Names(limit="memory.max", used="memory.current", reclaimable="inactive_fi
 
 
 def memory_room(proc: Path = PROC, control_groups: Path = CONTROL_GROUPS) -> MemoryRoom:
-    """Return what memory this process may have, by the machine and by its control groups."""
+    """Return the memory that the machine and its control groups allow this process."""
     machine = psutil.virtual_memory()
     limit, free, of_group = int(machine.total), int(machine.available), False
     names, folders = _groups(proc, control_groups)
     for folder in folders:
-        most, used = _number(folder / names.limit), _number(folder / names.used)
-        if most is None or used is None or most >= machine.total:
+        group_limit, used = _number(folder / names.limit), _number(folder / names.used)
+        if group_limit is None or used is None or group_limit >= machine.total:
             continue
-        limit = min(limit, most)
-        left = max(0, most - used + (_value(folder / "memory.stat", names.reclaimable) or 0))
+        limit = min(limit, group_limit)
+        left = max(0, group_limit - used + (_value(folder / "memory.stat", names.reclaimable) or 0))
         if left < free:
             free, of_group = left, True
     return MemoryRoom(limit_bytes=limit, free_bytes=free, of_group=of_group)
 
 
 def memory_kills(proc: Path = PROC, control_groups: Path = CONTROL_GROUPS) -> int | None:
-    """Return how many processes the kernel has killed for want of memory: in this control group, else in all.
+    """Return how many processes the kernel has killed because memory ran out; None when it cannot be read.
 
-    The count rises and starts at 0 with the group or the machine. None where it cannot be read.
+    The count is that of this control group, or of the machine when the group has none. It only rises.
     """
     names, folders = _groups(proc, control_groups)
     for folder in folders:
@@ -76,11 +76,11 @@ def memory_kills(proc: Path = PROC, control_groups: Path = CONTROL_GROUPS) -> in
 
 
 def raise_chance_to_be_killed(points: int = 500) -> None:
-    """Let the kernel choose this process first when memory runs out, rather than the one that listens to it.
+    """Make the kernel kill this process when memory runs out, rather than its parent.
 
     Args:
-        points: thousandths of the memory that are added to what it holds when the kernel looks for the largest process
-            (proc_pid_oom_score_adj(5)). Any process may raise its own.
+        points: thousandths of the memory limit that the kernel adds to this process's use when it looks for the largest
+            process (proc_pid_oom_score_adj(5)). A process may always raise its own.
 
     """
     path = PROC / "self" / "oom_score_adj"
@@ -91,7 +91,7 @@ def raise_chance_to_be_killed(points: int = 500) -> None:
 
 
 def _groups(proc: Path, control_groups: Path) -> tuple[_Names, Iterator[Path]]:
-    """Return how the files of this process's memory group are named, and its folder and those of the groups above."""
+    """Return the file names of this process's memory group, and the folders of that group and of all groups above."""
     version_2: str | None = None
     try:
         lines = (proc / "self" / "cgroup").read_text().splitlines()
@@ -108,7 +108,7 @@ def _groups(proc: Path, control_groups: Path) -> tuple[_Names, Iterator[Path]]:
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
-    """Yield a group's folder and those above it. In a container the path may be the host's, and is then not here."""
+    """Yield a group's folder and those above it. In a container the path may be the host's and is then missing."""
     folder = root / path.lstrip("/")
     while folder.is_relative_to(root):
         if folder.is_dir():
@@ -119,7 +119,7 @@ def _upwards(root: Path, path: str) -> Iterator[Path]:
 
 
 def _number(path: Path) -> int | None:
-    """Read a file that holds one number; None for `max`, or where it cannot be read."""
+    """Read a file that holds one number; None for `max`, or when it cannot be read."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):
@@ -127,7 +127,7 @@ def _number(path: Path) -> int | None:
 
 
 def _value(path: Path, key: str) -> int | None:
-    """Read one value of a file of `key value` lines."""
+    """Read one value from a file of `key value` lines; None when it cannot be read."""
     try:
         found = dict(line.split(None, 1) for line in path.read_text().splitlines() if " " in line)
         return int(found[key])

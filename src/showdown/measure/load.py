@@ -1,4 +1,4 @@
-"""What goes on beside a run: how much of the processors and of the GPU other processes use."""
+"""The load from other processes during a run: their share of the processors."""
 
 import os
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import psutil
 
 _LEAST_SECONDS = 0.5
-"""Of all processors together, which are counted in hundredths of a second: less says nothing."""
+"""Shortest interval of a reading, in processor seconds. The counters tick in hundredths of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessorTimes:
-    """Counters of all processors together, in seconds since the machine's start."""
+    """Counters of all processors together, in seconds since the machine started."""
 
     busy: float
-    """Spent on anything, by other guests of a virtual machine's host too (`steal`)."""
+    """Time in use, including time that the host gave to other virtual machines (`steal`)."""
     total: float
 
 
 def processor_times() -> ProcessorTimes:
-    """Read the system's counters (on Linux the first line of proc_stat(5), whose `user` holds `guest`)."""
+    """Read the system's counters (on Linux, the first line of proc_stat(5), where `user` includes `guest`)."""
     times = psutil.cpu_times()
     busy = sum(
         getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
@@ -29,12 +29,12 @@ def processor_times() -> ProcessorTimes:
 
 
 def spent_by_this_process() -> float:
-    """Return the processor seconds of this process and of its children that have ended."""
+    """Return the processor seconds of this process and of its finished children."""
     return sum(os.times()[:4])
 
 
 def load_average() -> float | None:
-    """Return the 1-minute load average for each processor; None where the system has none."""
+    """Return the 1-minute load average divided by the number of processors; None when the system has none."""
     try:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
     except OSError:
@@ -42,7 +42,7 @@ def load_average() -> float | None:
 
 
 class LoadMeter:
-    """Which share of the processors others used since the last reading that could tell."""
+    """Measures the share of the processors that other processes use between two readings."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class LoadMeter:
         """Take the first reading.
 
         Args:
-            own_seconds: processor seconds that are the run's own, rising; None while they cannot be told.
-            times: reads the system's counters.
+            own_seconds: returns the processor seconds of the run itself; None while they cannot be read.
+            times: returns the system's counters.
 
         """
         self._own_seconds, self._times = own_seconds, times
         self._before = (times(), own_seconds())
 
     def read(self) -> float | None:
-        """Return the share of all processors that others used since the last reading, 0 to 1.
+        """Return the share of all processors that other processes used since the last reading, 0 to 1.
 
-        None where that was too short to tell (the next reading then covers both), or where the run's own part is not
-        known at either end.
+        None when the interval was too short (the next reading then covers both), or when the run's own seconds are
+        unknown at its start or its end.
         """
         (before, own_before), (now, own_now) = self._before, (self._times(), self._own_seconds())
         if own_before is None or own_now is None or own_now < own_before:

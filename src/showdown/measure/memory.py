@@ -1,4 +1,4 @@
-"""Peaks of memory: what torch allocated and reserved on the GPU, what the device saw; on a CPU the process's own."""
+"""Peak memory: allocated and reserved by torch, and in use on the device. On a CPU, the process's resident set."""
 
 import resource
 import sys
@@ -9,19 +9,19 @@ from typing import Literal
 from showdown.core.record import GB
 
 _RESET_PEAK = "5"
-"""Written to /proc/self/clear_refs it resets the peak resident set (Linux, proc_pid_clear_refs(5))."""
+"""Written to /proc/self/clear_refs, this resets the peak resident set (Linux, proc_pid_clear_refs(5))."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPeak:
-    """Peaks since the last reset, in GB (1e9 bytes). On a CPU all three are the process's peak resident set."""
+    """Peaks since the last reset, in GB (1e9 bytes). On a CPU, all three are the process's peak resident set."""
 
     allocated_gb: float
     reserved_gb: float
     device_gb: float
 
     def largest(self, other: "MemoryPeak") -> "MemoryPeak":
-        """Return the larger of each."""
+        """Return the larger value of each."""
         return MemoryPeak(
             allocated_gb=max(self.allocated_gb, other.allocated_gb),
             reserved_gb=max(self.reserved_gb, other.reserved_gb),
@@ -35,10 +35,10 @@ class CpuMemory:
     kind: Literal["process resident set"] = "process resident set"
 
     def synchronize(self) -> None:
-        """Nothing runs behind the CPU's back."""
+        """Do nothing: work on the CPU is synchronous."""
 
     def reset(self) -> None:
-        """Start a new peak where the system allows it; elsewhere the peak is the process's whole life's."""
+        """Reset the peak. Where the system cannot, the peak is that since the process started."""
         clear_refs = Path("/proc/self/clear_refs")
         if clear_refs.exists():
             try:
@@ -63,22 +63,22 @@ def _peak_resident_bytes() -> int:
 
 
 class GpuMemory:
-    """Peaks of torch's allocator, and of the device as its driver sees it.
+    """Peaks of torch's allocator and of the device.
 
-    The driver keeps no peak. What is in use beyond torch's reserved memory (the CUDA context, libraries' workspaces,
-    other processes) is read at each reading and added to the reserved peak.
+    The driver keeps no peak. Each reading therefore adds the memory now in use beyond torch's reserved memory (the CUDA
+    context, library workspaces, other processes) to torch's reserved peak.
     """
 
     kind: Literal["gpu"] = "gpu"
 
     def synchronize(self) -> None:
-        """Wait for the GPU, so that time belongs to the phase that asked for it."""
+        """Wait for the GPU, so that its work is timed in the phase that started it."""
         import torch
 
         torch.cuda.synchronize()
 
     def reset(self) -> None:
-        """Start a new peak."""
+        """Reset the peaks."""
         import torch
 
         torch.cuda.reset_peak_memory_stats()
@@ -101,5 +101,5 @@ Memory = CpuMemory | GpuMemory
 
 
 def memory_of(device: str) -> Memory:
-    """Return the instrument for a device."""
+    """Return the memory meter of a device, `cuda` or `cpu`."""
     return GpuMemory() if device == "cuda" else CpuMemory()

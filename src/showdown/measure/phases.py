@@ -1,4 +1,4 @@
-"""Named phases of a run: seconds and peak memory of each, exclusive of the phases inside it."""
+"""Seconds and peak memory of each named phase of a run, without the phases nested in it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +9,16 @@ from showdown.measure.memory import Memory, MemoryPeak
 
 
 class PhaseClock:
-    """Times named phases. A phase inside another one stops the outer's clock; a name met again goes on."""
+    """Times named phases. A nested phase pauses the outer one. Phases of the same name are added up."""
 
     def __init__(self, memory: Memory, entered: Callable[[str], None] | None = None) -> None:
-        """Start the clock; ``entered`` is told of each phase that is open from now on."""
+        """Start the clock.
+
+        Args:
+            memory: measures the peaks.
+            entered: called with the name of each phase that begins or resumes.
+
+        """
         self._memory = memory
         self._entered = entered
         self._seconds: dict[str, float] = {}
@@ -21,7 +27,7 @@ class PhaseClock:
         self._since = time.perf_counter()
 
     def add(self, phases: list[Phase]) -> None:
-        """Add what an earlier, interrupted part of the same run took."""
+        """Add the phases of an earlier, interrupted part of the same run."""
         for phase in phases:
             peak = MemoryPeak(
                 allocated_gb=phase.peak_allocated_gb,
@@ -33,23 +39,23 @@ class PhaseClock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Charge what happens inside to ``name``."""
-        self._charge()
+        """Count the time and the memory inside the context for phase ``name``."""
+        self._record()
         self._open.append(name)
-        self._tell()
+        self._notify()
         try:
             yield
         finally:
-            self._charge()
+            self._record()
             self._open.pop()
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._entered and self._open:
             self._entered(self._open[-1])
 
-    def _charge(self) -> None:
-        """Give the time and the peak since the last change of phase to the phase that was open, if any."""
+    def _record(self) -> None:
+        """Add the time and the peak since the last change of phase to the current phase, if any."""
         self._memory.synchronize()
         now = time.perf_counter()
         if self._open:
@@ -61,12 +67,12 @@ class PhaseClock:
         self._since = now
 
     def seconds(self, name: str) -> float:
-        """Seconds charged to a phase so far; 0.0 for one that never ran."""
+        """Return the seconds of a phase so far; 0.0 for one that never ran."""
         running = time.perf_counter() - self._since if self._open and self._open[-1] == name else 0.0
         return self._seconds.get(name, 0.0) + running
 
     def phases(self) -> list[Phase]:
-        """All phases met so far, in the order of their first end."""
+        """Return all phases so far, in the order in which they first ended or paused."""
         return [
             Phase(
                 name=name,

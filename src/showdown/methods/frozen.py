@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.examples import Examples
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
 
@@ -62,7 +64,7 @@ class Frozen(FittedMethod):
         role="cheap", deterministic=True, reads="tokens", linear_probe=True, color="green"
     )
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Embed the training rows once and fit the regression."""
         from sklearn.linear_model import LogisticRegression
 

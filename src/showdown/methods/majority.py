@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from showdown.core.examples import Examples
 from showdown.core.files import write_json
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts
+from showdown.core.method import Fitted, FittedMethod, Job
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
 
@@ -34,7 +36,7 @@ class Majority(FittedMethod):
     summary: ClassVar[str] = "always answers with the most frequent training label; the floor of every table"
     traits: ClassVar[Traits] = Traits(role="floor", deterministic=True, reads="nothing", color="gray")
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Count the training labels."""
         counts = np.bincount(train.targets, minlength=len(job.labels))
         return Fitted(

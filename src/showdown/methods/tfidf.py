@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from showdown.core.examples import Examples
 from showdown.core.files import write_bytes
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
 
@@ -58,7 +60,7 @@ class TfIdf(FittedMethod):
     )
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Fit vocabulary and planes on the training rows."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from pydantic import field_validator
 
 from showdown.core.errors import Unavailable, UserError
+from showdown.core.examples import Examples
 from showdown.core.files import write_json
-from showdown.core.method import Classifier, Fitted, FittedMethod, Job, LabelledTexts, MethodSettings
+from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
 from showdown.core.traits import Traits
@@ -69,7 +71,7 @@ class ZeroShot(FittedMethod):
     )
     learns: ClassVar[bool] = False
 
-    def fit(self, train: LabelledTexts, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job) -> Fitted:
         """Load the model and see which way suits it.
 
         Raises:
@@ -127,11 +129,11 @@ class ZeroShot(FittedMethod):
             embedder = Embedder(folder, job)
             return way, parameters(embedder), SimilarityClassifier(embedder, sentences)
         if way == "entailment":
-            from showdown.models.entailment import EntailmentClassifier
+            from showdown.tasks.classification.entailment import EntailmentClassifier
 
             entailment = EntailmentClassifier(folder, job, sentences)
             return way, entailment.total_parameters, entailment
-        from showdown.models.likelihood import LikelihoodClassifier
+        from showdown.tasks.classification.likelihood import LikelihoodClassifier
 
         likelihood = LikelihoodClassifier(folder, job, self.settings.template)
         return way, likelihood.total_parameters, likelihood

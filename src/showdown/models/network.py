@@ -1,37 +1,44 @@
-"""A pretrained network with a classification head, and what its parts are called."""
+"""A pretrained network with a head for the task, and what its parts are called."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
+from showdown.core.task import Task
 from showdown.models.nf4 import load_nf4
-from showdown.models.parts import other_senses, outside_backbone, parts_of, stack_linears, topmost
+from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
 from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.models.auto.auto_factory import _BaseAutoModelClass
+
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
-"""Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
+"""Makes transformers look for an adapter where there is none: it would otherwise load one beside a network."""
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A sequence classifier whose parts are named."""
+    """A network whose parts are named."""
 
     module: nn.Module
+    peft_task_type: str
+    """What PEFT calls the network's task (`Task.peft_task_type`)."""
     head_names: tuple[str, ...]
-    """Modules outside the backbone, and any module that the checkpoint has no weights for. Trained in every arm."""
+    """The task's head, and any module that the checkpoint has no weights for. Trained in every arm."""
     linear_names: tuple[str, ...]
     """Linear layers inside the backbone's stack of layers: where adapters go. Neither pooler nor head."""
     idle_names: tuple[str, ...] = ()
-    """Parts that no text goes through: what a multimodal network sees and hears with. They never learn."""
+    """Parts that no text goes through: the vision and audio towers of a multimodal network. They are never trained."""
     drawn: tuple[str, ...] = ()
     """Parameters that the checkpoint has no weights for: drawn from the seed."""
 
@@ -46,17 +53,17 @@ def dtype_of(placement: Placement) -> torch.dtype:
 
 
 def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
-    """Load the pretrained network with a head for the job's labels, its new weights drawn from the job's seed.
+    """Load the pretrained network with a head for the job's task and labels, its new weights drawn from the job's seed.
 
     A given seed gives every method the same new head.
 
     Raises:
-        UserError: when the architecture has no sequence classifier, or the checkpoint lacks weights of a layer.
+        UserError: when the architecture has no network for the task, or the checkpoint lacks weights of a layer.
         Unavailable: when its layers cannot be held in four bits on this device.
 
     """
     skeleton = _skeleton(folder, job)
-    head_names = outside_backbone(skeleton)
+    head_names = job.task.head_names(skeleton)
     if options.four_bit:
         _refuse_other_layers(skeleton, head_names)
         if job.placement.device == "cpu":
@@ -65,13 +72,14 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     _refuse_holes(skeleton, head_names, missing, job)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
-    return _named(module, topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
+    return _named(module, job.task, topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
 
 
-def _named(module: nn.Module, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
-    idle = other_senses(module)
+def _named(module: nn.Module, task: Task, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
+    idle = other_modalities(module)
     return Network(
         module=module,
+        peft_task_type=task.peft_task_type,
         head_names=tuple(name for name in head_names if not name.startswith(tuple(f"{one}." for one in idle))),
         linear_names=stack_linears(module, (*head_names, *idle)),
         idle_names=idle,
@@ -83,11 +91,11 @@ def network_skeleton(folder: Path, job: Job) -> Network:
     """Build the network on the meta device: its parts, shapes and names, and no weight.
 
     Raises:
-        UserError: when the architecture has no sequence classifier.
+        UserError: when the architecture has no network for the task.
 
     """
     module = _skeleton(folder, job)
-    return _named(module, outside_backbone(module))
+    return _named(module, job.task, job.task.head_names(module))
 
 
 def load_saved_network(folder: Path, job: Job) -> Network:
@@ -95,30 +103,28 @@ def load_saved_network(folder: Path, job: Job) -> Network:
 
     Raises:
         UserError: when its configuration or weights are damaged, or no safetensors files.
-        ValueError: when the folder lacks a weight, which would otherwise be drawn at random without a word.
+        ValueError: when the folder lacks a weight, which would otherwise be drawn at random without notice.
 
     """
     checked_folder(folder, str(folder))
     module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
     if missing:
         raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
-    return _named(module, outside_backbone(module))
+    return _named(module, job.task, job.task.head_names(module))
 
 
-def configuration(folder: Path, job: Job) -> Any:
-    """Return a model's configuration with the job's labels and dropout."""
+def configuration(folder: Path, job: Job) -> "PretrainedConfig":
+    """Return a model's configuration with what the task needs, and the job's dropout."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    names = dict(enumerate(job.labels))
-    config.id2label, config.label2id = names, {label: index for index, label in names.items()}
-    config.problem_type = "single_label_classification"
+    config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    job.task.configure(config, job.labels)
     if job.protocol.dropout is not None:
         set_dropout(config, job.protocol.dropout)
     return config
 
 
-def set_dropout(config: Any, probability: float) -> None:
+def set_dropout(config: "PretrainedConfig", probability: float) -> None:
     """Set every dropout probability that a configuration names (families name them differently)."""
     for _, part in parts_of(config):
         for name, value in list(part.to_dict().items()):
@@ -127,14 +133,12 @@ def set_dropout(config: Any, probability: float) -> None:
 
 
 def _skeleton(folder: Path, job: Job) -> nn.Module:
-    """Build the classifier without weights, to learn the names of its parts before it is loaded."""
-    from transformers import AutoModelForSequenceClassification
-
-    refuse_architecture(folder, job.model.id)
+    """Build the network without weights, to learn the names of its parts before it is loaded."""
+    refuse_architecture(folder, job.model.id, job.task)
     config = configuration(folder, job)
     try:
         with torch.device("meta"):
-            module: nn.Module = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+            module: nn.Module = _auto_class(job).from_config(config, trust_remote_code=False)
     except ImportError as error:
         raise UserError(
             f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not here "
@@ -143,10 +147,18 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
     return module
 
 
+def _auto_class(job: Job) -> "type[_BaseAutoModelClass]":
+    """Return transformers' class that loads a network for the job's task."""
+    import transformers
+
+    found: type[_BaseAutoModelClass] = getattr(transformers, job.task.auto_class)
+    return found
+
+
 def _load(
     folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
-    """Load the weights, on a GPU straight into four bits where four are asked for."""
+    """Load the weights, on a GPU directly into four bits where the method wants four."""
     if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
         try:
             missing = load_nf4(
@@ -162,8 +174,6 @@ def _load(
 def _from_pretrained(
     folder: Path, job: Job, options: NetworkOptions, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
-    from transformers import AutoModelForSequenceClassification
-
     config = configuration(folder, job)
     arguments: dict[str, Any] = {}
     if options.four_bit and getattr(config, "quantization_config", None):  # in four bits already, but for the head
@@ -173,7 +183,7 @@ def _from_pretrained(
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
     with _quiet():
-        module, info = AutoModelForSequenceClassification.from_pretrained(
+        module, info = _auto_class(job).from_pretrained(
             folder,
             config=config,
             dtype=dtype_of(job.placement),
@@ -202,8 +212,10 @@ def _keep_packing(module: nn.Module) -> None:
             child.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
-def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> Any:
-    """Load a frozen network as the library has it, for answers alone: safetensors only, no remote code, no network.
+def from_library(
+    kind: "type[_BaseAutoModelClass]", folder: Path, placement: Placement, **more: Any
+) -> "PreTrainedModel":
+    """Load a frozen network as transformers has it, for inference: safetensors only, no remote code, no download.
 
     Args:
         kind: one of transformers' `AutoModel...` classes.
@@ -222,11 +234,12 @@ def from_library(kind: Any, folder: Path, placement: Placement, **more: Any) -> 
             **NO_ADAPTER,
             **more,
         )
-    return module.to(placement.device).eval()
+    frozen: PreTrainedModel = module.to(placement.device).eval()
+    return frozen
 
 
 class _quiet:
-    """Silences the loading report: that the head is new is the point, and records say so."""
+    """Hides the loading report of transformers: a new head is intended, and the record names it."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging
@@ -255,7 +268,7 @@ def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
 
 
 def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
-    """Refuse four bits where they would serve no layer, or would be none: bitsandbytes takes `nn.Linear` alone."""
+    """Refuse four bits where no layer would be quantised: bitsandbytes quantises `nn.Linear` alone."""
     if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in stack_linears(skeleton, head_names)):
         raise Unavailable(
             f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that bitsandbytes does not hold in "
@@ -269,7 +282,7 @@ def _model_type(module: nn.Module) -> str:
 
 
 def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Sequence[str], job: Job) -> None:
-    """Refuse a checkpoint that lacks weights of a layer: drawn at random, they would pass for pretrained ones."""
+    """Refuse a checkpoint that lacks weights of a layer; drawn at random, they would be taken for pretrained ones."""
     stacks = [f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList)]
     heads = tuple(f"{name}." for name in head_names)
     holes = [name for name in missing if name.startswith(tuple(stacks)) and not name.startswith(heads)]
@@ -283,8 +296,8 @@ def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Seq
 def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
     """Refuse four bits where bitsandbytes would compute with other weights than were loaded.
 
-    On a CPU its version 0.50 unpacks row by row and starts a new block with each row, while blocks run on across rows:
-    errors of 20 to 80 % of the weights, without a word, unless rows fill whole blocks. GPUs are not touched by it.
+    On a CPU its version 0.50 unpacks row by row and starts a new block with each row, while blocks continue across
+    rows. Unless rows fill whole blocks, 20 to 80 % of the weights are wrong, without a warning. GPUs are not affected.
     """
     for name, child in skeleton.named_modules():
         if isinstance(child, nn.Linear) and not name.startswith(head_names) and child.in_features % _NF4_BLOCK:
@@ -297,7 +310,7 @@ def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> N
 def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> None:
     """Draw new weights as the Hugging Face models do: matrices normal, biases zero, norms one.
 
-    Drawn here, on the CPU and in name order, so that they do not depend on the method or the device.
+    They are drawn on the CPU and in the order of their names, so that they do not depend on method or device.
     """
     config: Any = module.config
     spread = float(getattr(config, "initializer_range", None) or 0.02)
@@ -316,9 +329,9 @@ def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> N
 
 
 def unpacked_parameters(module: nn.Module) -> int:
-    """Count all parameters, 4-bit weights as the numbers that they stand for (two in a byte).
+    """Count all parameters, 4-bit weights by the numbers that they hold (two in a byte).
 
-    PEFT keeps the head that it put a trained copy beside; it computes nothing and is no part of the model.
+    PEFT keeps the original head beside its trained copy. The original computes nothing and is not counted.
     """
     total = 0
     for name, parameter in module.named_parameters():
@@ -334,7 +347,7 @@ _NF4_BYTES = 0.5 + 1 / _NF4_BLOCK + 4 / (_NF4_BLOCK * 256)
 
 
 def weight_bytes(network: Network, options: NetworkOptions) -> float:
-    """Return the bytes of a network's weights as they lie on the device; a network without weights will do."""
+    """Return the bytes of a network's weights on the device. The network may be a skeleton without weights."""
     total = float(sum(value.numel() * value.itemsize for value in network.module.parameters()))
     if options.four_bit:
         for name in network.linear_names:
@@ -345,5 +358,5 @@ def weight_bytes(network: Network, options: NetworkOptions) -> float:
 
 
 def trainable_parameters(module: nn.Module) -> int:
-    """Count the parameters that learn."""
+    """Count the trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

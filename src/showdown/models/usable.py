@@ -1,4 +1,4 @@
-"""Which methods can use a model: asked once, before anything is trained."""
+"""Which methods can use a model: checked once, before anything is trained."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.core.method import Job, Method, TunedMethod
+from showdown.core.task import Task
 from showdown.models.source import FOUR_BITS, locate, quantised_as, read_config
 
 _CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
@@ -16,40 +17,40 @@ def refuse_unusable(job: Job, methods: Mapping[str, Method]) -> None:
 
     Args:
         job: with the model, pinned.
-        methods: by row of the table.
+        methods: by arm.
 
     Raises:
-        UserError: naming the rows, why, and which methods can use the model.
+        UserError: naming the arms, why, and which methods can use the model.
 
     """
     tuned = {row: method for row, method in methods.items() if isinstance(method, TunedMethod)}
     if tuned:
         folder = locate(job.model)
         _refuse_quantised(folder, job, tuned)
-        refuse_architecture(folder, job.model.id)
+        refuse_architecture(folder, job.model.id, job.task)
 
 
-def refuse_architecture(folder: Path, said: str) -> None:
-    """Refuse a model that transformers has no sequence classifier for. No network is made.
+def refuse_architecture(folder: Path, name: str, task: Task) -> None:
+    """Refuse a model for whose architecture transformers has no network for the task. No network is made.
 
     Args:
         folder: of the model.
-        said: its name in messages.
+        name: the model's name in messages.
+        task: what the network is for.
 
     Raises:
         UserError: naming the architecture.
 
     """
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
-    kind = read_config(folder, said).get("model_type")
-    if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+    kind = read_config(folder, name).get("model_type")
+    if kind in task.architectures():
         return
-    why = "has no sequence classifier"
+    why = f"has no {task.network_title}"
     if kind not in CONFIG_MAPPING_NAMES:
         why = f"is not in transformers {version('transformers')}, and code that comes with a model is never run"
-    raise UserError(f"model `{said}`: its architecture `{kind}` {why}; {_CHOOSE}")
+    raise UserError(f"model `{name}`: its architecture `{kind}` {why}; {_CHOOSE}")
 
 
 def _refuse_quantised(folder: Path, job: Job, tuned: Mapping[str, TunedMethod]) -> None:

@@ -1,1 +1,1 @@
-"""Answering new texts with a saved model."""
+"""Predictions of a saved model for new texts."""

@@ -1,107 +1,105 @@
-"""Answering a file of texts with a saved model."""
+"""Predictions for a file of texts."""
 
 import io
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from showdown.core.bounds import asked_data
+from showdown.core.bounds import RequestedData
 from showdown.core.csv_writer import csv_writer
 from showdown.core.errors import UserError
-from showdown.core.files import make_room, write_text
-from showdown.core.record import Results
+from showdown.core.files import prepare_to_write, write_text
 from showdown.core.spec import DataSpec
 from showdown.data.clean import clean
 from showdown.data.columns import TEXT_NAME
 from showdown.data.read import checked_column, left_out_lines, read_table
 from showdown.data.tables import Table, column_list, count, find_column, row_list, shown
-
-if TYPE_CHECKING:
-    from showdown.api import Prediction
+from showdown.predict.model import Prediction
 
 ANSWERED, ASK_A_PERSON = "answered", "ask a person"
 """What stands in the column `decision`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A file of texts to answer; it needs no label column."""
+class TextFile:
+    """A file of texts; it needs no label column."""
 
     file: Path
     """CSV, TSV, JSONL or Parquet."""
     column: str | None = None
-    """The text column, or None to find it: the comparison's, or the only one that can be."""
+    """The text column, or None to find it: that of the training data, or the only one that can be."""
     encoding: str | None = None
-    """By default that of the comparison's data; so for the separator."""
+    """By default that of the training data."""
     separator: str | None = None
+    """By default that of the training data."""
     coverage: float | None = None
     """Share of texts to answer; the rest is left to a person. None answers all."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
-    """How a file was answered: rows in = rows answered + rows left to a person + rows that the notices name."""
+class FileResult:
+    """What became of a file's rows: rows in = rows answered + rows left to a person + rows that the notices name."""
 
     rows: int
     left_to_person: int
     notices: tuple[str, ...]
 
 
-def answer_file(
-    results: Results, asked: Asked, answer: "Callable[[Sequence[str]], Sequence[Prediction]]", output: Path
-) -> Answered:
-    """Answer every row of a file and write it as CSV: its own columns, then label and score.
+def predict_file(
+    file: TextFile, data: RequestedData, predict: Callable[[Sequence[str]], Sequence[Prediction]], output: Path
+) -> FileResult:
+    """Predict the label of every row of a file and write it as CSV: its own columns, then label and score.
 
-    A row without text stays in its place with empty answers, and so does the label of a row that is left to a person.
+    A row without text stays in its place, with empty cells. The label of a row that is left to a person is empty too.
 
     Args:
-        results: the comparison that the model comes from.
-        asked: the file.
-        answer: gives a prediction a text.
-        output: the CSV to write. Cells are exact, as in the data.
+        file: the file.
+        data: how the training data were read and cleaned.
+        predict: gives a prediction a text.
+        output: the CSV to write. Cells are exact, as in the file.
 
     Raises:
         UserError: for a file that cannot be read or written, or whose text column is not clear.
 
     """
-    make_room(output)
-    data = asked_data(results.comparison)
+    prepare_to_write(output)
     table = read_table(
         DataSpec(
-            source=str(asked.file),
-            encoding=asked.encoding or data.encoding,
-            separator=asked.separator or data.separator,
+            source=str(file.file),
+            encoding=file.encoding or data.encoding,
+            separator=file.separator or data.separator,
             quoting=data.quoting,
             header=data.header,
         )
     )
-    index = _text_column(table, asked.column, data.text or "")
+    index = _text_column(table, file.column, data.text or "")
     texts = [cell or "" for cell in checked_column(table, index)]
-    told = [bool(clean(text, data.clean).strip()) for text in texts]
-    predictions = answer([text for text, has_words in zip(texts, told, strict=True) if has_words])
-    kept, said = _own_columns(table)
-    write_text(output, _written(kept, told, predictions, selective=asked.coverage is not None))
+    has_words = [bool(clean(text, data.clean).strip()) for text in texts]
+    predictions = predict([text for text, whether in zip(texts, has_words, strict=True) if whether])
+    kept, notices = _own_columns(table)
+    write_text(output, _csv(kept, has_words, predictions, selective=file.coverage is not None))
     left = sum(not found.sure for found in predictions)
-    return Answered(rows=len(predictions) - left, left_to_person=left, notices=(*_notices(table, told), *said))
+    return FileResult(
+        rows=len(predictions) - left, left_to_person=left, notices=(*_notices(table, has_words), *notices)
+    )
 
 
 def _own_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
     """Return the file's own columns by name, and a line for each that cannot be written as text."""
     kept: dict[str, list[str]] = {}
-    said: list[str] = []
+    notices: list[str] = []
     for index, name in enumerate(table.names):
         if not name.strip():
             continue  # the reader says that a column without a name is not read
         try:
             kept[name] = [cell or "" for cell in checked_column(table, index)]
         except UserError as fault:
-            said.append(f"column {shown(name)} is not kept: {fault}")
-    return kept, said
+            notices.append(f"column {shown(name)} is not kept: {fault}")
+    return kept, notices
 
 
-def _written(
-    kept: Mapping[str, Sequence[str]], told: Sequence[bool], predictions: "Sequence[Prediction]", *, selective: bool
+def _csv(
+    kept: Mapping[str, Sequence[str]], has_words: Sequence[bool], predictions: Sequence[Prediction], *, selective: bool
 ) -> str:
     written = io.StringIO()
     writer = csv_writer(written)
@@ -109,20 +107,20 @@ def _written(
     headings = ["predicted", kind, *(["confidence", "decision"] if selective else [])]
     writer.writerow([*kept, *(_free(heading, kept) for heading in headings)])
     answers = iter(predictions)
-    for has_words, *own in zip(told, *kept.values(), strict=True):
-        cells = _cells(next(answers), selective=selective) if has_words else [""] * len(headings)
+    for whether, *own in zip(has_words, *kept.values(), strict=True):
+        cells = _cells(next(answers), selective=selective) if whether else [""] * len(headings)
         writer.writerow([*own, *cells])
     return written.getvalue()
 
 
 def _free(heading: str, taken: Container[str]) -> str:
-    """Return a heading that the file does not have itself."""
+    """Return a heading that no column of the file has."""
     while heading in taken:
         heading += " (model)"
     return heading
 
 
-def _cells(found: "Prediction", *, selective: bool) -> list[str]:
+def _cells(found: Prediction, *, selective: bool) -> list[str]:
     score = f"{found.score:.6g}"
     if not selective:
         return [found.label, score]
@@ -130,11 +128,11 @@ def _cells(found: "Prediction", *, selective: bool) -> list[str]:
     return [found.label if found.sure else "", score, f"{found.confidence:.6g}", decision]
 
 
-def _notices(table: Table, told: Sequence[bool]) -> tuple[str, ...]:
-    empty = [number for number, has_words in zip(table.numbers, told, strict=True) if not has_words]
+def _notices(table: Table, has_words: Sequence[bool]) -> tuple[str, ...]:
+    empty = [number for number, whether in zip(table.numbers, has_words, strict=True) if not whether]
     verb = "has" if len(empty) == 1 else "have"
-    said = [f"{count(len(empty), 'row')} {verb} no text ({row_list(empty)}), not answered"] if empty else []
-    return (*table.notices, *left_out_lines(table.left_out), *said)
+    unanswered = [f"{count(len(empty), 'row')} {verb} no text ({row_list(empty)}), not answered"] if empty else []
+    return (*table.notices, *left_out_lines(table.left_out), *unanswered)
 
 
 def _text_column(table: Table, column: str | None, usual: str) -> int:

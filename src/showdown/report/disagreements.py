@@ -8,7 +8,8 @@ from pathlib import Path
 from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.data.prepare import load_side, partition_folder
-from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
+from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
+from showdown.verdict.outcomes import RowOutcomes
 
 _PROCESSED = Path("data") / "processed"
 MOST_ANSWERS = 12
@@ -104,7 +105,7 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
 
 
 def _answers(name: str, found: RowOutcomes, labels: list[str]) -> list[tuple[int, str, Answer]]:
-    part = next(iter(found.parts.values()))
+    part = next(iter(answers_of(found).values()))
     said = []
     for place, row in enumerate(part.row_ids.tolist()):
         ((most, seeds),) = Counter(part.predicted[:, place].tolist()).most_common(1)

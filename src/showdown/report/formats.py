@@ -1,10 +1,10 @@
 """The table of report formats: a name and what writes it into a comparison's folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from showdown.core.errors import UserError
+from showdown.core.errors import UserError, suggestion, then
 from showdown.core.record import Results
 from showdown.verdict.model import Verdict
 
@@ -32,6 +32,39 @@ _PACKAGES = {
 """By module, what to install where it is missing."""
 DEFAULT_FORMATS = ("figures", "markdown", "html", "pdf")
 """What a report is where no format is named; figures first, so that the Markdown can link them."""
+
+
+def known_formats(requested: Sequence[str], formats: Mapping[str, object]) -> Sequence[str]:
+    """Return the requested formats.
+
+    Raises:
+        UserError: for one that is not there.
+
+    """
+    for form in requested:
+        if form not in formats:
+            known = then(suggestion(form, formats), f"the formats are {', '.join(formats)}")
+            raise UserError(f"--format {form}: unknown{known}")
+    return requested
+
+
+def write_reports(
+    judged: Callable[[], tuple[Results, Verdict]], folder: Path, requested: Sequence[str] | None
+) -> list[Path]:
+    """Write a comparison's report in several formats.
+
+    Args:
+        judged: reads and judges the comparison, once the formats are known to be there.
+        folder: the comparison's.
+        requested: keys of `FORMATS`; the default formats where none is named.
+
+    Raises:
+        UserError: for an unknown format, or where a report cannot be written here.
+
+    """
+    forms = known_formats(requested or DEFAULT_FORMATS, FORMATS)
+    results, verdict = judged()
+    return [write_report(form, results, verdict, folder) for form in forms]
 
 
 def write_report(form: str, results: Results, verdict: Verdict, folder: Path) -> Path:

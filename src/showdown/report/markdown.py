@@ -7,7 +7,7 @@ from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
-from showdown.core.terminal import shown
+from showdown.core.terminal import escape_controls
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
 from showdown.report.label_table import label_table
@@ -39,7 +39,7 @@ class Picture:
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is, on one line; what a terminal would obey stands as an escape."""
-    return _HANDLER.sub(r"\1\\=", shown(" ".join(text.split())).translate(_SPECIAL))
+    return _HANDLER.sub(r"\1\\=", escape_controls(" ".join(text.split())).translate(_SPECIAL))
 
 
 def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from showdown.core.metric import ACCURACY, METRICS, Metric, metric_named
+from showdown.core.metric import ACCURACY, METRICS, Direction, Metric, Quantity, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.report.notes import (
     CUT_SHORT,
@@ -32,9 +32,11 @@ _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column: its heading and what it shows of a completed run."""
+    """A column of a measured quantity: the mean over an arm's completed runs."""
 
     heading: str
+    direction: Direction
+    """Which values are better: the best one is bold."""
     value: Callable[[RunRecord], float | None]
     show: Callable[[float], str]
 
@@ -48,14 +50,13 @@ class Table:
     headings: list[str]
     rows: list[list[str]]
     best: frozenset[tuple[int, int]]
-    """Row and column of the cells to mark: the highest score, the least of what costs. What does nothing is not asked:
-    the majority label, and a cost of 0."""
+    """Row and column of the cells to mark: the best of each column. A floor is left out, and so is a cost of 0."""
     near: frozenset[int]
     """Rows whose score, in the second column, was not shown to differ from the highest one."""
     score: str
     """What that score is called."""
-    score_columns: int
-    """Columns behind the first in which more is better, the interval among them."""
+    descending: frozenset[int]
+    """Columns that a reader sorts from the largest value down: the scores and their interval."""
     footnotes: list[str]
     """What the marks in the titles mean; empty where there are none."""
     verdict: list[str]
@@ -94,15 +95,20 @@ def _amount(value: float) -> str:
     return f"{value:.1f}" if value < _LARGE else f"{value:.0f}"
 
 
+SCORE_COLUMNS: tuple[str, ...] = ("accuracy", "f1_macro")
+"""Keys of the metrics (`core/metric.py`) that have a column of their own beside the metric of the verdict."""
 COLUMNS: tuple[Column, ...] = (
-    Column(heading="Train s", value=lambda run: run.train_seconds, show=_amount),
-    Column(heading="Total s", value=lambda run: run.total_seconds, show=_amount),
-    Column(heading="Memory GB", value=_training_peak, show=lambda value: f"{value:.2f}"),
+    Column(heading="Train s", direction="lower", value=lambda run: run.train_seconds, show=_amount),
+    Column(heading="Total s", direction="lower", value=lambda run: run.total_seconds, show=_amount),
+    Column(heading="Memory GB", direction="lower", value=_training_peak, show=lambda value: f"{value:.2f}"),
     Column(
-        heading="Trained params", value=lambda run: run.trainable_parameters, show=lambda value: counted(int(value))
+        heading="Trained params",
+        direction="lower",
+        value=lambda run: run.trainable_parameters,
+        show=lambda value: counted(int(value)),
     ),
-    Column(heading="Saved MB", value=lambda run: run.model_size_mb, show=_amount),
-    Column(heading="Latency ms", value=lambda run: run.latency_p50_ms, show=_amount),
+    Column(heading="Saved MB", direction="lower", value=lambda run: run.model_size_mb, show=_amount),
+    Column(heading="Latency ms", direction="lower", value=lambda run: run.latency_p50_ms, show=_amount),
 )
 
 
@@ -112,6 +118,17 @@ def counted(number: int) -> str:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return str(number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filled:
+    """A column with what it holds of each arm."""
+
+    heading: str
+    quantity: Quantity | None
+    """What the values are of; None where none of them is marked."""
+    values: list[float | None]
+    cells: list[str]
 
 
 def comparison_table(results: Results, verdict: Verdict) -> Table:
@@ -124,16 +141,22 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         name: [run for run in results.runs if run.name == name] for name in dict.fromkeys(r.name for r in results.runs)
     }
     metric = metric_named(verdict.metric)
-    rows = [_row(name, found, verdict) for name, found in runs.items()]
+    judged = {row.name: row for row in verdict.rows}
+    arms = [judged[name] for name in runs]
+    columns = [*_score_columns(arms, metric), *(_measured(column, list(runs.values())) for column in COLUMNS)]
     spent = costs(results, verdict)
     return Table(
         above=_above(results, verdict),
-        headings=["Method", *_score_headings(metric), *(column.heading for column in COLUMNS)],
-        rows=rows,
-        best=_best(rows, list(runs.values()), verdict),
-        near=_near(list(runs), verdict),
+        headings=["Method", *(column.heading for column in columns)],
+        rows=[_row(arm, runs[arm.name], [column.cells[place] for column in columns]) for place, arm in enumerate(arms)],
+        best=_best(arms, columns),
+        near=_near(arms, verdict, metric),
         score=metric.title,
-        score_columns=len(_score_headings(metric)),
+        descending=frozenset(
+            place
+            for place, column in enumerate(columns, start=1)
+            if column.quantity is None or column.quantity.direction == "higher"
+        ),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
         reading=[*reading(results), *agreement(verdict), *without_interval(verdict), *spent],
@@ -157,45 +180,43 @@ def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 
-def _other_scores(metric: Metric) -> list[Metric]:
-    """Return what stands beside the score of the verdict: accuracy and macro F1."""
-    return [other for other in (ACCURACY, METRICS["f1_macro"]) if other != metric]
-
-
-def _score_headings(metric: Metric) -> list[str]:
-    return [metric.heading, "95 % interval", *(other.heading for other in _other_scores(metric))]
-
-
-def _score_cells(row: RowVerdict, metric: Metric) -> list[str]:
-    assert row.score is not None
-    low, high = row.score.low, row.score.high
-    interval = "-" if low is None or high is None else metric.short_ends(low, high)
-    others = zip(_other_scores(metric), _other_values(row, metric), strict=True)
+def _score_columns(arms: Sequence[RowVerdict], metric: Metric) -> list[_Filled]:
+    """Fill the columns of the verdict's metric, of its interval, and of the metrics that stand beside it."""
+    scores = [arm.score for arm in arms]
+    intervals = [
+        "-" if score is None or score.low is None or score.high is None else metric.short_ends(score.low, score.high)
+        for score in scores
+    ]
+    interval = _Filled(heading="95 % interval", quantity=None, values=[None] * len(arms), cells=intervals)
+    others = [METRICS[key] for key in SCORE_COLUMNS if key != metric.key]
     return [
-        metric.cell(row.score.value),
+        _of_metric(metric, [score.value if score else None for score in scores]),
         interval,
-        *(other.cell(value) for other, value in others if value is not None),
+        *(_of_metric(other, [arm.scores.get(other.key) for arm in arms]) for other in others),
     ]
 
 
-def _other_values(row: RowVerdict, metric: Metric) -> list[float | None]:
-    known = {"accuracy": row.accuracy, "f1_macro": row.f1_macro}
-    return [found.value if (found := known[other.key]) else None for other in _other_scores(metric)]
+def _of_metric(metric: Metric, values: list[float | None]) -> _Filled:
+    cells = ["-" if value is None else metric.cell(value) for value in values]
+    return _Filled(heading=metric.heading, quantity=metric, values=values, cells=cells)
 
 
-def _row(name: str, runs: Sequence[RunRecord], verdict: Verdict) -> list[str]:
+def _measured(column: Column, runs: Sequence[Sequence[RunRecord]]) -> _Filled:
+    values = [_mean(column, found) for found in runs]
+    return _Filled(
+        heading=column.heading,
+        quantity=Quantity(key=column.heading, title=column.heading, direction=column.direction),
+        values=values,
+        cells=["-" if value is None else column.show(value) for value in values],
+    )
+
+
+def _row(arm: RowVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
-    title = runs[0].title if runs[0].name == runs[0].method else f"{runs[0].title} ({name})"
-    judged = next(row for row in verdict.rows if row.name == name)
-    metric = metric_named(verdict.metric)
-    if judged.score is None:
-        said = NOT_COMPARED if done else runs[0].status
-        return [title, said, *([""] * (len(COLUMNS) + len(_score_headings(metric)) - 1))]
-    return [
-        title + _ended(judged, lost=len(runs) - len(done) - judged.diverged),
-        *_score_cells(judged, metric),
-        *(_cell(column, done) for column in COLUMNS),
-    ]
+    title = arm.title if arm.name == arm.method else f"{arm.title} ({arm.name})"
+    if arm.score is None:
+        return [title, NOT_COMPARED if done else runs[0].status, *([""] * (len(cells) - 1))]
+    return [title + _ended(arm, lost=len(runs) - len(done) - arm.diverged), *cells]
 
 
 def _ended(row: RowVerdict, *, lost: int) -> str:
@@ -205,45 +226,32 @@ def _ended(row: RowVerdict, *, lost: int) -> str:
     return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
 
 
-def _best(
-    rows: Sequence[Sequence[str]], runs: Sequence[Sequence[RunRecord]], verdict: Verdict
-) -> frozenset[tuple[int, int]]:
+def _best(arms: Sequence[RowVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
     """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
-    judged = {row.name: row for row in verdict.rows}
-    scores = [judged[found[0].name] for found in runs]
-    metric = metric_named(verdict.metric)
-    measures: dict[int, list[float | None]] = {1: [-row.score.value if row.score else None for row in scores]}
-    others = [_other_values(row, metric) for row in scores]
-    for place in range(len(_other_scores(metric))):
-        measures[3 + place] = [None if found[place] is None else -(found[place] or 0.0) for found in others]
-    first = 1 + len(_score_headings(metric))
-    measures |= {first + place: [_mean(column, found) for found in runs] for place, column in enumerate(COLUMNS)}
     marked = set()
-    for place, values in measures.items():
-        asked = {
-            row: value
-            for row, value in enumerate(values)
-            if value and scores[row].score and scores[row].traits.role != "floor"
-        }
-        shown = {rows[row][place] for row in asked}
-        if len(shown) > 1:
-            best = rows[min(asked, key=lambda row: asked[row])][place]
-            marked |= {(row, place) for row in asked if rows[row][place] == best}
+    for place, column in enumerate(columns, start=1):
+        if column.quantity is None:
+            continue
+        rivals = [row for row, value in enumerate(column.values) if _may_win(arms[row], column.quantity, value)]
+        best = column.quantity.best(rivals, column.values.__getitem__)
+        if best is not None and len({column.cells[row] for row in rivals}) > 1:
+            marked |= {(row, place) for row in rivals if column.cells[row] == column.cells[best]}
     return frozenset(marked)
 
 
-def _near(names: Sequence[str], verdict: Verdict) -> frozenset[int]:
-    scores = {row.name: row.score.value for row in verdict.rows if row.score}
-    if not scores:
+def _may_win(arm: RowVerdict, quantity: Quantity, value: float | None) -> bool:
+    """Return whether a value can be the best of its column: a floor, and what costs nothing, cannot."""
+    costs_nothing = quantity.direction == "lower" and value == 0
+    return value is not None and arm.score is not None and arm.traits.role != "floor" and not costs_nothing
+
+
+def _near(arms: Sequence[RowVerdict], verdict: Verdict, metric: Metric) -> frozenset[int]:
+    """Return the arms that were not shown to differ from the one with the best score."""
+    leader = metric.best(arms, lambda arm: arm.score.value if arm.score else None)
+    if leader is None:
         return frozenset()
-    leader = max(scores, key=lambda name: scores[name])
-    pairs = {name: pair_of(verdict.pairs, leader, name) for name in names}
-    return frozenset(place for place, name in enumerate(names) if (pair := pairs[name]) and not pair.different)
-
-
-def _cell(column: Column, runs: Sequence[RunRecord]) -> str:
-    value = _mean(column, runs)
-    return "-" if value is None else column.show(value)
+    pairs = [pair_of(verdict.pairs, leader.name, arm.name) for arm in arms]
+    return frozenset(place for place, pair in enumerate(pairs) if pair and not pair.different)
 
 
 def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:

@@ -59,7 +59,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     with PreparationProcess(preparation(comparison, model, store)) as steps:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
-        display.data([*ready.notices, *ready.said])
+        display.data([*ready.notices, *ready.choices])
         with store.lock() as lock:
             write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
             inspection = steps.result(DeepAudit)
@@ -126,7 +126,7 @@ class _Loop:
         return results
 
     def _plan_memory(self, executor: Executor) -> None:
-        """Put memory settings into the runs; those that cannot be planned are over, and say so in their record."""
+        """Give the runs their memory settings; runs that cannot be planned are over, and their records say why."""
 
         def plan_stage(folder: Path) -> StageError | None:
             self._listeners[folder.name] = lambda event: None

@@ -60,6 +60,7 @@ class _Scores(TypedDict, total=False):
     precision_weighted: float
     recall_weighted: float
     validation_f1_macro: float
+    scores: dict[str, float]
     per_class: list[ClassScore]
     confusion_matrix: ConfusionMatrix
     predictions_file: str
@@ -182,6 +183,7 @@ def _scores(store: Store, folder: Path, scored: ScoreStage) -> _Scores:
         "f1_weighted": scores.f1_weighted,
         "precision_weighted": scores.precision_weighted,
         "recall_weighted": scores.recall_weighted,
+        "scores": scores.scores,
         "per_class": scores.per_class,
         "confusion_matrix": scores.confusion_matrix,
         "validation_f1_macro": scored.validation_f1_macro,

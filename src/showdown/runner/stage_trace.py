@@ -1,8 +1,8 @@
 """The trace of a running stage: it tells a process that was killed from one that ran out of memory.
 
-`started.json` lies in the run's folder while a stage goes. It stays there when memory ended the stage, or when the
-whole comparison was killed. The next call reads from it how much memory there was, and whether the kernel has killed
-processes for memory since.
+`started.json` lies in the run's folder while a stage goes. It stays when memory ended the stage, or when the whole
+comparison was killed. The next call reads from it how much memory there was, and whether the kernel has since killed
+for memory.
 """
 
 from pathlib import Path

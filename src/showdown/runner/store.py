@@ -1,7 +1,8 @@
 """The folder of a comparison: what lies where, and which process may write.
 
 OUT/results.json             the comparison and all its runs, written anew after every run
-OUT/comparison.json          what was asked for, defaults filled in
+OUT/comparison.json          the comparison, defaults filled in
+OUT/memory.json              on a GPU: the memory plan, and what it was made for
 OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
@@ -10,7 +11,7 @@ OUT/runs/RUN_ID/spec.json    what the run is
                 trials.json  trials that are finished, while a tuning is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artifact
-                artifact/    the saved model
+                artifact/    the saved model, with model.json and confidence.json, which describe it
                 score.json   what the reloaded artifact scored
                 predictions.csv, curve.json, log.txt
                 result.json  the run's record, committed last
@@ -29,10 +30,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from showdown.core.bounds import Asked, AskedData
+from showdown.core.bounds import RequestedComparison, RequestedData
 from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
-from showdown.core.files import read_file, refuse_strangers
+from showdown.core.files import read_file, refuse_unsafe
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison
 from showdown.runner.old_records import parse_record
@@ -82,7 +83,7 @@ class Store:
             raise UserError(f"cannot write in {self.root}: {why}; choose another folder with --output") from error
         try:
             self._wait_for(descriptor)
-            refuse_strangers(self.root)
+            refuse_unsafe(self.root)
             if os.fstat(descriptor).st_nlink == 1:  # else it is some other file too, and that keeps its content
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -105,10 +106,10 @@ class Store:
 
         """
         try:
-            before = Asked.model_validate_json(read_file(self.comparison_file))
+            before = RequestedComparison.model_validate_json(read_file(self.comparison_file))
         except (OSError, ValueError):
             return
-        now = Asked.model_validate(comparison.model_dump(mode="json"))
+        now = RequestedComparison.model_validate(comparison.model_dump(mode="json"))
         same_data = _real_places(before) == _real_places(now) or self._fingerprint() == fingerprint
         if before.name != now.name or not same_data:
             raise UserError(
@@ -145,7 +146,7 @@ class Store:
                 _refuse_other_schema(path, read_file(path))
 
     def in_use(self) -> bool:
-        """Tell whether a comparison runs here now. The check holds the lock for an instant; one that starts waits."""
+        """Tell whether a comparison runs here now. The check holds the lock for an instant."""
         try:
             descriptor = os.open(self._lock_file, os.O_RDONLY | _OWN_FILE)
         except OSError:
@@ -173,13 +174,13 @@ class Store:
                 time.sleep(0.1)
 
 
-def _places(asked: Asked) -> list[str]:
+def _places(asked: RequestedComparison) -> list[str]:
     """Return the source of the data, or its split files."""
-    data = asked.data or AskedData()
+    data = asked.data or RequestedData()
     return [place for place in data.files.values() if place] if data.files else [data.source or ""]
 
 
-def _real_places(asked: Asked) -> list[str]:
+def _real_places(asked: RequestedComparison) -> list[str]:
     """Return the same as absolute paths without links and dots, so that one file has one name."""
     return [os.path.realpath(place) for place in _places(asked)]
 
@@ -236,7 +237,7 @@ def read_results(root: Path) -> Results:
     path = root / "results.json"
     if not path.is_file():
         raise UserError(f"no results.json in {root}; give the folder that `showdown run` wrote (its --output)")
-    refuse_strangers(root)
+    refuse_unsafe(root)
     return parse_results(path, read_file(path))
 
 

@@ -1,25 +1,25 @@
-"""Opening a saved model as a classifier: for scoring in a run, and for `showdown predict`."""
+"""A saved model: what describes it, and how it is opened as a classifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from showdown.core.errors import Unavailable, UserError
-from showdown.core.manifest import damage
-from showdown.core.method import Classifier, FittedMethod, Job, Method, Placement, TunedMethod
-from showdown.core.record import RunRecord
-from showdown.core.spec import RunSpec, SharedProtocol
+from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription
+from showdown.core.files import read_file, write_json
+from showdown.core.method import FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.predictor import Predictor
+from showdown.core.record import Confidence, ScoreKind
+from showdown.core.spec import Comparison, DataSpec, RunSpec, SharedProtocol
+from showdown.measure.environment import versions
 from showdown.methods.table import build
+from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-_BATCH_ROWS = 16
+    import torch
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
-    """Choose device and number type: a CUDA GPU where there is one, bfloat16 where it has it, unless told otherwise."""
+    """Choose device and number type: a CUDA GPU where there is one, and bfloat16 where it has it, by default."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -32,6 +32,7 @@ def placement_for(protocol: SharedProtocol) -> Placement:
 def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     """Return what a run's method is given, on this machine."""
     return Job(
+        task=task_named(spec.task),
         labels=labels,
         model=spec.model,
         protocol=spec.protocol,
@@ -40,7 +41,50 @@ def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     )
 
 
-def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Classifier:
+def write_description(
+    artifact: Path, run_folder: Path, spec: RunSpec, labels: Sequence[str], *, score_kind: ScoreKind, limit: int | None
+) -> None:
+    """Write `model.json` beside a saved model.
+
+    Args:
+        artifact: the model's folder.
+        run_folder: of the run, in its comparison's folder.
+        spec: the run.
+        labels: in the order of the scores.
+        score_kind: what the model's scores are.
+        limit: tokens after which a text is cut; None where the method did not say.
+
+    """
+    data = _data_of(run_folder)
+    description = ModelDescription(
+        title=build(spec.method, spec.settings).title,
+        labels=list(labels),
+        clean=data.clean,
+        text_column=data.text,
+        max_tokens=None if spec.needs == "text" else limit or spec.protocol.max_tokens,
+        score_kind=score_kind,
+        spec=spec,
+        versions=versions(),
+    )
+    write_json(artifact / MODEL_FILE, description.model_dump(mode="json"))
+
+
+def write_confidence(artifact: Path, confidence: Confidence | None) -> None:
+    """Write beside a model what scoring measured of its confidence: the thresholds of `showdown predict --coverage`."""
+    if confidence:
+        write_json(artifact / CONFIDENCE_FILE, confidence.model_dump(mode="json"))
+
+
+def _data_of(run_folder: Path) -> DataSpec:
+    """Return how the comparison's texts are read; the defaults for a run outside a comparison's folder."""
+    try:
+        content = read_file(run_folder.parent.parent / "comparison.json")
+    except OSError:
+        return DataSpec()
+    return Comparison.model_validate_json(content).data
+
+
+def open_predictor(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Predictor:
     """Load what a run saved.
 
     Args:
@@ -57,78 +101,22 @@ def open_classifier(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> C
     return _open_network(method, job, artifact)
 
 
-def open_saved(record: RunRecord, folder: Path) -> Classifier:
-    """Load the model of a finished run for new texts.
-
-    Args:
-        record: the run's.
-        folder: the run's.
-
-    Raises:
-        UserError: when the model is damaged, or cannot answer on this machine.
-
-    """
-    mend = f"remove {folder} and run the comparison again"
-    fault = damage(folder / "artifact")
-    if fault:
-        raise UserError(f"the saved model of `{record.name}`: {fault} is cut short or missing; {mend}")
-    try:
-        return open_classifier(record.spec, tuple(record.labels), folder / "artifact")
-    except UserError:
-        raise
-    except Unavailable as error:
-        raise UserError(f"`{record.name}` cannot answer here: {error}") from error
-    except Exception as error:
-        why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
-        raise UserError(f"the saved model of `{record.name}` in {folder} cannot be read ({why}); {mend}") from error
-
-
-def saved_scores(classifier: Classifier, record: RunRecord, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
-    """Return a saved model's score of each label for new texts: shape (texts, labels).
-
-    Args:
-        classifier: what `open_saved` returned.
-        record: of its run.
-        texts: cleaned, none empty.
-
-    Raises:
-        UserError: when the model cannot answer, or knows other labels than its record says.
-
-    """
-    try:
-        scores = classifier.scores(texts, batch_rows=_BATCH_ROWS)
-    except UserError:
-        raise
-    except Exception as error:
-        why = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
-        raise UserError(
-            f"the saved model of `{record.name}` cannot answer ({why}); run the comparison again into a new folder"
-        ) from error
-    if scores.shape != (len(texts), len(record.labels)):
-        raise UserError(
-            f"the saved model of `{record.name}` answers with {scores.shape[-1]} labels, its record has "
-            f"{len(record.labels)}; run the comparison again into a new folder"
-        )
-    return scores
-
-
-def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Classifier:
+def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
     from showdown.engine.forward import choose_forward
     from showdown.engine.graphs.capture import answering_forward
-    from showdown.evaluation.network import NetworkClassifier
-    from showdown.models.network import load_network, load_saved_network
+    from showdown.models.network import Network, load_network, load_saved_network
     from showdown.models.source import locate
     from showdown.models.tokens import load_tokenizer, token_limit
 
-    def load(folder: Path | None) -> Any:
+    def load(folder: Path | None) -> Network:
         if folder is None:
             return load_network(locate(job.model), job, method.options)
         return load_saved_network(folder, job)
 
-    module = method.reload(artifact, load)
+    module: torch.nn.Module = method.reload(artifact, load)
     module.eval()
     # A whole network stands for itself, whatever became of its base.
     tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
-    return NetworkClassifier(module, answering_forward(forward), tokenizer, limit)
+    return job.task.predictor(module, answering_forward(forward), tokenizer, limit)

@@ -5,16 +5,14 @@ from typing import Any, Literal
 from showdown.core.bounds import Sha256
 from showdown.core.record import (
     SCHEMA_VERSION,
-    Confidence,
     Convergence,
     Environment,
     MemorySplit,
     Phase,
     PredictionSpeed,
-    ScoreKind,
-    Scores,
 )
 from showdown.core.strict import Strict
+from showdown.core.task import MeasuredScores
 from showdown.training.search import Trial
 
 
@@ -67,14 +65,10 @@ class TrainStage(StageFile):
     environment: Environment
 
 
-class ScoreStage(StageFile):
+class ScoreStage(MeasuredScores, StageFile):
     """What the reloaded artifact scored."""
 
     phases: list[Phase]
-    scores: Scores
-    validation_f1_macro: float
-    score_kind: ScoreKind
-    confidence: Confidence | None
     predictions_sha256: Sha256 | None = None
     predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]

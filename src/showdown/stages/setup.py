@@ -1,42 +1,58 @@
-"""What trainings stand on: encoded rows, memory settings, and a network that a method has adapted."""
+"""What trainings start from: encoded examples, memory settings, and a network that a method has adapted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import psutil
 
+from showdown.core.examples import Examples
 from showdown.core.memory import MemorySettings
-from showdown.core.method import LabelledTexts, TunedMethod
+from showdown.core.method import TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
+from showdown.core.task import EncodedExamples, ForwardPath, Objective, Validation
 from showdown.stages.context import StageContext
 from showdown.stages.memory_plan import memory_settings, most_weights_learn, rounding_of
 
-_VALIDATION_BATCH_ROWS = 16
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from torch import nn
+
+    from showdown.engine.decoder.cudnn_attention import CudnnAttention
+    from showdown.engine.optim.settings import OptimizerSettings
+    from showdown.models.network import Network
+    from showdown.training.checkpoint import Checkpoints
+    from showdown.training.run import TrainingRun
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptedNetwork:
     """A network that a method has adapted, ready to be trained."""
 
-    module: Any
-    forward: Any
-    step: Any
-    """How steps are taken: a `showdown.engine.optim.adamw.OptimizerSettings`."""
+    module: "nn.Module"
+    forward: ForwardPath
+    step: "OptimizerSettings"
     setup: "TrainingSetup"
-    network: Any
-    """The names of its parts, for when the method's own are taken away again."""
+    network: "Network"
+    """The pretrained network with the names of its parts, for when the method's own parts are removed again."""
 
     def training(
-        self, *, protocol: SharedProtocol, learning_rate: float, validate: Callable[[], Any], checkpoints: Any
-    ) -> Any:
+        self,
+        *,
+        protocol: SharedProtocol,
+        learning_rate: float,
+        validate: Callable[[], Validation],
+        checkpoints: "Checkpoints | None",
+    ) -> "TrainingRun":
         """Return the training of this network for the loop."""
-        from showdown.training.loop import TrainingRun
+        from showdown.training.run import TrainingRun
 
         context = self.setup.context
         return TrainingRun(
+            task=context.job.task,
             module=self.module,
             forward=self.forward,
             train=self.setup.train,
@@ -56,21 +72,25 @@ class AdaptedNetwork:
             watcher=context.events,
         )
 
-    def validate(self) -> Any:
-        """Judge the network on the validation rows."""
-        return _validate(self.module, self.forward, self.setup.held_out)
+    def validate(self) -> Validation:
+        """Judge the network on the validation examples."""
+        setup = self.setup
+        return setup.context.job.task.validate(self.module, self.forward, setup.objective, setup.held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """What all trainings of a stage have in common: the rows, encoded, and how much memory they may take."""
+    """What all trainings of a stage have in common: the encoded examples, and how much memory they may take."""
 
     context: StageContext
     method: TunedMethod
     base: Path
+    """Folder of the pretrained network."""
     pad_token_id: int
-    train: Any
-    held_out: Any
+    train: EncodedExamples
+    held_out: EncodedExamples
+    """The validation examples."""
+    objective: Objective
     limit: int
     """Tokens after which a text is cut."""
     learning_rate: float
@@ -81,12 +101,12 @@ class TrainingSetup:
     libraries_gb: float
     """What the process held before any network; 0 on a GPU, where it holds nothing."""
 
-    def adapt(self, network: Any = None) -> AdaptedNetwork:
+    def adapt(self, network: "Network | None" = None) -> AdaptedNetwork:
         """Return a network adapted afresh: the same for the same seed.
 
         Args:
-            network: the pretrained network, where an earlier training gave it back, which then gets the head that it
-                would be loaded with; it is loaded otherwise.
+            network: the pretrained network, where an earlier training gave it back; it gets the head that it would be
+                loaded with. None loads it.
 
         """
         import torch
@@ -96,7 +116,7 @@ class TrainingSetup:
 
         job = self.context.job
         with self.context.phase("loading"):
-            building = self._attention_in_building()
+            building = self._start_building_attention()
             torch.manual_seed(job.seed)
             if network is None:
                 network = load_network(self.base, job, self.method.options)
@@ -113,8 +133,8 @@ class TrainingSetup:
             )
         return AdaptedNetwork(module=module, forward=forward, step=self._step(module), setup=self, network=network)
 
-    def _attention_in_building(self) -> Any:
-        """Have cuDNN's attention built while the network is loaded, where it serves: a future, or None."""
+    def _start_building_attention(self) -> "Future[CudnnAttention | None] | None":
+        """Build cuDNN's attention in a thread while the network is loaded; None where it is of no use."""
         from showdown.engine.decoder.cudnn_attention import building_for
         from showdown.models.network import configuration
 
@@ -128,12 +148,12 @@ class TrainingSetup:
             micro_tokens=self.memory.micro_batch_tokens,
         )
 
-    def give_back(self, adapted: AdaptedNetwork) -> Any:
+    def give_back(self, adapted: AdaptedNetwork) -> "Network | None":
         """Return the pretrained network as it was loaded, or None where training changed it."""
         stripped = self.method.strip(adapted.module)
         return None if stripped is None else replace(adapted.network, module=stripped)
 
-    def _step(self, module: Any) -> Any:
+    def _step(self, module: "nn.Module") -> "OptimizerSettings":
         from showdown.engine.optim.settings import OptimizerSettings
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
@@ -148,14 +168,13 @@ class TrainingSetup:
 
 
 def prepare_training(
-    context: StageContext, method: TunedMethod, train: LabelledTexts, validation: LabelledTexts
+    context: StageContext, method: TunedMethod, train: Examples, validation: Examples
 ) -> TrainingSetup:
-    """Encode the rows and work out the memory settings."""
+    """Encode the examples and work out the memory settings."""
     from showdown.models.network import configuration
     from showdown.models.source import locate
-    from showdown.models.tokens import encode, load_tokenizer, token_limit
+    from showdown.models.tokens import load_tokenizer, token_limit
     from showdown.models.width import width_of
-    from showdown.training.loop import EncodedRows
 
     job = context.job
     with context.phase("loading"):
@@ -164,36 +183,18 @@ def prepare_training(
         config = configuration(base, job)
         width = width_of(config)
         limit = token_limit(tokenizer, config, job.protocol.max_tokens)
-        rows = EncodedRows(ids=encode(tokenizer, train.texts, limit), targets=train.targets)
+        encoded = job.task.encode(tokenizer, train, limit)
         return TrainingSetup(
             context=context,
             method=method,
             base=base,
             pad_token_id=int(tokenizer.pad_token_id),
-            train=rows,
-            held_out=EncodedRows(ids=encode(tokenizer, validation.texts, limit), targets=validation.targets),
+            train=encoded,
+            held_out=job.task.encode(tokenizer, validation, limit),
+            objective=job.task.objective(job.protocol),
             limit=limit,
             learning_rate=method.learning_rate(width),
             learning_rate_range=method.learning_rate_range(width),
-            memory=memory_settings(context.spec, job, rows.lengths),
+            memory=memory_settings(context.spec, job, encoded.lengths),
             libraries_gb=psutil.Process().memory_info().rss / GB if job.placement.device == "cpu" else 0.0,
         )
-
-
-def _validate(module: Any, forward: Any, rows: Any) -> Any:
-    import torch
-
-    from showdown.evaluation.metrics import METRICS
-    from showdown.evaluation.network import logits_of
-    from showdown.training.loop import Validation
-
-    logits = logits_of(module, forward, rows.ids, _VALIDATION_BATCH_ROWS)
-    targets = torch.tensor(rows.targets)
-    predicted = logits.argmax(dim=1)
-    right = torch.softmax(logits.double(), dim=1)[torch.arange(len(targets)), targets]
-    return Validation(
-        f1_macro=METRICS["f1_macro"](targets.numpy(), predicted.numpy()),
-        loss=float(torch.nn.functional.cross_entropy(logits, targets)),
-        accuracy=float((predicted == targets).double().mean()),
-        true_label_probability=float(right.mean()),
-    )

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
@@ -10,6 +10,7 @@ from showdown.core.files import write_json
 from showdown.core.method import TunedMethod
 from showdown.core.record import Phase
 from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
+from showdown.core.task import Validation, selection_key
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
 from showdown.stages.base_cache import free_memory
@@ -18,6 +19,9 @@ from showdown.stages.results import TuneProgress, TuneStage
 from showdown.stages.setup import AdaptedNetwork, TrainingSetup, prepare_training
 from showdown.stages.train import training_rows
 from showdown.training.search import Proposal, SearchPlan, Trial, at_edge, best_trial, propose
+
+if TYPE_CHECKING:
+    from showdown.models.network import Network
 
 _PROGRESS = "trials.json"
 
@@ -83,12 +87,12 @@ class _Attempt:
 
     def __init__(self, setup: TrainingSetup, protocol: SharedProtocol) -> None:
         self.setup, self.protocol = setup, protocol
-        self.seen: list[Any] = []
-        """What each epoch scored on the validation rows: a `showdown.training.loop.Validation`."""
-        self.given_back: Any = None
+        self.seen: list[Validation] = []
+        """How good the network was after each epoch."""
+        self.given_back: Network | None = None
         """The pretrained network after the trial, for the next one; None where that must load its own."""
 
-    def make(self, proposal: Proposal, network: Any) -> Trial:
+    def make(self, proposal: Proposal, network: "Network | None") -> Trial:
         """Train until it has converged or diverged."""
         clock = self.setup.context.clock
         before = _seconds(clock.phases())
@@ -101,25 +105,26 @@ class _Attempt:
         del adapted
         free_memory()
         selected = None if converged is None else self._selected()
+        metric = self.setup.context.job.task.curve_metric
         return Trial(
             **vars(proposal),
             state="diverged" if selected is None else "completed",
             converged=converged,
-            f1_macro_by_epoch=[found.f1_macro for found in self.seen],
+            metric_by_epoch=[found.values[metric] for found in self.seen],
             loss_by_epoch=[found.loss for found in self.seen],
-            f1_macro=None if selected is None else selected.f1_macro,
+            metric=None if selected is None else selected.values[metric],
             loss=None if selected is None else selected.loss,
-            true_label_probability=None if selected is None else selected.true_label_probability,
+            score=None if selected is None else selected.score,
             seconds=round(_seconds(clock.phases()) - before, 4),
         )
 
     def _train(self, proposal: Proposal, adapted: AdaptedNetwork) -> bool:
         """Return whether the trial had converged."""
-        from showdown.training.loop import Validation, convergence
+        from showdown.training.loop import convergence
         from showdown.training.loop import train as run_loop
 
         def validate() -> Validation:
-            found: Validation = adapted.validate()
+            found = adapted.validate()
             if math.isfinite(found.loss):
                 self.seen.append(found)
             return found
@@ -132,11 +137,11 @@ class _Attempt:
         )
         return convergence(training, run_loop(training)).converged
 
-    def _selected(self) -> Any:
-        """Return what the epoch scored that the run's protocol would select."""
+    def _selected(self) -> Validation:
+        """Return how good the network was after the epoch that the run's protocol would select."""
         if self.setup.context.spec.protocol.select_epoch == "last":
             return self.seen[-1]
-        return max(self.seen, key=lambda found: (found.true_label_probability, -found.loss))
+        return max(self.seen, key=lambda found: selection_key(found.score, found.loss))
 
 
 def _seconds(phases: list[Phase]) -> float:

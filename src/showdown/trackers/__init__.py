@@ -1,4 +1,4 @@
-"""Mirrors of a comparison in the tools that people watch experiments with: names and numbers, never a text of the data.
+"""Copies of a comparison in experiment trackers. They get names and numbers, never a text of the data.
 
-What a tracker gets is an `Entry`, built from an allow-list; what writes it is a process of its own with bounded time.
+A tracker gets an `Entry`, which is built from an allow-list. A separate process with a time limit writes it.
 """

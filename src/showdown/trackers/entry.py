@@ -1,6 +1,6 @@
-"""From a run's files to what a tracker may see: an allow-list of settings, curves and scores.
+"""Build a tracker's entry from a run's files, by an allow-list of settings, curves and scores.
 
-No label, text, path, error message or note leaves: labels are words of the data, and the others may quote it.
+An entry holds no label, text, path, error message or note: labels are part of the data, and the others may quote it.
 """
 
 import math
@@ -17,7 +17,7 @@ from showdown.verdict.model import RowVerdict, Verdict
 
 SUMMARY = "summary"
 MOST_POINTS = 1000
-"""Of a series; a longer one is thinned evenly, so that the time that a tracker takes is bounded."""
+"""The most points of a series. A longer one is thinned evenly to bound the tracker's time."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
 _SCORES = (
@@ -39,23 +39,23 @@ _SCORES = (
     "latency_p95_ms",
 )
 _PAIRS = ("peak_memory_allocated_gb", "peak_memory_reserved_gb", "peak_memory_device_gb", "energy_kwh")
-"""Each with a figure of training and one of the run."""
+"""Scores with one value for training and one for the whole run."""
 
 
 def entry_of(record: RunRecord, output: Path) -> Entry:
-    """Return what a tracker may see of a finished run.
+    """Return the entry of a finished run.
 
     Args:
         record: the run's record.
-        output: the comparison's folder, which the record's files lie in.
+        output: the comparison's folder, which holds the record's files.
 
     """
     curves = _curves(output / record.curve_file) if record.curve_file else []
     system = _system(output / record.system_file) if record.system_file else []
-    part = "" if record.spec.train_fraction == 1.0 else f"-rows{100 * record.spec.train_fraction:g}"
+    fraction = "" if record.spec.train_fraction == 1.0 else f"-rows{100 * record.spec.train_fraction:g}"
     return Entry(
         key=record.run_id,
-        name=f"{record.name}-s{record.seed}-p{record.partition}{part}",
+        name=f"{record.name}-s{record.seed}-p{record.partition}{fraction}",
         status=record.status,
         began_unix_seconds=_began(record, output),
         config=_config(record),
@@ -65,7 +65,7 @@ def entry_of(record: RunRecord, output: Path) -> Entry:
 
 
 def summary_of(verdict: Verdict, records: Sequence[RunRecord], output: Path) -> Entry:
-    """Return the entry that holds the comparison's table."""
+    """Return the entry of the comparison's table."""
     columns = list(_table_row(verdict.rows[0])) if verdict.rows else []
     return Entry(
         key=SUMMARY,
@@ -104,7 +104,7 @@ def _table_row(row: RowVerdict) -> dict[str, Plain]:
 
 
 def _began(record: RunRecord, output: Path) -> float:
-    """Return about when a run began, in seconds since 1970: its record is written at its end."""
+    """Return the approximate start of a run, in Unix seconds: the record, written at the end, minus the duration."""
     path = output / "runs" / record.run_id / "result.json"
     ended = path.stat().st_mtime if path.exists() else 0.0
     return round(max(0.0, ended - (record.total_seconds or 0.0)), 3)
@@ -128,8 +128,8 @@ def _config(record: RunRecord) -> dict[str, Plain]:
     return dict(_leaves(found, ""))
 
 
-def _leaves(value: Any, key: str) -> Iterator[tuple[str, Plain]]:
-    """Yield numbers, truth values and words of one piece; what is more than a name stays here."""
+def _leaves(value: object, key: str) -> Iterator[tuple[str, Plain]]:
+    """Yield the numbers, booleans and names of nested settings. Any other text is left out."""
     if isinstance(value, Mapping):
         for inner, below in value.items():
             yield from _leaves(below, f"{key}.{inner}" if key else str(inner))
@@ -141,7 +141,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Plain]]:
         yield key, plain
 
 
-def _plain(value: Any, key: str) -> Plain:
+def _plain(value: object, key: str) -> Plain:
     if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if not isinstance(value, str):
@@ -186,10 +186,10 @@ def _system(path: Path) -> list[Series]:
 
 
 def _thinned(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return at most so many rows, the first and the last among them."""
+    """Return at most `MOST_POINTS` rows, with the first and the last."""
     if len(rows) <= MOST_POINTS:
         return list(rows)
-    return [rows[round(turn * (len(rows) - 1) / (MOST_POINTS - 1))] for turn in range(MOST_POINTS)]
+    return [rows[round(point * (len(rows) - 1) / (MOST_POINTS - 1))] for point in range(MOST_POINTS)]
 
 
 def _known(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:

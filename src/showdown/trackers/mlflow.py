@@ -1,17 +1,20 @@
-"""MLflow: a SQLite store in the comparison's folder, copied to a tracking server later."""
+"""MLflow: a SQLite store in the comparison's folder. `showdown sync` copies it to a tracking server."""
 
 import os
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
 from showdown.trackers.tracker import Entry, Tracker
 
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
 _KEY_TAG = "showdown.key"
 _DIGEST_TAG = "showdown.digest"
 _BATCH = 1000
-"""The most metrics that the server takes at once."""
+"""The most metrics that the server accepts in one request."""
 _TABLE = "comparison.json"
 _ENTRIES = "entries"
 SERVER = "MLFLOW_TRACKING_URI"
@@ -19,17 +22,17 @@ _QUIET = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 
 
 class Mlflow(Tracker):
-    """One MLflow run an entry, in an experiment named as the project."""
+    """Writes each entry as one MLflow run, in an experiment named like the project."""
 
     def write(self, entry: Entry) -> None:
-        """Write a run into the folder's store, and keep the entry for `upload`."""
+        """Write a run into the folder's store, and keep the entry as JSON for `upload`."""
         kept = self.folder / _ENTRIES / f"{entry.key}.json"
         _Store(f"sqlite:///{self.folder / 'mlflow.db'}", self.project, (self.folder / "artifacts").as_uri()).put(entry)
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(entry.model_dump_json(), encoding="utf-8")
 
     def upload(self) -> str:
-        """Copy the runs to the server that `MLFLOW_TRACKING_URI` names; those that it has already stay."""
+        """Copy the runs to the server that `MLFLOW_TRACKING_URI` names, except those that it already has."""
         server = os.environ.get(SERVER)
         if not server:
             raise UserError(f"mlflow: set {SERVER} to the server's address, as in {SERVER}=http://127.0.0.1:5000")
@@ -43,7 +46,7 @@ class Mlflow(Tracker):
 
 
 class _Store:
-    """An MLflow store: of the folder, or a server's."""
+    """An MLflow store, in the folder or on a server."""
 
     def __init__(self, uri: str, project: str, artifacts: str | None) -> None:
         from mlflow.tracking import MlflowClient
@@ -55,7 +58,7 @@ class _Store:
         )
 
     def put(self, entry: Entry) -> bool:
-        """Write an entry, unless the very same is there; return whether it was written."""
+        """Write an entry unless the store has the same one; return whether it was written."""
         import hashlib
 
         digest = hashlib.sha256(entry.model_dump_json().encode()).hexdigest()
@@ -68,7 +71,7 @@ class _Store:
             self._experiment, start_time=began, tags={_KEY_TAG: entry.key}, run_name=entry.name
         )
         self._fill(run.info.run_id, entry, began)
-        # The digest goes last: what a kill left half-written is written anew.
+        # The digest is set last, so that a run that a kill left incomplete is written again.
         self._client.set_tag(run.info.run_id, _DIGEST_TAG, digest)
         finished = "FINISHED" if entry.status == "completed" else "FAILED"
         self._client.set_terminated(run.info.run_id, status=finished)
@@ -87,7 +90,7 @@ class _Store:
             self._client.log_dict(run_id, entry.table.model_dump(), _TABLE)
 
 
-def _metrics(entry: Entry, began: int) -> Iterator[Any]:
+def _metrics(entry: Entry, began: int) -> "Iterator[Metric]":
     from mlflow.entities import Metric
 
     for series in entry.series:

@@ -1,4 +1,4 @@
-"""The table of trackers: a name and the class that writes for it."""
+"""The table of trackers: names and their classes."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ TRACKERS: Registry[type[Tracker]] = Registry(
 Installed packages add trackers by entry points of the group `showdown.trackers`."""
 
 FOLDER = "trackers"
-"""In the comparison's folder; each tracker has one of its name inside."""
+"""Subfolder of the comparison's folder. Each tracker has a folder of its name inside."""
 
 
 def build(name: str, folder: Path, project: str) -> Tracker:
@@ -28,8 +28,8 @@ def build(name: str, folder: Path, project: str) -> Tracker:
 
     Args:
         name: a key of `TRACKERS`.
-        folder: where it writes; made where it is missing.
-        project: what its runs are gathered under.
+        folder: where it writes; created when missing.
+        project: the name that groups its runs.
 
     Raises:
         UserError: for a name that is not in the table, or for a plugin that cannot be used.

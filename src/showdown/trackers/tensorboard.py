@@ -1,20 +1,24 @@
-"""TensorBoard: event files, a folder a run."""
+"""TensorBoard: event files, in one folder for each run."""
 
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.files import PARTIAL
 from showdown.trackers.tracker import Entry, Plain, Table, Tracker
 
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
 _EVENTS = "events.out.tfevents.showdown"
-"""The writer's own name for the file holds the name of the machine."""
+"""Name of the event file. The writer's default name contains the host name, which must not leave this machine."""
 
 
 class TensorBoard(Tracker):
-    """One folder of events an entry."""
+    """Writes each entry as one folder of event files."""
 
     def write(self, entry: Entry) -> None:
-        """Write an entry's events, and let the folder appear whole."""
+        """Write an entry's events into a temporary folder, then rename it."""
         from tensorboard.plugins.hparams import summary_v2 as hparams
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -43,23 +47,23 @@ class TensorBoard(Tracker):
         partial.rename(target)
 
     def upload(self) -> str:
-        """Nothing is sent: the files are what TensorBoard shows."""
-        return f"nothing to send; look at it with `tensorboard --logdir {self.folder}`"
+        """Send nothing: TensorBoard reads the files where they are."""
+        return f"nothing to send; view it with `tensorboard --logdir {self.folder}`"
 
 
-def _event(summary: Any, stamp: float, step: int = 0) -> Any:
+def _event(summary: "Summary", stamp: float, step: int = 0) -> "Event":
     from tensorboard.compat.proto.event_pb2 import Event
 
     return Event(summary=summary, wall_time=stamp, step=step)
 
 
-def _scalar(tag: str, value: float) -> Any:
+def _scalar(tag: str, value: float) -> "Summary":
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     return Summary(value=[Summary.Value(tag=tag, simple_value=value)])
 
 
-def _text(tag: str, text: str) -> Any:
+def _text(tag: str, text: str) -> "Summary":
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto

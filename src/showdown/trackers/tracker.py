@@ -1,4 +1,4 @@
-"""The contract of a tracker, and what it is given."""
+"""The interface of a tracker, and the entries that it writes."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -11,13 +11,13 @@ Plain = str | int | float | bool | None
 
 
 class Series(Strict):
-    """Numbers over one axis: `training` over steps, `system` over seconds."""
+    """Numbers along one axis, such as `training` by step or `system` by second."""
 
     name: str
     axis: str
-    """Key of every row that says where it stands."""
+    """The key that gives a row's position; every row has it."""
     rows: list[dict[str, float]]
-    """In the order of the axis. A row holds what is known there."""
+    """Rows in the order of the axis. Unknown values are left out."""
 
 
 class Table(Strict):
@@ -28,10 +28,10 @@ class Table(Strict):
 
 
 class Entry(Strict):
-    """One run of a tracker: names and numbers alone."""
+    """One run as a tracker gets it: names and numbers only."""
 
     key: str
-    """Its identity within the comparison: a letter, then letters, digits, `.`, `_` and `-`."""
+    """Identifier within the comparison: a letter, then letters, digits, `.`, `_` and `-`."""
     name: str
     status: str
     began_unix_seconds: float
@@ -39,11 +39,11 @@ class Entry(Strict):
     series: list[Series] = Field(default_factory=list)
     scores: dict[str, float] = Field(default_factory=dict)
     table: Table | None = None
-    """Of the entry that sums the comparison up."""
+    """Set only in the entry that summarises the comparison."""
 
 
 class Tracker(ABC):
-    """Writes entries into a folder without a network, and sends them on when it is asked to."""
+    """Writes entries into a folder without a network, and uploads them on request."""
 
     def __init__(self, folder: Path, project: str) -> None:
         self.folder = folder
@@ -51,13 +51,13 @@ class Tracker(ABC):
 
     @abstractmethod
     def write(self, entry: Entry) -> None:
-        """Write an entry whole; what was written under its key before is replaced."""
+        """Write an entry; an earlier entry of the same key is replaced."""
 
     @abstractmethod
     def upload(self) -> str:
-        """Send all that was written to where the tool's own settings say, and say in a line what was sent.
+        """Send all entries to the place that the tool's own settings name, and return a line that says what was sent.
 
         Raises:
-            UserError: when nobody has said where to, with the mend.
+            UserError: when the settings name no place, with the fix.
 
         """

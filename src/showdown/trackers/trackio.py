@@ -1,8 +1,9 @@
-"""Trackio: a SQLite file in the comparison's folder, sent to a Hugging Face Space later."""
+"""Trackio: a SQLite file in the comparison's folder. `showdown sync` sends it to a Hugging Face Space."""
 
 import os
 from contextlib import suppress
-from typing import Any
+from importlib import import_module
+from types import ModuleType
 
 from showdown.core.errors import UserError
 from showdown.trackers.tracker import Entry, Tracker
@@ -12,15 +13,15 @@ SPACE = "TRACKIO_SPACE_ID"
 
 
 class Trackio(Tracker):
-    """One Trackio run an entry."""
+    """Writes each entry as one Trackio run."""
 
     def write(self, entry: Entry) -> None:
-        """Write a run named as the entry's key into the folder's database."""
+        """Write a run into the folder's database, named by the entry's key."""
         trackio = self._client()
         with suppress(FileNotFoundError, ValueError):
             for before in [run for run in trackio.Api().runs(self.project) if run.name == entry.key]:
                 before.delete()
-        # No monitor of its own: it would sample this process, not the run.
+        # Trackio's own monitor would sample this process, not the run.
         trackio.init(
             project=self.project,
             name=entry.key,
@@ -40,15 +41,13 @@ class Trackio(Tracker):
         trackio.finish()
 
     def upload(self) -> str:
-        """Send the project to the Space that `TRACKIO_SPACE_ID` names, as a private one where it is new."""
+        """Send the project to the Space that `TRACKIO_SPACE_ID` names. A new Space is private."""
         space = os.environ.pop(SPACE, None)
         if not space:
             raise UserError(f"trackio: set {SPACE} to a Hugging Face Space, as in {SPACE}=me/experiments")
         self._client().sync(self.project, space_id=space, private=True, force=True)
         return f"sent to {space}"
 
-    def _client(self) -> Any:
+    def _client(self) -> ModuleType:
         os.environ[_FOLDER] = str(self.folder)
-        import trackio
-
-        return trackio
+        return import_module("trackio")

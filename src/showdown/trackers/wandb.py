@@ -1,26 +1,30 @@
-"""Weights & Biases: offline runs, which `wandb sync` sends to an account later."""
+"""Weights & Biases: offline runs. `showdown sync` sends them to an account by way of `wandb sync`."""
 
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
 from showdown.trackers.tracker import Entry, Tracker
 
-_OFFLINE = "wandb"
-"""The client's own folder inside the tracker's."""
+if TYPE_CHECKING:
+    from wandb import Settings
 
-_PATIENCE_SECONDS = 600.0
+_OFFLINE = "wandb"
+"""The folder that the client creates inside the tracker's folder."""
+
+_TIMEOUT_SECONDS = 600.0
 
 
 class Wandb(Tracker):
-    """One offline run an entry."""
+    """Writes each entry as one offline run."""
 
     def write(self, entry: Entry) -> None:
-        """Write an offline run whose id is the entry's key."""
+        """Write an offline run; its id is the entry's key."""
         for name in ("DIR", "CONFIG_DIR", "CACHE_DIR", "DATA_DIR", "ARTIFACT_DIR"):
             os.environ[f"WANDB_{name}"] = str(self.folder)
         import wandb
@@ -38,15 +42,15 @@ class Wandb(Tracker):
             if entry.table:
                 run.log({"comparison": wandb.Table(columns=entry.table.columns, data=entry.table.rows)})
             run.summary.update({**entry.scores, "status": entry.status})
-        # The client's own logs hold paths of this machine.
+        # The client's logs contain paths of this machine.
         for written in (self.folder / _OFFLINE, *self._runs(entry.key)):
             shutil.rmtree(written / "logs", ignore_errors=True)
         for link in (self.folder / _OFFLINE).iterdir():
             if link.is_symlink():
-                link.unlink()  # to the newest run and its logs
+                link.unlink()  # a link to the newest run or its logs
 
-    def _settings(self, wandb: Any) -> Any:
-        """Return settings under which nothing but what is given is looked at: no console, code, diff, host, account."""
+    def _settings(self, wandb: ModuleType) -> "Settings":
+        """Return settings that record nothing but the entry: no console, code, git diff, host or account."""
         return wandb.Settings(
             mode="offline",
             root_dir=str(self.folder),
@@ -71,17 +75,18 @@ class Wandb(Tracker):
         return sorted((self.folder / _OFFLINE).glob(f"offline-run-*-{key}"))
 
     def upload(self) -> str:
-        """Run `wandb sync` on every offline run that was not sent yet."""
+        """Run `wandb sync` on every offline run that was not sent before."""
         runs = [run for run in self._runs() if not list(run.glob("*.wandb.synced"))]
         if not runs:
             return "nothing new"
         command = [sys.executable, "-P", "-m", "wandb", "sync", "--project", self.project, *map(str, runs)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as late:
-            raise UserError(f"wandb: no answer in {_PATIENCE_SECONDS:g} s; sent runs stay sent") from late
+            raise UserError(f"wandb: no answer in {_TIMEOUT_SECONDS:g} s; run the same command again") from late
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            why = said[-1].removeprefix("Error: ").partition(". ")[0].rstrip(".") if said else f"exit {done.returncode}"
-            raise UserError(f"wandb: cannot be sent: {why}; `wandb login` names an account")
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            last = lines[-1] if lines else f"exit {done.returncode}"
+            reason = last.removeprefix("Error: ").partition(". ")[0].rstrip(".")
+            raise UserError(f"wandb: upload failed: {reason}; `wandb login` sets the account")
         return f"{len(runs)} runs sent"

@@ -1,7 +1,7 @@
-"""A process that writes entries with one tracker: `python -m showdown.trackers.write NAME FOLDER PROJECT`.
+"""The process that writes entries with one tracker: `python -m showdown.trackers.write NAME FOLDER PROJECT`.
 
-Entries come as JSON lines on standard input; the key of each is said on standard output when it is written. What the
-tracker's library prints goes to `log.txt` in the folder.
+It reads entries as JSON lines from standard input, and prints the key of each when it is written. The output of the
+tracker's library goes to `log.txt` in the folder.
 """
 
 import os
@@ -14,8 +14,8 @@ from showdown.trackers.tracker import Entry
 
 
 def main(name: str, folder: Path, project: str) -> None:
-    """Write all entries."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """Write all entries from standard input."""
+    keys = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with os.fdopen(open_to_append(folder / "log.txt"), "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -23,8 +23,8 @@ def main(name: str, folder: Path, project: str) -> None:
     for line in sys.stdin:
         entry = Entry.model_validate_json(line)
         tracker.write(entry)
-        answers.write(entry.key + "\n")
-        answers.flush()
+        keys.write(entry.key + "\n")
+        keys.flush()
 
 
 if __name__ == "__main__":

@@ -1,94 +1,27 @@
-"""The one training loop: every tuned method goes through it, and nothing in it asks which method it is."""
+"""The one training loop, for every fine-tuning method and every task."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from showdown.core.record import Convergence, Phase
 from showdown.core.spec import SharedProtocol
+from showdown.core.task import selection_key
 from showdown.engine.allocator import reserve_memory
-from showdown.engine.forward import ForwardPath
 from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.engine.graphs.capture import choose_accumulator
-from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import build_optimizer
-from showdown.measure.phases import PhaseClock
 from showdown.training.batches import effective_batches, micro_batches
-from showdown.training.checkpoint import Checkpoints, State
-from showdown.training.convergence import COOLDOWN_SHARE, chance_score, cooldown_epochs, judge, waited_enough
+from showdown.training.checkpoint import State
+from showdown.training.convergence import COOLDOWN_SHARE, cooldown_epochs, judge, waited_enough
+from showdown.training.run import Progress, TrainingRun
 from showdown.training.schedule import WARMUP_EPOCHS, rate_factor, warmup_steps
 
-_STEPPER = "stepper."
+_OPTIMIZER = "stepper."
 _WEIGHT = "weight."
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodedRows:
-    """Token ids and targets of one side of a split."""
-
-    ids: Sequence[Sequence[int]]
-    targets: Sequence[int]
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each row."""
-        return [len(row) for row in self.ids]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Validation:
-    """How good the network is on the validation rows."""
-
-    f1_macro: float
-    loss: float
-    accuracy: float
-    true_label_probability: float
-    """Mean probability given to the right label: what decides when training ends and which epoch is scored."""
-
-
-class Watcher(Protocol):
-    """Whoever wants to know how training goes."""
-
-    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
-        """One optimiser step is done; ``seconds`` is the training time so far."""
-
-    def say(self, message: str) -> None:
-        """Something happened that a reader of the result must know."""
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """What a checkpoint remembers beside the tensors; JSON-able."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
-    micro_batch_rows: int
-    micro_batch_tokens: int | None = None
-    most_micro_batches: int = 0
-    """Of a step."""
-    from_graphs: bool = False
-    """Whether micro-batches were replayed from CUDA graphs."""
-    best_weights: str | None = None
-    best_epoch: int | None = None
-    best_score: float = -1.0
-    """Mean probability of the right label on the validation rows."""
-    best_loss: float = math.inf
-    decay_from: int | None = None
-    """Step from which the rate falls; None while it is not known."""
-    end_step: int | None = None
-    """Steps of the whole training; None while it is not known."""
-    stopped: str = "cap"
-    """What ended the constant rate: `patience`, `cap` or `seconds`."""
-    curve: dict[str, list[float | None]] = field(
-        default_factory=lambda: {"step": [], "loss": [], "learning_rate": [], "gradient_norm": []}
-    )
-    """One value a step; the gradient's norm is None where the step is taken before all gradients are there."""
-    validation: list[dict[str, float]] = field(default_factory=list)
+"""What names of tensors in a checkpoint begin with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,34 +32,6 @@ class _Taken:
     loss: torch.Tensor
     learning_rate: float
     norm: torch.Tensor | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRun:
-    """What one training needs. Everything that differs between methods is in the module and the rate."""
-
-    module: nn.Module
-    forward: ForwardPath
-    train: EncodedRows
-    validation_targets: Sequence[int]
-    validate: Callable[[], Validation]
-    protocol: SharedProtocol
-    micro_batch_rows: int
-    """The most rows of a forward pass to begin with; halved where memory does not suffice."""
-    micro_batch_tokens: int | None = None
-    """The most tokens of a forward pass; None where rows alone count. Halved with the rows."""
-    expected_peak_gb: float | None = None
-    """Of allocated memory on a GPU, where it was counted."""
-    gradients_stay: bool = False
-    """Whether there is room for all gradients from step to step, so that passes may be replayed from CUDA graphs."""
-    step: OptimizerSettings
-    learning_rate: float
-    """Peak rate of the schedule."""
-    seed: int
-    device: str
-    clock: PhaseClock
-    checkpoints: Checkpoints | None
-    watcher: Watcher
 
 
 def train(run: TrainingRun) -> Progress:
@@ -146,12 +51,17 @@ def train(run: TrainingRun) -> Progress:
 def convergence(run: TrainingRun, progress: Progress) -> Convergence:
     """Say whether a training that is over had converged, and what ended it."""
     return judge(
-        [epoch["true_label_probability"] for epoch in progress.validation],
-        [epoch["accuracy"] for epoch in progress.validation],
+        _scores(run, progress),
         stopped=progress.stopped,
         best_epoch=selected_epoch(run.protocol, progress),
-        chance=chance_score(run.validation_targets),
+        chance=run.task.chance_score(run.validation_targets),
+        still_learning=run.task.still_learning(progress.validation[-1]),
     )
+
+
+def _scores(run: TrainingRun, progress: Progress) -> list[float]:
+    """Return the selection score of each epoch."""
+    return [epoch[run.task.score_key] for epoch in progress.validation]
 
 
 def selected_epoch(protocol: SharedProtocol, progress: Progress) -> int:
@@ -166,9 +76,14 @@ class _Loop:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
-        self.stepper = build_optimizer(self.parameters, run.step)
-        self.passes = choose_accumulator(
-            run.forward, self.parameters, gradients_stay=run.gradients_stay, most_tokens=run.micro_batch_tokens
+        self.optimizer = build_optimizer(self.parameters, run.step)
+        self.objective = run.task.objective(run.protocol)
+        self.accumulator = choose_accumulator(
+            run.forward,
+            self.objective,
+            self.parameters,
+            gradients_stay=run.gradients_stay,
+            most_tokens=run.micro_batch_tokens,
         )
         self.progress = Progress(
             micro_batch_rows=min(run.micro_batch_rows, run.protocol.effective_batch_rows),
@@ -183,7 +98,7 @@ class _Loop:
         self.waits = run.protocol.patience_epochs is not None and run.protocol.epochs > 1
         warming = self.steps_per_epoch * min(WARMUP_EPOCHS, run.protocol.epochs) if self.waits else self.most_steps
         self.warmup = warmup_steps(warming, run.protocol.warmup_fraction, run.protocol.warmup_steps)
-        self.chance = chance_score(run.validation_targets)
+        self.chance = run.task.chance_score(run.validation_targets)
 
     def go(self) -> Progress:
         """Run the epochs that are left."""
@@ -226,10 +141,10 @@ class _Loop:
             raise FloatingPointError(
                 f"the validation loss is {found.loss} after epoch {progress.epoch + 1}; a lower learning rate may hold"
             )
-        progress.validation.append({"epoch": progress.epoch + 1, "step": progress.step, **vars(found)})
-        better = (found.true_label_probability, -found.loss) > (progress.best_score, -progress.best_loss)
+        progress.validation.append({"epoch": progress.epoch + 1, "step": progress.step, **found.values})
+        better = selection_key(found.score, found.loss) > selection_key(progress.best_score, progress.best_loss)
         if better:
-            progress.best_score, progress.best_loss = found.true_label_probability, found.loss
+            progress.best_score, progress.best_loss = found.score, found.loss
             progress.best_epoch = progress.epoch + 1
         progress.epoch += 1
         progress.step_in_epoch = 0
@@ -247,7 +162,7 @@ class _Loop:
         progress, protocol = self.progress, self.run.protocol
         if progress.end_step is not None or protocol.patience_epochs is None:
             return
-        scores = [epoch["true_label_probability"] for epoch in progress.validation]
+        scores = _scores(self.run, progress)
         epochs = min(cooldown_epochs(progress.epoch), protocol.epochs - progress.epoch)
         if waited_enough(scores, patience=protocol.patience_epochs, chance=self.chance):
             self._wind_down("patience", epochs * self.steps_per_epoch)
@@ -279,9 +194,9 @@ class _Loop:
             decay_from=progress.decay_from,
             end=self.most_steps if progress.end_step is None else progress.end_step,
         )
-        self.stepper.begin(rate)
+        self.optimizer.begin(rate)
         loss = self._accumulate_backing_off(rows)
-        norm = self.stepper.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
+        norm = self.optimizer.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
         progress.step += 1
         progress.step_in_epoch += 1
         self.taken.append(_Taken(step=progress.step, loss=loss, learning_rate=rate, norm=norm))
@@ -310,27 +225,28 @@ class _Loop:
 
     def _make_room(self) -> bool:
         """Drop a step's gradients and all that only makes steps faster; return whether there was any of that."""
-        self.stepper.drop_gradients()
-        graphs = self.passes.release()
+        self.optimizer.drop_gradients()
+        graphs = self.accumulator.release()
         if self.run.device == "cuda":
             torch.cuda.empty_cache()
         return graphs
 
     def _accumulate(self, rows: list[int]) -> torch.Tensor:
-        """Forward and backward of a step's rows; the gradient is that of the mean loss over all its rows."""
+        """Forward and backward of a step's rows; the gradient is that of the mean loss over all its loss terms."""
         total = torch.zeros((), device=self.run.device)
-        progress = self.progress
+        progress, train = self.progress, self.run.train
+        terms = self.objective.terms([train.targets[row] for row in rows])
         batches = micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens)
         progress.most_micro_batches = max(progress.most_micro_batches, len(batches))
         for micro in batches:
-            sequences = [torch.tensor(self.run.train.ids[row]) for row in micro]
-            targets = torch.tensor([self.run.train.targets[row] for row in micro])
-            total += self.passes.accumulate(sequences, targets, len(rows))
-        progress.from_graphs |= self.passes.replayed > 0
+            sequences = [torch.tensor(train.ids[row]) for row in micro]
+            targets = torch.tensor([target for row in micro for target in train.targets[row]])
+            total += self.accumulator.accumulate(sequences, targets, terms)
+        progress.from_graphs |= self.accumulator.replayed > 0
         return total
 
     def _read(self, behind: int) -> None:
-        """Read the numbers of the steps taken, but for the newest few, and tell of them."""
+        """Read the numbers of the steps taken, except for the newest few, and report them."""
         progress = self.progress
         while len(self.taken) > behind:
             one = self.taken.pop(0)
@@ -366,7 +282,7 @@ class _Loop:
             )
             self._copy_in(best)
 
-    def _copy_in(self, tensors: Any) -> None:
+    def _copy_in(self, tensors: Mapping[str, torch.Tensor]) -> None:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[name])
@@ -377,12 +293,13 @@ class _Loop:
         self._read(0)
         with self.run.clock.phase("checkpoint"):
             tensors = {f"{_WEIGHT}{name}": value for name, value in self.parameters.items()}
-            state = {f"{_STEPPER}{name}": value for name, value in self.stepper.tensors().items()}
+            state = {f"{_OPTIMIZER}{name}": value for name, value in self.optimizer.tensors().items()}
             random = {"random.cpu": torch.get_rng_state()}
             if self.run.device == "cuda":
                 random["random.cuda"] = torch.cuda.get_rng_state()
             facts = {
                 **vars(self.progress),
+                "best_score": self.progress.best_score if math.isfinite(self.progress.best_score) else None,
                 "best_loss": self.progress.best_loss if math.isfinite(self.progress.best_loss) else None,
                 "phases": [phase.model_dump() for phase in self.run.clock.phases()],
             }
@@ -395,11 +312,16 @@ class _Loop:
             return
         facts = dict(state.facts)
         self.run.clock.add([Phase.model_validate(phase) for phase in facts.pop("phases")])
+        facts["best_score"] = -math.inf if facts["best_score"] is None else facts["best_score"]
         facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
         self.progress = Progress(**facts)
         self._copy_in({name: state.tensors[f"{_WEIGHT}{name}"] for name in self.parameters})
-        self.stepper.load(
-            {name.removeprefix(_STEPPER): value for name, value in state.tensors.items() if name.startswith(_STEPPER)}
+        self.optimizer.load(
+            {
+                name.removeprefix(_OPTIMIZER): value
+                for name, value in state.tensors.items()
+                if name.startswith(_OPTIMIZER)
+            }
         )
         torch.set_rng_state(state.tensors["random.cpu"])
         if "random.cuda" in state.tensors and self.run.device == "cuda":

@@ -13,9 +13,12 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ConfigDict, Field
 
 from showdown.core.strict import Strict
+from showdown.core.task import selection_key
 
 if TYPE_CHECKING:
     import optuna
@@ -34,7 +37,12 @@ Origin = Literal["grid", "parzen", "widened"]
 
 
 class Trial(Strict):
-    """One training at one learning rate, judged on the validation rows."""
+    """One training at one learning rate, judged on the validation examples.
+
+    Files keep the names that results of classification have.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
     number: int
     learning_rate: float
@@ -42,15 +50,16 @@ class Trial(Strict):
     state: Literal["completed", "diverged"]
     converged: bool | None
     """None for a trial that diverged."""
-    f1_macro_by_epoch: list[float]
+    metric_by_epoch: list[float] = Field(validation_alias="f1_macro_by_epoch", serialization_alias="f1_macro_by_epoch")
+    """Of the task's `curve_metric`, on the validation examples."""
     loss_by_epoch: list[float]
-    f1_macro: float | None
-    """Of the epoch that the protocol selects; None for a trial that diverged."""
+    metric: float | None = Field(validation_alias="f1_macro", serialization_alias="f1_macro")
+    """Of the epoch that the protocol selects; None for a trial that diverged. So for the next two."""
     loss: float | None
-    true_label_probability: float | None
-    """Mean probability of the right label, of the same epoch: what trials are compared by."""
+    score: float | None = Field(validation_alias="true_label_probability", serialization_alias="true_label_probability")
+    """Selection score, by which trials are compared."""
     seconds: float
-    """With loading the network anew."""
+    """Including the loading of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +100,9 @@ def propose(plan: SearchPlan, trials: Sequence[Trial]) -> Proposal | None:
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial surest of the right labels, the lower loss among equals; None where none completed."""
-    done = [trial for trial in trials if trial.true_label_probability is not None]
-    return max(
-        done, key=lambda trial: (trial.true_label_probability, -(trial.loss or 0.0), -trial.number), default=None
-    )
+    """Return the trial with the best selection score, the earlier one among equals; None where none completed."""
+    done = [(selection_key(trial.score, trial.loss or 0.0), trial) for trial in trials if trial.score is not None]
+    return max(done, key=lambda one: (one[0], -one[1].number), default=(None, None))[1]
 
 
 def span(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[float, float]:
@@ -153,13 +160,13 @@ def _study(plan: SearchPlan, trials: Sequence[Trial]) -> "optuna.Study":
     return study
 
 
-def _frozen(trial: Trial, low: float, high: float) -> Any:
+def _frozen(trial: Trial, low: float, high: float) -> "optuna.trial.FrozenTrial":
     """Return a trial as Optuna keeps it; one that diverged counts as the worst there can be."""
     import optuna
 
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE,
-        value=trial.true_label_probability or 0.0,
+        value=trial.score or 0.0,
         params={_NAME: trial.learning_rate},
         distributions={_NAME: optuna.distributions.FloatDistribution(low, high, log=True)},
     )

@@ -10,9 +10,10 @@ import numpy as np
 from showdown.core.metric import ACCURACY, Metric, metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.strict import Strict
+from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
-from showdown.verdict.outcomes import RowOutcomes, label_places, load_outcomes
+from showdown.verdict.outcomes import RowOutcomes
 from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.ranking import scores_needed
@@ -105,9 +106,10 @@ def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tup
 
 def _same_answers_asked(first: RowOutcomes, second: RowOutcomes) -> bool:
     """Make sure of it: equal rows have equal true labels."""
-    return first.parts.keys() == second.parts.keys() and all(
-        np.array_equal(part.row_ids, second.parts[key].row_ids) and np.array_equal(part.true, second.parts[key].true)
-        for key, part in first.parts.items()
+    ours, theirs = answers_of(first), answers_of(second)
+    return ours.keys() == theirs.keys() and all(
+        np.array_equal(part.row_ids, theirs[key].row_ids) and np.array_equal(part.true, theirs[key].true)
+        for key, part in ours.items()
     )
 
 

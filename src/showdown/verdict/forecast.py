@@ -45,6 +45,9 @@ def rows_to_decide(test: PairTest, *, pairs: int) -> Range:
 
     """
 
+    if test.error == 0.0:
+        return None
+
     def finds(size: float) -> Callable[[int], bool]:
         return lambda rows: _finds(test.parts_with(rows), size, pairs)
 
@@ -63,7 +66,7 @@ def seeds_to_decide(test: PairTest, *, pairs: int) -> Range:
         pairs: how many are tested together.
 
     """
-    if not any(part.variance for part in test.reruns):
+    if test.error == 0.0 or not any(part.variance for part in test.reruns):
         return None
     more = max(part.seeds for part in test.reruns) + 1
 

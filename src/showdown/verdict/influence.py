@@ -1,41 +1,9 @@
-"""What each test row is worth to a metric, so that every metric is tested as accuracy is: as a mean over rows."""
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+"""A metric of an arm as the mean of one float a test row, whatever the metric is."""
 
 from showdown.core.metric import Metric
-from showdown.verdict.outcomes import Floats, Outcomes
-
-if TYPE_CHECKING:
-    from showdown.core.metric import OfCounts
-    from showdown.verdict.outcomes import Ints
-
-_NUMBERS_AT_ONCE = 2_000_000
-"""Counts held at once while single rows are left out."""
-_TWO = 2
-"""An answer can be wrong: there is another label, even where the test rows have none of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowValues:
-    """A metric of one row of the table, and what each test row is worth to it."""
-
-    by_seed: Floats
-    """Shape (seeds,): the metric."""
-    values: Floats
-    """Shape (seeds, rows): their mean is the metric. Right and wrong, 1 and 0, for accuracy; else the jackknife's
-    pseudo-values (Tukey 1958), without its correction for bias."""
-    weight: float
-    """How many times as much as for accuracy the answer to one row can matter: to a row of the rarest label."""
-    lowest: float
-    """The least value that the metric can have; the largest is 1."""
-
-    @property
-    def value(self) -> float:
-        """Mean over seeds."""
-        return float(self.by_seed.mean())
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.influence import influence_of
+from showdown.verdict.outcomes import Outcomes, RowValues
 
 
 def row_values(metric: Metric, part: Outcomes) -> RowValues:
@@ -43,114 +11,20 @@ def row_values(metric: Metric, part: Outcomes) -> RowValues:
 
     Args:
         metric: with its place among the labels where it is of one, see `Metric.at`.
-        part: the answers, with that label's scores where the metric goes by their order.
+        part: what the arm scored; a metric of labels needs its answers.
+
+    Raises:
+        TypeError: for a metric that is no mean over rows, of an arm without predicted labels.
 
     """
     if metric.mean_over_rows:
-        return RowValues(by_seed=part.correct.mean(axis=1), values=part.correct, weight=1.0, lowest=metric.lowest)
-    if metric.of_counts is None:
-        assert part.scores is not None
-        true = np.asarray(part.true == metric.place)
-        found = [_average_precision(true, scores) for scores in part.scores]
-        weight = len(true) / max(1, int(true.sum()))
-    else:
-        labels = max(_TWO, int(max(part.true.max(), part.predicted.max(), metric.place or 0)) + 1)
-        found = [_of_counts(metric, part.true, predicted, labels) for predicted in part.predicted]
-        weight = _weight(metric, np.bincount(part.true, minlength=labels).astype(np.float64))
-    return RowValues(
-        by_seed=np.array([full for full, _ in found]),
-        values=np.stack([_pseudo_values(full, left_out) for full, left_out in found]),
-        weight=weight,
-        lowest=metric.lowest,
-    )
-
-
-def _pseudo_values(full: float, left_out: Floats) -> Floats:
-    """Return what each row is worth, from the metric without it."""
-    return np.asarray(full + (len(left_out) - 1) * (left_out.mean() - left_out), dtype=np.float64)
-
-
-def _of_counts(metric: Metric, true: "Ints", predicted: "Ints", labels: int) -> tuple[float, Floats]:
-    """Return the metric of one seed, and of it with each row left out: rows with equal answers leave out the same."""
-    function = _function(metric)
-    right = true[true == predicted]
-    counts = [np.bincount(found, minlength=labels).astype(np.float64) for found in (true, predicted, right)]
-    cells, cell_of_row = np.unique(true * labels + predicted, return_inverse=True)
-    left_out = np.empty(len(cells))
-    for start in range(0, len(cells), step := max(1, _NUMBERS_AT_ONCE // labels)):
-        truth, said = np.divmod(cells[start : start + step], labels)
-        without = [np.repeat(found[None], len(truth), axis=0) for found in counts]
-        each = np.arange(len(truth))
-        without[0][each, truth] -= 1
-        without[1][each, said] -= 1
-        without[2][each, truth] -= truth == said
-        left_out[start : start + step] = function(*_seen_by(metric, without))
-    return float(function(*_seen_by(metric, counts))), left_out[cell_of_row]
-
-
-def _function(metric: Metric) -> "OfCounts":
-    assert metric.of_counts is not None
-    return metric.of_counts
-
-
-def _seen_by(metric: Metric, counts: list[Floats]) -> list[Floats]:
-    """Return the counts that a metric goes by: of its label alone, or of all."""
-    if metric.place is None:
-        return counts
-    return [found[..., metric.place : metric.place + 1] for found in counts]
-
-
-def _weight(metric: Metric, rows: Floats) -> float:
-    """Return how much the answer to one more row can matter, in units of what it matters to accuracy: 1 over rows.
-
-    It is that of one more row of a label, right instead of wrong, for a method that finds half of the label's rows and
-    is right on all others: what a row can change depends on the labels then, and not on how well a method does.
-
-    Args:
-        metric: of counts.
-        rows: shape (labels,): test rows of each label.
-
-    """
-    function, order = _function(metric), np.argsort(-rows)
-    most = 0.0
-    for label in np.flatnonzero(rows):
-        one, other = np.zeros_like(rows), np.zeros_like(rows)
-        one[label] = other[order[1] if order[0] == label else order[0]] = 1.0
-        missed = rows[label] / 2
-        said, found = rows + missed * (other - one), rows - missed * one
-        right = function(*_seen_by(metric, [rows + one, said + one, found + one]))
-        wrong = function(*_seen_by(metric, [rows + one, said + other, found]))
-        most = max(most, float(right - wrong))
-    return most * float(rows.sum() + 1)
-
-
-def _average_precision(true: "np.typing.NDArray[np.bool_]", scores: Floats) -> tuple[float, Floats]:
-    """Return average precision of one seed, and of it with each row left out.
-
-    The mean over the label's rows of the precision among all rows that score at least as high (scikit-learn's
-    `average_precision_score`); rows of equal score count together.
-
-    Args:
-        true: shape (rows,): has the row the label?
-        scores: shape (rows,): of that label.
-
-    """
-    group = np.unique(-scores, return_inverse=True)[1]
-    hits = np.bincount(group, weights=true)
-    rows, found = np.cumsum(np.bincount(group)), np.cumsum(hits)
-    wanted = float(hits.sum())
-    if wanted == 0:
-        return 0.0, np.zeros(len(true))
-    parts = hits * found / rows
-    before = np.cumsum(parts) - parts
-    fewer = np.maximum(rows - 1, 1)
-    from_here = _to_the_end(hits * found / fewer)
-    after = _to_the_end(hits * (found - 1) / fewer) - hits * (found - 1) / fewer
-    here = (hits - 1) * (found - 1) / fewer
-    without_other = (before + from_here) / wanted
-    without_wanted = (before + here + after) / max(1.0, wanted - 1)
-    return float(parts.sum() / wanted), np.where(true, without_wanted[group], without_other[group])
-
-
-def _to_the_end(parts: Floats) -> Floats:
-    return np.asarray(np.cumsum(parts[::-1])[::-1], dtype=np.float64)
+        return RowValues(
+            by_seed=part.values.mean(axis=1),
+            values=part.values,
+            lowest=metric.lowest,
+            highest=metric.highest,
+            is_mean=True,
+        )
+    if not isinstance(part, Answers):
+        raise TypeError(f"{metric.key} is no mean over rows, and there are no predicted labels")
+    return influence_of(metric, part)

@@ -27,6 +27,8 @@ def lead_of(test: PairTest, level: float) -> Estimate:
     """
     seen, reach = abs(test.centre), test.reach(CONFIDENCE)
     error = reach / float(special.ndtri(1 - _TAIL))
+    if error == 0.0:  # every row says the same
+        return Estimate(value=test.centre, low=test.centre, high=test.centre)
     needed = min(seen, test.reach(1 - level))
     high = min(test.largest, seen + reach)
     low = _low(seen / error, needed / error) * error

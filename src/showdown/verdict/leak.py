@@ -31,7 +31,7 @@ def accuracy_without(outcomes: Mapping[str, RowOutcomes], left_out: Collection[i
     """
     found = {}
     for name, outcome in outcomes.items():
-        parts = [part.correct[:, ~np.isin(part.row_ids, list(left_out))] for part in outcome.parts.values()]
+        parts = [part.values[:, ~np.isin(part.row_ids, list(left_out))] for part in outcome.parts.values()]
         if left_out and all(part.size for part in parts):
             found[name] = float(np.mean([part.mean() for part in parts]))
     return found

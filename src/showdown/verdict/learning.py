@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
-from showdown.verdict.intervals import row_intervals
+from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.classification.answers import load_outcomes
 from showdown.verdict.model import Curve, CurveStep, Interval
-from showdown.verdict.outcomes import RowOutcomes, load_outcomes, on_common_rows
+from showdown.verdict.outcomes import RowOutcomes, on_common_rows
 from showdown.verdict.paired import contrast_test
 from showdown.verdict.pairs import interval_of, judge_pairs, side_of
 from showdown.verdict.spread import reruns_of
@@ -51,8 +53,7 @@ def _accuracy(row: RowOutcomes | None, among: Sequence[RowOutcomes]) -> Interval
 def _steps(less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]) -> list[CurveStep]:
     pairs = judge_pairs([(more[name], less[name]) for name in more if name in less])
     steps = [
-        CurveStep(name=pair.first, gain=pair.accuracy, shown=pair.different and pair.accuracy.value > 0)
-        for pair in pairs
+        CurveStep(name=pair.first, gain=pair.score, shown=pair.different and pair.score.value > 0) for pair in pairs
     ]
     return sorted(steps, key=lambda step: -step.gain.value)
 
@@ -71,6 +72,6 @@ def _ahead(
         return None
     among = [*less.values(), *more.values()]
     parts = [next(iter(row.parts.values())) for row in common.values()]
-    sides = [side_of(part, reruns_of(row, among)) for part, row in zip(parts, rows, strict=True)]
+    sides = [side_of(ACCURACY, part, reruns_of(row, among)) for part, row in zip(parts, rows, strict=True)]
     most, least, next_most, next_least = sides
     return interval_of(contrast_test([most, next_least], [least, next_most], parts[0].clusters).effect)

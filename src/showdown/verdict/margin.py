@@ -60,7 +60,8 @@ def _standing(p_value: float, *, worse: bool) -> Standing:
 
 def most_worse(pair: PairVerdict) -> float:
     """Return by how much the second row may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
-    return min(1.0, pair.centre + reach_of(pair.sources, ALPHA))
+    most = pair.centre + reach_of(pair.sources, ALPHA)
+    return most if pair.largest is None else min(1.0, most)
 
 
 def p_of_lead(pair: PairVerdict) -> float:

@@ -55,6 +55,8 @@ class RowVerdict(Strict):
     accuracy: Interval | None
     """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
     f1_macro: Score | None
+    scores: dict[str, float]
+    """Every metric of all labels by its key, over all tested rows, the mean over seeds."""
     rerun_spread_points: float | None
     """Standard deviation of accuracy between trainings that differ in their seed alone, beyond what flipping rows
     explain, in points; None with one seed."""
@@ -117,15 +119,16 @@ class MarginTest(Strict):
 class PairVerdict(Strict):
     """Two rows compared on the test rows that both answered; differences are first less second, as fractions.
 
-    `score` is by the metric of the verdict; so are the p-values and all that says which row is better.
+    `score` is by the metric of the verdict; so are the p-values and all that says which row is better. Of a metric of
+    which less is better, it is the second less the first, so that it is above 0 where the first is better.
     """
 
     first: str
     second: str
     test: Literal["paired over rows and reruns", "corrected resampled t"]
     score: Interval
-    accuracy: Interval
-    """For information where the metric is another."""
+    accuracy: Interval | None
+    """For information where the metric is another; None without predicted labels."""
     f1_macro: Interval | None
     """For information where the metric is another; None for repeated splits."""
     p_value: float
@@ -136,6 +139,8 @@ class PairVerdict(Strict):
     different: bool
     centre: float
     """Middle of the interval, shrunk a little towards no difference."""
+    largest: float | None = 1.0
+    """The largest difference that there can be; None where the metric has no bounds."""
     sources: list[tuple[float, float]]
     """Variance of the difference, and its degrees of freedom, from each source of chance: rows, and reruns of both."""
     first_only: float = 0.0

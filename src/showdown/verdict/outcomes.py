@@ -1,21 +1,20 @@
-"""Arrays of what every row of the table answered on every test row, read from the predictions files."""
+"""Arrays of what every arm scored on every test row: one float a row."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from pathlib import Path
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from showdown.core.errors import UserError
-from showdown.core.predictions import checked_predictions
-from showdown.core.record import Results, RunRecord
 from showdown.core.traits import Traits
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+Part = TypeVar("Part", bound="Outcomes")
 
 KEPT = 256
 """Of so many `Outcomes` what was computed last is kept: a comparison of 50 rows has 1,225 pairs."""
@@ -25,40 +24,67 @@ _ENOUGH = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
-    """Answers of one row of the table on one set of test rows: every seed answered every test row.
+    """What one arm scored on one set of test rows: one float a row and seed. Every seed has every row.
 
     Each is equal to itself alone, so that what is computed from one can be kept for the many pairs that it is in.
     """
 
-    predicted: Ints
-    """Shape (seeds, test rows): index of the predicted label."""
-    true: Ints
-    """Shape (test rows,): index of the true label."""
+    values: Floats
+    """Shape (seeds, test rows): what each row scores, such as 1.0 for a right answer and 0.0 for a wrong one."""
     clusters: Ints
-    """Shape (test rows,): duplicate cluster."""
+    """Shape (test rows,): duplicate group."""
     row_ids: Ints
     """Shape (test rows,): row of the source, ascending."""
     folds: Ints | None = None
     """Shape (test rows,): which of a seed's trainings answered each row; None where one answered all."""
-    scores: Floats | None = None
-    """Shape (seeds, test rows): the score of one label, where a metric asks for it."""
+    lowest: float = 0.0
+    """The least value that a row can score; minus infinity for one without bounds. So for the next."""
+    highest: float = 1.0
 
-    @property
-    def correct(self) -> Floats:
-        """1.0 where the answer is right, 0.0 elsewhere: shape (seeds, test rows)."""
-        return np.asarray(self.predicted == self.true, dtype=np.float64)
-
-    def at(self, row_ids: Ints) -> "Outcomes":
-        """The same for these rows alone; all of them must be present."""
+    def at(self, row_ids: Ints) -> Self:
+        """Return the same for these rows alone; all of them must be present."""
         places = np.searchsorted(self.row_ids, row_ids)
-        return Outcomes(
-            predicted=self.predicted[:, places],
-            true=self.true[places],
+        return replace(
+            self,
+            values=self.values[:, places],
             clusters=self.clusters[places],
             row_ids=self.row_ids[places],
             folds=None if self.folds is None else self.folds[places],
-            scores=None if self.scores is None else self.scores[:, places],
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowValues:
+    """A metric of one arm, and what each test row is worth to it."""
+
+    by_seed: Floats
+    """Shape (seeds,): the metric."""
+    values: Floats
+    """Shape (seeds, rows): their mean is the metric. What each row scores where the metric is the mean over rows, else
+    the jackknife's pseudo-values (Tukey 1958), without its correction for bias."""
+    weight: float = 1.0
+    """How many times as much as for accuracy the answer to one row can matter: to a row of the rarest label."""
+    lowest: float = 0.0
+    """The least value that the metric can have; minus infinity for one without bounds. So for the next."""
+    highest: float = 1.0
+    is_mean: bool = False
+    """Rows score the metric itself: the spread between the arm's reruns is that of the metric."""
+
+    @property
+    def value(self) -> float:
+        """Mean over seeds."""
+        return float(self.by_seed.mean())
+
+    @property
+    def is_bounded(self) -> bool:
+        """Return whether the metric has a least and a largest value."""
+        return math.isfinite(self.highest - self.lowest)
+
+    def oriented(self, sign: int) -> "RowValues":
+        """Return the same so that more is better: itself, or with the sign turned where less is (``sign`` -1)."""
+        if sign > 0:
+            return self
+        return replace(self, by_seed=-self.by_seed, values=-self.values, lowest=-self.highest, highest=-self.lowest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +97,7 @@ class RowOutcomes:
 
     name: str
     traits: Traits
-    parts: dict[int, Outcomes]
+    parts: Mapping[int, Outcomes]
     """By repeat; the key of a pooled part is 0."""
     seeds: int
     """Seeds in each part."""
@@ -85,7 +111,7 @@ class RowOutcomes:
         return len(self.parts) > 1
 
 
-def shared(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
+def shared(a: Part, b: Part) -> tuple[Part, Part]:
     """Return both restricted to the test rows that they share, in one order: themselves where these are all."""
     if np.array_equal(a.row_ids, b.row_ids) and (np.diff(a.row_ids) > 0).all():
         return a, b
@@ -131,7 +157,7 @@ def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOu
 
 
 def _answered(parts: Mapping[int, Outcomes]) -> int:
-    return sum(len(part.true) for part in parts.values())
+    return sum(len(part.row_ids) for part in parts.values())
 
 
 def _common_parts(every: Sequence[Mapping[int, Outcomes]]) -> dict[int, Ints]:
@@ -141,136 +167,6 @@ def _common_parts(every: Sequence[Mapping[int, Outcomes]]) -> dict[int, Ints]:
     return {key: ids for key, ids in found.items() if len(ids)}
 
 
-def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None) -> dict[str, RowOutcomes]:
-    """Read the predictions of all completed runs, by row of the table; a row without a completed run is left out.
-
-    Args:
-        results: the comparison.
-        folder: its folder; predictions files are named relative to it.
-        score_of: the label whose scores are read as well.
-
-    Raises:
-        UserError: for a predictions file that is missing or damaged.
-
-    """
-    labels = label_places(results)
-    by_name: dict[str, list[RunRecord]] = {}
-    for run in results.runs:
-        by_name.setdefault(run.name, []).append(run)
-    found = {name: _row(name, runs, folder, labels, score_of) for name, runs in by_name.items()}
-    return {name: row for name, row in found.items() if row}
-
-
-def label_places(results: Results) -> dict[str, int]:
-    """Return the number that stands for each label in `Outcomes`."""
-    names = {label: None for run in results.runs for label in run.labels}
-    return {name: index for index, name in enumerate(names)}
-
-
-def _row(
-    name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int], score_of: str | None
-) -> RowOutcomes | None:
-    done = [run for run in runs if run.status == "completed" and run.predictions_file]
-    if not done:
-        return None
-    read = {(run.seed, run.partition): _read(folder, run, labels, score_of) for run in done}
-    seeds, partitions = _largest_grid(read.keys())
-    split = done[0].spec.protocol.split
-    by_partition = {p: _stack([read[seed, p] for seed in seeds], name) for p in partitions}
-    trained = split.train * done[0].spec.train_fraction if split.kind == "repeated" else 1.0
-    return RowOutcomes(
-        name=name,
-        traits=done[0].traits,
-        parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
-        seeds=len(seeds),
-        test_over_train=split.test / trained if split.kind == "repeated" else 0.0,
-        notes=tuple(_left_out(name, runs, seeds, partitions)),
-    )
-
-
-def _largest_grid(done: Collection[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Return seeds and partitions of which every pair completed: as many pairs as can be; of equals, more partitions.
-
-    Scores of seeds are averaged row by row, so that all seeds must have answered the same test rows.
-    """
-    of_seed = {seed: {partition for other, partition in done if other == seed} for seed, _ in done}
-    choices = [
-        ([seed for seed, found in of_seed.items() if found >= partitions], partitions)
-        for partitions in of_seed.values()
-    ]
-    seeds, partitions = max(choices, key=lambda choice: (len(choice[0]) * len(choice[1]), len(choice[1])))
-    return sorted(seeds), sorted(partitions)
-
-
-def _left_out(name: str, runs: Sequence[RunRecord], seeds: Sequence[int], partitions: Sequence[int]) -> Iterator[str]:
-    """Say which seeds and folds or repeats do not count, and why."""
-    lost = Counter(run.status for run in runs if run.status != "completed")
-    why = f" ({', '.join(f'{count} {status}' for status, count in lost.items())})" if lost else ""
-    every_seed, every_partition = {run.seed for run in runs}, {run.partition for run in runs}
-    if len(seeds) < len(every_seed):
-        yield (
-            f"{name}: {len(every_seed) - len(seeds)} of {len(every_seed)} seeds left out, runs of them did not "
-            f"complete{why}: its scores are those of the seeds that did"
-        )
-    if len(partitions) < len(every_partition):
-        yield (
-            f"{name}: {len(every_partition) - len(partitions)} of {len(every_partition)} parts of the test rows left "
-            f"out, runs on them did not complete{why}"
-        )
-
-
-def _pooled(parts: dict[int, Outcomes]) -> dict[int, Outcomes]:
-    """Join folds, which share no row, into one part."""
-    row_ids = np.concatenate([part.row_ids for part in parts.values()])
-    order = np.argsort(row_ids, kind="stable")
-    found = list(parts.values())
-    return {
-        0: Outcomes(
-            predicted=np.concatenate([part.predicted for part in found], axis=1)[:, order],
-            true=np.concatenate([part.true for part in found])[order],
-            clusters=np.concatenate([part.clusters for part in found])[order],
-            row_ids=row_ids[order],
-            folds=np.repeat(np.array(list(parts)), [len(part.true) for part in found])[order],
-            scores=_joined([part.scores for part in found], axis=1, order=order),
-        )
-    }
-
-
-def _stack(runs: Sequence[Outcomes], name: str) -> Outcomes:
-    """Join the seeds of one partition; all of them tested the same rows."""
-    first = runs[0]
-    if any(not np.array_equal(run.row_ids, first.row_ids) for run in runs):
-        raise UserError(f"{name}: its seeds were tested on different rows; run the comparison again")
-    return Outcomes(
-        predicted=np.concatenate([run.predicted for run in runs]),
-        true=first.true,
-        clusters=first.clusters,
-        row_ids=first.row_ids,
-        scores=_joined([run.scores for run in runs], axis=0),
-    )
-
-
-def _joined(scores: Sequence[Floats | None], *, axis: int, order: Ints | None = None) -> Floats | None:
-    known = [one for one in scores if one is not None]
-    if not known:
-        return None
-    together = np.concatenate(known, axis=axis)
-    return together if order is None else together[:, order]
-
-
-def _read(folder: Path, run: RunRecord, labels: dict[str, int], score_of: str | None) -> Outcomes:
-    path = folder / str(run.predictions_file)
-    mend = "run the comparison again"
-    try:
-        lines = checked_predictions(folder, run, score_of=score_of)
-        lines.sort(key=lambda line: int(line[0]))
-        cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines]
-        scores = None if score_of is None else np.array([[float(line[-1]) for line in lines]])
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
-    if not cells:
-        raise UserError(f"{path}: no predictions in it; {mend}")
-    table = np.asarray(cells, dtype=np.int64)
-    return Outcomes(
-        row_ids=table[:, 0], clusters=table[:, 1], true=table[:, 2], predicted=table[None, :, 3], scores=scores
-    )
+def cluster_index(clusters: Ints) -> Ints:
+    """Return clusters renumbered from 0, in the shape given."""
+    return np.asarray(np.unique(clusters, return_inverse=True)[1], dtype=np.int64)

@@ -33,7 +33,7 @@ def turned(pair: PairVerdict) -> PairVerdict:
             "first": pair.second,
             "second": pair.first,
             "score": _turned(pair.score),
-            "accuracy": _turned(pair.accuracy),
+            "accuracy": _turned(pair.accuracy) if pair.accuracy else None,
             "f1_macro": _turned(pair.f1_macro) if pair.f1_macro else None,
             "lead": _turned(pair.lead) if pair.lead else None,
             "centre": -pair.centre,

@@ -1,14 +1,15 @@
 """Is one method better than another? Tests on the rows that both answered."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
-from showdown.verdict.intervals import CONFIDENCE, Estimate, f1_reruns, jackknife, macro_f1_of, student_quantile
-from showdown.verdict.outcomes import Floats, Ints, Outcomes
-from showdown.verdict.spread import Reruns, binomial_variance, flip_variance, share_squared
+from showdown.verdict.intervals import CONFIDENCE, Estimate, mean_variance, student_quantile
+from showdown.verdict.outcomes import Floats, Ints, cluster_index
+from showdown.verdict.spread import Reruns, flip_variance, row_variance, share_squared
 
 ALPHA = 1 - CONFIDENCE
 _PSEUDO_ROWS = 2
@@ -17,28 +18,28 @@ _LEAST_TAIL = 1e-100
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """Answers of one method in a test."""
+    """What one arm scored, in a test; more is better."""
 
-    correct: Floats
-    """1.0 where an answer is right: shape (seeds, rows). For another metric than accuracy what each row is worth to it
-    (`RowValues.values`)."""
+    values: Floats
+    """Shape (seeds, rows): what each row scores, or is worth to a metric that is no mean over rows (`RowValues`)."""
     reruns: Reruns
     folds: Ints | None = None
     """See `Outcomes.folds`."""
     weight: float = 1.0
     """See `RowValues.weight`."""
     lowest: float = 0.0
-    """The least value of the metric."""
+    """The least value of the metric; minus infinity for one without bounds. So for the next."""
+    highest: float = 1.0
 
     def reruns_part(self, clusters: int) -> "RerunsPart":
         """Return what the choice of reruns adds to the variance of the mean on so many independent rows."""
-        mean = float(self.correct.mean())
-        scale = binomial_variance(mean, clusters, lowest=self.lowest) * share_squared(self.folds)
+        scale = row_variance(self.values, clusters, lowest=self.lowest, highest=self.highest)
+        scale *= share_squared(self.folds)
         return RerunsPart(
-            variance=self.reruns.relative * scale / len(self.correct),
-            flips=flip_variance(self.correct, self.folds) / len(self.correct) * clusters / self.correct.shape[1],
+            variance=self.reruns.relative * scale / len(self.values),
+            flips=flip_variance(self.values, self.folds) / len(self.values) * clusters / self.values.shape[1],
             degrees=self.reruns.degrees,
-            seeds=len(self.correct),
+            seeds=len(self.values),
             trainings=1 if self.folds is None else len(np.unique(self.folds)),
         )
 
@@ -64,16 +65,16 @@ class RerunsPart:
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest:
-    """A difference in accuracy, or in another metric, first less second, and what is behind it."""
+    """A difference in a metric, first less second, and what is behind it."""
 
     value: float
     """The difference; from -1 to 1 for accuracy."""
     centre: float
     """Middle of the interval, shrunk a little towards none."""
-    mcnemar_p: float | None = None
-    """Exact McNemar test of the first run of each alone: blind to reruns. None for repeated splits."""
-    must_pass_mcnemar: bool = False
-    """Is the exact test to agree? So it is with one run each."""
+    exact_p: float | None = None
+    """p-value of an exact test of the first run of each alone, blind to reruns; None where there is none."""
+    must_pass_exact: bool = False
+    """The exact test must agree: the larger p-value counts. So it is with one run each."""
     row_variance: float
     """Variance of the difference from one independent row: divide by rows for that of the mean."""
     rows: int
@@ -85,7 +86,7 @@ class PairTest:
     weight: float = 1.0
     """See `RowValues.weight`: so many rows tell as much of the metric as one tells of accuracy."""
     largest: float = 1.0
-    """The largest difference that there can be."""
+    """The largest difference that there can be; infinity for a metric without bounds."""
 
     @property
     def parts(self) -> list[tuple[float, float]]:
@@ -97,6 +98,7 @@ class PairTest:
         rows_degrees = max(1.0, rows / self.weight - 1.0) if self.rows_degrees is None else self.rows_degrees
         # Flipping rows are counted with the reruns. What is left is at least what two discordant rows make.
         least = _PSEUDO_ROWS * self.weight**2 / (rows + _PSEUDO_ROWS * self.weight)
+        least = least if math.isfinite(self.largest) else 0.0
         of_rows = max(self.row_variance - sum(part.flips for part in self.reruns), min(least, self.row_variance))
         return [
             (of_rows / rows, rows_degrees),
@@ -107,7 +109,7 @@ class PairTest:
     def p_value(self) -> float:
         """Two-sided p-value against no difference."""
         found = 2 * tail_of(self.parts, abs(self.centre))
-        return max(found, self.mcnemar_p) if self.must_pass_mcnemar and self.mcnemar_p is not None else found
+        return max(found, self.exact_p) if self.must_pass_exact and self.exact_p is not None else found
 
     @property
     def effect(self) -> Estimate:
@@ -157,10 +159,10 @@ def reach_of(parts: Sequence[tuple[float, float]], tail: float) -> float:
 
 def tail_of(parts: Sequence[tuple[float, float]], distance: float) -> float:
     """Return the tail at which `reach_of` is ``distance``: a one-sided p-value."""
-    if distance >= reach_of(parts, _LEAST_TAIL):
-        return _LEAST_TAIL
     if distance <= 0.0:
         return 0.5
+    if distance >= reach_of(parts, _LEAST_TAIL):
+        return _LEAST_TAIL
     found = optimize.brentq(
         lambda log: reach_of(parts, float(np.exp(log))) - distance, np.log(_LEAST_TAIL), np.log(0.5), xtol=1e-10
     )
@@ -179,22 +181,18 @@ def p_above(parts: Sequence[tuple[float, float]], distance: float) -> float:
     return tail if distance > 0.0 else 1.0 - tail
 
 
-def mcnemar_exact(first: Floats, second: Floats) -> float:
-    """Two-sided exact McNemar test of two runs (rows,): a binomial test of the rows that only one got right."""
-    only_first, only_second = int((first > second).sum()), int((second > first).sum())
-    tail = special.bdtr(min(only_first, only_second), only_first + only_second, 0.5)
-    return float(min(1.0, 2.0 * tail))
-
-
-def _row_part(difference: Floats, clusters: Ints, weight: float) -> tuple[float, float, int]:
+def _row_part(difference: Floats, clusters: Ints, weight: float, *, bounded: bool) -> tuple[float, float, int]:
     """Return the shrunk mean difference, its variance over rows, and the independent rows.
 
-    Two imagined clusters are added, one won by each side: the interval of Bonett and Price (2012) for paired shares,
-    carried over to means over reruns and to clusters. It is near-exact with few discordant rows, and never zero. Where
-    the answer to one row can matter as much as ``weight`` rows do for accuracy, each imagined cluster does.
+    Of a metric with bounds two imagined clusters are added, one won by each side: the interval of Bonett and Price
+    (2012) for paired shares, carried over to means over reruns and to clusters. It is near-exact with few discordant
+    rows, and never zero. Where the answer to one row can matter as much as ``weight`` rows do for accuracy, each
+    imagined cluster does.
     """
-    index = np.unique(clusters, return_inverse=True)[1]
+    index = cluster_index(clusters)
     groups = int(index.max()) + 1
+    if not bounded:
+        return float(difference.mean()), mean_variance(difference, clusters), groups
     size = len(difference) / groups
     total = size * (groups + _PSEUDO_ROWS * weight)
     mean = float(difference.sum()) / total
@@ -204,39 +202,24 @@ def _row_part(difference: Floats, clusters: Ints, weight: float) -> tuple[float,
     return mean, squares / total**2 * count / (count - 1), groups
 
 
-def paired_test(first: Side, second: Side, clusters: Ints) -> PairTest:
-    """Test a difference in accuracy on shared rows, with the spread between reruns in it.
-
-    With one run each the exact McNemar test must agree: the larger p-value counts.
-
-    Args:
-        first: one method.
-        second: the other, on the same rows.
-        clusters: shape (rows,).
-
-    """
-    found = contrast_test([first], [second], clusters)
-    exact = mcnemar_exact(first.correct[0], second.correct[0])
-    return replace(found, mcnemar_p=exact, must_pass_mcnemar=len(first.correct) == len(second.correct) == 1)
-
-
 def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -> PairTest:
-    """Test the accuracies, or another metric, of some methods less those of as many others, on shared rows.
+    """Test the mean scores of some arms less those of as many others, on shared rows.
 
     The variance is the part of the rows and that of the reruns of each method; see `reach_of` for how they combine.
 
     Args:
-        plus: methods that count positively.
+        plus: arms that count positively.
         minus: those that count negatively.
         clusters: shape (rows,).
 
     """
-    difference = np.sum([side.correct.mean(axis=0) for side in plus], axis=0) - np.sum(
-        [side.correct.mean(axis=0) for side in minus], axis=0
+    difference = np.sum([side.values.mean(axis=0) for side in plus], axis=0) - np.sum(
+        [side.values.mean(axis=0) for side in minus], axis=0
     )
     every = [*plus, *minus]
     weight = max(side.weight for side in every)
-    mean, rows_part, groups = _row_part(difference, clusters, weight)
+    largest = sum(side.highest - side.lowest for side in every) / 2
+    mean, rows_part, groups = _row_part(difference, clusters, weight, bounded=math.isfinite(largest))
     return PairTest(
         value=float(difference.mean()),
         centre=mean,
@@ -245,34 +228,8 @@ def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -
         rows_degrees=None,
         reruns=tuple(side.reruns_part(groups) for side in every),
         weight=weight,
-        largest=sum(1.0 - side.lowest for side in every) / 2,
+        largest=largest,
     )
-
-
-def f1_difference(first: Outcomes, second: Outcomes, reruns: tuple[Reruns, Reruns]) -> Estimate:
-    """Difference in macro F1 on shared rows with its interval, by the jackknife over clusters.
-
-    The spread between reruns is in it, and half of the jackknife's bias, as in `f1_interval`. Two imagined discordant
-    clusters keep its width from being zero.
-
-    Args:
-        first: answers of one method.
-        second: those of the other, on the same rows.
-        reruns: how far the accuracies of their trainings spread.
-
-    """
-    sides = [macro_f1_of(part) for part in (first, second)]
-    value = sides[0].value - sides[1].value
-    left_out = sides[0].left_out.mean(axis=1) - sides[1].left_out.mean(axis=1)
-    groups = len(left_out)
-    rows_part, bias = jackknife(left_out, value)
-    parts = [(rows_part + bias**2 / 4 + _PSEUDO_ROWS / (groups + _PSEUDO_ROWS) ** 2, max(1.0, groups - 1.0))]
-    for part, side, spread in zip((first, second), sides, reruns, strict=True):
-        own = f1_reruns(side, spread, part.folds)
-        scale = binomial_variance(side.value, groups) * share_squared(part.folds)
-        parts.append((own.relative * scale / len(part.predicted), own.degrees))
-    centre, reach = value - bias / 2, reach_of(parts, (1 - CONFIDENCE) / 2)
-    return Estimate(value=value, low=max(-1.0, min(value, centre - reach)), high=min(1.0, max(value, centre + reach)))
 
 
 def corrected_resampled_t(
@@ -294,6 +251,7 @@ def corrected_resampled_t(
     repeats = len(differences)
     mean = float(differences.mean())
     floor = _PSEUDO_ROWS * weight**2 / (rows + _PSEUDO_ROWS * weight) ** 2 / repeats
+    floor = floor if math.isfinite(largest) else 0.0
     variance = max(float(differences.var(ddof=1)), floor) * (1 / repeats + test_over_train)
     return PairTest(
         value=mean,

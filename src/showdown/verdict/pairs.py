@@ -1,14 +1,18 @@
 """Pairs of rows tested together, on the test rows that they share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from showdown.core.metric import ACCURACY, METRICS, Metric
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.classification.macro_f1 import f1_difference, rare_labels
+from showdown.verdict.classification.mcnemar import paired_test
 from showdown.verdict.forecast import rows_to_decide, seeds_to_decide
 from showdown.verdict.influence import row_values
-from showdown.verdict.intervals import Estimate, rare_labels
+from showdown.verdict.intervals import Estimate
 from showdown.verdict.lead import lead_of
 from showdown.verdict.model import Interval, PairVerdict, Score
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
@@ -18,10 +22,8 @@ from showdown.verdict.paired import (
     Side,
     contrast_test,
     corrected_resampled_t,
-    f1_difference,
     holm,
     holm_levels,
-    paired_test,
 )
 from showdown.verdict.spread import Reruns, metric_reruns, reruns_of
 
@@ -44,7 +46,8 @@ class Compared:
 
     test: PairTest
     """By the metric."""
-    accuracy: Estimate
+    accuracy: Estimate | None
+    """None where there are no predicted labels. So for the next two."""
     f1_macro: Estimate | None
     """None where it has no honest interval, and for repeated splits."""
     mcnemar_p: float | None
@@ -69,43 +72,54 @@ def compare(
     if first.repeated or second.repeated:
         return _compare_repeats(first, second, metric)
     both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
-    if not both or not len(both[0][0].true):
+    if not both or not len(both[0][0].row_ids):
         return None
     a, b = both[0]
     together = [*among, first, second]
     reruns = reruns_of(first, together), reruns_of(second, together)
-    plain = paired_test(side_of(a, reruns[0]), side_of(b, reruns[1]), a.clusters)
-    test = plain
-    if metric != ACCURACY:
-        test = contrast_test([metric_side(metric, a, reruns[0])], [metric_side(metric, b, reruns[1])], a.clusters)
+    if isinstance(a, Answers) and isinstance(b, Answers):
+        return _compare_answers(a, b, reruns, metric)
+    return Compared(test=_metric_test(metric, a, b, reruns), accuracy=None, f1_macro=None, mcnemar_p=None)
+
+
+def _compare_answers(a: Answers, b: Answers, reruns: tuple[Reruns, Reruns], metric: Metric) -> Compared:
+    plain = paired_test(side_of(ACCURACY, a, reruns[0]), side_of(ACCURACY, b, reruns[1]), a.clusters)
+    test = plain if metric == ACCURACY else _metric_test(metric, a, b, reruns)
     f1 = test.effect if metric == METRICS["f1_macro"] else None
     if f1 is None and not rare_labels(a) and not rare_labels(b):
         f1 = f1_difference(a, b, reruns)
-    return Compared(test=test, accuracy=plain.effect, f1_macro=f1, mcnemar_p=plain.mcnemar_p)
+    return Compared(test=test, accuracy=plain.effect, f1_macro=f1, mcnemar_p=plain.exact_p)
 
 
-def side_of(part: Outcomes, reruns: Reruns) -> Side:
-    """Return answers as a side of a test of accuracy."""
-    return Side(correct=part.correct, reruns=reruns, folds=part.folds)
+def _metric_test(metric: Metric, a: Outcomes, b: Outcomes, reruns: tuple[Reruns, Reruns]) -> PairTest:
+    return contrast_test([side_of(metric, a, reruns[0])], [side_of(metric, b, reruns[1])], a.clusters)
 
 
-def metric_side(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
-    """Return answers as a side of a test of a metric.
+def side_of(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
+    """Return what an arm scored as a side of a test, with the sign turned where less is better.
 
     Args:
         metric: what is tested.
-        part: the answers.
-        reruns: how far the accuracy of these trainings spreads.
+        part: what the arm scored.
+        reruns: how far its trainings spread, in what `part.values` are.
 
     """
     found, clusters = row_values(metric, part), len(np.unique(part.clusters))
-    spread = metric_reruns(found.values, reruns, folds=part.folds, clusters=clusters, lowest=found.lowest)
-    return Side(correct=found.values, reruns=spread, folds=part.folds, weight=found.weight, lowest=found.lowest)
+    spread = metric_reruns(found, reruns, folds=part.folds, clusters=clusters)
+    found = found.oriented(metric.sign)
+    return Side(
+        values=found.values,
+        reruns=spread,
+        folds=part.folds,
+        weight=found.weight,
+        lowest=found.lowest,
+        highest=found.highest,
+    )
 
 
 def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) -> Compared | None:
     both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
-    both = [(a, b) for a, b in both if len(a.true)]
+    both = [(a, b) for a, b in both if len(a.row_ids)]
     if len(both) < 2:
         return None
     rows = min(len(np.unique(a.clusters)) for a, _ in both)
@@ -114,14 +128,16 @@ def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) ->
     def tested(asked: Metric) -> PairTest:
         found = [(row_values(asked, a), row_values(asked, b)) for a, b in both]
         return corrected_resampled_t(
-            np.array([a.value - b.value for a, b in found]),
+            asked.sign * np.array([a.value - b.value for a, b in found]),
             test_over_train=ratio,
             rows=rows,
             weight=max(one.weight for pair in found for one in pair),
-            largest=1.0 - asked.lowest,
+            largest=asked.highest - asked.lowest,
         )
 
-    return Compared(test=tested(metric), accuracy=tested(ACCURACY).effect, f1_macro=None, mcnemar_p=None)
+    labels = all(isinstance(part, Answers) for pair in both for part in pair)
+    accuracy = tested(ACCURACY).effect if labels else None
+    return Compared(test=tested(metric), accuracy=accuracy, f1_macro=None, mcnemar_p=None)
 
 
 def judge_pairs(
@@ -152,14 +168,15 @@ def _judged(
     return PairVerdict(
         first=first.name,
         second=second.name,
-        test="paired over rows and reruns" if found.mcnemar_p is not None else "corrected resampled t",
+        test="corrected resampled t" if first.repeated or second.repeated else "paired over rows and reruns",
         score=interval_of(test.effect),
-        accuracy=interval_of(found.accuracy),
+        accuracy=interval_of(found.accuracy) if found.accuracy else None,
         f1_macro=interval_of(found.f1_macro) if found.f1_macro else None,
         p_value=test.p_value,
         p_holm=p_holm,
         mcnemar_p=found.mcnemar_p,
         centre=test.centre,
+        largest=test.largest if math.isfinite(test.largest) else None,
         sources=[part for part in test.parts if part[0] > 0.0],
         different=different,
         lead=interval_of(lead_of(test, level)) if different else None,
@@ -173,5 +190,5 @@ def _judged(
 
 def _shared_rows(first: RowOutcomes, second: RowOutcomes) -> int:
     keys = [key for key in first.parts if key in second.parts]
-    counts = [len(shared(first.parts[key], second.parts[key])[0].true) for key in keys]
+    counts = [len(shared(first.parts[key], second.parts[key])[0].row_ids) for key in keys]
     return min(count for count in counts if count)

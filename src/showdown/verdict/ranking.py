@@ -17,6 +17,7 @@ from showdown.core.metric import (
     refuse_unknown_label,
 )
 from showdown.core.record import Results
+from showdown.verdict.classification.answers import answers_of
 from showdown.verdict.outcomes import RowOutcomes
 
 
@@ -79,7 +80,7 @@ def ranking(key: str, outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, 
 
 def _most_frequent(outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, int]) -> tuple[float, str]:
     """Return the share of the test rows that the most frequent label has, and its name."""
-    parts = next((list(row.parts.values()) for row in outcomes.values()), [])
+    parts = next((list(answers_of(row).values()) for row in outcomes.values()), [])
     if not parts:
         return 0.0, ""
     counts = np.bincount(np.concatenate([part.true for part in parts]))

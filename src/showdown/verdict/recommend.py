@@ -55,7 +55,7 @@ class Candidate(TypedDict):
 
     name: str
     score: float
-    """By the metric of the verdict."""
+    """By the metric of the verdict, with its sign turned where less is better: more of it is better."""
     floor: bool
     """It gives every text one label, and the metric is one that such a row cannot win: it stands in for no other."""
     accuracy: float
@@ -318,7 +318,7 @@ def _rounded(limit: str, value: float, *, looser: bool) -> str:
 
 def _scores(row: Candidate, metric: Metric) -> str:
     """Say the score of the verdict, then accuracy and macro F1."""
-    known = {metric: row["score"], ACCURACY: row["accuracy"], METRICS["f1_macro"]: row["f1_macro"]}
+    known = {metric: metric.sign * row["score"], ACCURACY: row["accuracy"], METRICS["f1_macro"]: row["f1_macro"]}
     return ", ".join(f"{one.title} {one.shown(value)}" for one, value in known.items())
 
 

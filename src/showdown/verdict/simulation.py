@@ -6,7 +6,8 @@ import numpy as np
 from scipy import special
 
 from showdown.core.traits import Traits, fine_tuned
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+from showdown.verdict.classification.answers import Answers
+from showdown.verdict.outcomes import Floats, Ints, RowOutcomes
 
 SIMULATED = fine_tuned()
 """Traits of a simulated method, unless others are given: its answers depend on its seed."""
@@ -75,9 +76,9 @@ class Simulated:
         """Shape (methods, seeds, rows)."""
         return np.asarray(self.predicted == self.true, dtype=np.float64)
 
-    def outcomes(self, method: int) -> Outcomes:
+    def outcomes(self, method: int) -> Answers:
         """Return one method's answers as the verdict reads them."""
-        return Outcomes(
+        return Answers(
             predicted=self.predicted[method],
             true=self.true,
             clusters=self.clusters,

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes, RowValues
 
 PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
@@ -58,63 +58,63 @@ STEADY = Reruns(relative=0.0, degrees=float("inf"))
 """Every seed answers alike."""
 
 
-def net_rerun_variance(correct: Floats, folds: Ints | None = None) -> float:
+def net_rerun_variance(values: Floats, folds: Ints | None = None) -> float:
     """Variance of one training's accuracy between seeds, beyond what single rows that flip explain.
 
     Two-way analysis of variance of runs and rows, fold by fold and averaged over them: the variance between the runs'
     accuracies less the residual mean square over the number of rows. Chance may make it negative.
 
     Args:
-        correct: shape (seeds, rows), at least two seeds.
+        values: shape (seeds, rows), at least two seeds.
         folds: shape (rows,): which training of each seed answered a row; None where one answered all.
 
     """
     if folds is None:
-        return _net_of_flips(correct)
-    return float(np.mean([_net_of_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
+        return _net_of_flips(values)
+    return float(np.mean([_net_of_flips(values[:, folds == fold]) for fold in np.unique(folds)]))
 
 
-def _net_of_flips(correct: Floats) -> float:
-    return float(correct.mean(axis=1).var(ddof=1) - _flips(correct) / correct.shape[1])
+def _net_of_flips(values: Floats) -> float:
+    return float(values.mean(axis=1).var(ddof=1) - _flips(values) / values.shape[1])
 
 
-def _flips(correct: Floats) -> float:
-    runs, rows = correct.shape
+def _flips(values: Floats) -> float:
+    runs, rows = values.shape
     if rows < 2:
         return 0.0
-    residual = correct - correct.mean(axis=1, keepdims=True) - correct.mean(axis=0) + correct.mean()
+    residual = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
     return float((residual**2).sum() / ((runs - 1) * (rows - 1)))
 
 
-def flip_variance(correct: Floats, folds: Ints | None = None) -> float:
+def flip_variance(values: Floats, folds: Ints | None = None) -> float:
     """Variance of one answer to one row between seeds, beyond a rise or fall of all; 0 with one seed.
 
     Args:
-        correct: shape (seeds, rows).
+        values: shape (seeds, rows).
         folds: see `net_rerun_variance`.
 
     """
-    if len(correct) < 2:
+    if len(values) < 2:
         return 0.0
     if folds is None:
-        return _flips(correct)
-    return float(np.mean([_flips(correct[:, folds == fold]) for fold in np.unique(folds)]))
+        return _flips(values)
+    return float(np.mean([_flips(values[:, folds == fold]) for fold in np.unique(folds)]))
 
 
-def fold_variance(correct: Floats, folds: Ints) -> float | None:
+def fold_variance(values: Floats, folds: Ints) -> float | None:
     """Variance of accuracy between folds beyond what their different rows explain, where that is plain.
 
     It is all that one seed tells of a training that went wrong. Other training rows are in it as well.
 
     Args:
-        correct: shape (rows,): the answers of one seed.
+        values: shape (rows,): the answers of one seed.
         folds: shape (rows,).
 
     Returns:
         None where folds may differ as much by their rows alone, one time in a thousand (chi-squared), or are too small.
 
     """
-    parts = [correct[folds == fold] for fold in np.unique(folds)]
+    parts = [values[folds == fold] for fold in np.unique(folds)]
     if len(parts) < 2 or min(len(part) for part in parts) < 2:
         return None
     between = float(np.var([part.mean() for part in parts], ddof=1))
@@ -123,30 +123,57 @@ def fold_variance(correct: Floats, folds: Ints) -> float | None:
     return between - of_rows if between > most else None
 
 
-def binomial_variance(accuracy: float, clusters: int, *, lowest: float = 0.0) -> float:
-    """Return p (1 - p), with one imagined row right and one wrong: never zero.
+def binomial_variance(mean: float, clusters: int, *, lowest: float = 0.0, highest: float = 1.0) -> float:
+    """Return p (1 - p), with one imagined row at the best value and one at the worst: never zero.
 
     Args:
-        accuracy: or another metric, up to 1.
+        mean: of a metric with bounds, such as accuracy.
         clusters: independent rows.
-        lowest: the least value of the metric; p is where it lies between that and 1.
+        lowest: the least value of the metric; p is where the mean lies between that and the highest one.
+        highest: the largest value.
 
     """
-    share = (accuracy - lowest) / (1 - lowest)
+    share = (mean - lowest) / (highest - lowest)
     smoothed = (share * clusters + 1) / (clusters + 2)
-    return float(smoothed * (1 - smoothed)) * (1 - lowest) ** 2
+    return float(smoothed * (1 - smoothed)) * (highest - lowest) ** 2
+
+
+def row_variance(values: Floats, clusters: int, *, lowest: float, highest: float) -> float:
+    """Return the variance of what one row scores: the unit in which the spread between reruns is expected.
+
+    With bounds it is p (1 - p), as of right and wrong answers, which no score of rows between the bounds exceeds.
+    Without bounds it is that of the rows.
+
+    Args:
+        values: shape (seeds, rows).
+        clusters: independent rows.
+        lowest: the least value that a row can have; minus infinity for none.
+        highest: the largest.
+
+    """
+    if math.isfinite(highest - lowest):
+        return binomial_variance(float(values.mean()), clusters, lowest=lowest, highest=highest)
+    return float(values.var(axis=1, ddof=1).mean()) if values.shape[1] > 1 else 0.0
 
 
 @lru_cache(maxsize=KEPT)
 def seen_reruns(part: Outcomes) -> Reruns | None:
     """Return how far the seeds of a method spread; None with one seed."""
-    seeds = len(part.predicted)
+    seeds = len(part.values)
     if seeds < 2:
         return None
-    correct = part.correct
-    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
     folds = 1 if part.folds is None else len(np.unique(part.folds))
-    return Reruns(relative=net_rerun_variance(correct, part.folds) / scale, degrees=float(folds * (seeds - 1)))
+    relative = _relative(net_rerun_variance(part.values, part.folds), _row_variance_of(part))
+    return Reruns(relative=relative, degrees=float(folds * (seeds - 1)))
+
+
+def _row_variance_of(part: Outcomes) -> float:
+    return row_variance(part.values, len(np.unique(part.clusters)), lowest=part.lowest, highest=part.highest)
+
+
+def _relative(variance: float, scale: float) -> float:
+    """Return a variance between reruns in units of that of a row; rows that all score alike know no unit."""
+    return variance / scale if scale > 0.0 else 0.0
 
 
 def moderated(own: Reruns | None, others: Sequence[Reruns] = ()) -> Reruns:
@@ -176,22 +203,21 @@ def weighed(prior: float, own: Reruns | None) -> Reruns:
     return Reruns(relative=relative, degrees=PRIOR_WORTH + own.degrees)
 
 
-def metric_reruns(values: Floats, reruns: Reruns, *, folds: Ints | None, clusters: int, lowest: float = 0.0) -> Reruns:
+def metric_reruns(found: RowValues, reruns: Reruns, *, folds: Ints | None, clusters: int) -> Reruns:
     """Return how far a metric spreads between trainings: as accuracy does, until its own reruns say otherwise.
 
     Args:
-        values: shape (seeds, rows): what each row is worth to the metric.
+        found: the metric.
         reruns: how far the accuracy of these trainings spreads, in proportion to p (1 - p).
         folds: see `net_rerun_variance`.
         clusters: independent rows.
-        lowest: the least value of the metric.
 
     """
-    seeds = len(values)
-    if seeds < 2 or np.isinf(reruns.degrees):
+    seeds = len(found.values)
+    if found.is_mean or seeds < 2 or np.isinf(reruns.degrees):
         return reruns
-    scale = binomial_variance(float(values.mean()), clusters, lowest=lowest)
-    own = Reruns(relative=net_rerun_variance(values, folds) / scale, degrees=seeds - 1.0)
+    scale = row_variance(found.values, clusters, lowest=found.lowest, highest=found.highest)
+    own = Reruns(relative=_relative(net_rerun_variance(found.values, folds), scale), degrees=seeds - 1.0)
     return weighed(reruns.relative, own)
 
 
@@ -222,12 +248,11 @@ def _of_one_seed(part: Outcomes, expected: Reruns) -> Reruns:
     """Return what is expected, or more where folds plainly lie further apart: one of their trainings went wrong."""
     if part.folds is None:
         return expected
-    correct = part.correct[0]
-    apart = fold_variance(correct, part.folds)
+    apart = fold_variance(part.values[0], part.folds)
     if apart is None:
         return expected
-    scale = binomial_variance(float(correct.mean()), len(np.unique(part.clusters)))
-    return weighed(expected.relative, Reruns(relative=apart / scale, degrees=len(np.unique(part.folds)) - 1.0))
+    found = Reruns(relative=_relative(apart, _row_variance_of(part)), degrees=len(np.unique(part.folds)) - 1.0)
+    return weighed(expected.relative, found)
 
 
 def share_squared(folds: Ints | None) -> float:

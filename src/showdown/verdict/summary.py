@@ -9,17 +9,19 @@ import numpy as np
 from showdown.core.metric import ACCURACY, Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
+from showdown.verdict.arm_intervals import no_f1_interval, no_interval, row_intervals
 from showdown.verdict.claim import claim
+from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
+from showdown.verdict.classification.flips import flips, seed_agreement
+from showdown.verdict.classification.influence import scores_of
 from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import Price, cost_of, energy_of_runs
-from showdown.verdict.flips import flips, seed_agreement
-from showdown.verdict.intervals import no_f1_interval, no_interval, row_intervals
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
 from showdown.verdict.load import load_said
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
 from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, label_places, load_outcomes, on_common_rows
+from showdown.verdict.outcomes import Outcomes, RowOutcomes, on_common_rows
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
@@ -153,7 +155,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric:
     return [
         Candidate(
             name=row.name,
-            score=row.score.value,
+            score=metric.sign * row.score.value,
             floor=row.constant and metric != ACCURACY,
             accuracy=row.accuracy.value,
             f1_macro=row.f1_macro.value,
@@ -210,7 +212,7 @@ def _row(
         missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
     ends = [run.convergence for run in done if run.convergence]
     scores = row_intervals(outcome, list(among.values()), metric) if outcome else {}
-    parts = list(outcome.parts.values()) if outcome else []
+    parts = list(answers_of(outcome).values()) if outcome else []
     return RowVerdict(
         name=runs[0].name,
         method=runs[0].method,
@@ -224,6 +226,10 @@ def _row(
         score=score_of(scores["score"], no_interval(outcome, metric)) if outcome else None,
         accuracy=interval_of(scores["accuracy"]) if scores else None,
         f1_macro=score_of(scores["f1_macro"], no_f1_interval(outcome)) if outcome else None,
+        scores={
+            **(scores_of(outcome) if outcome else {}),
+            **{key: scores[key].value for key in ("accuracy", "f1_macro") if key in scores},
+        },
         rerun_spread_points=_spread_points(parts),
         memory_gb=_memory_gb(done),
         memory_kind=done[0].memory_kind if done else None,
@@ -245,9 +251,9 @@ def _row(
 
 
 def _spread_points(parts: Sequence[Outcomes]) -> float | None:
-    if not parts or len(parts[0].predicted) < 2:
+    if not parts or len(parts[0].values) < 2:
         return None
-    return 100 * float(np.sqrt(np.mean([max(0.0, net_rerun_variance(part.correct, part.folds)) for part in parts])))
+    return 100 * float(np.sqrt(np.mean([max(0.0, net_rerun_variance(part.values, part.folds)) for part in parts])))
 
 
 def _pairs(

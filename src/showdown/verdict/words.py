@@ -79,7 +79,7 @@ def sentences(
         told: what others found.
 
     """
-    scored = sorted((row for row in rows if row.score), key=lambda row: -_score(row).value)
+    scored = sorted((row for row in rows if row.score), key=lambda row: -metric.sign * _score(row).value)
     of_name = {row.name: row for row in rows}
     found = [cut_short_first(scored), *told.undertrained, _cheap_rival(scored, pairs, metric)]
     found += [*told.known, *divergences(rows)]
@@ -115,20 +115,14 @@ def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = Non
 
 def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
     """Say of pairs that differ by a row or two how few that is; with several seeds the mean over them."""
-    close = sorted(
-        (
-            pair
-            for pair in pairs
-            if not pair.different and 0.5 <= abs(pair.accuracy.value) * pair.rows < _FEW_ROWS + 0.5
-        ),
-        key=lambda pair: abs(pair.accuracy.value) * pair.rows,
-    )
+    apart = [(abs(pair.accuracy.value) * pair.rows, pair) for pair in pairs if pair.accuracy and not pair.different]
+    close = sorted((one for one in apart if 0.5 <= one[0] < _FEW_ROWS + 0.5), key=lambda one: one[0])
     if not close:
         return None
-    said = []
-    for pair in close[:_FEW_PAIRS]:
-        apart = round(abs(pair.accuracy.value) * pair.rows)
-        said.append(f"{pair.first} and {pair.second} differ by {apart} of {pair.rows} test rows")
+    said = [
+        f"{pair.first} and {pair.second} differ by {round(rows)} of {pair.rows} test rows"
+        for rows, pair in close[:_FEW_PAIRS]
+    ]
     return f"{'; '.join(said)}. Chance alone often makes such a difference."
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.files import read_file, refuse_strangers
+from showdown.core.files import read_file, refuse_unsafe
 from showdown.watch.state import Watched
 
 HOST = "127.0.0.1"
@@ -59,7 +59,7 @@ class WatchServer(ThreadingHTTPServer):
         """
         if not (output / "comparison.json").is_file() and not (output / ".lock").is_file():
             raise UserError(f"no comparison in {output}; give the folder that `showdown run` writes (its --output)")
-        refuse_strangers(output)
+        refuse_unsafe(output)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:

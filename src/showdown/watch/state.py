@@ -1,7 +1,7 @@
 """The state of a comparison, read from its folder: numbers and names, no text of the data.
 
-Another process writes the files meanwhile. A file that is unchanged is not read again. Of a file that grows, only the
-new part is read.
+Another process writes the files meanwhile. An unchanged file is not read again, and of a growing file only the new part
+is read.
 """
 
 import json

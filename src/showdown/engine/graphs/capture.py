@@ -1,4 +1,4 @@
-"""Training and answering with small packs replayed from CUDA graphs (`graphs.py`), where that pays."""
+"""Training and answering with small packs replayed from CUDA graphs (`cache.py`), where that is faster."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -6,36 +6,41 @@ from threading import Lock
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from showdown.core.task import ForwardPath, Objective
 from showdown.engine.accumulate import Accumulator, EagerAccumulator
 from showdown.engine.decoder.forward import PackedForward
 from showdown.engine.decoder.walk import Pack
-from showdown.engine.forward import ForwardPath
-from showdown.engine.graphs.replay import CudaGraphs, Recorder, Replays, filled_size
+from showdown.engine.graphs.cache import CudaGraphs, GraphCache, Recorder, filled_size
 
 _ROWS_MULTIPLE = 4
 """Rows of a training pack are filled up to a multiple of it by rows of one token without a target, where they fit."""
-_NO_TARGET = -100
-"""What `cross_entropy` leaves out."""
 
 
 def choose_accumulator(
-    forward: ForwardPath, parameters: Mapping[str, nn.Parameter], *, gradients_stay: bool, most_tokens: int | None
+    forward: ForwardPath,
+    objective: Objective,
+    parameters: Mapping[str, nn.Parameter],
+    *,
+    gradients_stay: bool,
+    most_tokens: int | None,
 ) -> Accumulator:
     """Choose how training computes gradients.
 
     Args:
         forward: the network's forward path.
-        parameters: all that learn, by name.
-        gradients_stay: whether there is room for all gradients from step to step, which graphs ask for.
+        objective: the loss.
+        parameters: all trainable parameters, by name.
+        gradients_stay: whether there is room for all gradients from step to step, which graphs need.
         most_tokens: of a micro-batch, where memory was planned for so many.
 
     """
-    eager, learning = EagerAccumulator(forward), list(parameters.values())
+    eager, trainable = EagerAccumulator(forward, objective), list(parameters.values())
     if not gradients_stay or not isinstance(forward, PackedForward) or not _recordable(forward):
         return eager
-    return GraphAccumulator(forward, learning, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs())
+    return GraphAccumulator(
+        forward, objective, trainable, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs()
+    )
 
 
 def answering_forward(forward: ForwardPath) -> ForwardPath:
@@ -56,6 +61,7 @@ class GraphAccumulator:
     def __init__(
         self,
         forward: PackedForward,
+        objective: Objective,
         parameters: Sequence[nn.Parameter],
         *,
         most_tokens: int | None,
@@ -66,48 +72,52 @@ class GraphAccumulator:
 
         Args:
             forward: the network's.
-            parameters: all that learn.
+            objective: the loss.
+            parameters: all trainable parameters.
             most_tokens: to which packs may be filled up.
-            otherwise: for packs that are too large to be worth it.
+            otherwise: for packs that are too large to gain anything.
             record: records a pass.
 
         """
         self._forward, self._most_tokens, self._otherwise = forward, most_tokens, otherwise
+        self._padding_target = objective.padding_target
         self._gradients = _Gradients(parameters)
         # Nothing here refers back to this object: graphs and their memory go as soon as it does.
-        self._replays = Replays(forward, partial(_add_gradients, forward), record, settle=self._gradients.settle)
+        self._cache = GraphCache(
+            forward, partial(_add_gradients, forward, objective), record, settle=self._gradients.settle
+        )
 
     @property
     def replayed(self) -> int:
         """See `Accumulator`."""
-        return self._replays.replayed
+        return self._cache.replayed
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_rows: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         """See `Accumulator`."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
-        if not self._replays.worthwhile(filled):
+        if not self._cache.worthwhile(filled):
             self._gradients.settle()
-            return self._otherwise.accumulate(sequences, targets, step_rows)
+            return self._otherwise.accumulate(sequences, targets, step_terms)
         missing = -len(sequences) % _ROWS_MULTIPLE
         missing = missing if missing <= filled - tokens else 0
         more = [sequences[0].new_zeros(1)] * missing
         pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
-        targets = torch.cat([targets, targets.new_full((missing,), _NO_TARGET)])
-        loss = self._replays(pack, targets, torch.tensor(1.0 / step_rows))
+        targets = torch.cat([targets, targets.new_full((missing,), self._padding_target)])
+        loss = self._cache(pack, targets, torch.tensor(1.0 / step_terms))
         self._gradients.keep()
         return loss
 
     def release(self) -> bool:
         """See `Accumulator`."""
         self._gradients.forget()
-        return self._replays.release()
+        return self._cache.release()
 
 
-def _add_gradients(forward: PackedForward, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
-    """Add a pack's gradients; `more` is the targets and what one row's loss counts for in its step."""
+def _add_gradients(forward: PackedForward, objective: Objective, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
+    """Add a pack's gradients. `more` is the targets, and the share of one loss term in the mean loss of its step."""
     targets, share = more
-    loss = functional.cross_entropy(forward.logits_of(pack), targets, reduction="sum") * share
+    loss = objective.loss_sum(forward.logits_of(pack), targets) * share
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()
 
@@ -142,25 +152,25 @@ class _Gradients:
 
 
 class CapturedForward:
-    """The forward path of a network that answers: small packs replayed from the second of their size on."""
+    """The forward path of a network that answers: small packs are replayed from the second of their size on."""
 
     def __init__(self, forward: PackedForward, *, record: Recorder) -> None:
         self.name = forward.name
         self._forward = forward
-        self._replays = Replays(forward, lambda pack, *_: forward.logits_of(pack), record)
+        self._cache = GraphCache(forward, lambda pack, *_: forward.logits_of(pack), record)
         self._lock = Lock()
         """Packs of one size are written to the same tensors, whichever thread asks."""
 
     @property
     def replayed(self) -> int:
         """How many packs were replayed."""
-        return self._replays.replayed
+        return self._cache.replayed
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels); differentiable where gradients are enabled."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens)
-        if torch.is_grad_enabled() or not self._replays.worthwhile(filled):
+        if torch.is_grad_enabled() or not self._cache.worthwhile(filled):
             return self._forward.logits(sequences)
         with self._lock:
-            return self._replays(self._forward.pack(sequences, fill=filled - tokens)).clone()
+            return self._cache(self._forward.pack(sequences, fill=filled - tokens)).clone()

@@ -1,10 +1,11 @@
 """What a report of several comparisons holds, as plain cells and sentences, the same for every format."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from showdown.core.errors import UserError
 from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
 from showdown.report.table import Table, comparison_table
@@ -37,6 +38,24 @@ def called(folders: Sequence[Path], results: Sequence[Results]) -> list[str]:
     """Return what to call comparisons: their names, or their folders where names are the same."""
     candidates = ([item.name for item in results], [path.resolve().name for path in folders], list(map(str, folders)))
     return next((names for names in candidates if len(set(names)) == len(names)), candidates[-1])
+
+
+def lay_folders_beside(folders: Sequence[Path], judged: Callable[[Path], Judged]) -> Beside:
+    """Lay the comparisons of some folders beside each other.
+
+    Args:
+        folders: the comparisons', two or more.
+        judged: reads and judges one of them.
+
+    Raises:
+        UserError: for a folder that is given twice, or one without results.
+
+    """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UserError("the same folder is given twice; give different comparisons")
+    comparisons = [judged(folder) for folder in folders]
+    names = called(folders, [item.results for item in comparisons])
+    return lay_beside(dict(zip(names, comparisons, strict=True)))
 
 
 def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:

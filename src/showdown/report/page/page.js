@@ -25,7 +25,6 @@
     table.tBodies[0].append(...rows.map(([, row]) => row));
   };
   headings.forEach((heading, column) => {
-    if (column >= 1 && column <= Number(table.dataset.scores)) heading.dataset.first = "descending";
     heading.querySelector("button").addEventListener("click", () => sortBy(column));
   });
 

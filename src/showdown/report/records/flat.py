@@ -19,13 +19,28 @@ _UNITS = ("_gb", "_mb", "_ms", "_kwh", "_seconds", "_rows")
 _ELSEWHERE = frozenset({"per_class", "confusion_matrix", "labels"})
 _SPEEDS = ("one_text", "best_batch")
 _INSTEAD = {
+    "scores": "score",
     "spec_settings": "setting",
     "spec_protocol": "protocol",
     "spec_model": "model",
+    "spec_memory": "memory_plan",
     "environment_versions": "version",
 }
 """Shorter beginnings of names."""
-_SAID_TWICE = frozenset({"spec_name", "spec_method", "spec_seed", "spec_partition"})
+_LEFT_OUT = frozenset(
+    {
+        "spec_name",
+        "spec_method",
+        "spec_seed",
+        "spec_partition",
+        "traits_color",
+        "traits_citation",
+        "traits_citation_key",
+        "traits_citation_text",
+        "memory_plan",
+    }
+)
+"""Columns that repeat another one, that only figures and papers need, or that are several where there is a value."""
 
 
 def flat_columns(results: Results) -> dict[str, list[Cell]]:
@@ -51,7 +66,7 @@ def _field(run: RunRecord, field: str) -> Iterator[tuple[str, Any]]:
         for speed, which in zip(value, _SPEEDS, strict=False):
             yield from _leaves(speed, which)
     elif field not in _ELSEWHERE and not (value is None and _is_nested(field)):
-        yield from ((name, leaf) for name, leaf in _leaves(value, field) if name not in _SAID_TWICE)
+        yield from ((name, leaf) for name, leaf in _leaves(value, field) if name not in _LEFT_OUT)
 
 
 def _is_nested(field: str) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from showdown.verdict.classification.answers import answers_of
 from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
 
 
@@ -13,7 +14,8 @@ def flips(first: RowOutcomes, second: RowOutcomes) -> tuple[float, float]:
         repeats. Zero where the two share no test row.
 
     """
-    both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
+    ours, theirs = answers_of(first), answers_of(second)
+    both = [shared(ours[key], theirs[key]) for key in ours if key in theirs]
     counted = [_flips(a, b) for a, b in both if len(a.true)]
     if not counted:
         return 0.0, 0.0
@@ -22,7 +24,7 @@ def flips(first: RowOutcomes, second: RowOutcomes) -> tuple[float, float]:
 
 
 def _flips(first: Outcomes, second: Outcomes) -> tuple[float, float]:
-    a, b = first.correct.mean(axis=0), second.correct.mean(axis=0)
+    a, b = first.values.mean(axis=0), second.values.mean(axis=0)
     return float((a * (1 - b)).sum()), float((b * (1 - a)).sum())
 
 
@@ -30,5 +32,5 @@ def seed_agreement(row: RowOutcomes) -> float | None:
     """Return the share of test rows on which all seeds answer alike, the mean over repeats; None with one seed."""
     if row.seeds < 2:
         return None
-    alike = [(part.predicted == part.predicted[0]).all(axis=0).mean() for part in row.parts.values()]
+    alike = [(part.predicted == part.predicted[0]).all(axis=0).mean() for part in answers_of(row).values()]
     return float(np.mean(alike))

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from showdown.core.method import Classifier, Job
+from showdown.core.method import Job
+from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
 from showdown.models.tokens import literal, load_tokenizer, token_limit

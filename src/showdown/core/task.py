@@ -1,0 +1,202 @@
+"""The contract of a task: what an example, a target, an objective and an answer are.
+
+A task says what the training loop, the engine and the stages must not know: how a row of data becomes token ids and
+targets, which head the pretrained network gets, what the loss is, how an epoch is judged, and what is measured on the
+test examples. Classification is the first task; `showdown.tasks.table` lists them all.
+
+A target is a sequence of ids, one for each row of the network's logits: one label for classification. A task that
+writes text would have one token id for each position, and `Objective.padding_target` where a position counts for
+nothing (the prompt).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from showdown.core.examples import Examples
+from showdown.core.predictor import Predictor
+from showdown.core.record import Confidence, ScoreKind, Scores
+from showdown.core.spec import SharedProtocol
+from showdown.core.strict import Strict
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+Targets = Sequence[Sequence[int]]
+"""For each example its target ids, one for each row of the network's logits."""
+
+
+class ForwardPath(Protocol):
+    """Computes the logits of whole sequences with one network."""
+
+    name: str
+    """For people and for the record, such as `padded`."""
+
+    def logits(self, sequences: "Sequence[torch.Tensor]") -> "torch.Tensor":
+        """Return float32 logits, differentiable: for a classifier of shape (sequences, labels).
+
+        Args:
+            sequences: token ids of each sequence, special tokens included: 1-D, int64, not empty, on any device.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedExamples:
+    """Token ids and targets of one side of a split."""
+
+    ids: Sequence[Sequence[int]]
+    targets: Targets
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each example."""
+        return [len(row) for row in self.ids]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How good a network is on the validation examples after an epoch."""
+
+    score: float
+    """Selection score, higher is better: decides when training ends and which epoch is kept."""
+    loss: float
+    """Mean loss; must be finite. The lower loss wins among equal scores."""
+    values: Mapping[str, float]
+    """All that `curve.json` keeps of the epoch by its key, score and loss among them."""
+
+
+def selection_key(score: float, loss: float) -> tuple[float, float]:
+    """Return what epochs and trials are compared by; the greater key is better: higher score, then lower loss."""
+    return score, -loss
+
+
+class Objective(ABC):
+    """What training minimises. The loss of a task is written here and nowhere else.
+
+    Eager training, CUDA graphs and validation all call it. A setting of the loss, such as label smoothing, belongs
+    into `loss_sum` alone: the validation loss stays the plain one, so that settings can be compared by it.
+    """
+
+    padding_target: int = -100
+    """Target id of a row of logits that counts for nothing; PyTorch's default `ignore_index`."""
+
+    @abstractmethod
+    def loss_sum(self, logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+        """Return the training loss, summed over the rows of a micro-batch: a float32 scalar, differentiable.
+
+        It runs inside CUDA graphs, so no choice may depend on a tensor's values, and nothing may wait for the GPU.
+
+        Args:
+            logits: float32, shape (rows, classes); rows are examples, or tokens of a task that writes text.
+            targets: int64, shape (rows,), on the same device; `padding_target` adds nothing.
+
+        """
+
+    @abstractmethod
+    def mean_loss(self, logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+        """Return the mean validation loss over the rows that count: a scalar. Same arguments as `loss_sum`."""
+
+    def terms(self, targets: Targets) -> int:
+        """Return how many loss terms these examples have. The loss of a step is the mean over those of the step."""
+        return sum(target != self.padding_target for row in targets for target in row)
+
+
+class MeasuredScores(Strict):
+    """What is measured on the test examples, as the run's record keeps it."""
+
+    scores: Scores
+    validation_f1_macro: float
+    score_kind: ScoreKind
+    confidence: Confidence | None
+
+
+class Answers(ABC):
+    """The answers of one model to the test and the validation examples."""
+
+    @abstractmethod
+    def predictions_csv(self) -> str:
+        """Return the predictions file: one line a test example, without its text. The columns are the task's."""
+
+    @abstractmethod
+    def measure(self) -> MeasuredScores:
+        """Compute the scores of the answers."""
+
+
+class Task(ABC):
+    """What is learned from the examples. A task has no state: one object serves any number of runs."""
+
+    name: ClassVar[str]
+    """As `task` has it in a comparison."""
+    curve_metric: ClassVar[str]
+    """Key in `Validation.values` of the metric that learning curves and trials show."""
+    score_key: ClassVar[str]
+    """Key in `Validation.values` of the selection score: checkpoints and `curve.json` keep it under this name."""
+    score_kind: ClassVar[ScoreKind]
+    """What the scores of a fine-tuned network are."""
+    auto_class: ClassVar[str]
+    """Name of the class of transformers that loads a network with a head for the task."""
+    peft_task_type: ClassVar[str]
+    """What PEFT calls the task, such as `SEQ_CLS`."""
+    network_title: ClassVar[str]
+    """What such a network is called in messages."""
+    pipeline_tag: ClassVar[str]
+    """The task in the card of a saved model, as the Hugging Face hub names it."""
+    card_scoring: ClassVar[str]
+    """Python in the card that makes `scores` from `model` and `inputs`, indented by four spaces."""
+    card_answers: ClassVar[str]
+    """Python in the card that makes `answers` from `scores` and `labels`."""
+
+    @abstractmethod
+    def architectures(self) -> Collection[str]:
+        """Return the values of `model_type` in transformers' configurations for which `auto_class` has a network."""
+
+    @abstractmethod
+    def configure(self, config: "PretrainedConfig", labels: Sequence[str]) -> None:
+        """Write into a network's configuration what the task needs, such as the labels. Changes it in place."""
+
+    @abstractmethod
+    def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
+        """Name the modules of a network that every method trains from new weights."""
+
+    @abstractmethod
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int) -> EncodedExamples:
+        """Turn examples into token ids, at most ``limit`` an example, and targets."""
+
+    @abstractmethod
+    def objective(self, protocol: SharedProtocol) -> Objective:
+        """Return what training minimises under this protocol."""
+
+    @abstractmethod
+    def validate(
+        self, module: "torch.nn.Module", forward: ForwardPath, objective: Objective, examples: EncodedExamples
+    ) -> Validation:
+        """Judge a network on the validation examples, without gradients."""
+
+    @abstractmethod
+    def chance_score(self, targets: Targets) -> float:
+        """Return the selection score of a network that has learned nothing of the texts."""
+
+    @abstractmethod
+    def still_learning(self, values: Mapping[str, float]) -> bool:
+        """Return whether the `Validation.values` of the last epoch show that training was cut short."""
+
+    @abstractmethod
+    def predictor(
+        self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+    ) -> Predictor:
+        """Return a trained network as a predictor of texts, cut after ``limit`` tokens."""
+
+    @abstractmethod
+    def answer(
+        self, predictor: Predictor, *, test: Examples, validation: Examples, labels: Sequence[str], batch_rows: int
+    ) -> Answers:
+        """Have a model answer the test and the validation examples once.
+
+        Raises:
+            TypeError: for a predictor of another task.
+
+        """

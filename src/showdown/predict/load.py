@@ -1,0 +1,85 @@
+"""Finding a saved model: in a folder of its own, or in a comparison's folder by the name of its arm."""
+
+from pathlib import Path
+
+from showdown.core.artifact import MODEL_FILE, read_confidence, read_description
+from showdown.core.bounds import RequestedData, requested_data
+from showdown.core.errors import UserError, suggestion, then
+from showdown.core.files import refuse_unsafe
+from showdown.core.record import Results, RunRecord
+from showdown.predict.model import Model, open_model
+from showdown.runner.store import Store, read_results
+
+
+def load_model(folder: Path, arm: str | None = None) -> Model:
+    """Open a saved model.
+
+    Args:
+        folder: a saved model (the folder `artifact` of a run, or a copy of it), or a comparison.
+        arm: name of the comparison's arm; None for a saved model.
+
+    Raises:
+        UserError: when there is no such model, or it is damaged, or cannot run on this machine.
+
+    """
+    if (folder / "results.json").is_file():
+        return _load_from_comparison(folder, arm)
+    if arm is None:
+        return _load_alone(folder)
+    if (folder / MODEL_FILE).is_file():
+        raise UserError(f"{folder} is a saved model, not a comparison with rows; leave `{arm}` out")
+    return _load_from_comparison(folder, arm)
+
+
+def _load_alone(folder: Path) -> Model:
+    """Open a model from its folder alone."""
+    if not folder.is_dir():
+        raise UserError(f"no folder {folder}; give a comparison's folder, or a saved model")
+    refuse_unsafe(folder)
+    description = read_description(folder)
+    return open_model(
+        description.spec,
+        description.labels,
+        folder,
+        data=RequestedData(text=description.text_column, clean=description.clean),
+        confidence=read_confidence(folder),
+        fix="copy the whole folder again",
+    )
+
+
+def _load_from_comparison(output: Path, arm: str | None) -> Model:
+    """Open the best saved model of an arm, also one of an earlier version, which does not describe itself."""
+    results = read_results(output)
+    names = list(dict.fromkeys(run.name for run in results.runs))
+    if arm is None:
+        raise UserError(
+            f"{output} is a comparison: name the row whose model answers (--method); it has {', '.join(names)}"
+        )
+    record = _kept_run(results, output, arm, names)
+    folder = Store(output).run_folder(record.run_id)
+    return open_model(
+        record.spec,
+        record.labels,
+        folder / "artifact",
+        data=requested_data(results.comparison),
+        confidence=record.confidence,
+        fix=f"remove {folder} and run the comparison again",
+    )
+
+
+def _kept_run(results: Results, output: Path, arm: str, names: list[str]) -> RunRecord:
+    """Return the run of an arm whose model was kept: the best on validation rows, where there are several."""
+    if arm not in names:
+        raise UserError(f"no row `{arm}` in {output}{then(suggestion(arm, names), 'it has ' + ', '.join(names))}")
+    store = Store(output)
+    kept = [
+        run
+        for run in results.full_size.runs
+        if run.name == arm and run.status == "completed" and (store.run_folder(run.run_id) / "artifact").is_dir()
+    ]
+    if not kept:
+        states = ", ".join(sorted({run.status for run in results.runs if run.name == arm}))
+        raise UserError(
+            f"no saved model of `{arm}` in {output} (its runs: {states}); run the comparison with `keep_models: best`"
+        )
+    return max(kept, key=lambda run: run.validation_f1_macro or 0.0)

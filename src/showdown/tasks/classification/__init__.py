@@ -1,0 +1,1 @@
+"""Classification: each example has one of the labels."""

@@ -1,0 +1,90 @@
+"""Intervals of everything that the verdict says of one arm."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from showdown.core.metric import ACCURACY, METRICS, Metric
+from showdown.verdict.classification.answers import Answers, answers_of
+from showdown.verdict.classification.macro_f1 import f1_interval, rare_labels
+from showdown.verdict.influence import row_values
+from showdown.verdict.intervals import Estimate, metric_interval, repeated_interval
+from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.spread import Reruns, reruns_of
+
+_F1_MACRO = METRICS["f1_macro"]
+_FEWEST_TEXTS = 2
+
+
+def accuracy_interval(part: Answers, reruns: Reruns) -> Estimate:
+    """Interval of an arm's accuracy, whatever its test rows and seeds.
+
+    Args:
+        part: its answers.
+        reruns: how far its trainings spread.
+
+    """
+    return metric_interval(row_values(ACCURACY, part), part, reruns)
+
+
+def row_intervals(
+    row: RowOutcomes, among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+) -> dict[str, Estimate]:
+    """Intervals of one arm: `score`, by the metric of the verdict, and of answers `accuracy` and `f1_macro`.
+
+    Args:
+        row: the arm.
+        among: all arms of the comparison: how far their reruns spread tells what to expect of this one.
+        metric: that of the verdict.
+
+    """
+    by_key = _of_answers(row, among)
+    return {**by_key, "score": by_key.get(metric.key) or _interval(row, among, metric)}
+
+
+def _of_answers(row: RowOutcomes, among: Sequence[RowOutcomes]) -> dict[str, Estimate]:
+    """Return the intervals of accuracy and macro F1; empty where there are no predicted labels."""
+    part = row.parts[min(row.parts)]
+    if not isinstance(part, Answers):
+        return {}
+    if row.repeated:
+        return {one.key: _over_repeats(row, one) for one in (ACCURACY, _F1_MACRO)}
+    reruns = reruns_of(row, among)
+    return {ACCURACY.key: accuracy_interval(part, reruns), _F1_MACRO.key: f1_interval(part, reruns)}
+
+
+def _interval(row: RowOutcomes, among: Sequence[RowOutcomes], metric: Metric) -> Estimate:
+    if row.repeated:
+        return _over_repeats(row, metric)
+    part = row.parts[min(row.parts)]
+    return metric_interval(row_values(metric, part), part, reruns_of(row, among))
+
+
+def _over_repeats(row: RowOutcomes, metric: Metric) -> Estimate:
+    parts = list(row.parts.values())
+    found = [row_values(metric, part) for part in parts]
+    return repeated_interval(
+        np.array([one.value for one in found]),
+        test_over_train=row.test_over_train,
+        clusters=min(len(np.unique(part.clusters)) for part in parts),
+        # The figures of macro F1 were calibrated without it.
+        weight=1.0 if metric.key == _F1_MACRO.key else max(one.weight for one in found),
+        lowest=metric.lowest,
+        highest=metric.highest,
+    )
+
+
+def no_f1_interval(row: RowOutcomes) -> str | None:
+    """Say why macro F1 of a row of the table has no honest interval; None where it has one."""
+    return next((why for part in answers_of(row).values() if (why := rare_labels(part))), None)
+
+
+def no_interval(row: RowOutcomes, metric: Metric) -> str | None:
+    """Say why the metric of a row of the table has no honest interval; None where it has one."""
+    if metric.over_labels:
+        return no_f1_interval(row)
+    if metric.label is None:
+        return None
+    few = min(len(np.unique(part.clusters[part.true == metric.place])) for part in answers_of(row).values())
+    said = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
+    return said if few < _FEWEST_TEXTS else None

@@ -1,0 +1,1 @@
+"""Statistics of predicted labels: right or wrong, counts of labels, F1."""
