@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "runner", "display", "predict", "report", "watch", "methods"},
-    "api": {"config", "runner", "display", "predict", "report", "trackers", "verdict"},
-    "predict": {"runner", "stages", "tasks", "data"},
+    "cli": {"api", "config", "runner", "display", "prediction", "report", "watch", "methods"},
+    "api": {"config", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "prediction": {"runner", "stages", "tasks", "data"},
     "runner": {"stages", "display", "methods", "data", "measure", "models"},
     "display": set(),
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},
