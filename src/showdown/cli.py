@@ -68,7 +68,7 @@ Methods = Annotated[
 
 
 class Terminated(BaseException):
-    """The process was asked to end: by SIGTERM, or by SIGHUP, its terminal being gone."""
+    """A signal to end: SIGTERM, or SIGHUP when the terminal is gone."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -7,11 +7,16 @@ if TYPE_CHECKING:
 
 
 class NetworkParts(Protocol):
-    """A classifier and the names of its parts: a `showdown.models.network.Network`."""
+    """A network with a head for the task, and the names of its parts: a `showdown.models.network.Network`."""
 
     @property
     def module(self) -> "nn.Module":
         """The transformers model."""
+        ...
+
+    @property
+    def peft_task_type(self) -> str:
+        """What PEFT calls the task, such as `SEQ_CLS`."""
         ...
 
     @property

@@ -77,8 +77,8 @@ class Full(TunedMethod):
         from showdown.models.companions import Usage
 
         return Usage(
-            imports="from transformers import AutoModelForSequenceClassification, AutoTokenizer",
-            opening="model = AutoModelForSequenceClassification.from_pretrained(folder)",
+            imports="from transformers import AutoModelForTask, AutoTokenizer",
+            opening="model = AutoModelForTask.from_pretrained(folder)",
         )
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _FILE = "trained.safetensors"
 _IMPORTS = """from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer"""
+from transformers import AutoConfig, AutoModelForTask, AutoTokenizer"""
 _OPENING = f"""config = AutoConfig.from_pretrained(base)
 config.id2label = dict(enumerate(labels))
 config.label2id = {{label: index for index, label in enumerate(labels)}}
 config.pad_token_id = tokenizer.pad_token_id
-model = AutoModelForSequenceClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
+model = AutoModelForTask.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
 model.load_state_dict(load_file(folder + "/{_FILE}"), strict=False)
 model.eval()"""
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from showdown.models.companions import Usage
 
-IMPORTS = """from peft import AutoPeftModelForSequenceClassification
+IMPORTS = """from peft import AutoPeftModelForTask
 from transformers import AutoTokenizer"""
-OPENING = """model = AutoPeftModelForSequenceClassification.from_pretrained(
+OPENING = """model = AutoPeftModelForTask.from_pretrained(
     folder,
     id2label=dict(enumerate(labels)),
     label2id={label: index for index, label in enumerate(labels)},
@@ -66,7 +66,7 @@ class PeftMethod(TunedMethod):
         from peft import get_peft_model
 
         config: Any = self.config(network)
-        config.task_type, config.modules_to_save = "SEQ_CLS", list(network.head_names)
+        config.task_type, config.modules_to_save = network.peft_task_type, list(network.head_names)
         adapted: Any = get_peft_model(network.module, config)
         for name in network.idle_names:  # PEFT finds heads by the ends of their names
             adapted.get_base_model().get_submodule(name).requires_grad_(False)
