@@ -56,7 +56,7 @@ def altered_reason(model: nn.Module, called_apart: Iterable[nn.Module]) -> str |
         model: the transformers model.
         called_apart: modules of it whose `forward` would not be called; each must be of transformers' own class.
 
-    transformers' own hooks only record outputs that somebody asked for.
+    Hooks of transformers itself are fine: they only record outputs that a caller requested.
 
     """
     for name, child in model.named_modules():

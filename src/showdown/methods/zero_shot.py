@@ -80,12 +80,12 @@ class ZeroShot(FittedMethod):
         """
         self._pinned = self._pin(job)
         way, total_parameters, classifier = self._open(job, self._pinned, None)
-        said = self.settings.model or job.model.id
+        name = self.settings.model or job.model.id
         return Fitted(
             classifier=classifier,
             trainable_parameters=0,
             total_parameters=total_parameters,
-            notes=(f"zero-shot by {way} with {said}, template `{self.settings.template}`",),
+            notes=(f"zero-shot by {way} with {name}, template `{self.settings.template}`",),
         )
 
     def save(self, classifier: Classifier, folder: Path) -> None:
