@@ -260,7 +260,7 @@ def recommend(
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None
     more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
-    print_lines([found.said, *(f"- {line}" for line in more)])
+    print_lines([found.sentence, *(f"- {line}" for line in more)])
 
 
 @app.command()

@@ -147,7 +147,7 @@ def _over(part: "Counts", whole: "Counts") -> "Counts":
 
 def _weighted(scores: "Counts", true: "Counts") -> "Counts":
     """Return the mean of the labels' scores, each weighted by its examples."""
-    return (scores * true).sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
+    return _over((scores * true).sum(-1), true.sum(-1))
 
 
 def _f1_macro(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":

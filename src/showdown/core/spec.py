@@ -286,7 +286,7 @@ _NO_IDENTITY = ("needs", "memory")
 
 
 class RunSpec(Strict):
-    """One run: one row of the table with one seed on one partition. Its hash is its identity."""
+    """One run: one arm with one seed on one partition. Its hash is its identity."""
 
     name: RunName
     method: str

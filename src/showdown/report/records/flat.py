@@ -70,7 +70,7 @@ def _field(run: RunRecord, field: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_nested(field: str) -> bool:
-    """Would the field be several columns, were it known?"""
+    """Return whether a field holds a model, which becomes several columns."""
     kinds = get_args(RunRecord.model_fields[field].annotation)
     return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
 
