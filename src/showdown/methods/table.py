@@ -60,12 +60,12 @@ def method_lines() -> list[str]:
 
 
 def is_tuned(spec: RunSpec) -> bool:
-    """Return whether the protocol has a learning rate searched for this run's method."""
+    """Return whether the protocol searches a learning rate for the method of this run."""
     return isinstance(spec.protocol.tuning, TuningSpec) and issubclass(method_class(spec.method), TunedMethod)
 
 
 def build(name: str, settings: dict[str, Any]) -> Method:
-    """Make a method from its settings, defaults filled in.
+    """Return a method with its settings, defaults filled in.
 
     Raises:
         UserError: for an unknown method.
@@ -77,19 +77,19 @@ def build(name: str, settings: dict[str, Any]) -> Method:
 
 
 def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Split what a comparison writes under a row's name into the method's name and its settings."""
+    """Split what a comparison has under the name of an arm into the method's name and its settings."""
     rest = dict(written)
     rest.pop("protocol", None)
     return str(rest.pop("method", row)), rest
 
 
 def protocol_of(shared: SharedProtocol, written: dict[str, Any]) -> SharedProtocol:
-    """Return the protocol of one row: the shared one, and what is written under the row's own `protocol` in its place.
+    """Return the protocol of one arm: the shared one, with what stands under the arm's own `protocol` in its place.
 
-    What concerns the verdict of a comparison alone is no part of it.
+    Keys that concern only the verdict of a comparison are left out.
 
     Raises:
-        ValidationError: for what is no protocol.
+        ValidationError: for keys or values that a protocol does not have.
 
     """
     of_runs = shared.model_dump(include=set(SharedProtocol.model_fields))
