@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "engine": {"models"},
     "methods": {"tasks", "models"},
     "tasks": {"evaluation", "engine", "models"},
+    "testing": {"stages", "tasks", "methods", "data", "models", "engine"},
     "report": {"verdict", "data"},
     "trackers": {"verdict"},
     "watch": {"runner"},

@@ -116,7 +116,7 @@ class Training:
         demand = Demand(
             weight_bytes=torch.cuda.memory_allocated() if self.device == "cuda" else 0,
             gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-            moment_bytes=state_bytes(learning, "stochastic" if self.method == "full" else "float32"),
+            optimizer_bytes=state_bytes(learning, "stochastic" if self.method == "full" else "float32"),
             trains_backbone=self.method == "full",
             four_bit=self.method == "qlora",
         )

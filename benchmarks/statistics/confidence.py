@@ -17,7 +17,7 @@ from benchmarks.lib.texts import examples_at
 from showdown.config.target import comparison_for
 from showdown.core.calibration import calibration_error, error_if_calibrated
 from showdown.core.method import Job, Placement
-from showdown.data.rows import gather
+from showdown.data.gather import gather
 from showdown.methods.table import build
 from showdown.tasks.classification.confidence import confidence_of, reliability_bins, threshold_for
 from showdown.tasks.classification.task import Classification

@@ -10,7 +10,7 @@ from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.texts import examples_at
 from showdown.core.method import Job, Placement
 from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
-from showdown.data.rows import gather
+from showdown.data.gather import gather
 from showdown.methods.table import build
 from showdown.tasks.classification.task import Classification
 

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.texts import zipf_texts
 from showdown.data.inspection import vectors_of
-from showdown.data.suspects import measured, search
+from showdown.data.suspects import find_suspects, measure_precision
 
 ROWS, LABELS, WORDS, VOCABULARY, OWN_WORDS = 2_000, 10, 30, 5_000, 40
 OWN_SHARES = (0.04, 0.06, 0.08, 0.10, 0.15, 0.20)
@@ -41,8 +41,8 @@ def case(own_share: float, wrong_share: float) -> dict[str, float]:
         given = labels.copy()
         given[wrong] = (labels[wrong] + rng.integers(1, LABELS, len(wrong))) % LABELS
         vectors = vectors_of(texts)
-        precision = measured(vectors, given)
-        found, probabilities = search(vectors, given)
+        precision = measure_precision(vectors, given)
+        found, probabilities = find_suspects(vectors, given)
         accuracy.append(float(np.mean(probabilities.argmax(axis=1) == labels)))
         bounds.append(precision.bounds)
         spoke += precision.enough

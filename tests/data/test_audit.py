@@ -10,9 +10,10 @@ import pytest
 from showdown.core.spec import DataSpec
 from showdown.core.split import SingleSplit
 from showdown.data.audit import audit_rows, findings, lines
+from showdown.data.gather import gather
 from showdown.data.inspection import deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing
-from showdown.data.rows import Rows, gather
+from showdown.data.rows import Rows
 from showdown.data.split import Partition
 
 STUDY = Path(__file__).parents[3] / "shared" / "data" / "resumes.csv"
@@ -47,7 +48,7 @@ def test_every_check_has_its_line_also_where_nothing_was_found(tmp_path: Path) -
     said = [*lines(audit_rows(rows, SingleSplit(), [])), *deep_lines(deep_audit(rows))]
     for line in (
         "No text has two labels",
-        "No row to look at first: no label is contradicted by the other rows",
+        "No row to look at first: the other rows contradict no label",
         "No row has fewer than 3 words",
         "No label has fewer than 5 different texts",
     ):
@@ -143,7 +144,7 @@ def test_a_search_that_is_mostly_wrong_names_nobody(tmp_path: Path, own_words: i
     assert deep.look_first_precision.all_rows.named > 0
     assert not deep.look_first_precision.enough
     assert deep.look_first == []
-    assert "Rows to look at first are not named: the search for them is right too seldom here" in deep.notices[0]
+    assert "Rows to look at first are not named: the search is too imprecise on this data" in deep.notices[0]
     assert not any("look at first" in line for line in deep_findings(deep))
 
 

@@ -228,6 +228,6 @@ def test_near_copies_with_different_labels_are_not_joined_and_known() -> None:
     again = " ".join([*base[:20], "twenty", *base[21:]])
     found = find_duplicate_groups([LONG, other, again], JACCARD, ["a", "b", "a"])
     assert found.duplicate_groups == (0, 1, 0)
-    assert found.alike == (0, 0, 0)
+    assert found.copy_groups == (0, 0, 0)
     exact = find_duplicate_groups([LONG, LONG], JACCARD, ["a", "b"])
     assert exact.duplicate_groups == (0, 0)

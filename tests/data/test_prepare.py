@@ -13,8 +13,8 @@ from showdown.core.spec import DataSpec, SplitFiles
 from showdown.core.split import AutoSplit, GivenSplit, KFoldSplit, RepeatedSplit, SingleSplit
 from showdown.data.prepare import (
     Prepared,
-    all_whole,
-    is_whole,
+    all_intact,
+    is_intact,
     load_audit,
     load_labels,
     load_manifest,
@@ -61,8 +61,8 @@ def test_folder_gives_back_what_was_prepared(tmp_path: Path) -> None:
             records = list(csv.DictReader(file))
         assert tuple(record["text"] for record in records) == side.texts
         assert tuple(prepared.labels.index(record["label"]) for record in records) == side.targets
-    assert is_whole(tmp_path / "out", prepared.fingerprint)
-    assert not is_whole(tmp_path / "out", "another")
+    assert is_intact(tmp_path / "out", prepared.fingerprint)
+    assert not is_intact(tmp_path / "out", "another")
 
 
 def test_no_text_in_the_manifest(tmp_path: Path) -> None:
@@ -79,15 +79,15 @@ def test_damage_is_named(tmp_path: Path) -> None:
         content = path.read_bytes()
         for cut in {0, 1, len(content) // 2, len(content) - 2}:
             path.write_bytes(content[:cut])
-            assert not is_whole(folder)
+            assert not is_intact(folder)
         path.unlink()
-        assert not is_whole(folder)
+        assert not is_intact(folder)
         path.write_bytes(content)
     (folder / "test.jsonl").write_text("{")
     with pytest.raises(UserError, match=r"test\.jsonl is missing or damaged"):
         load_side(folder, "test")
     write_prepared(prepared, folder)
-    assert is_whole(folder, prepared.fingerprint)
+    assert is_intact(folder, prepared.fingerprint)
 
 
 def test_fingerprint_follows_texts_labels_and_partition(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_folds_are_written_each_and_read_back(tmp_path: Path) -> None:
     data, out = plain(tmp_path), tmp_path / "processed"
     prepared = prepare(data, KFoldSplit(folds=3))
     assert len(prepared.partitions) == 3
-    assert not all_whole(prepared, out)
+    assert not all_intact(prepared, out)
     write_prepared(prepared, out)
-    assert all_whole(prepared, out)
+    assert all_intact(prepared, out)
     assert sorted(path.name for path in out.iterdir()) == ["partition-0", "partition-1", "partition-2"]
     tested: list[int] = []
     for number in range(3):
@@ -198,16 +198,16 @@ def test_folds_are_written_each_and_read_back(tmp_path: Path) -> None:
         tested += load_side(place, "test").row_ids
     assert sorted(tested) == list(range(1, 61))
     (out / "partition-1" / "test.jsonl").unlink()
-    assert not all_whole(prepared, out)
+    assert not all_intact(prepared, out)
 
 
 def test_another_kind_of_split_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     data, out = plain(tmp_path), tmp_path / "processed"
     for split in (KFoldSplit(folds=4), SingleSplit(), RepeatedSplit(repeats=2)):
         prepared = prepare(data, split)
-        assert not all_whole(prepared, out)
+        assert not all_intact(prepared, out)
         write_prepared(prepared, out)
-        assert all_whole(prepared, out)
+        assert all_intact(prepared, out)
         files = 8 * len(prepared.partitions)
         assert sum(path.is_file() for path in out.rglob("*")) == files
 

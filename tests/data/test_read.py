@@ -39,15 +39,15 @@ BAD = {
     "binary": (bytes(range(128, 256)), "not UTF-8 at byte 0"),
     "utf-16": (GOOD.encode("utf-16"), "try `encoding: utf-16`"),
     "spreadsheet": (b"PK\x03\x04rest", "export it as CSV"),
-    "semicolons": (b"text;label\nx, y;a\n", "one column `text;label`; the separator looks like `;`"),
+    "semicolons": (b"text;label\nx, y;a\n", "only one column, `text;label`; the separator looks like `;`"),
     "tabs": (b"text\tlabel\nx\ta\n", r"the separator looks like `\t`"),
     "twin columns": (b"text,label,text\nx,a,y\n", "column `text` appears twice (1, 3)"),
     "unclosed quote": (
         b'text,label\n"x",a\n"y,b\n"z",c\n',
         "text follows the closing quote of a cell in row 2 (line 3)",
     ),
-    "unclosed last quote": (b'text,label\n"x",a\n"z",c\n"y,b\n', "quote opened at row 3 (line 4) never closed"),
-    "unclosed header": (b'"text,label\nx,a\ny,z,b\n', "quote opened at the header"),
+    "unclosed last quote": (b'text,label\n"x",a\n"z",c\n"y,b\n', "a quote opened in row 3 (line 4) is never closed"),
+    "unclosed header": (b'"text,label\nx,a\ny,z,b\n', "a quote opened in the header"),
     "text after quote": (
         b'text,label\n"x" y,a\n"u",b\n"v, w",c\n',
         "text follows the closing quote of a cell in row 1",
@@ -81,8 +81,8 @@ BAD_LINES = {
     "object": ('{"text": "x", "label": {"id": 1}}\n', "row 1: `label` is an object, not text"),
     "key twice": ('{"text": "x", "text": "y", "label": "a"}\n', "row 1: column `text` appears twice"),
     "deep": ("[" * 100_000 + "\n", "nested too deeply"),
-    "surrogate": ('{"text": "\\ud800", "label": "a"}\n', "row 1: `text` holds half a surrogate pair"),
-    "NUL": ('{"text": "x\\u0000", "label": "a"}\n', "row 1: `text` holds a NUL character"),
+    "surrogate": ('{"text": "\\ud800", "label": "a"}\n', "row 1: `text` contains half a surrogate pair"),
+    "NUL": ('{"text": "x\\u0000", "label": "a"}\n', "row 1: `text` contains a NUL character"),
     "empty": ("", "0 data rows"),
 }
 
@@ -103,7 +103,7 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
         "": "data.source: empty",
         "a\0b": "data.source: empty or not a path",
         "/dev/null": "not a regular file",
-        str(write(tmp_path, GOOD, "rows.xlsx")): "ending `.xlsx` unknown",
+        str(write(tmp_path, GOOD, "rows.xlsx")): "unknown ending `.xlsx`",
         str(write(tmp_path, GOOD, "rows")): "its name has no ending",
     }.items():
         with pytest.raises(UserError, match=re.escape(said)):
@@ -202,7 +202,7 @@ def test_bad_parquet(tmp_path: Path) -> None:
     content = path.read_bytes()
     for cut in (0, 1, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:cut])
-        with pytest.raises(UserError, match="not a whole Parquet file"):
+        with pytest.raises(UserError, match="no valid Parquet file"):
             read(path)
     parquet.write_table(pyarrow.table({"text": pyarrow.array([], pyarrow.string()), "label": []}), path)
     with pytest.raises(UserError, match="0 data rows"):
@@ -239,7 +239,7 @@ def test_nothing_is_guessed_of_two_alike_columns(tmp_path: Path) -> None:
 def test_huge_cell_and_unnamed_column_are_notices(tmp_path: Path) -> None:
     raw = read(write(tmp_path, f",text,label\n0,{'word ' * 2_000_000},a\n1,x,b\n"))
     assert len(raw.texts[0]) == 10_000_000
-    assert any("row 1 is 10 MB; it is truncated" in line for line in raw.notices)
+    assert any("row 1 has 10 MB; it is truncated" in line for line in raw.notices)
     assert any("column 1 has no name" in line for line in raw.notices)
 
 
@@ -308,7 +308,7 @@ def test_sms_spam_as_it_is_distributed(tmp_path: Path) -> None:
     assert raw.labels == ("ham", "spam", "ham", "ham", "ham", "spam")
     assert raw.texts[2] == '"ok" she said, "call me'
     assert raw.rows == (1, 2, 3, 4, 5, 6)
-    assert any("quote marks are read as characters" in line for line in raw.notices)
+    assert any("quote marks are read as plain characters" in line for line in raw.notices)
     assert any("the first line is read as a row, for `ham`" in line for line in raw.notices)
     told = read_rows(DataSpec(source=str(tmp_path / "sms.tsv"), quoting="none", header=False, text="column 2"))
     assert (told.texts, told.labels) == (raw.texts, raw.labels)
@@ -319,7 +319,7 @@ def test_sms_spam_as_it_is_distributed(tmp_path: Path) -> None:
 def test_a_quote_mark_that_swallows_rows_is_not_guessed_away(tmp_path: Path) -> None:
     path = write(tmp_path, 'label\ttext\nham\t"one\nspam\ttwo\nham\tthree"\nspam\tfour\n', "rows.tsv")
     with pytest.raises(
-        UserError, match=r"2 rows where quote marks enclose cells, 4 where they are characters"
+        UserError, match=r"2 rows if quote marks enclose cells, 4 if they are plain characters"
     ) as caught:
         read(path)
     assert "`data.quoting: none`" in str(caught.value)
@@ -334,7 +334,7 @@ def test_cells_of_several_lines_stay_whole(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_a_quoted_file_names_the_setting_that_would_read_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"where quote marks enclose nothing, set `data\.quoting: none`"):
+    with pytest.raises(UserError, match=r"if quote marks are plain characters, set `data\.quoting: none`"):
         read(write(tmp_path, 'text,label\n"x","a"\n"y" z,"b"\n"u","c"\n'))
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from showdown.core.spec import DataSpec
-from showdown.data.rows import gather
+from showdown.data.gather import gather
 
 CARD = (Path(__file__).parents[2] / "docs" / "data-card.md").read_text(encoding="utf-8")
 MADE_TO_REACH = re.compile(r"\S+@\S+\.\S+|https?://|www\.|\+\d[\d ()-]{6,}|\b\d{3}[ -]\d{3}[ -]\d{3,4}\b")

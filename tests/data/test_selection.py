@@ -10,8 +10,9 @@ import pytest
 from showdown.core.errors import UserError
 from showdown.core.spec import DataSpec, SplitFiles
 from showdown.core.split import GivenSplit, KFoldSplit, SingleSplit
+from showdown.data.gather import gather
 from showdown.data.prepare import prepare
-from showdown.data.rows import Rows, gather
+from showdown.data.rows import Rows
 from showdown.data.tables import count
 
 
@@ -70,7 +71,7 @@ def test_rare_labels_stop_the_run_unless_told_otherwise(tmp_path: Path) -> None:
     [
         ([("a", 5), ("b", 1)], {"rare_labels": "drop"}, "1 label would be left; need at least 2"),
         ([("a", 5), ("b", 1)], {"rare_labels": "merge"}, "1 label with fewer than 3 different texts (`b`) cannot be"),
-        ([("a", 1), ("b", 1), ("c", 1)], {"rare_labels": "merge"}, "cannot be merged into one that has more beside"),
+        ([("a", 1), ("b", 1), ("c", 1)], {"rare_labels": "merge"}, "cannot be merged: two labels"),
     ],
 )
 def test_too_little_left_is_refused(

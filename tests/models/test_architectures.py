@@ -38,7 +38,7 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip(" `") for cell in line.split(" | ")] for line in lines]
 
 
-SERVED = table("Served")
+SERVED = table("Supported")
 REFUSED = table("Refused")
 IN_SHORT = (
     *("albert", "bert", "deberta-v2", "distilbert", "fnet", "ibert", "modernbert", "modernvbert", "xlnet"),

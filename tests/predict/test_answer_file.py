@@ -64,7 +64,7 @@ def test_a_text_that_cleaning_empties_is_not_answered(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("new.jsonl", '{"text": ["a"]}\n', "row 1: `text` is a list, not text"),
-        ("new.jsonl", '{"text": "a\\u0000b"}\n', "row 1: `text` holds a NUL character"),
+        ("new.jsonl", '{"text": "a\\u0000b"}\n', "row 1: `text` contains a NUL character"),
         ("new.csv", "a,b\n1,2\n", "cannot tell which column is the text; name it with --column; columns: `a`, `b`"),
         ("new.csv", "text,content\n1,2\n", "cannot tell which column is the text"),
         ("new.csv", "text\n", "has 0 data rows"),

@@ -78,7 +78,7 @@ def test_a_pipe_gets_every_column(tmp_path: Path) -> None:
 
 
 def test_lines_of_the_audit_break_between_words() -> None:
-    said = "A split by rows alone would have put copies of training rows into 1,234 of 56,789 test rows (2 %)"
+    said = "In a split that ignores copies, 1,234 of 56,789 test rows (2 %) would have been copies of training rows"
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=40)
         PlainLines(console).data([said])

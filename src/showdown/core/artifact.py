@@ -53,8 +53,8 @@ def read_description(folder: Path) -> ModelDescription:
         return ModelDescription.model_validate_json(read_file(path, most_bytes=_MOST_BYTES))
     except OSError as error:
         raise UserError(
-            f"{folder} has no {MODEL_FILE}: give a folder `artifact` that `showdown run` wrote, or, for a model of an "
-            "earlier version, the comparison's folder and the name of the row"
+            f"{folder} has no {MODEL_FILE}: it is no saved model, or one of an earlier version; give the comparison's "
+            "folder and the row instead"
         ) from error
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]

@@ -214,6 +214,18 @@ class TunedMethod(Method):
 
         """
 
+    def check(self, network: NetworkParts) -> None:
+        """Check the settings against a network without weights, before any run starts.
+
+        By default the parameters that learn are counted, which fails where a setting names what the network has not.
+
+        Raises:
+            UserError: naming the setting and what the network has.
+            Unavailable: when the method cannot work on this network: its row then says so.
+
+        """
+        self.declared_parameters(network)
+
     @abstractmethod
     def declared_parameters(self, network: NetworkParts) -> int:
         """Return how many numbers learn, worked out from shapes, before `adapt` has changed anything.

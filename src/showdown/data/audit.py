@@ -1,4 +1,4 @@
-"""What is to know about the data before anything is trained. Row numbers and labels only, never a text."""
+"""The quick audit of the data before training. It reports row numbers and labels, never a text."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from showdown.data.tables import count, row_list, shown
 
 
 class Reported(Strict):
-    """Rows that are not used, and why."""
+    """Rows that are not used, and the reason."""
 
     reason: str
     rows: list[int]
     asked: bool = False
-    """Whether the comparison asks for other rows, so that nothing is wrong with these."""
+    """Whether the user left them out (`data.labels`, `data.limit`). The name is a key of `results.json`."""
 
 
 class TwoLabels(Strict):
-    """Copies of one text that do not agree in their label; near-copies then count as different texts."""
+    """Copies of one text with different labels. Such near-copies count as different texts."""
 
     rows: list[int]
     labels: list[str]
     """The label of each of `rows`."""
     exact: bool
-    """Exact copies, or near-copies."""
+    """Whether they are exact copies, not near-copies."""
 
 
 class Leak(Strict):
-    """Copies across a split, in rows; with several partitions the sums over them."""
+    """Numbers of rows that are copies across a split, summed over all partitions."""
 
     partitions: int = 1
     train_rows: int
@@ -44,7 +44,7 @@ class Leak(Strict):
     """Test rows that are copies of training rows."""
     test_copies_of_validation: int
     test_copy_rows: tuple[int, ...] = ()
-    """1-based rows that are test rows and copies of training rows of one partition."""
+    """1-based test rows that are copies of training rows in the same partition."""
 
     @property
     def test_share(self) -> float:
@@ -53,21 +53,21 @@ class Leak(Strict):
 
     @property
     def crosses(self) -> bool:
-        """Whether any copy is on two sides."""
+        """Whether any copies are on two sides."""
         return bool(self.validation_copies or self.test_copies or self.test_copies_of_validation)
 
 
 class LabelCount(Strict):
-    """How often a label occurs."""
+    """Number of rows and of different texts with a label."""
 
     label: str
     rows: int
     texts: int
-    """Different texts: duplicate groups with a row of this label."""
+    """Number of different texts: duplicate groups with a row of this label."""
 
 
 class Audit(Strict):
-    """The quick audit, part of every run."""
+    """The quick audit, which is part of every run."""
 
     rows_in: int
     rows_used: int
@@ -77,24 +77,24 @@ class Audit(Strict):
     near_copies: int
     """Different texts that are near-copies of an earlier one."""
     clusters: int
-    """Different texts: copies and near-copies count once."""
+    """Number of different texts: copies and near-copies count once."""
     labels: list[LabelCount]
     two_labels: list[TwoLabels]
     cut_pairs: int = 0
     """Pairs of near-copies that count as different texts, because a long chain of such pairs was cut."""
     if_split_by_rows: Leak | None
-    """What a stratified split with the same seed and no look at copies would leak; None where none can be made."""
+    """The leak of a stratified split that ignores copies, with the same seed; None when no such split is possible."""
     across: Leak | None
-    """What crosses the split that is used; None where the data was not split."""
+    """The leak of the split that is used; None when the data was not split."""
     allow_leakage: bool
 
 
 def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, allow_leakage: bool = False) -> Audit:
-    """Audit rows and their partitions; none where the data cannot be split."""
+    """Audit rows and their partitions, of which there are none when the data cannot be split."""
     return Audit(
         rows_in=rows.rows_in,
         rows_used=len(rows.texts),
-        reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.asked) for part in rows.left_out],
+        reported=[Reported(reason=part.reason, rows=list(part.rows), asked=part.requested) for part in rows.left_out],
         exact_copies=len(rows.exact) - len(set(rows.exact)),
         near_copies=len(set(rows.exact)) - len(set(rows.duplicate_groups)),
         clusters=len(set(rows.duplicate_groups)),
@@ -108,7 +108,7 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
 
 
 def leak(partitions: Sequence[Partition], duplicate_groups: Sequence[int], row_ids: Sequence[int]) -> Leak:
-    """Count the copies across partitions, summed over them."""
+    """Count the rows that are copies across the sides of each partition, and sum them over the partitions."""
     crossings: list[Crossing] = [partition.crossing(duplicate_groups) for partition in partitions]
     copied = {row_ids[index] for partition in partitions for index in partition.test_copies(duplicate_groups)}
     return Leak(
@@ -124,31 +124,31 @@ def leak(partitions: Sequence[Partition], duplicate_groups: Sequence[int], row_i
 
 
 def lines(audit: Audit) -> list[str]:
-    """Return the audit for a terminal, a plain line each."""
-    said = [_rows_line(audit), _labels_line(audit)]
+    """Return the audit as plain lines for a terminal."""
+    found = [_rows_line(audit), _labels_line(audit)]
     copies = audit.exact_copies + audit.near_copies
     repeat = "repeats" if copies == 1 else "repeat"
-    said.append(
+    found.append(
         f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) {repeat} an earlier text:"
         f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
         f" {count(audit.clusters, 'different text')}"
     )
-    said += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
+    found += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
     if audit.cut_pairs:
-        said.append(_cut_line(audit.cut_pairs))
+        found.append(_cut_line(audit.cut_pairs))
     if audit.if_split_by_rows is not None:
         leaked = audit.if_split_by_rows
-        said.append(
-            f"A split by rows alone would have put copies of training rows into {leaked.test_copies:,} of"
-            f" {count(leaked.test_rows, 'test row')} ({_percent(leaked.test_copies, leaked.test_rows)})"
+        found.append(
+            f"In a split that ignores copies, {leaked.test_copies:,} of {count(leaked.test_rows, 'test row')}"
+            f" ({_percent(leaked.test_copies, leaked.test_rows)}) would have been copies of training rows"
         )
     if audit.across is not None:
-        said.append(_across_line(audit.across))
-    return said
+        found.append(_across_line(audit.across))
+    return found
 
 
 def findings(audit: Audit) -> list[str]:
-    """Return what is wrong with the data, a line each; `audit --strict` fails where there is any."""
+    """Return one line for each problem of the data. `audit --strict` fails if there are any."""
     found = [
         f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})"
         for part in audit.reported
@@ -188,19 +188,19 @@ def _labels_line(audit: Audit) -> str:
 
 
 def _two_labels_lines(conflicts: Sequence[TwoLabels]) -> list[str]:
-    """Return a line for exact copies and one for near-copies."""
-    said = []
+    """Return a line about exact copies with two labels and a line about such near-copies, if there are any."""
+    found = []
     exact = [conflict for conflict in conflicts if conflict.exact]
     near = [conflict for conflict in conflicts if not conflict.exact]
     if exact:
         verb = "text has" if len(exact) == 1 else "texts have"
-        said.append(f"{len(exact):,} {verb} two labels, such as {_example(exact[0])}")
+        found.append(f"{len(exact):,} {verb} two labels, such as {_example(exact[0])}")
     if near:
-        said.append(
+        found.append(
             f"{count(len(near), 'group')} of near-copies with different labels, such as {_example(near[0])}; they count"
             " as different texts"
         )
-    return said
+    return found
 
 
 def _example(conflict: TwoLabels) -> str:
@@ -210,8 +210,8 @@ def _example(conflict: TwoLabels) -> str:
 
 def _cut_line(pairs: int) -> str:
     return (
-        f"{count(pairs, 'pair')} of near-copies may be on two sides of a split: a long chain of near-copies, whose ends"
-        " have little in common, was cut"
+        f"{count(pairs, 'pair')} of near-copies may be on two sides of a split, because a long chain of near-copies"
+        " with dissimilar ends was cut"
     )
 
 
@@ -219,12 +219,12 @@ def _across_line(across: Leak) -> str:
     if not across.crosses:
         return "Copies across the split: none" if across.partitions == 1 else "Copies across the splits: none"
     of_validation = (
-        f", {across.test_copies_of_validation:,} of validation rows" if across.test_copies_of_validation else ""
+        f" and {across.test_copies_of_validation:,} of validation rows" if across.test_copies_of_validation else ""
     )
     return (
         f"LEAK: {across.test_copies:,} of {count(across.test_rows, 'test row')}"
         f" ({_percent(across.test_copies, across.test_rows)}) are copies of training rows{of_validation};"
-        f" {across.validation_copies:,} of {count(across.validation_rows, 'validation row')} are, too"
+        f" so are {across.validation_copies:,} of {count(across.validation_rows, 'validation row')}"
     )
 
 
@@ -245,10 +245,10 @@ def _label_counts(rows: Rows) -> list[LabelCount]:
 
 
 def _two_labels(rows: Rows) -> list[TwoLabels]:
-    """Return the groups of copies whose rows disagree, exact copies first."""
+    """Return the groups of copies with different labels, exact copies first."""
     found = []
     seen: set[int] = set()
-    for groups, exact in ((rows.exact, True), (rows.alike, False)):
+    for groups, exact in ((rows.exact, True), (rows.copy_groups, False)):
         members: dict[int, list[int]] = defaultdict(list)
         for index, group in enumerate(groups):
             members[group].append(index)

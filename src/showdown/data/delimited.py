@@ -1,4 +1,4 @@
-"""CSV and TSV, read strictly: every cell exact, every fault named with its row."""
+"""Strict reading of CSV and TSV files: cells are kept exactly, and every error names its row."""
 
 import csv
 import io
@@ -23,22 +23,23 @@ _MAGIC = (
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = ";\t|,"
 _FIELD_LIMIT = 2**31 - 1
-"""Characters in one cell; csv's own limit is 131,072."""
+"""Most characters in a cell; the default of `csv` is 131,072."""
 _SHOWN_COLUMNS = 10
 _ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
 _MOST_ENCLOSED = 0.5
-"""Where more of the cells with quote marks than this are enclosed by them, a fault is one of quoting: it is not guessed
-that quote marks are characters like others."""
+"""Largest share of cells with quote marks that are enclosed in them, up to which quote marks are taken for plain
+characters after a quoting error. Above it, the error is reported."""
 
 
 class _Record(NamedTuple):
-    """A record of a file and where it is."""
+    """A record of a file, and its position."""
 
     number: int
     """1-based data row; 0 is the header."""
     line: int
-    """On which it begins, 1-based."""
+    """1-based line on which it begins."""
     lines: int
+    """Number of lines."""
     cells: list[str]
 
 
@@ -59,7 +60,7 @@ def decode(content: bytes, place: str, encoding: str) -> str:
     """Return the text of a file, without a byte order mark.
 
     Raises:
-        UserError: for an unknown encoding, or at the first byte that is not of it.
+        UserError: for an unknown encoding, or a byte that is invalid in it.
 
     """
     for magic, what in _MAGIC:
@@ -72,11 +73,9 @@ def decode(content: bytes, place: str, encoding: str) -> str:
         text.encode("utf-8")
     except UnicodeDecodeError as error:
         other = "utf-16" if content.startswith(_UTF_16) else "latin-1"
-        mend = (
-            f"try `encoding: {other}`" if other.replace("-", "") not in name.replace("-", "") else "name its encoding"
-        )
-        said = "UTF-8" if name == "utf-8-sig" else encoding
-        raise UserError(f"{place}: not {said} at byte {error.start}; {mend}") from error
+        fix = f"try `encoding: {other}`" if other.replace("-", "") not in name.replace("-", "") else "name its encoding"
+        expected = "UTF-8" if name == "utf-8-sig" else encoding
+        raise UserError(f"{place}: not {expected} at byte {error.start}; {fix}") from error
     except UnicodeEncodeError as error:
         raise UserError(
             f"{place}: half a surrogate pair at character {error.start}; name the right encoding"
@@ -95,41 +94,38 @@ def read_delimited(
     quoting: Quoting = "auto",
     header: bool | Literal["auto"] = "auto",
 ) -> Table:
-    """Read a CSV or TSV file. The first record is the header; a blank line is left out and reported.
+    """Read a CSV or TSV file. Blank lines are left out and reported.
 
-    Where nobody says them, the use of quote marks and the lack of a header are guessed from the whole file, and said.
+    With `auto`, the use of quote marks and the presence of a header are guessed from the whole file. A notice says so.
 
     Args:
         path: the file.
-        place: what messages call it.
-        encoding: of its text.
-        separator: one character.
-        quoting: `standard` where quote marks enclose cells (RFC 4180), `none` where they are characters like others.
-        header: whether the first record has the names of the columns.
+        place: its name in messages.
+        encoding: the encoding of its text.
+        separator: the character between cells.
+        quoting: `standard` when quote marks enclose cells (RFC 4180), `none` when they are plain characters.
+        header: whether the first record holds the names of the columns.
 
     Raises:
         UserError: for an empty file, a wrong encoding or separator, an unclosed quote, a ragged row, a NUL, two columns
-            of one name, or quote marks that can be read in two ways; all with the row.
+            of the same name, or quote marks that can be read in two ways. The message names the row.
 
     """
     _check_separator(separator)
     text = decode(read_bytes(path, place), place, encoding)
     _refuse_nul(text, place, separator)
-    records, said = _read(text, place, separator, quoting)
-    first, rest = records[0], records[1:]
-    numbers, rows, blank = _data_rows(rest)
-    has_header = _has_header(first.cells, rows) if header == "auto" else header
-    if has_header:
-        names = tuple(first.cells)
-    else:
-        if header == "auto":
-            said.append(
-                f"{place}: the first line is read as a row, for {_recurring(first.cells, rows)} is a value of its"
-                " column too; set `data.header: true` where it has the names of the columns"
+    records, notices = _read(text, place, separator, quoting)
+    if header == "auto":
+        recurring = _recurring_without_header(records)
+        has_header = recurring is None
+        if recurring is not None:
+            notices.append(
+                f"{place}: the first line is read as a row, because {recurring} occurs in its column too; set"
+                " `data.header: true` if the first line holds the column names"
             )
-        names = tuple(f"column {index}" for index in range(1, len(first.cells) + 1))
-        numbers, rows = [1, *(number + 1 for number in numbers)], [first.cells, *rows]
-        blank = [number + 1 for number in blank]
+    else:
+        has_header = header
+    names, numbers, rows, blank = _columns_and_rows(records, has_header=has_header)
     refuse_twin_columns(place, names)
     if not rows:
         raise UserError(f"{place} has 0 data rows; add rows below its header")
@@ -139,7 +135,7 @@ def read_delimited(
 
     left_out = (LeftOut(reason="blank line", rows=tuple(blank)),) if blank else ()
     unnamed = [index for index, name in enumerate(names, start=1) if not name.strip()]
-    said += [f"{place}: {_unnamed(unnamed)}"] if unnamed else []
+    notices += [f"{place}: {_unnamed(unnamed)}"] if unnamed else []
     return Table(
         place=place,
         names=names,
@@ -147,51 +143,55 @@ def read_delimited(
         column=column,
         header=has_header,
         left_out=left_out,
-        notices=tuple(said),
+        notices=tuple(notices),
     )
 
 
 def _read(text: str, place: str, separator: str, quoting: Quoting) -> tuple[list[_Record], list[str]]:
-    """Return the records, the header first, and what is to be said of how quote marks were read.
+    """Return the records, with the header first, and notices about the reading of quote marks.
 
-    Where both readings hold, quote marks enclose cells; where that makes fewer rows, the user must say which is meant.
+    When both readings of quote marks are valid, they enclose cells.
+
+    Raises:
+        UserError: when both readings are valid, but give different numbers of rows: the user must choose.
+
     """
     if quoting != "auto":
-        return _whole(text, place, separator, csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL), []
+        return _checked(text, place, separator, csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL), []
     try:
-        enclosing = _whole(text, place, separator, csv.QUOTE_MINIMAL)
-    except UserError as fault:
+        enclosing = _checked(text, place, separator, csv.QUOTE_MINIMAL)
+    except UserError as error:
         plain = _or_none(text, place, separator) if '"' in text else None
         if plain is None:
             raise
         if _enclosed_share(plain) > _MOST_ENCLOSED:
-            raise UserError(f"{fault}; where quote marks enclose nothing, set `data.quoting: none`") from fault
+            raise UserError(f"{error}; if quote marks are plain characters, set `data.quoting: none`") from error
         return plain, [
-            f"{place}: quote marks are read as characters of the text, for they do not enclose cells everywhere"
+            f"{place}: quote marks are read as plain characters, because not all of them enclose cells"
             " (`data.quoting: none`)"
         ]
     plain = _or_none(text, place, separator) if any(record.lines > 1 for record in enclosing) else None
     if plain is not None and len(plain) != len(enclosing):
         raise UserError(
-            f"{place}: {count(len(enclosing) - 1, 'row')} where quote marks enclose cells, {len(plain) - 1:,} where"
-            " they are characters like others; set `data.quoting: standard` or `data.quoting: none`"
+            f"{place}: {count(len(enclosing) - 1, 'row')} if quote marks enclose cells, {len(plain) - 1:,} if they are"
+            " plain characters; set `data.quoting: standard` or `data.quoting: none`"
         )
     return enclosing, []
 
 
 def _or_none(text: str, place: str, separator: str) -> list[_Record] | None:
-    """Return the records with quote marks as plain characters; None where their cells do not fit the header."""
+    """Return the records with quote marks as plain characters; None when their cells do not fit the header."""
     try:
-        return _whole(text, place, separator, csv.QUOTE_NONE)
+        return _checked(text, place, separator, csv.QUOTE_NONE)
     except UserError:
         return None
 
 
-def _whole(text: str, place: str, separator: str, quoting: int) -> list[_Record]:
-    """Return all records from the header on.
+def _checked(text: str, place: str, separator: str, quoting: int) -> list[_Record]:
+    """Return all records, with the header first.
 
     Raises:
-        UserError: for a fault of quoting, or a record with more or fewer cells than the header.
+        UserError: for a quoting error, or a record with more or fewer cells than the header.
 
     """
     records = [record for record in _records(text, place, separator, quoting) if record.number >= 0]
@@ -204,30 +204,27 @@ def _whole(text: str, place: str, separator: str, quoting: int) -> list[_Record]
         more = f" ({count(len(ragged) - 1, 'more such row')})" if len(ragged) > 1 else ""
         raise UserError(
             f"{place}: row {ragged[0].number} (line {ragged[0].line}) has {count(len(ragged[0].cells), 'cell')}, the"
-            f" header has {wanted}{more}; put quotes around a cell that holds {shown(separator)}"
+            f" header has {wanted}{more}; put quotes around a cell that contains {shown(separator)}"
         )
     return records
 
 
 def _enclosed_share(records: Sequence[_Record]) -> float:
-    """Return which share of the cells that hold a quote mark is enclosed by two, every mark within doubled."""
+    """Return the share of the cells with a quote mark that are enclosed in quote marks, with inner ones doubled."""
     marked = [cell for record in records for cell in record.cells if '"' in cell]
     enclosed = [cell for cell in marked if _ENCLOSED.fullmatch(cell)]
     return len(enclosed) / max(1, len(marked))
 
 
-def _has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first record can be the header.
+def _recurring_without_header(records: Sequence[_Record]) -> str | None:
+    """Return a cell of the first record that shows that it is not a header; None when it is one.
 
-    It is none where one of its cells is a value of its column in other rows too, and no cell is a usual name.
+    Such a cell also occurs in its column of a different row. A record with a usual column name is always a header.
     """
-    usual = any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME))
-    return usual or _recurring(first, rows) is None
-
-
-def _recurring(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:
-    """Return the first cell of a record that is a value of its column in other rows, save where all its cells are."""
-    others = [row for row in rows if list(row) != list(first)]
+    first = records[0].cells
+    if any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME)):
+        return None
+    others = [record.cells for record in records[1:] if record.cells and record.cells != first]
     for index, cell in enumerate(first):
         if cell.strip() and any(row[index] == cell for row in others):
             return shown(cell)
@@ -235,7 +232,7 @@ def _recurring(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str | Non
 
 
 def _unnamed(places: Sequence[int]) -> str:
-    """Say which columns have no name: the first ones, and how many more there are."""
+    """Return a sentence about the columns without a name: the first ones, and the number of the others."""
     first = ", ".join(map(str, places[:_SHOWN_COLUMNS]))
     more = f" and {len(places) - _SHOWN_COLUMNS:,} more" if len(places) > _SHOWN_COLUMNS else ""
     if len(places) == 1:
@@ -245,7 +242,7 @@ def _unnamed(places: Sequence[int]) -> str:
 
 def _check_separator(separator: str) -> None:
     if len(separator) != 1 or separator in '"\r\n\0 ':
-        raise UserError(f"data.separator: {shown(separator)} cannot separate columns; use one character such as `;`")
+        raise UserError(f"data.separator: {shown(separator)} cannot separate columns; set one character such as `;`")
 
 
 def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
@@ -255,19 +252,27 @@ def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
     if likely is not None:
         name = r"\t" if likely == "\t" else likely
         raise UserError(
-            f"{place}: one column {shown(header[0])}; the separator looks like `{name}`: set `data.separator`"
+            f"{place}: only one column, {shown(header[0])}; the separator looks like `{name}`: set `data.separator`"
         )
 
 
-def _data_rows(records: Sequence[_Record]) -> tuple[list[int], list[list[str]], list[int]]:
-    """Return the numbers and cells of the rows, and the numbers of blank ones."""
-    whole = [record for record in records if record.cells]
+def _columns_and_rows(
+    records: Sequence[_Record], *, has_header: bool
+) -> tuple[tuple[str, ...], list[int], list[list[str]], list[int]]:
+    """Return the column names, the numbers and cells of the rows, and the numbers of the blank rows."""
+    names = tuple(records[0].cells)
+    if has_header:
+        records = records[1:]
+    else:  # the first record, which has the header's number 0, becomes row 1
+        names = tuple(f"column {index}" for index in range(1, len(names) + 1))
+        records = [record._replace(number=record.number + 1) for record in records]
+    filled = [record for record in records if record.cells]
     blank = [record.number for record in records if not record.cells]
-    return [record.number for record in whole], [record.cells for record in whole], blank
+    return names, [record.number for record in filled], [record.cells for record in filled], blank
 
 
 def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[_Record]:
-    """Yield each record; blank lines before the header have the number -1."""
+    """Yield all records; blank lines before the header have the number -1."""
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, quoting=quoting)  # type: ignore[arg-type]
     number, begun = -1, False
@@ -279,19 +284,19 @@ def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MIN
             return
         except csv.Error as error:
             where = f"row {number + 1} (line {line})" if begun else f"the header (line {line})"
-            raise UserError(f"{place}: {_fault(str(error), where, separator)}") from error
+            raise UserError(f"{place}: {_quoting_error(str(error), where, separator)}") from error
         begun = begun or bool(cells)
         number += begun
         yield _Record(number, line, reader.line_num - line + 1, cells)
 
 
-def _fault(error: str, where: str, separator: str) -> str:
+def _quoting_error(error: str, where: str, separator: str) -> str:
     if "unexpected end of data" in error:
-        return f"quote opened at {where} never closed; close it, or write a quote inside a cell twice"
+        return f"a quote opened in {where} is never closed; close it, or write a quote inside a cell twice"
     if "expected after" in error:
         return (
             f"text follows the closing quote of a cell in {where}; write a quote inside a cell twice, put"
-            f" {shown(separator)} after the cell, or close the quote that was opened before"
+            f" {shown(separator)} after the cell, or close an earlier quote"
         )
     return f"{where} cannot be read ({error})"
 

@@ -1,4 +1,4 @@
-"""From the kind of split that the protocol names to its partitions."""
+"""Divide rows into partitions, by the kind of split that the protocol names."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ from showdown.data.split import (
 from showdown.data.tables import count
 
 KFOLD_BELOW_TEXTS = 2_000
-"""With fewer different texts `auto` cross-validates: 15 % of them are under 300 test rows, whose 95 % interval at an
-accuracy of 0.85 is wider than 8 points; tested once each, 2,000 rows give 3 points."""
+"""With fewer different texts, `auto` cross-validates. A test share of 15 % is then under 300 rows, and the 95 %
+interval at an accuracy of 0.85 is wider than 8 points. If each of 2,000 rows is tested once, it is 3 points wide."""
 
 
-def settled(rows: Rows, data: DataSpec, spec: SplitSpec) -> SplitSpec:
-    """Return the split with `auto` replaced by the kind that it comes to for these rows."""
+def resolved_split(rows: Rows, data: DataSpec, spec: SplitSpec) -> SplitSpec:
+    """Return the split, with `auto` replaced by a kind that suits these rows."""
     if data.files is not None:
         return spec if isinstance(spec, GivenSplit) else GivenSplit(seed=spec.seed)
     if not isinstance(spec, AutoSplit):
@@ -33,15 +33,15 @@ def settled(rows: Rows, data: DataSpec, spec: SplitSpec) -> SplitSpec:
 
 
 def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> list[Partition]:
-    """Return the partitions that the specification asks for, one a fold or a repeat.
+    """Return the partitions that the specification describes, one for each fold or repeat.
 
-    With `allow_leakage` a single source is split by rows, without a look at copies, as the study did.
+    With `allow_leakage`, a single source is split by rows and copies are ignored, as in the study.
 
     Raises:
         UserError: for a label too rare to split, or copies across given files.
 
     """
-    spec = settled(rows, data, spec)
+    spec = resolved_split(rows, data, spec)
     if isinstance(spec, KFoldSplit):
         duplicate_groups: Sequence[int] = range(len(rows.texts)) if data.allow_leakage else rows.duplicate_groups
         return kfold(rows.label_of_rows, duplicate_groups, spec)
@@ -54,10 +54,10 @@ def divide(rows: Rows, data: DataSpec, spec: SplitSpec) -> list[Partition]:
 
 
 def given(rows: Rows, spec: SplitSpec, *, allow_leakage: bool) -> Partition:
-    """Return the partition of the given files, validation rows cut from the training file where there is none of them.
+    """Return the partition of the given files. If there is no validation file, the training file is cut.
 
     Raises:
-        UserError: for copies across them that may not be, or a side without rows.
+        UserError: for copies across the files unless leakage is allowed, or for a side without rows.
 
     """
     sides: Sequence[str] = rows.sides
@@ -68,35 +68,35 @@ def given(rows: Rows, spec: SplitSpec, *, allow_leakage: bool) -> Partition:
 
 
 def single_of(spec: SplitSpec) -> SingleSplit:
-    """Return one split with the shares of this one, where it has any, and its seed."""
+    """Return a single split with the seed of this one, and with its shares if it has any."""
     if isinstance(spec, (SingleSplit, RepeatedSplit)):
         return SingleSplit(train=spec.train, validation=spec.validation, test=spec.test, seed=spec.seed)
     return SingleSplit(seed=spec.seed)
 
 
-def split_line(asked: SplitSpec, used: SplitSpec, texts: int, *, cut: bool = False) -> str:
-    """Say how the rows are divided, and why where nobody said it.
+def split_line(requested: SplitSpec, used: SplitSpec, texts: int, *, cut: bool = False) -> str:
+    """Return a sentence about the split, with the reason if it was chosen automatically.
 
     Args:
-        asked: what the comparison says.
-        used: what it comes to.
-        texts: different texts.
+        requested: the split in the comparison.
+        used: the same with `auto` resolved.
+        texts: number of different texts.
         cut: whether validation rows are cut from a given training file.
 
     """
     if isinstance(used, KFoldSplit):
-        said = f"{used.folds}-fold cross-validation: every row is tested once"
+        line = f"{used.folds}-fold cross-validation: every row is tested once"
     elif isinstance(used, RepeatedSplit):
-        said = f"{used.repeats} random splits, whose test rows overlap"
+        line = f"{used.repeats} random splits, whose test rows overlap"
     elif isinstance(used, SingleSplit):
-        said = f"One split, {used.train:.0%} training, {used.validation:.0%} validation, {used.test:.0%} test"
+        line = f"One split, {used.train:.0%} training, {used.validation:.0%} validation, {used.test:.0%} test"
     else:
         share = used.validation if isinstance(used, GivenSplit) else 0.0
         return "Split: the given files" + (f"; {share:.0%} of the training file are validation rows" if cut else "")
-    if isinstance(asked, AutoSplit):
-        fewer = "fewer than" if texts < KFOLD_BELOW_TEXTS else "not fewer than"
-        said += f" (chosen for {count(texts, 'different text')}, {fewer} {KFOLD_BELOW_TEXTS:,})"
-    return said
+    if isinstance(requested, AutoSplit):
+        fewer = "fewer than" if texts < KFOLD_BELOW_TEXTS else "at least"
+        line += f" (chosen for {count(texts, 'different text')}, {fewer} {KFOLD_BELOW_TEXTS:,})"
+    return line
 
 
 def _single(rows: Rows, data: DataSpec, spec: SingleSplit) -> Partition:

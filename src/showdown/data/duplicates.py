@@ -1,4 +1,4 @@
-"""Duplicate groups: copies and near-copies of texts. `docs/audit.md` says what counts as a near-copy, and why."""
+"""Find duplicate groups: copies and near-copies of texts. `docs/audit.md` defines near-copies, with the reasons."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ _NESTED_TEMPLATES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """Clusters of texts; all tuples have one entry a text, in the order given."""
+    """Groups of texts, numbered by first appearance. All tuples have one entry for each text, in the order given."""
 
     duplicate_groups: tuple[int, ...]
-    """Number of the duplicate group, counted from 0 in order of first appearance."""
+    """Number of the duplicate group."""
     exact: tuple[int, ...]
-    """Number of the group of exact copies (after normalisation), counted likewise; it refines `duplicate_groups`."""
-    alike: tuple[int, ...]
-    """Number of the group that near-copies would make if no label kept them apart; `duplicate_groups` refines it."""
+    """Number of the group of exact copies, after normalisation. Each is part of one duplicate group."""
+    copy_groups: tuple[int, ...]
+    """Number of the group of copies and near-copies, whatever their labels. Each consists of whole duplicate groups."""
     cut_pairs: int = 0
     """Pairs of near-copies in two duplicate groups, because a chain of such pairs was cut."""
 
     @property
     def exact_copies(self) -> int:
-        """Texts that repeat an earlier one exactly, after normalisation."""
+        """Number of texts that repeat an earlier one exactly, after normalisation."""
         return len(self.exact) - len(set(self.exact))
 
     @property
     def near_copies(self) -> int:
-        """Different texts that are near-copies of an earlier one."""
+        """Number of different texts that are near-copies of an earlier one."""
         return len(set(self.exact)) - len(set(self.duplicate_groups))
 
 
@@ -45,12 +45,12 @@ def find_duplicate_groups(texts: Sequence[str], jaccard: float, labels: Sequence
     """Group copies and near-copies. The same texts in the same order always give the same groups.
 
     Args:
-        texts: the texts; an empty one is a copy of every other empty one.
-        jaccard: two texts whose bags of words overlap by this much are near-copies, provided that their bags of word
-            pairs overlap by what the same number of changed words leaves. 0.8 allows 11 % of the words to be replaced.
-            Short texts and scripts without spaces have rules of their own that follow from it.
-        labels: the label of each text. Near-copies with different labels are not joined: the words in which they differ
-            carry the label. Exact copies are joined whatever their labels.
+        texts: the texts. All empty texts are copies of each other.
+        jaccard: lowest Jaccard similarity of two near-copies' bags of words. The threshold for their bags of word pairs
+            follows from it: what the same number of replaced words leaves. 0.8 allows 11 % of the words to be replaced.
+            The rules for short texts and for scripts without spaces also follow from it.
+        labels: the label of each text. Near-copies with different labels are not joined, because the words in which
+            they differ carry the label. Exact copies are joined whatever their labels.
 
     """
     first_of: dict[str, int] = {}
@@ -58,7 +58,7 @@ def find_duplicate_groups(texts: Sequence[str], jaccard: float, labels: Sequence
     different = [wording(text) for text in first_of]
     if len(different) < 2:
         same = tuple(exact.tolist())
-        return Duplicates(duplicate_groups=same, exact=same, alike=same)
+        return Duplicates(duplicate_groups=same, exact=same, copy_groups=same)
     encoded = encode(different, jaccard)
     left, right = _near_pairs(different, encoded, jaccard)
     if jaccard <= TRUNCATED_UP_TO:
@@ -73,13 +73,13 @@ def find_duplicate_groups(texts: Sequence[str], jaccard: float, labels: Sequence
     return Duplicates(
         duplicate_groups=_numbered(roots[exact]),
         exact=tuple(exact.tolist()),
-        alike=_numbered(groups[exact]),
+        copy_groups=_numbered(groups[exact]),
         cut_pairs=int(np.sum(roots[left] != roots[right])),
     )
 
 
 def _numbered(groups: Ints) -> tuple[int, ...]:
-    """Return group numbers counted from 0 in order of first appearance."""
+    """Return the groups numbered from 0, in order of first appearance."""
     numbers: dict[int, int] = {}
     return tuple(numbers.setdefault(group, len(numbers)) for group in groups.tolist())
 
@@ -126,7 +126,7 @@ def _share_a_label(exact: Ints, labels: Sequence[str], left: Ints, right: Ints) 
 
 
 def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints:
-    """Return a group for each text: joined pairs, but no long chain of them.
+    """Return the group of each text. Pairs are joined, but long chains of pairs are cut: shape (texts,).
 
     Groups of fewer than `TEMPLATE_TEXTS` texts stay whole. In a larger one, the text with most near-copies is a
     centre: its near-copies are its duplicate group, with what is connected to them and overlaps the centre as two

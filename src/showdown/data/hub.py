@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub, through the extra package `datasets`. Their code is never run."""
+"""Read data sets from the Hugging Face Hub, with the optional package `datasets`. Their code is never run."""
 
 import logging
 import re
@@ -15,33 +15,32 @@ BUILT_IN = "resumes"
 
 
 def read_hub(identity: str) -> Table:
-    """Read a data set: its split `train`, or its only one. Labels kept as numbers become their names.
+    """Read the split `train` of a data set, or its only split. Labels stored as numbers are replaced by their names.
 
     Raises:
-        UserError: when the package is missing, or the data set cannot be found, reached or read.
+        UserError: when the package is missing, or when the data set cannot be found, reached or read.
 
     """
     near = suggestion(identity, [BUILT_IN])
     try:
         import datasets
     except ImportError as error:
-        mend = "to read it from the Hugging Face Hub install `pip install 'finetuning-showdown[hub]'`"
-        raise UserError(f"data.source: no file {shown(identity)}{then(near, mend)}") from error
+        fix = "to read it from the Hugging Face Hub, run `pip install 'finetuning-showdown[hub]'`"
+        raise UserError(f"data.source: no file {shown(identity)}{then(near, fix)}") from error
     try:
-        with _retries_unsaid():
+        with _quiet_retries():
             found = datasets.load_dataset(identity)
     except Exception as error:
-        mend = f"check the name and the network ({type(error).__name__}: {shown(str(error))})"
+        fix = f"check the name and the network ({type(error).__name__}: {shown(str(error))})"
         raise UserError(
-            "data.source: neither a file nor a data set that the Hugging Face Hub gives: "
-            f"{shown(identity)}{then(near, mend)}"
+            f"data.source: {shown(identity)} is not a file, and the Hugging Face Hub did not return it{then(near, fix)}"
         ) from error
     return _table(found, identity)
 
 
 @contextmanager
-def _retries_unsaid() -> Iterator[None]:
-    """Keep the hub's library from telling each of its attempts: where all fail, one line says so."""
+def _quiet_retries() -> Iterator[None]:
+    """Hide the warnings of the hub's library about each failed attempt. If all fail, one error says so."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -54,7 +53,9 @@ def _retries_unsaid() -> Iterator[None]:
 def _table(found: Any, identity: str) -> Table:
     names = list(found)
     if "train" not in names and len(names) != 1:
-        raise UserError(f"{identity}: which split? It has {', '.join(names)} and no `train`; save one as Parquet")
+        raise UserError(
+            f"{identity}: no split `train` among its splits {', '.join(names)}; save the split that you want as Parquet"
+        )
     split = "train" if "train" in names else names[0]
     rows = found[split]
     refuse_twin_columns(identity, rows.column_names)
@@ -63,12 +64,12 @@ def _table(found: Any, identity: str) -> Table:
             rows = _with_label_names(rows, name, feature)
     table = arrow_table(rows.with_format("arrow")[:], identity)
     others = [name for name in names if name != split]
-    said = f"{identity}: split `{split}` is read" + (f", not {', '.join(others)}" if others else "")
-    return Table(place=identity, names=table.names, numbers=table.numbers, column=table.column, notices=(said,))
+    notice = f"{identity}: split `{split}` is read" + (f", not {', '.join(others)}" if others else "")
+    return Table(place=identity, names=table.names, numbers=table.numbers, column=table.column, notices=(notice,))
 
 
 def _with_label_names(rows: Any, name: str, feature: Any) -> Any:
-    """Replace numbers of a label column by names; -1, which stands for no label, becomes a missing one."""
+    """Replace the numbers of a label column by names; -1, which means no label, by a missing value."""
     import datasets
 
     texts = [None if number is None or number < 0 else feature.int2str(number) for number in rows[name]]

@@ -1,4 +1,4 @@
-"""JSON: one object a line, or one array of objects. Numbers keep the text that the file has."""
+"""Read JSON files: one object a line, or one array of objects. Numbers keep their exact text."""
 
 import io
 import json
@@ -11,17 +11,18 @@ from showdown.data.delimited import decode, read_bytes
 from showdown.data.tables import Cell, LeftOut, Table, Wrong, shown
 
 
-class _Twice(ValueError):
-    """A key that one object has twice."""
+class _DuplicateKey(ValueError):
+    """A key that occurs twice in one object."""
 
 
 def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
-    """Read a JSON Lines file. Columns are all keys in order of appearance; a key that a line lacks is missing there.
+    """Read a JSON Lines file: each line is a row, and blank lines are left out and reported.
 
-    A line is a row; blank ones are left out and reported. A bare NaN counts as missing, as pandas writes it.
+    The columns are all keys, in order of appearance. A key that a line lacks is a missing value, and so is a bare NaN,
+    which pandas writes for one.
 
     Raises:
-        UserError: for an empty file, a broken line, one that is no object, or a key that a line has twice.
+        UserError: for an empty file, invalid JSON, a line that is not an object, or a duplicate key in a line.
 
     """
     text = decode(read_bytes(path, place), place, encoding)
@@ -38,10 +39,10 @@ def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
 
 
 def read_json(path: Path, place: str, *, encoding: str) -> Table:
-    """Read a `.json` file: an array of objects, each a row, or JSON Lines, which often have that ending.
+    """Read a `.json` file: an array of objects, one for each row. JSON Lines, which often have that ending, work too.
 
     Raises:
-        UserError: as `read_json_lines`; for an object of columns or of anything else.
+        UserError: as in `read_json_lines`, and for a single object.
 
     """
     text = decode(read_bytes(path, place), place, encoding)
@@ -77,20 +78,30 @@ def _row(line: str, place: str, number: int) -> dict[str, Any]:
     return value
 
 
-def _parse(text: str, where: str, mend: str) -> Any:
-    """Return what JSON says; ``where`` begins the message of a fault."""
+def _parse(text: str, where: str, fix: str) -> Any:
+    """Return the parsed JSON.
+
+    Args:
+        text: the JSON.
+        where: the beginning of an error message.
+        fix: its end.
+
+    Raises:
+        UserError: for invalid or too deeply nested JSON, or a duplicate key.
+
+    """
     try:
         return json.loads(
             text, parse_int=_exact, parse_float=_exact, parse_constant=_constant, object_pairs_hook=_object
         )
-    except _Twice as error:
+    except _DuplicateKey as error:
         raise UserError(f"{where}: column {shown(str(error))} appears twice; rename or drop one") from error
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in text.strip() else ""
         at = f"{line}character {error.colno if line else error.pos + 1}"
-        raise UserError(f"{where} is not JSON ({error.msg} at {at}); {mend}") from error
+        raise UserError(f"{where} is not JSON ({error.msg} at {at}); {fix}") from error
     except RecursionError as error:
-        raise UserError(f"{where} is nested too deeply; {mend.replace('object', 'flat object')}") from error
+        raise UserError(f"{where} is nested too deeply; {fix.replace('object', 'flat object')}") from error
 
 
 def _parse_or_none(text: str) -> Any:
@@ -112,7 +123,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _Twice(name)
+            raise _DuplicateKey(name)
         found[name] = value
     return found
 

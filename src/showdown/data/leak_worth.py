@@ -1,4 +1,4 @@
-"""What copies across a split are worth to TF-IDF with a linear support-vector machine."""
+"""Measure how much copies across a split raise the accuracy of TF-IDF with a linear support-vector machine."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from showdown.data.rows import Rows
 from showdown.data.split import Partition
 
 LEAK_ROWS = 20_000
-"""The worth is estimated on at most so many rows."""
+"""Most rows of the estimate."""
 FOLDS = 5
 _ALL_FOLDS_UP_TO_ROWS = 5_000
-"""With more rows, one fold of the five is precise enough: 1,000 test rows."""
+"""With more rows, one of the five folds is precise enough: it has 1,000 test rows."""
 _SEED = 0
 
 Ints = npt.NDArray[np.int64]
@@ -26,9 +26,9 @@ class LeakWorth(Strict):
     rows: int
     folds: int
     leaky_accuracy: float
-    """Folds made by rows: copies of test rows are trained on."""
+    """Folds by rows, so that copies of test rows are in the training rows."""
     clean_accuracy: float
-    """Duplicate groups whole."""
+    """Folds by duplicate groups, so that no copies cross."""
 
 
 class LeakAcross(Strict):
@@ -39,13 +39,13 @@ class LeakAcross(Strict):
     """Test rows that are copies of training rows."""
     all_accuracy: float
     own_accuracy: float | None
-    """On the test rows that are no copies; None where there are none."""
+    """Accuracy on the test rows that are not copies; None when there are none."""
 
 
 def leak_worth(rows: Rows) -> LeakWorth | None:
-    """Score the cheap model with folds by rows and with folds by duplicate groups, on whole groups up to the row limit.
+    """Score the model with folds by rows and with folds by duplicate groups, on whole groups up to `LEAK_ROWS` rows.
 
-    None where there are no copies, or too few rows of every label.
+    Return None when there are no copies, or too few rows of every label.
     """
     duplicate_groups = np.array(rows.duplicate_groups)
     if len(np.unique(duplicate_groups)) == len(duplicate_groups):
@@ -56,7 +56,7 @@ def leak_worth(rows: Rows) -> LeakWorth | None:
     folds = FOLDS if len(chosen) <= _ALL_FOLDS_UP_TO_ROWS else 1
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a label rarer than the folds is reported apart
+            warnings.simplefilter("ignore", UserWarning)  # labels rarer than the folds are reported elsewhere
             kinds = (np.arange(len(chosen)), np.unique(duplicate_groups[chosen], return_inverse=True)[1])
             scores = [_accuracy(texts, targets, _splits(targets, groups)[:folds]) for groups in kinds]
     except ValueError:  # no label has as many rows as there are folds, or a fold has one label only
@@ -65,9 +65,9 @@ def leak_worth(rows: Rows) -> LeakWorth | None:
 
 
 def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
-    """Score the cheap model on the test rows of a split, with and without those that are copies of training rows.
+    """Score the model on the test rows of a split, with and without those that are copies of training rows.
 
-    None where there are none, or where training rows have one label alone.
+    Return None when no test row is such a copy, or when the training rows have only one label.
     """
     duplicate_groups = np.array(rows.duplicate_groups)
     taken = np.zeros(len(duplicate_groups), dtype=bool)
@@ -78,25 +78,25 @@ def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
     targets = np.array(rows.targets)
     if not copied.any() or len(np.unique(targets[train])) < 2:
         return None
-    right = _right(rows.texts, targets, train, test)
+    correct = _correct(rows.texts, targets, train, test)
     return LeakAcross(
         test_rows=len(test),
         copies=int(copied.sum()),
-        all_accuracy=float(right.mean()),
-        own_accuracy=None if copied.all() else float(right[~copied].mean()),
+        all_accuracy=float(correct.mean()),
+        own_accuracy=None if copied.all() else float(correct[~copied].mean()),
     )
 
 
 def _whole_groups(duplicate_groups: Ints) -> Ints:
-    """Return the indices of the rows of random duplicate groups, up to the row limit, ascending."""
+    """Return the indices of the rows of random duplicate groups, up to `LEAK_ROWS` rows, ascending."""
     order = np.random.default_rng(_SEED).permutation(int(duplicate_groups.max()) + 1)[duplicate_groups]
     return np.sort(np.argsort(order, kind="stable")[:LEAK_ROWS])
 
 
 def _splits(targets: Ints, groups: Ints) -> list[tuple[Ints, Ints]]:
-    """Return training and test rows of each fold; groups are whole, and stratified by the label of their first row.
+    """Return the training and test rows of each fold. Groups stay whole, stratified by the label of their first row.
 
-    scikit-learn's StratifiedGroupKFold balances rows too, but needs seconds for 10,000 groups.
+    scikit-learn's StratifiedGroupKFold also balances rows, but needs seconds for 10,000 groups.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -109,11 +109,11 @@ def _splits(targets: Ints, groups: Ints) -> list[tuple[Ints, Ints]]:
 
 def _accuracy(texts: Sequence[str], targets: Ints, splits: Sequence[tuple[Ints, Ints]]) -> float:
     """Return the mean accuracy over the splits."""
-    return float(np.mean([_right(texts, targets, train, test).mean() for train, test in splits]))
+    return float(np.mean([_correct(texts, targets, train, test).mean() for train, test in splits]))
 
 
-def _right(texts: Sequence[str], targets: Ints, train: Ints, test: Ints) -> npt.NDArray[np.bool_]:
-    """Return whether a model of the training rows is right on each test row."""
+def _correct(texts: Sequence[str], targets: Ints, train: Ints, test: Ints) -> npt.NDArray[np.bool_]:
+    """Return whether a model fitted on the training rows is correct on each test row."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC

@@ -1,4 +1,4 @@
-"""The rows behind the audit's counts, in a file."""
+"""Write the rows behind the audit's counts to a CSV file."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,17 @@ from showdown.data.rows import Rows
 from showdown.data.split import Partition
 from showdown.data.tables import count, shown
 
-_SIDE_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+_SIDE_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _COLUMNS = ("row", "finding", "detail")
 
 
 def write_listing(
     path: Path, rows: Rows, audit: Audit, deep: DeepAudit | None = None, partitions: Sequence[Partition] = ()
 ) -> int:
-    """Write a CSV with the columns `row` (1-based), `finding` and `detail`; return how many lines it has.
+    """Write a CSV with the columns `row` (1-based), `finding` and `detail`; return the number of findings.
 
-    It holds row numbers and labels, never a text. A detail begins with a word of ours, so that no spreadsheet takes a
-    label for a formula.
+    It holds row numbers and labels, never a text. Each detail begins with a fixed word, so that no spreadsheet reads a
+    label as a formula.
 
     Raises:
         UserError: when the disk is full.
@@ -70,7 +70,7 @@ def _two_labels(audit: Audit) -> Iterator[tuple[int, str, str]]:
 
 
 def _across(rows: Rows, partitions: Sequence[Partition]) -> Iterator[tuple[int, str, str]]:
-    """Yield the validation and test rows whose copy lies on an earlier side."""
+    """Yield the validation and test rows with a copy on an earlier side."""
     for number, partition in enumerate(partitions, start=1):
         where = f" of split {number}" if len(partitions) > 1 else ""
         side_of: dict[int, str] = {}
@@ -78,7 +78,7 @@ def _across(rows: Rows, partitions: Sequence[Partition]) -> Iterator[tuple[int, 
             for index in indices:
                 other = side_of.get(rows.duplicate_groups[index])
                 if other is not None and other != side:
-                    detail = f"in the {_SIDE_WORDS[side]} rows{where}, a copy of it in the {_SIDE_WORDS[other]} rows"
+                    detail = f"in the {_SIDE_NAMES[side]} rows{where}, a copy of it in the {_SIDE_NAMES[other]} rows"
                     yield rows.row_ids[index], "copy across the split", detail
             for index in indices:
                 side_of.setdefault(rows.duplicate_groups[index], side)

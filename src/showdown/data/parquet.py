@@ -1,18 +1,21 @@
-"""Parquet files, through pyarrow."""
+"""Read Parquet files with pyarrow."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
 from showdown.data.tables import Cell, Table, Wrong, refuse_twin_columns, shown
 
+if TYPE_CHECKING:
+    import pyarrow
+
 
 def read_parquet(path: Path, place: str) -> Table:
-    """Read a Parquet file; its row groups follow one another.
+    """Read all row groups of a Parquet file.
 
     Raises:
-        UserError: when it is not Parquet, is damaged, has no rows or two columns of one name.
+        UserError: when it is not Parquet, is damaged, has no rows, or has two columns of the same name.
 
     """
     import pyarrow
@@ -24,12 +27,12 @@ def read_parquet(path: Path, place: str) -> Table:
             table = file.read()
             table.validate(full=True)
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{place}: not a whole Parquet file ({shown(str(error))}); write it again") from error
+        raise UserError(f"{place}: no valid Parquet file ({shown(str(error))}); write it again") from error
     return arrow_table(table, place)
 
 
-def arrow_table(table: Any, place: str) -> Table:
-    """Return a pyarrow table as rows numbered from 1.
+def arrow_table(table: "pyarrow.Table", place: str) -> Table:
+    """Return a pyarrow table with rows numbered from 1.
 
     Raises:
         UserError: when it has no rows.
@@ -46,8 +49,8 @@ def arrow_table(table: Any, place: str) -> Table:
     )
 
 
-def _cells(values: Any, place: str) -> list[Cell]:
-    """Return exact texts: numbers in their shortest form, dates in ISO form; NaN is missing."""
+def _cells(values: "pyarrow.ChunkedArray", place: str) -> list[Cell]:
+    """Return the cells as texts: numbers in their shortest exact form, dates in ISO form, NaN as missing."""
     import pyarrow
     from pyarrow import types
 
@@ -64,11 +67,11 @@ def _cells(values: Any, place: str) -> list[Cell]:
     except pyarrow.ArrowException:
         return [Wrong(what=f"of the type {kind}")] * len(values)
     except UnicodeDecodeError as error:
-        raise UserError(f"{place}: text that is not UTF-8 in a Parquet column; write the file again") from error
+        raise UserError(f"{place}: a Parquet column holds text that is not UTF-8; write the file again") from error
     return texts
 
 
-def _number(value: float, kind: Any) -> str:
+def _number(value: float, kind: "pyarrow.DataType") -> str:
     import numpy
 
     return str(numpy.dtype(kind.to_pandas_dtype()).type(value))

@@ -1,4 +1,4 @@
-"""From a source to three sides on the disk, with a fingerprint."""
+"""Prepare the data of a comparison, and write and load its three sides with a fingerprint."""
 
 import csv
 import hashlib
@@ -15,8 +15,9 @@ from showdown.core.files import read_file, write_folder
 from showdown.core.spec import DataSpec
 from showdown.core.split import SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
-from showdown.data.divide import divide, settled, split_line
-from showdown.data.rows import Rows, gather
+from showdown.data.divide import divide, resolved_split, split_line
+from showdown.data.gather import gather
+from showdown.data.rows import Rows
 from showdown.data.split import SIDES, Partition
 
 MANIFEST = "manifest.json"
@@ -24,23 +25,23 @@ MAPPING = "label_mapping.json"
 _COLUMNS = ("text", "label", "row", "cluster")
 _ENDINGS = ("csv", "jsonl")
 _NO_ROWS = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What comes of reading a file that holds something else than `write_prepared` writes."""
+"""Errors from reading a file that `write_prepared` did not write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Data as every method of a comparison gets it."""
+    """The data of a comparison, the same for every method."""
 
     rows: Rows
     split: SplitSpec
-    """How the rows are divided, `auto` replaced by what it comes to."""
+    """The split, with `auto` resolved."""
     partitions: tuple[Partition, ...]
-    """One, or one for each fold or repeat."""
+    """One partition, or one for each fold or repeat."""
     audit: Audit
     fingerprint: str
     """SHA-256 over the cleaned texts, their labels and duplicate groups, and the partitions."""
     notices: tuple[str, ...]
-    """What a user must see: what was guessed, left out, found, one line each."""
+    """Messages for the user about what was guessed, left out or found, one line each."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,16 +60,16 @@ class Prepared:
 
 
 def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
-    """Read, clean, find copies, split and audit.
+    """Read and clean the data, find copies, split and audit.
 
-    With `allow_leakage` a single source is split by rows, without a look at copies, as the study did.
+    With `allow_leakage`, a single source is split by rows and copies are ignored, as in the study.
 
     Raises:
         UserError: for bad input, a label too rare to split, or copies across given files.
 
     """
     rows = gather(data, protocol_split.seed)
-    split = settled(rows, data, protocol_split)
+    split = resolved_split(rows, data, protocol_split)
     partitions = tuple(divide(rows, data, split))
     audit = audit_rows(rows, split, partitions, allow_leakage=data.allow_leakage)
     cut = data.files is not None and data.files.validation is None
@@ -83,7 +84,7 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
 
 
 def partition_folder(folder: Path, partition: int, count: int) -> Path:
-    """Return where one of `count` partitions is: directly in the folder of the only one, else in `partition-K`."""
+    """Return the folder of one of `count` partitions: `folder` if there is only one, else `partition-K` in it."""
     return folder if count == 1 else folder / f"partition-{partition}"
 
 
@@ -94,11 +95,11 @@ def partitions_in(folder: Path) -> list[Path]:
 
 
 def write_prepared(prepared: Prepared, folder: Path) -> None:
-    """Make `folder` hold all partitions at once, each in its `partition_folder`.
+    """Write all partitions into `folder` in one step, each in its `partition_folder`.
 
-    Each has its three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`. Columns are `text`,
-    `label`, `row` (1-based row of the source) and `cluster`; cells are exact. The manifest holds counts, the audit,
-    the fingerprint and the SHA-256 of every other file, and no text.
+    Each partition has its three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`. The columns are
+    `text`, `label`, `row` (1-based row of the source) and `cluster` (number of the duplicate group); cells are exact.
+    The manifest holds counts, the audit, the fingerprint and the SHA-256 of every other file, but no text.
 
     Raises:
         UserError: when the disk is full.
@@ -113,12 +114,12 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
             for name, content in _contents(prepared, number).items():
                 (place / name).write_bytes(content)
 
-    # Every text is written twice in every partition, each letter in a byte at the least.
+    # Every text is written twice in every partition, with at least one byte for each character.
     write_folder(folder, fill, at_least_bytes=2 * count * sum(map(len, prepared.rows.texts)))
 
 
 def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
-    """Return the files of a partition by name."""
+    """Return the content of each file of a partition, by file name."""
     files = {MAPPING: _mapping(prepared.labels)}
     for name in SIDES:
         records = _records(prepared.side(name, partition), prepared.labels)
@@ -139,15 +140,15 @@ def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
     return contents
 
 
-def all_whole(prepared: Prepared, folder: Path) -> bool:
-    """Return whether `write_prepared` wrote these very partitions into the folder, and all of it is unharmed."""
+def all_intact(prepared: Prepared, folder: Path) -> bool:
+    """Return whether the folder holds these partitions as `write_prepared` wrote them, undamaged."""
     count = len(prepared.partitions)
     places = [partition_folder(folder, number, count) for number in range(count)]
-    return all(is_whole(place, prepared.fingerprint) for place in places)
+    return all(is_intact(place, prepared.fingerprint) for place in places)
 
 
-def is_whole(folder: Path, fingerprint: str | None = None) -> bool:
-    """Return whether all that `write_prepared` wrote is there and unharmed (and has this fingerprint)."""
+def is_intact(folder: Path, fingerprint: str | None = None) -> bool:
+    """Return whether all files of a partition are undamaged, and have this fingerprint if one is given."""
     try:
         manifest = load_manifest(folder)
         for name in (MAPPING, *(f"{side}.{ending}" for side in SIDES for ending in _ENDINGS)):
@@ -203,7 +204,7 @@ def load_side(folder: Path, side: str) -> Examples:
             row_ids=tuple(int(record["row"]) for record in records),
             duplicate_groups=tuple(int(record["cluster"]) for record in records),
         )
-    except _NO_ROWS as error:  # its digest is right, and it is no file of ours
+    except _NO_ROWS as error:  # the digest is right, but another program wrote the file
         raise _damaged(folder, f"{side}.jsonl") from error
 
 
@@ -246,7 +247,7 @@ def _fingerprint(rows: Rows, partitions: Sequence[Partition]) -> str:
 
 
 def _mapping(labels: Sequence[str]) -> str:
-    """Return the label mapping in the form that the study kept."""
+    """Return the label mapping as JSON, in the form of the study's file."""
     mapping = {
         "label_to_id": {label: index for index, label in enumerate(labels)},
         "id_to_label": {str(index): label for index, label in enumerate(labels)},
@@ -263,7 +264,7 @@ def _records(side: Examples, labels: Sequence[str]) -> list[dict[str, str | int]
 
 
 def _csv(records: Sequence[dict[str, str | int]]) -> str:
-    """Return CSV in which every text is quoted, so that any cell survives."""
+    """Return CSV in which every text is quoted, so that cells stay exact."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Strict reading: every row of a source is either used or reported, and every cell is exact."""
+"""Strict reading of a source: every row is either used or reported, and cells are kept exactly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,37 +17,37 @@ from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, s
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 HUGE_CELL_BYTES = 1_000_000
-"""A larger cell is warned of: it is more likely a fault of the export than a text."""
+"""Larger cells get a warning, because they are more likely an export error than a text."""
 _OTHER_ENDINGS = (".txt", ".xlsx", ".xls", ".ods", ".gz", ".zip", ".arrow", ".feather", ".pkl", ".xml", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawRows:
-    """Labelled texts as a source has them. `texts`, `labels` and `rows` have one length; rows in = used + left out."""
+    """Labelled texts as they are in the source. `texts`, `labels` and `rows` have one length."""
 
     place: str
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     rows: tuple[int, ...]
-    """1-based data rows; a header is not counted."""
+    """1-based data rows; the header does not count."""
     text_column: str
     label_column: str
     header: bool
-    """Whether the columns' names are the source's own."""
+    """Whether the column names come from the source."""
     guessed: bool
     """Whether either column was guessed."""
     left_out: tuple[LeftOut, ...]
     notices: tuple[str, ...]
-    """What a user must see, one line each."""
+    """Messages for the user, one line each."""
 
     @property
     def rows_in(self) -> int:
-        """Rows of the source."""
+        """Number of rows in the source, used or left out."""
         return len(self.rows) + sum(len(part.rows) for part in self.left_out)
 
     @property
     def columns(self) -> str:
-        """Which columns are read, for a notice."""
+        """Notice that names the columns."""
         return (
             f"text column: {shown(self.text_column)}, label column: {shown(self.label_column)}"
             f"{' (guessed)' if self.guessed else ''}"
@@ -58,7 +58,7 @@ def read_rows(spec: DataSpec) -> RawRows:
     """Read `spec.source`: a file, the built-in `resumes`, or a data set of the Hugging Face Hub.
 
     Raises:
-        UserError: for any bad input, in one line with its place and its mend.
+        UserError: for any bad input.
 
     """
     table = read_table(spec)
@@ -102,14 +102,14 @@ def read_table(spec: DataSpec) -> Table:
 
 
 def left_out_lines(parts: Sequence[LeftOut]) -> list[str]:
-    """Return one line for each reason for which rows were left out."""
+    """Return one line for each reason why rows were left out."""
     lines = []
     for part in parts:
-        said = f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})"
+        line = f"{count(len(part.rows), 'row')} left out: {part.reason} ({row_list(part.rows)})"
         if part.reason in ("no label", "no text", "neither text nor label"):
             verb = "has" if len(part.rows) == 1 else "have"
-            said = f"{count(len(part.rows), 'row')} {verb} {part.reason} ({row_list(part.rows)}), left out"
-        lines.append(said + (". The text `None` is a label" if part.reason == "no label" else ""))
+            line = f"{count(len(part.rows), 'row')} {verb} {part.reason} ({row_list(part.rows)}), left out"
+        lines.append(line + (". The text `None` is a label" if part.reason == "no label" else ""))
     return lines
 
 
@@ -129,10 +129,10 @@ def _read_file(path: Path, spec: DataSpec) -> Table:
 
 
 def _local(source: str) -> Path | None:
-    """Return the path of a local file with a known ending, or None where the source can only be a Hub id.
+    """Return the path of a local file with a known ending; None when the source can only be a Hub id.
 
     Raises:
-        UserError: for a missing file, a folder, or an ending that says no known format.
+        UserError: for a missing file, a folder, or an unknown ending.
 
     """
     if not source.strip() or "\0" in source:
@@ -141,7 +141,7 @@ def _local(source: str) -> Path | None:
         path = Path(source).expanduser()
         exists = path.exists()
     except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"data.source: {shown(source)} is no path ({error}); name a file") from error
+        raise UserError(f"data.source: {shown(source)} is not a path ({error}); name a file") from error
     if not exists:
         _refuse_missing(path, source)
         return None
@@ -152,13 +152,18 @@ def _local(source: str) -> Path | None:
     if not path.is_file():
         raise UserError(f"{source}: not a regular file; name a file")
     if path.suffix.lower() not in ENDINGS:
-        ending = f"ending {shown(path.suffix)} unknown" if path.suffix else "its name has no ending"
+        ending = f"unknown ending {shown(path.suffix)}" if path.suffix else "its name has no ending"
         raise UserError(f"{source}: {ending} (known: {', '.join(ENDINGS)}); convert or rename it")
     return path
 
 
 def _refuse_missing(path: Path, source: str) -> None:
-    """Raise UserError with the nearest file, unless the source may be a Hub id."""
+    """Refuse a missing file, unless the source may be a Hub id.
+
+    Raises:
+        UserError: with the name of the nearest file.
+
+    """
     looks_local = path.suffix.lower() in ENDINGS + _OTHER_ENDINGS or path.is_absolute() or source.startswith((".", "~"))
     if HUB_ID.fullmatch(source) and not looks_local:
         return
@@ -173,16 +178,16 @@ def _refuse_missing(path: Path, source: str) -> None:
 
 
 def checked_column(table: Table, index: int) -> list[str | None]:
-    """Return the cells of a column; every one is text that can be written as UTF-8.
+    """Return the cells of a column, checked to be text that can be written as UTF-8.
 
     Raises:
-        UserError: for a nested value, a NUL or half a surrogate pair, with the row.
+        UserError: for a nested value, a NUL or half a surrogate pair. The message names the row.
 
     """
     checked: list[str | None] = []
     for number, cell in zip(table.numbers, table.column(index), strict=True):
         if isinstance(cell, Wrong) or (cell is not None and not _writable(cell)):
-            raise UserError(f"{table.place}: row {number}: {shown(table.names[index])} {_mend(cell)}")
+            raise UserError(f"{table.place}: row {number}: {shown(table.names[index])} {_wrong_and_fix(cell)}")
         checked.append(cell)
     return checked
 
@@ -197,17 +202,17 @@ def _writable(cell: str) -> bool:
     return True
 
 
-def _mend(cell: Cell) -> str:
+def _wrong_and_fix(cell: Cell) -> str:
     if isinstance(cell, Wrong):
         return f"is {cell.what}, not text; choose another column or write text there"
     what = "a NUL character" if cell and "\0" in cell else "half a surrogate pair"
-    return f"holds {what}; remove it"
+    return f"contains {what}; remove it"
 
 
 def _split_missing(
     numbers: Sequence[int], texts: Sequence[str | None], labels: Sequence[str | None]
 ) -> tuple[list[int], tuple[LeftOut, ...]]:
-    """Return the indices of whole rows, and the others by what they lack; white space alone is nothing."""
+    """Return the indices of complete rows, and the other rows by what is missing. White space alone is missing."""
     kept: list[int] = []
     lacking: dict[str, list[int]] = {"no label": [], "no text": [], "neither text nor label": []}
     for index, (text, label) in enumerate(zip(texts, labels, strict=True)):
@@ -221,12 +226,12 @@ def _split_missing(
 
 
 def _huge(raw: RawRows) -> list[str]:
-    """Warn of huge cells."""
+    """Return a warning for each huge cell."""
     lines = []
     for number, text in zip(raw.rows, raw.texts, strict=True):
         size = len(text.encode("utf-8")) if len(text) * 4 >= HUGE_CELL_BYTES else 0
         if size >= HUGE_CELL_BYTES:
             lines.append(
-                f"{raw.place}: row {number} is {size / 1e6:.0f} MB; it is truncated to protocol.max_tokens tokens"
+                f"{raw.place}: row {number} has {size / 1e6:.0f} MB; it is truncated to `protocol.max_tokens` tokens"
             )
     return lines

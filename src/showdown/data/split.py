@@ -1,4 +1,4 @@
-"""Divisions into training, validation and test rows, with every duplicate group on one side."""
+"""Divide rows into training, validation and test rows, with every duplicate group on one side."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from showdown.data.tables import count, shown
 
 SIDES = ("train", "validation", "test")
 MIN_GROUPS = 3
-"""Different texts that a label needs: one a side."""
+"""Fewest different texts of a label: one for each side."""
 _DRAWS = 16
 _DRAWS_UP_TO_CLUSTERS = 200
 """More duplicate groups than this fit their quotas in one draw."""
@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Copies across a split, in rows."""
+    """Numbers of rows that are copies across a split."""
 
     validation_of_train: int
     """Validation rows that are copies of training rows."""
@@ -36,13 +36,13 @@ class Crossing:
 
     @property
     def any(self) -> bool:
-        """Whether any copy crosses."""
+        """Whether any copies are on two sides."""
         return bool(self.validation_of_train or self.test_of_train or self.test_of_validation)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """Row indices of the three sides; every row is on exactly one."""
+    """Row indices of the three sides. Every row is on exactly one side."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
@@ -70,10 +70,11 @@ class Partition:
 
 
 def split_rows(labels: Sequence[str], duplicate_groups: Sequence[int], spec: SingleSplit) -> Partition:
-    """Split stratified by label, duplicate groups whole, the same way for the same seed. Every side gets every label.
+    """Split rows stratified by label. Duplicate groups stay whole, and every side gets every label.
 
-    A group counts for the label that most of its rows have. Label after label, its groups are drawn in random
-    order onto the side that lacks most rows; what one label could not balance, the next ones make up for.
+    A group counts for the label of most of its rows. For one label after the other, the groups are put in random order,
+    each on the side that lacks most rows. The following labels compensate what one label could not balance. The same
+    seed gives the same split.
 
     Args:
         labels: the label of each row.
@@ -92,15 +93,15 @@ def split_rows(labels: Sequence[str], duplicate_groups: Sequence[int], spec: Sin
 
 
 def kfold(labels: Sequence[str], duplicate_groups: Sequence[int], spec: KFoldSplit) -> list[Partition]:
-    """Return a partition a fold: the fold is the test side, validation rows are cut from the rest.
+    """Return a partition for each fold. The fold is the test side; validation rows are cut from the rest.
 
-    Folds are drawn as `split_rows` draws sides. Every row is tested exactly once. A label with fewer groups than
-    there are folds has no test row in some; every label has training rows in all.
+    Folds are made as `split_rows` makes sides. Every row is tested exactly once. A label with fewer groups than folds
+    has no test row in some folds, but every label has training rows in all.
 
     Args:
         labels: the label of each row.
         duplicate_groups: the duplicate group of each row.
-        spec: how many folds, the share of validation rows and the seed.
+        spec: the number of folds, the share of validation rows and the seed.
 
     Raises:
         UserError: when a label has fewer than 3 duplicate groups, or a side of a fold would be empty.
@@ -116,9 +117,8 @@ def kfold(labels: Sequence[str], duplicate_groups: Sequence[int], spec: KFoldSpl
     ]
     if not all(all(partition.sides.values()) for partition in partitions):
         raise UserError(
-            f"{count(len(set(duplicate_groups)), 'different text')} cannot make {spec.folds} folds with "
-            "validation rows; change"
-            " `protocol.split.folds`, add rows, or set `protocol.split.kind: single`"
+            f"{count(len(set(duplicate_groups)), 'different text')} cannot make {spec.folds} folds with validation"
+            " rows; lower `protocol.split.folds`, add rows, or set `protocol.split.kind: single`"
         )
     return partitions
 
@@ -130,7 +130,7 @@ def _fold(
     generator: np.random.Generator,
     test: tuple[int, ...],
 ) -> Partition:
-    """Cut the validation rows of a fold; a label's only duplicate group outside the test side is for training."""
+    """Cut the validation rows of a fold. A label's only duplicate group outside the test side is kept for training."""
     tested = set(test)
     rest = [index for index in range(len(labels)) if index not in tested]
     groups = groups_by_label(labels, duplicate_groups, rest)
@@ -142,14 +142,17 @@ def _fold(
 
 
 def repeat_seeds(spec: RepeatedSplit) -> list[int]:
-    """Return the seed of each repeat; with more repeats the first ones stay as they are."""
+    """Return the seed of each repeat. More repeats do not change the first seeds."""
     return [int(seed) for seed in np.random.SeedSequence(spec.seed % 2**64).generate_state(spec.repeats)]
 
 
 def groups_by_label(
     labels: Sequence[Label], duplicate_groups: Sequence[int], rows: Sequence[int]
 ) -> dict[Label, list[list[int]]]:
-    """Return the rows of each duplicate group under the label that most of them have; labels sorted."""
+    """Return, for each label in sorted order, its duplicate groups as lists of rows.
+
+    A group belongs to the label of most of its rows.
+    """
     members: dict[int, list[int]] = defaultdict(list)
     for index in rows:
         members[duplicate_groups[index]].append(index)
@@ -162,7 +165,7 @@ def groups_by_label(
 def _allot(
     groups: Mapping[str, Sequence[Sequence[int]]], fractions: Floats, generator: np.random.Generator
 ) -> list[tuple[int, ...]]:
-    """Allot each label's duplicate groups to as many sides as there are fractions; return the rows of each, sorted."""
+    """Distribute each label's duplicate groups over sides with these fractions; return each side's rows, sorted."""
     owed = np.zeros(len(fractions))
     assigned: list[list[int]] = [[] for _ in fractions]
     for found in groups.values():
@@ -177,10 +180,10 @@ def _allot(
 
 
 def split_by_rows(labels: Sequence[str], spec: SingleSplit) -> Partition:
-    """Split stratified by label without a look at copies: scikit-learn's `train_test_split` twice, as the study did.
+    """Split rows stratified by label, ignoring copies: scikit-learn's `train_test_split` twice, as in the study.
 
-    Sides are in the order in which scikit-learn gives them. Where a label is too rare for it, `split_rows` does the
-    work with every row as a duplicate group of its own.
+    The rows of a side are in scikit-learn's order. If a label is too rare for scikit-learn, `split_rows` makes the
+    split, with every row as a duplicate group of its own.
 
     Raises:
         UserError: when a label has fewer than 3 rows.
@@ -205,9 +208,9 @@ def split_by_rows(labels: Sequence[str], spec: SingleSplit) -> Partition:
 def cut_validation(
     sides: Sequence[str], labels: Sequence[str], duplicate_groups: Sequence[int], spec: GivenSplit
 ) -> list[str]:
-    """Return the side of each row where the training file gives the validation rows too.
+    """Return the side of each row, with validation rows cut from the training file.
 
-    They are drawn as those of a fold: stratified by label, groups whole; a label's only group stays for training.
+    They are cut as in a fold: stratified by label, duplicate groups whole. A label's only group is kept for training.
 
     Raises:
         UserError: when no validation row can be cut.
@@ -220,8 +223,8 @@ def cut_validation(
     validation = set(_allot(cut, shares, np.random.default_rng(spec.seed % 2**64))[1]) if cut else set()
     if not validation:
         raise UserError(
-            "data.files.train: no label has two different texts, so that no validation row can be cut from it; add"
-            " rows, or name a `data.files.validation`"
+            "data.files.train: no label has two different texts, so no validation rows can be cut from it; add rows, or"
+            " set `data.files.validation`"
         )
     return ["validation" if index in validation else side for index, side in enumerate(sides)]
 
@@ -229,36 +232,35 @@ def cut_validation(
 def given_partition(
     sides: Sequence[str], duplicate_groups: Sequence[int], row_ids: Sequence[int], *, allow_leakage: bool
 ) -> Partition:
-    """Return the partition that split files give.
+    """Return the partition of given split files.
 
     Args:
         sides: `train`, `validation` or `test` for each row.
         duplicate_groups: the duplicate group of each row.
-        row_ids: the 1-based number of each row, counted on from file to file.
-        allow_leakage: let copies cross.
+        row_ids: the 1-based number of each row, continued from file to file.
+        allow_leakage: accept copies across the files.
 
     Raises:
-        UserError: when copies cross and may not, or a side is empty.
+        UserError: when copies cross without `allow_leakage`, or when a side is empty.
 
     """
     found = {name: tuple(index for index, side in enumerate(sides) if side == name) for name in SIDES}
     for name, rows in found.items():
         if not rows:
-            raise UserError(f"data.files.{name} has 0 usable rows; add some")
+            raise UserError(f"data.files.{name} has 0 usable rows; add rows")
     partition = Partition(train=found["train"], validation=found["validation"], test=found["test"])
     crossing = partition.crossing(duplicate_groups)
     if crossing.any and not allow_leakage:
         raise UserError(
-            f"data.files: {crossing_line(partition, crossing)}{_examples(partition, duplicate_groups, row_ids)}; "
-            "take them out"
-            " (`showdown audit COMPARISON --output FILE.csv` lists them), give one `data.source` to split, or set"
-            " `data.allow_leakage: true`, and the report says what they are worth and the scores without them"
+            f"data.files: {crossing_line(partition, crossing)}{_examples(partition, duplicate_groups, row_ids)};"
+            " remove them (`showdown audit COMPARISON --output FILE.csv` lists them), set one `data.source` to split,"
+            " or set `data.allow_leakage: true`; the report then shows their effect and the scores without them"
         )
     return partition
 
 
 def _examples(partition: Partition, duplicate_groups: Sequence[int], row_ids: Sequence[int]) -> str:
-    """Name the first test rows that are copies of training rows."""
+    """Return a phrase that names the first test rows that are copies of training rows."""
     original: dict[int, int] = {}
     for index in partition.train:
         original.setdefault(duplicate_groups[index], index)
@@ -266,11 +268,11 @@ def _examples(partition: Partition, duplicate_groups: Sequence[int], row_ids: Se
         f"row {row_ids[index]} of row {row_ids[original[duplicate_groups[index]]]}"
         for index in partition.test_copies(duplicate_groups)[:_EXAMPLES]
     ]
-    return f", such as {', '.join(named)} (counted on from file to file)" if named else ""
+    return f", such as {', '.join(named)} (numbers continue from file to file)" if named else ""
 
 
 def crossing_line(partition: Partition, crossing: Crossing) -> str:
-    """Say in words which rows are copies across the split."""
+    """Return a sentence about the rows that are copies across the split."""
     parts = [
         f"{crossing.test_of_train:,} of {count(len(partition.test), 'test row')}"
         f" ({100 * crossing.test_of_train / len(partition.test):.1f} %) and {crossing.validation_of_train:,} of"
@@ -283,13 +285,18 @@ def crossing_line(partition: Partition, crossing: Crossing) -> str:
 
 
 def refuse_rare(labels: Sequence[str], groups_of: Mapping[str, int]) -> None:
-    """Raise UserError where a label has too few different texts to be on every side."""
+    """Refuse labels with too few different texts to be on every side.
+
+    Raises:
+        UserError: for the first such label.
+
+    """
     rare = [label for label, groups in groups_of.items() if groups < MIN_GROUPS]
     if rare:
         rows = Counter(labels)[rare[0]]
         others = f" (and {count(len(rare) - 1, 'other label')})" if len(rare) > 1 else ""
         copies = (
-            "; or, where they are no copies, raise `data.near_duplicate_jaccard` (0.99 leaves equal texts alone)"
+            "; if they are not copies, raise `data.near_duplicate_jaccard` (at 0.99 only equal texts are copies)"
             if rows >= MIN_GROUPS
             else ""
         )
@@ -300,13 +307,13 @@ def refuse_rare(labels: Sequence[str], groups_of: Mapping[str, int]) -> None:
 
 
 def _majority(labels: Sequence[Label]) -> Label:
-    """Return the most frequent label, the first in order of the alphabet among equals."""
+    """Return the most frequent label; of equally frequent ones, the first in alphabetical order."""
     counts = Counter(labels)
     return min(counts, key=lambda label: (-counts[label], label))
 
 
 def _draw(sizes: npt.NDArray[np.int64], quotas: Floats, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return a side for each duplicate group: of some random orders, the one that fits the quotas of rows best."""
+    """Return a side for each duplicate group, by the random order that fits the quotas of rows best."""
     draws = _DRAWS if len(sizes) <= _DRAWS_UP_TO_CLUSTERS else 1
     best, best_misfit = np.zeros(len(sizes), dtype=np.int64), np.inf
     for _ in range(draws):
@@ -320,11 +327,11 @@ def _draw(sizes: npt.NDArray[np.int64], quotas: Floats, generator: np.random.Gen
 def _assign(sizes: npt.NDArray[np.int64], quotas: Floats, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Put each group, in this order, on the side that lacks most rows; no side stays empty where they suffice."""
     lacking = [float(quota) for quota in quotas]
-    every = range(len(lacking))
-    empty = set(every)
+    all_sides = range(len(lacking))
+    empty = set(all_sides)
     sides = np.zeros(len(sizes), dtype=np.int64)
     for done, group in enumerate(order):
-        open_sides = empty if len(order) - done <= len(empty) else every
+        open_sides = empty if len(order) - done <= len(empty) else all_sides
         side = max(open_sides, key=lambda candidate: (lacking[candidate], -candidate))
         sides[group] = side
         lacking[side] -= float(sizes[group])

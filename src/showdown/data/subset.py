@@ -8,15 +8,16 @@ from showdown.core.examples import Examples
 
 
 def nested_subset(train: Examples, fraction: float, seed: int) -> Examples:
-    """Return about this share of the training rows, in file order: stratified by label, duplicate groups whole.
+    """Return a share of the training rows in file order, stratified by label, with duplicate groups whole.
 
-    Each label's duplicate groups have a random order that depends on the seed alone, and the subset is its beginning:
-    a smaller subset lies within every larger one, and all methods get the same. Each label keeps at least one group.
+    The seed alone gives the duplicate groups of each label a random order, and the subset takes the first ones. A
+    smaller subset is therefore part of every larger one, and all methods get the same. Each label keeps at least one
+    group.
 
     Args:
         train: the training rows.
-        fraction: share of each label's rows, over 0 and up to 1; met as nearly as whole duplicate groups allow.
-        seed: draws the order.
+        fraction: share of each label's rows, over 0 and up to 1; whole duplicate groups make it approximate.
+        seed: seed of the order.
 
     """
     if fraction >= 1.0:
@@ -42,7 +43,7 @@ def nested_subset(train: Examples, fraction: float, seed: int) -> Examples:
 
 
 def _by_label(train: Examples) -> list[list[list[int]]]:
-    """Return the row indices of each duplicate group, under the label that most of its rows have; labels in order."""
+    """Return, for each label in order, its duplicate groups as lists of rows. Most rows of a group have its label."""
     members: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(train.duplicate_groups):
         members[group].append(index)

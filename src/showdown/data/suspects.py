@@ -1,29 +1,32 @@
-"""Rows to look at first: rows whose label a model of the other rows contradicts, and how often that search is right.
+"""Find rows to look at first, whose label a model of the other rows contradicts, and measure the precision of this.
 
-A model that is often wrong contradicts many labels that are right. How often is measured on the same rows: labels of a
-few are swapped on purpose, and of the rows that the search then names, the share that was swapped is its precision. On
-all rows this is too low, since labels that were wrong before count as false alarms. On the rows without those that the
-search names first it is too high, since these are the hard ones. The truth lies between. Where the middle is under one
-half, the search names nothing. `benchmarks/statistics/look_first.py` compares both with the truth.
+An inaccurate model contradicts many correct labels. The precision is measured on the same rows: the labels of a few are
+swapped on purpose, and the precision is the share of swapped rows among those that the search then names. On all rows
+it is too low, because labels that were wrong before count as false alarms. Without the rows that the search names
+before any swap it is too high, because these are the hard ones. The true precision lies between. If the middle is under
+one half, no rows are named. `benchmarks/statistics/look_first.py` compares both with the truth.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from showdown.core.strict import Strict
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 SWAPPED_SHARE = 0.05
-"""Share of the labels that is swapped on purpose; benchmark data sets have 3 to 6 % wrong labels (Northcutt, Athalye
-and Mueller, NeurIPS 2021 Datasets and Benchmarks)."""
+"""Share of the labels swapped on purpose. Benchmark data sets have 3 to 6 % wrong labels (Northcutt, Athalye and
+Mueller, NeurIPS 2021 Datasets and Benchmarks)."""
 LEAST_PRECISION = 0.5
 _SWAPPED_IN_ALL = 100
 _ROUNDS = 10
-"""At most; fewer where so many rounds swap more than `_SWAPPED_IN_ALL` labels."""
+"""Most rounds; fewer when they swap `_SWAPPED_IN_ALL` labels."""
 _ROWS = 20_000
-"""Precision is measured on at most so many rows."""
+"""Most rows on which the precision is measured."""
 FOLDS = 5
 _EPOCHS = 5
 _SEED = 0
@@ -33,25 +36,25 @@ Ints = npt.NDArray[np.int64]
 
 
 class Suspect(Strict):
-    """A row whose label the rest of the data contradicts."""
+    """A row whose label the other rows contradict."""
 
     row: int
     label: str
     looks_like: str
-    """The label that a model fitted on other rows finds most probable."""
+    """The most probable label, by a model fitted on other rows."""
     confidence: float
-    """Its probability of the given label, 0 to 1; the lower, the more suspicious."""
+    """The model's probability of the given label, 0 to 1; lower is more suspicious."""
 
 
-class Trial(Strict):
-    """What the search did where labels were swapped on purpose, summed over rounds."""
+class SwapTest(Strict):
+    """Result of the search after labels were swapped on purpose, summed over rounds."""
 
     swapped: int
     """Labels that were swapped."""
     named: int
     """Rows that the search named."""
     right: int
-    """Of these, rows whose label was swapped."""
+    """Named rows whose label was swapped."""
 
     @property
     def share(self) -> float:
@@ -62,14 +65,14 @@ class Trial(Strict):
 class Precision(Strict):
     """Bounds of the share of named rows whose label is wrong."""
 
-    all_rows: Trial
-    """The lower bound: labels that were wrong before count as false alarms."""
-    rest: Trial
-    """The upper bound: without the rows that the search names before any label is swapped."""
+    all_rows: SwapTest
+    """Gives the lower bound: labels that were wrong before count as false alarms."""
+    rest: SwapTest
+    """Gives the upper bound: without the rows that the search names before any label is swapped."""
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The lower and the upper one, 0 to 1."""
+        """The lower and the upper bound, 0 to 1."""
         low, high = sorted((self.all_rows.share, self.rest.share))
         return low, high
 
@@ -79,15 +82,18 @@ class Precision(Strict):
         return sum(self.bounds) >= 2 * LEAST_PRECISION
 
 
-def search(vectors: Any, targets: Ints) -> tuple[Ints, Floats]:
-    """Return the places of the suspicious rows, the most suspicious first, and probabilities of the labels.
+def find_suspects(vectors: "csr_matrix", targets: Ints) -> tuple[Ints, Floats]:
+    """Return the indices of the suspicious rows, most suspicious first, and the probabilities of the labels.
 
-    Confident learning (Northcutt, Jiang and Chuang, JAIR 2021), pruned by class and by noise rate both: on data of
-    middling difficulty pruning by noise rate alone names a third more rows, of which fewer are right.
+    The method is confident learning (Northcutt, Jiang and Chuang, JAIR 2021), pruned both by class and by noise rate.
+    Pruning by noise rate alone names a third more rows on data of medium difficulty, with lower precision.
 
     Args:
-        vectors: shape (rows, words), sparse.
-        targets: shape (rows,), counted from 0; each label has at least `FOLDS` rows.
+        vectors: sparse, shape (rows, words).
+        targets: label indices from 0, shape (rows,). Each label has at least `FOLDS` rows.
+
+    Returns:
+        Indices of shape (suspicious rows,), and probabilities of shape (rows, labels).
 
     """
     from cleanlab.filter import find_label_issues
@@ -99,25 +105,25 @@ def search(vectors: Any, targets: Ints) -> tuple[Ints, Floats]:
     return np.asarray(ranked, dtype=np.int64), probabilities
 
 
-def measured(vectors: Any, targets: Ints) -> Precision:
-    """Swap some labels on purpose, search, and count what was found; the same rows always give the same counts.
+def measure_precision(vectors: "csr_matrix", targets: Ints) -> Precision:
+    """Swap some labels on purpose, search for them, and count the hits. The same rows always give the same counts.
 
     Args:
-        vectors: shape (rows, words), sparse.
-        targets: shape (rows,), counted from 0; each label has at least `FOLDS` rows.
+        vectors: sparse, shape (rows, words).
+        targets: label indices from 0, shape (rows,). Each label has at least `FOLDS` rows.
 
     """
     generator = np.random.default_rng(_SEED)
     if len(targets) > _ROWS:
         vectors, targets = _part(vectors, targets, np.sort(generator.permutation(len(targets))[:_ROWS]))
     suspicious = np.zeros(len(targets), dtype=bool)
-    suspicious[search(vectors, targets)[0]] = True
+    suspicious[find_suspects(vectors, targets)[0]] = True
     rest = _part(vectors, targets, np.flatnonzero(~suspicious))
-    return Precision(all_rows=_trial(vectors, targets, generator), rest=_trial(*rest, generator))
+    return Precision(all_rows=_swap_test(vectors, targets, generator), rest=_swap_test(*rest, generator))
 
 
-def _trial(vectors: Any, targets: Ints, generator: np.random.Generator) -> Trial:
-    """Swap labels and search, in as many rounds as swap enough labels; nothing where there is one label only."""
+def _swap_test(vectors: "csr_matrix", targets: Ints, generator: np.random.Generator) -> SwapTest:
+    """Swap labels and search, in rounds until enough labels were swapped. With a single label, there are no rounds."""
     labels = int(targets.max(initial=0)) + 1
     each = max(1, round(SWAPPED_SHARE * len(targets)))
     swapped = named = right = 0
@@ -125,27 +131,27 @@ def _trial(vectors: Any, targets: Ints, generator: np.random.Generator) -> Trial
         places = generator.choice(len(targets), each, replace=False)
         wrong = targets.copy()
         wrong[places] = (targets[places] + generator.integers(1, labels, each)) % labels
-        found = search(vectors, wrong)[0]
+        found = find_suspects(vectors, wrong)[0]
         swapped, named, right = swapped + each, named + len(found), right + int(np.isin(found, places).sum())
-    return Trial(swapped=swapped, named=named, right=right)
+    return SwapTest(swapped=swapped, named=named, right=right)
 
 
-def _part(vectors: Any, targets: Ints, chosen: Ints) -> tuple[Any, Ints]:
-    """Return the chosen rows whose label has enough of them for every fold, their labels counted from 0."""
+def _part(vectors: "csr_matrix", targets: Ints, chosen: Ints) -> tuple["csr_matrix", Ints]:
+    """Return the chosen rows of labels with enough of them for all folds, and their label indices from 0."""
     chosen = _at_least_folds(chosen, targets)
     return vectors[chosen], np.unique(targets[chosen], return_inverse=True)[1]
 
 
 def _at_least_folds(chosen: Ints, targets: Ints) -> Ints:
-    """Return the chosen rows whose label has enough of them for every fold."""
+    """Return the chosen rows of labels with enough of them for all folds."""
     counts = np.bincount(targets[chosen], minlength=int(targets.max()) + 1)
     return chosen[counts[targets[chosen]] >= FOLDS]
 
 
-def _out_of_fold(vectors: Any, targets: Ints) -> Floats:
-    """Return probabilities of each label from a model that did not see the row: shape (rows, labels).
+def _out_of_fold(vectors: "csr_matrix", targets: Ints) -> Floats:
+    """Return the probabilities of each label from a model that did not see the row: shape (rows, labels).
 
-    The model is a logistic regression fitted by stochastic gradients, as L-BFGS takes minutes for 100,000 texts.
+    The model is a logistic regression fitted by stochastic gradient descent. L-BFGS takes minutes for 100,000 texts.
     """
     import warnings
 
@@ -168,7 +174,16 @@ def _out_of_fold(vectors: Any, targets: Ints) -> Floats:
 def named_rows(
     ranked: Ints, probabilities: Floats, targets: Ints, *, row_ids: Sequence[int], labels: Sequence[str]
 ) -> list[Suspect]:
-    """Return the rows at these places, in their order."""
+    """Return the ranked rows as `Suspect`, in their order.
+
+    Args:
+        ranked: indices of the suspicious rows, shape (suspicious rows,).
+        probabilities: shape (rows, labels).
+        targets: label indices, shape (rows,).
+        row_ids: the 1-based data row of each row.
+        labels: the name of each label.
+
+    """
     return [
         Suspect(
             row=row_ids[place],

@@ -1,4 +1,4 @@
-"""What a file of rows is before anyone knows which columns matter, and how its parts are named in a message."""
+"""Tables as they are read from a file, and helpers that name rows, cells and columns in messages."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,22 +16,22 @@ class Wrong:
     """A cell that is neither text nor a number."""
 
     what: str
-    """Such as `a list`."""
+    """What it is, such as `a list`."""
 
 
 Cell = str | None | Wrong
-"""The exact text of a cell; None where the file says that nothing is there (JSON's null, Parquet's null)."""
+"""The exact text of a cell; None for a missing value (null in JSON or Parquet)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Rows that are not used, and why."""
+    """Rows that are not used, and the reason."""
 
     reason: str
     rows: tuple[int, ...]
     """1-based data rows."""
-    asked: bool = False
-    """Whether the comparison asks for other rows (`data.labels`, `data.limit`): nothing is then wrong with these."""
+    requested: bool = False
+    """Whether the user left them out (`data.labels`, `data.limit`), so that they are not a fault of the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,45 +39,51 @@ class Table:
     """Rows with named columns."""
 
     place: str
-    """What messages call it: the path as its user gave it, or the data set's id."""
+    """Its name in messages: the path as the user gave it, or the data set's id."""
     names: tuple[str, ...]
+    """Names of the columns."""
     numbers: tuple[int, ...]
     """1-based data row of each row."""
     column: Callable[[int], Sequence[Cell]]
-    """Cells of the column with this index, one a row."""
+    """Returns the cells of the column with this index, one for each row."""
     header: bool = True
-    """Whether the names are the source's own."""
+    """Whether the names come from the source; otherwise they are `column 1` and so on."""
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
 
 
 def shown(text: str) -> str:
-    """Return a name or a cell for a one-line message: in backticks, without control characters, cut when long."""
+    """Return a name or a cell for a one-line message: in backticks, control characters escaped, shortened when long."""
     flat = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:200])
     return f"`{flat}`" if len(flat) <= _SHOWN_CHARACTERS else f"`{flat[:_SHOWN_CHARACTERS]}...`"
 
 
 def row_list(rows: Sequence[int]) -> str:
-    """Return `row 3`, `rows 3, 5, 9`, or the first ten and how many more."""
+    """Return `row 3`, `rows 3, 5, 9`, or the first ten rows and the number of the others."""
     first = ", ".join(str(row) for row in rows[:_SHOWN_ROWS])
     more = f" and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
     return f"row{'s' if len(rows) > 1 else ''} {first}{more}"
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 row`, `2 rows`, `1,200 copies`."""
+    """Return a number with its noun, such as `1 row`, `2 rows` or `1,200 copies`."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
 def column_list(names: Sequence[str]) -> str:
-    """Return the names of columns for a message."""
+    """Return the names of the columns for a message."""
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
     return ", ".join(shown(name) for name in names[:_SHOWN_NAMES]) + more
 
 
 def refuse_twin_columns(place: str, names: Sequence[str]) -> None:
-    """Raise UserError where two columns have one name."""
+    """Refuse a table in which two columns have the same name.
+
+    Raises:
+        UserError: for such a table.
+
+    """
     counts = Counter(names)
     for name, found in counts.items():
         if name.strip() and found > 1:
@@ -90,7 +96,7 @@ def find_column(place: str, names: Sequence[str], wanted: str) -> int:
     """Return the index of a named column.
 
     Raises:
-        UserError: when there is none, with the nearest name and all names.
+        UserError: when there is none. The message suggests the nearest name and lists all names.
 
     """
     if wanted in names:

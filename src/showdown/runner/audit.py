@@ -11,9 +11,10 @@ from showdown.core.spec import Comparison
 from showdown.core.split import SplitSpec
 from showdown.data.audit import audit_rows, findings, lines
 from showdown.data.divide import divide, given
+from showdown.data.gather import gather
 from showdown.data.inspection import deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing
-from showdown.data.rows import Rows, gather
+from showdown.data.rows import Rows
 from showdown.data.split import Partition
 from showdown.models.source import locate
 from showdown.models.tokens import count_tokens, load_tokenizer

@@ -1,11 +1,11 @@
-"""What comes before the first run: rows read, split and audited, the model asked whether it can be used."""
+"""What comes before the first run: the data are read, split and audited, and the model is checked."""
 
 from collections.abc import Generator
 
 from showdown.core.metric import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec
 from showdown.core.strict import Strict
-from showdown.data.prepare import all_whole, prepare, write_prepared
+from showdown.data.prepare import all_intact, prepare, write_prepared
 from showdown.measure.system import has_gpu
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
@@ -30,10 +30,10 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     """
     prepared = prepare(comparison.data, comparison.protocol.split)
     refuse_unknown_label(comparison.protocol.metric, prepared.labels)
-    comparison, said = settled_effort(comparison, model, prepared, gpu=has_gpu())
-    found = ready(comparison, prepared, said)
+    comparison, choices = settled_effort(comparison, model, prepared, gpu=has_gpu())
+    found = ready(comparison, prepared, choices)
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
-    if not all_whole(prepared, store.processed_folder):
+    if not all_intact(prepared, store.processed_folder):
         write_prepared(prepared, store.processed_folder)
     yield inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder)

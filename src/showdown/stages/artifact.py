@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
-    """Choose device and number type: a CUDA GPU where there is one, bfloat16 where it has it, unless told otherwise."""
+    """Choose device and number type: a CUDA GPU where there is one, and bfloat16 where it has it, by default."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

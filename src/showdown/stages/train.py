@@ -114,15 +114,10 @@ def training_rows(spec: RunSpec, processed: Path) -> Examples:
 
 def _save(context: StageContext, outcome: Outcome, partial: Path) -> None:
     outcome.save(partial)
-    write_description(
-        partial,
-        context.folder,
-        context.spec,
-        context.job.labels,
-        score_kind=outcome.score_kind,
-        limit=outcome.limit,
-    )
     write_sizes(partial)
+    # Behind the manifest, so that the description has no part in the model's size; JSON shows a cut by itself.
+    labels, kind = context.job.labels, outcome.score_kind
+    write_description(partial, context.folder, context.spec, labels, score_kind=kind, limit=outcome.limit)
 
 
 def _size_bytes(folder: Path) -> int:
