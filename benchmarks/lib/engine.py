@@ -6,6 +6,7 @@ import torch
 
 from benchmarks.lib.meter import Meter
 from benchmarks.lib.workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
+from showdown.core.spec import SharedProtocol
 from showdown.engine.accumulate import Accumulator
 from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
 from showdown.engine.decoder.cudnn_attention import building_for
@@ -91,7 +92,7 @@ class Training:
         graphs = self.settings.get("graphs")
         return choose_accumulator(
             self.path,
-            CrossEntropy(),
+            CrossEntropy(SharedProtocol()),
             self.learning,
             gradients_stay=not self.in_backward and (self._gradients_stay() if graphs is None else graphs),
             most_tokens=self.settings.get("micro_tokens"),

@@ -10,6 +10,7 @@ import torch
 from recorded import WIDE, Again, adapted
 from tiny_networks import DECODERS, decoder, rows
 
+from showdown.core.spec import SharedProtocol
 from showdown.core.task import Objective
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.budget import launch_bound_tokens, shape_of
@@ -19,7 +20,7 @@ from showdown.engine.graphs.cache import CudaGraphs, filled_size
 from showdown.engine.graphs.capture import GraphAccumulator, choose_accumulator
 from showdown.tasks.classification.objective import CrossEntropy
 
-CROSS_ENTROPY = CrossEntropy()
+CROSS_ENTROPY = CrossEntropy(SharedProtocol())
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STEPS = ((9, 4, 17), (9, 5, 16), (3, 20, 7), (30, 1, 40), (5, 5, 2), (12, 60, 9))
 """Lengths of the rows of each step: all of one size when they are filled up."""
@@ -99,7 +100,7 @@ class Smoothed(CrossEntropy):
 
 
 def test_recorded_passes_minimise_the_objective_that_others_do() -> None:
-    objective = Smoothed()
+    objective = Smoothed(SharedProtocol())
     module = adapted("mistral", dropout=0.0)
     eager = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), objective))
     module = adapted("mistral", dropout=0.0)

@@ -84,6 +84,9 @@ class Objective(ABC):
     padding_target: int = -100
     """Target id of a row of logits that counts for nothing; PyTorch's default `ignore_index`."""
 
+    def __init__(self, protocol: SharedProtocol) -> None:
+        self.protocol = protocol
+
     @abstractmethod
     def loss_sum(self, logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
         """Return the training loss, summed over the rows of a micro-batch: a float32 scalar, differentiable.

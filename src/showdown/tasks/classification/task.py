@@ -54,10 +54,10 @@ class Classification(Task):
         return EncodedExamples(ids=ids, targets=[(label,) for label in examples.targets])
 
     def objective(self, protocol: SharedProtocol) -> Objective:
-        """Return the cross-entropy; no setting of the protocol changes it."""
+        """Return the cross-entropy."""
         from showdown.tasks.classification.objective import CrossEntropy
 
-        return CrossEntropy()
+        return CrossEntropy(protocol)
 
     def validate(
         self, module: "torch.nn.Module", forward: ForwardPath, objective: Objective, examples: EncodedExamples
