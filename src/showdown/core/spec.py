@@ -174,9 +174,9 @@ class ComparisonProtocol(SharedProtocol):
     """The protocol of a comparison: that of its runs, and what its verdict goes by, which no run depends on."""
 
     metric: Annotated[str, BeforeValidator(metric_key)] = AUTO
-    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`, or of one
-    label `f1: LABEL` or `average_precision: LABEL`. `auto` is accuracy, and macro F1 where one label has at least 80 %
-    of the test rows. No run depends on it."""
+    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`,
+    `f1_weighted`, `precision_weighted`, `recall_weighted`, or of one label `f1: LABEL` or `average_precision: LABEL`.
+    `auto` is accuracy, and macro F1 where one label has at least 80 % of the test rows. No run depends on it."""
 
 
 class Comparison(Strict):
@@ -188,7 +188,7 @@ class Comparison(Strict):
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
-    """Arms: a name and the method's settings; `method:` says the method where the name is not it.
+    """Arms, the rows of the table: a name and the method's settings; `method:` says the method where the name is not it.
 
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
