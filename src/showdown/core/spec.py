@@ -188,7 +188,7 @@ class Comparison(Strict):
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
-    """Arms, the rows of the table: a name and the method's settings; `method:` says the method where the name is not it.
+    """Arms of the comparison: a name and the method's settings; `method:` says the method where the name is not it.
 
     `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
     """
