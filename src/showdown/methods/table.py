@@ -7,6 +7,18 @@ from showdown.core.errors import UserError
 from showdown.core.method import Method, TunedMethod
 from showdown.core.registry import Registry, class_of
 from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
+from showdown.core.traits import Traits
+
+_class_of_a_method = class_of(Method)  # type: ignore[type-abstract]
+
+
+def read_method(found: object) -> type[Method] | str:
+    """Return a method's class, or in words why something is none."""
+    read = _class_of_a_method(found)
+    if isinstance(read, str) or isinstance(getattr(read, "traits", None), Traits):
+        return read
+    return "declares no `traits` (`showdown.core.traits`)"
+
 
 METHODS: Registry[type[Method]] = Registry(
     "method",
@@ -22,7 +34,7 @@ METHODS: Registry[type[Method]] = Registry(
         "dora": "showdown.methods.dora:Dora",
         "bitfit": "showdown.methods.bitfit:BitFit",
     },
-    class_of(Method),  # type: ignore[type-abstract]
+    read_method,
 )
 """Installed packages add methods by entry points of the group `showdown.methods`."""
 
