@@ -101,8 +101,8 @@ def test_what_it_costs_can_win(built) -> None:
 
 
 def test_a_method_without_traits_is_refused_before_anything_runs() -> None:
-    assert read_method(NaiveBayes) is NaiveBayes
-    assert "declares no `traits`" in str(read_method(Traitless))
+    assert read_method("bayes", NaiveBayes) is NaiveBayes
+    assert "declares no `traits`" in str(read_method("bayes", Traitless))
 
 
 def test_an_outside_paper_may_not_bring_markup_in_its_key() -> None:

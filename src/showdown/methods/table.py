@@ -12,9 +12,9 @@ from showdown.core.traits import Traits
 _class_of_a_method = class_of(Method)  # type: ignore[type-abstract]
 
 
-def read_method(found: object) -> type[Method] | str:
-    """Return a method's class, or in words why something is none."""
-    read = _class_of_a_method(found)
+def read_method(name: str, found: object) -> type[Method] | str:
+    """Return a method's class, or why it cannot be one, in words."""
+    read = _class_of_a_method(name, found)
     if isinstance(read, str) or isinstance(getattr(read, "traits", None), Traits):
         return read
     return "declares no `traits` (`showdown.core.traits`)"
