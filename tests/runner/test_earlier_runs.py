@@ -85,6 +85,18 @@ def test_finished_runs_stay_visible_and_are_not_run_again(pretrained: Callable[[
     assert other.started == ["frozen", "lora"]
 
 
+def test_runs_of_an_arm_that_is_left_out_are_kept_and_named(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    """They are not said to be of other settings, and are there again with their arm."""
+    protocol = {"split": {"kind": "single"}, "tuning": None}
+    both = {**comparison(tmp_path, pretrained("bert"), {"majority": {}, "tfidf": {}}, protocol), "seeds": [0]}
+    carry_out(both, tmp_path / "out")
+    alone = carry_out({**both, "methods": {"majority": {}}}, tmp_path / "out")
+    (line,) = [line for line in alone.said if "finished run" in line]
+    assert line.startswith("1 finished run of tfidf is kept in ")
+    assert "other settings" not in line
+    assert carry_out(both, tmp_path / "out").started == []
+
+
 def spec(needs: str, protocol: dict[str, Any], model: str = "a") -> RunSpec:
     return RunSpec(
         name="x",

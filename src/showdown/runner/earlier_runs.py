@@ -33,7 +33,30 @@ def stand_in(spec: RunSpec, earlier: Sequence[RunRecord]) -> RunRecord | None:
 
 
 def earlier_line(earlier: Sequence[RunRecord], specs: Sequence[RunSpec], folder: Path) -> str:
-    """Say which finished runs are not part of what was asked for, and how the settings of the first differ."""
+    """Say which finished runs have no part in this comparison: those of other settings, and those of other arms.
+
+    Args:
+        earlier: what `earlier_runs` returned, one run or more.
+        specs: the runs of this comparison.
+        folder: of all runs.
+
+    """
+    names = {spec.name for spec in specs}
+    of_other_arms = [run for run in earlier if run.name not in names]
+    of_other_settings = [run for run in earlier if run.name in names]
+    lines = [_other_settings_line(of_other_settings, specs, folder)] if of_other_settings else []
+    if of_other_arms:
+        verb = "is" if len(of_other_arms) == 1 else "are"
+        rows = ", ".join(dict.fromkeys(run.name for run in of_other_arms))
+        lines.append(
+            f"{count(len(of_other_arms), 'finished run')} of {rows} {verb} kept in {folder}, and not in the table:"
+            " this comparison has no such row"
+        )
+    return ". ".join(lines)
+
+
+def _other_settings_line(earlier: Sequence[RunRecord], specs: Sequence[RunSpec], folder: Path) -> str:
+    """Say how the settings of finished runs differ, as for the first of them."""
     now = {_part(spec): spec for spec in specs}
     changed = next(((run.spec, now[_part(run.spec)]) for run in earlier if _part(run.spec) in now), None)
     why = said_differences(*changed) if changed else "other data, rows or seeds"
