@@ -2,7 +2,8 @@
 
 The stage `plan` makes it on a GPU, once, before the first run, over the training rows of all partitions. It is kept in
 `OUT/memory.json` with everything that it depends on, and made again when any of that changes. The runner writes its
-result into the spec of each run. Finished runs keep what they ran with, and the table names the difference.
+result into the spec of each run. Finished runs keep what they ran with, and the table names the difference. Where a
+comparison runs on several GPUs, the plan is made for one of them, and the others are taken to be alike.
 
 On a CPU there is nothing to plan: the settings follow from the protocol and the run's own rows.
 """
