@@ -60,7 +60,7 @@ def _part(spec: RunSpec) -> tuple[object, ...]:
     return (spec.name, spec.seed, spec.partition, spec.train_fraction, spec.data_fingerprint)
 
 
-def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, object]]:
+def _leaves(value: object, prefix: str) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{prefix}.{key}" if prefix else str(key))
