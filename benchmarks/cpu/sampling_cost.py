@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lib.result import argument_parser, write_result
+from showdown.core.events import WorkerStarted
 from showdown.core.samples import read_samples
 from showdown.core.spec import Comparison
 from showdown.measure.load import LoadMeter, load_average
@@ -74,7 +75,7 @@ def block(connection: Connection, steps: int, pid: int, every_seconds: float) ->
     """Return the seconds of a block of steps, and the number of samples taken during it."""
     with tempfile.TemporaryDirectory() as folder:
         with Sampler(Path(folder), every_seconds, lambda event: None) as sampler:
-            sampler.hear({"kind": "worker", "stage": "train", "pid": pid})
+            sampler.receive(WorkerStarted("a run", "train", pid, None))
             connection.send(steps)
             seconds = connection.recv()
         return seconds, len(read_samples(Path(folder) / SYSTEM_FILE))

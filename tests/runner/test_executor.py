@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from faults.stub_server import run_folder, stubbed
+from faults.stub_server import environment, run_folder, stubbed, write_stub
 from showdown.core.events import Event, Message, WorkerStarted
 from showdown.runner.executor import LocalExecutor, Resources, Stage, local_devices
 from showdown.runner.stage_trace import TRACE_FILE
@@ -140,6 +142,30 @@ def test_the_end_of_the_executor_ends_all_stages(
     outcomes = [future.result(PATIENCE) for future in running]
     assert all(outcome is not None and "SIGTERM" in outcome.error for outcome in outcomes)
     assert waiting.cancelled()
+
+
+COMPARISON = """
+import sys
+from pathlib import Path
+from showdown.runner.executor import LocalExecutor, Resources, Stage
+root = Path(sys.argv[1])
+with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno(), lambda event: None, ("0", "1")) as executor:
+    stage, needed = Stage(name="train", data=root), Resources(device="cpu")
+    for future in [executor.submit(stage, root / name, needed) for name in ("one", "two")]:
+        future.result()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a server with its parent")
+def test_a_comparison_that_is_killed_leaves_no_worker_of_any_slot(tmp_path: Path, endless: list[Path]) -> None:
+    variables = {**os.environ, **environment(write_stub(tmp_path, ENDLESS))}
+    comparison = subprocess.Popen([sys.executable, "-c", COMPARISON, str(tmp_path)], env=variables)
+    try:
+        wait_for(*(folder / "pid" for folder in endless))
+    finally:
+        comparison.kill()
+        comparison.wait()
+    assert all(gone(int((folder / "pid").read_text())) for folder in endless)
 
 
 def test_a_killed_worker_fails_its_own_run_alone(

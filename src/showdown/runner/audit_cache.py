@@ -35,8 +35,8 @@ def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Pat
         kept = _Kept.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         kept = None
-    asked = (VERSION, prepared.fingerprint, model, max_tokens)
-    if kept and (kept.version, kept.fingerprint, kept.model, _limit(kept.found)) == asked:
+    needed = (VERSION, prepared.fingerprint, model, max_tokens)
+    if kept and (kept.version, kept.fingerprint, kept.model, _limit(kept.found)) == needed:
         return kept.found
     found = _deep_audit(prepared, model, max_tokens)
     write_listing(folder / LISTING, prepared.rows, prepared.audit, found, prepared.partitions)

@@ -1,4 +1,4 @@
-"""Finished runs that a folder holds of other settings: they are named, and stay visible until theirs are run anew."""
+"""Finished runs with other settings in the same folder: named, and shown until those of today are finished."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ _SHOWN = 3
 
 def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> list[RunRecord]:
     """Return the completed runs of the folder that are none of these, the newest first."""
-    asked = {spec.run_id for spec in specs}
-    files = [path for path in store.runs_folder.glob("*/result.json") if path.parent.name not in asked]
+    current = {spec.run_id for spec in specs}
+    files = [path for path in store.runs_folder.glob("*/result.json") if path.parent.name not in current]
     files.sort(key=_changed, reverse=True)
     records = [read_record(path) for path in files]
     return [record for record in records if record is not None and record.status == "completed"]
@@ -25,10 +25,8 @@ def stand_in(spec: RunSpec, earlier: Sequence[RunRecord]) -> RunRecord | None:
     """Return the newest finished run of the same row, seed and rows, with a note of how its settings differ."""
     for record in earlier:
         if _part(record.spec) == _part(spec):
-            said = (
-                f"finished with other settings ({said_differences(record.spec, spec)}); what was asked for has not run"
-            )
-            return record.model_copy(update={"notes": [*record.notes, said]})
+            note = f"finished with other settings ({setting_differences(record.spec, spec)}); the new ones have not run"
+            return record.model_copy(update={"notes": [*record.notes, note]})
     return None
 
 
@@ -59,7 +57,7 @@ def _other_settings_line(earlier: Sequence[RunRecord], specs: Sequence[RunSpec],
     """Say how the settings of finished runs differ, as for the first of them."""
     now = {_part(spec): spec for spec in specs}
     changed = next(((run.spec, now[_part(run.spec)]) for run in earlier if _part(run.spec) in now), None)
-    why = said_differences(*changed) if changed else "other data, rows or seeds"
+    why = setting_differences(*changed) if changed else "other data, rows or seeds"
     verb = "is" if len(earlier) == 1 else "are"
     return (
         f"{count(len(earlier), 'finished run')} in {folder} {verb} of other settings ({why}); kept there, and not"
@@ -67,25 +65,25 @@ def _other_settings_line(earlier: Sequence[RunRecord], specs: Sequence[RunSpec],
     )
 
 
-def said_differences(old: RunSpec, new: RunSpec) -> str:
+def setting_differences(old: RunSpec, new: RunSpec) -> str:
     """Return which settings differ, as `protocol.epochs 3, now 5`."""
-    before, after = dict(_leaves(_told(old), "")), dict(_leaves(_told(new), ""))
+    before, after = dict(_leaves(_settings(old), "")), dict(_leaves(_settings(new), ""))
     keys = [key for key in {**after, **before} if before.get(key) != after.get(key)]
-    said = [f"{key} {before.get(key, 'unset')}, now {after.get(key, 'unset')}" for key in keys[:_SHOWN]]
+    shown = [f"{key} {before.get(key, 'unset')}, now {after.get(key, 'unset')}" for key in keys[:_SHOWN]]
     more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
-    return "; ".join([*said, *more]) or "of another version"
+    return "; ".join([*shown, *more]) or "of another version"
 
 
-def _told(spec: RunSpec) -> dict[str, Any]:
+def _settings(spec: RunSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", include={"method", "settings", "model", "protocol"})
 
 
 def _part(spec: RunSpec) -> tuple[object, ...]:
-    """Return what a run is of, whatever its settings."""
+    """Return what identifies a run beside its settings."""
     return (spec.name, spec.seed, spec.partition, spec.train_fraction, spec.data_fingerprint)
 
 
-def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, object]]:
+def _leaves(value: object, prefix: str) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{prefix}.{key}" if prefix else str(key))

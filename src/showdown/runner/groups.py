@@ -10,11 +10,11 @@ from showdown.methods.table import build
 
 
 def base_key(spec: RunSpec, *, share: bool | None) -> str | None:
-    """Name what a run has in common with those that can use its pretrained network, or None where it needs its own.
+    """Return a key that is equal for runs that can share a pretrained network; None for a run that needs its own.
 
     Args:
         spec: the run.
-        share: whether runs share at all; None shares on a GPU, where loading costs most and memory can be given back.
+        share: whether runs share at all; None shares on a GPU, where loading takes longest and memory can be freed.
 
     """
     method = build(spec.method, spec.settings)
@@ -26,7 +26,10 @@ def base_key(spec: RunSpec, *, share: bool | None) -> str | None:
 
 
 def in_groups(specs: Sequence[RunSpec], *, share: bool | None) -> list[tuple[str | None, list[RunSpec]]]:
-    """Put runs that share a network behind the first of them, each group with its key; None for a lone run."""
+    """Return groups of runs that share a network, each with its key; a run that shares none has the key None.
+
+    Groups keep the order of their first runs.
+    """
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
         groups.setdefault(base_key(spec, share=share) or spec.run_id, []).append(spec)

@@ -1,8 +1,8 @@
-"""Work in a process of its own, so that this one stays small: the libraries and the rows go with it.
+"""Preparation of a comparison in a process of its own, whose end frees the memory of its libraries and rows.
 
-A comparison's own process waits while workers train. What it imported and read to prepare the data (torch,
-transformers, scikit-learn and every row, 0.4 GB and more) would lie there all the time, and memory that is short kills
-the largest.
+A comparison's own process waits while workers train. The libraries and rows that preparation needs (torch,
+transformers, scikit-learn, 0.4 GB and more) would stay in its memory all the time, and when memory is short the kernel
+kills the largest process.
 """
 
 import json
@@ -26,10 +26,10 @@ _OUT_OF_MEMORY = "out of memory while the data was prepared, before any run; giv
 
 
 class PreparationProcess:
-    """Steps of work, each done when its result is requested: in a fork, or here where a fork would save nothing.
+    """Steps of work, each done when its result is requested: in a fork, or in this process.
 
-    Nothing is saved where torch is here already, as in a notebook that has trained. Nor is a process forked that has
-    several threads: what another thread holds would stay held in the fork.
+    There is no fork where this process has imported torch already, as in a notebook that has trained: it would save
+    nothing. Nor is there one where this process has several threads: a lock that another thread holds would stay held.
     """
 
     def __init__(self, steps: Generator[Strict]) -> None:
@@ -45,11 +45,11 @@ class PreparationProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the fork, whatever it does."""
+        """End the fork, also in the middle of a step."""
         self.end()
 
     def end(self) -> None:
-        """Let the steps go, with all that they hold; no more is done."""
+        """Free all that the steps hold; no more steps can be done."""
         self._steps.close()
         if self._child is not None:
             os.kill(self._child, signal.SIGKILL)
@@ -59,10 +59,10 @@ class PreparationProcess:
         """Do the next step and return what it yields.
 
         Args:
-            kind: what that is.
+            kind: its type.
 
         Raises:
-            UserError: as the step; and where memory did not suffice for it.
+            UserError: where the step raises it, or ran out of memory.
 
         """
         if self._child is None:
@@ -73,7 +73,7 @@ class PreparationProcess:
         self._requests.flush()
         line = self._answers.readline()
         if not line.endswith("\n"):
-            self._say_how_it_ended(self._reap())
+            self._raise_for_exit(self._reap())
         answer = json.loads(line)
         if "refused" in answer:
             raise UserError(answer["refused"])
@@ -103,7 +103,7 @@ class PreparationProcess:
             stream.close()
         return os.waitstatus_to_exitcode(status)
 
-    def _say_how_it_ended(self, code: int) -> NoReturn:
+    def _raise_for_exit(self, code: int) -> NoReturn:
         kills = memory_kills()
         if code == -signal.SIGKILL and (kills is None or kills != self._kills_before):
             raise UserError(_OUT_OF_MEMORY)
@@ -111,7 +111,7 @@ class PreparationProcess:
 
 
 def _serve(steps: Generator[Strict], requests: IO[str], answers: IO[str]) -> NoReturn:
-    """Do a step for each line that comes, and end with them; Ctrl-C and its kin are the parent's to receive."""
+    """Do a step for each line, and end with the last one; Ctrl-C and SIGHUP are left to the parent."""
     code = 1
     try:
         for number in (signal.SIGINT, signal.SIGHUP):

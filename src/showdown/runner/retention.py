@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from showdown.core.metric import METRICS
 from showdown.core.record import RunRecord
 from showdown.runner.store import Store
 
@@ -27,11 +28,10 @@ def prune_models(store: Store, records: Iterable[RunRecord], keep: Literal["none
 
 
 def best_of_each_arm(completed: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the run of each arm with the highest validation macro F1, the first of equal ones, of runs on all rows."""
-    best: dict[str, RunRecord] = {}
+    """Return the run of each arm with the best validation macro F1, the first of equal ones, of runs on all rows."""
+    arms: dict[str, list[RunRecord]] = {}
     for record in completed:
         if record.spec.train_fraction == 1.0:
-            rival = best.setdefault(record.name, record)
-            if (record.validation_f1_macro or 0.0) > (rival.validation_f1_macro or 0.0):
-                best[record.name] = record
-    return list(best.values())
+            arms.setdefault(record.name, []).append(record)
+    metric = METRICS["f1_macro"]
+    return [metric.best(runs, lambda run: run.validation_f1_macro) or runs[0] for runs in arms.values()]

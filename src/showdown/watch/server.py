@@ -1,4 +1,4 @@
-"""The server behind the page: on this machine's loopback alone, three addresses, nothing but GET."""
+"""The server of the page: it listens on the loopback only, has three addresses and answers GET only."""
 
 import base64
 import contextlib
@@ -29,9 +29,9 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _PATIENCE_SECONDS = 20.0
-"""With a browser that says nothing, or says it slowly: so long may a whole request and its answer take."""
+"""For a whole request and its answer; a browser that is slower is cut off."""
 _MOST_CONNECTIONS = 32
-"""At one time. A browser opens six; the next one hears that there are too many."""
+"""At the same time. A browser opens six; one more gets status 503."""
 _TOO_MANY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
 _LARGEST_REPORT_BYTES = 200_000_000
 
@@ -79,16 +79,16 @@ class WatchServer(ThreadingHTTPServer):
         self._reading = threading.Lock()
         self._writer: threading.Thread | None = None
         self._written_for: int | None = None
-        """Which results the report was written of, or was tried to be: when they were written."""
+        """Time stamp of the results that the report was written for, also where writing it failed."""
         self._made_for: int | None = None
-        """The same of a report that came to be; by it a clock that was set back does no harm."""
+        """The same of a report that was written; with it a clock that was set back does no harm."""
         self._problem: str | None = None
         self._open: dict[socket.socket, float] = {}
-        """Connections, and when each began."""
+        """When each open connection began."""
         self._opening = threading.Lock()
 
     def state(self) -> dict[str, Any]:
-        """Return how the comparison stands; begins to write the report whenever it has become complete."""
+        """Return the state of the comparison; begin to write the report when it has become complete."""
         with self._reading:
             state = self._watched.state()
             ready = state["complete"] and self._has_report()
@@ -123,7 +123,7 @@ class WatchServer(ThreadingHTTPServer):
             return None
 
     def _begin_report(self) -> None:
-        """Write the report, once for the same results: the folder may be run again while it is watched."""
+        """Write the report, once for the same results: the comparison may be run again while it is watched."""
         changed = self._changed()
         if changed == self._written_for or (self._writer and self._writer.is_alive()):
             return
@@ -139,7 +139,7 @@ class WatchServer(ThreadingHTTPServer):
             self._problem = f"no report: {(str(error) or type(error).__name__).splitlines()[0]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread of its own, of which there are few at one time."""
+        """Answer in a thread of its own, of which only a few run at the same time."""
         with self._opening:
             full = len(self._open) >= _MOST_CONNECTIONS
             if not full:
@@ -167,7 +167,7 @@ class WatchServer(ThreadingHTTPServer):
                     request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: what ends here is a browser that left, and the terminal shows the address alone."""
+        """Print nothing: the error is a browser that left, and the terminal shows only the address."""
 
 
 def _policy(page: bytes) -> str:
@@ -195,14 +195,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer with the page, the state or the report; nothing else is there."""
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1 or hosts[0] not in self.server.hosts:
-            # Another name that leads here is somebody else's page (DNS rebinding).
+            # Another host name comes from another site's page (DNS rebinding).
             self._answer(403, b"this page is for this machine alone\n", "text/plain")
             return
         try:
             found = self._found()
-        except Exception as error:  # whatever is in the folder, a request has an answer
-            said = f"the folder cannot be read: {type(error).__name__}\n"
-            self._answer(500, said.encode(), "text/plain")
+        except Exception as error:  # a request has an answer, whatever is in the folder
+            message = f"the folder cannot be read: {type(error).__name__}\n"
+            self._answer(500, message.encode(), "text/plain")
             return
         self._answer(*found)
 
@@ -229,4 +229,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal shows the address alone."""
+        """Print nothing: the terminal shows only the address."""

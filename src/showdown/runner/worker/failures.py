@@ -1,4 +1,4 @@
-"""What an error in a stage means to who reads the table."""
+"""The status and the line of an error that ended a stage."""
 
 import errno
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _GPU_MEANINGS = {
 
 
 def stage_error(error: BaseException) -> StageError:
-    """Return the status of a run that an error ended, with a line for its row."""
+    """Return the status of a run that an error ended, and a line that explains it."""
     errors = list(_with_causes(error))
     if isinstance(error, Unavailable):
         return StageError(status="unavailable", error=str(error))
@@ -42,7 +42,7 @@ def stage_error(error: BaseException) -> StageError:
         return StageError(status="failed", error=str(error))
     lost = next((one for one in errors if any(sign in str(one) for sign in _GPU_SIGNS)), None)
     if lost is not None:
-        meaning = next((said for words, said in _GPU_MEANINGS.items() if words in str(lost)), "see the run's log.txt")
+        meaning = next((text for words, text in _GPU_MEANINGS.items() if words in str(lost)), "see the run's log.txt")
         return StageError(
             status="failed",
             error=f"the GPU failed: {meaning} ({_one_line(lost)}); the runs after it begin in a process of their own",
