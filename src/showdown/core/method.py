@@ -104,7 +104,7 @@ class Method(ABC):
         """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
     def unsupported_reason(self) -> str | None:
-        """Why the method cannot run on this machine and the mend, or None where it can."""
+        """Return why the method cannot run on this machine and the fix, or None where it can."""
         return None
 
 
