@@ -287,8 +287,8 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
 ) -> None:
     """Predict the labels of new texts with a saved model."""
     from showdown import api
-    from showdown.predict.file import ASK_A_PERSON, TextFile, predict_file
-    from showdown.predict.request import default_file, row_and_file
+    from showdown.prediction.file import ASK_A_PERSON, TextFile, predict_file
+    from showdown.prediction.request import default_file, row_and_file
 
     _hide_library_warnings()
     method, file = row_and_file(model, words or [], method, file)

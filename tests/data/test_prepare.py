@@ -134,7 +134,7 @@ def test_one_label_and_emptied_texts(tmp_path: Path) -> None:
 def test_labels_that_look_alike_are_mentioned(tmp_path: Path) -> None:
     rows = [(f"word{index} other{index}", ["Java", "java ", "c"][index % 3]) for index in range(12)]
     prepared = prepare(DataSpec(source=source(tmp_path, rows)), SingleSplit())
-    assert any("labels `Java` and `java ` differ in case or spaces only" in line for line in prepared.notices)
+    assert any("labels `Java` and `java ` differ only in case or spaces" in line for line in prepared.notices)
 
 
 def test_study_split_is_reproduced_to_the_row() -> None:

@@ -56,7 +56,7 @@ def test_rare_labels_are_merged_and_said(tmp_path: Path) -> None:
 
 
 def test_the_name_of_merged_labels_is_no_label_of_the_data(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the data has a label `a` of its own; .* `data\.rare_label`"):
+    with pytest.raises(UserError, match=r"the data already has a label `a`; .* `data\.rare_label`"):
         rare(tmp_path, rare_labels="merge", rare_label="a")
 
 
@@ -153,7 +153,7 @@ def test_no_validation_row_can_be_cut_of_single_texts(tmp_path: Path) -> None:
         train=source(tmp_path, [*rows_of("a", 1, 3), *rows_of("b", 1)], "train.csv"),
         test=source(tmp_path, [("other text of a", "a"), ("another one here", "b")], "test.csv"),
     )
-    with pytest.raises(UserError, match=r"no validation row can be cut from it; .*`data\.files\.validation`"):
+    with pytest.raises(UserError, match=r"no validation rows can be cut from it; .*`data\.files\.validation`"):
         prepare(DataSpec(files=files), GivenSplit())
 
 

@@ -25,7 +25,7 @@ from showdown.methods.table import METHODS, build, method_class
 from showdown.models.network import load_network
 from showdown.testing import Case, Workshop, cases
 from showdown.testing.tuned import require_same_answers
-from showdown.testing.workshop import ASKED
+from showdown.testing.workshop import TEXTS
 from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)]
@@ -55,7 +55,7 @@ def test_every_family_learns(workshop: Workshop, method: str, family: str) -> No
 @pytest.mark.parametrize("method", OTHERS)
 def test_every_family_answers_the_same_in_a_fresh_process(workshop: Workshop, method: str) -> None:
     runs = [workshop.trained(method, family, epochs=3) for family in FAMILIES if family not in BOTH]
-    for run, after in zip(runs, workshop.fresh.scores([run.folder for run in runs], LABELS, ASKED), strict=True):
+    for run, after in zip(runs, workshop.fresh.scores([run.folder for run in runs], LABELS, TEXTS), strict=True):
         require_same_answers(run, after)
 
 
@@ -200,7 +200,7 @@ def leaves_no_trace(artefact: Path, base: Path) -> None:
 def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop) -> None:
     runs = {pair: workshop.trained(*pair) for pair in PAIRS}
     artefacts = [run.folder / "artifact" for run in runs.values()]
-    found = answers_elsewhere(artefacts, workshop.model("bert").parent, ASKED)
+    found = answers_elsewhere(artefacts, workshop.model("bert").parent, TEXTS)
     for ((method, model), run), artefact, (scores, names) in zip(runs.items(), artefacts, found, strict=True):
         leaves_no_trace(artefact, workshop.model(model))
         assert names == list(LABELS), (method, model)
@@ -221,7 +221,7 @@ def test_frozen_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -
         (tmp_path / model).mkdir()
         fitted[model] = method.fit(separable_rows(12), job(workshop.model(model))).classifier
         method.save(fitted[model], tmp_path / model)
-    found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, ASKED)
+    found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, TEXTS)
     for model, (scores, _) in zip(BOTH, found, strict=True):
-        np.testing.assert_allclose(scores, fitted[model].scores(ASKED, batch_rows=4), atol=1e-5)
+        np.testing.assert_allclose(scores, fitted[model].scores(TEXTS, batch_rows=4), atol=1e-5)
         leaves_no_trace(tmp_path / model, workshop.model(model))

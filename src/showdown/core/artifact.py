@@ -1,9 +1,9 @@
 """What a saved model says of itself, so that its folder alone can be opened."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
@@ -20,7 +20,8 @@ class ModelDescription(Strict):
     """The content of `artifact/model.json`."""
 
     schema_version: Literal[1] = 1
-    task: Literal["classification"] = "classification"
+    task: str
+    """As in `spec`."""
     title: str
     """The method's title."""
     labels: list[str]
@@ -36,6 +37,12 @@ class ModelDescription(Strict):
     """The run: base model and its pin, method with settings, protocol, seed."""
     versions: dict[str, str]
     """Of Python and of the packages that trained the model."""
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if self.task != self.spec.task:
+            raise ValueError(f"`task` is {self.task}, that of the run is {self.spec.task}")
+        return self
 
 
 def read_description(folder: Path) -> ModelDescription:

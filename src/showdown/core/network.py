@@ -21,7 +21,7 @@ class NetworkParts(Protocol):
 
     @property
     def head_names(self) -> tuple[str, ...]:
-        """Modules outside the backbone, and modules that the checkpoint has no weights for: they always learn."""
+        """Modules outside the backbone, and modules without weights in the checkpoint: they are always trained."""
         ...
 
     @property
@@ -31,5 +31,5 @@ class NetworkParts(Protocol):
 
     @property
     def idle_names(self) -> tuple[str, ...]:
-        """Modules that no text goes through. They never learn."""
+        """Modules that no text goes through. They are never trained."""
         ...

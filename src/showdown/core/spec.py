@@ -177,9 +177,9 @@ class ComparisonProtocol(SharedProtocol):
     """The protocol of a comparison: that of its runs, and the metric of its verdict, which no run depends on."""
 
     metric: Annotated[str, BeforeValidator(metric_key)] = AUTO
-    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`, or of one
-    label `f1: LABEL` or `average_precision: LABEL`. `auto` is accuracy, and macro F1 where one label has at least 80 %
-    of the test rows. No run depends on it."""
+    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`,
+    `f1_weighted`, `precision_weighted`, `recall_weighted`, or of one label `f1: LABEL` or `average_precision: LABEL`.
+    `auto` is accuracy, and macro F1 where one label has at least 80 % of the test rows. No run depends on it."""
 
 
 class Comparison(Strict):

@@ -1,4 +1,4 @@
-"""LoRA (arXiv 2106.09685): low-rank adapters on the backbone's linear layers learn, and the head."""
+"""LoRA (arXiv 2106.09685): low-rank adapters on the linear layers of the frozen backbone, and the head."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal

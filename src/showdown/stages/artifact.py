@@ -57,6 +57,7 @@ def write_description(
     """
     data = _data_of(run_folder)
     description = ModelDescription(
+        task=spec.task,
         title=build(spec.method, spec.settings).title,
         labels=list(labels),
         clean=data.clean,

@@ -3,7 +3,7 @@
 from showdown.core.method import FittedMethod, Job
 from showdown.testing.require import require
 from showdown.testing.tiny import LABELS, job_for, separable_rows
-from showdown.testing.workshop import ASKED, Workshop, fitted
+from showdown.testing.workshop import TEXTS, Workshop, fitted
 
 _TRAIN = separable_rows(48)
 _SUM = 1e-6
@@ -19,10 +19,10 @@ def fitted_scores_are_sound(name: str, family: str, workshop: Workshop) -> None:
 
     method: FittedMethod = fitted(name)
     classifier = method.fit(_TRAIN, _job(family, workshop)).classifier
-    scores = classifier.scores(ASKED, batch_rows=1)
-    require(scores.shape == (len(ASKED), len(LABELS)), f"scores have the shape {scores.shape}")
+    scores = classifier.scores(TEXTS, batch_rows=1)
+    require(scores.shape == (len(TEXTS), len(LABELS)), f"scores have the shape {scores.shape}")
     require(bool(np.isfinite(scores).all()), "scores are not all finite")
-    together = classifier.scores(ASKED, batch_rows=7)
+    together = classifier.scores(TEXTS, batch_rows=7)
     require(bool(np.allclose(scores, together, atol=1e-5)), "scores depend on the other texts of a batch")
     if classifier.score_kind == "probability":
         sums = scores.sum(axis=1)
@@ -38,11 +38,11 @@ def fitted_answers_the_same_after_reload(name: str, family: str, workshop: Works
 
     import numpy as np
 
-    asked = _job(family, workshop)
+    job = _job(family, workshop)
     method = fitted(name)
-    classifier = method.fit(_TRAIN, asked).classifier
+    classifier = method.fit(_TRAIN, job).classifier
     with tempfile.TemporaryDirectory(dir=workshop.folder) as folder:
         method.save(classifier, Path(folder))
-        after = fitted(name).load(Path(folder), asked).scores(ASKED, batch_rows=5)
-    before = classifier.scores(ASKED, batch_rows=5)
+        after = fitted(name).load(Path(folder), job).scores(TEXTS, batch_rows=5)
+    before = classifier.scores(TEXTS, batch_rows=5)
     require(bool(np.array_equal(before, after)), "what was saved answers otherwise than before")

@@ -34,7 +34,7 @@ _NEEDED = (
 
 
 class FreshProcess:
-    """Started when it is first asked; `close` ends it."""
+    """Starts with the first request; `close` ends it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -63,8 +63,8 @@ class FreshProcess:
             text=True,
         )
         assert process.stdin is not None and process.stdout is not None
-        asked = {"path": sys.path, "runs": [str(run) for run in runs], "labels": list(labels), "texts": list(texts)}
-        process.stdin.write(json.dumps(asked) + "\n")
+        request = {"path": sys.path, "runs": [str(run) for run in runs], "labels": list(labels), "texts": list(texts)}
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answer = process.stdout.readline().strip()
         require(answer == "0", f"the saved model does not answer in a fresh process: {answer}")
@@ -79,21 +79,21 @@ class FreshProcess:
             self._process = None
 
 
-def _answer(asked: dict[str, list[str]]) -> None:
+def _answer(request: dict[str, list[str]]) -> None:
     """Write the scores into the folder of each run."""
     import numpy as np
 
     from showdown.core.spec import RunSpec
     from showdown.stages.artifact import open_predictor
 
-    sys.path[:] = asked["path"]
-    for run in map(Path, asked["runs"]):
+    sys.path[:] = request["path"]
+    for run in map(Path, request["runs"]):
         spec = RunSpec.model_validate_json((run / "spec.json").read_bytes())
-        predictor = open_predictor(spec, tuple(asked["labels"]), run / "artifact")
-        write_json(run / _SCORES, np.asarray(predictor.answer(asked["texts"], batch_rows=4)).tolist())
+        predictor = open_predictor(spec, tuple(request["labels"]), run / "artifact")
+        write_json(run / _SCORES, np.asarray(predictor.answer(request["texts"], batch_rows=4)).tolist())
 
 
-def _forked(asked: dict[str, list[str]]) -> str:
+def _forked(request: dict[str, list[str]]) -> str:
     """Answer in a fork; return `0`, or what went wrong."""
     told, tell = os.pipe()
     child = os.fork()
@@ -101,8 +101,8 @@ def _forked(asked: dict[str, list[str]]) -> str:
         os.close(told)
         why = "0"
         try:
-            _answer(asked)
-        except BaseException as error:  # whatever it is, the parent must hear of it
+            _answer(request)
+        except BaseException as error:  # whatever it is, the parent is told
             why = f"{type(error).__name__}: {error}"
         os.write(tell, why.encode(errors="replace")[:2000])
         os._exit(0)

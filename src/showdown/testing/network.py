@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from showdown.core.method import TunedMethod
 from showdown.core.task import ForwardPath
 from showdown.testing.tiny import job_for, separable_rows
-from showdown.testing.workshop import ASKED, LIMIT
+from showdown.testing.workshop import LIMIT, TEXTS
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class Adapted:
         torch.manual_seed(2)
         self.module.train(training)
         with torch.no_grad():
-            return self.forward.logits(encoded(self.model, ASKED))
+            return self.forward.logits(encoded(self.model, TEXTS))
 
 
 def loaded(method: TunedMethod, model: Path, *, seed: int = 0) -> "Network":

@@ -10,7 +10,7 @@ from showdown.methods.table import method_class
 from showdown.testing.network import Adapted, adapted, facts, loaded, path_of
 from showdown.testing.require import NonConformance, require
 from showdown.testing.tiny import LABELS
-from showdown.testing.workshop import ASKED, Trained, Workshop, tuned
+from showdown.testing.workshop import TEXTS, Trained, Workshop, tuned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def probabilities_sum_to_one(name: str, family: str, workshop: Workshop) -> None
     import numpy as np
 
     scores = workshop.trained(name, family).scores
-    require(scores.shape == (len(ASKED), len(LABELS)), f"scores have the shape {scores.shape}")
+    require(scores.shape == (len(TEXTS), len(LABELS)), f"scores have the shape {scores.shape}")
     require(bool(np.abs(scores.sum(axis=1) - 1).max() < _SUM), "probabilities do not sum to one")
 
 
@@ -110,7 +110,7 @@ def takes_the_learning_rate(name: str, family: str, workshop: Workshop) -> None:
 def answers_the_same_in_a_fresh_process(name: str, family: str, workshop: Workshop) -> None:
     """A saved model answers in another process as it did before; in four bits, with the same labels."""
     run = workshop.trained(name, family)
-    (after,) = workshop.fresh.scores([run.folder], LABELS, ASKED)
+    (after,) = workshop.fresh.scores([run.folder], LABELS, TEXTS)
     require_same_answers(run, after)
 
 
@@ -119,7 +119,7 @@ def require_same_answers(run: Trained, after: "npt.NDArray[np.float64]") -> None
 
     Args:
         run: with the scores of before.
-        after: scores of `ASKED`, shape (texts, labels).
+        after: scores of `TEXTS`, shape (texts, labels).
 
     """
     import numpy as np

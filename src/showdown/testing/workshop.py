@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Scores2D = npt.NDArray[np.float64]
 
-ASKED = separable_rows(16, start=100).texts
+TEXTS = separable_rows(16, start=100).texts
 """Texts that no method is trained on."""
 LIMIT = 64
 """Tokens after which texts are cut."""
@@ -45,11 +45,11 @@ class Trained:
     losses: list[float]
     """Of each step."""
     scores: "Scores2D"
-    """Of `ASKED`, by the trained module before it was saved; shape (texts, labels)."""
+    """Of `TEXTS`, by the trained module before it was saved; shape (texts, labels)."""
 
 
 class Workshop:
-    """Makes what checks share when it is first asked for, in one folder. A context manager: it ends its process."""
+    """Makes what checks share when it is first needed, in one folder. As a context manager it ends its process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -140,7 +140,7 @@ def _train(spec: RunSpec, folder: Path, processed: Path) -> Trained:
 
 @contextmanager
 def _scored_before_saving(spec: RunSpec, scores: "list[Scores2D]") -> Iterator[None]:
-    """Have a method's `save` score `ASKED` first: the trained module is gone when the stage is over."""
+    """Have a method's `save` score `TEXTS` first: the trained module is gone when the stage is over."""
     kind: Any = method_class(spec.method)
     own, save = kind.__dict__.get("save"), kind.save
 
@@ -159,7 +159,7 @@ def _scored_before_saving(spec: RunSpec, scores: "list[Scores2D]") -> Iterator[N
 
 
 def scores_of(module: "torch.nn.Module", model: Path) -> "Scores2D":
-    """Return the scores of `ASKED` by a network, shape (texts, labels)."""
+    """Return the scores of `TEXTS` by a network, shape (texts, labels)."""
     import numpy as np
 
     from showdown.engine.forward import choose_forward
@@ -169,4 +169,4 @@ def scores_of(module: "torch.nn.Module", model: Path) -> "Scores2D":
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device="cpu")
     module.eval()
     predictor = job_for(model).task.predictor(module, forward, tokenizer, LIMIT)
-    return np.asarray(predictor.answer(ASKED, batch_rows=4))
+    return np.asarray(predictor.answer(TEXTS, batch_rows=4))

@@ -1,4 +1,4 @@
-"""Padding-free forward passes of decoders."""
+"""Forward passes of decoders without padding."""
 
 from collections.abc import Sequence
 from typing import Any
