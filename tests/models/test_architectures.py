@@ -68,7 +68,7 @@ def test_the_table_covers_every_form() -> None:
     kinds = [row[0] for row in SERVED]
     assert len(set(kinds)) == len(kinds) >= 40
     assert {row[1] for row in SERVED} == set(get_args(Form))
-    for remark in ("also sees pictures", "mixture of experts"):
+    for remark in ("also takes images", "mixture of experts"):
         assert sum(remark in " ".join(row[5:]) for row in SERVED) >= 3
 
 

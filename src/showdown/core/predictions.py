@@ -1,4 +1,4 @@
-"""The predictions files of a comparison, held against their records: one that was cut or changed since is not read."""
+"""Reading the predictions files of a comparison. A file that was cut or changed since the run wrote it is refused."""
 
 import csv
 import hashlib
@@ -11,25 +11,25 @@ from showdown.core.files import read_file
 from showdown.core.record import RunRecord
 
 COLUMNS = ("row", "cluster", "label", "predicted")
-"""The first columns; a score a label follows."""
-_MEND = "run the comparison again, which scores the saved model anew"
+"""The first columns; one score for each label follows. `cluster` is the duplicate group."""
+_FIX = "run the comparison again, which scores the saved model anew"
 
 
 def digest(content: bytes) -> str:
-    """Return what a record keeps of a predictions file: its SHA-256."""
+    """Return the SHA-256 of a predictions file, which the record keeps."""
     return hashlib.sha256(content).hexdigest()
 
 
 def checked_predictions(folder: Path, run: RunRecord, *, score_of: str | None = None) -> list[list[str]]:
-    """Return what each line of a completed run's predictions file says in its first columns, without the heading.
+    """Return the first columns of each line of a completed run's predictions file, without the heading.
 
-    A record of before the SHA-256 was kept is held against the confusion matrix: as many rows of each label with each
-    answer.
+    Older records have no SHA-256. Their files are compared with the confusion matrix: the counts of each label with
+    each answer must agree.
 
     Args:
-        folder: the comparison's.
-        run: its record.
-        score_of: a label of the run, whose score is then the last cell of every line.
+        folder: the comparison's folder.
+        run: the run's record.
+        score_of: a label of the run; its score is appended to each line.
 
     Raises:
         UserError: for a file that is missing, or is not what the run wrote.
@@ -41,14 +41,14 @@ def checked_predictions(folder: Path, run: RunRecord, *, score_of: str | None = 
         reader = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
         heading = next(reader, [])
         if tuple(heading[: len(COLUMNS)]) != COLUMNS:
-            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {_MEND}")
+            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {_FIX}")
         score = [] if score_of is None else [len(COLUMNS) + run.labels.index(score_of)]
         lines = [[*line[: len(COLUMNS)], *(line[place] for place in score)] for line in reader]
         fault = _fault(run, lines)
     except (ValueError, IndexError, csv.Error) as error:
-        raise UserError(f"{path}: damaged predictions ({error}); {_MEND}") from error
+        raise UserError(f"{path}: damaged predictions ({error}); {_FIX}") from error
     if fault:
-        raise UserError(f"{path}: damaged predictions ({fault}); {_MEND}")
+        raise UserError(f"{path}: damaged predictions ({fault}); {_FIX}")
     return lines
 
 
@@ -56,14 +56,14 @@ def _content(path: Path, run: RunRecord) -> bytes:
     try:
         content = read_file(path)
     except OSError as error:
-        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {_MEND}") from error
+        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {_FIX}") from error
     if run.predictions_sha256 is not None and digest(content) != run.predictions_sha256:
-        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {_MEND}")
+        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {_FIX}")
     return content
 
 
 def torn_predictions(folder: Path, run: RunRecord) -> str | None:
-    """Say what is wrong with the predictions file of a finished run, which is then scored again; None for nothing."""
+    """Return what is wrong with the predictions file of a finished run, which is then scored again, or None."""
     if run.status != "completed":
         return None
     try:
@@ -72,12 +72,12 @@ def torn_predictions(folder: Path, run: RunRecord) -> str | None:
         else:
             _content(folder / str(run.predictions_file), run)
     except UserError as error:
-        return str(error).removesuffix(f"; {_MEND}") + "; the run is scored again"
+        return str(error).removesuffix(f"; {_FIX}") + "; the run is scored again"
     return None
 
 
 def _fault(run: RunRecord, lines: list[list[str]]) -> str | None:
-    """Say what of a file is not as its record says."""
+    """Return how a file differs from its record, or None."""
     rows = run.predictions_rows if run.predictions_rows is not None else sum(map(sum, run.confusion_matrix)) or None
     if rows is not None and len(lines) != rows:
         return f"{len(lines)} rows, the record has {rows}"
@@ -85,10 +85,10 @@ def _fault(run: RunRecord, lines: list[list[str]]) -> str | None:
     if not counted:
         return None
     given = Counter((line[2], line[3]) for line in lines)
-    # Where both have as many rows, the answers that are given are all that can differ: no zero is looked at.
+    # With equal numbers of rows, only the answers that occur can differ, so that zeros of the matrix are skipped.
     places = {label: place for place, label in enumerate(run.labels)}
-    alike = counted == len(lines) and all(
-        true in places and said in places and found == run.confusion_matrix[places[true]][places[said]]
-        for (true, said), found in given.items()
+    equal = counted == len(lines) and all(
+        true in places and answer in places and found == run.confusion_matrix[places[true]][places[answer]]
+        for (true, answer), found in given.items()
     )
-    return None if alike else "its answers are not those that the record counted"
+    return None if equal else "its answers are not those that the record counted"

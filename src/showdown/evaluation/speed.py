@@ -11,11 +11,11 @@ from showdown.core.record import BUSY_OTHERS_SHARE, PredictionSpeed
 _SINGLE_CALLS = 20
 _BATCHES = (4, 16, 64)
 _ENOUGH_SECONDS = 0.5
-"""A batch size is tried no longer than this; a larger one is tried only while it is faster."""
+"""Time spent on one batch size; a larger batch size is tried only while the last one was faster."""
 _LEAST_SINGLE_CALLS = 5
-"""Two that something held up do not move the median of five."""
+"""Two calls that were held up do not move the median of five."""
 _MOST_SECONDS = 5.0
-"""That single calls may take to come to five."""
+"""That single calls may take until there are five."""
 _MOST_ATTEMPTS = 3
 
 
@@ -25,16 +25,16 @@ def undisturbed_speeds(
     synchronize: Callable[[], None],
     others_share: Callable[[], float | None],
 ) -> tuple[list[PredictionSpeed], float | None]:
-    """Measure speeds, again where other processes were busy meanwhile, and keep the quietest of three attempts.
+    """Measure speeds, up to three times where other processes were busy, and keep the quietest attempt.
 
-    The attempt is chosen by what went on beside it and never by its speed, which would flatter.
+    The attempt is chosen by the load of other processes and never by its speed, which would be biased.
 
     Args:
         predictor: what answers.
-        texts: texts to take turns with.
+        texts: texts to answer in turn.
         synchronize: waits for the device.
-        others_share: the share of the processors that others used since it was last asked, 0 to 1; None where that
-            cannot be told.
+        others_share: returns the share of the processors that others used since its last call, 0 to 1, or None where
+            that is unknown.
 
     Returns:
         What `prediction_speeds` returns, and the share of the processors that others used meanwhile.
@@ -58,7 +58,7 @@ def prediction_speeds(
 
     Args:
         predictor: what answers; the time includes everything from the text to the answer.
-        texts: texts to take turns with.
+        texts: texts to answer in turn.
         synchronize: waits for the device.
 
     Returns:

@@ -141,7 +141,7 @@ def _skeleton(folder: Path, job: Job) -> nn.Module:
             module: nn.Module = _auto_class(job).from_config(config, trust_remote_code=False)
     except ImportError as error:
         raise UserError(
-            f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not here "
+            f"model `{job.model.id}`: its architecture `{config.model_type}` needs a package that is not installed "
             f"({' '.join(str(error).split())[:120]}); install it, or choose an encoder or a decoder that needs none"
         ) from error
     return module

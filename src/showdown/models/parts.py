@@ -33,7 +33,7 @@ def topmost(names: set[str]) -> tuple[str, ...]:
 
 
 def other_modalities(module: nn.Module) -> tuple[str, ...]:
-    """Return the names of a multimodal network's towers for pictures and sound, which their configurations tell."""
+    """Return the names of a multimodal network's towers for pictures and sound, found by their configurations."""
     config: Any = module.config
     kinds = tuple(
         type(part)

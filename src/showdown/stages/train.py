@@ -242,7 +242,7 @@ def tuned_rate(context: StageContext) -> float | None:
 
 
 def _checkpoints(context: StageContext, module: "nn.Module", step: "OptimizerSettings") -> "Checkpoints | None":
-    """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
+    """Return where checkpoints go, or None, with a message, where two of them do not fit on the disk."""
     from showdown.engine.optim.table import state_bytes
     from showdown.training.checkpoint import Checkpoints
 

@@ -1,7 +1,7 @@
 """Which rows go into which step.
 
-Every method sees the same rows in the same steps: the order depends on the seed and the epoch alone. Only inside a step
-are rows sorted by length, so that micro-batches waste little on padding while each step stays a random sample.
+Every method sees the same rows in the same steps: the order depends on the seed and the epoch alone. Rows are sorted by
+length only inside a step, so that micro-batches have little padding while each step stays a random sample.
 """
 
 from collections.abc import Sequence

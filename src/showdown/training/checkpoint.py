@@ -1,7 +1,7 @@
 """Checkpoints that survive a kill at any moment, without pickle.
 
-A checkpoint is a folder that appears whole: tensors as safetensors, the rest as JSON, and a manifest with every file's
-size. One that is cut short anywhere is passed over, and named.
+A checkpoint is a folder that is moved into place when it is complete: tensors as safetensors, the rest as JSON, and a
+manifest with the size of each file. A checkpoint that is cut short anywhere is skipped, and a message names it.
 """
 
 import json
@@ -24,7 +24,7 @@ _FACTS = "facts.json"
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What training needs to go on: tensors by name, and plain facts."""
+    """What training needs to continue: tensors by name, and JSON values."""
 
     tensors: Mapping[str, torch.Tensor]
     facts: Mapping[str, Any]
@@ -50,7 +50,7 @@ def load_state(folder: Path) -> State:
 
 
 def _unreadable(folder: Path) -> str | None:
-    """Name a state's tensors where they have their size and are no safetensors all the same; the header is read."""
+    """Return the file of a state's tensors where it has its size but no valid safetensors header, else None."""
     path = folder / _TENSORS
     try:
         with safe_open(path, framework="pt"):
@@ -93,7 +93,7 @@ class Checkpoints:
         return load_state(self.folder / name).tensors
 
     def newest(self) -> State | None:
-        """Return the newest whole state, or None; what is damaged is named and passed over."""
+        """Return the newest whole state, or None; a message names each damaged one, which is skipped."""
         for folder in sorted(self.folder.glob("step-*"), reverse=True):
             if folder.name.endswith(PARTIAL):
                 continue

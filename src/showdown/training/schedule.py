@@ -3,12 +3,12 @@
 import math
 
 WARMUP_EPOCHS = 5
-"""Of a training whose end is not known beforehand, `warmup_fraction` is a share of so many epochs."""
+"""Where the end of a training is not known beforehand, `warmup_fraction` is a share of so many epochs."""
 
 
-def warmup_steps(total_steps: int, warmup_fraction: float, asked_steps: int | None = None) -> int:
-    """Return how many steps warm up: as many as asked for, or a fraction, rounded up as transformers' Trainer does."""
-    return math.ceil(total_steps * warmup_fraction) if asked_steps is None else asked_steps
+def warmup_steps(total_steps: int, warmup_fraction: float, steps: int | None = None) -> int:
+    """Return how many steps warm up: ``steps``, or a fraction of all, rounded up as transformers' Trainer does."""
+    return math.ceil(total_steps * warmup_fraction) if steps is None else steps
 
 
 def rate_factor(step: int, *, warmup: int, decay_from: int | None, end: int) -> float:

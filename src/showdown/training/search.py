@@ -1,12 +1,12 @@
 """The search for a learning rate: which one to try next, and which one won.
 
-Everything follows from the trials that are finished, and nothing else is remembered: a search that was killed goes on
-from them exactly as it would have without the kill. Most of the budget goes to rates at equal distances on a log scale
-over the method's range, from its middle outwards, its ends among them; the rest beyond an end of the range where the
-best rate lies at it, or to the tree of Parzen estimators (Bergstra et al., NIPS 2011; Optuna, arXiv 1907.10902).
+The next rate depends on the finished trials alone, so that a search that was killed continues exactly as it would have
+without the kill. Most of the budget goes to rates at equal distances on a log scale over the method's range, from its
+middle outwards and including its ends. The rest goes beyond an end of the range, if the best rate lies there, or to the
+tree of Parzen estimators (Bergstra et al., NIPS 2011; Optuna, arXiv 1907.10902).
 
-A trial is a training of its own, with the schedule and the end that a run has: it goes on until it has converged. None
-is given up for being behind after an epoch, for a rate that starts slowly may end highest.
+A trial is a training of its own with the schedule of a run: it continues until it has converged. No trial is stopped
+early for being behind, since a rate that starts slowly may end highest.
 """
 
 import math
@@ -145,7 +145,7 @@ def _beyond(plan: SearchPlan, trials: Sequence[Trial]) -> float | None:
 
 
 def _study(plan: SearchPlan, trials: Sequence[Trial]) -> "optuna.Study":
-    """Return a study that knows these trials, its chance fixed by the plan's seed and their number."""
+    """Return a study with these trials, its random draws fixed by the plan's seed and the number of trials."""
     import numpy as np
     import optuna
 

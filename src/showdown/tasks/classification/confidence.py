@@ -1,4 +1,4 @@
-"""How sure a classifier is of its answers: calibration, and which answers to give when the rest go to a person."""
+"""How confident a classifier is: calibration, and which answers to keep when the others go to a person."""
 
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _ROUNDING = 1e-9
 
 
 def confidence_of(scores: Scores2D, kind: ScoreKind) -> Values:
-    """Return how sure a classifier is of each answer: shape (rows,).
+    """Return the confidence of each answer: shape (rows,).
 
-    A probability is that of the answer (Hendrycks and Gimpel, ICLR 2017). Decision scores, similarities and
-    log-likelihoods are no probabilities, and a softmax of them is none either: their scale is not that of a
-    log-odds. What they give is an order: the best score less the second (Luo et al., JMLR 6, 2005).
+    Of probabilities it is that of the answer (Hendrycks and Gimpel, ICLR 2017). Decision scores, similarities and
+    log-likelihoods are no probabilities, and neither is a softmax of them, since their scale is not that of log-odds.
+    They give an order: the best score minus the second best (Luo et al., JMLR 6, 2005).
 
     Args:
         scores: shape (rows, labels), at least two labels.
@@ -38,7 +38,7 @@ def confidence_of(scores: Scores2D, kind: ScoreKind) -> Values:
 def measure_confidence(
     kind: ScoreKind, validation: Scores2D, test: Scores2D, targets: Sequence[int]
 ) -> Confidence | None:
-    """Measure on test rows how far confidences can be trusted, with thresholds from validation rows alone.
+    """Measure on the test rows how far confidences can be trusted, with thresholds from the validation rows alone.
 
     Args:
         kind: what the scores are.
@@ -47,16 +47,16 @@ def measure_confidence(
         targets: true labels of the test rows, indices into the labels.
 
     Returns:
-        The measurement; None where a score is not finite, so that there is no order.
+        The measurement; None where a score is not finite, so that answers have no order.
 
     """
     if not (np.isfinite(validation).all() and np.isfinite(test).all()):
         return None
     true = np.asarray(targets)
     right = test.argmax(axis=1) == true
-    sure, held_out = confidence_of(test, kind), confidence_of(validation, kind)
+    confidences, held_out = confidence_of(test, kind), confidence_of(validation, kind)
     is_probability = kind == "probability"
-    bins = reliability_bins(sure, right) if is_probability else []
+    bins = reliability_bins(confidences, right) if is_probability else []
     return Confidence(
         kind="probability" if is_probability else "margin",
         rows=len(true),
@@ -65,7 +65,7 @@ def measure_confidence(
         expected_calibration_error_if_calibrated=error_if_calibrated(bins) if is_probability else None,
         brier_score=brier_score(test, true) if is_probability else None,
         bins=bins,
-        points=[_point(coverage, threshold_for(coverage, held_out), sure, right) for coverage in COVERAGES],
+        points=[_point(coverage, threshold_for(coverage, held_out), confidences, right) for coverage in COVERAGES],
     )
 
 
@@ -98,15 +98,15 @@ def reliability_bins(confidences: Values, right: npt.NDArray[np.bool_]) -> list[
     found = []
     for place in np.unique(places):
         inside = places == place
-        sure = confidences[inside]
+        of_bin = confidences[inside]
         found.append(
             ReliabilityBin(
                 low=float(edges[place]),
                 high=float(edges[place + 1]),
                 rows=int(inside.sum()),
-                confidence=float(sure.mean()),
+                confidence=float(of_bin.mean()),
                 accuracy=float(right[inside].mean()),
-                variance=float((sure * (1.0 - sure)).mean()),
+                variance=float((of_bin * (1.0 - of_bin)).mean()),
             )
         )
     return found
