@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "runner", "display", "predict", "report", "watch", "methods"},
-    "api": {"config", "runner", "display", "predict", "report", "trackers", "verdict"},
-    "predict": {"runner", "stages", "tasks", "data"},
+    "cli": {"api", "config", "runner", "display", "prediction", "report", "watch", "methods"},
+    "api": {"config", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "prediction": {"runner", "stages", "tasks", "data"},
     "runner": {"stages", "display", "methods", "data", "measure", "models"},
     "display": set(),
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "engine": {"models"},
     "methods": {"tasks", "models"},
     "tasks": {"evaluation", "engine", "models"},
+    "testing": {"stages", "tasks", "methods", "data", "models", "engine"},
     "report": {"verdict", "data"},
     "trackers": {"verdict"},
     "watch": {"runner"},
@@ -70,6 +71,59 @@ def test_the_direction_has_no_circle() -> None:
         return {deeper for lower in MAY_IMPORT.get(part, ()) for deeper in {lower, *below(lower)}}
 
     assert all(part not in below(part) for part in MAY_IMPORT)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(("showdown", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+def imported_modules(name: str) -> set[str]:
+    """Return the modules that a module imports anywhere: lazily and for the type checker too."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {module if module in MODULES else node.module for module in inner}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
+            found.add(node.value.partition(":")[0])  # `showdown.methods.lora:Lora`, imported by its name
+    return {module for module in found if module in MODULES} - {name}
+
+
+def import_cycles() -> list[list[str]]:
+    """Return the groups of modules that import each other, directly or through others (Tarjan 1972)."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    cycles: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        numbers[name] = lowest[name] = len(numbers)
+        stack.append(name)
+        for other in sorted(imported_modules(name)):
+            if other not in numbers:
+                visit(other)
+            if other in stack:
+                lowest[name] = min(lowest[name], lowest[other])
+        if lowest[name] == numbers[name]:
+            group = stack[stack.index(name) :]
+            del stack[-len(group) :]
+            if len(group) > 1:
+                cycles.append(sorted(group))
+
+    for name in MODULES:
+        if name not in numbers:
+            visit(name)
+    return sorted(cycles)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Lazy imports, imports by name and those for the type checker count."""
+    assert import_cycles() == []
 
 
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "joblib.load", "numpy.load", "np.load"}

@@ -168,8 +168,8 @@ def test_predict_answers_a_text_and_a_file(finished: Path) -> None:
     assert all(0 < float(row["probability"]) <= 1 for row in answers)
 
 
-def artifact_of(finished: Path, row: str) -> Path:
-    (artifact,) = (finished / "out" / "runs").glob(f"{row}-*/artifact")
+def artifact_of(folder: Path, row: str) -> Path:
+    (artifact,) = (folder / "out" / "runs").glob(f"{row}-*/artifact")
     return artifact
 
 
@@ -195,20 +195,22 @@ def test_a_copied_model_predicts_as_its_comparison_does(finished: Path, tmp_path
 
 def test_a_saved_model_describes_itself(finished: Path) -> None:
     written = json.loads((artifact_of(finished, "lora") / "model.json").read_text())
-    assert written["spec"]["model"]["revision"].startswith("sha256:")
+    assert written["spec"]["model"]["revision"].startswith("files:")
     assert (written["task"], written["clean"], written["max_tokens"]) == ("classification", "whitespace", 16)
     assert (written["title"], written["score_kind"], len(written["labels"])) == ("LoRA", "probability", 3)
     assert {"finetuning-showdown", "torch", "python"} <= set(written["versions"])
     run = next(run for run in json.loads((finished / "out/results.json").read_text())["runs"] if run["name"] == "lora")
-    (weights,) = artifact_of(finished, "lora").glob("adapter_model.safetensors")
-    config = artifact_of(finished, "lora") / "adapter_config.json"
-    assert run["model_size_mb"] == round((weights.stat().st_size + config.stat().st_size) / 1e6, 3)
+    counted = ("adapter_model.safetensors", "adapter_config.json", "manifest.json")
+    assert run["model_size_mb"] == round(
+        sum((artifact_of(finished, "lora") / name).stat().st_size for name in counted) / 1e6, 3
+    )
+    assert "model.json" not in (artifact_of(finished, "lora") / "manifest.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "has no model.json: give a folder `artifact` that `showdown run` wrote"),
+        (None, "has no model.json: it is no saved model, or one of an earlier version; give the comparison"),
         ("{", "is damaged or of another version"),
         ('{"schema_version": 2}', "is damaged or of another version"),
         ("[" * 100_000, "is damaged or of another version"),
@@ -223,9 +225,6 @@ def test_a_model_without_its_description_says_what_is_missing(
     (artifact / "model.json").unlink()
     if content is None:  # as an earlier version wrote it
         (artifact / "confidence.json").unlink()
-        sizes = json.loads((artifact / "manifest.json").read_text())
-        del sizes["model.json"]
-        (artifact / "manifest.json").write_text(json.dumps(sizes))
         assert load_model(tmp_path / "out", "tfidf").predict(["oven dough flour"])[0].label == "baker"
     else:
         (artifact / "model.json").write_text(content)

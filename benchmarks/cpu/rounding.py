@@ -18,7 +18,8 @@ from showdown.core.spec import DataSpec, ModelSpec, SharedProtocol
 from showdown.core.split import SingleSplit
 from showdown.data.prepare import prepare
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.adamw import AdamW, OptimizerSettings
+from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.settings import OptimizerSettings
 from showdown.models.network import load_network
 from showdown.models.source import locate
 from showdown.models.tokens import encode, load_tokenizer

@@ -14,8 +14,8 @@ from torch import nn
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import kernel_microseconds
 from benchmarks.lib.workload import random_bf16
+from showdown.engine.decoder import norms
 from showdown.engine.decoder.projection import _scales
-from showdown.engine.decoder.walk import norms
 from showdown.engine.dropout import draw_seeds, dropout_for, hash_seeds
 from showdown.engine.optim.bf16 import AdamwStep, Weight, update_
 
@@ -80,12 +80,13 @@ def adapters() -> Iterator[Case]:
 
     x, a, up = random_bf16(TOKENS, COLUMNS), random_bf16(2, RANK, COLUMNS), random_bf16(COLUMNS, RANK)
     inner, moved, drop = random_bf16(2, TOKENS, RANK), 2 * TOKENS * COLUMNS, dropout_for(0.1, draw_seeds(1)[0].cuda())
-    yield "adapters, down", lambda: lora_kernels.down(x, a, drop), moved
+    masks = {"threshold": drop.threshold, "seeds": drop.seeds, "scale": drop.scale}
+    yield "adapters, down", lambda: lora_kernels.down(x, a, **masks), moved
     few, many = random_bf16(512, COLUMNS), random_bf16(16384, COLUMNS)
-    yield "adapters, down, 512 tokens", lambda: lora_kernels.down(few, a, drop), 2 * few.numel()
-    yield "adapters, down, 16,384 tokens", lambda: lora_kernels.down(many, a, drop), 2 * many.numel()
-    yield "adapters, gradient of A", lambda: lora_kernels.down_gradient(x, inner, drop), moved
-    yield "adapters, gradient of the input", lambda: lora_kernels.input_gradient_(x, inner, a, drop), 2 * moved
+    yield "adapters, down, 512 tokens", lambda: lora_kernels.down(few, a, **masks), 2 * few.numel()
+    yield "adapters, down, 16,384 tokens", lambda: lora_kernels.down(many, a, **masks), 2 * many.numel()
+    yield "adapters, gradient of A", lambda: lora_kernels.down_gradient(x, inner, **masks), moved
+    yield "adapters, gradient of the input", lambda: lora_kernels.input_gradient_(x, inner, a, **masks), 2 * moved
     yield "adapters, up", lambda: lora_kernels.add_up_(x, inner[0], up, 0.1), 2 * moved
     yield "adapters, up, torch's addmm", lambda: x.addmm_(inner[0], up.t(), alpha=0.1), 2 * moved
 

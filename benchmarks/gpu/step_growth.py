@@ -11,13 +11,14 @@ import time
 from typing import Any
 
 import torch
-from showdown.engine.overhead import paused_garbage_collector
 
 from benchmarks.lib.engine import Training
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import free_memory, synchronize
 from benchmarks.lib.workload import SMALL_SHAPE, Rows, random_rows, vocabulary_of
+from showdown.core.spec import SharedProtocol
 from showdown.engine.accumulate import EagerAccumulator
+from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.tasks.classification.objective import CrossEntropy
 
 STEP_TOKENS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -37,7 +38,9 @@ def measured(
     """
     training.rows = rows
     training.settings["micro_rows"] = max(len(step) for step in steps)
-    training.passes = training.fresh_passes() if graphs else EagerAccumulator(training.path, CrossEntropy())
+    training.passes = (
+        training.fresh_passes() if graphs else EagerAccumulator(training.path, CrossEntropy(SharedProtocol()))
+    )
     seconds = []
     device = "cuda" if cuda else "cpu"
     synchronize(device)

@@ -3,16 +3,19 @@
 from typing import Any
 
 import torch
-from showdown.engine.overhead import paused_garbage_collector
 
 from benchmarks.lib.meter import Meter
 from benchmarks.lib.workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
+from showdown.core.spec import SharedProtocol
 from showdown.engine.accumulate import Accumulator
 from showdown.engine.budget import Demand, gradients_may_stay, plan, shape_of
 from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
+from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.engine.graphs.capture import choose_accumulator
-from showdown.engine.optim.adamw import AdamW, OptimizerSettings, state_bytes
+from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.engine.optim.table import state_bytes
 from showdown.tasks.classification.objective import CrossEntropy
 from showdown.training.batches import micro_batches
 
@@ -89,7 +92,7 @@ class Training:
         graphs = self.settings.get("graphs")
         return choose_accumulator(
             self.path,
-            CrossEntropy(),
+            CrossEntropy(SharedProtocol()),
             self.learning,
             gradients_stay=not self.in_backward and (self._gradients_stay() if graphs is None else graphs),
             most_tokens=self.settings.get("micro_tokens"),
@@ -113,7 +116,7 @@ class Training:
         demand = Demand(
             weight_bytes=torch.cuda.memory_allocated() if self.device == "cuda" else 0,
             gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-            moment_bytes=state_bytes(learning, "stochastic" if self.method == "full" else "float32"),
+            optimizer_bytes=state_bytes(learning, "stochastic" if self.method == "full" else "float32"),
             trains_backbone=self.method == "full",
             four_bit=self.method == "qlora",
         )

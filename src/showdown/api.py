@@ -19,7 +19,7 @@ from showdown.runner.store import read_results
 
 if TYPE_CHECKING:
     from showdown.display.display import Display
-    from showdown.predict.model import Model, Prediction
+    from showdown.prediction.model import Model, Prediction
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
     from showdown.verdict.model import Verdict
@@ -138,7 +138,7 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
 
 def load_model(folder: Path | str, row: str | None = None) -> "Model":
     """Open a saved model (the folder `artifact` of a run, or a copy), or that of a comparison's row, for `predict`."""
-    from showdown.predict.load import load_model as load_saved
+    from showdown.prediction.load import load_model as load_saved
 
     return load_saved(Path(folder), row)
 

@@ -68,7 +68,7 @@ Methods = Annotated[
 
 
 class Terminated(BaseException):
-    """The process was asked to end: by SIGTERM, or by SIGHUP, its terminal being gone."""
+    """A signal to end: SIGTERM, or SIGHUP when the terminal is gone."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -260,7 +260,7 @@ def recommend(
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None
     more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
-    print_lines([found.said, *(f"- {line}" for line in more)])
+    print_lines([found.sentence, *(f"- {line}" for line in more)])
 
 
 @app.command()
@@ -287,8 +287,8 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
 ) -> None:
     """Predict the labels of new texts with a saved model."""
     from showdown import api
-    from showdown.predict.file import ASK_A_PERSON, TextFile, predict_file
-    from showdown.predict.request import default_file, row_and_file
+    from showdown.prediction.file import ASK_A_PERSON, TextFile, predict_file
+    from showdown.prediction.request import default_file, row_and_file
 
     _hide_library_warnings()
     method, file = row_and_file(model, words or [], method, file)

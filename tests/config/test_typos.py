@@ -1,6 +1,7 @@
-"""Whatever is misspelt in a comparison is refused in one line that names the place and the mend."""
+"""Whatever is misspelt in a comparison is refused in one line that names the place and the fix."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from showdown.config.read import read_comparison
 from showdown.core.errors import UserError
 from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol, SplitFiles, TuningSpec
+from showdown.core.split import SPLIT_KINDS
 from showdown.methods.table import METHODS, method_class
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz_"
@@ -66,25 +68,48 @@ def test_one_letter_typos_are_refused_and_most_get_the_right_suggestion() -> Non
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "message"),
     [
-        (
-            {"protocol": {"lerning_rate": 1e-4}},
-            "`lerning_rate` unknown in `protocol`; did you mean `methods.ROW.learning_rate`?",
-        ),
-        ({"epochs": 3}, "`epochs` unknown; did you mean `protocol.epochs`?"),
-        ({"source": "a.csv"}, "`source` unknown; did you mean `data.source`?"),
-        ({"data": {"max_tokens": 9}}, "`max_tokens` unknown in `data`; did you mean `protocol.max_tokens`?"),
-        ({"protocol": {"seeds": [1]}}, "`seeds` unknown in `protocol`; did you mean `seeds` at the top?"),
-        ({"folds": 3}, "`folds` unknown; did you mean `protocol.split.folds`?"),
-        ({"methods": {"lora": {"epochs": 3}}}, "`epochs` unknown in `methods.lora`; did you mean `protocol.epochs`?"),
-        ({"zzzzqqq": 3}, "`zzzzqqq` unknown; known are name, model, data"),
+        ({"epochs": 3}, "`epochs` unknown; it belongs under `protocol`"),
+        ({"source": "a.csv"}, "`source` unknown; it belongs under `data`"),
+        ({"data": {"max_tokens": 9}}, "`max_tokens` unknown in `data`; it belongs under `protocol`"),
+        ({"protocol": {"seeds": [1]}}, "`seeds` unknown in `protocol`; it belongs at the top"),
+        ({"folds": 3}, "`folds` unknown; it belongs under `protocol.split`"),
+        ({"methods": {"lora": {"epochs": 3}}}, "`epochs` unknown in `methods.lora`; it belongs under `protocol`"),
+        ({"protocol": {"longest_ngram": 2}}, "unknown in `protocol`; it belongs under `methods.tfidf`"),
+        ({"protocol": {"rank": 2}}, "unknown in `protocol`; it belongs under `methods.ROW`"),
+        ({"zzzzqqq": 3}, "`zzzzqqq` unknown; known are name, task, model, data"),
     ],
 )
-def test_a_key_of_another_section_is_suggested_with_its_place(written: dict[str, Any], said: str) -> None:
+def test_a_key_of_another_section_is_named_with_its_place(written: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as caught:
         read(written)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
+
+
+SECTIONS = sorted({section for section, _ in KEYS})
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=".".join)
+def test_no_key_of_another_section_is_suggested_for_one_that_is_merely_like_it(section: tuple[str, ...]) -> None:
+    """`label_smoothing` in `protocol` is no slip of a method's `smoothing`."""
+    known = {key for place, key in KEYS if place == section}
+    kinds = {key for kind in SPLIT_KINDS.values() for key in kind.model_fields}
+    tried = 0
+    for key in sorted({key for _, key in KEYS} | kinds):
+        wrong = f"label_{key}"
+        if wrong in known:
+            continue
+        inner: dict[str, Any] = {wrong: 1}
+        for name in reversed(section):
+            inner = {name: inner}
+        with pytest.raises(UserError) as caught:
+            read(inner)
+        suggested = re.search(r"did you mean `([^`]*)`", str(caught.value))
+        assert suggested is None or suggested[1] in known, caught.value
+        assert "it belongs" not in str(caught.value) or wrong in {key for _, key in KEYS}
+        tried += 1
+    assert tried > 50
 
 
 def test_an_override_takes_a_row_out_and_a_file_does_not() -> None:

@@ -26,11 +26,11 @@ LENGTHS = json.loads((BENCHMARKS / "lib" / "seed_lengths.json").read_text())["tr
 MISTRAL = Shape(layers=32, hidden=4096, inner=14336, queries=4096, keys=1024)
 WHOLE, QUANTISED = 14.22e9, 3.87e9
 DEMANDS = {
-    "full": Demand(weight_bytes=WHOLE, gradient_bytes=WHOLE, moment_bytes=2 * WHOLE, trains_backbone=True),
-    "full-in-backward": Demand(weight_bytes=WHOLE, gradient_bytes=0, moment_bytes=2 * WHOLE, trains_backbone=True),
-    "lora": Demand(weight_bytes=WHOLE, gradient_bytes=14e6, moment_bytes=28e6, trains_backbone=False),
+    "full": Demand(weight_bytes=WHOLE, gradient_bytes=WHOLE, optimizer_bytes=2 * WHOLE, trains_backbone=True),
+    "full-in-backward": Demand(weight_bytes=WHOLE, gradient_bytes=0, optimizer_bytes=2 * WHOLE, trains_backbone=True),
+    "lora": Demand(weight_bytes=WHOLE, gradient_bytes=14e6, optimizer_bytes=28e6, trains_backbone=False),
     "qlora": Demand(
-        weight_bytes=QUANTISED, gradient_bytes=14e6, moment_bytes=28e6, trains_backbone=False, four_bit=True
+        weight_bytes=QUANTISED, gradient_bytes=14e6, optimizer_bytes=28e6, trains_backbone=False, four_bit=True
     ),
 }
 
@@ -86,7 +86,7 @@ def test_gradients_may_stay_where_usual_packs_are_launch_bound_and_they_are_few_
     assert gradients_may_stay(shape, gradient_bytes, lengths=lengths, rows=4, micro_tokens=micro_tokens) is may
 
 
-WHOLE_SMALL = Demand(weight_bytes=2e9, gradient_bytes=2e9, moment_bytes=4e9, trains_backbone=True)
+WHOLE_SMALL = Demand(weight_bytes=2e9, gradient_bytes=2e9, optimizer_bytes=4e9, trains_backbone=True)
 
 
 @pytest.mark.parametrize(

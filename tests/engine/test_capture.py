@@ -10,16 +10,17 @@ import torch
 from recorded import WIDE, Again, adapted
 from tiny_networks import DECODERS, decoder, rows
 
+from showdown.core.spec import SharedProtocol
 from showdown.core.task import Objective
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.budget import launch_bound_tokens, shape_of
 from showdown.engine.decoder.forward import PackedForward
 from showdown.engine.forward import PaddedForward, choose_forward
+from showdown.engine.graphs.cache import CudaGraphs, filled_size
 from showdown.engine.graphs.capture import GraphAccumulator, choose_accumulator
-from showdown.engine.graphs.replay import CudaGraphs, filled_size
 from showdown.tasks.classification.objective import CrossEntropy
 
-CROSS_ENTROPY = CrossEntropy()
+CROSS_ENTROPY = CrossEntropy(SharedProtocol())
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 STEPS = ((9, 4, 17), (9, 5, 16), (3, 20, 7), (30, 1, 40), (5, 5, 2), (12, 60, 9))
 """Lengths of the rows of each step: all of one size when they are filled up."""
@@ -99,7 +100,7 @@ class Smoothed(CrossEntropy):
 
 
 def test_recorded_passes_minimise_the_objective_that_others_do() -> None:
-    objective = Smoothed()
+    objective = Smoothed(SharedProtocol())
     module = adapted("mistral", dropout=0.0)
     eager = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), objective))
     module = adapted("mistral", dropout=0.0)
@@ -125,7 +126,7 @@ def test_what_was_recorded_goes_with_the_training() -> None:
     module = adapted("mistral")
     passes = captured(module, lambda run: (lambda: None, run()))  # as a graph: it does not hold the function
     trained(module, passes)
-    size = next(iter(passes._replays._sizes.values()))
+    size = next(iter(passes._cache._sizes.values()))
     gone = weakref.ref(size)
     gc.disable()  # not at some later time: its memory is wanted for the next training
     try:
@@ -187,7 +188,7 @@ def test_gradients_are_held_once() -> None:
             kept = kept or places
             assert places == kept
             module.zero_grad(set_to_none=True)
-        passes._replays.worthwhile = lambda _: False  # type: ignore[method-assign]
+        passes._cache.worthwhile = lambda _: False  # type: ignore[method-assign]
         passes.accumulate(rows(9, 4), torch.tensor([0, 3]), 2)
         assert {
             name: value.grad.data_ptr() for name, value in learning(module).items() if value.grad is not None
@@ -235,15 +236,15 @@ def test_rows_are_filled_up_only_where_tokens_are() -> None:
     passes = captured(module, Again())
     for lengths in ((30, 98), (30, 97), (30, 96)):
         passes.accumulate(rows(*lengths), torch.tensor([0, 3]), 2)
-    assert sorted(passes._replays._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
+    assert sorted(passes._cache._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
 
 
 def test_a_recording_that_fails_is_tried_once() -> None:
     module = adapted("mistral")
     passes = captured(module, Again(fails=True))
     attempts = []
-    fail = passes._replays._record
-    passes._replays._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
+    fail = passes._cache._record
+    passes._cache._record = lambda run: (attempts.append(1), fail(run))[1]  # type: ignore[assignment,func-returns-value]
     trained(module, passes)
     assert len(attempts) == 1
 
@@ -284,14 +285,14 @@ def test_nothing_is_recorded_without_room_for_it(monkeypatch: pytest.MonkeyPatch
     """A step that keeps its activations needs more than one that recomputes them, an answer as little as that."""
     module = adapted("mistral")
     passes = captured(module, Again())
-    replays, path = passes._replays, passes._forward
+    cache, path = passes._cache, passes._forward
     path.device = "cuda"
     free = {"bytes": 0.0}
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free["bytes"], 80e9))
 
     def least() -> float:
         free["bytes"] = 0.0
-        while not replays._has_room(1_000_000):
+        while not cache._has_room(1_000_000):
             free["bytes"] += 0.1e9
         return free["bytes"]
 

@@ -9,8 +9,8 @@ from recorded import WIDE, Again, adapted
 from tiny_networks import DECODERS, decoder, rows
 
 from showdown.engine.forward import choose_forward
+from showdown.engine.graphs.cache import CudaGraphs
 from showdown.engine.graphs.capture import CapturedForward, answering_forward
-from showdown.engine.graphs.replay import CudaGraphs
 from showdown.tasks.classification.network import NetworkClassifier
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -1,13 +1,15 @@
-"""What every tuned method must do, on an encoder and on a decoder. A new line in the table is covered too."""
+"""What every method must do: the conformance suite on an encoder and a decoder, and more on all families.
 
-import io
+One method alone: `pytest tests/methods -k "lora and not qlora"`.
+"""
+
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,220 +19,72 @@ import torch
 from safetensors.torch import load_file
 
 from showdown.core.errors import Unavailable
-from showdown.core.events import EventWriter
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
-from showdown.core.spec import DataSpec, ModelSpec, RunSpec, SharedProtocol
-from showdown.core.split import SingleSplit
-from showdown.core.task import Validation
-from showdown.data.prepare import Prepared, prepare, write_prepared
 from showdown.engine.forward import choose_forward
-from showdown.engine.optim.settings import OptimizerSettings
-from showdown.measure.memory import CpuMemory
-from showdown.measure.phases import PhaseClock
 from showdown.methods.table import METHODS, build, method_class
 from showdown.models.network import load_network
-from showdown.models.tokens import load_tokenizer
-from showdown.stages.results import TrainStage
-from showdown.stages.train import train_run
-from showdown.tasks.classification.network import NetworkClassifier
-from showdown.training.loop import train as run_loop
-from showdown.training.run import TrainingRun
-from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows, write_csv
+from showdown.testing import Case, Workshop, cases
+from showdown.testing.tuned import require_same_answers
+from showdown.testing.workshop import TEXTS
+from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)]
-MODELS = ("bert", "mistral")
+MODELS = {"bitfit": ("bert", "qwen2")}
+"""An encoder and a decoder that a method can use, where these are not BERT and Mistral."""
+BOTH = ("bert", "mistral")
+PAIRS = [(method, model) for method in TUNED for model in MODELS.get(method, BOTH)]
 FAMILIES = [*ENCODERS, *DECODERS]
-CASES = [(method, model) for method in TUNED for model in MODELS]
-RANK = 8
-ASKED = separable_rows(16, start=100).texts
+OTHERS = ("full", "lora", "qlora")
+"""Methods that are trained on every family."""
 
 
-@pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """84 rows, of which 60 train, prepared as a comparison prepares them."""
-    folder = tmp_path_factory.mktemp("rows")
-    source = write_csv(folder / "rows.csv", separable_rows(84))
-    data = DataSpec(source=str(source), near_duplicate_jaccard=0.99)
-    prepared: Prepared = prepare(data, SingleSplit())
-    write_prepared(prepared, folder / "processed")
-    return folder / "processed"
+@pytest.mark.parametrize(
+    "case", [case for method in METHODS for case in cases(method, models=MODELS.get(method, BOTH))], ids=str
+)
+def test_conformance(case: Case, workshop: Workshop) -> None:
+    case.run(workshop)
 
 
-def spec(method: str, model: Path, **protocol: Any) -> RunSpec:
-    cls = method_class(method)
-    rate = {"learning_rate": 5e-3} if "learning_rate" in cls.Settings.model_fields else {}
-    return RunSpec(
-        name=method,
-        method=method,
-        settings=build(method, rate).settings.model_dump(),
-        model=ModelSpec(id=str(model)),
-        protocol=SharedProtocol(
-            **{"dropout": 0.0, "epochs": 4, "patience_epochs": None, "effective_batch_rows": 12, **protocol}
-        ),
-        seed=0,
-        data_fingerprint="none",
-    )
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in BOTH])
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_family_learns(workshop: Workshop, method: str, family: str) -> None:
+    losses = workshop.trained(method, family, epochs=3).losses
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
 
 
-@dataclass(frozen=True)
-class Trained:
-    folder: Path
-    stage: TrainStage
-    losses: list[float]
-    scores: Any
-    """Of the trained module, before it was saved."""
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_family_answers_the_same_in_a_fresh_process(workshop: Workshop, method: str) -> None:
+    runs = [workshop.trained(method, family, epochs=3) for family in FAMILIES if family not in BOTH]
+    for run, after in zip(runs, workshop.fresh.scores([run.folder for run in runs], LABELS, TEXTS), strict=True):
+        require_same_answers(run, after)
 
 
-def train(spec: RunSpec, folder: Path, processed: Path) -> Trained:
-    cls = method_class(spec.method)
-    scores: list[Any] = []
-    save = cls.save
-
-    def score_and_save(self: Any, module: Any, into: Path) -> None:
-        tokenizer = load_tokenizer(Path(spec.model.id))
-        forward = choose_forward(module, pad_token_id=tokenizer.pad_token_id, device="cpu")
-        module.eval()
-        scores.append(NetworkClassifier(module, forward, tokenizer, 64).scores(ASKED, batch_rows=4))
-        save(self, module, into)
-
-    (folder / "spec.json").write_text(spec.model_dump_json())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cls, "save", score_and_save)
-        train_run(spec, folder, processed, EventWriter(io.StringIO()))
-    losses = json.loads((folder / "curve.json").read_text())["training"]["loss"]
-    stage = TrainStage.model_validate_json((folder / "train.json").read_bytes())
-    return Trained(folder=folder, stage=stage, losses=losses, scores=scores[0])
-
-
-@pytest.fixture(scope="module")
-def trained(
-    pretrained: Callable[[str], Path], processed: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, str], Trained]:
-    """Train a method on a model once for all tests."""
-    done: dict[tuple[str, str], Trained] = {}
-
-    def of(method: str, model: str) -> Trained:
-        if (method, model) not in done:
-            folder = tmp_path_factory.mktemp(f"{method}-{model}")
-            epochs = 4 if model in MODELS else 3
-            done[method, model] = train(spec(method, pretrained(model), epochs=epochs), folder, processed)
-        return done[method, model]
-
-    return of
-
-
-@pytest.mark.parametrize(("method", "model"), CASES)
-def test_learns(trained: Callable[[str, str], Trained], method: str, model: str) -> None:
-    losses = trained(method, model).losses
-    assert np.mean(losses[-3:]) < 0.5 * np.mean(losses[:2])
-
-
-@pytest.mark.parametrize(("method", "model"), CASES)
-def test_a_method_that_says_so_leaves_the_network_as_it_was(
-    pretrained: Callable[[str], Path], method: str, model: str
-) -> None:
-    """What a training put on comes off again, and a network that is kept gets the head that a loaded one would."""
-    chosen = build(method, {})
-    assert isinstance(chosen, TunedMethod)
-
-    def loaded(seed: int) -> Any:
-        return load_network(pretrained(model), replace(job(pretrained(model)), seed=seed), chosen.options)
-
-    network = loaded(0)
-    module = chosen.adapt(network)
-    with torch.no_grad():
-        for value in module.parameters():
-            if value.requires_grad:
-                value.add_(1.0)
-    stripped = chosen.strip(module)
-    assert (stripped is not None) == chosen.leaves_network
-    if stripped is not None:
-        kept = replace(network, module=stripped)
-        kept.redraw(1)
-        expected, found = loaded(1).module.state_dict(), kept.module.state_dict()
-        assert list(found) == list(expected)
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-@pytest.mark.parametrize(("method", "model"), CASES)
-def test_gradient_does_not_depend_on_accumulation(pretrained: Callable[[str], Path], method: str, model: str) -> None:
-    """Accumulated over 1, 3 and 12 micro-batches, the first gradient is the same."""
-    norms = [first_gradient_norm(pretrained(model), method, micro_rows=12 // parts) for parts in (1, 3, 12)]
-    assert norms[0] > 0
-    assert norms[1:] == pytest.approx([norms[0]] * 2, rel=1e-5)
-
-
-def first_gradient_norm(folder: Path, method: str, *, micro_rows: int) -> float:
-    asked = job(folder, dropout=0.0, epochs=1, effective_batch_rows=12)
-    module = adapted(method, folder)
-    tokenizer = load_tokenizer(folder)
-    encoded = asked.task.encode(tokenizer, separable_rows(12), 64)
-    progress = run_loop(
-        TrainingRun(
-            task=asked.task,
-            module=module,
-            forward=choose_forward(module, pad_token_id=tokenizer.pad_token_id, device="cpu"),
-            train=encoded,
-            validation_targets=encoded.targets,
-            validate=lambda: Validation(score=0.0, loss=0.0, values={"accuracy": 0.0, "true_label_probability": 0.0}),
-            protocol=asked.protocol,
-            micro_batch_rows=micro_rows,
-            step=OptimizerSettings(weight_decay=asked.protocol.weight_decay),
-            learning_rate=1e-3,
-            seed=0,
-            device="cpu",
-            clock=PhaseClock(CpuMemory()),
-            checkpoints=None,
-            watcher=EventWriter(io.StringIO()),
-        )
-    )
-    return progress.curve["gradient_norm"][0]
+@pytest.mark.parametrize("family", ["mistral", "llama", "modernbert"])
+def test_bitfit_refuses_a_network_without_biases(workshop: Workshop, family: str) -> None:
+    folder = workshop.model(family)
+    method: Any = build("bitfit", {})
+    with pytest.raises(Unavailable, match="has no biases, which are all that BitFit trains") as caught:
+        method.adapt(load_network(folder, job(folder), method.options))
+    assert "\n" not in str(caught.value)
 
 
 def adapted(name: str, folder: Path, seed: int = 0) -> Any:
     method = build(name, {})
     assert isinstance(method, TunedMethod)
-    asked = replace(job(folder, dropout=0.0), seed=seed)
     torch.manual_seed(seed)
-    return method.adapt(load_network(folder, asked, method.options))
+    return method.adapt(load_network(folder, replace(job(folder, dropout=0.0), seed=seed), method.options))
 
 
-@pytest.mark.parametrize(("method", "model"), CASES)
-def test_trainable_parameters_are_what_the_formula_gives(
-    trained: Callable[[str, str], Trained], pretrained: Callable[[str], Path], method: str, model: str
-) -> None:
-    """LoRA: the sum of r (in + out) over the linear layers, and the head; DoRA one magnitude an output more."""
-    network = load_network(pretrained(model), job(pretrained(model)), NetworkOptions())
-    modules = dict(network.module.named_modules())
-    whole = sum(parameter.numel() for parameter in network.module.parameters())
-    head = sum(value.numel() for name in network.head_names for value in modules[name].parameters())
-    layers = [modules[name] for name in network.linear_names]
-    adapters = sum(RANK * (layer.in_features + layer.out_features) for layer in layers)
-    magnitudes = sum(layer.out_features for layer in layers)
-    expected = {
-        "full": (whole, whole),
-        "lora": (adapters + head, whole + adapters),
-        "qlora": (adapters + head, whole + adapters),
-        "dora": (adapters + magnitudes + head, whole + adapters + magnitudes),
-    }
-    if method not in expected:
-        pytest.skip(f"no formula is written down for {method}")
-    stage = trained(method, model).stage
-    assert (stage.trainable_parameters, stage.total_parameters) == expected[method]
-
-
-@pytest.mark.parametrize(("method", "model"), CASES)
-def test_head_is_trained_and_not_quantised(
-    trained: Callable[[str, str], Trained], pretrained: Callable[[str], Path], method: str, model: str
-) -> None:
+@pytest.mark.parametrize(("method", "model"), PAIRS)
+def test_head_is_trained_and_not_quantised(workshop: Workshop, method: str, model: str) -> None:
     """In every arm the saved head has float weights that left their start."""
-    folder = pretrained(model)
+    folder = workshop.model(model)
     network = load_network(folder, job(folder), NetworkOptions())
     start = {
         name: value for name, value in network.module.named_parameters() if name.startswith(tuple(network.head_names))
     }
     saved: dict[str, torch.Tensor] = {}
-    for path in (trained(method, model).folder / "artifact").glob("*.safetensors"):
+    for path in (workshop.trained(method, model).folder / "artifact").glob("*.safetensors"):
         saved |= load_file(path)
     assert start
     for name, value in start.items():
@@ -240,7 +94,7 @@ def test_head_is_trained_and_not_quantised(
         assert not torch.equal(found[0], value.detach())
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["bert", "qwen2"])
 def test_a_seed_gives_every_method_the_same_new_head(pretrained: Callable[[str], Path], model: str) -> None:
     def head(method: str, seed: int) -> torch.Tensor:
         module = adapted(method, pretrained(model), seed)
@@ -313,41 +167,6 @@ def test_four_bits_still_learn_after_a_validation(
     assert all(gradient is not None and bool(gradient.any()) for gradient in gradients)
 
 
-RELOAD = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from showdown.core.spec import RunSpec
-from showdown.stages.artifact import open_predictor
-folders, texts, labels = json.loads(sys.stdin.read())
-for folder in map(Path, folders):
-    spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
-    scores = open_predictor(spec, tuple(labels), folder / "artifact").answer(texts, batch_rows=4)
-    np.save(folder / "scores.npy", scores)
-"""
-
-
-OTHERS = [(method, family) for method in ("full", "lora", "qlora") for family in FAMILIES if family not in MODELS]
-
-
-@pytest.mark.parametrize(("method", "family"), OTHERS)
-def test_every_family_learns(trained: Callable[[str, str], Trained], method: str, family: str) -> None:
-    losses = trained(method, family).losses
-    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
-
-
-def test_a_fresh_process_answers_the_same(trained: Callable[[str, str], Trained]) -> None:
-    """Save and reload: equal scores; from a four-bit backbone equal labels. On every family."""
-    runs = {case: trained(*case) for case in [*CASES, *OTHERS]}
-    asked = json.dumps([[str(run.folder) for run in runs.values()], ASKED, LABELS])
-    subprocess.run([sys.executable, "-c", RELOAD], input=asked, text=True, check=True, timeout=280)
-    for (method, model), run in runs.items():
-        after = np.load(run.folder / "scores.npy")
-        assert np.array_equal(run.scores.argmax(axis=1), after.argmax(axis=1)), (method, model)
-        if not build(method, {}).options.four_bit:
-            assert np.array_equal(run.scores, after), (method, model)
-
-
 def answers_elsewhere(folders: Sequence[Path], bases: Path, texts: Sequence[str]) -> list[tuple[Any, list[str]]]:
     """Scores and label names of saved models in a process that has no Showdown, as their cards say."""
     program = Path(__file__).with_name("elsewhere.py")
@@ -378,14 +197,12 @@ def leaves_no_trace(artefact: Path, base: Path) -> None:
     assert "files:" in card or "no revision" in card
 
 
-def test_a_saved_model_answers_the_same_elsewhere(
-    trained: Callable[[str, str], Trained], pretrained: Callable[[str], Path]
-) -> None:
-    runs = {case: trained(*case) for case in CASES}
+def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop) -> None:
+    runs = {pair: workshop.trained(*pair) for pair in PAIRS}
     artefacts = [run.folder / "artifact" for run in runs.values()]
-    found = answers_elsewhere(artefacts, pretrained("bert").parent, ASKED)
+    found = answers_elsewhere(artefacts, workshop.model("bert").parent, TEXTS)
     for ((method, model), run), artefact, (scores, names) in zip(runs.items(), artefacts, found, strict=True):
-        leaves_no_trace(artefact, pretrained(model))
+        leaves_no_trace(artefact, workshop.model(model))
         assert names == list(LABELS), (method, model)
         assert np.array_equal(scores.argmax(axis=1), run.scores.argmax(axis=1)), (method, model)
         if not build(method, {}).options.four_bit:
@@ -396,12 +213,15 @@ def test_a_saved_model_answers_the_same_elsewhere(
             assert json.loads((artefact / "adapter_config.json").read_text())["base_model_name_or_path"] == model
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_frozen_answers_the_same_elsewhere(pretrained: Callable[[str], Path], tmp_path: Path, model: str) -> None:
+def test_frozen_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -> None:
     method = build("frozen", {})
     assert isinstance(method, FittedMethod)
-    fitted = method.fit(separable_rows(12), job(pretrained(model))).classifier
-    method.save(fitted, tmp_path)
-    ((scores, _),) = answers_elsewhere([tmp_path], pretrained(model).parent, ASKED)
-    np.testing.assert_allclose(scores, fitted.scores(ASKED, batch_rows=4), atol=1e-5)
-    leaves_no_trace(tmp_path, pretrained(model))
+    fitted = {}
+    for model in BOTH:
+        (tmp_path / model).mkdir()
+        fitted[model] = method.fit(separable_rows(12), job(workshop.model(model))).classifier
+        method.save(fitted[model], tmp_path / model)
+    found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, TEXTS)
+    for model, (scores, _) in zip(BOTH, found, strict=True):
+        np.testing.assert_allclose(scores, fitted[model].scores(TEXTS, batch_rows=4), atol=1e-5)
+        leaves_no_trace(tmp_path / model, workshop.model(model))

@@ -150,12 +150,3 @@ def test_two_labels_alone(pretrained: Callable[[str], Path], tmp_path: Path, nam
     if name in ("tfidf", "frozen"):
         known = [index for index, target in enumerate(ASKED.targets) if target < 2]
         assert (scores.argmax(axis=1)[known] == np.array(ASKED.targets)[known]).mean() > 0.8
-
-
-@pytest.mark.parametrize("name", [name for name in FITTED if name not in ("majority",)])
-def test_scores_do_not_depend_on_the_batch(pretrained: Callable[[str], Path], name: str) -> None:
-    method = build(name, {})
-    assert isinstance(method, FittedMethod)
-    classifier = method.fit(separable_rows(48), job(pretrained("bert"))).classifier
-    alone = classifier.scores(ASKED.texts, batch_rows=1)
-    assert np.allclose(alone, classifier.scores(ASKED.texts, batch_rows=7), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Methods and trackers that installed packages add by entry points."""
+"""Methods, metrics and trackers that installed packages add by entry points."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from showdown.config.read import check
 from showdown.core.errors import UserError
 from showdown.methods.table import METHODS, build, method_lines, usable_methods
 from showdown.runner.doctor import check_machine
+from showdown.tasks.classification.metrics import score
 from showdown.trackers.table import TRACKERS
 from showdown.trackers.table import build as build_tracker
 
@@ -35,13 +36,16 @@ number = 3
 '''
 
 
-def install(folder: Path, package: str, *, methods: str = "", trackers: str = "", code: str = CODE) -> None:
+def install(
+    folder: Path, package: str, *, methods: str = "", trackers: str = "", metrics: str = "", code: str = CODE
+) -> None:
     """What an installer leaves: a module and a folder of facts about it."""
     (folder / f"{package}.py").write_text(code)
     info = folder / f"{package}-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[showdown.methods]\n{methods}\n[showdown.trackers]\n{trackers}\n")
+    groups = {"methods": methods, "trackers": trackers, "metrics": metrics}
+    (info / "entry_points.txt").write_text("".join(f"[showdown.{key}]\n{value}\n" for key, value in groups.items()))
 
 
 @pytest.fixture
@@ -149,3 +153,41 @@ def test_a_package_adds_a_tracker(site: Path, tmp_path: Path) -> None:
     assert TRACKERS.package("diary") == "narrow_diary 1.2"
     with pytest.raises(UserError, match=r"tracker `half` of the package .* is no showdown.trackers.tracker.Tracker"):
         build_tracker("half", tmp_path / "half", "project")
+
+
+METRIC = """
+from showdown.core.metric import Metric
+
+def _least(true, predicted, right):
+    return (right / true.clip(1)).min(axis=-1)
+
+least = Metric(key="least_recall", title="least recall", of_counts=_least)
+"""
+
+
+def test_a_package_adds_a_metric(site: Path) -> None:
+    """Methods can be ranked by it, and every record holds it."""
+    install(site, "narrow_metric", metrics="least_recall = narrow_metric:least", code=METRIC)
+    written = {"methods": {"lora": {}}, "protocol": {"metric": "least_recall"}}
+    assert check(written, "file.yaml").protocol.metric == "least_recall"
+    assert score([0, 0, 1, 1], [0, 1, 1, 1], ["a", "b"]).scores["least_recall"] == 0.5
+
+
+METRICS_BROKEN = {
+    "other = narrow_bad_metric:least": r"`narrow_bad_metric:least` has the key `least_recall`, and not the name of its",
+    "text = narrow_bad_metric:__name__": r"is no showdown.core.metric.Metric",
+    "accuracy = narrow_bad_metric:least": "`accuracy`: the package `narrow_bad_metric 1.2` adds one of the same name",
+}
+
+
+@pytest.mark.parametrize("point", METRICS_BROKEN)
+def test_a_metric_that_cannot_be_used_is_told_of_when_it_is_asked_for(site: Path, point: str) -> None:
+    install(site, "narrow_bad_metric", metrics=point, code=METRIC)
+    name = point.partition(" ")[0]
+    scores = score([0, 1], [0, 1], ["a", "b"])
+    assert scores.accuracy == 1.0
+    assert name not in scores.scores
+    check({"methods": {"lora": {}}, "protocol": {"metric": "mcc"}}, "file.yaml")
+    with pytest.raises(UserError, match=METRICS_BROKEN[point]) as caught:
+        check({"methods": {"lora": {}}, "protocol": {"metric": name}}, "file.yaml")
+    one_line(caught)

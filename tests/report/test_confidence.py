@@ -11,7 +11,7 @@ from written_comparison import METHODS, write_comparison
 
 from showdown.core.calibration import calibration_error
 from showdown.core.record import Confidence, Results
-from showdown.report.confidence import confidence_table, row_confidences
+from showdown.report.confidence import arm_confidences, confidence_table
 from showdown.report.figures.coverage import coverage
 from showdown.report.figures.figure import records_of
 from showdown.report.figures.gallery import figures_of
@@ -40,7 +40,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
 
 def test_seeds_are_averaged(drawn: tuple[Results, Path]) -> None:
     results, _ = drawn
-    row = row_confidences(results)["full"]
+    row = arm_confidences(results)["full"]
     runs = confidences(results, "full")
     assert len(runs) == 2
     assert row.rows == ROWS
@@ -62,7 +62,7 @@ def test_folds_are_pooled_and_not_averaged(tmp_path: Path) -> None:
     folds = results.model_copy(
         update={"runs": [run.model_copy(update={"seed": 0, "partition": run.seed}) for run in results.runs]}
     )
-    row = row_confidences(folds)["lora"]
+    row = arm_confidences(folds)["lora"]
     runs = confidences(results, "lora")
     assert row.rows == 2 * ROWS
     assert row.error == pytest.approx(calibration_error(row.bins))
@@ -110,7 +110,7 @@ def test_results_of_before_have_no_table(tmp_path: Path) -> None:
 def test_the_figures_hold_what_was_measured(drawn: tuple[Results, Path]) -> None:
     results, folder = drawn
     figures = {figure.name: figure for figure in figures_of(results, judge(results, folder), folder)}
-    rows = row_confidences(results)
+    rows = arm_confidences(results)
     diagram = figures["reliability"]
     assert len(diagram.panels) == 3, "rows with probabilities: majority, full and lora"
     for name, panel in zip(("majority", "full", "lora"), diagram.panels, strict=True):

@@ -106,14 +106,14 @@ def test_the_terminal_has_them_too_and_says_what_to_take(made: Made) -> None:
     assert "LoRA ‡" in text
     assert FOOTNOTE in text
     assert "2 of 5 runs diverged" in text
-    assert f"Recommendation * {made[1].recommendation.said}" in text
+    assert f"Recommendation * {made[1].recommendation.sentence}" in text
 
 
 def test_the_pdf_and_its_figures_have_them_too(made: Made) -> None:
     said = content(made[0], made[1], figures := figures_of(*made))
     assert said["table"]["rows"][2]["cells"][0] == "LoRA ‡"
     assert any(line[0]["text"].startswith("‡: had not converged") for line in said["table"]["reading"])
-    assert said["recommendation"][0][0]["text"] == made[1].recommendation.said
+    assert said["recommendation"][0][0]["text"] == made[1].recommendation.sentence
     captions = {figure.name: figure.caption for figure in figures}
     assert captions["scores"].endswith("Had not converged: lora.")
     assert captions["trade-off"].endswith("Had not converged: lora.")

@@ -92,7 +92,7 @@ def test_the_first_screen_has_the_answer_the_table_and_the_chart(written: tuple[
     heading = first[first.index("<h1") : first.index("</h1>")]
     assert html.unescape(re.sub("<[^>]+>", "", heading)) == verdict.sentences[0]
     assert re.search(r'<span class="together">[+-]?[\d.]+ %</span>', heading), "a number stays with its unit"
-    assert f"<strong>{verdict.recommendation.said}</strong>" in first
+    assert f"<strong>{verdict.recommendation.sentence}</strong>" in first
     assert 'id="figure-trade-off"' in first
     assert first.count("<tr") == 1 + len(FEW)
     assert "out-of-memory" in first  # the failed row stays and says why

@@ -73,20 +73,20 @@ def test_the_first_screen_shows_answer_table_and_chart(opened: Any, report: Repo
 
 
 def test_limits_move_the_recommendation(opened: Any, report: Report) -> None:
-    said = opened.locator("#said")
-    assert said.inner_text() == recommend(report.rows, Limits()).said
+    said = opened.locator("#recommended")
+    assert said.inner_text() == recommend(report.rows, Limits()).sentence
     lightest = min(row["memory_gb"] for row in report.rows)
     memory = opened.locator("input[type=number]").first
     memory.fill(str(lightest))
     told = recommend(report.rows, Limits(max_memory_gb=lightest))
-    assert said.inner_text() == told.said
+    assert said.inner_text() == told.sentence
     assert opened.locator("#reasons li").all_inner_texts() == [*told.warnings, *told.reasons]
     assert told.chosen != recommend(report.rows, Limits()).chosen
     assert f"--max-memory-gb {lightest}" in opened.locator("#command").inner_text()
     memory.fill(str(lightest / 100))
-    assert said.inner_text() == recommend(report.rows, Limits(max_memory_gb=lightest / 100)).said
+    assert said.inner_text() == recommend(report.rows, Limits(max_memory_gb=lightest / 100)).sentence
     opened.get_by_role("button", name="No limits").click()
-    assert said.inner_text() == recommend(report.rows, Limits()).said
+    assert said.inner_text() == recommend(report.rows, Limits()).sentence
 
 
 def test_the_margin_moves_the_recommendation(opened: Any, report: Report) -> None:
@@ -96,7 +96,7 @@ def test_the_margin_moves_the_recommendation(opened: Any, report: Report) -> Non
         opened.locator("#margin").select_option(str(place))
         rows = candidates(report.verdict.rows, with_margin(report.verdict.pairs, margin / 100))
         told = recommend(rows, Limits())
-        assert opened.locator("#said").inner_text() == told.said
+        assert opened.locator("#recommended").inner_text() == told.sentence
         assert opened.locator("#reasons li").all_inner_texts() == [*told.warnings, *told.reasons]
         assert ("--margin" in opened.locator("#command").inner_text()) == (margin != 1.0)
 
@@ -106,7 +106,7 @@ def test_sliders_move_the_recommendation_from_the_keyboard(opened: Any, report: 
     slider.focus()
     slider.press("Home")
     limit = float(opened.locator("input[type=number]").first.input_value())
-    assert opened.locator("#said").inner_text() == recommend(report.rows, Limits(max_memory_gb=limit)).said
+    assert opened.locator("#recommended").inner_text() == recommend(report.rows, Limits(max_memory_gb=limit)).sentence
     assert slider.get_attribute("aria-valuetext") == f"{limit:g} GB"
     slider.press("End")
     assert opened.locator("input[type=number]").first.input_value() == ""
@@ -128,7 +128,7 @@ def test_page_and_command_agree_over_many_limits(opened: Any, report: Report) ->
     chosen = set()
     for limits, found in zip(asked, answers, strict=True):
         told = recommend(report.rows, Limits.model_validate(dict(zip(ON_PAGE, limits, strict=True))))
-        assert (found["chosen"], found.get("nearest"), found["said"]) == (told.chosen, told.nearest, told.said)
+        assert (found["chosen"], found.get("nearest"), found["said"]) == (told.chosen, told.nearest, told.sentence)
         assert found["reasons"] == (told.reasons if told.chosen else [])
         missed = {row["name"] for row, misses in zip(report.rows, found["missed"], strict=True) if any(misses)}
         assert missed == {one.name for one in told.rejected}

@@ -66,7 +66,7 @@ def test_it_holds_the_table_as_the_records_have_it(made: tuple[Results, Verdict,
     assert pages.texts[0].count("out-of-memory") == 2
     for line in comparison_table(results, verdict).verdict:
         assert line in pages or any(sign in line for sign in "\u2028-"), line  # a word may be divided at a line's end
-    assert verdict.recommendation.said in pages
+    assert verdict.recommendation.sentence in pages
     assert results.data["fingerprint"] in pages
 
 

@@ -77,7 +77,7 @@ def test_facts_of_the_machine_have_their_units(tmp_path: Path) -> None:
 
 def test_it_is_said_which_latency_the_verdict_takes(tmp_path: Path) -> None:
     (line,) = [line for line in reading(write_comparison(tmp_path / "out")) if "Latency" in line]
-    assert line.endswith("Latency: one text, median; the verdict, limits and figures take its 95th percentile.")
+    assert line.endswith("Latency: one text, median; the verdict, the limits and the figures use its 95th percentile.")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,19 @@ from typing import Any
 
 import pytest
 
+import showdown
 from report.written_comparison import METHODS, write_comparison
 from showdown.core.errors import UserError
 from showdown.core.files import write_json
+from showdown.core.progress import read_progress
+from showdown.core.samples import read_samples
 from showdown.core.spec import Comparison
+from showdown.display.display import Silent
 from showdown.methods.table import method_class
-from showdown.runner.store import Store, read_record, read_results
+from showdown.runner.execute import execute
+from showdown.runner.store import Store, read_record, read_results, read_stage
+from showdown.stages.results import ScoreStage, TrainStage, TuneProgress, TuneStage
+from showdown.watch.state import Watched
 
 Run = dict[str, Any]
 
@@ -96,6 +103,83 @@ def test_another_schema_is_named_and_never_written_over(root: Path, version: Any
     (root / "result.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match="this version of Showdown reads 1"):
         read_record(root / "result.json")
+
+
+STAGE_FILES = {"tune.json": TuneStage, "trials.json": TuneProgress, "train.json": TrainStage, "score.json": ScoreStage}
+
+
+@pytest.mark.parametrize("name", STAGE_FILES)
+def test_another_schema_of_a_stage_is_named_and_never_written_over(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    path = store.run_folder("lora-s0") / name
+    write_json(path, {"schema_version": 99, "of": "the future"})
+    for read in (lambda: read_stage(STAGE_FILES[name], path), lambda: store.refuse_other_stage_files("lora-s0")):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{path} is of schema 99, this version of Showdown reads 1; use the version that wrote it"
+        )
+    for content in ('{"phases"', "{}", '{"schema_version": 1}'):  # cut short: done again
+        path.write_text(content)
+        assert read_stage(STAGE_FILES[name], path) is None
+        store.refuse_other_stage_files("lora-s0")
+
+
+def test_a_comparison_of_another_schema_is_not_run_over(root: Path) -> None:
+    """Before anything of the folder is written."""
+    changed(root, lambda results: results.update(schema_version=99))
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"results\.json is of schema 99, this version of Showdown reads 1"):
+        execute(comparison(source="nothing is read.csv"), root, Silent())
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "report": showdown.write_reports,
+    "load": showdown.load,
+    "verdict": showdown.judge,
+    "predict": lambda root: showdown.predict(root, "lora", ["a text"]),
+    "sync": lambda root: list(showdown.api.sync(root)),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_of_results_refuses_another_schema(root: Path, reader: str) -> None:
+    changed(root, lambda results: results.update(schema_version=99))
+    with pytest.raises(UserError, match="is of schema 99, this version of Showdown reads 1"):
+        READERS[reader](root)
+
+
+def test_the_watch_page_says_that_the_schema_is_another(root: Path) -> None:
+    changed(root, lambda results: results.update(schema_version=99))
+    state = Watched(root).state()
+    assert (state["runs"], state["complete"]) == ([], False)
+    assert "is of schema 99, this version of Showdown reads 1" in state["problem"]
+
+
+def test_progress_and_samples_of_another_schema_are_skipped(tmp_path: Path) -> None:
+    """They are lines for whoever follows a run; no result stands on them."""
+    point = {"schema_version": 99, "stage": "train", "phase": "loading"}
+    for name in ("progress.jsonl", "system.jsonl"):
+        (tmp_path / name).write_text(json.dumps(point) + "\n")
+    assert read_progress(tmp_path / "progress.jsonl") == []
+    assert read_samples(tmp_path / "system.jsonl") == []
+
+
+def test_a_waiting_run_of_an_older_version_is_read(root: Path) -> None:
+    """It was called `cancelled`."""
+    kept = ("run_id", "name", "method", "title", "seed", "partition", "spec")
+
+    def waits(results: Run) -> None:
+        results["runs"][0] = {key: results["runs"][0][key] for key in kept}
+        results["runs"][0] |= {"status": "cancelled", "error": "not run yet"}
+
+    changed(root, waits)
+    first, second = read_results(root).runs[:2]
+    assert (first.status, first.error, second.status) == ("waiting", "not run yet", "completed")
+    state = Watched(root).state()
+    assert [run["state"] for run in state["runs"][:2]] == ["waiting", "done"]
+    assert not state["complete"]
 
 
 def test_a_record_that_contradicts_itself_is_no_record(root: Path) -> None:

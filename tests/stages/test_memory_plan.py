@@ -18,7 +18,7 @@ from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, Placement
 from showdown.core.record import RunRecord
 from showdown.core.spec import Comparison, ComparisonProtocol, ModelSpec, RunSpec, SharedProtocol
-from showdown.methods.table import build
+from showdown.methods.table import build, method_class
 from showdown.runner.memory import with_current_spec, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu
 from showdown.runner.store import Store
@@ -55,7 +55,8 @@ def _pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job_on_the_gpu(spec: RunSpec, labels: tuple[str, ...]) -> Job:
     placement = Placement(device="cuda", dtype="bfloat16")
-    return Job(labels=labels, model=spec.model, protocol=spec.protocol, placement=placement, seed=0)
+    given = job(Path(spec.model.id))
+    return replace(given, labels=labels, protocol=spec.protocol, placement=placement)
 
 
 def comparison_of(model: Path, methods: dict[str, dict[str, Any]], **protocol: Any) -> Comparison:
@@ -214,6 +215,15 @@ def test_an_arm_with_its_own_token_limit_is_planned_for_its_own_lengths(
     assert [plan.settings[name].micro_batch_tokens for name in methods] == [WHOLE_STEP, 8 * 16]
 
 
+def test_a_method_that_cannot_work_on_the_network_leaves_the_others_their_plan(
+    pretrained: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """BitFit finds no biases in a Mistral; its own training says so."""
+    model = pretrained("mistral")
+    alone = settings_of(tmp_path, model, {"full": {}})
+    assert settings_of(tmp_path, model, {"full": {}, "bitfit": {}})["full"] == alone["full"]
+
+
 def planned(
     folder: Path, comparison: Comparison, waiting: Sequence[RunSpec] | None = None
 ) -> tuple[dict[str, MemorySettings | None], StageError | None]:
@@ -273,6 +283,7 @@ def test_a_finished_record_keeps_the_settings_of_its_time(pretrained: Callable[[
         name="full",
         method="full",
         title="Full fine-tuning",
+        traits=method_class("full").traits,
         seed=0,
         partition=0,
         status="failed",

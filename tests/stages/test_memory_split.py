@@ -17,7 +17,7 @@ HELD_GB = 0.004 + 0.008
 
 def split(rest_gb: float, *, together: bool, in_backward: bool = False) -> Any:
     phase = SimpleNamespace(name="training", peak_allocated_gb=HELD_GB + rest_gb)
-    step = SimpleNamespace(in_backward=in_backward, moments_on_host=False, rounding="float32")
+    step = SimpleNamespace(in_backward=in_backward, moments_on_host=False, rounding="float32", name="adamw")
     module = torch.nn.Linear(1000, LEARNING // 1000, bias=False)
     adapted = SimpleNamespace(module=module, step=step, setup=SimpleNamespace(libraries_gb=0.0))
     context = SimpleNamespace(clock=SimpleNamespace(phases=lambda: [phase]))

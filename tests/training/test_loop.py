@@ -358,3 +358,22 @@ def test_running_out_of_memory_inside_such_a_step_is_not_tried_again() -> None:
     run = replace(run, step=replace(run.step, in_backward=True), forward=TinyForward(module, fails_at=[2]))
     with pytest.raises(torch.OutOfMemoryError):
         train(run)
+
+
+def test_checkpoints_keep_the_names_that_earlier_versions_wrote(tmp_path: Path) -> None:
+    """Or a training that an earlier version began could not go on."""
+    run = run_of(TinyClassifier(), tmp_path)
+    with pytest.raises(Stop):
+        train(replace(run, watcher=Watcher(stop_after=2)))
+    assert run.checkpoints is not None
+    state = run.checkpoints.newest()
+    assert state is not None
+    assert set(state.facts) == {
+        "epoch", "step_in_epoch", "step", "micro_batch_rows", "micro_batch_tokens", "most_micro_batches", "from_graphs",
+        "best_weights", "best_epoch", "best_score", "best_loss", "decay_from", "end_step", "stopped", "curve",
+        "validation", "phases",
+    }  # fmt: skip
+    assert {name.partition(".")[0] for name in state.tensors} == {"weight", "stepper", "random"}
+    earlier = State(tensors=state.tensors, facts={**state.facts, "best_score": -1.0})  # before the first validation
+    run.checkpoints.save(state.facts["step"], state.facts["epoch"], earlier)
+    assert train(run_of(TinyClassifier(), tmp_path)).best_epoch == 3

@@ -15,6 +15,7 @@ from showdown.training.batches import effective_batches
 from showdown.training.loop import train
 
 SMOOTHING = 0.3
+PROTOCOL = SharedProtocol()
 
 
 class Smoothed(CrossEntropy):
@@ -26,7 +27,7 @@ class Smoothed(CrossEntropy):
 
 class SmoothedClassification(Classification):
     def objective(self, protocol: SharedProtocol) -> Objective:
-        return Smoothed()
+        return Smoothed(protocol)
 
 
 def first_loss(task: Classification, **protocol: object) -> float | None:
@@ -59,7 +60,7 @@ def test_validation_takes_its_loss_from_the_objective() -> None:
     module = TinyClassifier().eval()
     plain, doubled, smoothed = (
         Classification().validate(module, TinyForward(module), objective, ROWS)
-        for objective in (CrossEntropy(), Doubled(), Smoothed())
+        for objective in (CrossEntropy(PROTOCOL), Doubled(PROTOCOL), Smoothed(PROTOCOL))
     )
     assert doubled.loss == pytest.approx(2 * plain.loss)
     assert doubled.score == plain.score
@@ -68,7 +69,7 @@ def test_validation_takes_its_loss_from_the_objective() -> None:
 
 def test_a_step_is_a_mean_over_the_targets_that_count() -> None:
     """Rows of logits without a target, as a prompt's tokens are, count neither in the sum nor in its divisor."""
-    objective, ignored = CrossEntropy(), CrossEntropy.padding_target
+    objective, ignored = CrossEntropy(PROTOCOL), CrossEntropy.padding_target
     assert objective.terms([(1,), (ignored,), (ignored, 2, 0)]) == 3
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor([1, ignored, ignored, 2, 0])

@@ -72,7 +72,7 @@ def looked_up(whole: Decisions, found: Choices, limits: dict[str, float]) -> Loo
     if not kept:
         return None, "", [], []
     pair = found.choices[str(kept)]
-    return found.pairs[pair][0], found.said[pair], found.reasons[f"{pair}:{limited}"], found.warnings[pair]
+    return found.pairs[pair][0], found.sentences[pair], found.reasons[f"{pair}:{limited}"], found.warnings[pair]
 
 
 @pytest.mark.parametrize("chance", range(12))
@@ -87,9 +87,9 @@ def test_every_limit_leads_to_what_the_rules_say(chance: int) -> None:
         told = recommend(rows, Limits.model_validate(limits))
         if told.nearest:
             assert looked_up(whole, found, limits)[0] is None
-            assert whole.none_qualifies[whole.rows.index(told.nearest)] == told.said
+            assert whole.none_qualifies[whole.rows.index(told.nearest)] == told.sentence
         else:
-            assert looked_up(whole, found, limits) == (told.chosen, told.said, told.reasons, told.warnings)
+            assert looked_up(whole, found, limits) == (told.chosen, told.sentence, told.reasons, told.warnings)
 
 
 def test_stops_reach_every_measured_value() -> None:

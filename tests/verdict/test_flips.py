@@ -5,7 +5,7 @@ import pytest
 
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.classification.flips import flips, seed_agreement
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.summary import judge
 
@@ -16,7 +16,7 @@ def row(*parts):
         predicted = np.array(answers)
         ids = np.arange(predicted.shape[1])
         made[key] = Answers(predicted=predicted, true=np.zeros(len(ids), dtype=np.int64), clusters=ids, row_ids=ids)
-    return RowOutcomes(name="a", traits=SIMULATED, parts=made, seeds=len(parts[0]), test_over_train=0.0)
+    return ArmOutcomes(name="a", traits=SIMULATED, parts=made, seeds=len(parts[0]), test_over_train=0.0)
 
 
 def test_flips_of_one_seed_each_are_counts():

@@ -17,6 +17,11 @@ REFERENCES: dict[str, Reference] = {
     "f1_macro": lambda true, said, scores: metrics.f1_score(true, said, average="macro", zero_division=0),
     "mcc": lambda true, said, scores: metrics.matthews_corrcoef(true, said),
     "balanced_accuracy": lambda true, said, scores: metrics.balanced_accuracy_score(true, said),
+    "f1_weighted": lambda true, said, scores: metrics.f1_score(true, said, average="weighted", zero_division=0),
+    "precision_weighted": lambda true, said, scores: metrics.precision_score(
+        true, said, average="weighted", zero_division=0
+    ),
+    "recall_weighted": lambda true, said, scores: metrics.recall_score(true, said, average="weighted", zero_division=0),
     "f1:spam": lambda true, said, scores: metrics.f1_score(true == 1, said == 1, zero_division=0),
     "average_precision:spam": lambda true, said, scores: metrics.average_precision_score(true == 1, scores),
 }

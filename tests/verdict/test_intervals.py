@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from showdown.verdict.arm_intervals import accuracy_interval, no_f1_interval, row_intervals
+from showdown.verdict.arm_intervals import accuracy_interval, arm_intervals, no_f1_interval
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.classification.macro_f1 import f1_interval, f1_reruns, macro_f1, macro_f1_of, rare_labels
 from showdown.verdict.intervals import jackknife, repeated_interval, rows_share, score_interval, wilson
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import SIMULATED, Trainings, World, simulate, true_macro_f1
 from showdown.verdict.spread import STEADY, Reruns, moderated, seen_reruns
 
@@ -178,9 +178,9 @@ def test_macro_f1_of_a_label_with_one_test_row_has_no_interval():
     assert rare_labels(only_predicted) is not None
     many = np.repeat(np.arange(20), 3)
     assert rare_labels(labelled([*many, 20])) is None
-    row = RowOutcomes(name="a", traits=SIMULATED, parts={0: labelled([0, 0, 1])}, seeds=1, test_over_train=0.0)
+    row = ArmOutcomes(name="a", traits=SIMULATED, parts={0: labelled([0, 0, 1])}, seeds=1, test_over_train=0.0)
     assert no_f1_interval(row) == "1 of 2 labels have fewer than 2 different test texts"
-    assert row_intervals(row)["f1_macro"].value == 1.0
+    assert arm_intervals(row)["f1_macro"].value == 1.0
 
 
 @pytest.mark.parametrize(

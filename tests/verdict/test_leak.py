@@ -5,9 +5,9 @@ import pytest
 
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.leak import accuracy_without, copied_rows, leak_warning
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import SIMULATED
-from showdown.verdict.words import leak_said
+from showdown.verdict.words import leak_sentence
 
 SMALL = {
     "audit": {"across": {"test_copies": 31, "test_rows": 3_080, "test_copy_rows": [3, 4]}},
@@ -25,7 +25,7 @@ LARGE = {
 }
 
 
-def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
+def outcome(name: str, right: list[list[int]]) -> ArmOutcomes:
     correct = np.array(right)
     part = Answers(
         predicted=correct,
@@ -33,11 +33,11 @@ def outcome(name: str, right: list[list[int]]) -> RowOutcomes:
         clusters=np.arange(correct.shape[1]),
         row_ids=np.arange(1, correct.shape[1] + 1),
     )
-    return RowOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=len(correct), test_over_train=0.0)
+    return ArmOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=len(correct), test_over_train=0.0)
 
 
 def test_a_small_leak_is_said_with_its_worth_and_the_scores_without_it() -> None:
-    said = leak_said(SMALL, {"frozen": 0.927, "full": 0.77})
+    said = leak_sentence(SMALL, {"frozen": 0.927, "full": 0.77})
     assert "31 of 3,080 (1.0 %)" in said
     assert "worth -0.2 points: 88.6 % on all test rows, 88.8 % on those that are no copies" in said
     assert said.endswith("Accuracy on the test rows that are no copies: frozen 92.7 %, full 77.0 %.")
@@ -47,8 +47,9 @@ def test_a_small_leak_is_said_with_its_worth_and_the_scores_without_it() -> None
 
 
 def test_a_large_leak_spoils_the_scores() -> None:
-    assert "these scores say little of new texts. To TF-IDF with a linear SVM such a leak is worth 20.9" in leak_said(
-        LARGE
+    assert (
+        "these scores say little of new texts. To TF-IDF with a linear SVM such a leak is worth 20.9"
+        in leak_sentence(LARGE)
     )
     assert leak_warning(LARGE) == "They are 137 of 145 (94 %). These scores do not say how a method does on new texts."
 
@@ -56,7 +57,7 @@ def test_a_large_leak_spoils_the_scores() -> None:
 @pytest.mark.parametrize(("copies", "spoilt"), [(3, False), (60, True)])
 def test_a_leak_of_unknown_worth_goes_by_its_share(copies: int, spoilt: bool) -> None:
     data = {"audit": {"across": {"test_copies": copies, "test_rows": 300}}, "inspection": {"leak_worth": None}}
-    assert ("say little" in leak_said(data)) == spoilt
+    assert ("say little" in leak_sentence(data)) == spoilt
     assert ("do not say" in leak_warning(data)) == spoilt
 
 

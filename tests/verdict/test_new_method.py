@@ -4,7 +4,7 @@ import pytest
 
 from showdown.core.method import FittedMethod
 from showdown.core.traits import Reference, Traits
-from showdown.methods.table import METHODS, method_class
+from showdown.methods.table import METHODS, method_class, read_method
 from showdown.report.figures.design import styles
 from showdown.report.latex.paper import paper
 from showdown.report.table import comparison_table
@@ -16,15 +16,30 @@ PAPER = Reference(key="mccallum1998", text=r"Andrew McCallum & Kamal Nigam. \inp
 
 
 class NaiveBayes(FittedMethod):
-    """Word counts and Bayes' rule."""
+    """Word counts and Bayes' rule; nothing here is fitted."""
 
     title = "Naive Bayes"
     traits = Traits(role="cheap", deterministic=True, reads="words", citation=PAPER)
 
+    def fit(self, train, job):
+        raise NotImplementedError
+
+    def save(self, classifier, folder):
+        raise NotImplementedError
+
+    def load(self, folder, job):
+        raise NotImplementedError
+
+
+class Traitless(NaiveBayes):
+    """What a newcomer forgot."""
+
+    traits = None  # type: ignore[assignment]
+
 
 @pytest.fixture(autouse=True)
 def _in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "bayes", f"{__name__}:NaiveBayes")
+    monkeypatch.setitem(METHODS._built_in, "bayes", f"{__name__}:NaiveBayes")
 
 
 @pytest.fixture
@@ -83,6 +98,11 @@ def test_what_it_costs_can_win(built) -> None:
     table = comparison_table(results, verdict)
     seconds = table.headings.index("Train s")
     assert {table.rows[row][0] for row, column in table.best if column == seconds} == {"BAYES-2 (bayes-2)"}
+
+
+def test_a_method_without_traits_is_refused_before_anything_runs() -> None:
+    assert read_method("bayes", NaiveBayes) is NaiveBayes
+    assert "declares no `traits`" in str(read_method("bayes", Traitless))
 
 
 def test_an_outside_paper_may_not_bring_markup_in_its_key() -> None:

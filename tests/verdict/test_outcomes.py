@@ -3,7 +3,7 @@ import pytest
 
 from showdown.core.errors import UserError
 from showdown.verdict.classification.answers import Answers, load_outcomes
-from showdown.verdict.outcomes import RowOutcomes, on_common_rows, shared
+from showdown.verdict.outcomes import ArmOutcomes, on_common_rows, shared
 from showdown.verdict.simulation import SIMULATED
 
 
@@ -87,7 +87,7 @@ def test_answers_to_equal_rows_are_compared_as_they_are():
 
 def row_of(name, *parts):
     made = {key: outcomes(ids) for key, ids in enumerate(parts) if ids}
-    return RowOutcomes(name=name, traits=SIMULATED, parts=made, seeds=1, test_over_train=0.0)
+    return ArmOutcomes(name=name, traits=SIMULATED, parts=made, seeds=1, test_over_train=0.0)
 
 
 def test_rows_are_ranked_on_the_test_rows_that_all_answered():

@@ -8,7 +8,7 @@ from scipy import stats
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.classification.macro_f1 import f1_difference
 from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.paired import (
     ALPHA,
     Side,
@@ -74,7 +74,7 @@ def test_interval_is_that_of_bonett_and_price():
 
 def test_one_seed_each_must_also_pass_mcnemar():
     found = compared(*discordant(5, 0, 500), steady=True)
-    assert found.p_value >= found.mcnemar_p == pytest.approx(0.0625)
+    assert found.p_value >= found.exact_p == pytest.approx(0.0625)
 
 
 def test_one_unknown_seed_cannot_claim_what_a_steady_method_can():
@@ -201,7 +201,7 @@ def test_nor_do_more_rows_in_folds_of_one_seed(gap):
             row_ids=np.arange(rows),
             folds=np.arange(rows) % 5,
         )
-        return RowOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=1, test_over_train=0.0)
+        return ArmOutcomes(name=name, traits=SIMULATED, parts={0: part}, seeds=1, test_over_train=0.0)
 
     found = [compare(row(0.1, rows, "a"), row(0.1 + gap, rows, "b")).test for rows in ROWS]
     assert all(more.p_value <= fewer.p_value for fewer, more in itertools.pairwise(found))

@@ -112,7 +112,7 @@ def test_of_the_next_it_is_said_whether_a_difference_was_shown_or_none_or_none_w
 def test_rows_that_were_never_compared_are_not_ranked():
     found = recommend([row("a", 0.9), row("b", 0.85)], Limits())
     assert found.chosen is None
-    assert found.said == "no choice can be made"
+    assert found.sentence == "no choice can be made"
     assert "a and b were not compared" in found.reasons[0]
     assert recommend([row("a", 0.9), row("b", 0.85, memory=99.0)], Limits(max_memory_gb=50)).chosen == "a"
 

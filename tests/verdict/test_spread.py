@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from showdown.verdict.classification.answers import Answers
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED, Trainings, World, simulate
 from showdown.verdict.spread import (
     COMPARISON_WORTH,
@@ -29,7 +29,7 @@ def outcomes(correct, folds=None):
 
 
 def row(part, traits=SIMULATED):
-    return RowOutcomes(name="a", traits=traits, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
+    return ArmOutcomes(name="a", traits=traits, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
 
 
 def test_rerun_variance_by_hand():

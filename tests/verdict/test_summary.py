@@ -59,7 +59,7 @@ def test_one_seed_is_told_honestly(built, answers):
     seeds_of(built, answers, "full", 60, seeds=1, method="full")
     verdict = judge(built.results, built.folder)
     assert any(sentence.startswith("lora, full ran with one seed each") for sentence in verdict.sentences)
-    assumed = "tests and intervals assume how far its reruns lie apart: a standard deviation of 2.25 points"
+    assumed = "tests and intervals assume a spread between its reruns: a standard deviation of 2.25 points"
     assert any(assumed in text for text in verdict.assumptions)
     assert verdict.rows[0].rerun_spread_points is None
 
@@ -162,9 +162,7 @@ def test_confounds_stand_beside_the_pair_and_in_words(built, answers):
     seeds_of(built, answers, "full", 60, method="full", protocol={"effective_batch_rows": 8})
     verdict = judge(built.results, built.folder)
     assert verdict.pairs[0].confounds == ["effective_batch_rows"]
-    assert (
-        verdict.sentences[-1] == "Beyond the method itself, the methods compared also differ in effective_batch_rows."
-    )
+    assert verdict.sentences[-1] == "Besides the method, the arms also differ in effective_batch_rows."
 
 
 def test_what_was_asked_and_chosen_differently_is_named_once(built, answers):
@@ -174,7 +172,7 @@ def test_what_was_asked_and_chosen_differently_is_named_once(built, answers):
     verdict = judge(built.results, built.folder)
     assert [item.kind for item in verdict.confounds if item.key == "micro_batch_rows"] == ["protocol", "engine"]
     assert verdict.pairs[0].confounds == ["micro_batch_rows"]
-    assert verdict.sentences[-1] == "Beyond the method itself, the methods compared also differ in micro_batch_rows."
+    assert verdict.sentences[-1] == "Besides the method, the arms also differ in micro_batch_rows."
 
 
 def test_memory_of_two_kinds_is_not_compared(built, answers):
@@ -281,7 +279,7 @@ def test_the_front_and_who_is_dominated_are_said_as_measured(built, answers):
     )
     (off,) = [text for text in said if "Not on it" in text]
     assert "dora (lora)" in off
-    assert off.endswith("On other test rows the front may be another.")
+    assert off.endswith("Other test rows may give another front.")
 
 
 def test_a_front_of_all_rows_decides_nothing_and_is_not_said(built, answers):

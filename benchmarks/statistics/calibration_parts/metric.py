@@ -4,10 +4,10 @@ import numpy as np
 from scipy import special
 
 from showdown.core.metric import Metric, metric_named
-from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.arm_intervals import arm_intervals
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.influence import row_values
-from showdown.verdict.outcomes import Floats, RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes, Floats
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.pairs import compare
 from showdown.verdict.simulation import DETERMINISTIC, SIMULATED
@@ -29,7 +29,7 @@ def _trained_recalls(rng: np.random.Generator, recall: float, spread: float, see
     return recall + np.clip(spread * rng.standard_normal(seeds), -room, room)
 
 
-def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutcomes]:
+def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[ArmOutcomes]:
     """Draw methods on the same test rows; each finds its share of the rare label's rows.
 
     Args:
@@ -57,7 +57,7 @@ def _draw(rng: np.random.Generator, cell: Cell, recalls: Floats) -> list[RowOutc
             scores=scores,
         )
         traits = SIMULATED if recall > 0 else DETERMINISTIC
-        found.append(RowOutcomes(name=str(place), traits=traits, parts={0: part}, seeds=seeds, test_over_train=0.0))
+        found.append(ArmOutcomes(name=str(place), traits=traits, parts={0: part}, seeds=seeds, test_over_train=0.0))
     return found
 
 
@@ -84,7 +84,7 @@ def metric(cell: Cell) -> dict[str, float | None]:
     for _ in range(cell.times):
         rows = _draw(rng, cell, recalls)
         if cell["asks"] == "interval":
-            found = row_intervals(rows[0], rows, by)["score"]
+            found = arm_intervals(rows[0], rows, by)["score"]
             hits += found.low <= truths[0] <= found.high
             width += found.high - found.low
             continue

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.lib.texts import STUDY, different_texts
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.classification.mcnemar import mcnemar_exact, paired_test
-from showdown.verdict.outcomes import Ints, RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes, Ints
 from showdown.verdict.paired import ALPHA, Side, corrected_resampled_t
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.spread import reruns_of
@@ -56,7 +56,7 @@ def _p_value(answers: Ints, true: Ints) -> float:
     rows = np.arange(len(true))
     parts = [Answers(predicted=one, true=true, clusters=rows, row_ids=rows) for one in answers]
     entries = [
-        RowOutcomes(name=str(place), traits=SIMULATED, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
+        ArmOutcomes(name=str(place), traits=SIMULATED, parts={0: part}, seeds=len(part.predicted), test_over_train=0.0)
         for place, part in enumerate(parts)
     ]
     sides = [Side(values=row.parts[0].values, reruns=reruns_of(row, entries)) for row in entries]

@@ -1,7 +1,7 @@
 """From a YAML file and `--set` overrides to a checked comparison."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -24,13 +24,13 @@ _PLAINLY = {
     "string_pattern_mismatch": "Name it with a-z, 0-9, `.`, `_` and `-`, at most 64 and a letter or digit first",
     "too_short": "Needs at least one entry",
 }
-"""Words of our own, by pydantic's type of fault, where its words are for programmers."""
-_MOST_SAID = 200
+"""Messages by pydantic's type of fault, where its own are for programmers."""
+_MOST_REPEATED = 200
 """Characters of an override that a message repeats."""
 _SLIP = 0.8
-"""Likeness of a word to the one that was meant from which on nothing else can have been."""
+"""Likeness (`difflib`'s ratio) from which a word is taken for a slip of another, whatever else is near."""
 _ONE_FOR_ALL = ("split", "tuning", "metric")
-"""What no row may have of its own: the rows and the metric that it is judged by, and the budget of its search."""
+"""Keys of the protocol that no row may have of its own."""
 
 
 def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Sequence[str]) -> Comparison:
@@ -45,40 +45,44 @@ def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Se
         UserError: for anything that is not as it should be, naming the place.
 
     """
-    said = str(path) if path else "the command line"
+    source = str(path) if path else "the command line"
     written = {**base, **(_read_yaml(path) if path else {})}
     if path and "name" not in written:
         written["name"] = path.stem
     for override in overrides:
         _override(written, override)
-    return check(written, said)
+    return check(written, source)
 
 
-def check(written: Mapping[str, Any], said: str) -> Comparison:
-    """Check a comparison that is already a mapping; ``said`` names where it was written.
+def check(written: Mapping[str, Any], source: str) -> Comparison:
+    """Check a comparison that is already a mapping.
+
+    Args:
+        written: the comparison.
+        source: where it was written, for messages.
 
     Raises:
-        UserError: naming place and mend.
+        UserError: naming the place and the fix.
 
     """
     try:
         comparison = Comparison.model_validate(written)
     except ValidationError as error:
-        raise UserError(f"{said}: {_first_fault(error, Comparison, ())}") from error
+        raise UserError(f"{source}: {_first_fault(error, Comparison, ())}") from error
     if comparison.task not in TASKS:
         known = then(suggestion(comparison.task, TASKS), f"the tasks are {', '.join(TASKS)}")
-        raise UserError(f"{said}: task `{comparison.task}` unknown in `task`{known}")
+        raise UserError(f"{source}: task `{comparison.task}` unknown in `task`{known}")
     for tracker in comparison.trackers:
         if tracker not in TRACKERS:
             raise UserError(
-                f"{said}: tracker `{tracker}` unknown in `trackers`"
+                f"{source}: tracker `{tracker}` unknown in `trackers`"
                 f"{then(suggestion(tracker, TRACKERS), 'the trackers are ' + ', '.join(TRACKERS))}"
             )
     for row, settings in comparison.methods.items():
         method, rest = method_and_settings(row, settings)
         if method not in METHODS:
             raise UserError(
-                f"{said}: method `{method}` unknown in `methods`"
+                f"{source}: method `{method}` unknown in `methods`"
                 f"{then(suggestion(method, METHODS), 'the methods are ' + ', '.join(METHODS))}"
                 " (a row of another name says `method:`)"
             )
@@ -86,29 +90,29 @@ def check(written: Mapping[str, Any], said: str) -> Comparison:
             build(method, rest)
         except ValidationError as error:
             raise UserError(
-                f"{said}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
+                f"{source}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
             ) from error
-        _check_own_protocol(comparison, row, said)
+        _check_own_protocol(comparison, row, source)
     return comparison
 
 
-def _check_own_protocol(comparison: Comparison, row: str, said: str) -> None:
+def _check_own_protocol(comparison: Comparison, row: str, source: str) -> None:
     own = comparison.methods[row].get("protocol")
     if own is None:
         return
     if not isinstance(own, dict):
         raise UserError(
-            f"{said}: `methods.{row}.protocol` is a mapping of what this row does otherwise than all others"
+            f"{source}: `methods.{row}.protocol` is a mapping of what this row does otherwise than all others"
         )
     for key in _ONE_FOR_ALL:
         if key in own:
             raise UserError(
-                f"{said}: `methods.{row}.protocol.{key}`: all rows have one {key}; set `protocol.{key}` instead"
+                f"{source}: `methods.{row}.protocol.{key}`: all rows have one {key}; set `protocol.{key}` instead"
             )
     try:
         protocol_of(comparison.protocol, comparison.methods[row])
     except ValidationError as error:
-        raise UserError(f"{said}: {_first_fault(error, SharedProtocol, ('methods', row, 'protocol'))}") from error
+        raise UserError(f"{source}: {_first_fault(error, SharedProtocol, ('methods', row, 'protocol'))}") from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -135,15 +139,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _override(written: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
-    said = f"--set {override[:_MOST_SAID]}"
+    option = f"--set {override[:_MOST_REPEATED]}"
     if not equals or not all(key.split(".")):
-        raise UserError(f"{said}: write it as key=value, as in --set protocol.epochs=5")
+        raise UserError(f"{option}: write it as key=value, as in --set protocol.epochs=5")
     if key.count(".") > DEEPEST:
-        raise UserError(f"{said}: nested more than {DEEPEST} deep")
+        raise UserError(f"{option}: nested more than {DEEPEST} deep")
     try:
         parsed = load_yaml(value) if value else None
     except YamlFault as error:
-        raise UserError(f"{said}: the value is not valid YAML{error}") from error
+        raise UserError(f"{option}: the value is not valid YAML{error}") from error
     if parsed is None and value and _take_out(written, key, override):
         return
     place, parts = written, key.split(".")
@@ -152,7 +156,7 @@ def _override(written: dict[str, Any], override: str) -> None:
         step = ".".join(parts[:taken])
         inner = place.get(step)
         if inner is not None and not isinstance(inner, dict):
-            raise UserError(f"{said}: `{step}` is a value, not a section")
+            raise UserError(f"{option}: `{step}` is a value, not a section")
         place[step] = dict(inner or {})
         place, parts = place[step], parts[taken:]
     place[parts[0]] = parsed
@@ -191,10 +195,9 @@ def _first_fault(error: ValidationError, model: type[Strict], section: tuple[str
     if fault["type"] == "extra_forbidden":
         forms, keys = _walk(model, location[:-1])
         known = forms[0].model_fields if len(forms) == 1 else {}
-        near = _near_key(location[-1], known)
         where = ".".join([*section, *keys])
         place = f" in `{where}`" if where else ""
-        return f"`{location[-1]}` unknown{place}{near or '; known are ' + ', '.join(known)}"
+        return f"`{location[-1]}` unknown{place}{_hint(location[-1], known)}"
     faults = _of_one_value(error, model)
     fault, keys = faults[0], _walk(model, [str(part) for part in faults[0]["loc"]])[1]
     where = ".".join([*section, *keys])
@@ -242,10 +245,10 @@ def _in_words(fault: ErrorDetails) -> str:
 
 def _short(value: Any) -> str:
     try:
-        said = repr(value)
+        shown = repr(value)
     except ValueError:  # of a whole number with more digits than are ever shown
         return f"a number of more than {sys.get_int_max_str_digits()} digits"
-    return said if len(said) <= 60 else said[:57] + "..."
+    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 def _walk(model: type[BaseModel], location: Sequence[str]) -> tuple[list[type[BaseModel]], list[str]]:
@@ -276,28 +279,29 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
 
 
-def _near_key(wrong: str, known: Iterable[str]) -> str:
-    """Suggest the key that was meant: a slip of this section's, that very key of another section, then what is near."""
+def _hint(wrong: str, known: Collection[str]) -> str:
+    """Return what was probably meant by an unknown key.
+
+    A slip of a key of the same section comes first, then that very key of another section, with its place, then what is
+    near in the same section. Keys of other sections that are merely near are none of these.
+    """
+    elsewhere = key_places().get(wrong)
     slip = suggestion(wrong, known, likeness=_SLIP)
-    if slip:
-        return slip
-    places = key_places()
-    if wrong in places:
-        return f"; did you mean {_place_of(places[wrong])}?"
-    here = suggestion(wrong, known)
-    if here:
-        return here
-    elsewhere = suggestion(wrong, places)
-    return f"; did you mean {_place_of(places[elsewhere.split('`')[1]])}?" if elsewhere else ""
-
-
-def _place_of(place: str) -> str:
-    return f"`{place}`" if "." in place else f"`{place}` at the top"
+    if slip or elsewhere is None:
+        return slip or suggestion(wrong, known) or (f"; known are {', '.join(known)}" if known else "")
+    section = elsewhere.rpartition(".")[0]
+    return f"; it belongs under `{section}`" if section else "; it belongs at the top"
 
 
 def key_places() -> dict[str, str]:
-    """Return the dotted place of every key of a comparison and of the methods' settings; the highest place of twins."""
-    places = {key: f"methods.ROW.{key}" for method in usable_methods().values() for key in method.Settings.model_fields}
+    """Return the dotted place of every key of a comparison and of the methods' settings.
+
+    A key with several places has the highest of them. A setting that several methods have is one of `methods.ROW`.
+    """
+    places: dict[str, str] = {}
+    for name, method in usable_methods().items():
+        for key in method.Settings.model_fields:
+            places[key] = f"methods.{'ROW' if key in places else name}.{key}"
     waiting: list[tuple[str, type[BaseModel]]] = [("", Comparison)]
     found: dict[str, str] = {}
     for prefix, model in waiting:

@@ -27,7 +27,7 @@ _FAULTS = (ValueError, KeyError, TypeError, OverflowError, IndexError, Attribute
 
 
 class YamlFault(Exception):
-    """Text that is no YAML of a comparison: what is wrong, and in which line where that can be told."""
+    """Text that is no YAML of a comparison: what is wrong, and in which line where that is known."""
 
     def __init__(self, why: str, line: int | None) -> None:
         place = "" if line is None else f" at line {line}"
@@ -67,8 +67,8 @@ def load_yaml(text: str) -> Any:
         raise YamlFault(f"the character U+{ord(text[error.position]):04X} is not allowed", line) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = str(error.problem or error.context or "cannot be read").splitlines()[0]
-        raise YamlFault(said, mark.line + 1 if mark else None) from error
+        problem = str(error.problem or error.context or "cannot be read").splitlines()[0]
+        raise YamlFault(problem, mark.line + 1 if mark else None) from error
     except (YAMLError, RecursionError, *_FAULTS) as error:
         raise YamlFault((str(error) or type(error).__name__).splitlines()[0][:200], None) from error
 

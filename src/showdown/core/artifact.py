@@ -1,9 +1,9 @@
 """What a saved model says of itself, so that its folder alone can be opened."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
@@ -20,7 +20,8 @@ class ModelDescription(Strict):
     """The content of `artifact/model.json`."""
 
     schema_version: Literal[1] = 1
-    task: Literal["classification"] = "classification"
+    task: str
+    """As in `spec`."""
     title: str
     """The method's title."""
     labels: list[str]
@@ -36,6 +37,12 @@ class ModelDescription(Strict):
     """The run: base model and its pin, method with settings, protocol, seed."""
     versions: dict[str, str]
     """Of Python and of the packages that trained the model."""
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if self.task != self.spec.task:
+            raise ValueError(f"`task` is {self.task}, that of the run is {self.spec.task}")
+        return self
 
 
 def read_description(folder: Path) -> ModelDescription:
@@ -53,8 +60,8 @@ def read_description(folder: Path) -> ModelDescription:
         return ModelDescription.model_validate_json(read_file(path, most_bytes=_MOST_BYTES))
     except OSError as error:
         raise UserError(
-            f"{folder} has no {MODEL_FILE}: give a folder `artifact` that `showdown run` wrote, or, for a model of an "
-            "earlier version, the comparison's folder and the name of the row"
+            f"{folder} has no {MODEL_FILE}: it is no saved model, or one of an earlier version; give the comparison's "
+            "folder and the row instead"
         ) from error
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]

@@ -1,8 +1,8 @@
-"""The contract of a method: what it needs, what it fits, what it saves and loads again.
+"""The contract of a method: what it needs, how it is fitted, saved and loaded.
 
-Two kinds exist. A `FittedMethod` fits itself (a linear model, a zero-shot baseline). A `TunedMethod` fine-tunes a
-network: it says how the network is loaded and which parameters learn, and the one training loop does the rest.
-Method modules import torch and its kin inside their functions, so that listing the methods costs nothing.
+There are two kinds. A `FittedMethod` fits itself (a linear model, a zero-shot baseline). A `TunedMethod` fine-tunes a
+network: it says how the network is loaded, which parameters are trainable and how they are stepped; the training loop
+does the rest. Modules of methods import torch and similar libraries inside functions, so that listing methods is fast.
 """
 
 from abc import ABC, abstractmethod
@@ -36,10 +36,10 @@ class MethodSettings(Strict):
 
 
 class TunedSettings(MethodSettings):
-    """What every method that fine-tunes a network lets its user set."""
+    """Settings of every method that fine-tunes a network."""
 
     learning_rate: LearningRate | None = None
-    """Peak rate, where the protocol tunes none; by default by a rule for the method and the network's width."""
+    """Peak rate, unless the protocol tunes it; the default follows from the method and the network's width."""
     learning_rate_range: tuple[LearningRate, LearningRate] | None = None
     """Lowest and highest rate that tuning begins with; by default half a decade to either side of `learning_rate`."""
 
@@ -52,7 +52,7 @@ class TunedSettings(MethodSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a network runs and in which number type; the engine chooses it once for all methods of a comparison."""
+    """Where a network runs and in which number type; chosen once for all methods of a comparison."""
 
     device: str
     """`cpu` or `cuda`."""
@@ -62,7 +62,7 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a method is given: nothing here differs between the methods of one comparison."""
+    """What a method is given; it is the same for all methods of one comparison."""
 
     task: Task
     labels: tuple[str, ...]
@@ -74,7 +74,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What fitting gave."""
+    """The result of fitting."""
 
     classifier: Classifier
     trainable_parameters: int
@@ -83,7 +83,7 @@ class Fitted:
 
 
 class Method(ABC):
-    """A way to get from labelled texts to a classifier."""
+    """A way to make a model from examples."""
 
     title: ClassVar[str]
     """Its name in tables and reports."""
@@ -91,7 +91,7 @@ class Method(ABC):
     """One line for `showdown methods`."""
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     learns: ClassVar[bool] = True
-    """False for a baseline that no label teaches anything."""
+    """False for a baseline that does not learn from labels."""
     traits: ClassVar[Traits]
     """What the statistics and the sentences of a report must know of it; each method declares its own."""
 
@@ -104,7 +104,7 @@ class Method(ABC):
         """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
     def unsupported_reason(self) -> str | None:
-        """Why the method cannot run on this machine and the mend, or None where it can."""
+        """Return why the method cannot run on this machine and how to fix it, or None where it can."""
         return None
 
 
@@ -118,10 +118,10 @@ class FittedMethod(Method):
 
     @abstractmethod
     def fit(self, train: Examples, job: Job) -> Fitted:
-        """Fit on the training rows.
+        """Fit on the training examples.
 
         Raises:
-            Unavailable: when something that it needs cannot be had here.
+            Unavailable: when something that it needs is missing here.
 
         """
 
@@ -136,10 +136,10 @@ class FittedMethod(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """How a tuned method wants the pretrained network loaded."""
+    """How a method loads the pretrained network."""
 
     four_bit: bool = False
-    """NF4 with double quantisation, everywhere but in the head."""
+    """NF4 with double quantisation, for all linear layers but those of the head."""
 
 
 class TunedMethod(Method):
@@ -147,9 +147,9 @@ class TunedMethod(Method):
 
     traits: ClassVar[Traits] = fine_tuned()
     rate_factor: ClassVar[float] = 1.0
-    """Times the rate that full fine-tuning takes: what the method's default rate is."""
+    """The default learning rate, as a multiple of that of full fine-tuning."""
     leaves_network: ClassVar[bool] = False
-    """Whether `strip` gives the pretrained network back as it was loaded, so that another run can start from it."""
+    """Whether `strip` returns the pretrained network as it was loaded, so that another run can start from it."""
 
     @classmethod
     def needs(cls) -> Needs:
@@ -167,9 +167,9 @@ class TunedMethod(Method):
         return "adamw"
 
     def parameter_groups(self, module: "torch.nn.Module") -> list[ParameterGroup]:
-        """Return the parameters that learn, grouped by learning rate and weight decay.
+        """Return the trainable parameters, grouped by learning rate and weight decay.
 
-        By default matrices decay and vectors do not, all at one rate.
+        By default matrices decay and vectors do not, at one rate.
 
         Args:
             module: what `adapt` returned.
@@ -180,8 +180,8 @@ class TunedMethod(Method):
     def learning_rate(self, width: int) -> float:
         """Return the peak learning rate for a network of this width: the user's, or the rule's.
 
-        The rule is 5e-5 times (2000 / width) to the power of 0.781 for full fine-tuning, and `rate_factor` times that:
-        ten times for LoRA (Schulman et al., "LoRA Without Regret", 2025).
+        The rule is 5e-5 times (2000 / width) to the power of 0.781 for full fine-tuning, times `rate_factor`, which is
+        10 for LoRA (Schulman et al., "LoRA Without Regret", 2025).
         `benchmarks/statistics/learning_rates.py` measures what it loses to the best rate of a wide grid.
         """
         if self.settings.learning_rate is not None:
@@ -202,7 +202,7 @@ class TunedMethod(Method):
 
     @abstractmethod
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
-        """Return the module to train, with `requires_grad` set on exactly what learns; the head always does.
+        """Return the module to train, with `requires_grad` set on exactly the trainable parameters. The head always is.
 
         The engine takes the network itself, or PEFT's model around it whose layers PEFT replaced in place.
 
@@ -214,9 +214,21 @@ class TunedMethod(Method):
 
         """
 
+    def check(self, network: NetworkParts) -> None:
+        """Check the settings against a network without weights, before any run starts.
+
+        By default the parameters that learn are counted, which fails where a setting names what the network has not.
+
+        Raises:
+            UserError: naming the setting and what the network has.
+            Unavailable: when the method cannot work on this network: its row then says so.
+
+        """
+        self.declared_parameters(network)
+
     @abstractmethod
     def declared_parameters(self, network: NetworkParts) -> int:
-        """Return how many numbers learn, worked out from shapes, before `adapt` has changed anything.
+        """Return the number of trainable parameters, computed from shapes before `adapt` changes the network.
 
         Args:
             network: as `adapt` is given it.
@@ -224,19 +236,19 @@ class TunedMethod(Method):
         """
 
     def strip(self, module: "torch.nn.Module") -> "torch.nn.Module | None":
-        """Take away what `adapt` put on a network and return it as it was loaded, for another training to start from.
+        """Undo `adapt` and training, and return the network as it was loaded, for another training to start from.
 
-        None where training changed the network itself, so that it must be loaded anew.
+        Return None where training changed the network itself, so that it must be loaded again.
         """
         return None
 
     @abstractmethod
     def save(self, module: "torch.nn.Module", folder: Path) -> None:
-        """Write what was trained into an existing, empty folder, as safetensors."""
+        """Write the trained parameters into an existing, empty folder, as safetensors."""
 
     @abstractmethod
     def usage(self, module: "torch.nn.Module") -> Any:
-        """Return how others open what `save` wrote: a `showdown.models.companions.Usage`, for its card."""
+        """Return how to open what `save` wrote without Showdown: a `showdown.models.companions.Usage`, for its card."""
 
     @abstractmethod
     def reload(self, folder: Path, load_network: "Callable[[Path | None], NetworkParts]") -> "torch.nn.Module":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from showdown.core.errors import UserError, suggestion, then
+from showdown.core.registry import ObjectTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,7 +147,7 @@ def _over(part: "Counts", whole: "Counts") -> "Counts":
 
 def _weighted(scores: "Counts", true: "Counts") -> "Counts":
     """Return the mean of the labels' scores, each weighted by its examples."""
-    return (scores * true).sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
+    return _over((scores * true).sum(-1), true.sum(-1))
 
 
 def _f1_macro(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
@@ -180,7 +181,14 @@ def _mcc(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
     return together / (apart + (apart == 0)) ** 0.5  # type: ignore[no-any-return]
 
 
-METRICS: Mapping[str, Metric] = {
+def _metric(name: str, found: object) -> "Metric | str":
+    """Return a plugin's metric, or why it is none."""
+    if not isinstance(found, Metric):
+        return "is no showdown.core.metric.Metric"
+    return found if found.key == name else f"has the key `{found.key}`, and not the name of its entry point"
+
+
+_BUILT_IN: Mapping[str, Metric] = {
     metric.key: metric
     for metric in (
         Metric(key="accuracy", title="accuracy", unit="%", of_counts=_accuracy, mean_over_rows=True),
@@ -200,6 +208,8 @@ METRICS: Mapping[str, Metric] = {
         Metric(key="average_precision", title="average precision", of_label=True),
     )
 }
+METRICS = ObjectTable("metric", "showdown.metrics", _BUILT_IN, _metric)
+"""Installed packages add metrics by entry points of the group `showdown.metrics`, each a `Metric` of the same key."""
 ACCURACY = METRICS["accuracy"]
 FOR_UNBALANCED = METRICS["f1_macro"]
 """What `auto` takes where labels are unbalanced. A constant answer cannot win by it, and false alarms cost as much as
@@ -212,13 +222,16 @@ def metric_named(key: str) -> Metric:
     """Return the metric of a key such as `mcc` or `f1:spam`.
 
     Raises:
-        ValueError: for an unknown metric, one that lacks its label, or one that has none.
+        ValueError: for an unknown metric, one that lacks its label, one that has none, or a plugin that cannot be used.
 
     """
     name, _, label = (part.strip() for part in key.partition(":"))
     if name not in METRICS:
         raise ValueError(f"metric `{name}` unknown{then(suggestion(name, [AUTO, *METRICS]), _known())}")
-    metric = METRICS[name]
+    try:
+        metric = METRICS.chosen(name)
+    except UserError as error:
+        raise ValueError(str(error)) from error
     if metric.of_label and not label:
         raise ValueError(f"`{name}` is of one label: name it, as in `{name}: LABEL`")
     if label and not metric.of_label:

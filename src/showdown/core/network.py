@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class NetworkParts(Protocol):
-    """A classifier and the names of its parts: a `showdown.models.network.Network`."""
+    """A network with a head for the task, and the names of its parts: a `showdown.models.network.Network`."""
 
     @property
     def module(self) -> "nn.Module":
@@ -15,8 +15,13 @@ class NetworkParts(Protocol):
         ...
 
     @property
+    def peft_task_type(self) -> str:
+        """What PEFT calls the task, such as `SEQ_CLS`."""
+        ...
+
+    @property
     def head_names(self) -> tuple[str, ...]:
-        """Modules outside the backbone, and modules that the checkpoint has no weights for: they always learn."""
+        """Modules outside the backbone, and modules without weights in the checkpoint: they are always trained."""
         ...
 
     @property
@@ -26,5 +31,5 @@ class NetworkParts(Protocol):
 
     @property
     def idle_names(self) -> tuple[str, ...]:
-        """Modules that no text goes through. They never learn."""
+        """Modules that no text goes through. They are never trained."""
         ...

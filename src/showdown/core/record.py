@@ -162,7 +162,7 @@ class Load(Strict):
 
     @property
     def is_busy(self) -> bool:
-        """Was there so much beside the run that its seconds and latencies are in doubt?"""
+        """Return whether other processes used so much that the run's seconds and latencies are in doubt."""
         shares = (self.training_others_share, self.speed_others_share, self.gpu_others_share)
         return any(share is not None and share >= BUSY_OTHERS_SHARE for share in shares)
 

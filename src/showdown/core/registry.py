@@ -3,6 +3,7 @@
 https://packaging.python.org/en/latest/specifications/entry-points/
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -31,7 +32,7 @@ class Registry(Mapping[str, str], Generic[Found]):
     """A table of names and where each is, as `module:attribute`; nothing is imported before `load` is called."""
 
     def __init__(
-        self, kind: str, group: str, built_in: Mapping[str, str], read: Callable[[object], "Found | str"]
+        self, kind: str, group: str, built_in: Mapping[str, str], read: Callable[[str, object], "Found | str"]
     ) -> None:
         """Set it up; installed packages are looked up when the table is first used.
 
@@ -39,7 +40,7 @@ class Registry(Mapping[str, str], Generic[Found]):
             kind: what a name stands for, as messages have it: `method`.
             group: the group of entry points that adds to the table: `showdown.methods`.
             built_in: the table without plugins.
-            read: returns what was imported, or in words why it is nothing of this kind.
+            read: given a name and what was imported, returns the latter, or in words why it is nothing of this kind.
 
         """
         self.kind, self.group = kind, group
@@ -80,7 +81,7 @@ class Registry(Mapping[str, str], Generic[Found]):
         if len(plugins) + (name in self._built_in) > 1:
             raise UserError(f"{self.kind} `{name}`: {self._clash(name, plugins)}")
         if not plugins:
-            loaded = self._read(_imported(self._built_in[name]))
+            loaded = self._read(name, _imported(self._built_in[name]))
             assert not isinstance(loaded, str), loaded
             return loaded
         return self._load_plugin(name, plugins[0])
@@ -102,10 +103,65 @@ class Registry(Mapping[str, str], Generic[Found]):
             raise UserError(
                 f"{place} cannot be loaded ({type(error).__name__}: {why}); update the package or uninstall it"
             ) from error
-        read = self._read(found)
+        read = self._read(name, found)
         if isinstance(read, str):
             raise UserError(f"{place} cannot be used: `{plugin.value}` {read}; update the package or uninstall it")
         return read
+
+
+class ObjectTable(Mapping[str, Found]):
+    """Objects by name: built-in ones, and those of installed packages that can be used."""
+
+    def __init__(
+        self, kind: str, group: str, built_in: Mapping[str, Found], read: Callable[[str, object], "Found | str"]
+    ) -> None:
+        """Set it up; the arguments are those of `Registry`, but for built-in objects in place of where they are."""
+        self._built_in = built_in
+        self._plugins = Registry(kind, group, {}, read)
+
+    def __getitem__(self, name: str) -> Found:
+        """Return the object of a name; a built-in name stands for the built-in object.
+
+        Raises:
+            UserError: when a plugin has that name and cannot be used.
+
+        """
+        if name in self._built_in:
+            return self._built_in[name]
+        if name not in self._plugins:
+            raise KeyError(name)
+        return self._plugins.load(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether something has that name, usable or not."""
+        return name in self._built_in or name in self._plugins
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the built-in names, then through those of plugins that can be used."""
+        yield from self._built_in
+        for name in self._plugins:
+            with contextlib.suppress(UserError):
+                self._plugins.load(name)
+                yield name
+
+    def __len__(self) -> int:
+        """Return how many names there are, without plugins that cannot be used."""
+        return sum(1 for _ in self)
+
+    def chosen(self, name: str) -> Found:
+        """Return the object of a name that a user wrote.
+
+        Raises:
+            UserError: also when a plugin has a built-in name.
+
+        """
+        if name in self._built_in and name in self._plugins:
+            package = self._plugins.package(name)
+            raise UserError(
+                f"{self._plugins.kind} `{name}`: the package `{package}` adds one of the same name as a built-in one; "
+                "uninstall it, or rename its own"
+            )
+        return self[name]
 
 
 @functools.cache
@@ -126,10 +182,10 @@ def _imported(value: str) -> object:
     return found
 
 
-def class_of(base: type[Found]) -> "Callable[[object], type[Found] | str]":
+def class_of(base: type[Found]) -> "Callable[[str, object], type[Found] | str]":
     """Return a `read` for `Registry` that takes whole subclasses of a class."""
 
-    def read(found: object) -> type[Found] | str:
+    def read(_: str, found: object) -> type[Found] | str:
         if not (isinstance(found, type) and issubclass(found, base)):
             return f"is no {base.__module__}.{base.__name__}"
         if inspect.isabstract(found):

@@ -1,4 +1,4 @@
-"""What is compared: the comparison as its user writes it, and each run that follows from it.
+"""What is compared: the comparison as its user writes it, and the runs that follow from it.
 
 Every model forbids unknown keys and is frozen: what was hashed is what runs.
 """
@@ -91,50 +91,51 @@ class TuningSpec(Strict):
     epochs: int | None = Field(default=None, ge=1)
     """The most epochs of a trial; by default those of the protocol."""
     widen: bool = True
-    """Go beyond an end of a method's range, at most twice, where the best rate lies at it; within the same budget."""
+    """Where the best rate lies at an end of a method's range, search beyond it, at most twice, in the same budget."""
 
 
 class SharedProtocol(Strict):
-    """What is equal for every method of a comparison, save what a row's own `protocol` says otherwise."""
+    """Settings that all arms of a comparison share, except those that an arm's own `protocol` overrides."""
 
     split: SplitSpec = AutoSplit()
     tuning: TuningSpec | Literal["auto"] | None = "auto"
     """The search for learning rates; `auto` searches where it is cheap. With `null` every method trains at the rate of
     its settings."""
     epochs: int = Field(default=50, ge=1)
-    """The most epochs of a training; it ends sooner once it has converged."""
+    """The most epochs of a training, which ends sooner once it has converged."""
     patience_epochs: int | None = Field(default=3, ge=1)
     """Epochs without progress on the validation rows after which the rate falls to 0 and training ends. With `null` all
     epochs are trained, the rate falling from the end of the warm-up."""
     max_seconds: float | None = Field(default=None, gt=0.0)
     """The most seconds of training alone for one run; the rate then falls to 0 in time."""
     max_cost: float | None = Field(default=None, gt=0.0)
-    """The same in money, at `price_per_hour`."""
+    """The most that the training of one run may cost, at `price_per_hour`."""
     price_per_hour: float | None = Field(default=None, gt=0.0)
     effective_batch_rows: int = Field(default=16, ge=1)
-    """Rows behind one optimiser step, whatever the micro-batch."""
+    """Training rows of one optimizer step, whatever the micro-batch."""
     micro_batch_rows: int | None = Field(default=None, ge=1)
-    """Rows in one forward pass, instead of those that `memory` comes to."""
+    """Rows of one forward pass, in place of those that `memory` chooses."""
     memory: Memory = "speed"
-    """`speed` keeps all for the backward pass and takes the largest micro-batch that fits; `lean` recomputes and takes
-    the smallest that keeps the processor busy; a number takes the fastest settings within so many GB of a GPU."""
+    """`speed` keeps all activations and takes the largest micro-batch that fits. `lean` uses activation checkpointing
+    and takes the smallest micro-batch that keeps the processor busy. A number takes the fastest settings within so many
+    GB of a GPU."""
     match_memory: bool = True
-    """All methods get the settings at which every one of them fits; otherwise each gets its own best."""
+    """Give all methods the memory settings at which each of them fits. Otherwise each gets its own best settings."""
     moments_on_host: bool = False
-    """Full fine-tuning keeps AdamW's moments in the host's memory: slow, and a third of the GPU's memory."""
+    """Offload the optimizer state of full fine-tuning to the host's memory: slow, and a third of the GPU's memory."""
     weight_rounding: Literal["auto", "nearest", "stochastic", "float32"] = "auto"
     """How steps on bfloat16 weights are rounded: to nearest, at random in proportion, or with float32 master weights.
-    `auto` keeps masters where few weights learn, and rounds stochastically where all do."""
+    `auto` keeps master weights where few weights learn, and rounds stochastically where all do."""
     max_tokens: int = Field(default=512, ge=8)
-    """A longer text is cut after this many tokens, for every method that counts tokens."""
+    """Texts are cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of all steps that warm up; of five epochs where training ends by itself."""
+    """Share of all steps in which the rate warms up; of five epochs where training ends by itself."""
     warmup_steps: int | None = Field(default=None, ge=0)
-    """Optimiser steps that warm up, instead of a fraction of all."""
+    """Optimizer steps in which the rate warms up, in place of `warmup_fraction`."""
     weight_decay: float = Field(default=0.01, ge=0.0)
     max_gradient_norm: float | None = Field(default=1.0, gt=0.0)
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
-    """Dropout of the pretrained network; by default what its own configuration says."""
+    """Dropout of the pretrained network; by default that of its own configuration."""
     select_epoch: Literal["best", "last"] = "best"
     """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -142,7 +143,7 @@ class SharedProtocol(Strict):
     deterministic: bool = False
     """Bitwise equal reruns on a GPU, at some cost in speed. A CPU run always is, with the same number of threads."""
     checkpoint_every_steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps between checkpoints; by default one checkpoint an epoch."""
+    """Optimizer steps between checkpoints; by default one checkpoint an epoch."""
 
     @property
     def seconds_allowed(self) -> float | None:
@@ -166,17 +167,19 @@ class SharedProtocol(Strict):
                 "set `max_gradient_norm: null`"
             )
         if self.moments_on_host and self.weight_rounding == "float32":
-            raise ValueError("`moments_on_host` keeps no float32 masters: set `weight_rounding` to another way")
+            raise ValueError(
+                "`moments_on_host` keeps no float32 master weights: set `weight_rounding` to another value"
+            )
         return self
 
 
 class ComparisonProtocol(SharedProtocol):
-    """The protocol of a comparison: that of its runs, and what its verdict goes by, which no run depends on."""
+    """The protocol of a comparison: that of its runs, and the metric of its verdict, which no run depends on."""
 
     metric: Annotated[str, BeforeValidator(metric_key)] = AUTO
-    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`, or of one
-    label `f1: LABEL` or `average_precision: LABEL`. `auto` is accuracy, and macro F1 where one label has at least 80 %
-    of the test rows. No run depends on it."""
+    """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`,
+    `f1_weighted`, `precision_weighted`, `recall_weighted`, or of one label `f1: LABEL` or `average_precision: LABEL`.
+    `auto` is accuracy, and macro F1 where one label has at least 80 % of the test rows. No run depends on it."""
 
 
 class Comparison(Strict):
@@ -188,15 +191,16 @@ class Comparison(Strict):
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
-    """Rows of the table: a name and the method's settings; `method:` says the method where the name is not it.
+    """Arms, which are the rows of the table: a name and the method's settings. `method:` names the method of an arm
+    with another name.
 
-    `protocol:` says what this row does otherwise than all others: the table and the verdict name each such difference.
+    `protocol:` overrides the shared protocol for this arm. The table and the verdict name each such difference.
     """
     protocol: ComparisonProtocol = ComparisonProtocol()
     seeds: Annotated[list[Seed], Field(min_length=1)] | Literal["auto"] = "auto"
-    """Each varies initialisation and order. `auto` is three where they cost little, else one."""
+    """Each seed varies initialization and order. `auto` is three seeds where they cost little, else one."""
     learning_curve: list[TrainFraction] = Field(default=[1.0])
-    """Shares of the training rows that every method which learns is trained on, rising to 1.0: nested subsets."""
+    """Shares of the training rows on which every method that learns is trained: nested subsets, rising to 1.0."""
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
     share_base: bool | None = None
@@ -282,7 +286,7 @@ _NO_IDENTITY = ("needs", "memory")
 
 
 class RunSpec(Strict):
-    """One run: one row of the table with one seed on one partition. Its hash is its identity."""
+    """One run: one arm with one seed on one partition. Its hash is its identity."""
 
     name: RunName
     method: str

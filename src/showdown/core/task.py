@@ -12,7 +12,7 @@ nothing (the prompt).
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from showdown.core.examples import Examples
 from showdown.core.predictor import Predictor
@@ -22,7 +22,7 @@ from showdown.core.strict import Strict
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 Targets = Sequence[Sequence[int]]
 """For each example its target ids, one for each row of the network's logits."""
@@ -84,6 +84,9 @@ class Objective(ABC):
     padding_target: int = -100
     """Target id of a row of logits that counts for nothing; PyTorch's default `ignore_index`."""
 
+    def __init__(self, protocol: SharedProtocol) -> None:
+        self.protocol = protocol
+
     @abstractmethod
     def loss_sum(self, logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
         """Return the training loss, summed over the rows of a micro-batch: a float32 scalar, differentiable.
@@ -139,6 +142,8 @@ class Task(ABC):
     """What the scores of a fine-tuned network are."""
     auto_class: ClassVar[str]
     """Name of the class of transformers that loads a network with a head for the task."""
+    peft_task_type: ClassVar[str]
+    """What PEFT calls the task, such as `SEQ_CLS`."""
     network_title: ClassVar[str]
     """What such a network is called in messages."""
     pipeline_tag: ClassVar[str]
@@ -160,9 +165,8 @@ class Task(ABC):
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name the modules of a network that every method trains from new weights."""
 
-    # The tokenizer is transformers' PreTrainedTokenizerBase, which has no types of its own.
     @abstractmethod
-    def encode(self, tokenizer: Any, examples: Examples, limit: int) -> EncodedExamples:
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int) -> EncodedExamples:
         """Turn examples into token ids, at most ``limit`` an example, and targets."""
 
     @abstractmethod
@@ -184,7 +188,9 @@ class Task(ABC):
         """Return whether the `Validation.values` of the last epoch show that training was cut short."""
 
     @abstractmethod
-    def predictor(self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: Any, limit: int) -> Predictor:
+    def predictor(
+        self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+    ) -> Predictor:
         """Return a trained network as a predictor of texts, cut after ``limit`` tokens."""
 
     @abstractmethod

@@ -1,5 +1,10 @@
-"""The engine: how a network is run forward and stepped, as fast and as lean as the hardware allows, at unchanged maths.
+"""The engine: forward passes and optimizer steps, as fast and with as little memory as the hardware allows.
 
-It knows nothing of data, methods or protocols. `forward` turns token ids into logits; the other modules make that
-and the optimiser step cheaper, and choose a micro-batch that fits.
+The results are those of plain PyTorch. The engine knows nothing of data, methods or protocols.
+
+- `forward` turns token ids into logits: `decoder/` and `encoder/` without padding, or the library's own forward pass.
+- `accumulate` and `graphs/` compute gradients, one kernel after another or from CUDA graphs.
+- `optim/` steps the weights.
+- `budget` chooses micro-batch size and activation checkpointing for a memory budget.
+- `kernels/` holds the Triton kernels and imports nothing of the above.
 """

@@ -1,7 +1,8 @@
-"""Memory as a choice: what a step needs, and the micro-batch and recomputation that follow from it.
+"""The memory budget: what a step needs, and the micro-batch size and activation checkpointing that fit.
 
-The count is of what packed decoders on a GPU keep between forward and backward (`decoder.py`), in 16 bits. On an
-H200 it lies within 5 % of the measured peaks in `benchmarks/results/gpu/engine_vs_recipe.json`, from 4.8 to 57 GB.
+What is counted is what packed decoders on a GPU keep between forward and backward pass (`decoder/`), in 16 bits. On an
+H200 the counts are within 5 % of the measured peaks, from 4.8 to 57 GB
+(`benchmarks/results/gpu/engine_vs_recipe.json`).
 """
 
 import math
@@ -13,24 +14,25 @@ from showdown.core.spec import Memory
 
 GB = 1e9
 _BYTES = 2
-"""Of one bfloat16 number."""
+"""Bytes of one bfloat16 number."""
 LEAN_TOKENS = 3584
-"""Tokens of a micro-batch below which an H200 loses time: to its host, and to making 4-bit weights dense once more for
-each (`docs/performance.md`)."""
+"""With fewer tokens in a micro-batch an H200 loses time: it waits for its host, and 4-bit weights are dequantised once
+more for each micro-batch (`docs/performance.md`)."""
 LEAN_SHARE = 0.08
-"""Of what is held in any case: activations below it are not worth a smaller micro-batch."""
+"""Share of the memory that is held in any case. Where activations take less, a smaller micro-batch saves too little."""
 SHARE_OF_FREE = 0.92
-"""Of the GPU's memory that a plan may fill; the rest is for the allocator's rounding."""
+"""Share of the GPU's free memory that a plan may fill; the rest is for the allocator's rounding."""
 _SHARE_OF_BUDGET = 0.98
-"""Of a budget that a plan may fill: counts of steps without recomputation are right to 1.5 %, and no budget may be
-exceeded."""
+"""Share of a budget that a plan may fill. Without activation checkpointing the counts are right to 1.5 %, and no budget
+may be exceeded."""
 _KEPT_SCALES = 0.12
-"""Of 4-bit weights: what their scales take in float32, kept where nothing is recomputed (4 bytes for 64 weights)."""
+"""Bytes of scales in float32 for each byte of 4-bit weights (4 bytes for 64 weights). They are kept where there is no
+activation checkpointing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Widths of a decoder, in numbers a token."""
+    """Widths of a decoder, in numbers for each token."""
 
     layers: int
     hidden: int
@@ -42,7 +44,7 @@ class Shape:
 
 
 def shape_of(config: Any) -> Shape:
-    """Return the widths that a transformers configuration names; what it has no name for is guessed."""
+    """Return the widths that a transformers configuration names; usual values stand for what it does not name."""
     config = config.get_text_config()
 
     def named(*names: str, default: int) -> int:
@@ -62,57 +64,58 @@ def shape_of(config: Any) -> Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What one method holds whatever the micro-batch."""
+    """What one method holds, whatever the micro-batch size."""
 
     weight_bytes: float
-    """All weights, as they lie on the device."""
+    """Of all weights as they are kept on the device."""
     gradient_bytes: float
-    """Of all that learns; they are never there together where the step is taken inside the backward pass."""
-    moment_bytes: float
-    """Moments and master weights on the device."""
+    """Of all trainable parameters. They never exist together where the step is taken inside the backward pass."""
+    optimizer_bytes: float
+    """Of the optimizer state on the device: moments and master weights."""
     trains_backbone: bool
-    """Whether the weights of the backbone learn: then their inputs are kept too."""
+    """Whether the weights of the backbone are trainable: their inputs are then kept too."""
     four_bit: bool = False
-    """Whether a dense copy of the largest weight comes and goes."""
+    """Whether weights are kept in 4 bits: a dense copy of the largest one then comes and goes."""
     padded: bool = False
-    """Whether rows are padded, so that each counts as the longest one, and attention is the library's."""
+    """Whether rows are padded, so that each counts as the longest one, and the library computes attention."""
     may_step_in_backward: bool = False
-    """Whether a step may be taken inside the backward pass, should its rows go through in one micro-batch."""
+    """Whether the step may be taken inside the backward pass, if all its rows fit into one micro-batch."""
     moments_on_host: bool = False
-    """Whether the step must be taken there."""
+    """Whether the optimizer state is offloaded, so that the step must be taken there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Settings that were chosen, for the record and for a resumed run."""
+    """The settings that were chosen, for the record and for a resumed run."""
 
     micro_rows: int
     """The most rows of a micro-batch."""
     micro_tokens: int | None
     """The most tokens of a micro-batch; None where rows are padded, and rows alone count."""
     recompute: bool
+    """Whether activations are checkpointed."""
     expected_peak_gb: float
     in_backward: bool = False
     """Whether the step is taken inside the backward pass."""
 
 
 _INPUTS_ON_GPU = 3
-"""Of the recomputed layers' inputs: one that is used, one that comes, and the gradient that goes on; the others are on
+"""Inputs of checkpointed layers on the GPU: one in use, one on its way, and the gradient; the others are offloaded to
 the host (`decoder/offload.py`)."""
 _LAUNCH_BOUND = 2048 * 218_103_808
 """Tokens of a pack times weights of a layer up to which an H200 waits for its host
 (`benchmarks/gpu/step_growth.py`)."""
 _FEW_GRADIENT_BYTES = 0.5e9
-"""Gradients that there is always room for: adapters of a 7B have 0.01 to 0.2 GB of them."""
+"""There is always room for gradients of this size: those of adapters of a 7B take 0.01 to 0.2 GB."""
 _MOST_GRADIENT_BYTES = 4e9
-"""Gradients that may stay in small steps. Those of a 1B are 2 GB; to write and read them five times takes 2.4 ms of the
-30 to 50 that graphs save."""
+"""Largest gradients that may stay allocated with small steps. Those of a 1B take 2 GB: writing and reading them five
+times takes 2.4 ms, of the 30 to 50 ms that CUDA graphs save."""
 _PADDED_KEEPS = 2.0
-"""Times what a packed decoder keeps of a token: a cautious guess for paths that are not counted in detail."""
+"""Times what a packed decoder keeps for a token: a cautious guess for paths that are not counted in detail."""
 
 
 def launch_bound_tokens(shape: Shape) -> int:
-    """Return the tokens of a pack up to which a GPU waits for its host: those are computed from CUDA graphs."""
+    """Return the tokens of a pack up to which a GPU waits for its host: such packs are computed from CUDA graphs."""
     layer = shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner)
     return int(_LAUNCH_BOUND / layer)
 
@@ -120,15 +123,15 @@ def launch_bound_tokens(shape: Shape) -> int:
 def gradients_may_stay(
     shape: Shape, gradient_bytes: float, *, lengths: Sequence[int], rows: int, micro_tokens: int | None
 ) -> bool:
-    """Whether gradients may stay where they are from step to step, which CUDA graphs ask for, if there is room.
+    """Return whether gradients may stay allocated from step to step, as CUDA graphs need it, if there is room.
 
-    They may where usual packs are launch-bound: beside larger ones the host has time enough for the few that are small.
-    Those of adapters may then, and those of a whole network of up to two billion weights where every pack is far below
-    what is launch-bound, so that adding to gradients takes less time than graphs save.
+    They may where usual packs are launch-bound; where most packs are large, graphs for a few small ones save nothing.
+    Gradients of adapters may stay then. Those of a whole network of up to two billion weights may where every pack is
+    far below what is launch-bound, so that adding to gradients takes less time than graphs save.
 
     Args:
         shape: the network's widths.
-        gradient_bytes: of all that learns.
+        gradient_bytes: of all trainable parameters.
         lengths: tokens of each training row.
         rows: the most rows of a micro-batch.
         micro_tokens: the most tokens of one; None where rows alone count.
@@ -141,32 +144,32 @@ def gradients_may_stay(
 
 
 def _always_stay(demand: Demand) -> bool:
-    """Whether gradients take so little that they are counted as if they stayed in any case."""
+    """Return whether gradients take so little that they are counted as if they stayed in any case."""
     return demand.gradient_bytes <= _FEW_GRADIENT_BYTES and not demand.padded
 
 
 def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
-    """Return what one layer keeps of one token between forward and backward, without recomputation."""
+    """Return what one layer keeps for a token between forward and backward pass, without activation checkpointing."""
     residuals = (4 if trains_backbone else 3) * shape.hidden
     attention = 2 * shape.queries + 2 * shape.keys
     return _BYTES * (residuals + attention + 2 * shape.inner)
 
 
 def token_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
-    """Return what a micro-batch needs for each of its tokens, at the peak of its step."""
+    """Return the bytes that a micro-batch needs for each of its tokens at the peak of its step."""
     kept = kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
     passing = _BYTES * 4 * shape.inner
     if recompute:
         inputs = shape.layers if demand.padded else _INPUTS_ON_GPU
         return _BYTES * shape.hidden * inputs + kept + passing
-    return kept * (shape.layers - 1) + passing  # the last layer keeps next to nothing: only pooled tokens go through
+    return kept * (shape.layers - 1) + passing  # the last layer keeps almost nothing: it computes pooled tokens only
 
 
 def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
-    """Return what is held whatever the micro-batch, but for gradients."""
+    """Return the bytes that are held whatever the micro-batch size, without gradients."""
     dense = _BYTES * shape.hidden * shape.inner if demand.four_bit else 0
     scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
-    return demand.weight_bytes + demand.moment_bytes + dense + scales
+    return demand.weight_bytes + demand.optimizer_bytes + dense + scales
 
 
 def peak_bytes(
@@ -181,7 +184,7 @@ def peak_bytes(
     """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
     activations = tokens * token_bytes(shape, demand, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
-    # Gradients that do not stay appear while activations go, so that both are never there in full.
+    # Gradients that do not stay are made while activations are freed, so that both never exist in full.
     together = gradients_stay or _always_stay(demand)
     both = activations + gradients if together else max(activations, gradients)
     return held_bytes(shape, demand, recompute=recompute) + both
@@ -189,23 +192,23 @@ def peak_bytes(
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What is expected of a method under settings that were chosen."""
+    """What a method is expected to need under the settings that were chosen."""
 
     peak_gb: float
-    """Of allocated memory while training."""
+    """Peak of allocated memory while training."""
     gradients_stay: bool
-    """Whether gradients stay where they are from step to step."""
+    """Whether gradients stay allocated from step to step."""
 
 
 def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int], limit_gb: float) -> Expected:
-    """Return what is expected of a method under settings that need not be its own best.
+    """Return what a method is expected to need under settings that need not be best for it.
 
     Args:
         shape: the network's widths.
         demand: what the method holds in any case.
-        chosen: the settings.
+        chosen: the settings that were chosen.
         lengths: tokens of each training row.
-        limit_gb: what a plan may fill; gradients that stay must be within it.
+        limit_gb: memory that a plan may fill; gradients that stay must fit into it.
 
     """
     rows = chosen.micro_rows
@@ -232,26 +235,27 @@ def largest_tokens(lengths: Sequence[int], rows: int) -> int:
 
 
 def limit_gb(memory: Memory, free_gb: float) -> float:
-    """Return what a plan may fill of the memory that can be had."""
+    """Return how much of the free memory a plan may fill."""
     return min(free_gb * SHARE_OF_FREE, free_gb if isinstance(memory, str) else memory * _SHARE_OF_BUDGET)
 
 
 def plan(
     shape: Shape, demand: Demand, *, memory: Memory, lengths: Sequence[int], effective_rows: int, free_gb: float
 ) -> Plan:
-    """Choose micro-batch and recomputation for one method.
+    """Choose micro-batch size and activation checkpointing for one method.
 
     Args:
         shape: the network's widths.
         demand: what the method holds in any case.
-        memory: `speed` keeps all and takes the largest micro-batch that fits the GPU; `lean` recomputes and takes the
-            smallest that is not bound by launches; a number of GB takes the fastest settings within it.
+        memory: `speed` keeps all activations and takes the largest micro-batch that fits the GPU; `lean` checkpoints
+            activations and takes the smallest that is not launch-bound; a number of GB takes the fastest settings
+            within it.
         lengths: tokens of each training row.
-        effective_rows: rows of an optimiser step.
-        free_gb: memory of the GPU that can be had.
+        effective_rows: rows of an optimizer step.
+        free_gb: free memory of the GPU.
 
     Returns:
-        The settings. Where nothing fits, those that need least: running out of memory then backs off and says so.
+        The settings; where nothing fits, those that need least. Training halves the micro-batch where memory runs out.
 
     """
     planner = _Planner(shape, demand, lengths, effective_rows, limit_gb(memory, free_gb) * GB)
@@ -261,7 +265,7 @@ def plan(
 
 
 class _Planner:
-    """The choices for one method within a limit of bytes."""
+    """The plans that are possible for one method within a limit of bytes."""
 
     def __init__(
         self, shape: Shape, demand: Demand, lengths: Sequence[int], effective_rows: int, limit_bytes: float
@@ -295,11 +299,11 @@ class _Planner:
         return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
 
     def inside(self) -> list[Plan]:
-        """Return the plan that steps inside the backward pass, where that may be."""
+        """Return the plan that steps inside the backward pass, where that is possible."""
         return [self.option(self.whole, recompute=True, in_backward=True)] if self.demand.may_step_in_backward else []
 
     def kept(self) -> Plan:
-        """Keep everything for the backward pass."""
+        """Keep all activations for the backward pass."""
         return self.fitting(recompute=False)
 
     def lean(self) -> Plan:
@@ -311,7 +315,7 @@ class _Planner:
     def fastest(self) -> Plan:
         """Take the fastest plan within the limit.
 
-        Recomputing costs a third, which is less than what micro-batches cost that do not fill the GPU.
+        Activation checkpointing adds a third to the time. Micro-batches that do not fill the GPU add more.
         """
         kept, again = self.kept(), self.fitting(recompute=True)
         enough = min(self.whole, LEAN_TOKENS)
@@ -325,9 +329,9 @@ class _Planner:
 
 
 def matched(plans: Sequence[Plan]) -> Plan:
-    """Return settings at which all methods of a comparison fit: the smallest micro-batch, recomputing if one must.
+    """Return settings that fit all methods: the smallest micro-batch, with activation checkpointing if one needs it.
 
-    A step inside the backward pass needs all its rows in one micro-batch, so where one method takes it, all take those.
+    A step inside the backward pass needs all its rows in one micro-batch. If one method takes it, all take such steps.
     """
     whole = [one for one in plans if one.in_backward]
     least = min(whole or plans, key=lambda one: (one.micro_tokens or 0, one.micro_rows))

@@ -1,9 +1,9 @@
-"""Dropout masks that are computed again instead of being kept.
+"""Dropout masks that are computed again instead of being stored.
 
-A mask is a pure function of a seed and of an element's place. The forward pass, the backward pass and a recomputed
-layer therefore see the same mask without storing it, and the GPU kernels compute it in registers while they read the
+A mask is a pure function of a seed and of an element's index. The forward pass, the backward pass and a checkpointed
+layer therefore get the same mask without storing it, and the GPU kernels compute it in registers while they read the
 input. Two masks share one 32-bit hash, 16 bits each, so a dropout probability is rounded to a multiple of 1/65536 and
-the kept values are scaled by the rounded probability: the expectation is exact.
+kept values are scaled for the rounded probability, so the expectation is exact.
 
 The hash is `lowbias32` (`kernels/hash_constants.py`).
 """
@@ -18,21 +18,21 @@ LEVELS = 65536
 """Resolution of a dropout probability."""
 _WORD = 0xFFFFFFFF
 Seeds = torch.Tensor | tuple[int, int]
-"""The hash's two, of 31 bits each."""
+"""The two seeds of the hash, of 31 bits each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout:
-    """Dropout of one input: the places whose 16 random bits are under `threshold` are zeroed."""
+    """Dropout of one input: elements whose 16 random bits are below `threshold` become zero."""
 
     threshold: int
-    """Of 65536."""
+    """From 0 to 65535."""
     seeds: torch.Tensor
-    """The hash's two, shape (2,), int64, on the input's device: a CUDA graph reads those of its every replay there."""
+    """Of the hash, shape (2,), int64, on the input's device, where a CUDA graph reads them at each replay."""
 
     @property
     def scale(self) -> float:
-        """What the kept values are multiplied with."""
+        """What kept values are multiplied by."""
         return LEVELS / (LEVELS - self.threshold)
 
 
@@ -42,7 +42,7 @@ def threshold_of(probability: float) -> int:
 
 
 def draw_seed() -> int:
-    """Draw a seed from torch's CPU generator, so that a seeded or resumed run draws the same."""
+    """Draw a seed from torch's CPU generator, so that seeded and resumed runs draw the same."""
     return int(torch.randint(0, 2**62, (), dtype=torch.int64))
 
 
@@ -53,7 +53,7 @@ def draw_seeds(streams: int) -> torch.Tensor:
 
 
 def dropout_for(probability: float, seeds: torch.Tensor) -> Dropout:
-    """Return the dropout of an input whose pair of `draw_seeds` this is."""
+    """Return the dropout of one input; `seeds` is its row of `draw_seeds`."""
     return Dropout(threshold=threshold_of(probability), seeds=seeds)
 
 
@@ -71,7 +71,7 @@ def hash_seeds(seed: int, stream: int) -> tuple[int, int]:
 
 
 def _hash(index: torch.Tensor, seeds: Seeds, pair: int) -> torch.Tensor:
-    """Return 32 random bits for each int64 index; `pair` numbers hashes of the same place."""
+    """Return 32 random bits for each int64 index; `pair` numbers the hashes of one element."""
     word = (index + seeds[0] + pair * PAIR_STEP) & _WORD
     word = word ^ (word >> 16)
     word = (word * FIRST_FACTOR) & _WORD
@@ -82,7 +82,7 @@ def _hash(index: torch.Tensor, seeds: Seeds, pair: int) -> torch.Tensor:
 
 
 def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: torch.device) -> torch.Tensor:
-    """Return mask number `mask` of an input of this shape, as booleans that are true where a value is kept."""
+    """Return mask number `mask` of an input of this shape: true where an element is kept."""
     index = torch.arange(shape[0] * shape[1], dtype=torch.int64, device=device).view(shape)
     word = _hash(index, dropout.seeds, mask // 2)
     bits = (word >> 16) if mask % 2 == 0 else (word & 0xFFFF)
@@ -90,7 +90,7 @@ def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: to
 
 
 def random_words(like: torch.Tensor, seeds: tuple[int, int], number: int) -> torch.Tensor:
-    """Return 16 random bits for each element, as int32; `number` tells apart the tensors of one pair of seeds."""
+    """Return 16 random bits for each element, as int32; `number` differs between tensors of one pair of seeds."""
     index = torch.arange(like.numel(), dtype=torch.int64, device=like.device).view(like.shape)
     word = _hash(index, seeds, number // 2)
     return ((word >> 16) if number % 2 == 0 else (word & 0xFFFF)).to(torch.int32)

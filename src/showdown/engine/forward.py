@@ -1,7 +1,7 @@
-"""From token ids to logits: the seam between the training loop and the engine.
+"""From token ids to logits: what the training loop calls of the engine.
 
-The loop hands over the sequences of one micro-batch as they are, without padding; how they are laid out in memory is
-the engine's affair, and `ForwardPath.name` says in the record which way was taken.
+The loop passes the sequences of one micro-batch without padding. The engine decides how they are laid out in memory,
+and `ForwardPath.name` says in the record which path was taken.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,12 @@ def padded_batch(
 
 
 class PaddedForward:
-    """One row a sequence, padded on the right to the longest: works for every network.
+    """One row for each sequence, padded on the right to the longest: works for every network.
 
     A decoder is pooled here at the last real token. transformers' own head looks for the last token that is not the
-    padding token, which is another one where a text itself holds that token, as with pad = eos (issue 35352). Networks
-    that are pooled in another way are told the padding token, which some look for too.
+    padding token, which is another token where a text itself ends with the padding token, as with pad = eos
+    (https://github.com/huggingface/transformers/issues/35352). Networks that are pooled in another way get the padding
+    token in their configuration, where some look for it.
     """
 
     name = "padded"
@@ -48,7 +49,7 @@ class PaddedForward:
         model = unwrapped(module)
         if self._decoder is None:
             model.config.pad_token_id = pad_token_id
-        # T5Gemma is pooled one token behind the last, which the longest row has only where one more is padded.
+        # T5Gemma is pooled one token after the last, so the longest row needs one more token of padding.
         self._spare = int(self._decoder is None and hasattr(model, "score") and model.config.is_encoder_decoder)
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -70,7 +71,7 @@ class PaddedForward:
 
 
 class EqualLengthsForward:
-    """Rows of one length together, each in a pass of their own: nothing is padded."""
+    """A forward pass for each length of sequences: nothing is padded."""
 
     name = "rows of equal length together"
 
@@ -101,15 +102,18 @@ def choose_forward(
     recompute: bool = False,
     attention: CudnnAttention | None = None,
 ) -> ForwardPath:
-    """Choose the fastest way that is correct for this network on this device.
+    """Choose the fastest forward path that is correct for this network on this device.
 
     Args:
         module: a transformers model for sequence classification, or PEFT's wrapper around one.
         pad_token_id: the token that fills short rows where rows are padded.
         device: `cpu` or `cuda`.
-        recompute: keep only the input of each layer and compute the rest again in the backward pass: less memory,
-            a third more arithmetic.
-        attention: cuDNN's, which a packed decoder then computes with where it serves.
+        recompute: checkpoint activations: keep the input of each layer alone and compute the rest again in the backward
+            pass. It takes less memory and a third more arithmetic.
+        attention: cuDNN's attention, for the packs of a decoder that it can compute.
+
+    Raises:
+        Unavailable: for a wrapper around a network that the engine does not understand.
 
     """
     decoder = last_token_classifier(module)
@@ -118,7 +122,7 @@ def choose_forward(
     if not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
     if recompute:
-        # What is computed again must go the way that it went at first: `FastCpu` is not there in the backward pass.
+        # The second computation must be the same as the first: `FastCpu` is not active in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
     elif any(getattr(child, "gradient_checkpointing", False) for child in module.modules()):  # left by an earlier run

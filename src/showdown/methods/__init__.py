@@ -1,1 +1,1 @@
-"""The methods that compete. One file a method, one line each in `table.py`."""
+"""The methods. Each has one file, and one line in `table.py`."""

@@ -1,4 +1,4 @@
-"""BitFit (arXiv 2106.10199): the backbone's biases learn, and the head."""
+"""BitFit (arXiv 2106.10199): trains the biases of the backbone, and the head."""
 
 from typing import ClassVar
 
@@ -17,10 +17,10 @@ _PAPER = Reference(
 
 
 class BitFit(OwnTensorsMethod):
-    """Biases alone, of linear layers and of norms."""
+    """Trains biases, of linear layers and of norms."""
 
     title: ClassVar[str] = "BitFit"
-    summary: ClassVar[str] = "the biases of the backbone learn, and the head; for networks that have biases"
+    summary: ClassVar[str] = "trains the biases of the backbone and the head; for networks that have biases"
     Settings: ClassVar[type[MethodSettings]] = TunedSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 17.0
@@ -30,7 +30,7 @@ class BitFit(OwnTensorsMethod):
         """Return the names of all biases outside the head.
 
         Raises:
-            Unavailable: when the network has none, as those of Llama's kind.
+            Unavailable: when the network has none, like Llama.
 
         """
         elsewhere = tuple(f"{name}." for name in (*network.head_names, *network.idle_names))

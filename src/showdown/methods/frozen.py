@@ -1,4 +1,4 @@
-"""Frozen embeddings of the same pretrained network with logistic regression: no backward pass at all."""
+"""Logistic regression on embeddings of the frozen pretrained network: no backward pass."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,7 +115,7 @@ def _embedder(job: Job) -> "Embedder":
 
 
 def _all_labels(model: Any, label_count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Spread the regression over all labels; one that was never trained on gets a logit that never wins."""
+    """Return weight and bias for all labels; a label without training examples gets a logit that never wins."""
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps only the second label's plane
         coefficients = np.concatenate([-coefficients / 2, coefficients / 2])

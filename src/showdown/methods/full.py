@@ -28,7 +28,7 @@ class FullSettings(TunedSettings):
 
 
 class Full(TunedMethod):
-    """Every parameter learns."""
+    """Trains every parameter."""
 
     title: ClassVar[str] = "Full fine-tuning"
     summary: ClassVar[str] = "every parameter of the network learns"
@@ -56,7 +56,7 @@ class Full(TunedMethod):
         return _LION_SCALE if self.optimizer == "lion" else 1.0
 
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
-        """Let everything learn that a text goes through."""
+        """Make every parameter trainable, but for parts that no text goes through."""
         module = network.module
         module.requires_grad_(True)
         for name in network.idle_names:
@@ -64,7 +64,7 @@ class Full(TunedMethod):
         return module
 
     def declared_parameters(self, network: NetworkParts) -> int:
-        """Return all parameters but those that no text goes through."""
+        """Return the number of all parameters, but for parts that no text goes through."""
         idle = tuple(f"{name}." for name in network.idle_names)
         return sum(value.numel() for name, value in network.module.named_parameters() if not name.startswith(idle))
 
@@ -73,12 +73,12 @@ class Full(TunedMethod):
         module.save_pretrained(folder)
 
     def usage(self, module: "torch.nn.Module") -> "Usage":
-        """Say that plain transformers opens it."""
+        """Return how plain transformers opens it."""
         from showdown.models.companions import Usage
 
         return Usage(
-            imports="from transformers import AutoModelForSequenceClassification, AutoTokenizer",
-            opening="model = AutoModelForSequenceClassification.from_pretrained(folder)",
+            imports="from transformers import AutoModelForTask, AutoTokenizer",
+            opening="model = AutoModelForTask.from_pretrained(folder)",
         )
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":

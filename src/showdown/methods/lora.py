@@ -1,4 +1,4 @@
-"""LoRA (arXiv 2106.09685): low-rank adapters on the backbone's linear layers learn, and the head."""
+"""LoRA (arXiv 2106.09685): low-rank adapters on the linear layers of the frozen backbone, and the head."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -94,7 +94,7 @@ class Lora(PeftMethod):
         for target in self.settings.targets:
             if target not in endings:
                 raise UserError(
-                    f"method `{type(self).__name__.lower()}`: no linear layer `{target}`"
-                    f"{then(suggestion(target, endings), 'this model has ' + ', '.join(sorted(endings)))}"
+                    f"`targets` names `{target}`, which is no linear layer of this model"
+                    f"{then(suggestion(target, endings), 'it has ' + ', '.join(sorted(endings)))}"
                 )
         return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]

@@ -1,4 +1,4 @@
-"""The floor: always answer with the most frequent training label."""
+"""The baseline that always answers with the most frequent training label."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What all methods have in common that train some of the network's own tensors, and leave the others as they are."""
+"""The base of all methods that train some of the network's own tensors and freeze the others."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 _FILE = "trained.safetensors"
 _IMPORTS = """from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer"""
+from transformers import AutoConfig, AutoModelForTask, AutoTokenizer"""
 _OPENING = f"""config = AutoConfig.from_pretrained(base)
 config.id2label = dict(enumerate(labels))
 config.label2id = {{label: index for index, label in enumerate(labels)}}
 config.pad_token_id = tokenizer.pad_token_id
-model = AutoModelForSequenceClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
+model = AutoModelForTask.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
 model.load_state_dict(load_file(folder + "/{_FILE}"), strict=False)
 model.eval()"""
 
 
 class OwnTensorsMethod(TunedMethod):
-    """Some tensors of the backbone learn, and the head; they are saved and restored by name.
+    """Trains some tensors of the backbone, and the head; both are saved and restored by name.
 
     A method names the tensors (`trained_names`).
     """
@@ -37,11 +37,11 @@ class OwnTensorsMethod(TunedMethod):
     def __init__(self, settings: MethodSettings) -> None:
         super().__init__(settings)
         self._start: dict[str, torch.Tensor] = {}
-        """What learns as it was before training, on the CPU, for `strip`."""
+        """The trainable parameters as they were before training, on the CPU, for `strip`."""
 
     @abstractmethod
     def trained_names(self, network: NetworkParts) -> list[str]:
-        """Return the names of the parameters that learn beside the head.
+        """Return the names of the parameters that are trainable besides the head.
 
         Raises:
             Unavailable: when the network has none.
@@ -49,7 +49,7 @@ class OwnTensorsMethod(TunedMethod):
         """
 
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
-        """Let the named tensors and the head learn, and nothing else.
+        """Make the named tensors and the head trainable, and nothing else.
 
         Raises:
             Unavailable: when the network has no such tensors.
@@ -68,12 +68,12 @@ class OwnTensorsMethod(TunedMethod):
         return {name: named[name] for name in own} | learning_parameters(network, network.head_names)
 
     def declared_parameters(self, network: NetworkParts) -> int:
-        """Return the elements of the named tensors and the head's parameters."""
+        """Return the number of parameters in the named tensors and the head."""
         named = dict(network.module.named_parameters())
         return sum(named[name].numel() for name in self.trained_names(network)) + head_parameters(network)
 
     def strip(self, module: "torch.nn.Module") -> "torch.nn.Module":
-        """Write back what the tensors were before training."""
+        """Restore the tensors as they were before training."""
         parameters = dict(module.named_parameters())
         for name, start in self._start.items():
             parameters[name].data.copy_(start)
@@ -82,14 +82,14 @@ class OwnTensorsMethod(TunedMethod):
         return module
 
     def save(self, module: "torch.nn.Module", folder: Path) -> None:
-        """Write the tensors that learned as safetensors."""
+        """Write the trained tensors as safetensors."""
         from safetensors.torch import save_file
 
         learned = {name: value for name, value in module.named_parameters() if value.requires_grad}
         save_file({name: value.detach().contiguous() for name, value in learned.items()}, folder / _FILE)
 
     def usage(self, module: "torch.nn.Module") -> "Usage":
-        """Say that transformers opens the base, into which the tensors are loaded."""
+        """Return how transformers opens the base, into which the tensors are loaded."""
         from showdown.models.companions import Usage
 
         return Usage(imports=_IMPORTS, opening=_OPENING)

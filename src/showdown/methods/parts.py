@@ -55,7 +55,7 @@ def widths(linear: Any) -> tuple[int, int]:
 
 
 def learning_parameters(network: NetworkParts, names: Iterable[str]) -> "dict[str, nn.Parameter]":
-    """Return the parameters inside these modules by name, but for those that no text reaches."""
+    """Return the parameters inside these modules by name, but for parts that no text goes through."""
     inside, idle = _inside(names), _inside(network.idle_names)
     return {
         name: value

@@ -1,4 +1,4 @@
-"""What all methods have in common whose adapter layers PEFT puts into the network."""
+"""The base of all methods whose adapter layers PEFT puts into the network."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from showdown.models.companions import Usage
 
-IMPORTS = """from peft import AutoPeftModelForSequenceClassification
+IMPORTS = """from peft import AutoPeftModelForTask
 from transformers import AutoTokenizer"""
-OPENING = """model = AutoPeftModelForSequenceClassification.from_pretrained(
+OPENING = """model = AutoPeftModelForTask.from_pretrained(
     folder,
     id2label=dict(enumerate(labels)),
     label2id={label: index for index, label in enumerate(labels)},
@@ -28,10 +28,10 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 class PeftMethod(TunedMethod):
-    """Adapter layers in a frozen backbone learn, and the head.
+    """Trains adapter layers in a frozen backbone, and the head.
 
-    A method says which of PEFT's configurations it takes (`config`) and how many parameters its adapters have
-    (`adapter_parameters`); making, saving, loading and taking off are the same for all.
+    A method returns its PEFT configuration (`config`) and the number of parameters of its adapters
+    (`adapter_parameters`). Adding, saving, loading and removing adapters are the same for all.
     """
 
     leaves_network: ClassVar[bool] = True
@@ -46,27 +46,27 @@ class PeftMethod(TunedMethod):
             network: whose `linear_names` adapters may go to; `showdown.methods.parts` finds them by role.
 
         Raises:
-            UserError: when a setting names what the network has not.
-            Unavailable: when the network has nothing that the method can adapt.
+            UserError: when a setting names a layer that the network does not have.
+            Unavailable: when the network has no layer that the method can adapt.
 
         """
 
     @abstractmethod
     def adapter_parameters(self, network: NetworkParts) -> int:
-        """Return how many numbers learn beside the head, worked out from shapes."""
+        """Return the number of parameters that are trainable besides the head, computed from shapes."""
 
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
         """Wrap the network with PEFT, which puts the adapter layers into it.
 
         Raises:
-            UserError: when a setting names what the network has not.
-            Unavailable: when the network has nothing that the method can adapt.
+            UserError: when a setting names a layer that the network does not have.
+            Unavailable: when the network has no layer that the method can adapt.
 
         """
         from peft import get_peft_model
 
         config: Any = self.config(network)
-        config.task_type, config.modules_to_save = "SEQ_CLS", list(network.head_names)
+        config.task_type, config.modules_to_save = network.peft_task_type, list(network.head_names)
         adapted: Any = get_peft_model(network.module, config)
         for name in network.idle_names:  # PEFT finds heads by the ends of their names
             adapted.get_base_model().get_submodule(name).requires_grad_(False)
@@ -74,11 +74,11 @@ class PeftMethod(TunedMethod):
         return module
 
     def declared_parameters(self, network: NetworkParts) -> int:
-        """Return the adapters' parameters and the head's."""
+        """Return the number of parameters of the adapters and the head."""
         return self.adapter_parameters(network) + head_parameters(network)
 
     def strip(self, module: Any) -> "torch.nn.Module":
-        """Take off the adapters, and the trained copies of the head, which PEFT would leave in its place."""
+        """Remove the adapters, and the trained copy of the head, which PEFT would leave in place of the original."""
         inner = module.get_base_model()
         heads = {
             name: child.original_module for name, child in inner.named_modules() if hasattr(child, "original_module")
@@ -95,16 +95,16 @@ class PeftMethod(TunedMethod):
         module.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
 
     def usage(self, module: "torch.nn.Module") -> "Usage":
-        """Say that plain PEFT opens it, once told the labels: a base has none of its own, or others."""
+        """Return how plain PEFT opens it; the labels are passed, since the base has none or others."""
         from showdown.models.companions import Usage
 
         return Usage(imports=IMPORTS, opening=OPENING)
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":
-        """Load the pretrained network again, make the adapters anew and fill them and the head with what was saved.
+        """Load the pretrained network again, add new adapters, and fill them and the head with what was saved.
 
-        PEFT's own loading would take a pickle where the safetensors file is missing, and its configuration from a file
-        that others may have written.
+        PEFT's own loading would read a pickle where the safetensors file is missing, and take its configuration from a
+        file that somebody else may have written.
 
         Raises:
             ValueError: when the file lacks a weight, or has one too many.

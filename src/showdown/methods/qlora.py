@@ -23,7 +23,7 @@ _FOUR_BITS = """four_bits = BitsAndBytesConfig(
 
 
 class Qlora(Lora):
-    """LoRA over NF4 weights with double quantisation; the head is neither quantised nor frozen."""
+    """LoRA on a backbone in NF4 with double quantisation; the head is neither quantised nor frozen."""
 
     title: ClassVar[str] = "QLoRA"
     summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4, double quantisation), on a GPU or an x86 CPU"
@@ -35,7 +35,7 @@ class Qlora(Lora):
         return NetworkOptions(four_bit=True)
 
     def usage(self, module: Any) -> "Usage":
-        """Say that plain PEFT opens it, over a base that is put into four bits as it was here."""
+        """Return how plain PEFT opens it, on a base that is quantised as it was here."""
         from showdown.models.companions import Usage
 
         heads = sorted(module.peft_config["default"].modules_to_save)

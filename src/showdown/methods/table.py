@@ -7,6 +7,18 @@ from showdown.core.errors import UserError
 from showdown.core.method import Method, TunedMethod
 from showdown.core.registry import Registry, class_of
 from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
+from showdown.core.traits import Traits
+
+_class_of_a_method = class_of(Method)  # type: ignore[type-abstract]
+
+
+def read_method(name: str, found: object) -> type[Method] | str:
+    """Return a method's class, or why it cannot be one, in words."""
+    read = _class_of_a_method(name, found)
+    if isinstance(read, str) or isinstance(getattr(read, "traits", None), Traits):
+        return read
+    return "declares no `traits` (`showdown.core.traits`)"
+
 
 METHODS: Registry[type[Method]] = Registry(
     "method",
@@ -22,7 +34,7 @@ METHODS: Registry[type[Method]] = Registry(
         "dora": "showdown.methods.dora:Dora",
         "bitfit": "showdown.methods.bitfit:BitFit",
     },
-    class_of(Method),  # type: ignore[type-abstract]
+    read_method,
 )
 """Installed packages add methods by entry points of the group `showdown.methods`."""
 
@@ -60,12 +72,12 @@ def method_lines() -> list[str]:
 
 
 def is_tuned(spec: RunSpec) -> bool:
-    """Return whether the protocol has a learning rate searched for this run's method."""
+    """Return whether the protocol searches a learning rate for the method of this run."""
     return isinstance(spec.protocol.tuning, TuningSpec) and issubclass(method_class(spec.method), TunedMethod)
 
 
 def build(name: str, settings: dict[str, Any]) -> Method:
-    """Make a method from its settings, defaults filled in.
+    """Return a method with its settings, defaults filled in.
 
     Raises:
         UserError: for an unknown method.
@@ -77,19 +89,19 @@ def build(name: str, settings: dict[str, Any]) -> Method:
 
 
 def method_and_settings(row: str, written: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Split what a comparison writes under a row's name into the method's name and its settings."""
+    """Split what a comparison has under the name of an arm into the method's name and its settings."""
     rest = dict(written)
     rest.pop("protocol", None)
     return str(rest.pop("method", row)), rest
 
 
 def protocol_of(shared: SharedProtocol, written: dict[str, Any]) -> SharedProtocol:
-    """Return the protocol of one row: the shared one, and what is written under the row's own `protocol` in its place.
+    """Return the protocol of one arm: the shared one, with what stands under the arm's own `protocol` in its place.
 
-    What concerns the verdict of a comparison alone is no part of it.
+    Keys that concern only the verdict of a comparison are left out.
 
     Raises:
-        ValidationError: for what is no protocol.
+        ValidationError: for keys or values that a protocol does not have.
 
     """
     of_runs = shared.model_dump(include=set(SharedProtocol.model_fields))

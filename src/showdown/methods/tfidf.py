@@ -1,4 +1,4 @@
-"""The cheap rival: word and word-pair TF-IDF with a linear support-vector machine, trained in a second on a CPU."""
+"""TF-IDF of words and word pairs with a linear support-vector machine, trained in a second on a CPU."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ class TfIdfClassifier(Classifier):
 
 
 class TfIdfSettings(MethodSettings):
-    """Settings of the TF-IDF rival."""
+    """Settings of TF-IDF with a support-vector machine."""
 
     longest_ngram: int = Field(default=2, ge=1, le=5)
     """Words in the longest word group counted."""
@@ -86,7 +86,7 @@ class TfIdf(FittedMethod):
         write_bytes(folder / _FILE, skops.io.dumps(classifier.pipeline))
 
     def load(self, folder: Path, job: Job) -> TfIdfClassifier:
-        """Read the pipeline; types that skops does not trust by itself are refused."""
+        """Read the pipeline; types that skops does not trust are refused."""
         import skops.io
 
         return TfIdfClassifier(skops.io.load(folder / _FILE, trusted=[]), len(job.labels))

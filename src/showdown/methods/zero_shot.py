@@ -1,7 +1,7 @@
-"""The zero-shot baseline: a pretrained model that has seen none of the labels' rows.
+"""The zero-shot baseline: a pretrained model that answers without training examples.
 
-It takes the way that suits the model and says which: entailment for a model trained on natural-language inference,
-label log-likelihood for a causal language model, similarity of embeddings for a sentence encoder.
+How it answers depends on the model, and is noted in the record: entailment for a model trained on natural-language
+inference, label log-likelihood for a causal language model, similarity of embeddings for a sentence encoder.
 """
 
 import json
@@ -72,29 +72,29 @@ class ZeroShot(FittedMethod):
     learns: ClassVar[bool] = False
 
     def fit(self, train: Examples, job: Job) -> Fitted:
-        """Load the model and see which way suits it.
+        """Load the model and choose how it answers.
 
         Raises:
-            Unavailable: when the row names a model of its own that cannot be had here.
+            Unavailable: when the settings name another model that is not available here.
 
         """
         self._pinned = self._pin(job)
         way, total_parameters, classifier = self._open(job, self._pinned, None)
-        said = self.settings.model or job.model.id
+        name = self.settings.model or job.model.id
         return Fitted(
             classifier=classifier,
             trainable_parameters=0,
             total_parameters=total_parameters,
-            notes=(f"zero-shot by {way} with {said}, template `{self.settings.template}`",),
+            notes=(f"zero-shot by {way} with {name}, template `{self.settings.template}`",),
         )
 
     def save(self, classifier: Classifier, folder: Path) -> None:
-        """Write the way that was taken; the model itself is the pretrained one and is not copied."""
+        """Write how the model answers; the pretrained model itself is not copied."""
         saved = {"way": _WAY_OF[classifier.score_kind], "model": self._pinned.model_dump(mode="json")}
         write_json(folder / "zero_shot.json", saved)
 
     def load(self, folder: Path, job: Job) -> Classifier:
-        """Load the model again, as it was, the same way."""
+        """Load the model again, to answer as before."""
         saved = json.loads((folder / "zero_shot.json").read_text(encoding="utf-8"))
         pinned = (
             ModelSpec(id=self.settings.model, revision=saved["model"]["revision"]) if self.settings.model else job.model
@@ -147,7 +147,7 @@ _WAY_OF: dict[ScoreKind, Way] = {
 
 
 def way_for(folder: Path) -> Way:
-    """Choose the way from what the model's configuration says it was made for."""
+    """Choose how a model answers, from what its configuration says it was trained for."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if any(str(label).lower().startswith("entail") for label in (config.get("id2label") or {}).values()):
         return "entailment"

@@ -1,18 +1,24 @@
-"""What a saved model needs to be opened elsewhere, with plain transformers and PEFT: tokenizer, labels, base, card."""
+"""The files that let others open a saved model with plain transformers and PEFT: tokenizer, labels, base, card."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
+from showdown.core.task import Task
 from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
 from showdown.models.tokens import load_tokenizer
 
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
 LABELS = "labels.json"
 CARD = "README.md"
+_MODEL_FOR_TASK = "ModelForTask"
 _CARD = """---
 library_name: {library}
 pipeline_tag: {pipeline_tag}
@@ -37,7 +43,10 @@ with torch.inference_mode():
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """How a saved model is opened without Showdown, in Python."""
+    """How a saved model is opened without Showdown, in Python.
+
+    `AutoModelForTask` and `AutoPeftModelForTask` stand for the classes of transformers and PEFT that the task takes.
+    """
 
     imports: str
     """Lines that import from libraries, beside `json` and `torch`."""
@@ -46,7 +55,7 @@ class Usage:
     scoring: str | None = None
     """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented. None is the task's own way."""
 
-    def code(self, base: str) -> str:
+    def code(self, base: str, task: Task) -> str:
         """Return what comes before the texts are tokenised."""
         lines = (
             ["import json", "", "import torch", self.imports, "", 'folder, texts = ".", ["a text"]']
@@ -54,16 +63,18 @@ class Usage:
             + [f'labels = json.load(open(f"{{folder}}/{LABELS}", encoding="utf-8"))']
             + ["tokenizer = AutoTokenizer.from_pretrained(folder)", self.opening]
         )
-        return "\n".join(lines)
+        return "\n".join(lines).replace(_MODEL_FOR_TASK, task.auto_class.removeprefix("Auto"))
 
 
-def save_for_others(method: TunedMethod, module: Any, folder: Path, *, job: Job, base: Path, limit: int) -> None:
-    """Save what a method trained, and beside it what others need.
+def save_for_others(
+    method: TunedMethod, module: "nn.Module", folder: Path, *, job: Job, base: Path, limit: int
+) -> None:
+    """Save what a method trained, and beside it the files that others need.
 
     Args:
-        method: whose `save` writes the model.
-        module: what it trained.
-        folder: an existing, empty one.
+        method: its `save` writes the model.
+        module: the trained network.
+        folder: an existing, empty folder.
         job: what the method was given.
         base: folder of the pretrained model.
         limit: tokens after which texts are cut.
@@ -73,12 +84,14 @@ def save_for_others(method: TunedMethod, module: Any, folder: Path, *, job: Job,
     write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
 
 
-def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, method: Method, usage: Usage) -> None:
+def write_companions(
+    folder: Path, tokenizer: "PreTrainedTokenizerBase", job: Job, limit: int, *, method: Method, usage: Usage
+) -> None:
     """Write tokenizer, labels and card beside a saved model, and name its base as others can find it.
 
     Args:
         folder: what a method wrote.
-        tokenizer: the model's, fresh from its folder: no earlier call has set its truncation.
+        tokenizer: the model's, loaded anew from its folder, so that no earlier call has set its truncation.
         job: what the method was given.
         limit: tokens after which texts are cut; the saved tokenizer cuts there too.
         method: the method, for its title and summary.
@@ -103,7 +116,7 @@ def write_companions(folder: Path, tokenizer: Any, job: Job, limit: int, *, meth
         revision=f"revision `{revision}`" if revision else "no revision",
         method=type(method).__name__.lower(),
         seed=job.seed,
-        opening=usage.code(base),
+        opening=usage.code(base, job.task),
         scoring=usage.scoring or job.task.card_scoring,
         pipeline_tag=job.task.pipeline_tag,
         answers=job.task.card_answers,

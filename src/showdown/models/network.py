@@ -10,8 +10,9 @@ from torch import nn
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
+from showdown.core.task import Task
 from showdown.models.nf4 import load_nf4
-from showdown.models.parts import other_senses, parts_of, stack_linears, topmost
+from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
 from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 NO_ADAPTER = {"adapter_kwargs": {"subfolder": "no-adapter"}}
-"""Has transformers look for an adapter where there is none: it would put one that lies beside a network onto it."""
+"""Makes transformers look for an adapter where there is none: it would otherwise load one beside a network."""
 _NF4_BLOCK = 64
 """Weights that share one scale in NF4 (arXiv 2305.14314, and bitsandbytes' default)."""
 
@@ -30,6 +31,8 @@ class Network:
     """A network whose parts are named."""
 
     module: nn.Module
+    peft_task_type: str
+    """What PEFT calls the network's task (`Task.peft_task_type`)."""
     head_names: tuple[str, ...]
     """The task's head, and any module that the checkpoint has no weights for. Trained in every arm."""
     linear_names: tuple[str, ...]
@@ -69,13 +72,14 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     _refuse_holes(skeleton, head_names, missing, job)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
-    return _named(module, topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
+    return _named(module, job.task, topmost(set(head_names) | set(fresh)), drawn=tuple(missing))
 
 
-def _named(module: nn.Module, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
-    idle = other_senses(module)
+def _named(module: nn.Module, task: Task, head_names: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Network:
+    idle = other_modalities(module)
     return Network(
         module=module,
+        peft_task_type=task.peft_task_type,
         head_names=tuple(name for name in head_names if not name.startswith(tuple(f"{one}." for one in idle))),
         linear_names=stack_linears(module, (*head_names, *idle)),
         idle_names=idle,
@@ -91,7 +95,7 @@ def network_skeleton(folder: Path, job: Job) -> Network:
 
     """
     module = _skeleton(folder, job)
-    return _named(module, job.task.head_names(module))
+    return _named(module, job.task, job.task.head_names(module))
 
 
 def load_saved_network(folder: Path, job: Job) -> Network:
@@ -106,7 +110,7 @@ def load_saved_network(folder: Path, job: Job) -> Network:
     module, missing = _from_pretrained(folder, job, NetworkOptions(), ())
     if missing:
         raise ValueError(f"{folder} lacks {len(missing)} weights, among them {missing[0]}")
-    return _named(module, job.task.head_names(module))
+    return _named(module, job.task, job.task.head_names(module))
 
 
 def configuration(folder: Path, job: Job) -> "PretrainedConfig":
@@ -154,7 +158,7 @@ def _auto_class(job: Job) -> "type[_BaseAutoModelClass]":
 def _load(
     folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
-    """Load the weights, on a GPU straight into four bits where four are asked for."""
+    """Load the weights, on a GPU directly into four bits where the method wants four."""
     if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
         try:
             missing = load_nf4(
@@ -211,7 +215,7 @@ def _keep_packing(module: nn.Module) -> None:
 def from_library(
     kind: "type[_BaseAutoModelClass]", folder: Path, placement: Placement, **more: Any
 ) -> "PreTrainedModel":
-    """Load a frozen network as the library has it, for answers alone: safetensors only, no remote code, no network.
+    """Load a frozen network as transformers has it, for inference: safetensors only, no remote code, no download.
 
     Args:
         kind: one of transformers' `AutoModel...` classes.
@@ -235,7 +239,7 @@ def from_library(
 
 
 class _quiet:
-    """Silences the loading report: that the head is new is the point, and records say so."""
+    """Hides the loading report of transformers: a new head is intended, and the record names it."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging
@@ -264,7 +268,7 @@ def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
 
 
 def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
-    """Refuse four bits where they would serve no layer, or would be none: bitsandbytes takes `nn.Linear` alone."""
+    """Refuse four bits where no layer would be quantised: bitsandbytes quantises `nn.Linear` alone."""
     if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in stack_linears(skeleton, head_names)):
         raise Unavailable(
             f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that bitsandbytes does not hold in "
@@ -278,7 +282,7 @@ def _model_type(module: nn.Module) -> str:
 
 
 def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Sequence[str], job: Job) -> None:
-    """Refuse a checkpoint that lacks weights of a layer: drawn at random, they would pass for pretrained ones."""
+    """Refuse a checkpoint that lacks weights of a layer; drawn at random, they would be taken for pretrained ones."""
     stacks = [f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList)]
     heads = tuple(f"{name}." for name in head_names)
     holes = [name for name in missing if name.startswith(tuple(stacks)) and not name.startswith(heads)]
@@ -292,8 +296,8 @@ def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Seq
 def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
     """Refuse four bits where bitsandbytes would compute with other weights than were loaded.
 
-    On a CPU its version 0.50 unpacks row by row and starts a new block with each row, while blocks run on across rows:
-    errors of 20 to 80 % of the weights, without a word, unless rows fill whole blocks. GPUs are not touched by it.
+    On a CPU its version 0.50 unpacks row by row and starts a new block with each row, while blocks continue across
+    rows. Unless rows fill whole blocks, 20 to 80 % of the weights are wrong, without a warning. GPUs are not affected.
     """
     for name, child in skeleton.named_modules():
         if isinstance(child, nn.Linear) and not name.startswith(head_names) and child.in_features % _NF4_BLOCK:
@@ -306,7 +310,7 @@ def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> N
 def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> None:
     """Draw new weights as the Hugging Face models do: matrices normal, biases zero, norms one.
 
-    Drawn here, on the CPU and in name order, so that they do not depend on the method or the device.
+    They are drawn on the CPU and in the order of their names, so that they do not depend on method or device.
     """
     config: Any = module.config
     spread = float(getattr(config, "initializer_range", None) or 0.02)
@@ -325,9 +329,9 @@ def _draw_new_weights(module: nn.Module, missing: Sequence[str], seed: int) -> N
 
 
 def unpacked_parameters(module: nn.Module) -> int:
-    """Count all parameters, 4-bit weights as the numbers that they stand for (two in a byte).
+    """Count all parameters, 4-bit weights by the numbers that they hold (two in a byte).
 
-    PEFT keeps the head that it put a trained copy beside; it computes nothing and is no part of the model.
+    PEFT keeps the original head beside its trained copy. The original computes nothing and is not counted.
     """
     total = 0
     for name, parameter in module.named_parameters():
@@ -343,7 +347,7 @@ _NF4_BYTES = 0.5 + 1 / _NF4_BLOCK + 4 / (_NF4_BLOCK * 256)
 
 
 def weight_bytes(network: Network, options: NetworkOptions) -> float:
-    """Return the bytes of a network's weights as they lie on the device; a network without weights will do."""
+    """Return the bytes of a network's weights on the device. The network may be a skeleton without weights."""
     total = float(sum(value.numel() * value.itemsize for value in network.module.parameters()))
     if options.four_bit:
         for name in network.linear_names:
@@ -354,5 +358,5 @@ def weight_bytes(network: Network, options: NetworkOptions) -> float:
 
 
 def trainable_parameters(module: nn.Module) -> int:
-    """Count the parameters that learn."""
+    """Count the trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -1,7 +1,7 @@
-"""Loading straight into NF4, tensor by tensor.
+"""Loading directly into NF4, tensor by tensor.
 
 Each tensor of the checkpoint is read from the file's mapped pages, quantised on the device and dropped before the next
-one is read: beside the quantised network there is never more than one tensor in 16 bits.
+one is read, so that there is never more than one tensor in 16 bits beside the quantised network.
 """
 
 from collections.abc import Iterator, Sequence
@@ -115,7 +115,7 @@ def _set_parameter(skeleton: nn.Module, name: str, value: torch.Tensor) -> None:
 
 
 def _make_buffers(skeleton: Any, device: str) -> None:
-    """Make again what a network on the meta device lost and no checkpoint holds: rotary frequencies, Gemma's scale."""
+    """Make the buffers that a network on the meta device lacks and no checkpoint holds, such as rotary frequencies."""
     for name, module in list(skeleton.named_modules()):
         if type(module).__name__.endswith("RotaryEmbedding"):
             parent, _, child = name.rpartition(".")

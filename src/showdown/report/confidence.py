@@ -1,4 +1,4 @@
-"""How far each row's confidence can be trusted, over all rows that a seed tested: a small table and the figures' data.
+"""How far each arm's confidence can be trusted, over all test rows of a seed: a small table, and the data of figures.
 
 Bins and counts of the folds of a seed add up; seeds, and repeats, whose test rows overlap, are averaged.
 """
@@ -40,7 +40,7 @@ _MARGIN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What a row's thresholds for one coverage came to on the test rows. Shares are 0 to 1."""
+    """What an arm's thresholds for one coverage gave on the test rows. Shares are 0 to 1."""
 
     asked: float
     answered: float
@@ -49,8 +49,8 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowConfidence:
-    """One row of the table."""
+class ArmConfidence:
+    """One arm."""
 
     kind: str
     """`probability` or `margin`."""
@@ -70,7 +70,7 @@ class RowConfidence:
     """Rising."""
 
     def at(self, coverage: float) -> Coverage | None:
-        """Return what came of one coverage; None where no threshold was kept for it."""
+        """Return the result at one coverage; None where no threshold was kept for it."""
         return next((one for one in self.coverages if one.asked == coverage), None)
 
 
@@ -83,8 +83,8 @@ class ConfidenceTable:
     notes: list[str]
 
 
-def row_confidences(results: Results) -> dict[str, RowConfidence]:
-    """Return what is known of each row of the table; rows of which a run was not measured are left out."""
+def arm_confidences(results: Results) -> dict[str, ArmConfidence]:
+    """Return the confidence of each arm; an arm with a run that was not measured is left out."""
     done: dict[str, list[RunRecord]] = {}
     for run in results.full_size.runs:
         if run.status == "completed":
@@ -94,7 +94,7 @@ def row_confidences(results: Results) -> dict[str, RowConfidence]:
 
 def confidence_table(results: Results) -> ConfidenceTable | None:
     """Lay out the table; None where nothing was measured."""
-    found = row_confidences(results)
+    found = arm_confidences(results)
     if not found:
         return None
     return ConfidenceTable(
@@ -104,11 +104,11 @@ def confidence_table(results: Results) -> ConfidenceTable | None:
     )
 
 
-def _row(runs: Sequence[RunRecord]) -> RowConfidence:
+def _row(runs: Sequence[RunRecord]) -> ArmConfidence:
     wholes = [[run.confidence for run in found if run.confidence] for found in tested_together(runs)]
     bins = [pooled_bins([part for one in whole for part in one.bins]) for whole in wholes]
     calibrated = all(bins)
-    return RowConfidence(
+    return ArmConfidence(
         kind=wholes[0][0].kind,
         rows=max(sum(one.rows for one in whole) for whole in wholes),
         accuracy=fmean(scores.accuracy for scores in pooled_scores(runs)),
@@ -117,7 +117,7 @@ def _row(runs: Sequence[RunRecord]) -> RowConfidence:
         brier_score=fmean(map(_brier_score, wholes)) if calibrated else None,
         bins=pooled_bins([part for whole in bins for part in whole]),
         wholes=len(wholes),
-        coverages=[_coverage(asked, wholes) for asked in (point.coverage for point in wholes[0][0].points)],
+        coverages=[_coverage(requested, wholes) for requested in (point.coverage for point in wholes[0][0].points)],
     )
 
 
@@ -125,19 +125,19 @@ def _brier_score(whole: Sequence[Confidence]) -> float:
     return sum(one.rows * (one.brier_score or 0.0) for one in whole) / sum(one.rows for one in whole)
 
 
-def _coverage(asked: float, wholes: Sequence[Sequence[Confidence]]) -> Coverage:
-    """Average over seeds what the folds of each come to together, each with thresholds of its own."""
+def _coverage(requested: float, wholes: Sequence[Sequence[Confidence]]) -> Coverage:
+    """Average the coverage over seeds, each over its folds, which have thresholds of their own."""
     answered, right = [], []
     for whole in wholes:
-        points = [point for one in whole for point in one.points if point.coverage == asked]
+        points = [point for one in whole for point in one.points if point.coverage == requested]
         given = sum(point.answered_rows for point in points)
         answered.append(given / sum(one.rows for one in whole))
         if given:
             right.append(sum(point.answered_rows * (point.accuracy or 0.0) for point in points) / given)
-    return Coverage(asked=asked, answered=fmean(answered), accuracy=fmean(right) if right else None)
+    return Coverage(asked=requested, answered=fmean(answered), accuracy=fmean(right) if right else None)
 
 
-def _cells(name: str, row: RowConfidence) -> list[str]:
+def _cells(name: str, row: ArmConfidence) -> list[str]:
     point = row.at(COVERAGE)
     return [
         name,
@@ -160,10 +160,11 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f}"
 
 
-def _notes(rows: Sequence[RowConfidence]) -> list[str]:
-    asked = f"{100 * COVERAGE:g} %"
+def _notes(rows: Sequence[ArmConfidence]) -> list[str]:
+    requested = f"{100 * COVERAGE:g} %"
     found = [
-        f"Answered: test rows whose confidence reaches the threshold that lets {asked} of the validation rows through. "
+        f"Answered: test rows whose confidence reaches the threshold that lets {requested} of the validation "
+        "rows through. "
         f"The others would go to a person; `showdown predict --coverage {COVERAGE:g}` does so with new texts."
     ]
     if any(row.error is not None for row in rows):

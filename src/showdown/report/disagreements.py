@@ -1,4 +1,4 @@
-"""Test rows on which the rows of the table disagree, with the text; for reports that stay on this machine."""
+"""Test rows on which the arms disagree, with the text; for reports that stay on this machine."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from showdown.core.errors import UserError
 from showdown.core.record import Results
 from showdown.data.prepare import load_side, partition_folder
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 
 _PROCESSED = Path("data") / "processed"
 MOST_ANSWERS = 12
-"""Up to so many answers to a test row stand beside each other, each with its row of the table; more are grouped."""
+"""Up to so many answers to a test row stand beside each other, each with its arm; more are grouped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one row of the table answered; with several seeds the most frequent answer, of equals the first."""
+    """What one arm answered; with several seeds the most frequent answer, of equals the first."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class SameAnswer:
-    """The rows of the table that gave one answer to a test row."""
+    """The arms that gave one answer to a test row."""
 
     label: str
     right: bool
@@ -49,7 +49,7 @@ class Disagreement:
 
     @property
     def is_long(self) -> bool:
-        """Are there too many answers to show each by itself?"""
+        """Return whether there are too many answers to show each by itself."""
         return len(self.answers) > MOST_ANSWERS
 
     @property
@@ -64,7 +64,7 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreements:
-    """The rows to show and what they are of."""
+    """The test rows to show, and how many there are."""
 
     shown: tuple[Disagreement, ...]
     """The most divided first: where as many are right as wrong."""
@@ -74,7 +74,7 @@ class Disagreements:
 
 
 def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
-    """Find test rows that not all methods answer alike; the majority label, which always says one thing, is not asked.
+    """Find the test rows that not all arms answer alike; floors are left out.
 
     Args:
         results: the comparison.
@@ -86,11 +86,11 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
 
     """
     every = load_outcomes(results.full_size, folder)
-    asked = {name: found for name, found in every.items() if found.traits.role != "floor"}
+    requested = {name: found for name, found in every.items() if found.traits.role != "floor"}
     labels = list(label_places(results.full_size))
     by_row: dict[int, dict[str, Answer]] = {}
     truths: dict[int, str] = {}
-    for name, found in asked.items():
+    for name, found in requested.items():
         for row, truth, answer in _answers(name, found, labels):
             by_row.setdefault(row, {})[name] = answer
             truths[row] = truth
@@ -104,17 +104,17 @@ def disagreements(results: Results, folder: Path, most: int) -> Disagreements:
     return Disagreements(shown=shown, count=len(divided), tested=len(by_row))
 
 
-def _answers(name: str, found: RowOutcomes, labels: list[str]) -> list[tuple[int, str, Answer]]:
+def _answers(name: str, found: ArmOutcomes, labels: list[str]) -> list[tuple[int, str, Answer]]:
     part = next(iter(answers_of(found).values()))
-    said = []
+    lines = []
     for place, row in enumerate(part.row_ids.tolist()):
         ((most, seeds),) = Counter(part.predicted[:, place].tolist()).most_common(1)
         true = int(part.true[place])
         answer = Answer(
             name=name, label=labels[most], right=most == true, seeds=seeds, of_seeds=part.predicted.shape[0]
         )
-        said.append((row, labels[true], answer))
-    return said
+        lines.append((row, labels[true], answer))
+    return lines
 
 
 def _division(answers: Mapping[str, Answer]) -> int:

@@ -18,10 +18,10 @@ _CALLED = {
 
 
 def data_facts(results: Results) -> list[Fact]:
-    """Return the source, the fingerprint, the labels, and the audit's counts where it left no words (see `audited`)."""
-    asked, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
-    files = {side: path for side, path in (asked.get("files") or {}).items() if path}
-    source = ", ".join(f"{path} ({side})" for side, path in files.items()) or asked.get("source")
+    """Return source, fingerprint and labels, and the audit's counts where it left no sentences (see `audited`)."""
+    requested, audit = results.comparison.get("data") or {}, results.data.get("audit") or {}
+    files = {side: path for side, path in (requested.get("files") or {}).items() if path}
+    source = ", ".join(f"{path} ({side})" for side, path in files.items()) or requested.get("source")
     found = [("source", _said(source))] if source else []
     found += [
         ("fingerprint", _said(results.data.get("fingerprint"))),
@@ -36,7 +36,7 @@ def data_facts(results: Results) -> list[Fact]:
 
 
 def audited(results: Results) -> list[str]:
-    """Return what the audit found, a line each; empty for results of before it was kept in words."""
+    """Return what the audit found, a line each; empty for results of older versions."""
     return [str(line) for line in results.data.get("notices") or ()]
 
 
@@ -56,7 +56,7 @@ def protocol_facts(results: Results) -> list[Fact]:
 
 
 def environment_facts(results: Results) -> list[Fact]:
-    """Return where the first run that says so took place; empty where none does."""
+    """Return the environment of the first run that has one; empty where none has."""
     found = next((run.environment for run in results.runs if run.environment), None)
     if found is None:
         return []

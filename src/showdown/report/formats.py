@@ -1,4 +1,4 @@
-"""The table of report formats: a name and what writes it into a comparison's folder."""
+"""The table of report formats: a name, and the function that writes the report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module

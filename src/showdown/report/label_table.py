@@ -1,4 +1,4 @@
-"""F1 by label as a table: whole where it is small, else its most telling part, with a sentence on what is left out."""
+"""F1 by label as a table: whole where it is small, else the hardest and the most frequent labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MOST_ROWS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """The labels that are shown, by row of the comparison, and how they were chosen."""
+    """The labels that are shown, by arm, and how they were chosen."""
 
     names: list[str]
     """Rows of the comparison."""
@@ -37,8 +37,8 @@ def label_table(done: Mapping[str, Sequence[RunRecord]]) -> LabelTable | None:
     if not every:
         return None
     labels = every if len(every) <= MOST_LABELS else _telling(every)
-    said = _left_out(len(labels), len(every), len(names), len(done))
-    return LabelTable(names=names, labels=labels, left_out=said)
+    text = _left_out(len(labels), len(every), len(names), len(done))
+    return LabelTable(names=names, labels=labels, left_out=text)
 
 
 def _telling(every: Sequence[LabelScore]) -> list[LabelScore]:
@@ -52,12 +52,12 @@ def _telling(every: Sequence[LabelScore]) -> list[LabelScore]:
 
 
 def _left_out(labels: int, all_labels: int, names: int, all_names: int) -> str:
-    said = []
+    lines = []
     if labels < all_labels:
-        said.append(
+        lines.append(
             f"Shown are {labels} of {all_labels:,} labels, the lowest F1 first: the {WORST} with the lowest F1 and the "
             f"{FREQUENT} with the most test rows."
         )
     if names < all_names:
-        said.append(f"Shown are {names} of {all_names:,} methods, those with the highest accuracy.")
-    return " ".join([*said, "All scores are in `results.json`, under `per_class`."] if said else [])
+        lines.append(f"Shown are {names} of {all_names:,} methods, those with the highest accuracy.")
+    return " ".join([*lines, "All scores are in `results.json`, under `per_class`."] if lines else [])

@@ -1,4 +1,4 @@
-"""Accuracy by how many training rows a method had: would more labels help, and whom most?"""
+"""Accuracy by the number of training rows: whether more labels would help, and which method most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from showdown.verdict.model import Curve, Interval
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
-    """A small table and what it says."""
+    """A small table and its sentences."""
 
     headings: list[str]
     rows: list[list[str]]
@@ -61,7 +61,7 @@ def _points(interval: Interval) -> str:
 
 
 def _judged(curve: Curve) -> str:
-    """Say whom the last step helped, and whether one more than the others."""
+    """State which arms the last step helped, and whether one more than the others."""
     step = f"from {100 * curve.fractions[-2]:g} to {100 * curve.fractions[-1]:g} % of the training rows"
     helped = [item for item in curve.steps if item.shown]
     best = curve.steps[0]
@@ -70,14 +70,14 @@ def _judged(curve: Curve) -> str:
             f"More labels were not shown to help any method {step}; the largest gain is that of {best.name}, "
             f"{_points(best.gain)}."
         )
-    said = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
+    text = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
     if curve.ahead is not None:
         second = curve.steps[1].name
         if curve.ahead.low > 0.0:
-            said += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
+            text += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
         else:
-            said += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
-    return f"{said} The curve is measured and not projected: what further rows would bring is a guess."
+            text += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
+    return f"{text} The curve is measured and not projected: what further rows would bring is a guess."
 
 
 def _accuracy(runs: Sequence[RunRecord]) -> float | None:
@@ -91,7 +91,7 @@ def _heading(done: Sequence[RunRecord], fraction: float) -> str:
 
 
 def _sentence(accuracy: dict[str, list[float | None]], fractions: Sequence[float]) -> str:
-    """Name the method that the last step of the curve, the one nearest to more rows, helped most."""
+    """Name the method that the last step of the curve, to all training rows, helped most."""
     steps = {name: (found[-2], found[-1]) for name, found in accuracy.items()}
     gains = {name: more - less for name, (less, more) in steps.items() if less is not None and more is not None}
     step = f"from {100 * fractions[-2]:g} to {100 * fractions[-1]:g} % of the training rows"

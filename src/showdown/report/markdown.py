@@ -38,12 +38,12 @@ class Picture:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line; what a terminal would obey stands as an escape."""
+    """Return text that Markdown shows as it is, on one line; control characters of a terminal are escaped."""
     return _HANDLER.sub(r"\1\\=", escape_controls(" ".join(text.split())).translate(_SPECIAL))
 
 
 def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Return the whole report: what must be known, the table, the labels' scores, where it ran.
+    """Return the whole report: warnings, the table, the verdict, scores by label, the machine.
 
     Args:
         results: the comparison.
@@ -110,8 +110,8 @@ def _pictures(results: Results, verdict: Verdict, folder: Path) -> dict[str, Pic
 
 
 def _picture(found: Picture) -> str:
-    said = " ".join(escaped(text) for text in (f"{found.title}.", found.caption) if text)
-    return f"![{escaped(found.alt)}]({found.link})\n\n{said}"
+    sentence = " ".join(escaped(text) for text in (f"{found.title}.", found.caption) if text)
+    return f"![{escaped(found.alt)}]({found.link})\n\n{sentence}"
 
 
 def _marked(table: Table) -> str:
@@ -142,8 +142,8 @@ def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
 def _pairs(verdict: Verdict) -> list[str]:
     shown = shown_pairs(verdict)
     cells = pair_rows(verdict.model_copy(update={"pairs": shown.pairs}))
-    said = [escaped(line) for line in (shown.left_out, pair_note(verdict)) if line]
-    return [grid(headings(verdict), cells, left=2), *said]
+    lines = [escaped(line) for line in (shown.left_out, pair_note(verdict)) if line]
+    return [grid(headings(verdict), cells, left=2), *lines]
 
 
 def _own_rows(verdict: Verdict) -> list[str]:

@@ -1,4 +1,4 @@
-"""What stands beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
+"""The notes beneath the table: how to read it, what failed, the settings, what differs beyond the method."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ MOST_SETTINGS = 12
 
 
 def reading(results: Results) -> list[str]:
-    """Say how to read the columns."""
+    """Explain the columns."""
     done = [run for run in results.runs if run.status == "completed"]
     lines = []
     kinds = {run.memory_kind for run in done}
@@ -31,23 +31,25 @@ def reading(results: Results) -> list[str]:
         lines.append("Memory: peak allocated on the GPU while training (GB of 1e9 bytes).")
     if kinds - {None}:
         lines.append(
-            "The verdict, limits and figures of memory take the device's peak over the whole run, scoring too."
+            "For memory, the verdict, the limits and the figures use the device's peak over the whole run, scoring "
+            "included."
         )
     lines.append(
         "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
-        "reloading and scoring. Latency: one text, median; the verdict, limits and figures take its 95th percentile."
+        "reloading and scoring. Latency: one text, median; the verdict, the limits and the figures use its 95th "
+        "percentile."
     )
     return lines + _of_all_runs(done)
 
 
 def agreement(verdict: Verdict) -> list[str]:
-    """Say on how many test rows the seeds of a row answer alike."""
+    """State on how many test rows the seeds of an arm answer alike."""
     known = [f"{row.name} {100 * row.seed_agreement:.1f} %" for row in verdict.rows if row.seed_agreement is not None]
     return [f"Share of the test rows on which all seeds of a row answer alike: {', '.join(known)}."] if known else []
 
 
 def without_interval(verdict: Verdict) -> list[str]:
-    """Say which macro F1, or score of the verdict, has no interval, and why."""
+    """Name each macro F1 and score of the verdict without an interval, and why it has none."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in verdict.rows:
         for title, score in ((metric_named(verdict.metric).capital, row.score), ("Macro F1", row.f1_macro)):
@@ -57,7 +59,7 @@ def without_interval(verdict: Verdict) -> list[str]:
 
 
 def costs(results: Results, verdict: Verdict) -> list[str]:
-    """Say what one model of each row costs: training, tuning and predictions apart, the price, and energy if read."""
+    """State what one model of each arm costs: training, tuning and predictions apart, the price, and energy if read."""
     priced = {row.name: row.cost for row in verdict.rows if row.cost}
     read = {row.name: row.energy for row in verdict.rows if row.energy}
     lines = []
@@ -82,8 +84,8 @@ def costs(results: Results, verdict: Verdict) -> list[str]:
     return lines + _without_price(results, verdict)
 
 
-def _with_tuning(training: float, tuning: float, said: Callable[[float], str]) -> str:
-    return said(training) + (f" and {said(tuning)} for tuning" if tuning else "")
+def _with_tuning(training: float, tuning: float, text: Callable[[float], str]) -> str:
+    return text(training) + (f" and {text(tuning)} for tuning" if tuning else "")
 
 
 def _kwh(value: float) -> str:
@@ -92,10 +94,10 @@ def _kwh(value: float) -> str:
 
 def _prices(found: Sequence[Price]) -> str:
     example = f", an example in {EXAMPLE_CURRENCY}"
-    said = {
+    content = {
         f"{three_digits(price.per_hour)} an hour ({price.source}){example if price.example else ''}" for price in found
     }
-    return f"At {'; '.join(sorted(said))}."
+    return f"At {'; '.join(sorted(content))}."
 
 
 def _without_price(results: Results, verdict: Verdict) -> list[str]:
@@ -105,14 +107,14 @@ def _without_price(results: Results, verdict: Verdict) -> list[str]:
 
 
 def events(results: Results) -> list[str]:
-    """Say what failed, and what must be known of a run."""
+    """List errors and notes of runs."""
     errors = [f"{run.name}: {run.status}: {run.error}" for run in results.runs if run.error]
     notes = [f"{run.name}: {note}" for run in results.runs for note in run.notes]
     return list(dict.fromkeys([*errors, *notes]))
 
 
 def settings(results: Results) -> list[str]:
-    """Say each row's own settings, of many rows with equal ones in one line, and what was tuned."""
+    """List each arm's own settings, equal ones of many arms in one line, and what was tuned."""
     words_of: dict[str, str] = {}
     for name, run in {run.name: run for run in results.runs}.items():
         shown = {key: value for key, value in run.spec.settings.items() if value is not None}
@@ -133,16 +135,16 @@ def _worded(value: object) -> str:
 
 
 def tuning(done: Sequence[RunRecord]) -> list[str]:
-    """Say what was tuned, what was chosen and what it took, a line for each row that was."""
+    """State what was tuned, what was chosen and how long it took, a line for each tuned arm."""
     lines = []
     for name in dict.fromkeys(run.name for run in done if run.tuning_seconds is not None):
         runs = [run for run in done if run.name == name and run.tuning_seconds is not None]
         rates = sorted({f"{run.chosen['learning_rate']:.2g}" for run in runs}, key=float)
-        asked = runs[0].spec.protocol.tuning
-        assert isinstance(asked, TuningSpec)
+        requested = runs[0].spec.protocol.tuning
+        assert isinstance(requested, TuningSpec)
         found = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
         lines.append(
-            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {asked.trials} trials for each of "
+            f"Tuned for {name}, on validation rows alone: learning_rate {found}; {requested.trials} trials for each of "
             f"{some(len(runs), 'run')} took {sum(run.tuning_seconds or 0.0 for run in runs):.0f} s in all, "
             "part of Total and not of Train."
         )
@@ -150,7 +152,7 @@ def tuning(done: Sequence[RunRecord]) -> list[str]:
 
 
 def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
-    """Say that times are those of one run, and what all runs of a row took, where a row has several."""
+    """State that times are those of one run, and the total of all runs, where an arm has several."""
     runs_of: dict[str, list[RunRecord]] = {}
     for run in done:
         runs_of.setdefault(run.name, []).append(run)
@@ -164,9 +166,11 @@ def _of_all_runs(done: Sequence[RunRecord]) -> list[str]:
 
 
 def differences(found: Sequence[Confound]) -> list[str]:
-    """Say what differs between rows beyond the method and its settings, which are listed apart, a line each."""
+    """List what differs between arms beyond the method and its settings, a line each."""
     return [
-        f"Differs, {item.key} ({item.kind}): {_by_value(item.values)}." for item in found if item.kind != "own setting"
+        f"Arms differ in {item.key} ({item.kind}): {_by_value(item.values)}."
+        for item in found
+        if item.kind != "own setting"
     ]
 
 

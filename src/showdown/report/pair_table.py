@@ -1,4 +1,4 @@
-"""Which pairs a report shows: all where they are few, else those of the rows that a reader would choose between."""
+"""The pairs that a report shows: all where they are few, else those of the best and the recommended arm."""
 
 from dataclasses import dataclass
 
@@ -19,19 +19,19 @@ class ShownPairs:
 
 
 def shown_pairs(verdict: Verdict) -> ShownPairs:
-    """Return all pairs, or, of more than `MOST_PAIRS`, those of the highest score and of the recommended row."""
+    """Return all pairs or, of more than `MOST_PAIRS`, those of the best and of the recommended arm."""
     every = list(verdict.pairs)
     if len(every) <= MOST_PAIRS:
         return ShownPairs(pairs=every, left_out="")
     scores = {row.name: row.score.value for row in verdict.rows if row.score}
     leader = max(scores, key=lambda name: scores[name])
-    said = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
+    lines = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
     chosen = verdict.recommendation.chosen
     if chosen and chosen != leader:
-        said.append(f"{chosen}, which is recommended")
+        lines.append(f"{chosen}, which is recommended")
     kept = [pair for pair in every if {pair.first, pair.second} & {leader, chosen}]
     return ShownPairs(
         pairs=kept,
-        left_out=f"Shown are {len(kept)} of {len(every):,} pairs: those of {' and of '.join(said)}. All are in "
+        left_out=f"Shown are {len(kept)} of {len(every):,} pairs: those of {' and of '.join(lines)}. All are in "
         "`showdown.judge(OUT).pairs` in Python.",
     )

@@ -1,4 +1,4 @@
-"""Every pair of rows as plain cells: the effect with its interval, the tests, and what else differs between the two."""
+"""Every pair of arms as plain cells: the difference with its interval, the tests, and what else differs."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ def headings(verdict: Verdict) -> list[str]:
 
 
 def _other(verdict: Verdict) -> str:
-    """Return what stands beside the metric of the verdict, for information: macro F1, or accuracy beside any other."""
+    """Return the metric beside that of the verdict, for information: macro F1, or accuracy beside any other."""
     return METRICS["f1_macro"].key if verdict.metric == ACCURACY.key else ACCURACY.key
 
 
@@ -43,17 +43,17 @@ def pair_rows(verdict: Verdict) -> list[list[str]]:
 
 
 def marked_names(verdict: Verdict) -> dict[str, str]:
-    """Return what each row is called in a table of pairs: one that had not converged has a mark."""
+    """Return the name of each arm in a table of pairs; one that had not converged has a mark."""
     return {row.name: f"{row.name} {CUT_SHORT}" if row.cut_short else row.name for row in verdict.rows}
 
 
 def flipped(rows: float) -> str:
-    """Return how many test rows flip; a mean over seeds has a decimal."""
+    """Format how many test rows flip; a mean over seeds has a decimal."""
     return f"{rows:.0f}" if rows == round(rows) else f"{rows:.1f}"
 
 
 def worse(pair: PairVerdict) -> str:
-    """Say of each row of a pair whether it is worse than the other, against the margin."""
+    """State for each arm of a pair whether it is worse than the other, against the margin."""
     if pair.within is None:
         return "-"
     found = pair.within
@@ -61,7 +61,7 @@ def worse(pair: PairVerdict) -> str:
 
 
 def pair_note(verdict: Verdict) -> str:
-    """Say how the pairs were tested."""
+    """Explain how the pairs were tested."""
     repeated = any(pair.test == "corrected resampled t" for pair in verdict.pairs)
     accuracy = verdict.metric == ACCURACY.key
     how = "the corrected resampled t-test over repeats"

@@ -16,7 +16,7 @@ from showdown.core.record import RunRecord
 from showdown.core.split import KFoldSplit
 
 OWN_ROWS = "Each row's scores by label are of all test rows that it answered, and not of common ones."
-"""To be said where the table has scores on common test rows alone."""
+"""The sentence where the table has scores on common test rows alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +37,14 @@ def pooled_scores(runs: Sequence[RunRecord]) -> list[PooledScores]:
     """Pool the folds of each seed; repeats and single splits stay apart.
 
     Args:
-        runs: completed runs of one row of the table.
+        runs: completed runs of one arm.
 
     """
     return [_scores(found[0].seed, found) for found in tested_together(runs)]
 
 
 def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
-    """Return runs whose test rows make one whole: the folds of each seed; repeats and single splits stay apart."""
+    """Group runs that together test every row once: the folds of a seed; repeats and single splits stay apart."""
     groups: dict[tuple[int, int], list[RunRecord]] = {}
     for run in runs:
         folds = isinstance(run.spec.protocol.split, KFoldSplit)
@@ -54,9 +54,9 @@ def tested_together(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
 
 def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
     summed = confusions(runs)
-    right, true, said = summed.diagonal(), summed.sum(axis=1), summed.sum(axis=0)
-    f1 = 2 * right / np.maximum(1, true + said)
-    met = f1[true + said > 0]
+    right, true, text = summed.diagonal(), summed.sum(axis=1), summed.sum(axis=0)
+    f1 = 2 * right / np.maximum(1, true + text)
+    met = f1[true + text > 0]
     return PooledScores(
         seed=seed,
         runs=len(runs),
@@ -69,20 +69,20 @@ def _scores(seed: int, runs: Sequence[RunRecord]) -> PooledScores:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScore:
-    """How well every row of the table answers one label."""
+    """F1 of every arm for one label."""
 
     label: str
     rows: int
     """Different test rows of it; of overlapping repeats those of the first."""
     f1: dict[str, float]
-    """By row of the table: over all rows that a seed tested, the mean over seeds (and repeats)."""
+    """By arm: over all rows that a seed tested, the mean over seeds (and repeats)."""
 
 
 def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
     """Return F1 of each label, in the order of the records' labels.
 
     Args:
-        done: completed runs by row of the table; each has at least one.
+        done: completed runs by arm; each has at least one.
 
     """
     if not done:
@@ -100,10 +100,10 @@ def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
 
 
 def highest(done: Mapping[str, Sequence[RunRecord]], most: int) -> list[str]:
-    """Return the rows of the table with the highest accuracy, at most so many, in the order of the table.
+    """Return the arms with the highest accuracy, at most so many, in the order of the table.
 
     Args:
-        done: completed runs by row of the table; each has at least one.
+        done: completed runs by arm; each has at least one.
         most: rows to return.
 
     """
@@ -119,7 +119,7 @@ def _rows_of_label(runs: Sequence[RunRecord], label: int) -> int:
 
 
 def confusions(runs: Sequence[RunRecord]) -> npt.NDArray[np.int64]:
-    """Return the confusion matrices of completed runs of one row added up: true labels down, predicted ones across."""
+    """Return the confusion matrices of completed runs of one arm added up: true labels down, predicted ones across."""
     summed = np.zeros((len(runs[0].confusion_matrix),) * 2, dtype=np.int64)
     for run in runs:
         summed += np.asarray(run.confusion_matrix, dtype=np.int64)

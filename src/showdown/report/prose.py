@@ -1,4 +1,4 @@
-"""Sentences for pages: what stands between backticks in them is code."""
+"""Sentences with code between backticks."""
 
 import re
 from collections.abc import Iterator

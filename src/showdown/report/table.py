@@ -20,13 +20,13 @@ from showdown.report.notes import (
 )
 from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
-from showdown.verdict.model import NOT_COMPARED, RowVerdict, Verdict
+from showdown.verdict.model import NOT_COMPARED, ArmVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 
 _NOTICEABLE_POINTS = 0.1
 """Of accuracy: the last digit that the table shows."""
 _LARGE = 1000.0
-"""From here on a decimal says nothing."""
+"""From here on a decimal is not shown."""
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Headings and cells; a row that did not complete says so in its second cell, and its others are empty."""
+    """Headings and cells; an arm that did not complete has its status in the second cell, and the others are empty."""
 
     above: list[str]
     """What must be read before the table."""
@@ -76,7 +76,7 @@ class Table:
 
     @property
     def marks(self) -> list[str]:
-        """What all marks mean, for a format that has bold cells and daggers."""
+        """The meaning of all marks, for a format that has bold cells and daggers."""
         near = f"†: no difference from the highest {self.score} was shown."
         return [f"Bold: the best measured in a column. {near}", *self.footnotes]
 
@@ -132,7 +132,7 @@ class _Filled:
 
 
 def comparison_table(results: Results, verdict: Verdict) -> Table:
-    """Lay out a comparison, one row for each name.
+    """Lay out a comparison, one row for each arm.
 
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
     """
@@ -169,18 +169,18 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
 
 
 def recommended(verdict: Verdict) -> list[str]:
-    """Return the recommendation in sentences, what must be known before it is followed among the first."""
+    """Return the recommendation in sentences, warnings before reasons."""
     found = verdict.recommendation
     known = [text for text in found.warnings if text not in verdict.sentences]
-    return [f"{found.said[0].upper()}{found.said[1:].removesuffix('.')}.", *known, *found.reasons]
+    return [f"{found.sentence[0].upper()}{found.sentence[1:].removesuffix('.')}.", *known, *found.reasons]
 
 
-def _footnotes(rows: Sequence[RowVerdict]) -> list[str]:
+def _footnotes(rows: Sequence[ArmVerdict]) -> list[str]:
     found = [CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
 
 
-def _score_columns(arms: Sequence[RowVerdict], metric: Metric) -> list[_Filled]:
+def _score_columns(arms: Sequence[ArmVerdict], metric: Metric) -> list[_Filled]:
     """Fill the columns of the verdict's metric, of its interval, and of the metrics that stand beside it."""
     scores = [arm.score for arm in arms]
     intervals = [
@@ -211,7 +211,7 @@ def _measured(column: Column, runs: Sequence[Sequence[RunRecord]]) -> _Filled:
     )
 
 
-def _row(arm: RowVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
+def _row(arm: ArmVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
     title = arm.title if arm.name == arm.method else f"{arm.title} ({arm.name})"
     if arm.score is None:
@@ -219,14 +219,14 @@ def _row(arm: RowVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> li
     return [title + _ended(arm, lost=len(runs) - len(done) - arm.diverged), *cells]
 
 
-def _ended(row: RowVerdict, *, lost: int) -> str:
-    """Return what the title of a row says of how its runs ended."""
+def _ended(row: ArmVerdict, *, lost: int) -> str:
+    """Return the marks behind a title on how the runs ended."""
     counted = [f"{row.diverged} of {row.runs} runs diverged"] if row.diverged else []
     counted += [f"{lost} of {row.runs} runs lost"] if lost else []
     return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
 
 
-def _best(arms: Sequence[RowVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
+def _best(arms: Sequence[ArmVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
     """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
     marked = set()
     for place, column in enumerate(columns, start=1):
@@ -239,13 +239,13 @@ def _best(arms: Sequence[RowVerdict], columns: Sequence[_Filled]) -> frozenset[t
     return frozenset(marked)
 
 
-def _may_win(arm: RowVerdict, quantity: Quantity, value: float | None) -> bool:
+def _may_win(arm: ArmVerdict, quantity: Quantity, value: float | None) -> bool:
     """Return whether a value can be the best of its column: a floor, and what costs nothing, cannot."""
     costs_nothing = quantity.direction == "lower" and value == 0
     return value is not None and arm.score is not None and arm.traits.role != "floor" and not costs_nothing
 
 
-def _near(arms: Sequence[RowVerdict], verdict: Verdict, metric: Metric) -> frozenset[int]:
+def _near(arms: Sequence[ArmVerdict], verdict: Verdict, metric: Metric) -> frozenset[int]:
     """Return the arms that were not shown to differ from the one with the best score."""
     leader = metric.best(arms, lambda arm: arm.score.value if arm.score else None)
     if leader is None:
@@ -260,7 +260,7 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
 
 
 def one_row(test_rows: int, metric: str = ACCURACY.key) -> str:
-    """Say what one test row is worth in points of accuracy."""
+    """Return the sentence on how many points of accuracy one test row is worth."""
     points = 100 / test_rows
     if metric != ACCURACY.key:
         return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."

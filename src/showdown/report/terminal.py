@@ -28,7 +28,7 @@ _LEFT_OUT_FIRST = (
 
 
 def print_table(results: Results, verdict: Verdict, console: Console) -> None:
-    """Print the comparison's table with what stands above and below it."""
+    """Print the comparison's table with its notes."""
     table = comparison_table(results, verdict)
     console.print()
     for line in table.above:

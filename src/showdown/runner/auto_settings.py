@@ -1,4 +1,4 @@
-"""How much a comparison asks for, and what `auto` comes to: seeds and the search for learning rates where cheap.
+"""What `auto` stands for: several seeds and a search for learning rates where they are cheap.
 
 The effort of a training is counted beforehand, not timed, so that the same comparison on the same kind of device always
 has the same runs: 6 floating-point operations for each weight of the layers and each token (Kaplan et al., arXiv
@@ -27,7 +27,7 @@ most of its rate."""
 def settled_effort(
     comparison: Comparison, model: ModelSpec, prepared: Prepared, *, gpu: bool
 ) -> tuple[Comparison, list[str]]:
-    """Replace `auto` seeds and tuning by what they come to.
+    """Choose a value for `auto` seeds and tuning.
 
     Seeds come first: without several of them no spread between reruns is known. A search for rates is added where the
     trainings of all seeds and trials together are still cheap.
@@ -38,7 +38,7 @@ def settled_effort(
     """
     if "auto" not in (comparison.seeds, comparison.protocol.tuning):
         return comparison, []
-    said = []
+    choices = []
     trainings = _trained_rows(comparison) * len(prepared.partitions) * len(comparison.learning_curve)
     effort = trainings * _training_flops(comparison, model, prepared)
     cheap = _CHEAP["gpu" if gpu else "cpu"]
@@ -46,7 +46,7 @@ def settled_effort(
         many = trainings > 0 and effort * len(MANY_SEEDS) <= cheap
         comparison = comparison.model_copy(update={"seeds": list(MANY_SEEDS if many else MANY_SEEDS[:1])})
         if trainings:
-            said.append(
+            choices.append(
                 "seeds: 3, so that the spread between reruns is measured"
                 if many
                 else "seeds: 1, since three would take long here; `seeds: [0, 1, 2]` measures the spread between reruns"
@@ -57,12 +57,12 @@ def settled_effort(
         protocol = comparison.protocol.model_copy(update={"tuning": SHORT_SEARCH if found else None})
         comparison = comparison.model_copy(update={"protocol": protocol})
         if trainings:
-            said.append(
+            choices.append(
                 f"learning rates: searched, {SHORT_SEARCH.trials} trials a run"
                 if found
                 else "learning rates: not searched, since it would take long here; `protocol.tuning: {trials: 4}` does"
             )
-    return comparison, said
+    return comparison, choices
 
 
 def _trained_rows(comparison: Comparison) -> int:

@@ -1,4 +1,4 @@
-"""What runs on this machine: a line each for the machine, the default model and every method."""
+"""A check of this machine: a line each for the device, the default model and every method."""
 
 from showdown.core.errors import UserError
 from showdown.core.spec import ModelSpec, SharedProtocol
@@ -9,7 +9,7 @@ from showdown.stages.artifact import placement_for
 
 
 def check_machine() -> list[str]:
-    """Return a line each: usable here, or why not and the mend."""
+    """Check which methods can run here, and how to fix those that cannot: a line each."""
     placement = placement_for(SharedProtocol())
     found = environment(placement.device)
     width = max(map(len, METHODS))

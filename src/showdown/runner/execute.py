@@ -59,7 +59,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     with PreparationProcess(preparation(comparison, model, store)) as steps:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
-        display.data([*ready.notices, *ready.said])
+        display.data([*ready.notices, *ready.choices])
         with store.lock() as lock:
             write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
             inspection = steps.result(DeepAudit)

@@ -1,4 +1,4 @@
-"""Whether there is memory for a comparison at all: said in a line before anything is read."""
+"""Checks of the memory that a comparison needs at the least, before anything is read."""
 
 from showdown.core.errors import UserError
 from showdown.core.method import Method, TunedMethod
@@ -34,10 +34,10 @@ def refuse_budget_on_cpu(protocol: SharedProtocol) -> None:
 
 
 def short_of_memory(comparison: Comparison, model: ModelSpec, room: MemoryRoom) -> str | None:
-    """Say that less memory is free than the comparison needs at the least; None where there is enough.
+    """Return a warning where less memory is free than the comparison needs at the least; None where there is enough.
 
     Args:
-        comparison: what is asked for.
+        comparison: what is to run.
         model: its model, pinned.
         room: what there is.
 

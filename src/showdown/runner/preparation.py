@@ -1,4 +1,4 @@
-"""What comes before the first run: rows read, split and audited, the model asked whether it can be used."""
+"""What comes before the first run: the data are read, split and audited, and the model is checked."""
 
 from collections.abc import Generator
 
@@ -30,8 +30,8 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     """
     prepared = prepare(comparison.data, comparison.protocol.split)
     refuse_unknown_label(comparison.protocol.metric, prepared.labels)
-    comparison, said = settled_effort(comparison, model, prepared, gpu=has_gpu())
-    found = ready(comparison, prepared, said)
+    comparison, choices = settled_effort(comparison, model, prepared, gpu=has_gpu())
+    found = ready(comparison, prepared, choices)
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
     if not all_intact(prepared, store.processed_folder):

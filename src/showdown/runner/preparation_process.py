@@ -26,7 +26,7 @@ _OUT_OF_MEMORY = "out of memory while the data was prepared, before any run; giv
 
 
 class PreparationProcess:
-    """Steps of work, each done when its result is asked for: in a fork, or here where a fork would save nothing.
+    """Steps of work, each done when its result is requested: in a fork, or here where a fork would save nothing.
 
     Nothing is saved where torch is here already, as in a notebook that has trained. Nor is a process forked that has
     several threads: what another thread holds would stay held in the fork.

@@ -1,4 +1,4 @@
-"""A comparison that can begin: what is to know of its rows without the rows."""
+"""A prepared comparison, without its rows."""
 
 from showdown.core.spec import Comparison
 from showdown.core.split import SplitSpec
@@ -8,10 +8,10 @@ from showdown.data.prepare import Prepared
 
 
 class Ready(Strict):
-    """A comparison that can begin, and what is to know of its rows; no text is in it."""
+    """A prepared comparison, and what its runs need to know of its rows. It holds no text."""
 
     comparison: Comparison
-    """Its `auto` seeds and tuning replaced by what they come to."""
+    """With the values that were chosen for `auto` seeds and tuning."""
     fingerprint: str
     """Of the rows and how they are divided."""
     labels: list[str]
@@ -20,12 +20,12 @@ class Ready(Strict):
     audit: Audit
     notices: list[str]
     """Of the data, a line each."""
-    said: list[str]
-    """What `auto` came to, a line each."""
+    choices: list[str]
+    """What was chosen for `auto`, a line each."""
 
 
-def ready(comparison: Comparison, prepared: Prepared, said: list[str]) -> Ready:
-    """Return what stays of prepared rows when the rows themselves are left."""
+def ready(comparison: Comparison, prepared: Prepared, choices: list[str]) -> Ready:
+    """Return what remains of prepared data without the rows."""
     return Ready(
         comparison=comparison,
         fingerprint=prepared.fingerprint,
@@ -34,5 +34,5 @@ def ready(comparison: Comparison, prepared: Prepared, said: list[str]) -> Ready:
         partitions=len(prepared.partitions),
         audit=prepared.audit,
         notices=list(prepared.notices),
-        said=said,
+        choices=choices,
     )

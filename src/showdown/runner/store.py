@@ -1,7 +1,8 @@
 """The folder of a comparison: what lies where, and which process may write.
 
 OUT/results.json             the comparison and all its runs, written anew after every run
-OUT/comparison.json          what was asked for, defaults filled in
+OUT/comparison.json          the comparison, defaults filled in
+OUT/memory.json              on a GPU: the memory plan, and what it was made for
 OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
@@ -10,7 +11,7 @@ OUT/runs/RUN_ID/spec.json    what the run is
                 trials.json  trials that are finished, while a tuning is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artifact
-                artifact/    the saved model
+                artifact/    the saved model, with model.json and confidence.json, which describe it
                 score.json   what the reloaded artifact scored
                 predictions.csv, curve.json, log.txt
                 result.json  the run's record, committed last

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
-    """Choose device and number type: a CUDA GPU where there is one, bfloat16 where it has it, unless told otherwise."""
+    """Choose device and number type: a CUDA GPU where there is one, and bfloat16 where it has it, by default."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -57,6 +57,7 @@ def write_description(
     """
     data = _data_of(run_folder)
     description = ModelDescription(
+        task=spec.task,
         title=build(spec.method, spec.settings).title,
         labels=list(labels),
         clean=data.clean,

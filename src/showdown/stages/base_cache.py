@@ -5,7 +5,10 @@ process. Each gets fresh adapters and a fresh head from its own seed. Runs are s
 """
 
 import gc
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from showdown.models.network import Network
 
 NOTE = (
     "the pretrained network was kept in memory from the run before: its loading and the start of a process are not in "
@@ -20,14 +23,14 @@ class BaseCache:
     def __init__(self) -> None:
         self.runs = 0
         """Runs that went through this process so far."""
-        self._network: Any = None
+        self._network: Network | None = None
 
-    def take(self) -> Any:
+    def take(self) -> "Network | None":
         """Return the network, which is then the taker's, or None where there is none."""
         network, self._network = self._network, None
         return network
 
-    def leave(self, network: Any) -> None:
+    def leave(self, network: "Network | None") -> None:
         """Keep a network as it was loaded."""
         self._network = network
 

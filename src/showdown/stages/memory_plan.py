@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
 from showdown.core.files import read_file, write_json
 from showdown.core.memory import MemorySettings
@@ -216,8 +217,13 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
 
     needs: dict[str, tuple[Shape, Demand]] = {}
     plans: dict[str, Plan] = {}
+    settings: dict[str, MemorySettings] = {}
     for name, arm in arms.items():
-        config, demand = _demand(arm.method, replace(job, protocol=arm.protocol))
+        try:
+            config, demand = _demand(arm.method, replace(job, protocol=arm.protocol))
+        except Unavailable:
+            settings[name] = MemorySettings(micro_batch_rows=1, recompute=False)  # its training stage says why
+            continue
         needs[name] = shape_of(config), demand
         plans[name] = plan(
             *needs[name],
@@ -227,7 +233,6 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
             free_gb=free_gb,
         )
     together = matched(list(plans.values())) if plans else None
-    settings = {}
     for name, own in plans.items():
         arm = arms[name]
         chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
@@ -276,7 +281,7 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
     demand = Demand(
         weight_bytes=held_bytes + (0 if whole else sum(value.numel() * value.itemsize for value in learning)),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        moment_bytes=0.0
+        optimizer_bytes=0.0
         if on_host
         else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
         trains_backbone=whole,

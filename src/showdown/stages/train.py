@@ -1,4 +1,4 @@
-"""The training stage of a run: from processed rows to a saved artefact."""
+"""The training stage of a run: from processed rows to a saved artifact."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,12 @@ from showdown.stages.results import TrainStage, TuneStage
 from showdown.stages.setup import AdaptedNetwork, prepare_training
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from showdown.engine.optim.settings import OptimizerSettings
+    from showdown.models.network import Network
+    from showdown.training.checkpoint import Checkpoints
+    from showdown.training.run import Progress
 
 MB = 1e6
 _TWO_CHECKPOINTS = 2
@@ -50,12 +55,12 @@ class Outcome:
     """Tokens after which a text is cut; None for a method that fits itself."""
     memory_split: MemorySplit | None = None
     convergence: Convergence | None = None
-    give_back: Callable[[], Any] = lambda: None
+    give_back: "Callable[[], Network | None]" = lambda: None
     """Returns the pretrained network as it was loaded, or None."""
 
 
 def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter, kept: BaseCache | None = None) -> None:
-    """Fit the run's method on the training rows and save the artefact; `train.json` is committed last.
+    """Fit the run's method on the training rows and save the artifact; `train.json` is committed last.
 
     Args:
         spec: the run.
@@ -114,15 +119,10 @@ def training_rows(spec: RunSpec, processed: Path) -> Examples:
 
 def _save(context: StageContext, outcome: Outcome, partial: Path) -> None:
     outcome.save(partial)
-    write_description(
-        partial,
-        context.folder,
-        context.spec,
-        context.job.labels,
-        score_kind=outcome.score_kind,
-        limit=outcome.limit,
-    )
     write_sizes(partial)
+    # Behind the manifest, so that the description has no part in the model's size; JSON shows a cut by itself.
+    labels, kind = context.job.labels, outcome.score_kind
+    write_description(partial, context.folder, context.spec, labels, score_kind=kind, limit=outcome.limit)
 
 
 def _size_bytes(folder: Path) -> int:
@@ -145,7 +145,9 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcom
     )
 
 
-def _finetune(context: StageContext, method: Method, train: Examples, validation: Examples, network: Any) -> Outcome:
+def _finetune(
+    context: StageContext, method: Method, train: Examples, validation: Examples, network: "Network | None"
+) -> Outcome:
     from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import convergence, selected_epoch
@@ -193,7 +195,7 @@ def _finetune(context: StageContext, method: Method, train: Examples, validation
     )
 
 
-def _together(recompute: bool, progress: Any) -> bool:
+def _together(recompute: bool, progress: "Progress") -> bool:
     """Whether gradients lay there while activations did."""
     return recompute or progress.most_micro_batches > 1 or progress.from_graphs
 
@@ -239,7 +241,7 @@ def tuned_rate(context: StageContext) -> float | None:
     return TuneStage.model_validate_json((context.folder / "tune.json").read_bytes()).learning_rate
 
 
-def _checkpoints(context: StageContext, module: Any, step: "OptimizerSettings") -> Any:
+def _checkpoints(context: StageContext, module: "nn.Module", step: "OptimizerSettings") -> "Checkpoints | None":
     """Return where checkpoints go, or None where two of them do not fit on the disk, which is said."""
     from showdown.engine.optim.table import state_bytes
     from showdown.training.checkpoint import Checkpoints

@@ -13,7 +13,7 @@ from showdown.core.curve import read_curve
 from showdown.core.record import RunRecord
 from showdown.core.samples import read_samples
 from showdown.trackers.tracker import Entry, Plain, Series, Table
-from showdown.verdict.model import RowVerdict, Verdict
+from showdown.verdict.model import ArmVerdict, Verdict
 
 SUMMARY = "summary"
 MOST_POINTS = 1000
@@ -83,7 +83,7 @@ def summary_of(verdict: Verdict, records: Sequence[RunRecord], output: Path) -> 
     )
 
 
-def _table_row(row: RowVerdict) -> dict[str, Plain]:
+def _table_row(row: ArmVerdict) -> dict[str, Plain]:
     accuracy, f1 = row.accuracy, row.f1_macro
     return {
         "row": row.name,

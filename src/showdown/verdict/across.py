@@ -1,4 +1,4 @@
-"""Several comparisons beside each other: what differs between them, and what may be said of their scores."""
+"""Several comparisons beside each other: what differs, and whether their scores differ."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from showdown.core.strict import Strict
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.confounds import Confound, confounds
 from showdown.verdict.model import PairVerdict, Verdict
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
 from showdown.verdict.ranking import scores_needed
@@ -31,7 +31,7 @@ class Judged:
 
 
 class AcrossVerdict(Strict):
-    """What can be said of several comparisons beside each other."""
+    """The verdict on several comparisons beside each other."""
 
     same_test_rows: bool
     """One fingerprint of data and split: only then are differences between the comparisons tested."""
@@ -43,7 +43,7 @@ class AcrossVerdict(Strict):
 
 
 def named(row: str, comparison: str) -> str:
-    """Return how a row of one of several comparisons is called."""
+    """Return the name of an arm that stands beside arms of other comparisons."""
     return f"{row} ({comparison})"
 
 
@@ -75,7 +75,7 @@ def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
 
 
 def _same_test_rows(results: Sequence[Results]) -> bool:
-    """Tell by the fingerprint, which covers texts, labels and split, and by the labels' order in the answers."""
+    """Return whether the test rows are the same: one fingerprint of the data and its split, one order of labels."""
     fingerprints = {str(item.data.get("fingerprint")) for item in results}
     labels = {tuple(run.labels) for item in results for run in item.runs if run.labels}
     return len(fingerprints) == 1 and len(labels) == 1 and fingerprints != {"None"}
@@ -89,7 +89,7 @@ def _one_metric(comparisons: Mapping[str, Judged]) -> Metric:
     return metric_named(keys.pop()).at(label_places(next(iter(comparisons.values())).results))
 
 
-def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[RowOutcomes, RowOutcomes]]:
+def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[ArmOutcomes, ArmOutcomes]]:
     score_of = scores_needed(metric.key)
     outcomes = {
         label: load_outcomes(item.results.full_size, item.folder, score_of=score_of)
@@ -100,12 +100,12 @@ def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tup
         (replace(outcomes[a][row], name=named(row, a)), replace(outcomes[b][row], name=named(row, b)))
         for row in rows
         for a, b in itertools.combinations(outcomes, 2)
-        if row in outcomes[a] and row in outcomes[b] and _same_answers_asked(outcomes[a][row], outcomes[b][row])
+        if row in outcomes[a] and row in outcomes[b] and _same_questions(outcomes[a][row], outcomes[b][row])
     ]
 
 
-def _same_answers_asked(first: RowOutcomes, second: RowOutcomes) -> bool:
-    """Make sure of it: equal rows have equal true labels."""
+def _same_questions(first: ArmOutcomes, second: ArmOutcomes) -> bool:
+    """Return whether two arms have the same test rows with the same true labels."""
     ours, theirs = answers_of(first), answers_of(second)
     return ours.keys() == theirs.keys() and all(
         np.array_equal(part.row_ids, theirs[key].row_ids) and np.array_equal(part.true, theirs[key].true)
@@ -114,12 +114,12 @@ def _same_answers_asked(first: RowOutcomes, second: RowOutcomes) -> bool:
 
 
 def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
-    """Find what differs in the data, in words that say more than a fingerprint."""
+    """List what differs in the data: source, labels and rows."""
     facts: dict[str, dict[str, list[str]]] = {}
     for label, item in comparisons.items():
-        asked, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
+        requested, audit = item.results.comparison.get("data") or {}, item.results.data.get("audit") or {}
         known = {
-            "data.source": ", ".join(filter(None, (asked.get("files") or {}).values())) or asked.get("source"),
+            "data.source": ", ".join(filter(None, (requested.get("files") or {}).values())) or requested.get("source"),
             "labels": len(item.results.data.get("labels") or ()),
             "rows_used": audit.get("rows_used"),
         }
@@ -134,7 +134,7 @@ def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
 
 
 def _between(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound]:
-    """Find what differs between comparisons, other than what differs between the rows of each in the same way."""
+    """List what differs between comparisons, without what differs between the arms of each in the same way."""
     return [
         item.model_copy(update={"key": f"model.{item.key}"}) if item.kind == "model" else item
         for item in confounds(completed)
@@ -157,29 +157,29 @@ def _own_settings(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound
 def _sentences(
     comparisons: Mapping[str, Judged], *, same: bool, pairs: Sequence[PairVerdict], differing: Sequence[Confound]
 ) -> list[str]:
-    said = []
+    lines = []
     if same:
-        said.append(
+        lines.append(
             "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
         )
         of_name = {named(row.name, label): row for label, item in comparisons.items() for row in item.verdict.rows}
-        said += _tested_by(comparisons)
-        said += [decided(pair, pairs, of_name) for pair in pairs]
+        lines += _tested_by(comparisons)
+        lines += [decided(pair, pairs, of_name) for pair in pairs]
     else:
-        said.append(
+        lines.append(
             "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "
             "between them is tested."
         )
     keys = list(dict.fromkeys(item.key for item in differing))
     more = f" and {len(keys) - _FEW} more" if len(keys) > _FEW else ""
-    said.append(
+    lines.append(
         f"Between them differ {', '.join(keys[:_FEW])}{more}." if keys else "Nothing recorded differs between them."
     )
-    return said + _alone(comparisons)
+    return lines + _alone(comparisons)
 
 
 def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
-    """Say by which metric differences are tested, where that is not accuracy for all."""
+    """Name the metric by which differences are tested, where that is not accuracy for all."""
     keys = [item.verdict.metric for item in comparisons.values()]
     if set(keys) == {ACCURACY.key}:
         return []
@@ -189,7 +189,7 @@ def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
 
 
 def _alone(comparisons: Mapping[str, Judged]) -> list[str]:
-    """Name the rows that not all comparisons have."""
+    """Name the arms that not all comparisons have."""
     rows = {label: {run.name for run in item.results.runs} for label, item in comparisons.items()}
     everywhere = set.intersection(*rows.values())
     return [

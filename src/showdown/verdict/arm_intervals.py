@@ -9,7 +9,7 @@ from showdown.verdict.classification.answers import Answers, answers_of
 from showdown.verdict.classification.macro_f1 import f1_interval, rare_labels
 from showdown.verdict.influence import row_values
 from showdown.verdict.intervals import Estimate, metric_interval, repeated_interval
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.spread import Reruns, reruns_of
 
 _F1_MACRO = METRICS["f1_macro"]
@@ -27,8 +27,8 @@ def accuracy_interval(part: Answers, reruns: Reruns) -> Estimate:
     return metric_interval(row_values(ACCURACY, part), part, reruns)
 
 
-def row_intervals(
-    row: RowOutcomes, among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+def arm_intervals(
+    row: ArmOutcomes, among: Sequence[ArmOutcomes] = (), metric: Metric = ACCURACY
 ) -> dict[str, Estimate]:
     """Intervals of one arm: `score`, by the metric of the verdict, and of answers `accuracy` and `f1_macro`.
 
@@ -42,7 +42,7 @@ def row_intervals(
     return {**by_key, "score": by_key.get(metric.key) or _interval(row, among, metric)}
 
 
-def _of_answers(row: RowOutcomes, among: Sequence[RowOutcomes]) -> dict[str, Estimate]:
+def _of_answers(row: ArmOutcomes, among: Sequence[ArmOutcomes]) -> dict[str, Estimate]:
     """Return the intervals of accuracy and macro F1; empty where there are no predicted labels."""
     part = row.parts[min(row.parts)]
     if not isinstance(part, Answers):
@@ -53,14 +53,14 @@ def _of_answers(row: RowOutcomes, among: Sequence[RowOutcomes]) -> dict[str, Est
     return {ACCURACY.key: accuracy_interval(part, reruns), _F1_MACRO.key: f1_interval(part, reruns)}
 
 
-def _interval(row: RowOutcomes, among: Sequence[RowOutcomes], metric: Metric) -> Estimate:
+def _interval(row: ArmOutcomes, among: Sequence[ArmOutcomes], metric: Metric) -> Estimate:
     if row.repeated:
         return _over_repeats(row, metric)
     part = row.parts[min(row.parts)]
     return metric_interval(row_values(metric, part), part, reruns_of(row, among))
 
 
-def _over_repeats(row: RowOutcomes, metric: Metric) -> Estimate:
+def _over_repeats(row: ArmOutcomes, metric: Metric) -> Estimate:
     parts = list(row.parts.values())
     found = [row_values(metric, part) for part in parts]
     return repeated_interval(
@@ -74,17 +74,17 @@ def _over_repeats(row: RowOutcomes, metric: Metric) -> Estimate:
     )
 
 
-def no_f1_interval(row: RowOutcomes) -> str | None:
-    """Say why macro F1 of a row of the table has no honest interval; None where it has one."""
+def no_f1_interval(row: ArmOutcomes) -> str | None:
+    """Return why macro F1 of an arm has no valid interval; None where it has one."""
     return next((why for part in answers_of(row).values() if (why := rare_labels(part))), None)
 
 
-def no_interval(row: RowOutcomes, metric: Metric) -> str | None:
-    """Say why the metric of a row of the table has no honest interval; None where it has one."""
+def no_interval(row: ArmOutcomes, metric: Metric) -> str | None:
+    """Return why the metric of an arm has no valid interval; None where it has one."""
     if metric.over_labels:
         return no_f1_interval(row)
     if metric.label is None:
         return None
     few = min(len(np.unique(part.clusters[part.true == metric.place])) for part in answers_of(row).values())
-    said = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
-    return said if few < _FEWEST_TEXTS else None
+    text = f"{metric.label} has fewer than {_FEWEST_TEXTS} different test texts"
+    return text if few < _FEWEST_TEXTS else None

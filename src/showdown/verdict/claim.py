@@ -1,4 +1,4 @@
-"""What the scores and differences of a comparison are about: the one place that says it."""
+"""What the scores and differences of a comparison generalise to, in one sentence for all reports."""
 
 THESE_TRAINING_ROWS = (
     "Scores and differences are about new test texts and other seeds, for methods trained on these training rows; "
@@ -15,10 +15,10 @@ NEW_TRAINING_ROWS = (
 
 
 def claim(*, repeated: bool) -> str:
-    """Say what scores and differences are about.
+    """Return the sentence that tells what scores and differences generalise to.
 
     Args:
-        repeated: are the splits repeated?
+        repeated: whether the splits are repeated.
 
     """
     return NEW_TRAINING_ROWS if repeated else THESE_TRAINING_ROWS

@@ -1,4 +1,4 @@
-"""What differs between two rows beyond the method, found from the records."""
+"""What differs between arms beyond the method, found from the records."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,28 +18,28 @@ _TUNED = "learning_rate"
 
 _ABSENT = "none"
 _OWN_NETWORK = "model"
-"""Setting of a row that names a pretrained network of its own."""
+"""Setting by which an arm names a pretrained network of its own."""
 
 
 class Confound(Strict):
-    """One thing that is not alike in all rows."""
+    """A setting or a fact that is not the same in all arms."""
 
     kind: Kind
     key: str
     """Dotted name, such as `effective_batch_rows` or `versions.torch`."""
     values: dict[str, list[str]]
-    """By row of the table, the values that its runs had, sorted; rows that know no such thing are left out."""
+    """By arm, the values that its runs had, sorted; arms that have no such setting are left out."""
 
 
 def confounds(rows: Mapping[str, Sequence[RunRecord]], *, longest_tokens: int | None = None) -> list[Confound]:
-    """List everything but the method that differs between rows, or between the runs of one row.
+    """List everything but the method that differs between arms, or between the runs of one arm.
 
     A setting that only one method knows is part of the method. One that several know (a learning rate, a rank) is
-    listed as `own setting`: it may be meant, and it must be said.
+    listed as `own setting`: it may be intended, and a reader must know it.
 
     Args:
-        rows: completed runs by row of the table.
-        longest_tokens: of the longest text; None where it was not counted, and what is cut is then not asked.
+        rows: completed runs by arm.
+        longest_tokens: of the longest text; None where it was not counted, and texts are then taken to be read whole.
 
     """
     seen: dict[tuple[Kind, str], dict[str, set[str]]] = {}
@@ -59,18 +59,18 @@ def confounds(rows: Mapping[str, Sequence[RunRecord]], *, longest_tokens: int | 
 
 
 def _partitions(runs: Sequence[RunRecord]) -> str:
-    """Return the folds or repeats of a row's runs; seed by seed where seeds have not the same."""
+    """Return the folds or repeats of an arm's runs; seed by seed where they differ between seeds."""
     of_seed: dict[int, set[int]] = {}
     for run in runs:
         of_seed.setdefault(run.seed, set()).add(run.partition)
-    said = {seed: ", ".join(str(one) for one in sorted(found)) for seed, found in sorted(of_seed.items())}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return "; ".join(f"{found} of seed {seed}" for seed, found in said.items())
+    content = {seed: ", ".join(str(one) for one in sorted(found)) for seed, found in sorted(of_seed.items())}
+    if len(set(content.values())) == 1:
+        return next(iter(content.values()))
+    return "; ".join(f"{found} of seed {seed}" for seed, found in content.items())
 
 
 def _fill_absent(seen: Mapping[tuple[Kind, str], dict[str, set[str]]]) -> None:
-    """Give a row that has none of a group of settings, such as `tuning`, a `none` for each of the group."""
+    """Add `none` for each setting of a group, such as `tuning`, to an arm that has none of the group."""
     for (kind, key), by_row in seen.items():
         group = key.rpartition(".")[0]
         for name, values in seen.get((kind, group), {}).items():
@@ -79,7 +79,7 @@ def _fill_absent(seen: Mapping[tuple[Kind, str], dict[str, set[str]]]) -> None:
 
 
 def _text_read(run: RunRecord, longest_tokens: int | None) -> Iterator[tuple[Kind, str, str]]:
-    """Say how much of a text the method reads, where the longest is cut for those that count tokens."""
+    """Yield how much of a text the method reads, where a method that counts tokens cuts the longest text."""
     if longest_tokens is None or run.traits.reads == "nothing":
         return
     limit = int(run.chosen.get("max_tokens") or run.spec.protocol.max_tokens)
@@ -88,7 +88,7 @@ def _text_read(run: RunRecord, longest_tokens: int | None) -> Iterator[tuple[Kin
 
 
 def between(found: Sequence[Confound], first: str, second: str) -> list[Confound]:
-    """Return the confounds of two rows alone."""
+    """Return the confounds between two arms."""
     pairs = [
         item.model_copy(update={"values": {name: item.values[name] for name in (first, second)}})
         for item in found
@@ -117,13 +117,13 @@ def _facts(run: RunRecord) -> Iterator[tuple[Kind, str, str]]:
 
 
 def network_of(run: RunRecord) -> str | None:
-    """Return what names the pretrained network that a run starts from; None where it starts from none."""
+    """Return the identity of the pretrained network that a run starts from; None where it starts from none."""
     found = _network(run)
     return json.dumps(found, sort_keys=True) if found else None
 
 
 def _network(run: RunRecord) -> dict[str, Any]:
-    """Return the pretrained network that a run starts from: the comparison's, the row's own, or none."""
+    """Return the pretrained network that a run starts from: the comparison's, the arm's own, or none."""
     if run.traits.reads != "tokens":
         return {}
     own = run.spec.settings.get(_OWN_NETWORK)

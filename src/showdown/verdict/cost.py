@@ -1,4 +1,4 @@
-"""Money: measured seconds times a price an hour. Derived when it is asked for, never stored, so that it can change."""
+"""Cost: measured seconds times a price per hour. It is computed for a report and never stored: prices change."""
 
 import re
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ def three_digits(value: float) -> str:
 
 def money(amount: float, *, example: bool = False) -> str:
     """Return an amount for people: three digits, no exponent, and its currency where the price is an example."""
-    said = three_digits(amount)
-    return f"{said} {EXAMPLE_CURRENCY}" if example else said
+    text = three_digits(amount)
+    return f"{text} {EXAMPLE_CURRENCY}" if example else text
 
 
 class Price(Strict):
-    """What an hour of the device that a run used costs."""
+    """Price of an hour on the device that a run used."""
 
     per_hour: float = Field(ge=0.0)
     source: str
@@ -51,7 +51,7 @@ class Price(Strict):
 
 
 class EnergyUse(Strict):
-    """kWh that one model of a row took by the GPU's own counter, whoever used it; scoring is charged to none."""
+    """Energy (kWh) of one model of an arm, by the GPU's counter, which counts every process; without scoring."""
 
     training: float
     """Everything from the start of the process to the saved model, without tuning."""
@@ -59,7 +59,7 @@ class EnergyUse(Strict):
 
 
 class Cost(Strict):
-    """What one model of a row costs, in the currency of the price."""
+    """Cost of one model of an arm, in the currency of the price."""
 
     training: float
     """Everything from the start of the process to the saved model, without tuning."""
@@ -99,7 +99,7 @@ def price_of(run: RunRecord) -> Price | None:
 
 
 def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:
-    """Return the seconds of training and of tuning; scoring the test rows is charged to neither."""
+    """Return the seconds of training and of tuning; scoring the test rows counts to neither."""
     tuning = sum(phase.seconds for phase in phases if phase.name.startswith(TUNING_PHASE))
     training = sum(
         phase.seconds
@@ -110,7 +110,7 @@ def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:
 
 
 def energy_of_runs(runs: Sequence[RunRecord]) -> EnergyUse | None:
-    """Return the mean energy of one model of a row; None where it was not read of every run."""
+    """Return the mean energy of one model of an arm; None where it was not read for every run."""
     known = [run.energy_kwh for run in runs if run.energy_kwh]
     if not known or len(known) < len(runs):
         return None
@@ -120,7 +120,7 @@ def energy_of_runs(runs: Sequence[RunRecord]) -> EnergyUse | None:
 
 
 def cost_of(runs: Sequence[RunRecord], price: Price | None) -> Cost | None:
-    """Return the mean cost of one model of a row.
+    """Return the mean cost of one model of an arm.
 
     Args:
         runs: the completed runs of the row.

@@ -1,8 +1,7 @@
-"""The recommendation for every set of limits at once, for a page that looks it up.
+"""The recommendation for every set of limits, computed beforehand for a page that looks it up.
 
-A limit matters only through the rows that keep to it, and those change at measured values alone. So the rules are asked
-once for every set of rows that some limits leave over, and a page needs to know no rule but whether a value keeps to a
-limit.
+A limit matters only through the arms that keep to it, and those change at measured values alone. So the rules are
+applied once for every set of arms that some limits leave, and the page only has to compare values with limits.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ _ROOM = 1.25
 
 
 class Criterion(Strict):
-    """One limit and what every row measured."""
+    """One limit and the measured value of every arm."""
 
     limit: str
     word: str
@@ -52,7 +51,7 @@ class Choices(Strict):
     """By set of rows that keep to all limits: the place in `pairs`; the empty set is left out."""
     pairs: list[tuple[str | None, str]]
     """The row to take and the leader, whose comparison gives the reasons; None where no choice can be made."""
-    said: list[str]
+    sentences: list[str]
     """By place in `pairs`: the sentence."""
     warnings: list[list[str]]
     """By place in `pairs`: sentences."""
@@ -61,7 +60,7 @@ class Choices(Strict):
 
 
 class Decisions(Strict):
-    """All recommendations. Sets of rows are numbers whose bits are rows, in the order of `rows`."""
+    """All recommendations. A set of arms is a number whose bits are arms, in the order of `rows`."""
 
     rows: list[str]
     criteria: list[Criterion]
@@ -76,11 +75,11 @@ class Decisions(Strict):
 
 
 def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float, metric: Metric = ACCURACY) -> Decisions:
-    """Ask the rules for every set of rows that limits can leave over, at each margin.
+    """Apply the rules to every set of arms that limits can leave, at each margin.
 
     Args:
-        rows_at: by margin in points, the rows of the table that have scores, in its order.
-        margin: the one that was asked for.
+        rows_at: by margin in points, the arms that have scores, in its order.
+        margin: the requested one.
         metric: what the scores are.
 
     """
@@ -118,19 +117,19 @@ def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits],
     return Choices(
         choices=choices,
         pairs=pairs,
-        said=[told.said for told in found],
+        sentences=[told.sentence for told in found],
         warnings=[told.warnings for told in found],
         reasons=reasons,
     )
 
 
 def _behind(found: Recommendation, kept: Sequence[Candidate]) -> str:
-    """Return the leader, or all names where no choice between them can be made: what the reasons hang on."""
+    """Return what the reasons depend on: the leader, or all names where no choice between them can be made."""
     return leader_of(kept)["name"] if found.chosen else ", ".join(row["name"] for row in kept)
 
 
 def _none(nearest: str) -> str:
-    return Recommendation(chosen=None, nearest=nearest, reasons=[], flips=[], rejected=[]).said
+    return Recommendation(chosen=None, nearest=nearest, reasons=[], flips=[], rejected=[]).sentence
 
 
 def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:
@@ -139,7 +138,7 @@ def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:
 
 
 def fit_on_page(rows: Sequence[Candidate]) -> bool:
-    """Tell whether a page can hold every choice; the more rows, the more sets of them limits can leave over."""
+    """Return whether a page can hold every choice; more arms mean more sets of them that limits can leave."""
     return len(_cells(rows, most=MOST_CELLS)) <= MOST_CELLS
 
 

@@ -1,4 +1,4 @@
-"""What would decide a pair that was not told apart: more test rows, or more seeds."""
+"""How many test rows or seeds would probably show a difference that was not shown."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def rows_to_decide(test: PairTest, *, pairs: int) -> Range:
     """Independent test rows at which a difference would be found with power 0.8, over what it may truly be.
 
     Connor's sample size for paired shares (1987) at the strictest level of Holm's procedure, with the part of the
-    reruns, which rows cannot lessen. More than were tested are always asked for.
+    reruns, which rows cannot lessen. The result is always more than were tested.
 
     Args:
         test: what was seen.

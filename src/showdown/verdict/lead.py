@@ -1,4 +1,4 @@
-"""By how much a method that was shown to be better is better: less than was measured, on average."""
+"""Estimate of a difference that passed its test: on average smaller than measured."""
 
 import numpy as np
 from scipy import optimize, special

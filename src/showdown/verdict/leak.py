@@ -1,11 +1,11 @@
-"""What copies that were let across the split are worth, and the scores without them."""
+"""How much copies across the split raise scores, and the scores without them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 
 _LITTLE_POINTS = 2.0
 """A leak that is worth less to the cheap model leaves scores that say something of new texts."""
@@ -20,11 +20,11 @@ def copied_rows(data: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(across.get("test_copy_rows") or ())
 
 
-def accuracy_without(outcomes: Mapping[str, RowOutcomes], left_out: Collection[int]) -> dict[str, float]:
-    """Return the mean accuracy of each row of the table, 0 to 1, on the test rows that are not left out.
+def accuracy_without(outcomes: Mapping[str, ArmOutcomes], left_out: Collection[int]) -> dict[str, float]:
+    """Return the mean accuracy of each arm, 0 to 1, on the test rows that are not left out.
 
     Args:
-        outcomes: what each row of the table answered.
+        outcomes: what each arm answered.
         left_out: numbers of test rows, such as copies of training rows. With none, or where no test row would be left,
             the result is empty.
 
@@ -37,7 +37,7 @@ def accuracy_without(outcomes: Mapping[str, RowOutcomes], left_out: Collection[i
     return found
 
 
-def copies_said(data: Mapping[str, Any]) -> str:
+def copies_text(data: Mapping[str, Any]) -> str:
     """Return how many test rows are copies, as `31 of 3,080 (1.0 %)`; nothing where it is not known."""
     across = (data.get("audit") or {}).get("across")
     if not across:
@@ -53,12 +53,12 @@ def worth_points(data: Mapping[str, Any]) -> float | None:
 
 
 def leak_warning(data: Mapping[str, Any]) -> str:
-    """Say for the head of a report what the leak means for the scores."""
-    copies = copies_said(data)
+    """Return the sentences at the head of a report on what the leak means for the scores."""
+    copies = copies_text(data)
     counted = f"They are {copies}. " if copies else ""
     if spoils_scores(data):
         return f"{counted}These scores do not say how a method does on new texts."
-    return f"{counted}{worth_said(data)}".rstrip()
+    return f"{counted}{worth_sentence(data)}".rstrip()
 
 
 def spoils_scores(data: Mapping[str, Any]) -> bool:
@@ -69,8 +69,8 @@ def spoils_scores(data: Mapping[str, Any]) -> bool:
     return not across or across["test_copies"] > _LARGE_SHARE * across["test_rows"]
 
 
-def worth_said(data: Mapping[str, Any]) -> str:
-    """Say what the copies are worth to TF-IDF with a linear SVM; nothing where it is not known."""
+def worth_sentence(data: Mapping[str, Any]) -> str:
+    """Return how much the copies raise the accuracy of TF-IDF with a linear SVM; empty where it is not known."""
     found, points = _accuracies(data), worth_points(data)
     if found is None or points is None:
         return ""

@@ -1,14 +1,14 @@
-"""The learning curve judged: would more labels help, and which method gains most?"""
+"""The learning curve: whether more labels would help, and which arm gains most."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from showdown.core.metric import ACCURACY
 from showdown.core.record import Results
-from showdown.verdict.arm_intervals import row_intervals
+from showdown.verdict.arm_intervals import arm_intervals
 from showdown.verdict.classification.answers import load_outcomes
 from showdown.verdict.model import Curve, CurveStep, Interval
-from showdown.verdict.outcomes import RowOutcomes, on_common_rows
+from showdown.verdict.outcomes import ArmOutcomes, on_common_rows
 from showdown.verdict.paired import contrast_test
 from showdown.verdict.pairs import interval_of, judge_pairs, side_of
 from showdown.verdict.spread import reruns_of
@@ -46,11 +46,11 @@ def judge_curve(results: Results, folder: Path) -> Curve | None:
     )
 
 
-def _accuracy(row: RowOutcomes | None, among: Sequence[RowOutcomes]) -> Interval | None:
-    return None if row is None else interval_of(row_intervals(row, among)["accuracy"])
+def _accuracy(row: ArmOutcomes | None, among: Sequence[ArmOutcomes]) -> Interval | None:
+    return None if row is None else interval_of(arm_intervals(row, among)["accuracy"])
 
 
-def _steps(less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]) -> list[CurveStep]:
+def _steps(less: Mapping[str, ArmOutcomes], more: Mapping[str, ArmOutcomes]) -> list[CurveStep]:
     pairs = judge_pairs([(more[name], less[name]) for name in more if name in less])
     steps = [
         CurveStep(name=pair.first, gain=pair.score, shown=pair.different and pair.score.value > 0) for pair in pairs
@@ -59,7 +59,7 @@ def _steps(less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]) -> 
 
 
 def _ahead(
-    steps: Sequence[CurveStep], less: Mapping[str, RowOutcomes], more: Mapping[str, RowOutcomes]
+    steps: Sequence[CurveStep], less: Mapping[str, ArmOutcomes], more: Mapping[str, ArmOutcomes]
 ) -> Interval | None:
     """Test the two largest gains against each other, each the mean over its seeds on common test rows."""
     if len(steps) < _TWO:

@@ -1,4 +1,4 @@
-"""A sentence on what other processes did beside the timing of runs."""
+"""A sentence on the load by other processes while runs were timed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ from showdown.core.record import RunRecord
 from showdown.verdict.listing import listed
 
 
-def load_said(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
-    """Say beside which rows other processes were busy, and what that makes of their times; nothing where none was.
+def load_sentences(rows: Mapping[str, Sequence[RunRecord]]) -> list[str]:
+    """Name the arms that were timed beside other busy processes; empty where none was.
 
     Args:
-        rows: completed runs by row of the table.
+        rows: completed runs by arm.
 
     """
     loads = {name: [run.load for run in runs if run.load and run.load.is_busy] for name, runs in rows.items()}

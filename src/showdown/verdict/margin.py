@@ -1,4 +1,4 @@
-"""Is one row at most so much worse than another? Non-inferiority and equivalence within the user's margin."""
+"""Tests of whether one arm is at most the user's margin worse than another: non-inferiority and equivalence."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def with_margin(pairs: Sequence[PairVerdict], margin: float) -> list[PairVerdict
 
 
 def _adjusted(pairs: Sequence[PairVerdict], margin: float) -> dict[tuple[str, str], float]:
-    """Return the adjusted p-value of each row beside each reference, by (row, reference)."""
+    """Return the adjusted p-value of each arm beside each reference, by (arm, reference)."""
     plain: dict[tuple[str, str], float] = {}
     for pair in pairs:
         plain[pair.first, pair.second] = p_above(pair.sources, pair.centre + margin)
@@ -59,11 +59,11 @@ def _standing(p_value: float, *, worse: bool) -> Standing:
 
 
 def most_worse(pair: PairVerdict) -> float:
-    """Return by how much the second row may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
+    """Return by how much the second arm may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
     most = pair.centre + reach_of(pair.sources, ALPHA)
     return most if pair.largest is None else min(1.0, most)
 
 
 def p_of_lead(pair: PairVerdict) -> float:
-    """One-sided p-value of the first row's lead over the second, for this pair alone."""
+    """One-sided p-value of the first arm's lead over the second, for this pair alone."""
     return p_above(pair.sources, pair.centre)

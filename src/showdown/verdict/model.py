@@ -24,7 +24,7 @@ class Interval(Strict):
 
 
 class Score(Strict):
-    """A score, with its two-sided 95 % interval where one is honest: both ends are set, or neither."""
+    """A score, with its two-sided 95 % interval where one is valid: both ends are set, or neither."""
 
     value: float
     low: float | None
@@ -33,8 +33,8 @@ class Score(Strict):
     """Why there is no interval; None where there is one."""
 
 
-class RowVerdict(Strict):
-    """One row of the table. Scores are None, and `obstacle` is set, where no run of it completed."""
+class ArmVerdict(Strict):
+    """One arm. Scores are None, and `obstacle` is set, where no run of it completed."""
 
     name: str
     method: str
@@ -91,7 +91,7 @@ class RowVerdict(Strict):
 
     @property
     def cut_short(self) -> bool:
-        """Had it not converged? So says more than half of its runs, since a single one may be a false alarm."""
+        """Return whether more than half of its runs had not converged: a single one may be a false alarm."""
         return 2 * self.unconverged > self.trained
 
 
@@ -100,7 +100,7 @@ Standing = Literal["non-inferior", "may be worse", "worse"]
 
 
 class MarginTest(Strict):
-    """Two one-sided tests of a pair against a margin (Schuirmann 1987): is either row at most so much worse?"""
+    """Two one-sided tests of a pair against a margin (Schuirmann 1987)."""
 
     margin: float
     """As a fraction of 1."""
@@ -112,12 +112,12 @@ class MarginTest(Strict):
 
     @property
     def equivalent(self) -> bool:
-        """Is neither more than the margin worse than the other?"""
+        """Return whether neither is more than the margin worse than the other."""
         return self.first == self.second == "non-inferior"
 
 
 class PairVerdict(Strict):
-    """Two rows compared on the test rows that both answered; differences are first less second, as fractions.
+    """Two arms compared on the test rows that both answered; differences are first less second, as fractions.
 
     `score` is by the metric of the verdict; so are the p-values and all that says which row is better. Of a metric of
     which less is better, it is the second less the first, so that it is above 0 where the first is better.
@@ -158,19 +158,19 @@ class PairVerdict(Strict):
     """Independent test rows, from fewest to most, that would find the difference with power 0.8 over what it may truly
     be; the most is None where no number would in the worse case, all is None where none would in the better one."""
     seeds_to_decide: tuple[int, int | None] | None = None
-    """Seeds of each trained row of the table, likewise."""
+    """Seeds of each trained arm, likewise."""
     confounds: list[str]
     """Keys of what else differs between the two."""
 
 
 class CurveStep(Strict):
-    """What the last step of the learning curve, the one nearest to more rows, brought a row of the table."""
+    """Gain of an arm by the last step of the learning curve, to all training rows."""
 
     name: str
     gain: Interval
     """Accuracy with all training rows less that with the next smaller part, on the same test rows."""
     shown: bool
-    """Told apart from no gain, adjusted over all rows of the table."""
+    """It differs from no gain, adjusted over all arms."""
 
 
 class Curve(Strict):
@@ -179,7 +179,7 @@ class Curve(Strict):
     fractions: list[float]
     """Rising, the last is 1."""
     accuracy: dict[str, list[Interval | None]]
-    """By row of the table, one for each fraction; None where no run of it completed."""
+    """By arm, one for each fraction; None where no run of it completed."""
     steps: list[CurveStep]
     """The largest gain first; rows that completed both ends alone."""
     ahead: Interval | None
@@ -187,11 +187,11 @@ class Curve(Strict):
 
 
 class Verdict(Strict):
-    """What can be said of a comparison, and no more."""
+    """The verdict on a comparison."""
 
     sentences: list[str]
     """Plain sentences, the most important first."""
-    rows: list[RowVerdict]
+    rows: list[ArmVerdict]
     pairs: list[PairVerdict]
     pareto: Pareto
     confounds: list[Confound]
@@ -210,9 +210,9 @@ class Verdict(Strict):
 
     def __repr__(self) -> str:
         """Return the sentences and the recommendation; all of it is in the fields."""
-        return "\n".join([self.recommendation.said, *(f"- {line}" for line in self.sentences)])
+        return "\n".join([self.recommendation.sentence, *(f"- {line}" for line in self.sentences)])
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return html_list(self.recommendation.said, self.sentences)
+        return html_list(self.recommendation.sentence, self.sentences)

@@ -19,7 +19,7 @@ Part = TypeVar("Part", bound="Outcomes")
 KEPT = 256
 """Of so many `Outcomes` what was computed last is kept: a comparison of 50 rows has 1,225 pairs."""
 _ENOUGH = 0.5
-"""A row of the table that answered a smaller share of the test rows than this is not compared on common ones."""
+"""An arm that answered a smaller share of the test rows than this is not compared on common ones."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,8 +88,8 @@ class RowValues:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowOutcomes:
-    """All answers of one row of the table.
+class ArmOutcomes:
+    """Everything that one arm scored.
 
     One part, where each test row was tested once a seed (one split, or cross-validation with its folds pooled).
     Several parts, where repeated splits test a row more than once: one for each repeat.
@@ -107,7 +107,7 @@ class RowOutcomes:
 
     @property
     def repeated(self) -> bool:
-        """Do the parts overlap?"""
+        """Return whether the parts overlap."""
         return len(self.parts) > 1
 
 
@@ -119,14 +119,14 @@ def shared(a: Part, b: Part) -> tuple[Part, Part]:
     return a.at(rows), b.at(rows)
 
 
-def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOutcomes], str | None]:
-    """Restrict rows of the table to the test rows that all of them answered, so that their scores can be ranked.
+def on_common_rows(outcomes: Mapping[str, ArmOutcomes]) -> tuple[dict[str, ArmOutcomes], str | None]:
+    """Restrict arms to the test rows that all of them answered, so that their scores can be ranked.
 
     A row that answered fewer than half of the test rows is taken out, since the others would lose too much by it. Of
     repeated splits the repeats that all completed are kept.
 
     Args:
-        outcomes: by row of the table.
+        outcomes: by arm.
 
     Returns:
         The rows on common test rows, empty where no test row is common, and a sentence that says what was left out;
@@ -136,7 +136,7 @@ def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOu
     answered = {name: _answered(row.parts) for name, row in outcomes.items()}
     most = max(answered.values(), default=0)
     kept = {name: row for name, row in outcomes.items() if answered[name] >= _ENOUGH * most}
-    said = [
+    lines = [
         f"{name} answered {answered[name]} of {most} test rows, too few to compare it with the others"
         for name in outcomes
         if name not in kept
@@ -152,8 +152,8 @@ def on_common_rows(outcomes: Mapping[str, RowOutcomes]) -> tuple[dict[str, RowOu
         fewer = [f"{name} ({answered[name]})" for name in kept if answered[name] < most]
         because = f"{', '.join(fewer)} did not answer all {most}" if fewer else "they were tested on different rows"
         left = sum(len(ids) for ids in common.values())
-        said.append(f"Scores are compared on the {left} test rows that all of {', '.join(kept)} answered: {because}")
-    return found, " ".join(f"{part}." for part in said) or None
+        lines.append(f"Scores are compared on the {left} test rows that all of {', '.join(kept)} answered: {because}")
+    return found, " ".join(f"{part}." for part in lines) or None
 
 
 def _answered(parts: Mapping[int, Outcomes]) -> int:

@@ -1,15 +1,15 @@
-"""A pair of rows in sentences: who beats whom, that no difference was shown, what would show one."""
+"""Sentences on a pair of arms: which is better, or that no difference was shown and what would show one."""
 
 from collections.abc import Mapping, Sequence
 
-from showdown.verdict.model import Interval, PairVerdict, RowVerdict
+from showdown.verdict.model import ArmVerdict, Interval, PairVerdict
 
 _ALIKE = 1e-9
 _MANY = 1_000_000
 
 
 def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdict | None:
-    """Return the pair of two rows, turned so that ``first`` comes first; None where they share no test rows."""
+    """Return the pair of two arms, turned so that ``first`` comes first; None where they share no test rows."""
     for pair in pairs:
         if (pair.first, pair.second) == (first, second):
             return pair
@@ -19,7 +19,7 @@ def pair_of(pairs: Sequence[PairVerdict], first: str, second: str) -> PairVerdic
 
 
 def turned(pair: PairVerdict) -> PairVerdict:
-    """Return a pair with its rows exchanged."""
+    """Return a pair with its arms exchanged."""
     within = pair.within and pair.within.model_copy(
         update={
             "first": pair.within.second,
@@ -49,35 +49,35 @@ def _turned(interval: Interval) -> Interval:
 
 
 def target(pair: PairVerdict) -> str:
-    """Say which trainings a pair's test speaks of."""
+    """Return which trainings a pair's test generalises to."""
     return "With new training sets of this kind" if pair.test == "corrected resampled t" else "With this training set"
 
 
 def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
-    """Say that no difference was shown, what was measured, and why where the pair's own interval would show it."""
+    """State that no difference was shown, what was measured, and why where the pair's own interval would show it."""
     if pair.score.value < 0:
         pair = turned(pair)
     gap = 100 * pair.score.value
     measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
-    said = (
+    text = (
         f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
         f"({_interval(pair.score)})."
     )
     if pair.score.low <= 0.0 <= pair.score.high:
-        return said
+        return text
     return (
-        f"{said} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
+        f"{text} If only this pair were compared, this result would show a difference; {len(pairs)} pairs are "
         "compared, so it does not."
     )
 
 
-def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]) -> str:
-    """Say which of a pair is better, or that no difference was shown and what would decide it.
+def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]) -> str:
+    """State which of a pair is better, or that no difference was shown and what would decide it.
 
     Args:
         pair: one of ``pairs``.
         pairs: all that were tested together.
-        of_name: the rows of the table, by the names that pairs have.
+        of_name: the arms, by the names that pairs have.
 
     """
     if not pair.different:
@@ -85,20 +85,20 @@ def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[st
     return f"{target(pair)}, {better(pair, of_name)}."
 
 
-def better(pair: PairVerdict, of_name: Mapping[str, RowVerdict]) -> str:
-    """Say who beats whom; a row that had not converged was not beaten, and runs that diverged are not forgotten."""
+def better(pair: PairVerdict, of_name: Mapping[str, ArmVerdict]) -> str:
+    """State which arm beats which; of one that had not converged, that it scored less, and count runs that diverged."""
     if pair.score.value < 0:
         pair = turned(pair)
     winner, loser = of_name[pair.first], of_name[pair.second]
-    said = f"{pair.first} beats {pair.second} by {lead(pair)}"
+    text = f"{pair.first} beats {pair.second} by {lead(pair)}"
     if loser.cut_short:
-        said = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
+        text = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
     left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
-    return said + (left_out if winner.diverged else "")
+    return text + (left_out if winner.diverged else "")
 
 
 def needed(pair: PairVerdict) -> str:
-    """Say how many more test rows, or how many seeds, would be likely to show a difference where none was shown.
+    """State how many more test rows, or how many seeds, would be likely to show a difference where none was shown.
 
     Returns:
         A sentence; empty where both scored the same, so that nothing says how large a difference to look for.
@@ -121,7 +121,7 @@ def needed(pair: PairVerdict) -> str:
 
 
 def _range(fewest: int | None, most: int | None) -> str:
-    """Return a range in round numbers; None is a number without end."""
+    """Return a range in round numbers; None is no upper end."""
     if fewest is None or fewest > _MANY:
         return "a million or more"
     if most is None or most > _MANY:
@@ -131,7 +131,7 @@ def _range(fewest: int | None, most: int | None) -> str:
 
 
 def _rounded_up(count: int) -> int:
-    """Return a number with two digits that count."""
+    """Return a number rounded up to two significant digits."""
     digits = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // digits) * digits
 
@@ -141,7 +141,7 @@ def _interval(found: Interval) -> str:
 
 
 def lead(pair: PairVerdict) -> str:
-    """Return by how much the first row of a pair leads: as measured, and shrunk, with its interval."""
+    """Return by how much the first arm of a pair leads: as measured, and shrunk, with its interval."""
     found = pair.lead or pair.score
     interval = f"95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}"
     measured = f"{100 * pair.score.value:.1f} points"
@@ -150,5 +150,5 @@ def lead(pair: PairVerdict) -> str:
 
 
 def signed_points(share: float) -> str:
-    """Return points with their sign; what rounds to nothing is +0.0, never -0.0."""
+    """Return points with their sign; what rounds to zero is +0.0, never -0.0."""
     return f"{round(100 * share, 1) + 0.0:+.1f}"

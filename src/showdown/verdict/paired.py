@@ -1,4 +1,4 @@
-"""Is one method better than another? Tests on the rows that both answered."""
+"""Tests of the difference between two arms on the test rows that both answered."""
 
 import math
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class RerunsPart:
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest:
-    """A difference in a metric, first less second, and what is behind it."""
+    """A difference in a metric, first less second, with its sources of chance."""
 
     value: float
     """The difference; from -1 to 1 for accuracy."""

@@ -1,4 +1,4 @@
-"""Pairs of rows tested together, on the test rows that they share."""
+"""Tests of all pairs of arms, on the test rows that they share."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from showdown.verdict.influence import row_values
 from showdown.verdict.intervals import Estimate
 from showdown.verdict.lead import lead_of
 from showdown.verdict.model import Interval, PairVerdict, Score
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, shared
 from showdown.verdict.paired import (
     ALPHA,
     PairTest,
@@ -34,7 +34,7 @@ def interval_of(estimate: Estimate) -> Interval:
 
 
 def score_of(estimate: Estimate, why: str | None) -> Score:
-    """Return a score as the verdict holds it: without its interval where there is a reason why it is not honest."""
+    """Return a score as the verdict holds it: without its interval where there is a reason against it."""
     if why:
         return Score(value=estimate.value, low=None, high=None, why=why)
     return Score(value=estimate.value, low=estimate.low, high=estimate.high)
@@ -42,7 +42,7 @@ def score_of(estimate: Estimate, why: str | None) -> Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Two rows of the table on shared test rows; differences are first less second."""
+    """Two arms on shared test rows; differences are first less second."""
 
     test: PairTest
     """By the metric."""
@@ -55,12 +55,12 @@ class Compared:
 
 
 def compare(
-    first: RowOutcomes, second: RowOutcomes, among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+    first: ArmOutcomes, second: ArmOutcomes, among: Sequence[ArmOutcomes] = (), metric: Metric = ACCURACY
 ) -> Compared | None:
-    """Compare two rows on shared test rows.
+    """Compare two arms on shared test rows.
 
     Args:
-        first: one row of the table.
+        first: one arm.
         second: the other.
         among: all rows of the comparison: how far their reruns spread tells what to expect of these two.
         metric: what is tested.
@@ -117,7 +117,7 @@ def side_of(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
     )
 
 
-def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) -> Compared | None:
+def _compare_repeats(first: ArmOutcomes, second: ArmOutcomes, metric: Metric) -> Compared | None:
     both = [shared(first.parts[key], second.parts[key]) for key in first.parts if key in second.parts]
     both = [(a, b) for a, b in both if len(a.row_ids)]
     if len(both) < 2:
@@ -125,14 +125,14 @@ def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) ->
     rows = min(len(np.unique(a.clusters)) for a, _ in both)
     ratio = max(first.test_over_train, second.test_over_train)
 
-    def tested(asked: Metric) -> PairTest:
-        found = [(row_values(asked, a), row_values(asked, b)) for a, b in both]
+    def tested(requested: Metric) -> PairTest:
+        found = [(row_values(requested, a), row_values(requested, b)) for a, b in both]
         return corrected_resampled_t(
-            asked.sign * np.array([a.value - b.value for a, b in found]),
+            requested.sign * np.array([a.value - b.value for a, b in found]),
             test_over_train=ratio,
             rows=rows,
             weight=max(one.weight for pair in found for one in pair),
-            largest=asked.highest - asked.lowest,
+            largest=requested.highest - requested.lowest,
         )
 
     labels = all(isinstance(part, Answers) for pair in both for part in pair)
@@ -141,9 +141,9 @@ def _compare_repeats(first: RowOutcomes, second: RowOutcomes, metric: Metric) ->
 
 
 def judge_pairs(
-    pairs: Sequence[tuple[RowOutcomes, RowOutcomes]], among: Sequence[RowOutcomes] = (), metric: Metric = ACCURACY
+    pairs: Sequence[tuple[ArmOutcomes, ArmOutcomes]], among: Sequence[ArmOutcomes] = (), metric: Metric = ACCURACY
 ) -> list[PairVerdict]:
-    """Test pairs of rows together, adjusted for how many they are; those that share no test rows are left out.
+    """Test pairs of arms together, adjusted for how many they are; those that share no test rows are left out.
 
     Args:
         pairs: what is compared.
@@ -162,7 +162,7 @@ def judge_pairs(
 
 
 def _judged(
-    first: RowOutcomes, second: RowOutcomes, found: Compared, *, p_holm: float, level: float, pairs: int
+    first: ArmOutcomes, second: ArmOutcomes, found: Compared, *, p_holm: float, level: float, pairs: int
 ) -> PairVerdict:
     test, different = found.test, p_holm <= ALPHA
     return PairVerdict(
@@ -188,7 +188,7 @@ def _judged(
     )
 
 
-def _shared_rows(first: RowOutcomes, second: RowOutcomes) -> int:
+def _shared_rows(first: ArmOutcomes, second: ArmOutcomes) -> int:
     keys = [key for key in first.parts if key in second.parts]
     counts = [len(shared(first.parts[key], second.parts[key])[0].row_ids) for key in keys]
     return min(count for count in counts if count)

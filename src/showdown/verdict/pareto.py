@@ -1,4 +1,4 @@
-"""Which rows are worth a look: a row is dominated where another is at least as good in everything measured."""
+"""The Pareto front: an arm is dominated where another one is at least as good in everything measured."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,14 +19,14 @@ place of accuracy where that is another."""
 
 
 class Dominated(Strict):
-    """A row that another one beats or equals in all that was measured of both."""
+    """An arm that another one beats or equals in everything measured of both."""
 
     name: str
     by: list[str]
 
 
 class Pareto(Strict):
-    """The rows that no other dominates, in the order of the table, and those that one does."""
+    """The arms that no other one dominates, in the order of the table, and the dominated ones."""
 
     measures: list[str]
     front: list[str]
@@ -34,7 +34,7 @@ class Pareto(Strict):
 
 
 def dominates(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> bool:
-    """Is the first row at least as good in every measure that both have, and better in one?"""
+    """Return whether the first arm is at least as good in every measure that both have, and better in one."""
     signs = [
         (sign * one, sign * other)
         for key, sign in MEASURES.items()
@@ -44,9 +44,9 @@ def dominates(first: Mapping[str, float | None], second: Mapping[str, float | No
 
 
 def pareto(rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> Pareto:
-    """Find the Pareto front of rows, each a name and its measures (see `MEASURES`); a missing measure is passed over.
+    """Find the Pareto front of arms, each a name and its measures (see `MEASURES`); a missing measure is passed over.
 
-    It speaks of the measured values alone: a row that is dominated by chance may not be so on other test rows.
+    It holds for the measured values alone: on other test rows another arm may be dominated.
     """
     beaten = {
         name: [other for other, theirs in rows if other != name and dominates(theirs, ours)] for name, ours in rows

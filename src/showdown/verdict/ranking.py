@@ -1,4 +1,4 @@
-"""Which metric rows are ranked by, and what has to be said of it."""
+"""The metric that arms are ranked by, and the sentence that explains it."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ from showdown.core.metric import (
 )
 from showdown.core.record import Results
 from showdown.verdict.classification.answers import answers_of
-from showdown.verdict.outcomes import RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes
 
 
-def asked_metric(results: Results, asked: str | None) -> str:
-    """Return the key of the metric that is asked for.
+def requested_metric(results: Results, asked: str | None) -> str:
+    """Return the key of the requested metric.
 
     Args:
         results: the comparison, which may name one.
@@ -48,14 +48,14 @@ def scores_needed(key: str) -> str | None:
     return metric.label if metric and metric.of_counts is None else None
 
 
-def ranking(key: str, outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, int]) -> tuple[Metric, str | None]:
+def ranking(key: str, outcomes: Mapping[str, ArmOutcomes], labels: Mapping[str, int]) -> tuple[Metric, str | None]:
     """Return the metric of a verdict, and a sentence that says which and why; None for accuracy of balanced labels.
 
     `auto` is accuracy. Where one label has `UNBALANCED` of the test rows, it is `FOR_UNBALANCED`.
 
     Args:
         key: as it was asked for.
-        outcomes: the rows of the table, on the test rows on which they are compared.
+        outcomes: the arms, on the test rows on which they are compared.
         labels: the number of each label in them.
 
     """
@@ -78,7 +78,7 @@ def ranking(key: str, outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, 
     return metric.at(labels), f"{constant}: {how}."
 
 
-def _most_frequent(outcomes: Mapping[str, RowOutcomes], labels: Mapping[str, int]) -> tuple[float, str]:
+def _most_frequent(outcomes: Mapping[str, ArmOutcomes], labels: Mapping[str, int]) -> tuple[float, str]:
     """Return the share of the test rows that the most frequent label has, and its name."""
     parts = next((list(answers_of(row).values()) for row in outcomes.values()), [])
     if not parts:

@@ -1,4 +1,4 @@
-"""Which method to take under limits. One pure function over plain rows: simple enough to be told again elsewhere."""
+"""Which arm to take under limits: a pure function over plain values."""
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -24,7 +24,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 
 
 class Limits(Strict):
-    """What a method must keep to; a limit left out is none."""
+    """Limits that an arm must keep to; None is no limit."""
 
     max_memory_gb: Positive | None = None
     max_cost: Positive | None = None
@@ -36,10 +36,10 @@ class Limits(Strict):
 
 
 class Beside(TypedDict):
-    """How a row stands beside another one, the reference, on the test rows that both answered."""
+    """How an arm compares with another one, the reference, on the test rows that both answered."""
 
     standing: Literal["non-inferior", "may be worse", "worse"]
-    """Is it at most the margin worse?"""
+    """Whether it is at most the margin worse."""
     margin: float
     """As a fraction of 1."""
     may_be_worse_by: float
@@ -51,7 +51,7 @@ class Beside(TypedDict):
 
 
 class Candidate(TypedDict):
-    """What the choice needs of a row of the table. None is what was not measured."""
+    """Measurements of an arm that the choice uses; None where something was not measured."""
 
     name: str
     score: float
@@ -77,7 +77,7 @@ class Candidate(TypedDict):
 
 
 class Miss(Strict):
-    """A limit that a row does not keep to."""
+    """A limit that an arm does not keep to."""
 
     limit: str
     allowed: float
@@ -86,14 +86,14 @@ class Miss(Strict):
 
 
 class Rejected(Strict):
-    """A row that was not chosen because of limits."""
+    """An arm that was not chosen because of limits."""
 
     name: str
     misses: list[Miss]
 
 
 class Recommendation(Strict):
-    """The choice, what decided it and what would flip it."""
+    """The chosen arm, the reasons, and what would lead to another choice."""
 
     chosen: str | None
     """None where no row keeps to all limits."""
@@ -108,8 +108,8 @@ class Recommendation(Strict):
     """Sentences: what must be known before the choice is followed."""
 
     @property
-    def said(self) -> str:
-        """Which row to take, in words."""
+    def sentence(self) -> str:
+        """Return which arm to take, in words."""
         if self.chosen:
             return f"Take {self.chosen}."
         return f"none qualifies; the nearest is {self.nearest}" if self.nearest else "no choice can be made"
@@ -129,7 +129,7 @@ _WORDS = {limit: (word, form) for limit, _, word, form in BOUNDS}
 
 
 def misses(row: Candidate, limits: Limits) -> list[Miss]:
-    """Return the limits that a row does not keep to; what was not measured counts as not kept."""
+    """Return the limits that an arm does not keep to; a value that was not measured keeps to none."""
     found = []
     for limit, key, _, _ in BOUNDS:
         allowed: float | None = getattr(limits, limit)
@@ -143,7 +143,7 @@ def misses(row: Candidate, limits: Limits) -> list[Miss]:
 
 
 def excess(miss: Miss) -> float:
-    """By how much a limit is missed, in proportion to it; infinite where nothing was measured."""
+    """Return by how much a limit is missed, in proportion to it; infinite where nothing was measured."""
     if miss.measured is None:
         return float("inf")
     larger, smaller = max(miss.measured, miss.allowed), min(miss.measured, miss.allowed)
@@ -151,12 +151,12 @@ def excess(miss: Miss) -> float:
 
 
 def leader_of(rows: Sequence[Candidate]) -> Candidate:
-    """Return the row with the highest score; of equals that with the highest macro F1."""
+    """Return the arm with the best score; of equals the one with the highest macro F1."""
     return max(rows, key=lambda row: (row["score"], row["f1_macro"]))
 
 
 def choose(rows: Sequence[Candidate]) -> Candidate | None:
-    """Return the best of rows that all qualify; None where the leader was not compared with all others.
+    """Return the best of arms that all qualify; None where the leader was not compared with all others.
 
     The leader has the highest score. Of it and the rows that can stand in for it (`stands_in`) the cheapest is
     taken, by training time where a cost is missing; before all those of which no run diverged. Of rows whose costs
@@ -175,7 +175,7 @@ def choose(rows: Sequence[Candidate]) -> Candidate | None:
 
 
 def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float], noticeable: float) -> bool:
-    """Tell whether a row can be taken in place of the leader.
+    """Return whether an arm can be taken in place of the leader.
 
     It can where it was shown to be at most the margin worse. Where that was not shown, and the leader's lead was not
     either, it can if it measured within the margin, or if the leader costs `FAR_CHEAPER` times as much, and noticeably
@@ -201,7 +201,7 @@ def stands_in(row: Candidate, leader: Candidate, price: Mapping[str, float], not
 
 
 def _prices(rows: Sequence[Candidate]) -> tuple[dict[str, float], float]:
-    """Return what each row costs, or its training time where a cost is missing, and the difference that counts."""
+    """Return what each arm costs, or its training time where a cost is missing, and the difference that counts."""
     priced = all(row["cost"] is not None for row in rows)
     values = {row["name"]: row["cost"] if priced else row["train_seconds"] for row in rows}
     known = {name: float("inf") if value is None else value for name, value in values.items()}
@@ -209,10 +209,10 @@ def _prices(rows: Sequence[Candidate]) -> tuple[dict[str, float], float]:
 
 
 def recommend(rows: Sequence[Candidate], limits: Limits, metric: Metric = ACCURACY) -> Recommendation:
-    """Choose a row under limits.
+    """Choose an arm under limits.
 
     Args:
-        rows: the rows of the table that have scores.
+        rows: the arms that have scores.
         limits: what the choice must keep to.
         metric: what the scores are.
 
@@ -236,7 +236,7 @@ def recommend(rows: Sequence[Candidate], limits: Limits, metric: Metric = ACCURA
 
 
 def _not_ranked(fit: Sequence[Candidate], leader: Candidate, rejected: list[Rejected]) -> Recommendation:
-    """Say that rows which were not tested on the same rows cannot be ranked."""
+    """Explain that arms which were not tested on the same rows cannot be ranked."""
     alone = [row["name"] for row in fit if row is not leader and leader["name"] not in row["beside"]]
     return Recommendation(
         chosen=None,
@@ -250,22 +250,22 @@ def _not_ranked(fit: Sequence[Candidate], leader: Candidate, rejected: list[Reje
 
 
 def not_converged(names: Sequence[str]) -> str:
-    """Say of rows that were still improving when they stopped what the table does not."""
+    """Return the sentence on arms that were still improving when they stopped."""
     they_are = "they are" if len(names) > 1 else "it is"
     return f"{listed(names)} had not converged: this table does not say that {they_are} worse."
 
 
 def _warnings(rows: Sequence[Candidate], chosen: Candidate) -> list[str]:
-    said = []
+    lines = []
     if chosen["diverged"]:
-        said.append(
+        lines.append(
             f"{chosen['diverged']} of {chosen['runs']} runs of {chosen['name']} diverged: its score counts only the "
             "others, and a training of your own may diverge too."
         )
     short = [row["name"] for row in rows if row["cut_short"] and row is not chosen]
     if short:
-        said.append(not_converged(short))
-    return said
+        lines.append(not_converged(short))
+    return lines
 
 
 def _none(rejected: list[Rejected]) -> Recommendation:
@@ -303,12 +303,12 @@ def _loosened(found: Sequence[Miss]) -> str:
 
 
 def in_words(form: str, value: float) -> str:
-    """Show a value in its form; three digits have no exponent."""
+    """Format a value; three significant digits have no exponent."""
     return form.replace(":.3g", "").format(three_digits(value)) if ":.3g" in form else form.format(value)
 
 
 def _rounded(limit: str, value: float, *, looser: bool) -> str:
-    """Show a measured value as a limit that it keeps to (looser) or that it touches or misses."""
+    """Format a measured value as a limit that it keeps to (looser) or that it touches or misses."""
     form = _WORDS[limit][1]
     exact = Decimal(repr(value))
     step = Decimal(1).scaleb(-3 if form == _DECIMALS else exact.adjusted() - 2)
@@ -317,7 +317,7 @@ def _rounded(limit: str, value: float, *, looser: bool) -> str:
 
 
 def _scores(row: Candidate, metric: Metric) -> str:
-    """Say the score of the verdict, then accuracy and macro F1."""
+    """Return the score of the verdict, accuracy and macro F1 in words."""
     known = {metric: metric.sign * row["score"], ACCURACY: row["accuracy"], METRICS["f1_macro"]: row["f1_macro"]}
     return ", ".join(f"{one.title} {one.shown(value)}" for one, value in known.items())
 
@@ -325,22 +325,22 @@ def _scores(row: Candidate, metric: Metric) -> str:
 def _reasons(
     rows: Sequence[Candidate], chosen: Candidate, leader: Candidate, limits: Limits, metric: Metric
 ) -> list[str]:
-    said = f"{chosen['name']}: {_scores(chosen, metric)}"
+    text = f"{chosen['name']}: {_scores(chosen, metric)}"
     kept = [
         f"{word} {in_words(form, chosen[key])}"  # type: ignore[literal-required]
         for limit, key, word, form in BOUNDS
         if getattr(limits, limit) is not None and limit != "min_f1_macro"
     ]
     limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
-    said = ", ".join([said, *kept])
+    text = ", ".join([text, *kept])
     if chosen is leader:
         why = "no method that keeps to the limits scored more" if limited else "no method scored more"
-        return [f"{said}; {why}.", *_cheaper(rows, chosen, metric)]
-    return [f"{said}.", *_in_place_of(leader, chosen, metric)]
+        return [f"{text}; {why}.", *_cheaper(rows, chosen, metric)]
+    return [f"{text}.", *_in_place_of(leader, chosen, metric)]
 
 
 def _cheaper(rows: Sequence[Candidate], chosen: Candidate, metric: Metric) -> list[str]:
-    """Say of the best row that costs less, and was not shown to be worse, by how much it may be."""
+    """Name the best arm that costs less and was not shown to be worse, and by how much it may be worse."""
     price, noticeable = _prices(rows)
     found = [
         row
@@ -369,7 +369,7 @@ def points(share: float) -> str:
 
 
 def _in_place_of(leader: Candidate, chosen: Candidate, metric: Metric) -> list[str]:
-    """Say why the leader was not taken, and what may be lost."""
+    """Explain why the leader was not taken, and what may be lost."""
     gap = 100 * (leader["score"] - chosen["score"])
     beside = chosen["beside"][leader["name"]]
     start = f"{leader['name']} scored {gap:.1f} points more"
@@ -418,12 +418,12 @@ def _flips(
         gap = 100 * (chosen["score"] - next_best["score"])
         apart = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'}" if gap else "equal"
         where = f"{apart} in {metric.title}"
-        found.append(f"Next comes {next_best['name']}, {where}; {_told(chosen, next_best)}.")
+        found.append(f"Next comes {next_best['name']}, {where}; {_comparison_in_words(chosen, next_best)}.")
     return found
 
 
-def _told(first: Candidate, second: Candidate) -> str:
-    """Say which of three it is: never compared, a difference shown, or none shown."""
+def _comparison_in_words(first: Candidate, second: Candidate) -> str:
+    """Return whether a difference was shown, none was shown, or the two were never compared."""
     beside = second["beside"].get(first["name"])
     if beside is None:
         return "the two were not compared"
@@ -431,8 +431,8 @@ def _told(first: Candidate, second: Candidate) -> str:
 
 
 def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
-    """Say which limits, just beyond what the chosen row measured, would lead to which other row."""
-    said = []
+    """Name the limits, just beyond what the chosen arm measured, that would lead to another arm."""
+    lines = []
     for limit, key, _, _ in BOUNDS:
         ours: float | None = chosen[key]  # type: ignore[literal-required]
         if not ours:
@@ -442,8 +442,8 @@ def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
         other = choose(better) if better else None
         if other is not None:
             beyond = f"{'over' if least else 'under'} {_rounded(limit, ours, looser=False)}"
-            said.append(f"{limit} {beyond} to {other['name']}")
-    return [f"A stricter limit would lead elsewhere: {'; '.join(said)}."] if said else []
+            lines.append(f"{limit} {beyond} to {other['name']}")
+    return [f"A stricter limit would lead elsewhere: {'; '.join(lines)}."] if lines else []
 
 
 def _beats(theirs: float | None, ours: float, *, least: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Comparisons with known truth: methods that agree as real ones do, reruns that spread."""
+"""Simulated comparisons with known truth, for tests and for calibration."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from scipy import special
 
 from showdown.core.traits import Traits, fine_tuned
 from showdown.verdict.classification.answers import Answers
-from showdown.verdict.outcomes import Floats, Ints, RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints
 
 SIMULATED = fine_tuned()
 """Traits of a simulated method, unless others are given: its answers depend on its seed."""
@@ -17,7 +17,7 @@ DETERMINISTIC = Traits(role="cheap", deterministic=True, reads="words")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """How the answers of simulated methods hang together.
+    """How the answers of simulated methods depend on each other.
 
     A row is answered rightly where a normal score passes the threshold of the run's accuracy. Shares of that score's
     variance: how hard the row is for all, how hard it is for one method, the rest for each run anew.
@@ -86,10 +86,10 @@ class Simulated:
             folds=self.folds,
         )
 
-    def row(self, method: int, traits: Traits = SIMULATED) -> RowOutcomes:
+    def row(self, method: int, traits: Traits = SIMULATED) -> ArmOutcomes:
         """Return one method as an arm."""
         seeds = self.predicted.shape[1]
-        return RowOutcomes(
+        return ArmOutcomes(
             name=str(method), traits=traits, parts={0: self.outcomes(method)}, seeds=seeds, test_over_train=0.0
         )
 

@@ -1,4 +1,4 @@
-"""How far trainings of one method spread that differ in their seed alone."""
+"""The spread between trainings that differ in their seed alone."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from showdown.verdict.outcomes import KEPT, Floats, Ints, Outcomes, RowOutcomes, RowValues
+from showdown.verdict.outcomes import KEPT, ArmOutcomes, Floats, Ints, Outcomes, RowValues
 
 PRIOR_SPREAD = 0.0225
 """Standard deviation of accuracy between reruns that is assumed before any is seen, at an accuracy of 50 %.
@@ -172,7 +172,7 @@ def _row_variance_of(part: Outcomes) -> float:
 
 
 def _relative(variance: float, scale: float) -> float:
-    """Return a variance between reruns in units of that of a row; rows that all score alike know no unit."""
+    """Return a variance between reruns in units of that of a row; 0 where all rows score alike."""
     return variance / scale if scale > 0.0 else 0.0
 
 
@@ -221,8 +221,8 @@ def metric_reruns(found: RowValues, reruns: Reruns, *, folds: Ints | None, clust
     return weighed(reruns.relative, own)
 
 
-def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
-    """Return how far the trainings of a row of the table spread, moderated by those of the whole comparison.
+def reruns_of(row: ArmOutcomes, among: Sequence[ArmOutcomes] = ()) -> Reruns:
+    """Return how far the trainings of an arm spread, moderated by those of the whole comparison.
 
     Args:
         row: a row whose splits are not repeated.
@@ -245,7 +245,7 @@ def reruns_of(row: RowOutcomes, among: Sequence[RowOutcomes] = ()) -> Reruns:
 
 
 def _of_one_seed(part: Outcomes, expected: Reruns) -> Reruns:
-    """Return what is expected, or more where folds plainly lie further apart: one of their trainings went wrong."""
+    """Return the expected spread, or more where folds clearly differ by more: one of their trainings went wrong."""
     if part.folds is None:
         return expected
     apart = fold_variance(part.values[0], part.folds)

@@ -9,7 +9,7 @@ import numpy as np
 from showdown.core.metric import ACCURACY, Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison
-from showdown.verdict.arm_intervals import no_f1_interval, no_interval, row_intervals
+from showdown.verdict.arm_intervals import arm_intervals, no_f1_interval, no_interval
 from showdown.verdict.claim import claim
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.classification.flips import flips, seed_agreement
@@ -18,19 +18,19 @@ from showdown.verdict.confounds import Confound, between, confounds, network_of
 from showdown.verdict.cost import Price, cost_of, energy_of_runs
 from showdown.verdict.leak import accuracy_without, copied_rows
 from showdown.verdict.learning import judge_curve
-from showdown.verdict.load import load_said
+from showdown.verdict.load import load_sentences
 from showdown.verdict.margin import most_worse, p_of_lead, with_margin
-from showdown.verdict.model import NOT_COMPARED, PairVerdict, RowVerdict, Verdict
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, on_common_rows
+from showdown.verdict.model import NOT_COMPARED, ArmVerdict, PairVerdict, Verdict
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, on_common_rows
 from showdown.verdict.pair_words import turned
 from showdown.verdict.pairs import interval_of, judge_pairs, score_of
 from showdown.verdict.pareto import pareto
-from showdown.verdict.ranking import asked_metric, ranking, scores_needed
+from showdown.verdict.ranking import ranking, requested_metric, scores_needed
 from showdown.verdict.recommend import Beside, Candidate, Limits, recommend
 from showdown.verdict.spread import PRIOR_WORDS, PRIOR_WORTH, net_rerun_variance
-from showdown.verdict.surprise import memory_surprises
 from showdown.verdict.training import rate_at_end, under_trained
-from showdown.verdict.words import Told, leak_said, sentences
+from showdown.verdict.unexpected_memory import unexpected_memory
+from showdown.verdict.words import Findings, leak_sentence, sentences
 
 
 def judge(
@@ -58,7 +58,7 @@ def judge(
         UserError: for predictions that are missing or damaged, or a metric that there is not.
 
     """
-    key = asked_metric(results, metric)
+    key = requested_metric(results, metric)
     curve = judge_curve(results, folder)
     limits, results = limits or Limits(), results.full_size
     margin = margin_of(results) if margin_points is None else margin_points
@@ -75,9 +75,9 @@ def judge(
     pairs = _pairs(outcomes, differing, margin / 100, by)
     front = pareto(measures([row for row in rows if row.score], by))
     without = accuracy_without(outcomes, copied_rows(results.data))
-    leak = leak_said(results.data, without) if any(run.allow_leakage for run in results.runs) else None
+    leak = leak_sentence(results.data, without) if any(run.allow_leakage for run in results.runs) else None
     chosen = recommend(candidates(rows, pairs, by), limits, by)
-    known, loaded = [text for text in (leak, common) if text], load_said(done)
+    known, loaded = [text for text in (leak, common) if text], load_sentences(done)
     return Verdict(
         sentences=sentences(
             rows,
@@ -85,13 +85,13 @@ def judge(
             front,
             differing,
             metric=by,
-            told=Told(
+            findings=Findings(
                 ranked_by=ranked_by,
                 known=known,
                 undertrained=[
                     *under_trained(rows, pairs, {name: network_of(found[0]) for name, found in done.items()})
                 ],
-                surprises=[*memory_surprises(completed, differing), *loaded],
+                memory=[*unexpected_memory(completed, differing), *loaded],
             ),
         ),
         rows=rows,
@@ -111,7 +111,7 @@ def judge(
 
 
 def margin_of(results: Results) -> float:
-    """Return the margin that a comparison asks for, in points; the default where its record is older than margins."""
+    """Return the margin that a comparison asks for, in points; the default where its record has none."""
     return float(results.comparison.get("margin_points", Comparison.model_fields["margin_points"].default))
 
 
@@ -121,8 +121,8 @@ def _longest_tokens(results: Results) -> int | None:
     return int(lengths["longest_tokens"]) if lengths else None
 
 
-def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
-    """Return what each row is weighed by: the metric and macro F1, and costs.
+def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
+    """Return the measures of each arm for the Pareto front: the metric, macro F1 and costs.
 
     Memory is left out where rows measured different kinds of it.
     """
@@ -132,7 +132,7 @@ def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tupl
         (
             row.name,
             {
-                "score": row.score.value if row.score and own else None,
+                "score": metric.sign * row.score.value if row.score and own else None,
                 "accuracy": row.accuracy.value if row.accuracy and metric == ACCURACY else None,
                 "f1_macro": row.f1_macro.value if row.f1_macro else None,
                 "memory_gb": row.memory_gb if one_kind else None,
@@ -146,8 +146,8 @@ def measures(rows: Sequence[RowVerdict], metric: Metric = ACCURACY) -> list[tupl
     ]
 
 
-def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
-    """Return the rows that have scores, as `recommend` wants them; pairs are tested against a margin."""
+def candidates(rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> list[Candidate]:
+    """Return the arms that have scores, as `recommend` takes them; pairs are tested against a margin."""
     beside: dict[str, dict[str, Beside]] = {row.name: {} for row in rows}
     for pair in pairs:
         for turn in (pair, turned(pair)):
@@ -175,7 +175,7 @@ def candidates(rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric:
 
 
 def beside_of(pair: PairVerdict) -> Beside:
-    """Return how the second row of a pair stands beside the first."""
+    """Return how the second arm of a pair compares with the first."""
     assert pair.within is not None
     return Beside(
         standing=pair.within.second,
@@ -198,12 +198,12 @@ def _memory_gb(runs: Sequence[RunRecord]) -> float | None:
 
 def _row(
     runs: Sequence[RunRecord],
-    outcome: RowOutcomes | None,
+    outcome: ArmOutcomes | None,
     price: Price | None,
-    among: Mapping[str, RowOutcomes],
+    among: Mapping[str, ArmOutcomes],
     common: str | None,
     metric: Metric,
-) -> RowVerdict:
+) -> ArmVerdict:
     done = [run for run in runs if run.status == "completed"]
     diverged = [run for run in runs if run.status == "diverged"]
     lost = [run for run in runs if run.status != "completed" and (run.status != "diverged" or not done)]
@@ -211,9 +211,9 @@ def _row(
     if done and outcome is None:
         missing = f"{NOT_COMPARED}: {(common or '').rstrip('.')}"
     ends = [run.convergence for run in done if run.convergence]
-    scores = row_intervals(outcome, list(among.values()), metric) if outcome else {}
+    scores = arm_intervals(outcome, list(among.values()), metric) if outcome else {}
     parts = list(answers_of(outcome).values()) if outcome else []
-    return RowVerdict(
+    return ArmVerdict(
         name=runs[0].name,
         method=runs[0].method,
         title=runs[0].title,
@@ -257,7 +257,7 @@ def _spread_points(parts: Sequence[Outcomes]) -> float | None:
 
 
 def _pairs(
-    outcomes: Mapping[str, RowOutcomes], differing: Sequence[Confound], margin: float, metric: Metric
+    outcomes: Mapping[str, ArmOutcomes], differing: Sequence[Confound], margin: float, metric: Metric
 ) -> list[PairVerdict]:
     both = [(outcomes[first], outcomes[second]) for first, second in itertools.combinations(outcomes, 2)]
     flipped = {(first.name, second.name): flips(first, second) for first, second in both}
@@ -270,14 +270,14 @@ def _pairs(
     return found
 
 
-def _assumptions(outcomes: Mapping[str, RowOutcomes], rows: Sequence[RowVerdict], price: Price | None) -> list[str]:
+def _assumptions(outcomes: Mapping[str, ArmOutcomes], rows: Sequence[ArmVerdict], price: Price | None) -> list[str]:
     found = [claim(repeated=any(outcome.repeated for outcome in outcomes.values()))] if outcomes else []
     found += [note for outcome in outcomes.values() for note in outcome.notes]
     drifting = [name for name, item in outcomes.items() if not item.traits.deterministic and not item.repeated]
     single = [name for name in drifting if outcomes[name].seeds == 1]
     if single:
         found.append(
-            f"Where a method had one seed, tests and intervals assume how far its reruns lie apart: {PRIOR_WORDS}."
+            f"Where a method had one seed, tests and intervals assume a spread between its reruns: {PRIOR_WORDS}."
         )
     if len(drifting) > len(single):
         found.append(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from showdown.core.record import RunRecord
 from showdown.verdict.listing import listed
-from showdown.verdict.model import PairVerdict, RowVerdict
+from showdown.verdict.model import ArmVerdict, PairVerdict
 from showdown.verdict.paired import ALPHA
 from showdown.verdict.recommend import not_converged
 
@@ -13,28 +13,28 @@ _AT_END = "end of the range"
 
 
 def rate_at_end(runs: Sequence[RunRecord]) -> bool:
-    """Tell whether the best learning rate of any run lay at an end of the range searched."""
+    """Return whether the best learning rate of any run lay at an end of the range searched."""
     return any(_AT_END in note for run in runs for note in run.notes)
 
 
-def cut_short_first(scored: Sequence[RowVerdict]) -> str | None:
-    """Say which rows below the leader had not converged, so that nobody takes them for worse."""
+def cut_short_first(scored: Sequence[ArmVerdict]) -> str | None:
+    """Name the arms below the leader that had not converged; None where all had."""
     names = [row.name for row in scored[1:] if row.cut_short]
     return not_converged(names) if names else None
 
 
 def under_trained(
-    rows: Sequence[RowVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
+    rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
 ) -> Iterator[str]:
-    """Say which fine-tuned rows ended below the linear probe of their own network by more than chance.
+    """Name the fine-tuned arms that ended below the linear probe of their own network by more than chance.
 
     A fine-tuned network holds its linear probe as a special case, so that one that ends below it was not trained enough
-    or not well. Each pair is asked for itself: no adjustment for many pairs hides it.
+    or not well. Each pair is tested by itself, without adjustment for many pairs.
 
     Args:
-        rows: all rows of the table.
+        rows: all arms.
         pairs: all pairs.
-        networks: by row of the table, what names its pretrained network.
+        networks: by arm, what names its pretrained network.
 
     """
     traits = {row.name: row.traits for row in rows}
@@ -50,8 +50,8 @@ def under_trained(
             )
 
 
-def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
-    """Say the rest of how trainings ended, a sentence each."""
+def endings(scored: Sequence[ArmVerdict]) -> Iterator[str]:
+    """Yield the other sentences on how trainings ended."""
     if scored and scored[0].cut_short:
         yield f"{scored[0].name} had not converged: more training may raise its score."
     for row in scored:
@@ -65,14 +65,14 @@ def endings(scored: Sequence[RowVerdict]) -> Iterator[str]:
         )
 
 
-def divergences(rows: Sequence[RowVerdict]) -> Iterator[str]:
-    """Say which rows had runs that diverged, and how many."""
+def divergences(rows: Sequence[ArmVerdict]) -> Iterator[str]:
+    """Name the arms with runs that diverged, and how many."""
     for row in rows:
         if row.diverged:
             rest = "its score counts only the others" if row.accuracy else "it has no score"
             yield f"{diverged_runs(row)} diverged: {rest}."
 
 
-def diverged_runs(row: RowVerdict) -> str:
-    """Return how many runs of a row diverged, of how many."""
+def diverged_runs(row: ArmVerdict) -> str:
+    """Return how many runs of an arm diverged, of how many."""
     return f"{row.diverged} of {row.runs} runs of {row.name}"

@@ -1,4 +1,4 @@
-"""The verdict in sentences that say no more than the numbers do."""
+"""The sentences of a verdict."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 from showdown.core.metric import Metric
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money, three_digits
-from showdown.verdict.leak import copies_said, spoils_scores, worth_said
+from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
-from showdown.verdict.model import PairVerdict, RowVerdict, Score
+from showdown.verdict.model import ArmVerdict, PairVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import points
@@ -34,7 +34,7 @@ _MEASURES = {
 }
 """What a measure of the Pareto front is called; `score` is called what the metric is."""
 
-Measure = Callable[[RowVerdict], float | None]
+Measure = Callable[[ArmVerdict], float | None]
 _WINS: tuple[tuple[str, str | None, Measure], ...] = (
     ("least memory in the whole run", "GB", lambda row: row.memory_gb),
     ("shortest training", "s", lambda row: row.train_seconds),
@@ -46,8 +46,8 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """Sentences that others found."""
+class Findings:
+    """Sentences that are found elsewhere."""
 
     ranked_by: str | None = None
     """Which metric rows are ranked by and why, where that has to be said: the second of all sentences."""
@@ -55,88 +55,88 @@ class Told:
     """What must be known of the scores: a leak, test rows that were left out."""
     undertrained: Sequence[str] = ()
     """Who ended below the linear probe of the same network."""
-    surprises: Sequence[str] = ()
-    """What the memory needs by way of explanation."""
+    memory: Sequence[str] = ()
+    """Explanations of memory that is not as expected."""
 
 
 def sentences(
-    rows: Sequence[RowVerdict],
+    rows: Sequence[ArmVerdict],
     pairs: Sequence[PairVerdict],
     front: Pareto,
     differing: Sequence[Confound],
     *,
     metric: Metric,
-    told: Told,
+    findings: Findings,
 ) -> list[str]:
-    """Say what a comparison showed, the most important first.
+    """Return what a comparison showed in sentences, the most important first.
 
     Args:
-        rows: all rows of the table.
+        rows: all arms.
         pairs: all pairs that share test rows, tested against the margin.
         front: who dominates whom.
         differing: what differs beyond the method.
         metric: what rows are ranked by.
-        told: what others found.
+        findings: sentences that are found elsewhere.
 
     """
     scored = sorted((row for row in rows if row.score), key=lambda row: -metric.sign * _score(row).value)
     of_name = {row.name: row for row in rows}
-    found = [cut_short_first(scored), *told.undertrained, _cheap_rival(scored, pairs, metric)]
-    found += [*told.known, *divergences(rows)]
+    found = [cut_short_first(scored), *findings.undertrained, _cheap_rival(scored, pairs, metric)]
+    found += [*findings.known, *divergences(rows)]
     if scored:
         apart = _rows_apart(pairs) if metric.mean_over_rows else None
         found += [_leader(scored, metric), _beaten(scored, pairs), *_undecided(scored, pairs)]
         found += [_within(scored, pairs), _others(scored, pairs, of_name), apart, *endings(scored)]
-        found += [_single_seed(scored), _wins(scored), *_front(front, metric), *told.surprises]
+        found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
     found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.score and row.obstacle]
     found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
     found.append(_differing(differing))
-    said = [sentence for sentence in found if sentence]
-    return [*said[:1], told.ranked_by, *said[1:]] if told.ranked_by and scored else said
+    lines = [sentence for sentence in found if sentence]
+    return [*lines[:1], findings.ranked_by, *lines[1:]] if findings.ranked_by and scored else lines
 
 
-def leak_said(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
-    """Say how many copies were let into the test rows, what they are worth to a cheap model, and the scores without.
+def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
+    """Return how many test rows are copies, how much they raise a cheap model's accuracy, and the scores without.
 
     Args:
         data: the `data` of a comparison's results: its audit and its inspection.
-        without: accuracy of each row of the table, 0 to 1, on the test rows that are no copies.
+        without: accuracy of each arm, 0 to 1, on the test rows that are no copies.
 
     """
-    copies, worth = copies_said(data), worth_said(data)
-    said = f"Copies of training rows were let into the test rows{', ' if copies else ''}{copies}"
-    said += ": these scores say little of new texts." if spoils_scores(data) else "."
-    said += f" {worth}" if worth else ""
+    copies, worth = copies_text(data), worth_sentence(data)
+    text = f"Copies of training rows were let into the test rows{', ' if copies else ''}{copies}"
+    text += ": these scores say little of new texts." if spoils_scores(data) else "."
+    text += f" {worth}" if worth else ""
     if without:
         scores = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in without.items())
-        said += f" Accuracy on the test rows that are no copies: {scores}."
-    return said
+        text += f" Accuracy on the test rows that are no copies: {scores}."
+    return text
 
 
 def _rows_apart(pairs: Sequence[PairVerdict]) -> str | None:
-    """Say of pairs that differ by a row or two how few that is; with several seeds the mean over them."""
+    """Name the pairs that differ by a test row or two; with several seeds the mean over them."""
     apart = [(abs(pair.accuracy.value) * pair.rows, pair) for pair in pairs if pair.accuracy and not pair.different]
     close = sorted((one for one in apart if 0.5 <= one[0] < _FEW_ROWS + 0.5), key=lambda one: one[0])
     if not close:
         return None
-    said = [
+    lines = [
         f"{pair.first} and {pair.second} differ by {round(rows)} of {pair.rows} test rows"
         for rows, pair in close[:_FEW_PAIRS]
     ]
-    return f"{'; '.join(said)}. Chance alone often makes such a difference."
+    return f"{'; '.join(lines)}. Chance alone often makes such a difference."
 
 
-def _score(row: RowVerdict) -> Score:
+def _score(row: ArmVerdict) -> Score:
     assert row.score is not None
     return row.score
 
 
-def _is_fine_tuned(row: RowVerdict) -> bool:
+def _is_fine_tuned(row: ArmVerdict) -> bool:
     return row.traits.role == "fine-tuned"
 
 
-def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
-    """Say that fine-tuning was not shown to be worth it, where any cheap rival was not beaten; the best of those."""
+def _cheap_rival(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
+    """State that fine-tuning was not shown to beat the best of the cheap arms that it did not beat."""
     tuned = next((row for row in scored if _is_fine_tuned(row)), None)
     for cheap in scored if tuned else ():
         pair = pair_of(pairs, cheap.name, tuned.name) if tuned and cheap.traits.role == "cheap" else None
@@ -146,7 +146,7 @@ def _cheap_rival(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], met
 
 
 def _not_beaten(
-    cheap: RowVerdict, tuned: RowVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
+    cheap: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
 ) -> str:
     best = f"{tuned.name}, the best fine-tuned method,"
     best_score, cheap_score = (metric.shown(_score(row).value) for row in (tuned, cheap))
@@ -159,7 +159,7 @@ def _not_beaten(
     return f"{target(pair)}, fine-tuning was not shown to beat the cheap rival {cheap.name}: {best} {scores}.{rest}"
 
 
-def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
+def _leader(scored: Sequence[ArmVerdict], metric: Metric) -> str:
     leader = scored[0]
     best = _score(leader)
     equals = [row.name for row in scored if abs(_score(row).value - best.value) < _ALIKE]
@@ -170,35 +170,35 @@ def _leader(scored: Sequence[RowVerdict], metric: Metric) -> str:
     return f"{listed(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
 
 
-def _beaten(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str:
-    """Say which rows the leader beats; one that had not converged is no row that was beaten."""
+def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
+    """Name the arms that the leader beats; one that had not converged was not beaten."""
     leader, others = scored[0], {row.name: row for row in scored[1:]}
     if not others:
         return "There is no other method with scores to compare it with."
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
     ahead = [pair for pair in known if pair.different and pair.score.value > 0]
     won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
-    said = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
+    text = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
     short = [f"{pair.second} by {lead(pair)}" for pair in ahead if others[pair.second].cut_short]
     if short:
         which = "none of which" if len(short) > 1 else "which"
         had = "had converged" if len(short) > 1 else "had not converged"
-        said += (
+        text += (
             f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
         )
-    if said and any(pair.lead for pair in ahead):
-        said += " A fair estimate is below what was measured: a difference that stands out is in part luck."
+    if text and any(pair.lead for pair in ahead):
+        text += " A fair estimate is below what was measured: a difference that stands out is in part luck."
     if won and leader.diverged:
-        said += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
-    if said or not known:
-        return said
+        text += f" These leads leave out the {leader.diverged} of {leader.runs} runs of {leader.name} that diverged."
+    if text or not known:
+        return text
     return f"{target(known[0])}, {leader.name} was not shown to beat any other method."
 
 
 def _others(
-    scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, RowVerdict]
+    scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]
 ) -> str | None:
-    """Say the pairs without the leader; the majority label, which does nothing, is left out."""
+    """Describe the pairs without the leader and without floors."""
     below = [row.name for row in scored[1:] if row.traits.role != "floor"]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
     shown = [better(pair, of_name) for pair in known if pair.different]
@@ -208,23 +208,23 @@ def _others(
     return f"{target(known[0])}, of the other pairs: {'; '.join(parts)}." if parts else None
 
 
-def _first_few(said: Sequence[str], between: str = ", ", rest: str = "more") -> str:
-    """Join what is said; of many the first few, and how many more there are."""
-    more = f"{between}and {len(said) - _MANY} {rest}" if len(said) > _MANY + 1 else ""
-    return between.join(said[: _MANY if more else None]) + more
+def _first_few(text: Sequence[str], between: str = ", ", rest: str = "more") -> str:
+    """Join texts; of many the first few, and how many more there are."""
+    more = f"{between}and {len(text) - _MANY} {rest}" if len(text) > _MANY + 1 else ""
+    return between.join(text[: _MANY if more else None]) + more
 
 
-def _undecided(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
-    """Say who was not shown to differ from the leader, the nearest first, and what would decide it."""
+def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
+    """Name who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
-    said = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
+    lines = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
     rest = _first_few([pair.second for pair in found[_FEW_PAIRS:]])
-    return [*said, f"No difference was shown between {leader.name} and {rest} either."] if rest else said
+    return [*lines, f"No difference was shown between {leader.name} and {rest} either."] if rest else lines
 
 
-def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str | None:
-    """Say who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
+def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+    """Name who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
     leader = scored[0]
     known = [
         (pair, pair.within)
@@ -251,18 +251,17 @@ def _within(scored: Sequence[RowVerdict], pairs: Sequence[PairVerdict]) -> str |
     return f"{target(pair)}, {named} {are} {near}.{rest}"
 
 
-def _single_seed(scored: Sequence[RowVerdict]) -> str | None:
+def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
     single = [row.name for row in scored if not row.traits.deterministic and row.seeds == 1 and not row.repeated]
     if not single:
         return None
     had = "ran with one seed each" if len(single) > 1 else "ran with one seed"
-    return (
-        f"{_first_few(single)} {had}: how far reruns lie apart is assumed, not measured. 3 to 5 seeds would measure it."
-    )
+    spread = "the spread between reruns is assumed, not measured"
+    return f"{_first_few(single)} {had}: {spread}. 3 to 5 seeds would measure it."
 
 
-def _wins(scored: Sequence[RowVerdict]) -> str | None:
-    """Say who measured best in what costs something; the majority class and a cost of 0, which do nothing, are out."""
+def _wins(scored: Sequence[ArmVerdict]) -> str | None:
+    """Name who measured best in each cost; floors and costs of 0 are left out."""
     rows = [row for row in scored if row.traits.role != "floor"]
     found = []
     example = all(row.cost.price.example for row in rows if row.cost)
@@ -273,13 +272,13 @@ def _wins(scored: Sequence[RowVerdict]) -> str | None:
             best = min(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
-                said = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
-                found.append(f"{words} {listed(names)} ({said})")
+                text = f"{three_digits(best)} {unit}" if unit else money(best, example=example)
+                found.append(f"{words} {listed(names)} ({text})")
     return f"Measured best: {'; '.join(found)}." if found else None
 
 
 def _front(front: Pareto, metric: Metric) -> list[str]:
-    """Say who is on the Pareto front and who is not; where all rows are, it decides nothing."""
+    """Name who is on the Pareto front and who is not; nothing where all are."""
     if not front.dominated:
         return []
     words = [metric.title if measure == "score" else _MEASURES[measure] for measure in front.measures]
@@ -287,8 +286,8 @@ def _front(front: Pareto, metric: Metric) -> list[str]:
     beaten = [f"{item.name} ({_first_few(item.by)})" for item in front.dominated]
     return [
         f"As measured, the Pareto front of {over} is {_first_few(front.front)}.",
-        f"Not on it, since another method measured no worse in any of these: {_first_few(beaten)}. On other test rows "
-        "the front may be another.",
+        f"Not on it, since another method measured no worse in any of these: {_first_few(beaten)}. Other test rows "
+        "may give another front.",
     ]
 
 
@@ -297,4 +296,4 @@ def _differing(differing: Sequence[Confound]) -> str | None:
     if not keys:
         return None
     more = f" and {len(keys) - _FEW_CONFOUNDS} more" if len(keys) > _FEW_CONFOUNDS else ""
-    return f"Beyond the method itself, the methods compared also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."
+    return f"Besides the method, the arms also differ in {', '.join(keys[:_FEW_CONFOUNDS])}{more}."

@@ -1,1 +1,1 @@
-"""Decoders over packed sequences."""
+"""Forward and backward passes of decoders over packed sequences, without padding."""

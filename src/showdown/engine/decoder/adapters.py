@@ -1,4 +1,4 @@
-"""LoRA adapters as PEFT holds them, and their copies in the compute type."""
+"""LoRA adapters as PEFT keeps them, and copies of them in the compute type."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ class Adapter:
     """B, shape (output width, rank)."""
     scaling: float
     dropout: nn.Module
-    """PEFT's: `nn.Dropout`, or the identity."""
+    """As PEFT keeps it: `nn.Dropout`, or the identity."""
 
     @property
     def probability(self) -> float:
-        """Of dropping a value of the input, now."""
+        """Of dropping an element of the input; 0 outside training."""
         return self.dropout.p if isinstance(self.dropout, nn.Dropout) and self.dropout.training else 0.0
 
 
 def only_adapter(module: Any) -> Adapter | None:
-    """Return the adapter of a PEFT LoRA layer with exactly one active, plain adapter."""
+    """Return the adapter of a PEFT LoRA layer, or None unless exactly one is active and plain LoRA."""
     active = [name for name in module.active_adapters if name in module.lora_A]
     if len(active) != 1 or active[0] in getattr(module, "lora_variant", {}):
         return None
@@ -47,8 +47,7 @@ def only_adapter(module: Any) -> Adapter | None:
 class Bank:
     """Copies of the adapters of one input in the compute type; `refresh` makes them equal to the parameters.
 
-    The parameters themselves stay in the type that they have, which for PEFT's adapters is float32: they are the
-    master weights of the copies.
+    The parameters keep their own type, which for PEFT's adapters is float32: they are the master weights of the copies.
     """
 
     def __init__(self, adapters: Sequence[Adapter]) -> None:
@@ -59,7 +58,7 @@ class Bank:
         """B of each adapter, shape (output width, padded rank)."""
 
     def prepare_to_write(self, dtype: torch.dtype) -> None:
-        """Make the copies' memory, unless it is there in this type."""
+        """Allocate the copies, unless they exist in this type."""
         if not self.adapters or (self.ups and self.downs.dtype == dtype):
             return
         first = self.adapters[0].down
@@ -82,8 +81,8 @@ class Bank:
 def refresh(banks: Sequence[Bank], dtype: torch.dtype) -> None:
     """Copy the adapters of a whole network into their compute type, in one go.
 
-    Once a forward pass: nothing tells reliably whether an optimiser wrote to a parameter (torch's fused AdamW leaves
-    a tensor's version as it was).
+    This is done in each forward pass: nothing tells reliably whether an optimizer has changed a parameter (torch's
+    fused AdamW does not change a tensor's version).
     """
     for bank in banks:
         bank.prepare_to_write(dtype)

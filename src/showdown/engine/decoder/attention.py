@@ -1,4 +1,4 @@
-"""Causal attention over sequences packed one behind the other, none of which sees another."""
+"""Causal attention over packed sequences, none of which sees another."""
 
 import functools
 import inspect
@@ -12,14 +12,14 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the sequences of a pack begin and end."""
+    """Where each sequence of a pack begins and ends."""
 
     starts: torch.Tensor
     """Shape (sequences + 1,), int32: the first token of each sequence, then the number of all tokens."""
     longest: int
     """Tokens of the longest sequence, or more."""
     lengths: tuple[int, ...] | None = None
-    """Tokens of each sequence, where the host may rely on them: not where `starts` is written to again."""
+    """Tokens of each sequence; None where `starts` is written to again, as in CUDA graphs."""
 
     @property
     def sequences(self) -> int:
@@ -39,7 +39,7 @@ def layout_of(lengths: Sequence[int], device: torch.device | str) -> Layout:
 
 
 def last_query_layout(layout: Layout) -> Layout:
-    """Return the layout of one query a sequence: its last token."""
+    """Return the layout of one query for each sequence: its last token."""
     starts = torch.arange(layout.sequences + 1, dtype=torch.int32, device=layout.starts.device)
     return Layout(starts=starts, longest=1)
 
@@ -52,7 +52,7 @@ def _varlen_parameters() -> frozenset[str]:
 
 
 def varlen_is_here() -> bool:
-    """Whether this PyTorch has variable-length attention with windows (2.11 or later)."""
+    """Return whether this PyTorch has variable-length attention with windows (2.11 or later)."""
     try:
         return "window_size" in _varlen_parameters()
     except ImportError:
@@ -97,7 +97,7 @@ def _varlen(
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    # A window of w tokens reaches w - 1 to the left. torch 2.13 wants to be told of grouped heads; 2.11 finds out.
+    # A window of w tokens reaches w - 1 to the left. torch 2.13 needs `enable_gqa` for grouped heads; 2.11 lacks it.
     left = -1 if heads.window is None else heads.window - 1
     options: dict[str, Any] = (
         {"enable_gqa": True} if "enable_gqa" in _varlen_parameters() and query.shape[1] != key.shape[1] else {}
@@ -130,11 +130,11 @@ def _sequence_by_sequence(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, queries: Layout, keys: Layout, heads: Heads
 ) -> torch.Tensor:
     parts = []
-    asking, asked = queries.starts.diff().tolist(), keys.starts.diff().tolist()
+    query_lengths, key_lengths = queries.starts.diff().tolist(), keys.starts.diff().tolist()
     for q, k, v in zip(
-        torch.split(query, asking),
-        torch.split(key, asked),
-        torch.split(value, asked),
+        torch.split(query, query_lengths),
+        torch.split(key, key_lengths),
+        torch.split(value, key_lengths),
         strict=True,
     ):
         whole = q.shape[0] == k.shape[0] and (heads.window is None or heads.window >= k.shape[0])

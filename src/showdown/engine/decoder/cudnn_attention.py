@@ -1,8 +1,9 @@
-"""cuDNN's attention over packed sequences: on a Hopper GPU faster than torch's, but seconds to build.
+"""cuDNN's attention over packed sequences: on a Hopper GPU faster than torch's, but it takes seconds to build.
 
-Its kernels are built for the most sequences, the longest sequence and the most tokens that a pack can have, and serve
-every smaller pack. They are built in a thread while the network is loaded, and only for networks whose loading takes
-longer. Needs `nvidia-cudnn-frontend`; without it, or where cuDNN refuses, torch's attention runs (`attention.py`).
+Its kernels are built for the largest number of sequences, the longest sequence and the most tokens of a pack, and
+compute every smaller pack too. They are built in a thread while the network is loaded, and only for networks whose
+loading takes longer. This needs `nvidia-cudnn-frontend`; without it, or where cuDNN has no kernel, torch's attention
+runs (`attention.py`).
 """
 
 import functools
@@ -23,19 +24,20 @@ _WIDEST_HEAD = 128
 _MOST_NUMBERS = 2**31 - 1
 """Offsets into a pack are 32-bit."""
 _ORDERED_TOKENS = 512
-"""Of the longest sequence, up to which sums in a fixed order are the faster ones; above, they take gigabytes."""
+"""Up to this length of the longest sequence, sums in a fixed order are faster; above, they take gigabytes."""
 _ORDERED_SHARE = 2.5
-"""Times a pack's tokens that its sequences, were each as long as the longest, may have for such sums, which take room
-for all of them: 64 KB each in a 7B. At 1.9 times the budgets in `benchmarks/results/gpu/engine_vs_recipe.json` held."""
+"""Sums in a fixed order take memory for every sequence as if it were the longest, 64 KB a token in a 7B. They are used
+where that is at most so many times the tokens of the pack. At 1.9 times, the memory budgets held
+(`benchmarks/results/gpu/engine_vs_recipe.json`)."""
 _WORTH_WEIGHTS = 1e9
-"""Weights of the layers from which on loading them takes longer than building."""
+"""From so many weights in the layers, loading them takes longer than building the kernels."""
 _STEP = 64
-"""Longest sequences are rounded up to its multiples; a pack is filled up to one too (`packed.py`)."""
+"""The longest sequence is rounded up to a multiple of it; packs are filled up to one too (`forward.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What kernels are built for."""
+    """The sizes that kernels are built for."""
 
     query_heads: int
     key_heads: int
@@ -44,22 +46,22 @@ class Sizes:
     scaling: float
     """Of the scores."""
     sequences: int
-    """The most of a pack."""
+    """The most in a pack."""
     longest: int
     """Tokens of the longest sequence."""
     tokens: int
-    """The most of a pack."""
+    """The most in a pack."""
     ordered: bool
-    """Whether sums have a fixed order, so that a rerun gives the same bits."""
+    """Whether sums have a fixed order, so that a rerun gives the same result to the bit."""
 
     @property
     def room_for_order(self) -> bool:
-        """Whether sums in a fixed order take little room, and less time than others."""
+        """Whether sums in a fixed order take little memory, and less time than others."""
         return self.longest <= _ORDERED_TOKENS and self.sequences * self.longest <= _ORDERED_SHARE * self.tokens
 
 
 def sizes_of(config: Any, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None) -> Sizes:
-    """Return what kernels are needed.
+    """Return the sizes that are needed.
 
     Args:
         config: transformers' configuration of a decoder.
@@ -104,9 +106,9 @@ def unsupported_reason(sizes: Sizes) -> str | None:
 def building_for(
     config: Any, *, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None
 ) -> "Future[CudnnAttention | None] | None":
-    """Begin to build what packs of these rows need, in a thread of its own; None where it cannot be or is not worth it.
+    """Start building the kernels for packs of these rows in a thread; None where it is impossible or saves no time.
 
-    Its result is None where cuDNN refuses. The arguments are those of `sizes_of`.
+    The result of the future is None where cuDNN has no kernel. The arguments are those of `sizes_of`.
     """
     shape = shape_of(config)
     weights = shape.layers * shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner)
@@ -115,7 +117,7 @@ def building_for(
 
 
 def start_building(sizes: Sizes) -> "Future[CudnnAttention | None]":
-    """Build in a thread of its own; the result is None where cuDNN refuses."""
+    """Build the kernels in a thread; the result is None where cuDNN has none."""
     found: Future[CudnnAttention | None] = Future()
     Thread(target=lambda: found.set_result(built(sizes)), name="cuDNN attention", daemon=True).start()
     return found
@@ -123,15 +125,15 @@ def start_building(sizes: Sizes) -> "Future[CudnnAttention | None]":
 
 @functools.cache
 def built(sizes: Sizes) -> "CudnnAttention | None":
-    """Build, once for each size in this process; None where cuDNN refuses, or its library cannot be loaded."""
+    """Build the kernels, once for each size in a process; None where cuDNN has none or cannot be loaded."""
     try:
         return CudnnAttention(sizes)
-    except Exception:  # whatever is wrong with it, torch's attention is there
+    except Exception:  # whatever went wrong, torch's attention takes its place
         return None
 
 
 class CudnnAttention:
-    """Causal attention within each sequence of a pack, all of whose tokens ask."""
+    """Causal attention within each sequence of a pack, with a query for every token."""
 
     def __init__(self, sizes: Sizes) -> None:
         """Build the kernels of both directions.
@@ -151,7 +153,7 @@ class CudnnAttention:
         self._backward.differentiate()
 
     def serves(self, layout: Layout, heads: Heads) -> bool:
-        """Whether a pack is within the sizes, and no window hides any of it."""
+        """Return whether a pack is within the sizes, and no window hides any token."""
         sizes = self.sizes
         return (
             layout.lengths is not None
@@ -169,7 +171,7 @@ class CudnnAttention:
             query: shape (tokens, query heads, head width), bfloat16.
             key: shape (tokens, key heads, head width).
             value: as `key`.
-            layout: of a pack that `serves` is true of.
+            layout: of a pack for which `serves` is true.
 
         """
         if self._places is None or self._places[0] is not layout:
@@ -188,7 +190,7 @@ class CudnnAttention:
 
 @dataclass(frozen=True, kw_only=True)
 class _Places:
-    """Where the sequences of a pack begin, as cuDNN wants it: empty ones fill it up to the number it was built for."""
+    """Where the sequences of a pack begin, in cuDNN's form: empty ones fill it up to the number it was built for."""
 
     tensors: dict[str, torch.Tensor]
 
@@ -238,14 +240,14 @@ class _Attend(torch.autograd.Function):
 
 
 class _Graph:
-    """One direction of attention as cuDNN's graph: tensors by name, their numbers being places in `_NAMES`."""
+    """The forward or the backward pass as a cuDNN graph. A tensor's number is its place in `_NAMES`."""
 
     _NAMES = (
         "query", "key", "value", "out", "sums", "dout", "dquery", "dkey", "dvalue",
         "lengths", "query_starts", "key_starts", "sums_starts",
     )  # fmt: skip
     _KEYS = frozenset({"key", "value", "dkey", "dvalue"})
-    """Tensors with the heads of the keys."""
+    """Tensors with key heads; the others have query heads."""
 
     def __init__(self, sizes: Sizes, handle: Any) -> None:
         import cudnn
@@ -302,7 +304,7 @@ class _Graph:
         )
 
     def _shape(self, name: str) -> dict[str, Any]:
-        """Shape and strides of a pack as cuDNN sees it: as many sequences, and as long, as there can be."""
+        """Return shape and strides of a pack as cuDNN sees it: the most sequences, each as long as the longest."""
         sizes = self._sizes
         heads = sizes.key_heads if name in self._KEYS else sizes.query_heads
         width = 1 if name == "sums" else sizes.width
@@ -324,7 +326,7 @@ class _Graph:
         self._ragged(made, name)
 
     def _ragged(self, made: Any, name: str) -> Any:
-        """Say where each sequence begins in it."""
+        """Set where each sequence begins in the tensor."""
         starts = "key_starts" if name in self._KEYS else "sums_starts" if name == "sums" else "query_starts"
         made.set_ragged_offset(self._starts[starts])
         self._names.append(name)

@@ -1,4 +1,4 @@
-"""Padding-free forward passes of decoders."""
+"""Forward passes of decoders without padding."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,12 +24,12 @@ def unpackable_reason(decoder: LastTokenClassifier, device: str) -> str | None:
 
 
 TOKEN_MULTIPLE = 64
-"""A pack is filled up to a multiple of so many tokens, by a sequence of its own that nobody reads. Then sizes repeat
-from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel anew."""
+"""A pack is filled up to a multiple of so many tokens by one more sequence, whose result is not read. Sizes then repeat
+from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel again."""
 
 
 class PackedForward:
-    """The sequences of a micro-batch one behind the other, without padding, each pooled at its last token."""
+    """The sequences of a micro-batch packed without padding, each pooled at its last token."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class PackedForward:
         Args:
             decoder: the classifier, taken apart.
             device: `cpu` or `cuda`.
-            recompute: keep only the input of each layer and compute the rest again in the backward pass.
-            attention: cuDNN's, for the packs that it serves.
+            recompute: checkpoint activations: keep only the input of each layer.
+            attention: cuDNN's attention, for the packs that it can compute.
 
         """
         on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
@@ -62,18 +62,18 @@ class PackedForward:
         return self.logits_of(self.pack(sequences, fill=missing).to(self.device))
 
     def pack(self, sequences: Sequence[torch.Tensor], *, fill: int) -> Pack:
-        """Return the sequences one behind the other, on the CPU, with so many tokens behind them that nobody reads."""
+        """Return the sequences as a pack on the CPU, filled up with so many tokens whose results are not read."""
         return pack_of(sequences, streams=self.walk.streams, fill=fill)
 
     def logits_of(self, pack: Pack) -> torch.Tensor:
-        """Return what `logits` does for a pack on the device."""
+        """Return the logits of a pack on the device."""
         pooled = self.walk.pooled(pack)[: pack.read]
         logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
         return logits.float()
 
 
 def head_dtype(head: Any) -> torch.dtype:
-    """Return the number type of a head's weights; PEFT may keep a copy of another type than the network's."""
+    """Return the number type of a head's weights; PEFT may train a copy of another type than the network's."""
     kept = getattr(head, "modules_to_save", None)
     if kept:
         head = kept[head.active_adapters[0]]

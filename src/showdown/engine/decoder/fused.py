@@ -1,6 +1,6 @@
-"""Rotary positions and gated units: Liger's kernels on a GPU that has them, plain PyTorch elsewhere.
+"""Rotary positions and gated units: Liger's kernels on a GPU where they are installed, plain PyTorch elsewhere.
 
-Both compute the same function; `docs/performance.md` gives the gain of each.
+Both compute the same function; `docs/performance.md` says how much time each saves.
 """
 
 import functools
@@ -15,7 +15,7 @@ from showdown.engine.decoder.projection import Group, SharedInput
 
 @functools.cache
 def liger_is_here() -> bool:
-    """Whether Liger's kernels can be imported; they need Triton too."""
+    """Return whether Liger's kernels can be imported; they need Triton too."""
     return all(importlib.util.find_spec(name) is not None for name in ("liger_kernel", "triton"))
 
 
@@ -31,12 +31,12 @@ def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch
 def rotate(
     query: torch.Tensor, key: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return query and key turned by their positions (RoPE, Su et al. 2021).
+    """Return query and key rotated by their positions (RoPE, Su et al. 2021, arXiv 2104.09864).
 
     Args:
         query: shape (tokens, query heads, head width); it may be overwritten.
         key: shape (tokens, key heads, head width); it may be overwritten.
-        positions: cosines and sines, each of shape (tokens, head width), both halves alike.
+        positions: cosines and sines, each of shape (tokens, head width), with equal halves.
 
     """
     cosine, sine = positions
@@ -47,12 +47,12 @@ def rotate(
     turned_query, turned_key = LigerRopeFunction.apply(
         query[None].transpose(1, 2), key[None].transpose(1, 2), cosine[None], sine[None]
     )
-    # Not `[0]`, whose backward pass fills a new tensor with zeros and copies the gradient into it.
+    # Not `[0]`: its backward pass fills a new tensor with zeros and copies the gradient into it.
     return turned_query.transpose(1, 2).squeeze(0), turned_key.transpose(1, 2).squeeze(0)
 
 
 def rotate_apart(x: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Return x of shape (tokens, heads, head width) turned by its positions."""
+    """Return x of shape (tokens, heads, head width) rotated by its positions."""
     return _rotated(x, *positions)
 
 
@@ -72,7 +72,7 @@ def _gated(gate: torch.Tensor, up: torch.Tensor, activation: str) -> torch.Tenso
 def _gated_gradients(
     gate: torch.Tensor, up: torch.Tensor, product: torch.Tensor, activation: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the gradients of gate and up for the gradient of their product; a GPU writes them over gate and up."""
+    """Return the gradients of gate and up from that of their product; on a GPU they overwrite gate and up."""
     if _fused(gate):
         from liger_kernel.ops.geglu import geglu_backward
         from liger_kernel.ops.swiglu import swiglu_backward
@@ -90,7 +90,7 @@ def _gated_gradients(
 
 
 class _GatedDown(torch.autograd.Function):
-    """down(activation(gate) * up). The product is computed again in the backward pass instead of being kept."""
+    """down(activation(gate) * up). The backward pass computes the product again instead of keeping it."""
 
     @staticmethod
     def forward(
@@ -117,9 +117,9 @@ def gated_down(
     """Return down(activation(gate) * up) for gate and up of shape (tokens, inner width).
 
     Args:
-        gate: before the activation. Gate and up are spent by the backward pass, which can therefore run once.
+        gate: before the activation. The backward pass overwrites gate and up, so it can run once.
         up: the other factor.
-        down: the one linear layer behind the product.
+        down: the linear layer that reads the product, alone.
         activation: `silu`, or `gelu_tanh`.
         seeds: of the dropout masks of the product in this forward pass, shape (2,).
 

@@ -1,7 +1,7 @@
-"""The adapters of one input: u = scale (x m) A^T for each, and its gradients, on any device.
+"""LoRA adapters of one input: u = scale (x m) A^T for each, and its gradients, on any device.
 
-With dropout on a GPU the Triton kernels do it in one pass over x; elsewhere plain matrix products do. The A matrices
-of an input's adapters come stacked, in the compute type.
+With dropout on a GPU Triton kernels compute it in one pass over x, otherwise plain matrix products. The A matrices of
+all adapters of an input are stacked, in the compute type.
 """
 
 import torch
@@ -14,7 +14,7 @@ _LEAST_RANK, _MOST_RANK = 16, 64
 
 
 def padded_rank(rank: int, *, on_gpu: bool) -> int:
-    """Return the rank to compute with: on a GPU a power of two, and at least 16, which the matrix units want."""
+    """Return the rank to compute with: on a GPU a power of two and at least 16, as its matrix units need."""
     return max(_LEAST_RANK, 1 << (rank - 1).bit_length()) if on_gpu else rank
 
 

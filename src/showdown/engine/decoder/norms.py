@@ -1,7 +1,7 @@
 """RMS norms (Zhang and Sennrich 2019) of a residual stream: one Triton kernel on a GPU, transformers' module elsewhere.
 
-A residual stream is a sum that grows layer by layer. Adding to it and taking its norm is one pass over memory here, and
-so is the backward pass, in which the gradient of the norm and that of the sum meet.
+The kernel adds to the residual stream and normalises it in one pass over memory. Its backward pass adds the gradient of
+the norm and that of the sum, in one pass too.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from showdown.engine.kernels.available import triton_is_here
 
 
 def _takes_kernel(x: torch.Tensor, norm: nn.Module) -> bool:
-    """Whether our kernel computes this norm: not one that an adapter layer is around."""
+    """Return whether the kernel computes this norm: it does not where PEFT has put an adapter layer around it."""
     return x.is_cuda and triton_is_here() and not hasattr(norm, "base_layer")
 
 
 def _epsilon_and_offset(norm: Any) -> tuple[float, bool]:
-    """Return what is added to the mean square, and whether the weight is a distance from 1 (Gemma)."""
+    """Return epsilon, and whether the weight is an offset from 1 (Gemma)."""
     return (norm.variance_epsilon, False) if hasattr(norm, "variance_epsilon") else (norm.eps, True)
 
 

@@ -1,8 +1,9 @@
-"""Inputs of recomputed layers in pinned host memory: all that a recomputed network keeps between forward and backward.
+"""Inputs of checkpointed layers, offloaded to pinned host memory.
 
-Each layer's input leaves the GPU while the next layer runs, and comes back while the layer above it is recomputed. PCIe
-moves about 55 GB/s each way, a 7B's inputs of 8 KB a token in a thirtieth of the time that the layer takes. The idea is
-in Rajbhandari et al. 2021 (arXiv 2104.07857, section 5.1.2, activation checkpoints in CPU memory).
+With activation checkpointing a network keeps the input of each layer alone between forward and backward pass. The input
+is copied to the host while the next layer runs, and back while the layer above is recomputed. PCIe moves about 55 GB/s
+each way: the 8 KB for each token of a 7B take a thirtieth of the time of the layer. The idea is in
+Rajbhandari et al. 2021 (arXiv 2104.07857, section 5.1.2, activation checkpoints in CPU memory).
 """
 
 from collections.abc import Iterator
@@ -12,28 +13,28 @@ import torch
 
 
 class OffloadedInputs:
-    """Moves what autograd saves while `held` is entered to the host, and back in the opposite order.
+    """Copies to the host what autograd saves inside `held`, and back in the opposite order.
 
-    On a CPU the copies are made all the same, at once: of use to tests alone.
+    On a CPU the copies are made too, without streams: for tests.
     """
 
     def __init__(self) -> None:
         self.buffers: list[torch.Tensor] = []
-        """Pinned, one a layer, reused from pass to pass."""
+        """Pinned, one for each layer, reused from pass to pass."""
         self._shapes: list[torch.Size] = []
         self._copies: torch.cuda.Stream | None = None
         self._leaving: torch.Tensor | None = None
-        """Kept until its copy is over: its memory must not be written before."""
+        """Kept until it is copied: its memory must not be written before."""
         self._ahead: dict[int, tuple[torch.Tensor, torch.cuda.Event | None]] = {}
 
     def begin(self) -> None:
-        """A forward pass begins; what an earlier one left is not wanted any more."""
+        """Begin a forward pass and drop what an earlier one left."""
         self._arrived()
         self._shapes, self._ahead = [], {}
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold on the host what autograd saves inside."""
+        """Offload what autograd saves inside."""
         with torch.autograd.graph.saved_tensors_hooks(self._put, self._get):
             yield
 
@@ -53,7 +54,7 @@ class OffloadedInputs:
         return place, given.device
 
     def _buffer(self, place: int, given: torch.Tensor) -> torch.Tensor:
-        """Return room for a tensor, no more of it than any pass has needed."""
+        """Return memory for a tensor, no more than the largest pass has needed."""
         if place == len(self.buffers):
             self.buffers.append(torch.empty(0, dtype=given.dtype))
         held = self.buffers[place]
@@ -83,7 +84,7 @@ class OffloadedInputs:
     def _fetch(self, place: int, device: torch.device) -> None:
         shape = self._shapes[place]
         source = self.buffers[place][: shape.numel()].view(shape)
-        # Made on the current stream, where it will be used and freed; the copy waits for what the memory held before.
+        # Allocated on the current stream, where it is used and freed; the copy waits for earlier uses of that memory.
         tensor = torch.empty(shape, dtype=source.dtype, device=device)
         if self._copies is None:
             self._ahead[place] = tensor.copy_(source), None

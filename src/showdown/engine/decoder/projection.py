@@ -1,6 +1,6 @@
-"""Linear layers that read one input, as one step of autograd: plain, 4-bit or with a LoRA adapter each.
+"""Linear layers that read the same input, as one autograd function: plain, 4-bit, or with a LoRA adapter each.
 
-What is saved is the input, once, and only where a weight or an adapter learns. The gradients of the input are summed
+The input is saved once, and only where a weight or an adapter is trainable. The gradients of the input are summed
 inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
 """
 
@@ -18,7 +18,7 @@ from showdown.engine.kernels.available import triton_is_here
 
 
 class Projection:
-    """A linear layer, read once. Without an adapter where it has none, or where its adapters are switched off."""
+    """A linear layer and its adapter; None where it has no adapter or its adapters are off."""
 
     def __init__(self, base: Any, adapter: Adapter | None = None) -> None:
         self.base = base
@@ -28,7 +28,7 @@ class Projection:
         self._dense: Callable[[], torch.Tensor] | None = None
 
     def keep_scales(self) -> None:
-        """Hold the scales of a 4-bit weight as float32 instead of in 8 bits: 0.05 bytes a weight, less work a pass."""
+        """Keep the scales of a 4-bit weight in float32 instead of 8 bits: 0.05 bytes a weight, and less work."""
         if self.quantised and self.base.weight.is_cuda:
             self._scales = _scales(self.base.weight.quant_state)
 
@@ -42,7 +42,7 @@ class Projection:
         return self._dense().to(dtype)
 
     def learning(self) -> list[nn.Parameter]:
-        """Return the parameters that learn, in a fixed order: weight, bias, A, B."""
+        """Return the trainable parameters in a fixed order: weight, bias, A, B."""
         own = [self.base.weight, self.base.bias]
         if self.adapter is not None:
             own += [self.adapter.down, self.adapter.up]
@@ -50,7 +50,7 @@ class Projection:
 
 
 def _dense(weight: Any, scales: torch.Tensor | None) -> Callable[[], torch.Tensor]:
-    """Return what makes a 4-bit weight dense, of its state's type."""
+    """Return a function that dequantises a 4-bit weight to the type of its state."""
     state = weight.quant_state
     whole_blocks = 2 * weight.numel() % state.blocksize == 0
     if weight.is_cuda and state.quant_type == "nf4" and whole_blocks and triton_is_here():
@@ -73,10 +73,10 @@ def _scales(state: Any) -> torch.Tensor | None:
 
 
 def _plain(module: Any) -> bool:
-    """Whether the layer is `nn.Linear`, or bitsandbytes' 4-bit one in its usual packing."""
+    """Return whether the layer is `nn.Linear`, or bitsandbytes' 4-bit layer in its usual packing."""
     if type(module) is nn.Linear:
         return True
-    # PEFT's adapter layer over a 4-bit one has the same class name, and passes `weight` through.
+    # PEFT's adapter layer around a 4-bit one has the same class name, and its `weight` is that of the inner layer.
     if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
         return False
     state = getattr(module.weight, "quant_state", None)
@@ -84,7 +84,7 @@ def _plain(module: Any) -> bool:
 
 
 def read_projection(module: Any) -> Projection | None:
-    """Return the layer as a `Projection`, or None where it computes something else and must be called as it is."""
+    """Return the layer as a `Projection`, or None where it computes something else and must be called itself."""
     if _plain(module):
         return Projection(module)
     base = getattr(module, "base_layer", None)
@@ -99,7 +99,7 @@ def read_projection(module: Any) -> Projection | None:
 
 
 def _switches(module: Any) -> tuple[Any, ...]:
-    """Return what can change about a layer between two passes: PEFT's switches."""
+    """Return the state of a PEFT layer that can change between two passes: which adapters are on or merged."""
     if not hasattr(module, "base_layer"):
         return ()
     return module._disable_adapters, len(module.merged_adapters), str(module._active_adapter)
@@ -113,7 +113,7 @@ class SharedInput:
 
         Args:
             modules: `nn.Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over either, or any other module.
-            keep_scales: spend a little memory to dequantise 4-bit weights faster.
+            keep_scales: use a little memory to dequantise 4-bit weights faster.
 
         """
         self.modules = modules
@@ -138,7 +138,7 @@ class SharedInput:
             self._read()
 
     def group(self, seeds: torch.Tensor) -> "Group | None":
-        """Return the layers for one forward pass, or None where they must be called as they are.
+        """Return the layers for one forward pass, or None where they must be called themselves.
 
         Args:
             seeds: of the dropout masks of this input in this forward pass, shape (2,).
@@ -147,7 +147,7 @@ class SharedInput:
         return None if self.projections is None else Group(self, self.projections, seeds)
 
     def __call__(self, x: torch.Tensor, seeds: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the output of each layer for x of shape (tokens, width); its bank must be fresh."""
+        """Return the output of each layer for x of shape (tokens, width). `refresh` its bank first."""
         group = self.group(seeds)
         if group is None:
             return tuple(module(x) for module in self.modules)
@@ -172,7 +172,7 @@ class Group:
 
     @property
     def needs_input(self) -> bool:
-        """Whether the backward pass reads the input: something here learns from it."""
+        """Whether the backward pass needs the input: something here is trainable."""
         return bool(self.parameters)
 
     def project(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
@@ -197,7 +197,7 @@ class Group:
         *,
         needs_input_gradient: bool,
     ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-        """Return the gradient of the input, and of `parameters` in their order.
+        """Return the gradients of the input and of `parameters`, in their order.
 
         Args:
             x: the input, where `needs_input`.

@@ -1,7 +1,7 @@
-"""A decoder run over packed sequences: transformers' weights and modules, the engine's arithmetic.
+"""The forward pass of a decoder over packed sequences: transformers' weights and modules, the engine's arithmetic.
 
-The walk follows transformers' Mistral, Llama, Qwen2, Qwen3, Gemma and Gemma3 step by step. In the last layer only the
-pooled tokens need queries, the output projection and the MLP, so only they get them.
+It follows transformers' Mistral, Llama, Qwen2, Qwen3, Gemma and Gemma3 step by step. In the last layer only the pooled
+tokens need queries, the output projection and the MLP, so these are computed for them alone.
 """
 
 import inspect
@@ -24,13 +24,13 @@ from showdown.engine.decoder.projection import SharedInput, read_projection
 from showdown.engine.dropout import draw_seeds
 
 FAMILIES = ("mistral", "llama", "qwen2", "qwen3", "gemma", "gemma3_text")
-"""transformers' `model_type` of the decoders that the walk knows."""
+"""transformers' `model_type` of the decoders that can be run."""
 _ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_tanh": "gelu_tanh"}
 _STREAMS_A_LAYER = 4
 
 
 def unsupported_reason(backbone: Any) -> str | None:
-    """Return why the walk cannot run this decoder, or None where it can."""
+    """Return why this decoder cannot be run over packs, or None where it can."""
     config = backbone.config
     rope = getattr(config, "rope_parameters", None) or {}
     kinds = {str(part.get("rope_type")) for part in (rope, *rope.values()) if isinstance(part, dict)}
@@ -46,7 +46,7 @@ def unsupported_reason(backbone: Any) -> str | None:
 
 
 def called_apart(backbone: Any) -> list[nn.Module]:
-    """Return the modules whose parts the walk calls in their place."""
+    """Return the modules whose `forward` is not called: their parts are called instead."""
     layers = list(backbone.layers)
     return [backbone, *layers, *(layer.self_attn for layer in layers), *(layer.mlp for layer in layers)]
 
@@ -57,17 +57,17 @@ def _activation_name(config: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Sequences one behind the other: all that a forward pass is given."""
+    """Packed sequences: the input of a forward pass."""
 
     ids: torch.Tensor
     """Token ids, shape (tokens,), int64."""
     places: torch.Tensor
-    """Place of each token within its sequence, from 0 on: shape (tokens,), int64."""
+    """Position of each token within its sequence, from 0: shape (tokens,), int64."""
     seeds: torch.Tensor
     """Of the dropout masks, one pair for each of the decoder's `streams`: shape (streams, 2), int64."""
     layout: Layout
     read: int
-    """How many sequences are of interest: all, or all but the last one, which fills the pack up."""
+    """How many sequences are read: all, or all but the last one, which fills the pack up."""
 
     def to(self, device: str) -> "Pack":
         """Return it on a device."""
@@ -85,7 +85,7 @@ class Pass:
 
     keys: Layout
     queries: Layout
-    """Equal to `keys`, but for the last layer, where it is each sequence's last token."""
+    """Equal to `keys`; in the last layer the last token of each sequence."""
     positions: dict[str, tuple[torch.Tensor, torch.Tensor]]
     """Cosines and sines by layer type, each of shape (tokens, head width)."""
     seeds: tuple[torch.Tensor, ...]
@@ -99,7 +99,7 @@ def _window(attention: Any, config: Any) -> int | None:
 
 
 def _rotary(backbone: Any, hidden: torch.Tensor, places: torch.Tensor) -> dict[str, Any]:
-    """Return cosines and sines for each layer type that the backbone knows."""
+    """Return cosines and sines for each layer type of the backbone."""
     rotary = backbone.rotary_emb
     by_type = "layer_type" in inspect.signature(type(rotary).forward).parameters
     types = sorted(set(getattr(backbone.config, "layer_types", None) or ["full_attention"]))
@@ -112,7 +112,7 @@ def _rotary(backbone: Any, hidden: torch.Tensor, places: torch.Tensor) -> dict[s
 
 @dataclass(frozen=True, kw_only=True)
 class _Linears:
-    """The linear layers of one decoder layer, by the input that they share."""
+    """The linear layers of one decoder layer, grouped by their input."""
 
     query_key_value: SharedInput
     query: SharedInput
@@ -139,7 +139,7 @@ def _linears(layer: Any, *, keep_scales: bool) -> _Linears:
 
 
 def _in_use(linears: Sequence[_Linears]) -> list[SharedInput]:
-    """Return what the walk uses: queries apart from keys and values in the last layer alone."""
+    """Return the groups that are used: only the last layer has queries apart from keys and values."""
     last = linears[-1]
     common = [shared for one in linears for shared in (one.output, one.gate_up, one.down)]
     return [*common, *(one.query_key_value for one in linears[:-1]), last.query, last.key_value]
@@ -153,9 +153,9 @@ class PackedDecoder:
 
         Args:
             backbone: transformers' model without a head; adapters may be in it.
-            recompute: keep only each layer's input, on a GPU in the host's memory, and run the layer again in the
-                backward pass.
-            attention: for the packs that it serves; torch's for all others.
+            recompute: checkpoint activations: keep only each layer's input, on a GPU offloaded to the host, and run the
+                layer again in the backward pass.
+            attention: cuDNN's attention, for the packs that it can compute; torch's for all others.
 
         """
         self._backbone, self._cudnn = backbone, attention
@@ -170,16 +170,16 @@ class PackedDecoder:
         self._shared = _in_use(self._linears)
         self._opaque = any(_has_foreign_dropout(layer) for layer in self._layers)
         self.streams = _STREAMS_A_LAYER * len(self._layers) + 1
-        """Inputs that have dropout masks of their own; the last is that of the last layer's queries."""
+        """Number of inputs with their own dropout masks; the last is the input of the last layer's queries."""
 
     @property
     def understood(self) -> bool:
-        """Whether every layer's arithmetic is the engine's: no module is called that may do anything else."""
+        """Whether the engine computes every layer itself: no module is called that may do something else."""
         return not self._opaque
 
     @property
     def host_buffers(self) -> list[torch.Tensor]:
-        """Where the inputs of recomputed layers wait in the host's memory."""
+        """Host memory that holds the inputs of checkpointed layers."""
         return self._inputs.buffers
 
     def pooled(self, pack: Pack) -> torch.Tensor:
@@ -209,7 +209,7 @@ class PackedDecoder:
         if not (self.recompute and torch.is_grad_enabled()):
             return self._layer(number, stream, step)
         hidden = _summed(stream)
-        if not hidden.requires_grad:  # a frozen embedding: without this the recomputed layer would not learn
+        if not hidden.requires_grad:  # a frozen embedding: without this a checkpointed layer would get no gradients
             hidden = hidden.detach().requires_grad_()
         run: Callable[[torch.Tensor], torch.Tensor] = lambda x: _summed(self._layer(number, (x, None), step))  # noqa: E731
         with self._inputs.held() if self.inputs_on_host else nullcontext():
@@ -269,7 +269,7 @@ class PackedDecoder:
 
 
 _Stream = tuple[torch.Tensor, torch.Tensor | None]
-"""The residual stream between two layers, shape (tokens, hidden width), and what is still to be added to it."""
+"""The residual stream between two layers, shape (tokens, hidden width), and what has yet to be added to it."""
 
 
 def _summed(stream: _Stream) -> torch.Tensor:
@@ -288,7 +288,7 @@ def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0) -
     Args:
         sequences: token ids of each, 1-D, int64, not empty.
         streams: of the decoder.
-        fill: tokens of one more sequence, which fills the pack up and which nobody reads.
+        fill: tokens of one more sequence that fills the pack up; its result is not read.
 
     """
     every = [*sequences, sequences[0].new_zeros(fill)] if fill else list(sequences)
@@ -302,6 +302,6 @@ def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0) -
 
 
 def _has_foreign_dropout(layer: nn.Module) -> bool:
-    """Whether the layer draws random numbers of its own, which a recomputation must draw again."""
+    """Return whether the layer draws random numbers of its own, which recomputing it must repeat."""
     linears = [module for name, module in layer.named_modules() if name.endswith("_proj")]
     return any(read_projection(module) is None for module in linears)

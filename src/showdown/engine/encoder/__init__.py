@@ -1,1 +1,1 @@
-"""Encoders, and the fast way on a CPU."""
+"""Forward passes of encoders without padding, and fast dropout and attention on a CPU."""

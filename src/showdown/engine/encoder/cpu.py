@@ -1,9 +1,9 @@
-"""Dropout and attention on a CPU, faster than PyTorch's and the same in distribution.
+"""Dropout and attention on a CPU, faster than PyTorch's and equal in distribution.
 
-PyTorch draws each dropout mask number by number on one core, and its attention leaves its fast kernels as soon as
-attention has dropout: together half of a forward pass of a small BERT. Here four 16-bit numbers come from each draw,
-so a dropout probability is rounded to a multiple of 1/65536, and kept values are scaled by the rounded probability.
-The draws come from torch's own generator: seeds and resumed runs repeat.
+PyTorch draws a dropout mask number by number on one core, and uses no fast kernel for attention with dropout: together
+half of a forward pass of a small BERT. Here each draw gives four 16-bit numbers, so a dropout probability is rounded to
+a multiple of 1/65536, and kept values are scaled for the rounded probability. The draws are made by torch's own
+generator, so that seeded and resumed runs repeat.
 """
 
 from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ def attention(
     """
     scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(-2, -1))
     if mask is not None:
-        # Not infinity: padding that a window keeps from every real token sees no key at all, and 0 / 0 is NaN.
+        # Not infinity: padding that a window separates from every real token sees no key, and 0 / 0 is NaN.
         lowest = torch.finfo(scores.dtype).min
         scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else (scores + mask).clamp(min=lowest)
     return torch.matmul(dropout(scores.softmax(dim=-1), probability), value)
@@ -66,25 +66,25 @@ def _split(x: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
 
 
 class FastCpu(TorchFunctionMode):
-    """Sends dropout and dropped attention to the functions above, and splits attention over packed sequences."""
+    """Replaces dropout and attention with dropout by the functions above; splits attention over packed sequences."""
 
     def __init__(self, lengths: list[int] | None = None, *, queries: int | None = None) -> None:
         """Begin.
 
         Args:
-            lengths: tokens of each packed sequence, where attention runs over a pack: none then sees another.
-            queries: tokens of each sequence that ask; by default all.
+            lengths: tokens of each packed sequence, where attention runs over a pack: no sequence then sees another.
+            queries: queries of each sequence; by default one for each token.
 
         """
         super().__init__()
         self._queries = queries
         self._runs = None if lengths is None else [(len(list(run)), length) for length, run in groupby(lengths)]
-        """Sequences of one length side by side are attended to in one go: how many, and their length."""
+        """Count and length of each run of sequences of equal length, which are computed together."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Replace the two functions; everything else runs as it is."""
+        """Replace the two functions, and call every other one."""
         kwargs = kwargs or {}
         if func is functional.dropout:
             return self._dropout(func, args, kwargs)
@@ -108,9 +108,9 @@ class FastCpu(TorchFunctionMode):
         query, key, value = named["query"], named["key"], named["value"]
         if self._runs is None:
             return self._one(func, (query, key, value), named)
-        asking = [(count, self._queries or length) for count, length in self._runs]
+        query_runs = [(count, self._queries or length) for count, length in self._runs]
         parts = zip(
-            *(_split(x, runs) for x, runs in ((query, asking), (key, self._runs), (value, self._runs))), strict=True
+            *(_split(x, runs) for x, runs in ((query, query_runs), (key, self._runs), (value, self._runs))), strict=True
         )
         attended = [self._one(func, part, named) for part in parts]
         return torch.cat([part.transpose(0, 1).flatten(1, 2) for part in attended], dim=1)[None]

@@ -1,4 +1,4 @@
-"""Padding-free forward passes of BERT and RoBERTa classifiers on a CPU."""
+"""Forward passes of BERT and RoBERTa classifiers on a CPU, without padding."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ FAMILIES = ("bert", "roberta", "xlm-roberta")
 
 
 def unpackable_encoder_reason(module: nn.Module, device: str) -> str | None:
-    """Return why this network is no encoder that can be packed here, or None where it is."""
+    """Return why this network cannot be packed here, or None where it can."""
     model: Any = unwrapped(module)
     config = model.config
     if device != "cpu":
@@ -29,13 +29,13 @@ def unpackable_encoder_reason(module: nn.Module, device: str) -> str | None:
 
 
 def _called_apart(backbone: Any) -> list[nn.Module]:
-    """Return the modules whose parts `PackedEncoder` calls in their place."""
+    """Return the modules whose `forward` is not called: `PackedEncoder` calls their parts instead."""
     layers = list(backbone.encoder.layer)
     return [backbone, backbone.encoder, *layers, layers[-1].attention, layers[-1].attention.self]
 
 
 class PackedEncoder:
-    """The sequences of a micro-batch one behind the other; attention runs over each of them alone."""
+    """The sequences of a micro-batch packed without padding; attention runs within each of them."""
 
     name = "packed, attention by sequence"
 
@@ -50,7 +50,7 @@ class PackedEncoder:
         self._backbone: Any = getattr(self._model, self._model.base_model_prefix)
         *self._layers, self._last = self._backbone.encoder.layer
         padding = self._backbone.embeddings.padding_idx if self._model.config.model_type != "bert" else -1
-        self._first_position = int(padding) + 1  # RoBERTa counts its positions from behind the padding token's number
+        self._first_position = int(padding) + 1  # RoBERTa counts positions from the number after the padding token's
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
@@ -67,20 +67,20 @@ class PackedEncoder:
             return self._pooled(first[:, None]).float()
 
     def _last_layer(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Return what the last layer makes of the first token of each sequence: nothing reads the others.
+        """Return the output of the last layer for the first token of each sequence; no other is read.
 
         Args:
             hidden: of all tokens, shape (tokens, width).
             lengths: tokens of each sequence.
 
         """
-        asking: Any = self._last.attention.self
+        inner: Any = self._last.attention.self
         first = hidden[torch.tensor([0, *lengths[:-1]]).cumsum(0)]
         query, key, value = (
-            project(x).unflatten(-1, (asking.num_attention_heads, -1)).transpose(0, 1)[None]
-            for project, x in ((asking.query, first), (asking.key, hidden), (asking.value, hidden))
+            project(x).unflatten(-1, (inner.num_attention_heads, -1)).transpose(0, 1)[None]
+            for project, x in ((inner.query, first), (inner.key, hidden), (inner.value, hidden))
         )
-        dropped = asking.dropout.p if asking.training else 0.0
+        dropped = inner.dropout.p if inner.training else 0.0
         attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropped)
         context = self._last.attention.output(attended[0].transpose(0, 1).flatten(1), first)
         found: torch.Tensor = self._last.feed_forward_chunk(context)

@@ -1,4 +1,4 @@
-"""Training and answering with small packs replayed from CUDA graphs (`replay.py`), where that is faster."""
+"""Training and answering with small packs replayed from CUDA graphs (`cache.py`), where that is faster."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from showdown.core.task import ForwardPath, Objective
 from showdown.engine.accumulate import Accumulator, EagerAccumulator
 from showdown.engine.decoder.forward import PackedForward
 from showdown.engine.decoder.walk import Pack
-from showdown.engine.graphs.replay import CudaGraphs, Recorder, Replays, filled_size
+from showdown.engine.graphs.cache import CudaGraphs, GraphCache, Recorder, filled_size
 
 _ROWS_MULTIPLE = 4
 """Rows of a training pack are filled up to a multiple of it by rows of one token without a target, where they fit."""
@@ -83,20 +83,20 @@ class GraphAccumulator:
         self._padding_target = objective.padding_target
         self._gradients = _Gradients(parameters)
         # Nothing here refers back to this object: graphs and their memory go as soon as it does.
-        self._replays = Replays(
+        self._cache = GraphCache(
             forward, partial(_add_gradients, forward, objective), record, settle=self._gradients.settle
         )
 
     @property
     def replayed(self) -> int:
         """See `Accumulator`."""
-        return self._replays.replayed
+        return self._cache.replayed
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         """See `Accumulator`."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
-        if not self._replays.worthwhile(filled):
+        if not self._cache.worthwhile(filled):
             self._gradients.settle()
             return self._otherwise.accumulate(sequences, targets, step_terms)
         missing = -len(sequences) % _ROWS_MULTIPLE
@@ -104,14 +104,14 @@ class GraphAccumulator:
         more = [sequences[0].new_zeros(1)] * missing
         pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
         targets = torch.cat([targets, targets.new_full((missing,), self._padding_target)])
-        loss = self._replays(pack, targets, torch.tensor(1.0 / step_terms))
+        loss = self._cache(pack, targets, torch.tensor(1.0 / step_terms))
         self._gradients.keep()
         return loss
 
     def release(self) -> bool:
         """See `Accumulator`."""
         self._gradients.forget()
-        return self._replays.release()
+        return self._cache.release()
 
 
 def _add_gradients(forward: PackedForward, objective: Objective, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
@@ -157,20 +157,20 @@ class CapturedForward:
     def __init__(self, forward: PackedForward, *, record: Recorder) -> None:
         self.name = forward.name
         self._forward = forward
-        self._replays = Replays(forward, lambda pack, *_: forward.logits_of(pack), record)
+        self._cache = GraphCache(forward, lambda pack, *_: forward.logits_of(pack), record)
         self._lock = Lock()
         """Packs of one size are written to the same tensors, whichever thread asks."""
 
     @property
     def replayed(self) -> int:
         """How many packs were replayed."""
-        return self._replays.replayed
+        return self._cache.replayed
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels); differentiable where gradients are enabled."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens)
-        if torch.is_grad_enabled() or not self._replays.worthwhile(filled):
+        if torch.is_grad_enabled() or not self._cache.worthwhile(filled):
             return self._forward.logits(sequences)
         with self._lock:
-            return self._replays(self._forward.pack(sequences, fill=filled - tokens)).clone()
+            return self._cache(self._forward.pack(sequences, fill=filled - tokens)).clone()

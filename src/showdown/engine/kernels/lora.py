@@ -19,11 +19,12 @@ import triton.language as tl
 from showdown.engine.kernels.random_word import random_word
 
 _PER_CALL = ("tokens", "threshold", "scale")
-"""Arguments that differ from call to call: compiling a kernel anew for some of their values would cost seconds."""
+"""Arguments that differ from call to call: compiling a kernel again for some of their values would take seconds."""
 _FEW_TOKENS, _MANY_TOKENS = 2048, 8192
-"""Where `down` goes from 16 parts of the width to 8, and to 4: the fastest found on an H200 for 4,096 columns."""
+"""Tokens up to which `down` splits the width into 16 parts and into 8, and else into 4: fastest on an H200 for 4,096
+columns."""
 _NARROW = 32
-"""The rank up to which two warps hold the sums of three adapters in registers."""
+"""Up to this rank two warps hold the sums of three adapters in registers."""
 
 
 @triton.jit

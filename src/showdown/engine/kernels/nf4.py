@@ -1,9 +1,9 @@
 # mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
 # ruff: noqa: PLR0913, PLR0917
-"""Triton kernel that makes a dense weight of an NF4 one, double quantisation and all, in one launch.
+"""Triton kernel that dequantises an NF4 weight with double quantisation in one launch.
 
-bitsandbytes takes three (scales from 8 bits, their offset, the weight) and more time of the host than the GPU needs for
-all of them. Values are the same to the bit. Imported only where Triton is installed.
+bitsandbytes needs three launches (scales from 8 bits, their offset, the weight), and more time of the host than the GPU
+needs for them. Values are equal to the bit. Imported only where Triton is installed.
 """
 
 from typing import Any
@@ -37,22 +37,22 @@ def _dequantise_kernel(
 
 
 class Dense:
-    """Makes the dense weight of one NF4 weight; what does not change from call to call is looked up once."""
+    """Dequantises one NF4 weight; what does not change from call to call is looked up once."""
 
     def __init__(self, packed: torch.Tensor, state: Any, scales: torch.Tensor | None) -> None:
-        """Look it up.
+        """Look up what does not change.
 
         Args:
             packed: two weights a byte, the first in the high half: uint8, contiguous, on a GPU; whole blocks.
             state: bitsandbytes' `QuantState` of it.
-            scales: float32, one a block, where they were worked out before; None takes them from the state.
+            scales: float32, one for each block, where they are kept; None takes them from the state.
 
         """
         nested = scales is None and state.nested
         held = state.absmax if scales is None else scales
         outer = state.state2 if nested else state
         self._shape, self._dtype, self._device = tuple(state.shape), state.dtype, packed.device
-        # A plain tensor: every look at bitsandbytes' own parameter goes through its Python.
+        # A plain tensor: every access to bitsandbytes' own parameter runs Python code.
         self._before = (
             packed.detach().as_subclass(torch.Tensor),
             held,
@@ -66,7 +66,7 @@ class Dense:
         self._constants = {"NESTED": nested, "OUTER_BLOCK": outer.blocksize, "BYTES": state.blocksize // 2}
 
     def __call__(self) -> torch.Tensor:
-        """Return the weight, of the shape and type that its state says."""
+        """Return the dense weight, of the shape and type of its state."""
         dense = torch.empty(self._shape, dtype=self._dtype, device=self._device)
         self._launch(
             *self._before, dense, self._blocks, **self._constants, BLOCKS=_BLOCKS_A_PROGRAM, num_warps=4,

@@ -1,10 +1,10 @@
 # mypy: disable-error-code="import-not-found,untyped-decorator,no-untyped-def"
 # ruff: noqa: PLR0913, PLR0917, SIM108
-"""Triton kernels of RMS norms on a residual stream: the sum and its norm in one pass, and so backwards.
+"""Triton kernels of RMS norms on a residual stream: the sum and its norm in one pass, forward and backward.
 
 Forward: total = residual + delta; normed = total * rstd * weight. Backward: the gradient of `normed`, through the norm,
-plus the gradient of `total`, in one pass. The weight's gradient is worked out only where the weight learns. Imported
-only where Triton is installed.
+plus the gradient of `total`, in one pass. The weight's gradient is computed only where the weight is trainable.
+Imported only where Triton is installed.
 """
 
 import torch
@@ -15,7 +15,7 @@ _VALUES_A_PROGRAM = 4096
 _MOST_PARTS = 264
 """Two for each multiprocessor of an H100 or H200."""
 _PER_CALL = ("rows", "epsilon", "rows_a_program")
-"""Arguments that differ from call to call: compiling a kernel anew for some of their values would cost seconds."""
+"""Arguments that differ from call to call: compiling a kernel again for some of their values would take seconds."""
 
 
 @triton.jit(do_not_specialize=_PER_CALL)
@@ -95,7 +95,7 @@ def forward(
         delta: as `residual`; None where nothing is added, and the sum is `residual` itself.
         weight: shape (width,).
         epsilon: added to the mean square.
-        offset: whether the weight is a distance from 1, as in Gemma.
+        offset: whether the weight is an offset from 1, as in Gemma.
 
     """
     rows, width = residual.shape
@@ -114,7 +114,7 @@ def backward(
     dnormed: torch.Tensor, dtotal: torch.Tensor, total: torch.Tensor, weight: torch.Tensor, rstd: torch.Tensor,
     *, offset: bool, learns: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
-    """Return the gradient of what went into the sum, shape (rows, width), and of the weight where it learns.
+    """Return the gradient of the summands, shape (rows, width), and of the weight where it is trainable.
 
     Args:
         dnormed: gradient of the norm, shape (rows, width), contiguous.
@@ -123,7 +123,7 @@ def backward(
         weight: shape (width,).
         rstd: of each row, from `forward`.
         offset: as in `forward`.
-        learns: whether the weight's gradient is wanted.
+        learns: whether the weight is trainable.
 
     """
     rows, width = total.shape

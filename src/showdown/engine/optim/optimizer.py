@@ -111,7 +111,7 @@ class Optimizer(ABC):
             The gradients' norm before clipping, a float32 scalar on their device, or None with `in_backward`.
 
         Raises:
-            ValueError: when clipping is asked of a step inside the backward pass.
+            ValueError: for clipping with a step inside the backward pass.
 
         """
         if self._settings.in_backward:

@@ -1,4 +1,4 @@
-"""What a report of several comparisons holds, as plain cells and sentences, the same for every format."""
+"""The content of a report of several comparisons, as plain cells and sentences for every format."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Beside:
 
 
 def called(folders: Sequence[Path], results: Sequence[Results]) -> list[str]:
-    """Return what to call comparisons: their names, or their folders where names are the same."""
+    """Return the labels of comparisons: their names, or their folders where names are the same."""
     candidates = ([item.name for item in results], [path.resolve().name for path in folders], list(map(str, folders)))
     return next((names for names in candidates if len(set(names)) == len(names)), candidates[-1])
 
@@ -93,7 +93,7 @@ def _by_accuracy(verdict: Verdict) -> Verdict:
 
 
 def _rows(comparisons: Mapping[str, Judged], tables: Mapping[str, Table]) -> list[list[str]]:
-    """Put the rows of one name together, in the order in which names are first met."""
+    """Group the arms of one name, in the order in which names first appear."""
     groups: dict[str, list[list[str]]] = {}
     for label, table in tables.items():
         names = dict.fromkeys(run.name for run in comparisons[label].results.full_size.runs)
@@ -110,7 +110,7 @@ def _differing(found: AcrossVerdict, labels: Sequence[str]) -> list[list[str]]:
 
 
 def _short(value: str) -> str:
-    """Cut a checksum to what tells it from another one."""
+    """Shorten a checksum."""
     found = _CHECKSUM.fullmatch(value)
     return f"{found[1] or ''}{found[2][:12]}…{found[3] or ''}" if found else value
 

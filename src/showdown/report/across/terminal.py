@@ -18,6 +18,6 @@ def print_beside(beside: Beside, console: Console) -> None:
     labels = beside.differing_headings[2:]
     for key, kind, *values in beside.differing:
         each = "; ".join(f"{value} ({label})" for value, label in zip(values, labels, strict=True))
-        console.print(escape(f"Differs, {key} ({kind}): {each}."), highlight=False, soft_wrap=wrap)
+        console.print(escape(f"Comparisons differ in {key} ({kind}): {each}."), highlight=False, soft_wrap=wrap)
     for line in beside.below:
         console.print(escape(line), highlight=False, soft_wrap=wrap)

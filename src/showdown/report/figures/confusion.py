@@ -1,4 +1,4 @@
-"""Confusion matrices: what each row answers instead, over all its runs."""
+"""Confusion matrices of each arm, over all its runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ MOST_LABELS = 30
 """With more labels no matrix can be read: the most frequent confusions take its place."""
 MOST_CONFUSIONS = 10
 MOST_PANELS = 12
-"""Rows of the table that are drawn; all are in `results.json`."""
+"""Arms that are drawn; all are in `results.json`."""
 _MOST_OF_A_LABEL = 24
 _PAIRS_PX = 250
 _COUNT_PX = 36
@@ -40,7 +40,7 @@ _MOST_WIDE_LABELS = 8
 
 
 def confusion(material: Material) -> Figure | None:
-    """Draw a matrix for each row, or its most frequent confusions where labels are many; None where no run completed.
+    """Draw a matrix for each arm, or its most frequent confusions where labels are many; None where no run completed.
 
     Of many rows those with the highest accuracy are drawn.
     """
@@ -54,16 +54,16 @@ def confusion(material: Material) -> Figure | None:
         if names != [*material.done]
         else ""
     )
-    said = "; ".join(f"{name}: {_worst(matrix, labels)}" for name, matrix in matrices.items())
-    most = f"Most frequent confusion: {said}."
+    text = "; ".join(f"{name}: {_worst(matrix, labels)}" for name, matrix in matrices.items())
+    most = f"Most frequent confusion: {text}."
     if len(labels) > MOST_LABELS:
         each = f"The {MOST_CONFUSIONS} most frequent confusions of each row, of {len(labels)} labels."
         return Figure(
             name="confusion",
             title="Most frequent confusions",
             alt=f"{some}{each} {most}",
-            caption=f"{some}{each} True label, arrow, answer; bars count rows over all runs of a row of the table."
-            + material.own_rows_said,
+            caption=f"{some}{each} True label, arrow, answer; bars count rows over all runs of an arm."
+            + material.own_rows_sentence,
             panels=tuple(_bars(material.titles[name], matrix, labels) for name, matrix in matrices.items()),
             columns=2,
             legend={},
@@ -71,9 +71,9 @@ def confusion(material: Material) -> Figure | None:
     return Figure(
         name="confusion",
         title="Confusion matrices",
-        alt=f"{some}Answers by true label, a matrix for each row of the table. {most}",
+        alt=f"{some}Answers by true label, a matrix for each arm. {most}",
         caption=f"{some}True labels down, answers across; counts over all runs of a row. The stronger a colour, the "
-        "larger the share of the true label." + material.own_rows_said,
+        "larger the share of the true label." + material.own_rows_sentence,
         panels=tuple(_panel(material.titles[name], matrix, labels) for name, matrix in matrices.items()),
         columns=2,
         page_columns=next((columns for most, columns in _PAGE_COLUMNS if len(labels) <= most), 2),
@@ -86,26 +86,26 @@ def _confused(matrix: Counts) -> list[tuple[int, int, int]]:
     wrong = matrix - np.diag(matrix.diagonal())
     places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     found = [(int(place) // len(wrong), int(place) % len(wrong)) for place in places]
-    return [(true, said, int(wrong[true, said])) for true, said in found if wrong[true, said]]
+    return [(true, text, int(wrong[true, text])) for true, text in found if wrong[true, text]]
 
 
 def _worst(matrix: Counts, labels: Sequence[str]) -> str:
     worst = _confused(matrix)[:1]
     if not worst:
         return "none"
-    true, said, rows = worst[0]
-    first, second = labelled([labels[true], labels[said]], _MOST_OF_A_LABEL)
+    true, text, rows = worst[0]
+    first, second = labelled([labels[true], labels[text]], _MOST_OF_A_LABEL)
     return f"{first} answered as {second}, {rows} times"
 
 
 def _bars(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
-    """Draw the most frequent confusions of a row as bars with their counts."""
+    """Draw the most frequent confusions of an arm as bars with their counts."""
     worst = _confused(matrix)
-    met = sorted({place for true, said, _ in worst for place in (true, said)})
+    met = sorted({place for true, text, _ in worst for place in (true, text)})
     short = dict(zip(met, labelled([labels[place] for place in met], _MOST_OF_A_LABEL), strict=True))
     records = [
-        {"row": name, "confusion": f"{short[true]} \u2192 {short[said]}", "rows": rows, "shown": f"{rows:,}"}
-        for true, said, rows in worst
+        {"row": name, "confusion": f"{short[true]} \u2192 {short[text]}", "rows": rows, "shown": f"{rows:,}"}
+        for true, text, rows in worst
     ]
     look: dict[str, Any] = {
         "domain": False,
@@ -133,8 +133,8 @@ def _panel(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
     records: list[dict[str, Any]] = []
     for true in kept:
         there = max(1, int(matrix[true].sum()))
-        for said in kept:
-            rows = int(matrix[true, said])
+        for text in kept:
+            rows = int(matrix[true, text])
             if not rows:
                 continue
             fill, ink = ramp(rows / there)
@@ -142,7 +142,7 @@ def _panel(name: str, matrix: Counts, labels: Sequence[str]) -> Any:
                 {
                     "row": name,
                     "true": short[true],
-                    "predicted": short[said],
+                    "predicted": short[text],
                     "rows": rows,
                     "shown": str(rows),
                     "fill": fill,

@@ -1,4 +1,4 @@
-"""Training curves: the loss of every step and the macro F1 of every validation, all runs of a row in its panel."""
+"""Training curves: the loss of every step and the macro F1 of every validation, all runs of an arm in its panel."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -18,7 +18,7 @@ _CROWD = 4
 
 
 def training_loss(material: Material) -> Figure | None:
-    """Draw the training loss; None where no row was trained in steps."""
+    """Draw the training loss; None where no arm was trained in steps."""
     records = {}
     for name, runs in material.done.items():
         found = [record for run in runs for record in _losses(material, run)]

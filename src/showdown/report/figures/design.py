@@ -1,4 +1,4 @@
-"""The design system: colours by role, a colour and a marker for every row, sizes, the look of axes.
+"""The design system: colours by role, a colour and a marker for every arm, sizes, the look of axes.
 
 Colours stand for roles. A picture is drawn in those of the light theme; a page may replace each by its twin of the dark
 one, so that no two roles share a value. The colours of arms were searched for the largest distance in Oklab between
@@ -102,7 +102,7 @@ _CONTROL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a row of the table looks in every figure."""
+    """How an arm looks in every figure."""
 
     colour: str
     """In the light theme."""
@@ -138,17 +138,17 @@ def styles(results: Results) -> dict[str, Style]:
 
 
 def colour_scale(looks: Mapping[str, Style]) -> alt.Scale:
-    """Return the scale that gives each row its colour."""
+    """Return the scale that gives each arm its colour."""
     return alt.Scale(domain=list(looks), range=[look.colour for look in looks.values()])
 
 
 def shape_scale(looks: Mapping[str, Style]) -> alt.Scale:
-    """Return the scale that gives each row its marker."""
+    """Return the scale that gives each arm its marker."""
     return alt.Scale(domain=list(looks), range=[look.shape for look in looks.values()])
 
 
 def dash_scale(looks: Mapping[str, Style]) -> alt.Scale:
-    """Return the scale that gives each row its line."""
+    """Return the scale that gives each arm its line."""
     return alt.Scale(domain=list(looks), range=[list(look.dash) for look in looks.values()])
 
 
@@ -183,12 +183,12 @@ def _cut(text: str, most: int) -> str:
 
 
 def spelling(names: Sequence[str], most: int) -> dict[str, str]:
-    """Return what a figure calls each row, at most so many characters."""
+    """Return the name of each arm in a figure, at most so many characters."""
     return dict(zip(names, labelled(names, most), strict=True))
 
 
 def spelt(names: Sequence[str], most: int) -> str:
-    """Return the expression by which an axis shows the names of rows."""
+    """Return the expression by which an axis shows the names of arms."""
     return f"{json.dumps(spelling(names, most))}[datum.value]"
 
 

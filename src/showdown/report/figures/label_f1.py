@@ -1,4 +1,4 @@
-"""F1 of every label for every row: which labels are hard, and for whom."""
+"""F1 of every label for every arm."""
 
 from statistics import fmean
 from typing import Any
@@ -51,7 +51,7 @@ def label_f1(material: Material) -> Figure | None:
         alt=f"{some}F1 of each label and row. On the mean over rows {plain(easiest.label)} is easiest "
         f"({fmean(easiest.f1.values()):.2f}) and {plain(hardest.label)} hardest ({fmean(hardest.f1.values()):.2f}).",
         caption=f"{some}In brackets the test rows of a label. The easiest label is on top, by the mean over rows."
-        + material.own_rows_said,
+        + material.own_rows_sentence,
         panels=(_panel(records, names, list(labels.values())),),
         columns=1,
         legend={},

@@ -1,4 +1,4 @@
-"""Accuracy by the number of training rows: would more labels help?"""
+"""Accuracy by the number of training rows."""
 
 from statistics import fmean
 from typing import Any

@@ -1,4 +1,4 @@
-"""What figures are drawn from: the records, the verdict, and the files that runs left."""
+"""The data of figures: the records, the verdict, and the files of runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
 from showdown.report.pool import OWN_ROWS, highest
-from showdown.verdict.model import RowVerdict, Verdict
+from showdown.verdict.model import ArmVerdict, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """A comparison as the figures see it."""
+    """A comparison with everything that figures need."""
 
     results: Results
     verdict: Verdict
@@ -26,38 +26,38 @@ class Material:
 
     @cached_property
     def looks(self) -> dict[str, Style]:
-        """The look of every row of the table."""
+        """The look of every arm."""
         return styles(self.results.full_size)
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """What each row is called above its panel."""
+        """The title of each arm above its panel."""
         return spelling(list(self.looks), MOST_OF_A_TITLE)
 
     @cached_property
     def metric(self) -> Metric:
-        """What the verdict goes by."""
+        """The metric of the verdict."""
         return metric_named(self.verdict.metric)
 
     @cached_property
-    def scored(self) -> list[RowVerdict]:
-        """Rows of the verdict that have scores."""
+    def scored(self) -> list[ArmVerdict]:
+        """The arms that have scores."""
         return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
 
     @cached_property
-    def cut_short_said(self) -> str:
-        """Say which rows had not converged, to stand behind a caption; empty where all had."""
+    def cut_short_sentence(self) -> str:
+        """Return the sentence behind a caption that names the arms that had not converged; empty where all had."""
         names = [row.name for row in self.scored if row.cut_short]
         return f" Had not converged: {', '.join(names)}." if names else ""
 
     @cached_property
-    def own_rows_said(self) -> str:
-        """Say, behind a caption, where scores by label are not of the common test rows of the table."""
+    def own_rows_sentence(self) -> str:
+        """Return the sentence behind a caption where scores by label are not of the common test rows; else empty."""
         return f" {OWN_ROWS}" if self.verdict.left_out else ""
 
     @cached_property
     def done(self) -> dict[str, list[RunRecord]]:
-        """Completed runs on all training rows, by row of the table; rows without one are left out."""
+        """Completed runs on all training rows, by arm; arms without one are left out."""
         found: dict[str, list[RunRecord]] = {}
         for run in self.results.full_size.runs:
             if run.status == "completed":
@@ -75,12 +75,12 @@ class Material:
         return read_samples(self.folder / run.system_file) if run.system_file else []
 
     def highest(self, most: int) -> list[str]:
-        """Return the rows with the highest accuracy, at most so many, in the order of the table."""
+        """Return the arms with the highest accuracy, at most so many, in the order of the table."""
         return highest(self.done, most)
 
     @cached_property
     def sampled(self) -> dict[str, list[Sample]]:
-        """Return the samples of the first run of each row that has any."""
+        """Return the samples of the first run of each arm that has any."""
         found = {}
         for name, runs in self.done.items():
             for run in runs:

@@ -18,7 +18,7 @@ _HEIGHT_PX = PLOT_HEIGHT_PX - 30
 
 
 def memory_over_time(material: Material) -> Figure | None:
-    """Draw the memory of one run of each row; None where none was sampled."""
+    """Draw the memory of one run of each arm; None where none was sampled."""
     sampled = material.sampled
     on_gpu = any(sample.gpu_memory_gb is not None for samples in sampled.values() for sample in samples)
     lines = {name: line for name, samples in sampled.items() if (line := _line(samples, on_gpu=on_gpu))}
@@ -26,11 +26,11 @@ def memory_over_time(material: Material) -> Figure | None:
         return None
     y = linear_axis([value for line in lines.values() for _, value in line])
     title = "GPU memory, GB" if on_gpu else "Process memory, GB"
-    said = "; ".join(f"{name}: {max(value for _, value in line):.2f} GB at most" for name, line in lines.items())
+    text = "; ".join(f"{name}: {max(value for _, value in line):.2f} GB at most" for name, line in lines.items())
     return Figure(
         name="memory-over-time",
         title="Memory over time",
-        alt=f"{title}, over the time of a run, with its phases. {said}.",
+        alt=f"{title}, over the time of a run, with its phases. {text}.",
         caption="The first run of each row, sampled while it went on; a peak between two samples may be missed. "
         "Bands are phases, those of training blue; a name stands where there is room for it.",
         panels=tuple(

@@ -22,14 +22,14 @@ _NAMES_PX = 138.0
 
 
 def memory_split(material: Material) -> Figure | None:
-    """Draw a bar for each row whose peak was taken apart; None where none was."""
+    """Draw a bar for each arm whose peak was split into parts; None where none was."""
     found = {name: run for name, runs in material.done.items() for run in [_largest(runs)] if run is not None}
     if not found:
         return None
     records = [record for name, run in found.items() for record in _records(name, run.memory_split)]
     shown = {key: PARTS[key] for key in PARTS if any(one["part"] == PARTS[key][0] and one["gb"] for one in records)}
     kind = "resident memory of the process" if _on_cpu(found) else "memory allocated on the GPU"
-    said = "; ".join(
+    text = "; ".join(
         f"{name}: "
         + ", ".join(f"{one['part'].lower()} {one['gb']:.2f}" for one in records if one["row"] == name and one["gb"])
         for name in found
@@ -37,7 +37,7 @@ def memory_split(material: Material) -> Figure | None:
     return Figure(
         name="memory-split",
         title="What the memory is for",
-        alt=f"Stacked bars of the peak of {kind} while training, GB. {said}.",
+        alt=f"Stacked bars of the peak of {kind} while training, GB. {text}.",
         caption=f"The peak of {kind} while training, of the run with the largest. Activations are the rest. "
         "A row without gradients had none at its peak: they came as activations went.",
         panels=(_panel(records, list(found), list(shown.values())),),

@@ -1,4 +1,4 @@
-"""A score against an amount, each row a named point: what the trade-off and the Pareto charts share."""
+"""A score against an amount, each arm a named point: shared by the trade-off and the Pareto charts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of
 from showdown.report.figures.placing import Box, Label, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, score_axis
 from showdown.verdict.cost import EXAMPLE_CURRENCY
-from showdown.verdict.model import RowVerdict
+from showdown.verdict.model import ArmVerdict
 from showdown.verdict.pareto import pareto
 
 PLOT_PX = 286
@@ -23,13 +23,13 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """Something that a row costs."""
+    """A cost of an arm."""
 
     key: str
     """Its name among `showdown.verdict.pareto.MEASURES`, and of the column in a figure's data."""
     title: str
     """With its unit."""
-    value: Callable[[RowVerdict], float | None]
+    value: Callable[[ArmVerdict], float | None]
 
 
 MEMORY = Amount(key="memory_gb", title="Peak memory of the whole run, GB", value=lambda row: row.memory_gb)
@@ -39,23 +39,23 @@ SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: ro
 LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=lambda row: row.latency_ms)
 
 
-def amounts_of(rows: Sequence[RowVerdict], *amounts: Amount) -> list[Amount]:
+def amounts_of(rows: Sequence[ArmVerdict], *amounts: Amount) -> list[Amount]:
     """Return amounts with the currency of the cost, where that is known."""
     known = has_known_currency(rows)
     return [replace(one, title=f"{one.title}, {EXAMPLE_CURRENCY}") if one is COST and known else one for one in amounts]
 
 
-def has_known_currency(rows: Sequence[RowVerdict]) -> bool:
-    """Whether all costs are at example prices: the currency of somebody's own price is not said."""
+def has_known_currency(rows: Sequence[ArmVerdict]) -> bool:
+    """Return whether all costs are at example prices, whose currency is known."""
     prices = [row.cost.price for row in rows if row.cost]
     return bool(prices) and all(price.example for price in prices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A row with a score and an amount."""
+    """An arm with a score and an amount."""
 
-    row: RowVerdict
+    row: ArmVerdict
     amount: float
     metric: Metric
     greyed: bool = False
@@ -70,8 +70,8 @@ class Point:
         return value, low, high
 
 
-def points_for(rows: Sequence[RowVerdict], amount: Amount, metric: Metric) -> list[Point]:
-    """Return the rows that have a score and this amount; none where they measured different kinds of memory."""
+def points_for(rows: Sequence[ArmVerdict], amount: Amount, metric: Metric) -> list[Point]:
+    """Return the arms that have a score and this amount; none where they measured different kinds of memory."""
     known = [
         Point(row=row, amount=value, metric=metric)
         for row in rows
@@ -87,15 +87,15 @@ def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
     return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
 
 
-def named_said(rows: Sequence[RowVerdict]) -> str:
-    """Say, behind a caption, which of many points have names; empty where all have."""
+def named_sentence(rows: Sequence[ArmVerdict]) -> str:
+    """Return the sentence behind a caption on which of many points have names; empty where all have."""
     if len(rows) <= MOST_NAMED:
         return ""
     return f" Of the {len(rows)} rows those that no other beats in both measures of a panel have their names in it."
 
 
 def across(axis: Axis, amount: Amount, key: str) -> alt.X:
-    """Return the horizontal channel of a layer: every layer has the same axis, so that it is drawn once."""
+    """Return the horizontal channel of a layer; all layers share one axis, which is drawn once."""
     return alt.X(f"{key}:Q", scale=axis.scale, axis=axis.thinned(PLOT_PX).drawn(amount.title, grid=False))
 
 

@@ -1,11 +1,11 @@
-"""Reliability diagrams: how often answers of a confidence are right, for every row whose scores are probabilities."""
+"""Reliability diagrams: how often answers of a confidence are right, for every arm whose scores are probabilities."""
 
 import math
 from typing import Any
 
 import altair as alt
 
-from showdown.report.confidence import RowConfidence, row_confidences
+from showdown.report.confidence import ArmConfidence, arm_confidences
 from showdown.report.figures.design import LIGHT, Style, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
@@ -19,16 +19,16 @@ _TITLES = ("Confidence", "Share right")
 
 
 def reliability(material: Material) -> Figure | None:
-    """Draw a diagram for each row; None where no scores are probabilities."""
-    found = {name: row for name, row in row_confidences(material.results).items() if row.bins}
+    """Draw a diagram for each arm; None where no scores are probabilities."""
+    found = {name: row for name, row in arm_confidences(material.results).items() if row.bins}
     if not found:
         return None
-    said = "; ".join(f"{name} {row.error:.3f}, by chance {row.error_if_calibrated:.3f}" for name, row in found.items())
+    text = "; ".join(f"{name} {row.error:.3f}, by chance {row.error_if_calibrated:.3f}" for name, row in found.items())
     return Figure(
         name="reliability",
         title="Reliability",
         alt=f"Points near the diagonal are of answers that are right as often as their confidence says. Expected "
-        f"calibration error: {said}.",
+        f"calibration error: {text}.",
         caption="Answers in bins of confidence; a point's area is their number. Below the diagonal a model is too sure "
         "of itself, above it not sure enough. Grey bars hold 95 % of the points of a calibrated model.",
         panels=tuple(_panel(material.titles[name], row, material.looks[name]) for name, row in found.items()),
@@ -37,7 +37,7 @@ def reliability(material: Material) -> Figure | None:
     )
 
 
-def _panel(title: str, row: RowConfidence, look: Style) -> Any:
+def _panel(title: str, row: ArmConfidence, look: Style) -> Any:
     most = max(one.rows for one in row.bins)
     records: list[dict[str, Any]] = []
     for one in row.bins:

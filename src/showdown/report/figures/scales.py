@@ -49,7 +49,7 @@ class Axis:
 
     @property
     def scale(self) -> alt.Scale:
-        """Return it for Altair."""
+        """Return the scale for Altair."""
         domain = [self.low, self.high]
         if self.constant is None:
             return alt.Scale(domain=domain, nice=False, zero=False)
@@ -71,10 +71,10 @@ class Axis:
         return all(other - one >= half + other_half + _GAP_PX for (one, half), (other, other_half) in pairwise(spans))
 
     def drawn(self, title: str, **given: object) -> alt.Axis:
-        """Return its line, ticks and title; a logarithmic one says that it is."""
-        said = title if self.constant is None else f"{title} (log scale)"
+        """Return its line, ticks and title, which names a logarithmic scale."""
+        text = title if self.constant is None else f"{title} (log scale)"
         settings: dict[str, Any] = {"values": list(self.ticks), "format": _FORMAT, **given}
-        return alt.Axis(title=said, **settings)
+        return alt.Axis(title=text, **settings)
 
 
 def tick_text(tick: float) -> str:
@@ -123,7 +123,7 @@ def _log_axis(positive: Sequence[float], high: float) -> Axis:
 def score_axis(
     lows: Sequence[float], highs: Sequence[float], limit: float, *, least: float = 0.0, headroom: bool = False
 ) -> Axis:
-    """Return an axis for scores from the least to a limit, no longer than the intervals ask, or a little longer."""
+    """Return an axis for scores from the least to a limit, as long as the intervals need, or a little longer."""
     step = nice_step(max(highs) - min(lows) or 0.1 * max(highs) or 0.1)
     low = max(least, math.floor(min(lows) / step + 1e-9) * step)
     high = min(limit, math.ceil(max(highs) / step - 1e-9) * step)

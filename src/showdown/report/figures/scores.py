@@ -1,4 +1,4 @@
-"""Accuracy and macro F1, and what else the verdict goes by, of every row with their 95 % intervals."""
+"""Accuracy, macro F1 and the metric of the verdict, of every arm, with 95 % intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from showdown.report.figures.design import (
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.scales import score_axis
-from showdown.verdict.model import RowVerdict, Score
+from showdown.verdict.model import ArmVerdict, Score
 
 _ROW_PX = 24
 _NAMES_PX = 138.0
@@ -29,7 +29,7 @@ _VALUE_PX = 44
 
 
 def scores(material: Material) -> Figure | None:
-    """Draw both scores; None where no row has any."""
+    """Draw the scores; None where no arm has any."""
     if not material.scored:
         return None
     rows = {row.name: row for row in material.scored}
@@ -44,9 +44,9 @@ def scores(material: Material) -> Figure | None:
     return Figure(
         name="scores",
         title=f"{first} and macro F1",
-        alt=f"Points with 95 % intervals. {words}Accuracy: {said(accuracy, f1_macro)}.",
+        alt=f"Points with 95 % intervals. {words}Accuracy: {scores_in_words(accuracy, f1_macro)}.",
         caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
-        + material.cut_short_said,
+        + material.cut_short_sentence,
         panels=(
             *([_panel(material.looks, own, metric)] if own else []),
             *panels_of_scores(material.looks, accuracy, f1_macro),
@@ -59,8 +59,8 @@ def scores(material: Material) -> Figure | None:
 Records = list[dict[str, Any]]
 
 
-def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]:
-    """Return accuracy in percent and macro F1 with their intervals, by what each row is called."""
+def records_of_scores(rows: Mapping[str, ArmVerdict]) -> tuple[Records, Records]:
+    """Return accuracy in percent and macro F1 with their intervals, by the name of each arm."""
     accuracy = [
         _record(name, 100 * found.value, 100 * found.low, 100 * found.high, "{:.1f}")
         for name, row in rows.items()
@@ -72,7 +72,7 @@ def records_of_scores(rows: Mapping[str, RowVerdict]) -> tuple[Records, Records]
     return accuracy, f1_macro
 
 
-def _records_of(rows: Mapping[str, RowVerdict], metric: Metric) -> Records:
+def _records_of(rows: Mapping[str, ArmVerdict], metric: Metric) -> Records:
     """Return the score of the verdict."""
     found: Records = []
     form = "{:.1f}" if metric.percent else "{:.3f}"
@@ -90,7 +90,7 @@ def ends_of(score: Score) -> tuple[float, float]:
     return score.low, score.high
 
 
-def said(accuracy: Records, f1_macro: Records) -> str:
+def scores_in_words(accuracy: Records, f1_macro: Records) -> str:
     """Return both scores in words."""
     return "; ".join(
         f"{one['row']} {one['shown']} % ({one['low']:.1f} to {one['high']:.1f}), macro F1 {other['shown']} "

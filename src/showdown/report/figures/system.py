@@ -1,4 +1,4 @@
-"""What the machine did while a run of each row went on: utilisation, power, temperature, processor, memory."""
+"""The machine during a run of each arm: utilisation, power, temperature, processor, memory."""
 
 from collections.abc import Sequence
 from math import inf
@@ -28,8 +28,8 @@ _WIDTH_PX = 286
 
 
 def system(material: Material) -> Figure | None:
-    """Draw a panel for each thing that was sampled; None where nothing was."""
-    panels, said = [], []
+    """Draw a panel for each quantity that was sampled; None where none was."""
+    panels, lines = [], []
     met: dict[str, Style] = {}
     for key, title in METRICS.items():
         records: list[dict[str, Any]] = [
@@ -40,14 +40,14 @@ def system(material: Material) -> Figure | None:
         if records:
             met |= {one["row"]: material.looks[one["row"]] for one in records}
             panels.append((key, title, records))
-            said.append(f"{title} at most {three_digits(max(one[key] for one in records))}")
+            lines.append(f"{title} at most {three_digits(max(one[key] for one in records))}")
     if not panels:
         return None
     looks = {name: look for name, look in material.looks.items() if name in met}
     return Figure(
         name="system",
         title="The machine over time",
-        alt=f"A line for the first run of each row, by seconds since its start. {'; '.join(said)}.",
+        alt=f"A line for the first run of each row, by seconds since its start. {'; '.join(lines)}.",
         caption="The first run of each row, sampled while it went on.",
         panels=tuple(_panel(looks, key, title, records) for key, title, records in panels),
         columns=3,

@@ -1,4 +1,4 @@
-"""The verdict's score, with its interval, against what a row costs in memory, time and money."""
+"""The verdict's score, with its interval, against an arm's cost in memory, time and money."""
 
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
@@ -8,7 +8,7 @@ from showdown.report.figures.points import (
     SECONDS,
     amounts_of,
     has_known_currency,
-    named_said,
+    named_sentence,
     panel,
     points_for,
 )
@@ -16,7 +16,7 @@ from showdown.verdict.cost import EXAMPLE_CURRENCY, three_digits
 
 
 def trade_off(material: Material) -> Figure | None:
-    """Draw the trade-off chart; None where no row has scores."""
+    """Draw the trade-off chart; None where no arm has scores."""
     found = [
         (points_for(material.scored, amount, material.metric), amount)
         for amount in amounts_of(material.scored, MEMORY, SECONDS, COST)
@@ -32,11 +32,11 @@ def trade_off(material: Material) -> Figure | None:
     return Figure(
         name="trade-off",
         title=f"{material.metric.capital} against memory, time and cost",
-        alt=f"Points with 95 % intervals, one a row of the table, against memory, training time and cost. "
+        alt=f"Points with 95 % intervals, one for each arm, against memory, training time and cost. "
         f"Up and left is better. {best.name} is highest.",
         caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
-        + named_said(material.scored)
-        + material.cut_short_said,
+        + named_sentence(material.scored)
+        + material.cut_short_sentence,
         panels=tuple(panels),
         columns=3,
         legend={},
@@ -44,7 +44,7 @@ def trade_off(material: Material) -> Figure | None:
 
 
 def _prices(material: Material) -> str:
-    """Say at what price cost was counted."""
+    """Return the sentence on the prices behind the costs."""
     found = {row.cost.price.source: row.cost.price.per_hour for row in material.scored if row.cost}
     currency = f" {EXAMPLE_CURRENCY}" if has_known_currency(material.scored) else ""
     prices = "; ".join(f"{three_digits(per_hour)}{currency} an hour ({source})" for source, per_hour in found.items())

@@ -1,4 +1,4 @@
-"""What a paper on a comparison cites: only what the comparison used."""
+"""The references of a paper on a comparison: those of what the comparison used."""
 
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -47,7 +47,7 @@ def cited_models(results: Results) -> list[str]:
 
 
 def cited_statistics(results: Results, verdict: Verdict) -> dict[str, str]:
-    """Return the statistics that were used: what for, and the key."""
+    """Return the keys of the references of the statistics that were used, by purpose."""
     return dict(_statistics(results, verdict))
 
 

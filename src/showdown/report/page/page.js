@@ -61,7 +61,7 @@
       const pair = found.choices[kept];
       return {
         chosen: found.pairs[pair][0],
-        said: found.said[pair],
+        sentence: found.sentences[pair],
         warnings: found.warnings[pair],
         reasons: found.reasons[`${pair}:${limited}`],
         missed,
@@ -70,7 +70,7 @@
     const worst = missed.map((misses, place) => Math.max(...misses.map((is, turn) =>
       (is ? excess(decisions.criteria[turn].values[place], limits[turn]) : 0))));
     const nearest = worst.indexOf(Math.min(...worst));
-    return { chosen: null, nearest: decisions.rows[nearest], said: decisions.none_qualifies[nearest], warnings: [], reasons: [], missed };
+    return { chosen: null, nearest: decisions.rows[nearest], sentence: decisions.none_qualifies[nearest], warnings: [], reasons: [], missed };
   };
   globalThis.showdownRecommend = recommend;
 
@@ -81,7 +81,7 @@
   const show = () => {
     const limits = limitsNow();
     const found = recommend(limits, Number(margin.value));
-    document.getElementById("said").textContent = found.said;
+    document.getElementById("recommended").textContent = found.sentence;
     document.getElementById("reasons").replaceChildren(...listed([...found.warnings, ...found.reasons]));
     all("#kept tbody tr").forEach((row, place) => {
       const misses = found.missed[place];

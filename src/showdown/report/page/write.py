@@ -40,7 +40,7 @@ from showdown.verdict.summary import candidates
 
 _MOST_DISAGREEMENTS = 30
 _MOST_ANSWERS, _MOST_NAMES = 6, 8
-"""Answers to one test row, and rows of the table that gave one of them, where there are too many to show all."""
+"""Answers to one test row, and arms that gave one of them, where there are too many to show all."""
 _MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0)
 """Points that can be chosen on the page, beside the margin of the verdict."""
 _WORSE = 8
@@ -111,7 +111,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "name": results.name,
         "leaky": any(run.allow_leakage for run in results.runs),
         "answer": verdict.sentences[0] if verdict.sentences else "",
-        "said": table.recommendation[0] if verdict.recommendation.chosen else "",
+        "choice": table.recommendation[0] if verdict.recommendation.chosen else "",
         "reasons": table.recommendation[1:],
         "table": table,
         "marks": table.marks,
@@ -157,7 +157,7 @@ def _protocol_title(results: Results, verdict: Verdict) -> str:
 
 
 def together(text: str) -> Markup:
-    """Return a sentence whose numbers are not parted from their units at the end of a line."""
+    """Return a sentence in which no line break separates a number from its unit."""
     return Markup(_WITH_UNIT.sub(r'<span class="together">\g<0></span>', str(prose(text))))  # noqa: S704
 
 
@@ -215,7 +215,7 @@ def sort_key(cell: str) -> float | None:
 
 
 def _decisions(verdict: Verdict) -> Decisions | None:
-    """Ask the rules at the margin of the verdict and at some others that are often wanted; None for too many rows."""
+    """Compute the choices at the margin of the verdict and at other usual ones; None for too many arms."""
     if not fit_on_page(candidates(verdict.rows, ())):
         return None
     margins = sorted({*_MARGINS, verdict.margin_points})
@@ -225,17 +225,17 @@ def _decisions(verdict: Verdict) -> Decisions | None:
 
 
 def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
-    said = found.model_dump()
+    text = found.model_dump()
     by = "" if verdict.metric == ACCURACY.key else f" --metric {shlex.quote(verdict.metric)}"
-    said["command"] = f"showdown recommend OUT{by}"
+    text["command"] = f"showdown recommend OUT{by}"
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
     labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
-    for criterion in said["criteria"]:
+    for criterion in text["criteria"]:
         criterion["label"], criterion["unit"] = labels[criterion["limit"]]
         if not criterion["least"]:
             continue
         criterion["stops"] = sorted(criterion["stops"], reverse=True)
-    return said
+    return text
 
 
 def _pairs(verdict: Verdict) -> list[dict[str, str]]:
@@ -266,10 +266,10 @@ def _done(results: Results) -> dict[str, list[Any]]:
 
 
 def _audit(results: Results) -> dict[str, list[str]]:
-    """Return the audit in its own words: as the run said it, else as its record says it, if that can be read."""
-    said = list(results.data.get("notices", []))
+    """Return the audit in sentences: those of the run, else those of its record, if that can be read."""
+    text = list(results.data.get("notices", []))
     try:
         audit = Audit.model_validate(results.data.get("audit"))
     except ValidationError:
-        return {"audit_lines": said, "findings": []}
-    return {"audit_lines": said or lines(audit), "findings": findings(audit)}
+        return {"audit_lines": text, "findings": []}
+    return {"audit_lines": text or lines(audit), "findings": findings(audit)}

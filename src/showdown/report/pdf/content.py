@@ -1,4 +1,4 @@
-"""What the PDF says, as data for its template."""
+"""The content of the PDF, as data for its template."""
 
 import re
 import unicodedata
@@ -24,7 +24,7 @@ _FIRST_FACTS = ("model", "source", "labels")
 
 
 def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
-    """Return all that the template shows, each text on one line, ready for JSON.
+    """Return everything that the template shows, each text on one line, ready for JSON.
 
     Args:
         results: the comparison.
@@ -34,7 +34,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
     """
     table = comparison_table(results, verdict)
     models, data = model_facts(results), data_facts(results)
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "title": results.name,
         "subtitle": ", ".join(f"{key} {value}" for key, value in (*models, *data) if key in _FIRST_FACTS),
         "leaky": any(run.allow_leakage for run in results.runs),
@@ -56,7 +56,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
         "colours": {role: LIGHT[role] for role in ("ink", "muted", "grid", "band")},
     }
     lines = [_visible(line) for line in comparison_yaml(results).splitlines()]
-    shown: dict[str, Any] = _shown(said)
+    shown: dict[str, Any] = _shown(content)
     return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
 
 
@@ -94,7 +94,7 @@ def _shown(value: Any) -> Any:
 
 
 def _visible(text: str) -> str:
-    """Return text whose control characters stand as their code points: none is lost, none turns the line around."""
+    """Return text in which control characters are shown as code points, so that none changes the direction of text."""
     return "".join(
         f"[U+{ord(character):04X}]"
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in _JOINERS

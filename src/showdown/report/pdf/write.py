@@ -30,8 +30,8 @@ def pdf(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> bytes:
         folder = Path(name)
         for figure in figures:
             (folder / f"{figure.name}.pdf").write_bytes(figure_pdf(figure))
-        said = json.dumps(content(results, verdict, figures), ensure_ascii=False)
-        (folder / "report.json").write_text(said, encoding="utf-8")
+        text = json.dumps(content(results, verdict, figures), ensure_ascii=False)
+        (folder / "report.json").write_text(text, encoding="utf-8")
         template = resources.files(__package__).joinpath("report.typ").read_text(encoding="utf-8")
         (folder / "report.typ").write_text(template, encoding="utf-8")
         return bytes(typst.compile(str(folder / "report.typ"), root=str(folder)))

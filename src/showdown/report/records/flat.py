@@ -23,6 +23,7 @@ _INSTEAD = {
     "spec_settings": "setting",
     "spec_protocol": "protocol",
     "spec_model": "model",
+    "spec_memory": "memory_plan",
     "environment_versions": "version",
 }
 """Shorter beginnings of names."""
@@ -35,10 +36,11 @@ _LEFT_OUT = frozenset(
         "traits_color",
         "traits_citation",
         "traits_citation_key",
+        "traits_citation_text",
+        "memory_plan",
     }
-    | {"traits_citation_text"}
 )
-"""Columns that repeat another one, or that only figures and papers need."""
+"""Columns that repeat another one, that only figures and papers need, or that are several where there is a value."""
 
 
 def flat_columns(results: Results) -> dict[str, list[Cell]]:
@@ -68,7 +70,7 @@ def _field(run: RunRecord, field: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_nested(field: str) -> bool:
-    """Would the field be several columns, were it known?"""
+    """Return whether a field holds a model, which becomes several columns."""
     kinds = get_args(RunRecord.model_fields[field].annotation)
     return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
 

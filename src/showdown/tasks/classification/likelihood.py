@@ -7,7 +7,7 @@ mask lets each of their tokens see the text and its own label's earlier tokens a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
 from showdown.models.tokens import encode, literal, load_tokenizer, token_limit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,6 @@ class LikelihoodClassifier(Classifier):
         return mask[None, None].to(self.device)
 
 
-def _without_end_token(ids: list[int], tokenizer: Any) -> list[int]:
+def _without_end_token(ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Drop an end-of-sequence token that some tokenizers add, so that the label can follow."""
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids

@@ -1,7 +1,7 @@
 """A trained network as a classifier of texts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from showdown.engine.graphs.capture import CapturedForward
 from showdown.evaluation.logits import logits_of
 from showdown.models.tokens import encode
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _ROUNDS_TO_RECORD = 2
 """CUDA graphs record a size when it comes for the second time."""
 
@@ -23,7 +26,9 @@ class NetworkClassifier(Classifier):
 
     score_kind: ScoreKind = "probability"
 
-    def __init__(self, module: torch.nn.Module, forward: ForwardPath, tokenizer: Any, limit: int) -> None:
+    def __init__(
+        self, module: torch.nn.Module, forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+    ) -> None:
         self.module = module
         self.forward = forward
         self.tokenizer = tokenizer

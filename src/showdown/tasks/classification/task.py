@@ -1,7 +1,7 @@
 """Classification as a task."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from showdown.core.examples import Examples
 from showdown.core.predictor import Classifier, Predictor
@@ -11,7 +11,7 @@ from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective,
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
 class Classification(Task):
@@ -22,6 +22,7 @@ class Classification(Task):
     score_key: ClassVar[str] = "true_label_probability"
     score_kind: ClassVar[ScoreKind] = "probability"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    peft_task_type: ClassVar[str] = "SEQ_CLS"
     network_title: ClassVar[str] = "sequence classifier"
     pipeline_tag: ClassVar[str] = "text-classification"
     card_scoring: ClassVar[str] = "    scores = model(**inputs).logits.softmax(-1)"
@@ -45,7 +46,7 @@ class Classification(Task):
 
         return outside_backbone(module)
 
-    def encode(self, tokenizer: Any, examples: Examples, limit: int) -> EncodedExamples:
+    def encode(self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int) -> EncodedExamples:
         """Return the tokens of each text, special tokens included, and its label as the one target."""
         from showdown.models.tokens import encode
 
@@ -53,10 +54,10 @@ class Classification(Task):
         return EncodedExamples(ids=ids, targets=[(label,) for label in examples.targets])
 
     def objective(self, protocol: SharedProtocol) -> Objective:
-        """Return the cross-entropy; no setting of the protocol changes it."""
+        """Return the cross-entropy."""
         from showdown.tasks.classification.objective import CrossEntropy
 
-        return CrossEntropy()
+        return CrossEntropy(protocol)
 
     def validate(
         self, module: "torch.nn.Module", forward: ForwardPath, objective: Objective, examples: EncodedExamples
@@ -78,7 +79,9 @@ class Classification(Task):
 
         return still_learning(values)
 
-    def predictor(self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: Any, limit: int) -> Classifier:
+    def predictor(
+        self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+    ) -> Classifier:
         """Return the network as a classifier."""
         from showdown.tasks.classification.network import NetworkClassifier
 

@@ -11,7 +11,7 @@ import numpy as np
 from showdown.core.errors import UserError
 from showdown.core.predictions import checked_predictions
 from showdown.core.record import Results, RunRecord
-from showdown.verdict.outcomes import Floats, Ints, Outcomes, RowOutcomes
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class Answers(Outcomes):
         )
 
 
-def answers_of(row: RowOutcomes) -> dict[int, Answers]:
+def answers_of(row: ArmOutcomes) -> dict[int, Answers]:
     """Return the parts of an arm that answers with labels.
 
     Raises:
@@ -57,8 +57,8 @@ def answers_of(row: RowOutcomes) -> dict[int, Answers]:
     return found
 
 
-def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None) -> dict[str, RowOutcomes]:
-    """Read the predictions of all completed runs, by row of the table; a row without a completed run is left out.
+def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None) -> dict[str, ArmOutcomes]:
+    """Read the predictions of all completed runs, by arm; a row without a completed run is left out.
 
     Args:
         results: the comparison.
@@ -85,7 +85,7 @@ def label_places(results: Results) -> dict[str, int]:
 
 def _row(
     name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int], score_of: str | None
-) -> RowOutcomes | None:
+) -> ArmOutcomes | None:
     done = [run for run in runs if run.status == "completed" and run.predictions_file]
     if not done:
         return None
@@ -94,7 +94,7 @@ def _row(
     split = done[0].spec.protocol.split
     by_partition = {p: _stack([read[seed, p] for seed in seeds], name) for p in partitions}
     trained = split.train * done[0].spec.train_fraction if split.kind == "repeated" else 1.0
-    return RowOutcomes(
+    return ArmOutcomes(
         name=name,
         traits=done[0].traits,
         parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
@@ -119,7 +119,7 @@ def _largest_grid(done: Collection[tuple[int, int]]) -> tuple[list[int], list[in
 
 
 def _left_out(name: str, runs: Sequence[RunRecord], seeds: Sequence[int], partitions: Sequence[int]) -> Iterator[str]:
-    """Say which seeds and folds or repeats do not count, and why."""
+    """Yield a sentence on seeds, and on folds or repeats, that do not count, with the reason."""
     lost = Counter(run.status for run in runs if run.status != "completed")
     why = f" ({', '.join(f'{count} {status}' for status, count in lost.items())})" if lost else ""
     every_seed, every_partition = {run.seed for run in runs}, {run.partition for run in runs}

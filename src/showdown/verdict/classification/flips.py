@@ -1,13 +1,13 @@
-"""Which answers change: between two rows of the table, and between the seeds of one."""
+"""How many answers differ between two arms, and between the seeds of one."""
 
 import numpy as np
 
 from showdown.verdict.classification.answers import answers_of
-from showdown.verdict.outcomes import Outcomes, RowOutcomes, shared
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, shared
 
 
-def flips(first: RowOutcomes, second: RowOutcomes) -> tuple[float, float]:
-    """Count the test rows that one row of the table answers rightly and the other wrongly, both ways.
+def flips(first: ArmOutcomes, second: ArmOutcomes) -> tuple[float, float]:
+    """Count the test rows that one arm answers rightly and the other wrongly, both ways.
 
     Returns:
         Rows that the first alone gets right, and the second alone: means over all pairs of their seeds, and over
@@ -28,7 +28,7 @@ def _flips(first: Outcomes, second: Outcomes) -> tuple[float, float]:
     return float((a * (1 - b)).sum()), float((b * (1 - a)).sum())
 
 
-def seed_agreement(row: RowOutcomes) -> float | None:
+def seed_agreement(row: ArmOutcomes) -> float | None:
     """Return the share of test rows on which all seeds answer alike, the mean over repeats; None with one seed."""
     if row.seeds < 2:
         return None

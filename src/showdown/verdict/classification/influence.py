@@ -1,4 +1,4 @@
-"""What each test row is worth to a metric of labels, so that it is tested as accuracy is: as a mean over rows."""
+"""Influence of each test row on a metric of labels, so that every metric is tested as a mean over rows."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from showdown.core.metric import METRICS, Metric
 from showdown.verdict.classification.answers import Answers, answers_of
-from showdown.verdict.outcomes import Floats, RowOutcomes, RowValues
+from showdown.verdict.outcomes import ArmOutcomes, Floats, RowValues
 
 if TYPE_CHECKING:
     from showdown.core.metric import OfCounts
@@ -44,7 +44,7 @@ def influence_of(metric: Metric, part: Answers) -> RowValues:
     )
 
 
-def scores_of(row: RowOutcomes) -> dict[str, float]:
+def scores_of(row: ArmOutcomes) -> dict[str, float]:
     """Return every metric of all labels by its key: the mean over seeds, and over repeats where splits are repeated."""
     every = [metric for metric in METRICS.values() if metric.is_of_all_labels]
     return {
@@ -75,12 +75,12 @@ def _of_counts(metric: Metric, true: "Ints", predicted: "Ints", labels: int) -> 
     cells, cell_of_row = np.unique(true * labels + predicted, return_inverse=True)
     left_out = np.empty(len(cells))
     for start in range(0, len(cells), step := max(1, _NUMBERS_AT_ONCE // labels)):
-        truth, said = np.divmod(cells[start : start + step], labels)
+        truth, text = np.divmod(cells[start : start + step], labels)
         without = [np.repeat(found[None], len(truth), axis=0) for found in counts]
         each = np.arange(len(truth))
         without[0][each, truth] -= 1
-        without[1][each, said] -= 1
-        without[2][each, truth] -= truth == said
+        without[1][each, text] -= 1
+        without[2][each, truth] -= truth == text
         left_out[start : start + step] = function(*_seen_by(metric, without))
     return float(function(*_seen_by(metric, counts))), left_out[cell_of_row]
 
@@ -98,7 +98,7 @@ def _seen_by(metric: Metric, counts: list[Floats]) -> list[Floats]:
 
 
 def _weight(metric: Metric, rows: Floats) -> float:
-    """Return how much the answer to one more row can matter, in units of what it matters to accuracy: 1 over rows.
+    """Return how much one more answer can change the metric, in units of what it changes accuracy (1 / rows).
 
     It is that of one more row of a label, right instead of wrong, for a method that finds half of the label's rows and
     is right on all others: what a row can change depends on the labels then, and not on how well a method does.
@@ -114,9 +114,9 @@ def _weight(metric: Metric, rows: Floats) -> float:
         one, other = np.zeros_like(rows), np.zeros_like(rows)
         one[label] = other[order[1] if order[0] == label else order[0]] = 1.0
         missed = rows[label] / 2
-        said, found = rows + missed * (other - one), rows - missed * one
-        right = function(*_seen_by(metric, [rows + one, said + one, found + one]))
-        wrong = function(*_seen_by(metric, [rows + one, said + other, found]))
+        text, found = rows + missed * (other - one), rows - missed * one
+        right = function(*_seen_by(metric, [rows + one, text + one, found + one]))
+        wrong = function(*_seen_by(metric, [rows + one, text + other, found]))
         most = max(most, float(right - wrong))
     return most * float(rows.sum() + 1)
 

@@ -81,7 +81,7 @@ def _f1_left_out(index: Ints, true: Ints, predicted: Ints, labels: int) -> tuple
 
 @dataclass(frozen=True, kw_only=True)
 class MacroF1:
-    """Macro F1 of a method with what the jackknife says of it."""
+    """Macro F1 of an arm, with all test rows and with each duplicate group left out."""
 
     by_seed: Floats
     """Shape (seeds,)."""
@@ -121,7 +121,7 @@ def f1_reruns(found: MacroF1, reruns: Reruns, folds: Ints | None) -> Reruns:
 
 @lru_cache(maxsize=KEPT)
 def rare_labels(part: Answers) -> str | None:
-    """Say why macro F1 of these test rows has no honest interval; None where it has one.
+    """Return why macro F1 of these test rows has no valid interval; None where it has one.
 
     A label with one independent test row, or none, has an F1 that no resampling can know the error of. Up to a tenth
     of the labels may be so: by simulation, intervals hold the truth in 93 to 98 % then.

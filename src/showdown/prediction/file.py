@@ -14,7 +14,7 @@ from showdown.data.clean import clean
 from showdown.data.columns import TEXT_NAME
 from showdown.data.read import checked_column, left_out_lines, read_table
 from showdown.data.tables import Table, column_list, count, find_column, row_list, shown
-from showdown.predict.model import Prediction
+from showdown.prediction.model import Prediction
 
 ANSWERED, ASK_A_PERSON = "answered", "ask a person"
 """What stands in the column `decision`."""

@@ -1,4 +1,4 @@
-"""What `showdown predict` is asked for, where words stand without their options."""
+"""The arguments of `showdown predict` that are written without their options."""
 
 from collections.abc import Sequence
 from pathlib import Path

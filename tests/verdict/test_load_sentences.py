@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from showdown.core.record import Load, RunRecord
-from showdown.verdict.load import load_said
+from showdown.verdict.load import load_sentences
 from showdown.verdict.summary import judge
 
 
@@ -31,17 +31,17 @@ def test_load_is_said_with_its_rows(judged: Any) -> None:
         "Beside the timing of full and lora other processes used up to about 40 % of the processors: their seconds and "
         "latencies may be too high. Compare speeds after a run with nothing beside it."
     )
-    assert load_said(rows) == [said]
+    assert load_sentences(rows) == [said]
     assert said in sentences
 
 
 def test_other_users_of_the_gpu_are_said(judged: Any) -> None:
     _, rows = judged(full=load(0.01, 0.02, 0.6), lora=load(0.01, 0.02, 0.0))
-    (said,) = load_said(rows)
+    (said,) = load_sentences(rows)
     assert said.startswith("Beside the timing of full other processes used up to about 60 % of the GPU: its seconds")
 
 
 def test_a_quiet_machine_is_not_said(judged: Any) -> None:
     sentences, rows = judged(tfidf=None, full=load(0.02, 0.09), lora=load(None, None))
-    assert load_said(rows) == []
+    assert load_sentences(rows) == []
     assert not any("Beside the timing" in sentence for sentence in sentences)

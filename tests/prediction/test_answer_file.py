@@ -11,8 +11,8 @@ import pytest
 from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError
 from showdown.core.spec import Comparison
-from showdown.predict.file import FileResult, TextFile, predict_file
-from showdown.predict.model import Prediction
+from showdown.prediction.file import FileResult, TextFile, predict_file
+from showdown.prediction.model import Prediction
 
 
 def reading(**data: str) -> RequestedData:

@@ -1,10 +1,9 @@
-"""What a packed decoder does with small packs, from CUDA graphs: all launches of a pass as one.
+"""A cache of CUDA graphs: passes over small packs whose kernels are all launched at once.
 
-A host launches some thousands of kernels a pass, one after another, for which it takes about as long whatever their
-size. Where the GPU needs less time than that, it waits: below some 2,000 tokens of a 7B, and below some 7,000 of a
-network of a billion weights. A graph launches them all at once. It has the sizes and addresses of the pass that it was
-recorded from, so packs are filled up to sizes that come again, and what differs between two of one size is written to
-the same tensors each time. https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
+The host launches thousands of kernels in a pass, in about the same time whatever their size. Where the GPU needs less
+time, it waits for its host: below about 2,000 tokens of a 7B, and below about 7,000 of a network of a billion weights.
+A CUDA graph launches all kernels at once. It keeps the sizes and addresses of the pass that was captured, so packs are
+filled up to sizes that repeat, and the input is written to the same tensors each time. https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
 import functools
@@ -21,26 +20,26 @@ from showdown.engine.decoder.walk import Pack
 
 _FINEST_FILL = 128
 _FILL_SHARE = 16
-"""Packs are filled up to a multiple of this part of the power of two above them: 3 % more tokens on average."""
+"""Packs are filled up to a multiple of the next power of two divided by this: 3 % more tokens on average."""
 _MOST_GRAPHS = 48
 _ROOM = 1.3
-"""Times the counted activations that must be free before a graph is recorded: it takes memory of its own."""
+"""Times the counted activations that must be free before a graph is captured: it takes memory of its own."""
 _ROOM_BESIDE = 0.3e9
-"""Bytes that must be free as well: room of the matrix library, and the graph itself."""
+"""Bytes that must be free as well: for the matrix library and the graph itself."""
 
 Run = Callable[[], torch.Tensor]
 
 
 class Recorder(Protocol):
-    """Records what a function does on the GPU."""
+    """Captures the work of a function on the GPU."""
 
     def __call__(self, run: Run) -> tuple[Callable[[], None], torch.Tensor]:
-        """Return what does it again, and the tensor that `run` returned, which each time is written to anew."""
+        """Return a function that repeats the work, and the tensor that `run` returned, which it overwrites."""
         ...
 
 
 class CudaGraphs:
-    """Records CUDA graphs, which share one pool of memory: no two of them run at once."""
+    """Captures CUDA graphs, which share one memory pool: no two of them run at once."""
 
     def __init__(self) -> None:
         self._pool: Any = None
@@ -49,7 +48,7 @@ class CudaGraphs:
         """See `Recorder`.
 
         Raises:
-            RuntimeError: where something in `run` cannot be recorded; nothing has then been done.
+            RuntimeError: where something in `run` cannot be captured; nothing has then been done.
 
         """
         self._pool = self._pool or torch.cuda.graph_pool_handle()
@@ -58,7 +57,7 @@ class CudaGraphs:
         random = torch.cuda.default_generators[torch.cuda.current_device()]
         before = random.clone_state()
         stream.wait_stream(torch.cuda.current_stream())
-        # Not `torch.cuda.graph`, which gives all free memory back first: the piece that was reserved ahead with it.
+        # Not `torch.cuda.graph`, which first returns all free memory, and with it the piece that was reserved ahead.
         with torch.cuda.stream(stream):
             try:
                 graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
@@ -67,7 +66,9 @@ class CudaGraphs:
                 finally:
                     graph.capture_end()
             except RuntimeError:
-                random.graphsafe_set_state(before)  # a recording that failed leaves the generator in its middle
+                random.graphsafe_set_state(
+                    before
+                )  # a capture that failed leaves the generator in an intermediate state
                 raise
         torch.cuda.current_stream().wait_stream(stream)
         return graph.replay, result
@@ -75,16 +76,16 @@ class CudaGraphs:
 
 @functools.cache
 def _recording_stream() -> torch.cuda.Stream:
-    """Return one stream for all recordings of a process: the matrix library keeps 67 MB of the GPU for each."""
+    """Return one stream for all captures of a process: the matrix library keeps 67 MB of the GPU for each stream."""
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
 def filled_size(tokens: int, most: int | None = None) -> int:
-    """Return the tokens that a pack of so many is filled up to.
+    """Return the number of tokens that a pack is filled up to.
 
     Args:
         tokens: of the pack.
-        most: to which packs may be filled up, for the memory that they take.
+        most: the most tokens that the memory plan allows a pack; None for any number.
 
     """
     multiple = max(_FINEST_FILL, (1 << (tokens - 1).bit_length()) // _FILL_SHARE)
@@ -93,14 +94,14 @@ def filled_size(tokens: int, most: int | None = None) -> int:
 
 
 class Compute(Protocol):
-    """What is computed of a pack."""
+    """Computes something of a pack."""
 
     def __call__(self, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
         """Return the result, a tensor on the device.
 
         Args:
             pack: on the device.
-            more: whatever else it needs, as tensors on the device.
+            more: its other inputs, as tensors on the device.
 
         """
         ...
@@ -108,30 +109,30 @@ class Compute(Protocol):
 
 @dataclass(kw_only=True)
 class _Size:
-    """All packs of one number of tokens and of sequences."""
+    """All packs with one number of tokens and one of sequences."""
 
     pack: Pack
     more: tuple[torch.Tensor, ...]
     passes: int = 0
-    """Computed and not replayed, to the end."""
+    """How often it was computed without a graph, to the end."""
     replay: Callable[[], None] | None = None
     result: torch.Tensor | None = None
     """Written by `replay`."""
     kept: list[torch.Tensor] = field(default_factory=list)
-    """Memory outside the graphs' pool that `replay` uses and others may give up."""
+    """Memory outside the pool that `replay` uses and its owner may release."""
 
     def fill(self, pack: Pack, more: Sequence[torch.Tensor]) -> None:
-        """Write another pack of this size over the one that is there."""
+        """Overwrite the pack with another of this size."""
         own = self.pack
         pairs = [(own.ids, pack.ids), (own.places, pack.places), (own.seeds, pack.seeds)]
         for held, given in [*pairs, (own.layout.starts, pack.layout.starts), *zip(self.more, more, strict=True)]:
             held.copy_(given, non_blocking=True)
 
 
-class Replays:
-    """Computes one thing of many packs: anew for the first of a size, recorded for the second, replayed from then on.
+class GraphCache:
+    """Computes one thing of many packs: the second of a size is captured, and replayed from then on.
 
-    The first also compiles kernels, and sizes that never come again cost nothing. Numbers are the same either way.
+    The first compiles kernels, and sizes that come once cost nothing. Results are the same with and without a graph.
     """
 
     def __init__(
@@ -141,9 +142,9 @@ class Replays:
 
         Args:
             forward: the network's.
-            compute: what is computed; without choices that hang on a tensor's values.
-            record: records a run.
-            settle: called before each pass: whatever `compute` adds to must be where it was.
+            compute: what is computed; no choice in it may depend on a tensor's values.
+            record: captures a run.
+            settle: called before each pass: makes the tensors that `compute` adds to those of the capture.
 
         """
         self.replayed = 0
@@ -153,15 +154,15 @@ class Replays:
         self._recording = True
 
     def worthwhile(self, tokens: int) -> bool:
-        """Whether a GPU waits for its host in a pass over so many tokens."""
+        """Return whether a GPU waits for its host in a pass over so many tokens."""
         return tokens <= launch_bound_tokens(self._shape)
 
     def __call__(self, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
-        """Return what `compute` does; the next call of this size may write to it.
+        """Return the result of `compute`; the next call of this size may overwrite it.
 
         Args:
             pack: on the CPU.
-            more: as `compute` wants them, but on the CPU; of one shape for packs of one size.
+            more: the other inputs of `compute`, on the CPU; of one shape for packs of one size.
 
         """
         size = self._size(pack, more)
@@ -177,13 +178,13 @@ class Replays:
         return size.result
 
     def release(self) -> bool:
-        """Let go of all that was recorded and record nothing any more; return whether there was anything."""
+        """Release all graphs and capture none from now on; return whether there were any."""
         held = any(size.replay is not None for size in self._sizes.values())
         self._sizes, self._recording = {}, False
         return held
 
     def _size(self, pack: Pack, more: Sequence[torch.Tensor]) -> _Size:
-        """Return what is known of the pack's size, the pack written to it."""
+        """Return the entry of the pack's size, with the pack written to it."""
         key = (pack.ids.numel(), pack.read, pack.layout.sequences)
         if key not in self._sizes:
             device = self._forward.device
@@ -199,7 +200,7 @@ class Replays:
     def _has_room(self, tokens: int) -> bool:
         if not self._forward.device.startswith("cuda"):
             return True
-        demand = Demand(weight_bytes=0, gradient_bytes=0, moment_bytes=0, trains_backbone=True)
+        demand = Demand(weight_bytes=0, gradient_bytes=0, optimizer_bytes=0, trains_backbone=True)
         kept = torch.is_grad_enabled() and not self._forward.walk.recompute
         activations = tokens * token_bytes(self._shape, demand, recompute=not kept)
         return torch.cuda.mem_get_info()[0] > _ROOM * activations + _ROOM_BESIDE
@@ -207,13 +208,13 @@ class Replays:
     def _record_size(self, size: _Size) -> None:
         try:
             size.replay, size.result = self._record(lambda: self._compute(size.pack, *size.more))
-        except RuntimeError:  # out of memory among others: every pass goes on without
+        except RuntimeError:  # out of memory, for one: all passes go on without graphs
             self._recording = False
         size.kept = list(self._forward.walk.host_buffers)
 
 
 def _lasting(pack: Pack, device: str) -> Pack:
-    """Return a pack on the device whose tensors are its own, to be written to; any sequence may be the longest."""
+    """Return a copy of a pack on the device, to be overwritten; any sequence may be as long as the pack."""
     moved = pack.to(device)
     layout = Layout(starts=moved.layout.starts.clone(), longest=pack.ids.numel())
     return replace(moved, ids=moved.ids.clone(), places=moved.places.clone(), seeds=moved.seeds.clone(), layout=layout)

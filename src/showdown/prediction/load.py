@@ -7,7 +7,7 @@ from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import refuse_unsafe
 from showdown.core.record import Results, RunRecord
-from showdown.predict.model import Model, open_model
+from showdown.prediction.model import Model, open_model
 from showdown.runner.store import Store, read_results
 
 

@@ -12,7 +12,7 @@ from showdown.core.predictor import Classifier
 from showdown.core.record import Confidence, ScoreKind
 from showdown.core.spec import RunSpec
 from showdown.data.clean import clean
-from showdown.predict.threshold import confidences, threshold_of
+from showdown.prediction.threshold import confidences, threshold_of
 from showdown.stages.artifact import open_predictor
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 
 from showdown.core.errors import UserError
 from showdown.core.record import Confidence
-from showdown.predict.threshold import threshold_of
+from showdown.prediction.threshold import threshold_of
 from showdown.tasks.classification.confidence import COVERAGES, measure_confidence
 
 

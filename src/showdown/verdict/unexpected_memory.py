@@ -1,4 +1,4 @@
-"""A method that trains less and took more memory: what was not alike, and where the memory went."""
+"""Sentences on arms that train fewer parameters than another one and took more memory."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,8 +6,8 @@ from showdown.core.record import RunRecord
 from showdown.verdict.confounds import Confound
 
 _MORE = 1.05
-"""A peak larger by less than this is no surprise: a CPU's resident set moves by as much."""
-_LIVES_ON_MEMORY = (
+"""A peak larger by less than this is expected: a CPU's resident set moves by as much."""
+_CHANGES_MEMORY = (
     "micro_batch_rows",
     "micro_batch_tokens",
     "recompute",
@@ -21,21 +21,21 @@ _LIVES_ON_MEMORY = (
 """Settings that the memory of a training depends on, beside the method, as the engine records them."""
 
 
-def memory_surprises(rows: Mapping[str, Sequence[RunRecord]], differing: Sequence[Confound]) -> list[str]:
-    """Explain each row that trains fewer parameters than another and took more memory while training.
+def unexpected_memory(rows: Mapping[str, Sequence[RunRecord]], differing: Sequence[Confound]) -> list[str]:
+    """Explain each arm that trains fewer parameters than another and took more memory while training.
 
     Args:
-        rows: completed runs by row of the table.
+        rows: completed runs by arm.
         differing: what differs between rows beyond the method.
 
     """
     trained = {name: run for name, runs in rows.items() if (run := _largest(runs)) is not None}
-    said = []
+    lines = []
     for name, run in trained.items():
-        less = [other for other in trained.values() if _surprises(run, other)]
+        less = [other for other in trained.values() if _is_unexpected(run, other)]
         if less:
-            said.append(_said(name, run, min(less, key=_training_gb), differing))
-    return said
+            lines.append(_said(name, run, min(less, key=_training_gb), differing))
+    return lines
 
 
 def _largest(runs: Sequence[RunRecord]) -> RunRecord | None:
@@ -49,7 +49,7 @@ def _training_gb(run: RunRecord) -> float:
     return (peak.training or 0.0) if peak else 0.0
 
 
-def _surprises(run: RunRecord, other: RunRecord) -> bool:
+def _is_unexpected(run: RunRecord, other: RunRecord) -> bool:
     return (
         run.memory_kind == other.memory_kind
         and (run.trainable_parameters or 0) < (other.trainable_parameters or 0)
@@ -61,7 +61,7 @@ def _said(name: str, run: RunRecord, other: RunRecord, differing: Sequence[Confo
     causes = [
         f"{item.key} {'/'.join(item.values[name])} against {'/'.join(item.values[other.name])}"
         for item in differing
-        if item.key in _LIVES_ON_MEMORY
+        if item.key in _CHANGES_MEMORY
         and item.kind == "engine"
         and name in item.values
         and other.name in item.values

@@ -1,0 +1,145 @@
+"""A method's network in the middle of a check: adapted, stepped, and what can be seen of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from showdown.core.method import TunedMethod
+from showdown.core.task import ForwardPath
+from showdown.testing.tiny import job_for, separable_rows
+from showdown.testing.workshop import LIMIT, TEXTS
+
+if TYPE_CHECKING:
+    import torch
+
+    from showdown.models.network import Network
+
+ROWS = separable_rows(12)
+"""Rows of one step."""
+_NOISE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapted:
+    """A network that a method has adapted."""
+
+    method: TunedMethod
+    model: Path
+    network: "Network"
+    """As it was loaded; a method may have changed its module in place."""
+    module: "torch.nn.Module"
+    forward: ForwardPath
+
+    def learning(self) -> "dict[str, torch.nn.Parameter]":
+        """Return the parameters that learn, by name."""
+        return {name: value for name, value in self.module.named_parameters() if value.requires_grad}
+
+    def values(self) -> "dict[str, torch.Tensor]":
+        """Return copies of all parameters, by name."""
+        return {name: value.detach().clone() for name, value in self.module.named_parameters()}
+
+    def accumulate(self, micro_rows: int) -> None:
+        """Add the gradients of the mean loss over `ROWS`, so many rows at a time."""
+        import torch
+
+        from showdown.engine.accumulate import EagerAccumulator
+        from showdown.models.tokens import load_tokenizer
+
+        job = job_for(self.model)
+        objective = job.task.objective(job.protocol)
+        accumulator = EagerAccumulator(self.forward, objective)
+        rows = job.task.encode(load_tokenizer(self.model), ROWS, LIMIT)
+        terms = objective.terms(rows.targets)
+        for start in range(0, len(ROWS), micro_rows):
+            micro = slice(start, start + micro_rows)
+            targets = torch.tensor([target for row in rows.targets[micro] for target in row])
+            accumulator.accumulate([torch.tensor(ids) for ids in rows.ids[micro]], targets, terms)
+
+    def step(self, count: int, *, rate: float, weight_decay: float = 0.0) -> None:
+        """Take steps with the method's own optimizer and parameter groups."""
+        from showdown.engine.optim.settings import OptimizerSettings
+        from showdown.engine.optim.table import build_optimizer
+
+        settings = OptimizerSettings(
+            weight_decay=weight_decay,
+            name=self.method.optimizer,
+            groups=self.method.parameter_groups(self.module),
+        )
+        optimizer = build_optimizer(self.learning(), settings)
+        self.module.train()
+        for _ in range(count):
+            optimizer.begin(rate)
+            self.accumulate(len(ROWS))
+            optimizer.end(1.0)
+
+    def disturb(self) -> None:
+        """Add noise to everything that learns: adapters that begin at zero then have a part in the outputs."""
+        import torch
+
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for value in self.learning().values():
+                value.add_(torch.randn_like(value) * _NOISE)
+
+    def outputs(self, *, training: bool) -> "torch.Tensor":
+        """Return the logits of texts, with dropout as training has it or without; shape (texts, labels)."""
+        import torch
+
+        torch.manual_seed(2)
+        self.module.train(training)
+        with torch.no_grad():
+            return self.forward.logits(encoded(self.model, TEXTS))
+
+
+def loaded(method: TunedMethod, model: Path, *, seed: int = 0) -> "Network":
+    """Return a network as a run loads it for a method, without dropout."""
+    from dataclasses import replace
+
+    from showdown.models.network import load_network
+
+    return load_network(model, replace(job_for(model, dropout=0.0), seed=seed), method.options)
+
+
+def adapted(method: TunedMethod, model: Path, *, seed: int = 0) -> Adapted:
+    """Return a network that a method has adapted, as a run does it."""
+    import torch
+
+    network = loaded(method, model, seed=seed)
+    torch.manual_seed(seed)
+    module = method.adapt(network)
+    return Adapted(method=method, model=model, network=network, module=module, forward=path_of(module, model))
+
+
+def path_of(module: "torch.nn.Module", model: Path) -> ForwardPath:
+    """Return the engine's forward path for a network."""
+    from showdown.engine.forward import choose_forward
+    from showdown.models.tokens import load_tokenizer
+
+    return choose_forward(module, pad_token_id=int(load_tokenizer(model).pad_token_id), device="cpu")
+
+
+def encoded(model: Path, texts: Sequence[str]) -> "list[torch.Tensor]":
+    """Return the token ids of each text."""
+    import torch
+
+    from showdown.models.tokens import encode, load_tokenizer
+
+    return [torch.tensor(ids) for ids in encode(load_tokenizer(model), texts, LIMIT)]
+
+
+def facts(module: "torch.nn.Module") -> Mapping[str, Mapping[str, Any]]:
+    """Return what can be seen of each submodule by name: its class, its attributes, and how many hooks it has.
+
+    Of an attribute the value where it is plain, such as a number, and its class otherwise.
+    """
+    plain = (bool, int, float, str, tuple, type(None))
+    found: dict[str, dict[str, Any]] = {}
+    for name, child in module.named_modules():
+        found[name] = {"the class": type(child).__qualname__}
+        for key, value in vars(child).items():
+            if key.endswith("_hooks"):
+                found[name][f"hooks `{key}`"] = len(value)
+            elif key != "training":
+                found[name][f"the attribute `{key}`"] = value if isinstance(value, plain) else type(value).__qualname__
+    return found

@@ -1,0 +1,79 @@
+"""What a user names becomes a comparison: a file, a data file, and some of its arms."""
+
+from pathlib import Path
+
+import pytest
+
+from showdown.config.read import check
+from showdown.config.target import DEFAULT_METHODS, comparison_for
+from showdown.core.errors import UserError
+
+FILE = """
+methods:
+  tfidf: {}
+  lora: {rank: 4}
+  lora-16: {method: lora, rank: 16}
+  full: {}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.yaml").write_text(FILE)
+    return tmp_path / "mine.yaml"
+
+
+def test_all_arms_run_where_none_is_named(file: Path) -> None:
+    assert list(comparison_for(file).methods) == ["tfidf", "lora", "lora-16", "full"]
+    assert tuple(comparison_for("new.csv").methods) == DEFAULT_METHODS
+
+
+@pytest.mark.parametrize("methods", [["full,lora-16"], ["full", "lora-16"], [" full , lora-16,full", ""]])
+def test_named_arms_of_a_file_keep_their_settings(file: Path, methods: list[str]) -> None:
+    """In the order in which they are named, each once."""
+    found = comparison_for(file, methods=methods)
+    assert list(found.methods.items()) == [("full", {}), ("lora-16", {"method": "lora", "rank": 16})]
+    assert comparison_for(comparison_for(file), methods=methods) == found
+
+
+def test_a_data_file_runs_the_named_methods_whether_default_or_not() -> None:
+    assert list(comparison_for("new.csv", methods=["dora", "tfidf"]).methods) == ["dora", "tfidf"]
+
+
+def test_overrides_are_applied_before_arms_are_chosen(file: Path) -> None:
+    """They may define an arm, and those of an arm that is not chosen do not add it."""
+    found = comparison_for(
+        file, methods=["mine", "lora"], overrides=["methods.mine.method=dora", "methods.lora.rank=2"]
+    )
+    assert found.methods == {"mine": {"method": "dora"}, "lora": {"rank": 2}}
+    assert list(comparison_for(file, methods=["full"], overrides=["methods.lora.rank=2"]).methods) == ["full"]
+    mine = comparison_for("new.csv", methods=["mine"], overrides=["methods.mine={method: lora, rank: 2}"])
+    assert mine.methods == {"mine": {"method": "lora", "rank": 2}}
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (["lroa"], "--methods lroa: unknown; did you mean `lora`? known are tfidf, lora, lora-16, full"),
+        (["tfidf,dora"], "--methods dora: unknown"),
+        ([""], "--methods names no method"),
+        ([","], "--methods names no method"),
+        ([], "--methods names no method"),
+    ],
+)
+def test_an_unknown_arm_is_refused_with_a_suggestion(file: Path, methods: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        comparison_for(file, methods=methods)
+    assert message in str(caught.value)
+
+
+def test_an_unknown_method_of_a_data_file_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UserError, match=r"--methods droa: unknown; did you mean `dora`\? known are majority, "):
+        comparison_for("new.csv", methods=["droa"])
+    with pytest.raises(UserError, match=r"--methods droa: unknown; did you mean `dora`\?"):
+        comparison_for("new.csv", methods=["tfidf", "droa"])
+
+
+def test_arms_of_a_mapping_are_chosen_too() -> None:
+    written = {"methods": {"tfidf": {}, "full": {}}}
+    assert comparison_for(written, methods=["full"]) == check({"methods": {"full": {}}}, "the test")

@@ -1,0 +1,208 @@
+"""The local executor: a slot at a time runs one stage, several slots run several, and an end ends them all."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import psutil
+import pytest
+
+from faults.stub_server import run_folder, stubbed
+from showdown.core.events import Event, Message, WorkerStarted
+from showdown.runner.executor import LocalExecutor, Resources, Stage, local_devices
+from showdown.runner.stage_trace import TRACE_FILE
+from showdown.stages.results import StageError
+
+PATIENCE = 120.0
+"""Seconds on a busy machine; a stage of these tests takes none."""
+MEETING = """
+import os, time
+(folder / "pid").write_text(str(os.getpid()))
+(folder / "device").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+events.say(f"in {folder.name}")
+other = folder.parent / {"one": "two", "two": "one"}[folder.name] / "pid"
+late = time.monotonic() + 100
+while not other.exists():
+    assert time.monotonic() < late, "the other run did not go at the same time"
+    time.sleep(0.01)
+"""
+"""Each of two runs ends only when the other one has begun."""
+NOTED = """
+import os
+(folder / "pid").write_text(f"{os.getpid()} {os.getppid()}")
+"""
+ENDLESS = """
+import os, time
+(folder / "pid").write_text(str(os.getpid()))
+while True:
+    time.sleep(0.05)
+"""
+TORN = """
+import os
+events.say("whole")
+if folder.name == "torn":
+    events._stream.write('["message", "torn", "cut sh')
+    events._stream.flush()
+    os._exit(7)
+"""
+
+
+def submit(executor: LocalExecutor, folder: Path, base: str | None = None) -> "Future[StageError | None]":
+    return executor.submit(Stage(name="train", data=folder.parent), folder, Resources(device="cpu", base=base))
+
+
+def wait_for(*files: Path) -> None:
+    late = time.monotonic() + PATIENCE
+    while not all(file.exists() and file.read_text() for file in files):
+        assert time.monotonic() < late
+        time.sleep(0.01)
+
+
+def test_two_slots_run_two_stages_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = run_folder(tmp_path, "one"), run_folder(tmp_path, "two")
+    events: list[Event] = []
+    with stubbed(tmp_path, MEETING, monkeypatch, events.append, devices=("0", "GPU-b")) as executor:
+        assert executor.slots == 2
+        futures = [submit(executor, folder) for folder in (one, two)]
+        assert [future.result(PATIENCE) for future in futures] == [None, None]
+    assert {(folder / "device").read_text() for folder in (one, two)} == {"0", "GPU-b"}
+    started = {event.run_id: event for event in events if isinstance(event, WorkerStarted)}
+    for folder in (one, two):
+        assert str(started[folder.name].pid) == (folder / "pid").read_text()
+        assert started[folder.name].device == (folder / "device").read_text()
+        texts = [event.text for event in events if isinstance(event, Message) and event.run_id == folder.name]
+        assert texts == [f"in {folder.name}"]
+        assert not (folder / TRACE_FILE).exists()
+
+
+def test_one_slot_runs_stages_in_their_order_and_leaves_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [run_folder(tmp_path, name) for name in ("first", "second", "third")]
+    events: list[Event] = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    body = "events.say(__import__('os').environ['CUDA_VISIBLE_DEVICES'])"
+    with stubbed(tmp_path, body, monkeypatch, events.append) as executor:
+        for future in [submit(executor, folder) for folder in folders]:
+            assert future.result(PATIENCE) is None
+    texts = [(event.run_id, event.text) for event in events if isinstance(event, Message)]
+    assert texts == [("first", "5,7"), ("second", "5,7"), ("third", "5,7")]
+
+
+def test_runs_of_one_base_go_through_one_process_of_one_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = [run_folder(tmp_path, f"shared-{number}") for number in range(3)]
+    alone = [run_folder(tmp_path, f"alone-{number}") for number in range(2)]
+    with stubbed(tmp_path, NOTED, monkeypatch, devices=("0", "1")) as executor:
+        futures = [submit(executor, folder, base="a network") for folder in shared]
+        futures += [submit(executor, folder) for folder in alone]
+        assert [future.result(PATIENCE) for future in futures] == [None] * 5
+    workers = {(folder / "pid").read_text() for folder in shared}
+    assert len(workers) == 1
+    assert len({(folder / "pid").read_text().split()[0] for folder in (*shared, *alone)}) == 3
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[list[Path]]:
+    """Folders of two runs whose stages never end; what they leave running is killed."""
+    folders = [run_folder(tmp_path, name) for name in ("one", "two")]
+    yield folders
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+
+
+def gone(pid: int) -> bool:
+    late = time.monotonic() + PATIENCE
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > late:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_the_end_of_the_executor_ends_all_stages(
+    tmp_path: Path, endless: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with Ctrl-C, which leaves the block in the same way."""
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        stubbed(tmp_path, ENDLESS, monkeypatch, devices=("0", "1")) as executor,
+    ):
+        running = [submit(executor, folder) for folder in endless]
+        waiting = submit(executor, run_folder(tmp_path, "three"))
+        wait_for(*(folder / "pid" for folder in endless))
+        raise KeyboardInterrupt
+    assert all(gone(int((folder / "pid").read_text())) for folder in endless)
+    outcomes = [future.result(PATIENCE) for future in running]
+    assert all(outcome is not None and "SIGTERM" in outcome.error for outcome in outcomes)
+    assert waiting.cancelled()
+
+
+def test_a_killed_worker_fails_its_own_run_alone(
+    tmp_path: Path, endless: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = endless
+    with stubbed(tmp_path, ENDLESS, monkeypatch, devices=("0", "1")) as executor:
+        killed, other = submit(executor, one), submit(executor, two)
+        wait_for(one / "pid", two / "pid")
+        os.kill(int((one / "pid").read_text()), signal.SIGKILL)
+        outcome = killed.result(PATIENCE)
+        assert outcome is not None
+        assert (outcome.status, "SIGKILL" in outcome.error) == ("failed", True)
+        assert not other.done()
+
+
+def test_what_the_listener_raises_ends_the_stage_and_reaches_the_caller(
+    tmp_path: Path, endless: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen(event: Event) -> None:
+        if event.run_id == "one":
+            wait_for(endless[0] / "pid")
+            raise KeyboardInterrupt
+
+    with stubbed(tmp_path, "events.say('here')\n" + ENDLESS, monkeypatch, listen) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            submit(executor, endless[0]).result(PATIENCE)
+        assert gone(int((endless[0] / "pid").read_text()))
+        second = submit(executor, endless[1])  # in a server of its own
+        wait_for(endless[1] / "pid")
+        assert not second.done()
+
+
+@pytest.mark.parametrize("base", [None, "a network"])
+def test_an_event_cut_short_hides_neither_the_end_nor_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str | None
+) -> None:
+    """The server's own line would else be glued to what the worker was writing."""
+    events: list[Event] = []
+    with stubbed(tmp_path, TORN, monkeypatch, events.append) as executor:
+        torn = submit(executor, run_folder(tmp_path, "torn"), base).result(PATIENCE)
+        assert torn is not None
+        assert "ended with code 7" in torn.error
+        assert submit(executor, run_folder(tmp_path, "next"), base).result(PATIENCE) is None
+    assert [event.run_id for event in events if isinstance(event, Message)] == ["torn", "next"]
+
+
+def test_a_server_that_died_between_two_stages_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = run_folder(tmp_path, "first"), run_folder(tmp_path, "second")
+    with stubbed(tmp_path, NOTED, monkeypatch) as executor:
+        assert submit(executor, first).result(PATIENCE) is None
+        server = int((first / "pid").read_text().split()[1])
+        os.kill(server, signal.SIGKILL)
+        assert gone(server)
+        assert submit(executor, second).result(PATIENCE) is None
+    assert int((second / "pid").read_text().split()[1]) != server
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"), [("", [None]), ("3", [None]), ("0,2", ["0", "2"]), ("GPU-a,GPU-b", ["GPU-a", "GPU-b"])]
+)
+def test_several_gpus_are_a_slot_each(monkeypatch: pytest.MonkeyPatch, visible: str, devices: list[str | None]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local_devices() == devices
