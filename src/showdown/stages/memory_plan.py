@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from showdown.core.method import Job, TunedMethod
 from showdown.core.spec import Comparison, ModelSpec, RunSpec, SharedProtocol
 from showdown.core.strict import Strict, identity_of
 from showdown.data.prepare import load_labels, load_side, partitions_in
+from showdown.measure.environment import versions
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.artifact import job_of
 
@@ -153,7 +153,7 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
         longest_tokens=max(counts),
         gpu=gpu.name if gpu else None,
         gpu_gb=gpu.total_gb if gpu else None,
-        versions={package: version(package) for package in _PACKAGES},
+        versions={name: number for name, number in versions().items() if name in _PACKAGES},
     )
     kept = read_plan(path.parent)
     if kept is None or kept.planned_for != planned_for:
