@@ -309,7 +309,7 @@ def test_sms_spam_as_it_is_distributed(tmp_path: Path) -> None:
     assert raw.texts[2] == '"ok" she said, "call me'
     assert raw.rows == (1, 2, 3, 4, 5, 6)
     assert any("quote marks are read as plain characters" in line for line in raw.notices)
-    assert any("the first line is read as a row, for `ham`" in line for line in raw.notices)
+    assert any("the first line is read as a row, because `ham`" in line for line in raw.notices)
     told = read_rows(DataSpec(source=str(tmp_path / "sms.tsv"), quoting="none", header=False, text="column 2"))
     assert (told.texts, told.labels) == (raw.texts, raw.labels)
     with pytest.raises(UserError, match=r"text follows the closing quote of a cell in row 2 \(line 3\)"):

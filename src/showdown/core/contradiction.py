@@ -26,7 +26,7 @@ def contradiction(run: RunRecord) -> str | None:
 
 
 def _metrics(run: RunRecord) -> Iterator[tuple[str, float]]:
-    """Yield what the matrix gives for each metric of the record that has no field of its own, as `scores.KEY`."""
+    """Yield the name `scores.KEY` and the value of each other metric of the record, computed from the matrix."""
     if not run.scores:
         return
     import numpy as np

@@ -129,8 +129,8 @@ def _cut_chains(encoded: Encoded, left: Ints, right: Ints, least: float) -> Ints
     """Return the group of each text. Pairs are joined, but long chains of pairs are cut: shape (texts,).
 
     Groups of fewer than `TEMPLATE_TEXTS` texts stay whole. In a larger one, the text with most near-copies is a
-    centre: its near-copies are its duplicate group, with what is connected to them and overlaps the centre as two
-    copies of one lost original would (`least`). What is left gets centres of its own.
+    centre. Its duplicate group holds its near-copies, and connected texts that overlap the centre as two copies of one
+    lost original would (`least`). The remaining texts get further centres.
     """
     total = len(encoded.lengths)
     groups = join(np.arange(total, dtype=np.int64), left, right)
