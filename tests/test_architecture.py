@@ -11,7 +11,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "cli": {"api", "config", "runner", "display", "prediction", "report", "watch", "methods"},
     "api": {"config", "runner", "display", "prediction", "report", "trackers", "verdict"},
-    "prediction": {"runner", "stages", "tasks", "data"},
+    "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"stages", "display", "methods", "data", "measure", "models"},
     "display": set(),
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},

@@ -66,13 +66,13 @@ class Bench:
 
         import torch
 
+        from showdown.core.events import EventWriter
         from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
         from showdown.measure.memory import memory_of
         from showdown.measure.phases import PhaseClock
         from showdown.methods.table import build
-        from showdown.runner.worker.entry import Teller
         from showdown.stages.artifact import job_of
-        from showdown.stages.context import Scene
+        from showdown.stages.context import StageContext
 
         torch.set_num_threads(1)
         self.found, labels = sides(data, seed)
@@ -82,15 +82,15 @@ class Bench:
             protocol=SharedProtocol(max_tokens=TOKENS), seed=seed, data_fingerprint="none",
         )  # fmt: skip
         self.labels, self.job = labels, job_of(spec, tuple(labels))
-        self.scene = Scene(
+        self.context = StageContext(
             spec=spec, folder=Path(tempfile.mkdtemp()), job=self.job,
-            clock=PhaseClock(memory_of(self.job.placement.device)), teller=Teller(io.StringIO()),
+            clock=PhaseClock(memory_of(self.job.placement.device)), events=EventWriter(io.StringIO()),
         )  # fmt: skip
         self.facts = {
             "data": data.stem, "model": Path(model).name, "method": method_name, "seed": seed,
             "train_rows": len(self.found["train"]), "test_rows": len(self.found["test"]),
         }  # fmt: skip
-        self.ground = self._ground()
+        self.setup = self._setup()
         self.network: Any = None
 
     def _side(self, name: str) -> Any:
@@ -101,14 +101,14 @@ class Bench:
         targets = tuple(map(self.labels.index, names))
         return Examples(texts=texts, targets=targets, row_ids=count, duplicate_groups=count)
 
-    def _ground(self) -> Any:
-        from showdown.stages import setup as ground
-        from showdown.stages.memory_plan import MemorySettings
+    def _setup(self) -> Any:
+        from showdown.core.memory import MemorySettings
+        from showdown.stages import setup
 
         rows = self.job.protocol.effective_batch_rows
         settings = MemorySettings(micro_batch_rows=rows, recompute=False, gradients_stay=True)
-        ground.memory_settings = lambda *_: settings  # small networks: there is room for all of it
-        return ground.prepare_training(self.scene, self.method, self._side("train"), self._side("validation"))
+        setup.memory_settings = lambda *_: settings  # small networks: there is room for all of it
+        return setup.prepare_training(self.context, self.method, self._side("train"), self._side("validation"))
 
     def train(
         self, multiple: float, epochs: int | None = None, *, measured: Measured = lambda found: found, **other: Any
@@ -126,32 +126,32 @@ class Bench:
 
         before = time.perf_counter()
         protocol = self.job.protocol.model_copy(update={**({"epochs": epochs} if epochs else {}), **other})
-        learner = self.ground.adapt(self.network)
-        run = learner.training(
-            protocol=protocol, learning_rate=multiple * self.ground.learning_rate,
-            validate=lambda: measured(learner.validate()), checkpoints=None,
+        adapted = self.setup.adapt(self.network)
+        run = adapted.training(
+            protocol=protocol, learning_rate=multiple * self.setup.learning_rate,
+            validate=lambda: measured(adapted.validate()), checkpoints=None,
         )  # fmt: skip
         record = self.facts | {"multiple": multiple, "cut": bool(epochs), "learning_rate": run.learning_rate}
         try:
             progress = train(run)
-            record |= {"accuracy": self._accuracy(learner)}
+            record |= {"accuracy": self._accuracy(adapted)}
             for key, name in (("true_label_probability",) * 2, ("accuracy", "validation_accuracy")):
                 record[name] = [round(epoch[key], 4) for epoch in progress.validation]
             record |= convergence(run, progress).model_dump()
         except FloatingPointError:
             record |= {"accuracy": None, "converged": None, "stopped": "diverged"}
-        self.network = self.ground.give_back(learner)
+        self.network = self.setup.give_back(adapted)
         return record | {"seconds": round(time.perf_counter() - before, 2)}
 
-    def _accuracy(self, learner: Any) -> float:
+    def _accuracy(self, adapted: Any) -> float:
         import torch
 
         from showdown.evaluation.logits import logits_of
         from showdown.models.tokens import encode, load_tokenizer
 
         test = self._side("test")
-        ids = encode(load_tokenizer(self.ground.base), test.texts, self.ground.limit)
-        answers = logits_of(learner.module, learner.forward, ids, 64).argmax(dim=1)
+        ids = encode(load_tokenizer(self.setup.base), test.texts, self.setup.limit)
+        answers = logits_of(adapted.module, adapted.forward, ids, 64).argmax(dim=1)
         return float((answers == torch.tensor(test.targets)).double().mean())
 
 

@@ -136,11 +136,11 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
     return upload(Path(output), load(output).name)
 
 
-def load_model(folder: Path | str, row: str | None = None) -> "Model":
-    """Open a saved model (the folder `artifact` of a run, or a copy), or that of a comparison's row, for `predict`."""
+def load_model(folder: Path | str, row: str | None = None, *, base: Path | str | None = None) -> "Model":
+    """Open a saved model (an `artifact` folder, or a copy), or that of a row; `base` is its base model, if that moved."""
     from showdown.prediction.load import load_model as load_saved
 
-    return load_saved(Path(folder), row)
+    return load_saved(Path(folder), row, None if base is None else Path(base))
 
 
 def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: float | None = None) -> "list[Prediction]":

@@ -284,6 +284,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     coverage: Annotated[
         float | None, typer.Option(help="Answer about this share, the surest, and leave the rest to a person: 0.9.")
     ] = None,
+    base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
     """Predict the labels of new texts with a saved model."""
     from showdown import api
@@ -295,7 +296,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
     output = output or default_file(file)
-    opened = api.load_model(model, method)
+    opened = api.load_model(model, method, base=base)
     if file is None or output is None:
         for found in opened.predict(text or [], coverage=coverage):
             label = escape_controls(found.label) if found.sure else ASK_A_PERSON

@@ -8,7 +8,7 @@ from pydantic import ValidationError, model_validator
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
 from showdown.core.record import Confidence, ScoreKind
-from showdown.core.spec import Cleaning, RunSpec
+from showdown.core.spec import Cleaning, ModelSpec, RunSpec
 from showdown.core.strict import Strict
 
 MODEL_FILE = "model.json"
@@ -34,7 +34,8 @@ class ModelDescription(Strict):
     """A longer text is cut after this many tokens; None for a method that counts no tokens."""
     score_kind: ScoreKind
     spec: RunSpec
-    """The run: base model and its pin, method with settings, protocol, seed."""
+    """The run: base model and its pin, method with settings, protocol, seed. A base in a local folder goes by the
+    folder's name, since its path means nothing elsewhere; its fingerprint identifies the files."""
     versions: dict[str, str]
     """Of Python and of the packages that trained the model."""
 
@@ -43,6 +44,14 @@ class ModelDescription(Strict):
         if self.task != self.spec.task:
             raise ValueError(f"`task` is {self.task}, that of the run is {self.spec.task}")
         return self
+
+
+def without_path(spec: RunSpec) -> RunSpec:
+    """Return a run's spec with the name of a local base model in place of its path."""
+    base = Path(spec.model.id)
+    if not base.is_dir():
+        return spec
+    return spec.model_copy(update={"model": ModelSpec(id=base.resolve().name, revision=spec.model.revision)})
 
 
 def read_description(folder: Path) -> ModelDescription:

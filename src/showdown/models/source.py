@@ -64,6 +64,11 @@ def pin(spec: ModelSpec) -> ModelSpec:
     return ModelSpec(id=spec.id, revision=locate(spec).name)
 
 
+def was_local(spec: ModelSpec) -> bool:
+    """Tell whether a pinned model was a local folder: its revision is a fingerprint of files, not a hub commit."""
+    return spec.id != BUILT_IN and ":" in (spec.revision or "")
+
+
 def _checked_revision(spec: ModelSpec, found: str) -> str:
     if spec.revision not in (None, found):
         raise UserError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription
+from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription, without_path
 from showdown.core.files import read_file, write_json
 from showdown.core.method import FittedMethod, Job, Method, Placement, TunedMethod
 from showdown.core.predictor import Predictor
@@ -64,7 +64,7 @@ def write_description(
         text_column=data.text,
         max_tokens=None if spec.needs == "text" else limit or spec.protocol.max_tokens,
         score_kind=score_kind,
-        spec=spec,
+        spec=without_path(spec),
         versions=versions(),
     )
     write_json(artifact / MODEL_FILE, description.model_dump(mode="json"))
