@@ -137,7 +137,7 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
 
 
 def load_model(folder: Path | str, row: str | None = None, *, base: Path | str | None = None) -> "Model":
-    """Open a saved model (an `artifact` folder, or a copy), or that of a row; `base` is its base model, if that moved."""
+    """Open a saved model (an `artifact` folder or a copy), or that of a row. `base`: where its base model is now."""
     from showdown.prediction.load import load_model as load_saved
 
     return load_saved(Path(folder), row, None if base is None else Path(base))

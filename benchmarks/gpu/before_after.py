@@ -1,6 +1,0 @@
-"""Two versions of Showdown side by side on a GPU (`benchmarks/lib/before_after.py`)."""
-
-from benchmarks.lib.before_after import main
-
-if __name__ == "__main__":
-    main(__file__, "gpu")
