@@ -162,6 +162,7 @@ def main() -> None:
     sources = {"before": options.before.resolve(), "after": options.after.resolve()}
     with tempfile.TemporaryDirectory() as place:
         comparison = write_comparison(Path(place), options)
+        carry_out(sources["before"], comparison, Path(place) / "warm-up")  # fills the cache of files
         for pair in range(options.pairs):
             for side in ("before", "after") if pair % 2 == 0 else ("after", "before"):
                 runs[side].append(carry_out(sources[side], comparison, Path(place) / f"{side}-{pair}"))
