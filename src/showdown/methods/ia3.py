@@ -38,8 +38,8 @@ class Ia3(PeftMethod):
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 100.0
     """PEFT's own comparison (`method_comparison/MetaMathQA` of github.com/huggingface/peft, AdamW, Llama-3.2-3B) trains
-    these vectors best at 1e-3, the higher of two rates, and the whole network at 1e-5. The paper's code has 3e-3 and
-    3e-4, but with Adafactor, which multiplies a rate by the size of the weights: those of a vector are one."""
+    the whole network at 1e-5, and these vectors at 1e-4 and 1e-3, of which 1e-3 is better. The paper's code has 3e-4
+    and 3e-3, but with Adafactor, which multiplies a rate by the size of the weights: those of a vector are near one."""
 
     def config(self, network: NetworkParts) -> "PeftConfig":
         """Return the configuration of vectors on the layers of each role.
