@@ -33,6 +33,7 @@ METHODS: Registry[type[Method]] = Registry(
         "qlora": "showdown.methods.qlora:Qlora",
         "dora": "showdown.methods.dora:Dora",
         "bitfit": "showdown.methods.bitfit:BitFit",
+        "ia3": "showdown.methods.ia3:Ia3",
     },
     read_method,
 )
