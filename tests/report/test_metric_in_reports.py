@@ -20,12 +20,12 @@ from showdown.report.terminal import fitting
 from showdown.verdict.summary import judge
 
 KEYS = {
-    "accuracy": ["Accuracy %", "95 % interval", "Macro F1"],
-    "f1_macro": ["Macro F1", "95 % interval", "Accuracy %"],
+    "accuracy": ["Accuracy %", "95 % interval", "Macro F1", "MCC"],
+    "f1_macro": ["Macro F1", "95 % interval", "Accuracy %", "MCC"],
     "mcc": ["MCC", "95 % interval", "Accuracy %", "Macro F1"],
-    "balanced_accuracy": ["Balanced accuracy %", "95 % interval", "Accuracy %", "Macro F1"],
-    "f1:pilot": ["F1 of pilot", "95 % interval", "Accuracy %", "Macro F1"],
-    "average_precision:pilot": ["Average precision of pilot", "95 % interval", "Accuracy %", "Macro F1"],
+    "balanced_accuracy": ["Balanced accuracy %", "95 % interval", "Accuracy %", "Macro F1", "MCC"],
+    "f1:pilot": ["F1 of pilot", "95 % interval", "Accuracy %", "Macro F1", "MCC"],
+    "average_precision:pilot": ["Average precision of pilot", "95 % interval", "Accuracy %", "Macro F1", "MCC"],
 }
 
 

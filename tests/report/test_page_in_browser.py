@@ -246,6 +246,8 @@ def test_paper_is_light_and_open(browser: Any, report: Report) -> None:
     opened.set_viewport_size({"width": 703, "height": 1000})  # of A4 within its margins
     for heading in opened.locator(".comparison tbody th").all():
         assert heading.bounding_box()["height"] < 42, "a title on one line, its name below"
+    table = opened.locator(".comparison")
+    assert table.evaluate("one => one.scrollWidth - one.parentElement.clientWidth") <= 0, "the table fits the sheet"
     printed = opened.pdf(format="A4")
     assert printed.startswith(b"%PDF")
     context.close()

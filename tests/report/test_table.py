@@ -1,17 +1,20 @@
 """Which cells of the table are marked best, and how cells, settings and facts are shown."""
 
 import csv
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from sklearn.metrics import matthews_corrcoef
+from sklearn.metrics import matthews_corrcoef, recall_score
 from written_comparison import METHODS, write_comparison
 
 from showdown.report import table as table_module
 from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
-from showdown.report.table import COLUMNS, Column, comparison_table, one_row
+from showdown.report.table import COLUMNS, Column, Table, comparison_table, one_row
+from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 
 
@@ -117,20 +120,33 @@ def test_the_best_of_a_new_column_is_bold_by_its_direction(
     assert (place in table.descending) == (direction == "higher")
 
 
+def test_every_arm_has_its_mcc_and_the_best_is_bold(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path, rows=120)
+    assert not any(run.scores for run in results.runs), "an older version wrote them"
+    verdict = judge(results, tmp_path)
+    column_is_of(matthews_corrcoef, "MCC", comparison_table(results, verdict), verdict, tmp_path)
+
+
 def test_a_metric_gets_a_column_by_its_key_and_its_best_row_is_bold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_module, "SCORE_COLUMNS", (*table_module.SCORE_COLUMNS, "mcc"))
+    monkeypatch.setattr(table_module, "SCORE_COLUMNS", (*table_module.SCORE_COLUMNS, "recall_weighted"))
     results = write_comparison(tmp_path, rows=120)
     verdict = judge(results, tmp_path)
-    table = comparison_table(results, verdict)
-    place = table.headings.index("MCC")
-    scores = {row.name: matthews_corrcoef(*answers_of(tmp_path, row.name)) for row in verdict.rows}
-    assert [cells[place] for cells in table.rows] == [f"{score:.3f}" for score in scores.values()]
+    recalls = partial(recall_score, average="weighted", zero_division=0)
+    column_is_of(recalls, "Weighted recall", comparison_table(results, verdict), verdict, tmp_path)
+
+
+def column_is_of(
+    score: Callable[[list[str], list[str]], float], heading: str, table: Table, verdict: Verdict, folder: Path
+) -> None:
+    """Check a column against the answers of each arm, and that its best cell alone is bold."""
+    place = table.headings.index(heading)
+    scores = {row.name: score(*answers_of(folder, row.name)) for row in verdict.rows}
+    assert [cells[place] for cells in table.rows] == [f"{value:.3f}" for value in scores.values()]
     (marked,) = (row for row, at in table.best if at == place)
     assert list(scores)[marked] == max(scores, key=lambda name: scores[name])
     assert place in table.descending
-    assert judge(results, tmp_path, metric="mcc").metric == "mcc"
 
 
 def answers_of(folder: Path, name: str) -> tuple[list[str], list[str]]:

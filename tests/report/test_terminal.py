@@ -10,7 +10,7 @@ from written_comparison import METHODS, write_comparison
 from showdown.core.record import Results
 from showdown.display.plain import PlainLines
 from showdown.report.table import comparison_table
-from showdown.report.terminal import print_table
+from showdown.report.terminal import fitting, print_table
 from showdown.verdict.summary import judge
 
 
@@ -69,6 +69,17 @@ def test_what_a_narrow_terminal_leaves_out_is_named(tmp_path: Path) -> None:
     wide, _ = printed(tmp_path, 200)
     assert not any("No room here" in line for line in wide)
     assert all(cell in " ".join(table_lines(wide)) for row in rows for cell in row)
+
+
+def test_a_narrower_terminal_loses_the_scores_behind_macro_f1_before_the_interval(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path)
+    table = comparison_table(results, judge(results, tmp_path))
+    consoles = [Console(file=io.StringIO(), force_terminal=True, width=width) for width in range(120, 20, -1)]
+    kept = [[table.headings[place] for place in fitting(table.headings, table.rows, console)] for console in consoles]
+    lost = list(dict.fromkeys(heading for some in kept for heading in table.headings if heading not in some))
+    assert kept[0] == table.headings
+    assert lost[-3:] == ["MCC", "95 % interval", "Macro F1"]
+    assert kept[120 - 80][1:5] == ["Accuracy %", "95 % interval", "Macro F1", "MCC"]
 
 
 def test_a_pipe_gets_every_column(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _amount(value: float) -> str:
     return f"{value:.1f}" if value < _LARGE else f"{value:.0f}"
 
 
-SCORE_COLUMNS: tuple[str, ...] = ("accuracy", "f1_macro")
+SCORE_COLUMNS: tuple[str, ...] = ("accuracy", "f1_macro", "mcc")
 """Keys of the metrics (`core/metric.py`) that have a column of their own beside the metric of the verdict."""
 COLUMNS: tuple[Column, ...] = (
     Column(heading="Train s", direction="lower", value=lambda run: run.train_seconds, show=_amount),

@@ -8,9 +8,10 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 
+from showdown.core.metric import METRICS
 from showdown.core.record import Results
 from showdown.report.learning_curve import learning_curve
-from showdown.report.table import comparison_table
+from showdown.report.table import SCORE_COLUMNS, comparison_table
 from showdown.verdict.model import Verdict
 
 _ANY_WIDTH = 10_000
@@ -21,10 +22,12 @@ _LEFT_OUT_FIRST = (
     "Latency ms",
     "Memory GB",
     "Train s",
+    *(METRICS[key].heading for key in reversed(SCORE_COLUMNS) if key not in ("accuracy", "f1_macro")),
     "95 % interval",
     "Macro F1",
 )
-"""Columns of the comparison's table that a narrow terminal does without, the first ones first."""
+"""Columns of the comparison's table that a narrow terminal does without, the first ones first. Scores beyond accuracy
+and macro F1 go before the interval, the last one first."""
 
 
 def print_table(results: Results, verdict: Verdict, console: Console) -> None:
