@@ -215,6 +215,9 @@ def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
         ("methods.lora.targets=3", "`methods.lora.targets`: input should be 'all-linear' or a valid list (given: 3)"),
         ("methods.lora.targets=[3]", "`methods.lora.targets.0`: input should be a valid string (given: 3)"),
         ("protocol.memory=fats", "`protocol.memory`: input should be 'speed' or 'lean' or a valid number"),
+        ("protocol.label_smoothing=2", "`protocol.label_smoothing`: input should be less than 1 (given: 2)"),
+        ("protocol.label_smoothing=1", "`protocol.label_smoothing`: input should be less than 1 (given: 1)"),
+        ("protocol.label_smoothing=-0.1", "`protocol.label_smoothing`: input should be greater than or equal to 0"),
         ("methods.lora.protocol.epochs=0", "`methods.lora.protocol.epochs`: input should be greater than"),
         ("methods.lora.protocol.epcohs=2", "unknown in `methods.lora.protocol`; did you mean `epochs`?"),
         ("methods.lora.protocol=3", "`methods.lora.protocol` is a mapping"),
@@ -228,6 +231,7 @@ def test_faults_of_an_override(override: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read({"name": "mine"}, override)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_overrides_reach_every_depth_and_numbers_are_numbers() -> None:

@@ -109,6 +109,21 @@ def test_a_key_that_was_added_later_counts_where_it_is_set() -> None:
         Inner(new=-1.0)
 
 
+@pytest.mark.parametrize(("smoothing", "same"), [(None, True), (0.0, True), (0.1, False)])
+def test_label_smoothing_counts_where_it_is_set(smoothing: float | None, same: bool) -> None:
+    written = OLD_PROTOCOL if smoothing is None else OLD_PROTOCOL | {"label_smoothing": smoothing}
+    found = RunSpec(
+        name="full",
+        method="full",
+        settings=NO_RATE,
+        model=PINNED,
+        protocol=SharedProtocol.model_validate(written),
+        seed=0,
+        data_fingerprint=FINGERPRINT,
+    )
+    assert (found.run_id == "full-s0-p0-aa6d29799b") == same
+
+
 class LaterProtocol(SharedProtocol):
     smoothing: float = added_later(0.0)
 

@@ -99,8 +99,10 @@ class Smoothed(CrossEntropy):
         return torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=0.5)
 
 
-def test_recorded_passes_minimise_the_objective_that_others_do() -> None:
-    objective = Smoothed(SharedProtocol())
+@pytest.mark.parametrize(
+    "objective", [Smoothed(SharedProtocol()), CrossEntropy(SharedProtocol(label_smoothing=0.5))], ids=["task", "key"]
+)
+def test_recorded_passes_minimise_the_objective_that_others_do(objective: Objective) -> None:
     module = adapted("mistral", dropout=0.0)
     eager = trained(module, EagerAccumulator(choose_forward(module, pad_token_id=0, device="cpu"), objective))
     module = adapted("mistral", dropout=0.0)

@@ -123,6 +123,7 @@ CHANGES: dict[str, Any] = {
     "warmup_steps": 3,
     "weight_decay": 0.5,
     "max_gradient_norm": 2.0,
+    "label_smoothing": 0.1,
     "select_epoch": "last",
     "checkpoint_every_steps": 3,
     "tuning": None,

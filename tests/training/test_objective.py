@@ -52,6 +52,43 @@ def test_the_loop_minimises_the_objective_of_the_task() -> None:
             assert first_loss(task(), micro_batch_rows=micro_batch_rows) == pytest.approx(float(loss), rel=1e-6)
 
 
+def by_hand(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Return the loss of each row as Szegedy et al. write it (arXiv 1512.00567, section 7)."""
+    surprise, count = -torch.log_softmax(logits, dim=1), logits.shape[1]
+    return (1 - smoothing) * surprise[torch.arange(len(labels)), labels] + smoothing / count * surprise.sum(dim=1)
+
+
+def test_the_key_smooths_the_loss_of_training() -> None:
+    module = TinyClassifier().eval()
+    rows = effective_batches(20, 8, seed=3, epoch=0)[0]
+    logits = TinyForward(module).logits([torch.tensor(ROWS.ids[row]) for row in rows]).detach()
+    labels = torch.tensor([label for row in rows for label in ROWS.targets[row]])
+    for smoothing in (0.0, 0.1, SMOOTHING):
+        expected = float(by_hand(logits, labels, smoothing).mean())
+        for micro_batch_rows in (8, 3):
+            found = first_loss(Classification(), micro_batch_rows=micro_batch_rows, label_smoothing=smoothing)
+            assert found == pytest.approx(expected, rel=1e-6)
+    assert first_loss(Classification(), label_smoothing=0.0) == first_loss(Classification())
+
+
+def test_the_key_adds_nothing_for_a_row_without_a_target() -> None:
+    """As the rows by which a CUDA graph is filled up."""
+    objective = CrossEntropy(SharedProtocol(label_smoothing=SMOOTHING))
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    ignored = CrossEntropy.padding_target
+    found = objective.loss_sum(logits, torch.tensor([1, ignored, ignored, 2, 0]))
+    torch.testing.assert_close(found, by_hand(logits[[0, 3, 4]], torch.tensor([1, 2, 0]), SMOOTHING).sum())
+
+
+def test_the_key_leaves_the_validation_loss_plain() -> None:
+    module, task = TinyClassifier().eval(), Classification()
+    plain, smoothed = (
+        task.validate(module, TinyForward(module), task.objective(protocol), ROWS)
+        for protocol in (PROTOCOL, SharedProtocol(label_smoothing=SMOOTHING))
+    )
+    assert smoothed == plain
+
+
 def test_validation_takes_its_loss_from_the_objective() -> None:
     class Doubled(CrossEntropy):
         def mean_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

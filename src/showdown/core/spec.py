@@ -136,6 +136,10 @@ class SharedProtocol(Strict):
     max_gradient_norm: float | None = Field(default=1.0, gt=0.0)
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Dropout of the pretrained network; by default that of its own configuration."""
+    label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
+    """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
+    validation loss has none. From about 0.1 on, a training that has converged may be reported as one that has not,
+    because smoothing keeps the probabilities of right labels below the accuracy."""
     select_epoch: Literal["best", "last"] = "best"
     """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -268,6 +272,7 @@ TRAINING_KEYS = frozenset(
         "warmup_steps",
         "weight_decay",
         "max_gradient_norm",
+        "label_smoothing",
         "select_epoch",
         "checkpoint_every_steps",
         "tuning",
