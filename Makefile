@@ -4,13 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: showdown test check architectures faults format docs clean
+.PHONY: showdown test test-fast check architectures faults format docs clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
 
 test: check
 	$(BIN)/python -m pytest -n 2
+
+test-fast: check
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not architectures'
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

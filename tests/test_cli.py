@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from canary import canary
-from showdown import load_model
+from showdown import load, load_model
 from showdown.core.errors import UserError
 from tiny_pretrained import separable_rows, write_csv
 
@@ -180,12 +180,14 @@ def test_a_copied_model_predicts_as_its_comparison_does(finished: Path, tmp_path
     texts = ["oven dough, flour", "runway altitude radar"]
     with (tmp_path / "new.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["text"], *([text] for text in texts)])
-    for words in ([copy, "new.csv", "--output", "alone.csv"], [finished / "out", row, "new.csv"]):
+    (base,) = {run.spec.model.id for run in load(finished / "out").runs}
+    alone = [copy, "new.csv", "--output", "alone.csv", "--base", base]
+    for words in (alone, [finished / "out", row, "new.csv"]):
         found = showdown("predict", *words, "--coverage", "0.5", folder=tmp_path)
         assert (found.returncode, found.stderr) == (0, "")
     assert (tmp_path / "alone.csv").read_bytes() == (tmp_path / "new-predictions.csv").read_bytes()
     assert "new-predictions.csv is there already" in refused("predict", copy, "new.csv", folder=tmp_path)
-    model = load_model(copy)
+    model = load_model(copy, base=base)
     assert model.predict(texts) == load_model(finished / "out", row).predict(texts)
     with (tmp_path / "alone.csv").open(newline="", encoding="utf-8") as file:
         assert [row["predicted"] for row in csv.DictReader(file)] == [

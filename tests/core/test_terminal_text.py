@@ -100,7 +100,7 @@ def test_an_answer_is_one_line_whatever_its_label_holds(
 ) -> None:
     answer = SimpleNamespace(label=f"a{ORDERS}\nb", score=0.5, score_kind="probability", confidence=0.5, sure=True)
     model = SimpleNamespace(predict=lambda *given, **named: [answer])
-    monkeypatch.setattr("showdown.api.load_model", lambda *given: model)
+    monkeypatch.setattr("showdown.api.load_model", lambda *given, **named: model)
     with pytest.raises(SystemExit) as left:
         main(["predict", "out", "--method", "lora", "--text", "x"])
     assert not left.value.code

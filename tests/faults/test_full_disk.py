@@ -49,7 +49,6 @@ def limits() -> list[str]:
     return every if of_all(len(every)) > 1 else ["size=250k"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("limit", limits())
 def test_a_full_disk_costs_nothing(disk: Path, tmp_path: Path, limit: str) -> None:
     write_csv(tmp_path / "rows.csv", separable_rows(60))

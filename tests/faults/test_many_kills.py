@@ -63,7 +63,6 @@ def share(whole: int, part: int, every_day: int) -> range:
     return range(part, whole, PARTS) if of_all(2) == 2 else range(every_day)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_at_a_point(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:
@@ -78,7 +77,6 @@ def test_killed_at_a_point(lab: Lab, alone: Alone, tmp_path: Path, part: int) ->
         finish(lab, output, alone)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_at_a_moment(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:
@@ -91,7 +89,6 @@ def test_killed_at_a_moment(lab: Lab, alone: Alone, tmp_path: Path, part: int) -
     assert killed
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_again_and_again(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:

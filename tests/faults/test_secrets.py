@@ -21,7 +21,6 @@ NAMES = (
 )
 
 
-@pytest.mark.slow
 def test_no_secret_of_the_environment_is_in_any_byte(tmp_path: Path) -> None:
     assert len(NAMES) == 50
     planted = {name: f"http://u:{secrets.token_hex(12)}@127.0.0.1:9" for name in NAMES}

@@ -128,7 +128,7 @@ def test_page_and_command_agree_over_many_limits(opened: Any, report: Report) ->
     chosen = set()
     for limits, found in zip(asked, answers, strict=True):
         told = recommend(report.rows, Limits.model_validate(dict(zip(ON_PAGE, limits, strict=True))))
-        assert (found["chosen"], found.get("nearest"), found["said"]) == (told.chosen, told.nearest, told.sentence)
+        assert (found["chosen"], found.get("nearest"), found["sentence"]) == (told.chosen, told.nearest, told.sentence)
         assert found["reasons"] == (told.reasons if told.chosen else [])
         missed = {row["name"] for row, misses in zip(report.rows, found["missed"], strict=True) if any(misses)}
         assert missed == {one.name for one in told.rejected}

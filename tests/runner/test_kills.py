@@ -114,7 +114,6 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return output, answer["points"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)  # kills and as many new starts: a minute, and more on a busy machine
 @pytest.mark.parametrize("shard", range(of_all(SHARDS)))
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:

@@ -83,7 +83,6 @@ def asked(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_terminal_that_closes_ends_it_in_order(asked: None, tmp_path: Path) -> None:
     """The kernel sends SIGHUP, and nothing can be said any more."""
@@ -113,7 +112,6 @@ def drain(terminal: int) -> None:
                 os.read(terminal, 65536)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_stopped_in_every_way_it_goes_on(asked: None, tmp_path: Path) -> None:
     first = start(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_loop import TinyClassifier, run_of, scored
 
+from showdown.core.spec import SharedProtocol
 from showdown.measure.phases import PhaseClock
 from showdown.tasks.classification.task import Classification
 from showdown.training.convergence import LEARNED, cooldown_epochs, judge, waited_enough
@@ -35,7 +36,9 @@ def end_of(scores: list[float], patience: int = 3) -> int | None:
 
 def judged(scores: list[float], accuracy: float, *, stopped: str, chance: float) -> bool:
     """Whether a training of a classifier with these scores and this last accuracy had converged."""
-    still_learning = Classification().still_learning({"accuracy": accuracy, "true_label_probability": scores[-1]})
+    still_learning = Classification().still_learning(
+        {"accuracy": accuracy, "true_label_probability": scores[-1]}, SharedProtocol()
+    )
     return judge(
         scores, stopped=stopped, best_epoch=len(scores), chance=chance, still_learning=still_learning
     ).converged
@@ -161,3 +164,10 @@ def test_early_stopping_repeats_itself_to_the_bit() -> None:
     torch.manual_seed(1)
     second = trained(scores, epochs=30)
     assert first[:3] == second[:3]
+
+
+@pytest.mark.parametrize(("smoothing", "learning"), [(0.0, True), (0.3, False)])
+def test_label_smoothing_is_no_sign_of_a_training_cut_short(smoothing: float, learning: bool) -> None:
+    """With 0.3 and three labels, a converged network gives the right label a probability of about 0.8."""
+    values = {"accuracy": 1.0, "true_label_probability": 0.77}
+    assert Classification().still_learning(values, SharedProtocol(label_smoothing=smoothing)) == learning

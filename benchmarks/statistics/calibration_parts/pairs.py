@@ -225,7 +225,7 @@ def failed_fold(cell: Cell) -> dict[str, float | None]:
             for name in "ab"
         ]  # fmt: skip
         test = paired_test(sides[0], sides[1], a.clusters)
-        leads_common += b.correct.mean() > a.correct.mean()
+        leads_common += b.values.mean() > a.values.mean()
         leads_raw += raw[1] > raw[0]
         wins += test.p_value <= ALPHA and test.value < 0
     return {

@@ -243,7 +243,7 @@ def _in_words(fault: ErrorDetails) -> str:
     return plainly.format(key=fault["loc"][-1] if fault["loc"] else "")
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     try:
         shown = repr(value)
     except ValueError:  # of a whole number with more digits than are ever shown
@@ -273,7 +273,7 @@ def _walk(model: type[BaseModel], location: Sequence[str]) -> tuple[list[type[Ba
     return forms, keys
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]

@@ -1,6 +1,6 @@
 """A confusion matrix: whole in memory, without its zeros in a file, where 1,200 labels would be 1.4 million of them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -10,7 +10,7 @@ Matrix = list[list[int]]
 _MOST_ROWS = 2**63
 
 
-def _whole(given: Any, check: ValidatorFunctionWrapHandler) -> Matrix:
+def _whole(given: object, check: ValidatorFunctionWrapHandler) -> Matrix:
     """Return the whole matrix of what a file holds; one with its zeros, as older files have it, is checked as it is."""
     if not isinstance(given, list) or not any(isinstance(row, dict) for row in given):
         found: Matrix = check(given)

@@ -251,7 +251,7 @@ def _known() -> str:
     return f"the metrics are {', '.join([AUTO, *each])}"
 
 
-def metric_key(written: Any) -> Any:
+def metric_key(written: object) -> Any:
     """Return a metric as one word: `f1: spam` of a mapping becomes `f1:spam`.
 
     Raises:

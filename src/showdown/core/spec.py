@@ -138,8 +138,7 @@ class SharedProtocol(Strict):
     """Dropout of the pretrained network; by default that of its own configuration."""
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
     """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
-    validation loss has none. From about 0.1 on, a training that has converged may be reported as one that has not,
-    because smoothing keeps the probabilities of right labels below the accuracy."""
+    validation loss has none."""
     select_epoch: Literal["best", "last"] = "best"
     """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -226,7 +225,7 @@ class Comparison(Strict):
 
     @field_validator("methods", mode="before")
     @classmethod
-    def _nothing_is_no_settings(cls, written: Any) -> Any:
+    def _nothing_is_no_settings(cls, written: object) -> Any:
         """Read `lora:` with nothing behind it as `lora: {}`."""
         if isinstance(written, dict):
             return {row: {} if settings is None else settings for row, settings in written.items()}

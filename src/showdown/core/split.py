@@ -18,7 +18,7 @@ class _Split(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_settings(cls, written: Any) -> Any:
+    def _own_settings(cls, written: object) -> Any:
         """Name the kind that a setting of another kind belongs to."""
         if isinstance(written, dict):
             kind = cls.model_fields["kind"].default
@@ -98,7 +98,7 @@ def _either(names: Sequence[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-def _kind_of(written: Any) -> Any:
+def _kind_of(written: object) -> Any:
     return written.get("kind", "auto") if isinstance(written, dict) else getattr(written, "kind", None)
 
 

@@ -184,7 +184,7 @@ class Task(ABC):
         """Return the selection score of a network that has learned nothing of the texts."""
 
     @abstractmethod
-    def still_learning(self, values: Mapping[str, float]) -> bool:
+    def still_learning(self, values: Mapping[str, float], protocol: SharedProtocol) -> bool:
         """Return whether the `Validation.values` of the last epoch show that training was cut short."""
 
     @abstractmethod

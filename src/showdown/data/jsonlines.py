@@ -128,7 +128,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: object) -> Cell:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -136,6 +136,6 @@ def _cell(value: Any) -> Cell:
     return Wrong(what=_kind(value))
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kinds = {dict: "an object", list: "a list", str: "a bare value", bool: "a bare value"}
     return kinds.get(type(value), "null")

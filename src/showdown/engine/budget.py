@@ -8,9 +8,12 @@ H200 the counts are within 5 % of the measured peaks, from 4.8 to 57 GB
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.spec import Memory
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 GB = 1e9
 _BYTES = 2
@@ -43,7 +46,7 @@ class Shape:
     """Key heads times head width."""
 
 
-def shape_of(config: Any) -> Shape:
+def shape_of(config: "PretrainedConfig") -> Shape:
     """Return the widths that a transformers configuration names; usual values stand for what it does not name."""
     config = config.get_text_config()
 

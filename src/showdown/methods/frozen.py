@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
 
 if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
     from showdown.models.embedding import Embedder
 
 _FILE = "regression.safetensors"
@@ -114,7 +116,9 @@ def _embedder(job: Job) -> "Embedder":
     return Embedder(locate(job.model), job)
 
 
-def _all_labels(model: Any, label_count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _all_labels(
+    model: "LogisticRegression", label_count: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return weight and bias for all labels; a label without training examples gets a logit that never wins."""
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps only the second label's plane

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
 _FILE = "pipeline.skops"
 
 
@@ -23,7 +26,7 @@ class TfIdfClassifier(Classifier):
 
     score_kind: ScoreKind = "decision score"
 
-    def __init__(self, pipeline: Any, label_count: int) -> None:
+    def __init__(self, pipeline: "Pipeline", label_count: int) -> None:
         self.pipeline = pipeline
         self.label_count = label_count
 

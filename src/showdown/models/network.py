@@ -213,7 +213,7 @@ def _keep_packing(module: nn.Module) -> None:
 
 
 def from_library(
-    kind: "type[_BaseAutoModelClass]", folder: Path, placement: Placement, **more: Any
+    kind: "type[_BaseAutoModelClass]", folder: Path, placement: Placement, **more: object
 ) -> "PreTrainedModel":
     """Load a frozen network as transformers has it, for inference: safetensors only, no remote code, no download.
 

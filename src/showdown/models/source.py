@@ -197,7 +197,7 @@ def quantised_as(config: Mapping[str, Any]) -> str | None:
     return method
 
 
-def _names_weights(value: Any) -> bool:
+def _names_weights(value: object) -> bool:
     if isinstance(value, dict):
         return _WEIGHTS_KEY in value or any(_names_weights(inner) for inner in value.values())
     return isinstance(value, list) and any(_names_weights(inner) for inner in value)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
 
@@ -140,7 +140,7 @@ def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], limit: in
     return _encode(tokenizer, texts, truncation=True, max_length=limit)
 
 
-def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], **options: Any) -> list[list[int]]:
+def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], **options: object) -> list[list[int]]:
     if not texts:
         return []
 

@@ -253,7 +253,7 @@ def _other_value(name: str, key: str, model: Path) -> Any:
     )
 
 
-def _candidates(annotation: Any, default: Any, name: str, model: Path) -> Iterator[Any]:
+def _candidates(annotation: object, default: object, name: str, model: Path) -> Iterator[Any]:
     if isinstance(default, bool):
         yield not default
     elif isinstance(default, (int, float)):

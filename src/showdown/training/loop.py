@@ -55,7 +55,7 @@ def convergence(run: TrainingRun, progress: Progress) -> Convergence:
         stopped=progress.stopped,
         best_epoch=selected_epoch(run.protocol, progress),
         chance=run.task.chance_score(run.validation_targets),
-        still_learning=run.task.still_learning(progress.validation[-1]),
+        still_learning=run.task.still_learning(progress.validation[-1], run.protocol),
     )
 
 

@@ -139,7 +139,7 @@ def _unused_keys(run: RunRecord) -> set[str]:
     return set() if run.traits.role == "fine-tuned" else set(TRAINING_KEYS)
 
 
-def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _leaves(value: object, prefix: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{prefix}.{key}" if prefix else str(key))

@@ -138,7 +138,7 @@ class WatchServer(ThreadingHTTPServer):
         except Exception as error:
             self._problem = f"no report: {(str(error) or type(error).__name__).splitlines()[0]}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: object) -> None:
         """Answer in a thread of its own, of which only a few run at the same time."""
         with self._opening:
             full = len(self._open) >= _MOST_CONNECTIONS
@@ -166,7 +166,7 @@ class WatchServer(ThreadingHTTPServer):
                 with contextlib.suppress(OSError):
                     request.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: object) -> None:
         """Print nothing: the error is a browser that left, and the terminal shows only the address."""
 
 
@@ -228,5 +228,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Print nothing: the terminal shows only the address."""

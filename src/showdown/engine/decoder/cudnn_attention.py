@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from showdown.engine.budget import largest_tokens, shape_of
 from showdown.engine.decoder.attention import Heads, Layout
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 _HOPPER = 9
 _WIDEST_HEAD = 128
@@ -60,7 +63,7 @@ class Sizes:
         return self.longest <= _ORDERED_TOKENS and self.sequences * self.longest <= _ORDERED_SHARE * self.tokens
 
 
-def sizes_of(config: Any, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None) -> Sizes:
+def sizes_of(config: "PretrainedConfig", lengths: Sequence[int], micro_rows: int, micro_tokens: int | None) -> Sizes:
     """Return the sizes that are needed.
 
     Args:
@@ -104,7 +107,7 @@ def unsupported_reason(sizes: Sizes) -> str | None:
 
 
 def building_for(
-    config: Any, *, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None
+    config: "PretrainedConfig", *, lengths: Sequence[int], micro_rows: int, micro_tokens: int | None
 ) -> "Future[CudnnAttention | None] | None":
     """Start building the kernels for packs of these rows in a thread; None where it is impossible or saves no time.
 

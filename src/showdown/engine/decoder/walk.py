@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,6 +22,9 @@ from showdown.engine.decoder.norms import add_rms_norm, rms_norm
 from showdown.engine.decoder.offload import OffloadedInputs
 from showdown.engine.decoder.projection import SharedInput, read_projection
 from showdown.engine.dropout import draw_seeds
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 FAMILIES = ("mistral", "llama", "qwen2", "qwen3", "gemma", "gemma3_text")
 """transformers' `model_type` of the decoders that can be run."""
@@ -51,7 +54,7 @@ def called_apart(backbone: Any) -> list[nn.Module]:
     return [backbone, *layers, *(layer.self_attn for layer in layers), *(layer.mlp for layer in layers)]
 
 
-def _activation_name(config: Any) -> str:
+def _activation_name(config: "PretrainedConfig") -> str:
     return str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None))
 
 
@@ -92,7 +95,7 @@ class Pass:
     """Of the dropout masks of each input, shape (2,)."""
 
 
-def _window(attention: Any, config: Any) -> int | None:
+def _window(attention: Any, config: "PretrainedConfig") -> int | None:
     if config.model_type == "mistral":
         return config.sliding_window  # type: ignore[no-any-return]
     return getattr(attention, "sliding_window", None)

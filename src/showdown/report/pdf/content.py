@@ -85,7 +85,7 @@ def _cells(table: Table) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> Any:
     if isinstance(value, str):
         return _visible(_SPACES.sub(" ", value))
     if isinstance(value, dict):

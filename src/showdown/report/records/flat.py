@@ -75,7 +75,7 @@ def _is_nested(field: str) -> bool:
     return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
 
 
-def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: object, prefix: str) -> Iterator[tuple[str, Any]]:
     prefix = _INSTEAD.get(prefix, prefix)
     if isinstance(value, dict):
         for key, below in value.items():

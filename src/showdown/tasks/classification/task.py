@@ -73,11 +73,11 @@ class Classification(Task):
 
         return chance_score(targets)
 
-    def still_learning(self, values: Mapping[str, float]) -> bool:
+    def still_learning(self, values: Mapping[str, float], protocol: SharedProtocol) -> bool:
         """Return whether the probabilities lag behind the accuracy."""
         from showdown.tasks.classification.validation import still_learning
 
-        return still_learning(values)
+        return still_learning(values, protocol.label_smoothing)
 
     def predictor(
         self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int

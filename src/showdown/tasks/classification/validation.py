@@ -47,6 +47,9 @@ def chance_score(targets: Targets) -> float:
     return sum((count / len(labels)) ** 2 for count in counts)
 
 
-def still_learning(values: Mapping[str, float]) -> bool:
-    """Return whether a network is right clearly more often than its probabilities say (`UNDERCONFIDENCE`)."""
-    return values[ACCURACY] - values[SCORE] > UNDERCONFIDENCE
+def still_learning(values: Mapping[str, float], label_smoothing: float) -> bool:
+    """Return whether a network is right clearly more often than its probabilities say (`UNDERCONFIDENCE`).
+
+    Label smoothing keeps the probability of the right label below 1 by up to its share, however long training goes on.
+    """
+    return values[ACCURACY] - values[SCORE] > UNDERCONFIDENCE + label_smoothing
