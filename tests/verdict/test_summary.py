@@ -316,7 +316,7 @@ def test_rows_without_common_test_rows_are_not_ranked(built):
     verdict = judge(built.results, built.folder)
     assert verdict.recommendation.chosen is None
     assert [row.accuracy for row in verdict.rows] == [None, None]
-    assert all(row.obstacle.startswith("not compared: No test row was answered by all") for row in verdict.rows)
+    assert all(row.missing_reason.startswith("not compared: No test row was answered by all") for row in verdict.rows)
     assert not any("highest accuracy" in text or "beat" in text for text in verdict.sentences)
 
 

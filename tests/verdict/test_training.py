@@ -83,7 +83,7 @@ def test_divergences_are_counted_and_said_beside_every_win_of_the_survivors(buil
     seeds_of(built, answers, "qlora", 120, method="qlora", seeds=5)
     verdict = judge(built.results, built.folder)
     lora = verdict.rows[0]
-    assert (lora.diverged, lora.runs, lora.obstacle) == (2, 5, None)
+    assert (lora.diverged, lora.runs, lora.missing_reason) == (2, 5, None)
     assert "2 of 5 runs of lora diverged: its score counts only the others." in verdict.sentences
     (won,) = [text for text in verdict.sentences if "lora beats" in text]
     assert won.endswith("These leads leave out the 2 of 5 runs of lora that diverged.")

@@ -19,8 +19,8 @@ def _whole(given: object, check: ValidatorFunctionWrapHandler) -> Matrix:
     for true, row in enumerate(given):
         if not isinstance(row, dict):
             raise ValueError(f"row {true} is no object of labels and rows")
-        for said, count in row.items():
-            place = int(said) if isinstance(said, str) and said.isdecimal() and len(said) < 10 else len(given)
+        for label, count in row.items():
+            place = int(label) if isinstance(label, str) and label.isdecimal() and len(label) < 10 else len(given)
             if place >= len(given) or type(count) is not int or not 0 < count < _MOST_ROWS:
                 raise ValueError(f"row {true} has an entry that is no label's place with a number of rows")
             matrix[true][place] = count
@@ -28,7 +28,7 @@ def _whole(given: object, check: ValidatorFunctionWrapHandler) -> Matrix:
 
 
 def _without_zeros(matrix: Matrix) -> list[dict[str, int]]:
-    return [{str(said): count for said, count in enumerate(row) if count} for row in matrix]
+    return [{str(label): count for label, count in enumerate(row) if count} for row in matrix]
 
 
 ConfusionMatrix = Annotated[list[list[Count]], WrapValidator(_whole), PlainSerializer(_without_zeros, when_used="json")]

@@ -77,7 +77,7 @@ def write_report(form: str, results: Results, verdict: Verdict, folder: Path) ->
         folder: its folder, which also receives the report.
 
     Raises:
-        UserError: where the report cannot be written here, with the mend.
+        UserError: when the report cannot be written here, with the fix.
 
     """
     module, _, name = FORMATS[form].partition(":")

@@ -12,7 +12,7 @@ from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import Limits, Recommendation
 
 NOT_COMPARED = "not compared"
-"""How the obstacle of a row begins that has answers, but too few on the test rows of the others."""
+"""How `missing_reason` begins for an arm that answered too few of the test rows of the others."""
 
 
 class Interval(Strict):
@@ -34,7 +34,7 @@ class Score(Strict):
 
 
 class ArmVerdict(Strict):
-    """One arm. Scores are None, and `obstacle` is set, where no run of it completed."""
+    """One arm. If no run of it completed, scores are None and `missing_reason` is set."""
 
     name: str
     method: str
@@ -72,7 +72,7 @@ class ArmVerdict(Strict):
     cost: Cost | None
     energy: EnergyUse | None = None
     """None where the GPU's counter could not be read of every run."""
-    obstacle: str | None
+    missing_reason: str | None
     """Why runs are missing, in the words of the first that is; divergences are counted apart."""
     runs: int
     """All runs of the row, whatever became of them."""

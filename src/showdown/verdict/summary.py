@@ -239,7 +239,7 @@ def _row(
         rows_per_second=_mean([run.rows_per_second for run in done]),
         cost=cost_of(done, price),
         energy=energy_of_runs(done),
-        obstacle=missing,
+        missing_reason=missing,
         runs=len(runs),
         diverged=len(diverged),
         trained=len(ends),

@@ -88,8 +88,14 @@ def sentences(
         found += [_leader(scored, metric), _beaten(scored, pairs), *_undecided(scored, pairs)]
         found += [_within(scored, pairs), _others(scored, pairs, of_name), apart, *endings(scored)]
         found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
-    found += [f"{row.name} has no score ({row.obstacle})." for row in rows if not row.score and row.obstacle]
-    found += [f"Some runs of {row.name} are missing ({row.obstacle})." for row in scored if row.obstacle is not None]
+    found += [
+        f"{row.name} has no score ({row.missing_reason})." for row in rows if not row.score and row.missing_reason
+    ]
+    found += [
+        f"Some runs of {row.name} are missing ({row.missing_reason})."
+        for row in scored
+        if row.missing_reason is not None
+    ]
     found.append(_differing(differing))
     lines = [sentence for sentence in found if sentence]
     return [*lines[:1], findings.ranked_by, *lines[1:]] if findings.ranked_by and scored else lines

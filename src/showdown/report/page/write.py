@@ -193,7 +193,7 @@ def _rows(results: Results, verdict: Verdict, table: Table) -> list[_Row]:
     looks = styles(results.full_size)
     found = []
     for place, (row, cells) in enumerate(zip(verdict.rows, table.rows, strict=True)):
-        failed = "" if row.score else f"{cells[1]}: {(row.obstacle or '').partition(': ')[2]}"
+        failed = "" if row.score else f"{cells[1]}: {(row.missing_reason or '').partition(': ')[2]}"
         shown = tuple(
             _Cell(
                 shown=cell,

@@ -176,16 +176,16 @@ def _joined(scores: Sequence[Floats | None], *, axis: int, order: Ints | None = 
 
 def _read(folder: Path, run: RunRecord, labels: dict[str, int], score_of: str | None) -> Answers:
     path = folder / str(run.predictions_file)
-    mend = "run the comparison again"
+    fix = "run the comparison again"
     try:
         lines = checked_predictions(folder, run, score_of=score_of)
         lines.sort(key=lambda line: int(line[0]))
         cells = [(int(line[0]), int(line[1]), labels[line[2]], labels[line[3]]) for line in lines]
         scores = None if score_of is None else np.array([[float(line[-1]) for line in lines]])
     except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: damaged predictions ({error}); {mend}") from error
+        raise UserError(f"{path}: damaged predictions ({error}); {fix}") from error
     if not cells:
-        raise UserError(f"{path}: no predictions in it; {mend}")
+        raise UserError(f"{path}: no predictions in it; {fix}")
     table = np.asarray(cells, dtype=np.int64)
     return Answers(
         row_ids=table[:, 0], clusters=table[:, 1], true=table[:, 2], predicted=table[None, :, 3], scores=scores
