@@ -204,3 +204,16 @@ def test_nearly_all_parameters_have_a_type() -> None:
                     if one.annotation is None or ast.unparse(one.annotation) == "Any":
                         untyped.append(f"{path.relative_to(PACKAGE)}: {node.name}({one.arg})")
     assert len(untyped) < MOST_UNTYPED * total, "\n".join(untyped)
+
+
+def test_the_tree_of_the_readme_is_in_the_order_of_imports() -> None:
+    readme = (PACKAGE.parent.parent / "README.md").read_text(encoding="utf-8")
+    tree = readme[readme.index("src/showdown/\n") :].split("```")[0]
+    order = [line.split()[0].rstrip("/").removesuffix(".py") for line in tree.splitlines()[1:]]
+    upwards = [
+        f"{part} imports {lower}"
+        for part, lowers in MAY_IMPORT.items()
+        for lower in lowers
+        if part in order and order.index(lower) < order.index(part)
+    ]
+    assert not upwards

@@ -105,3 +105,18 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     local = [target for target in targets if "://" not in target]
     assert not [target for target in local if not (document.parent / target).exists()]
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_headings_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*\.md)?#([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    lost = [
+        (file, anchor) for file, anchor in links if anchor not in _anchors(document.parent / file if file else document)
+    ]
+    assert not lost

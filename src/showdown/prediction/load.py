@@ -10,6 +10,7 @@ from showdown.core.record import Results, RunRecord
 from showdown.core.spec import ModelSpec, RunSpec
 from showdown.models.source import was_local
 from showdown.prediction.model import Model, open_model
+from showdown.runner.retention import best_of_each_arm
 from showdown.runner.store import Store, read_results
 
 
@@ -110,4 +111,5 @@ def _kept_run(results: Results, output: Path, arm: str, names: list[str]) -> Run
         raise UserError(
             f"no saved model of `{arm}` in {output} (its runs: {states}); run the comparison with `keep_models: best`"
         )
-    return max(kept, key=lambda run: run.validation_f1_macro or 0.0)
+    (best,) = best_of_each_arm(kept)
+    return best

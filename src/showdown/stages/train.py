@@ -86,30 +86,35 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         write_folder(
             folder / "artifact", lambda partial: _save(context, outcome, partial), at_least_bytes=at_least_bytes
         )
-    stage = TrainStage(
-        title=method.title,
-        phases=context.clock.phases(),
-        trained=method.learns,
-        train_rows=len(train),
-        trainable_parameters=outcome.trainable_parameters,
-        total_parameters=outcome.total_parameters,
-        model_size_mb=round(_size_bytes(folder / "artifact") / MB, 3),
-        chosen={
-            "device": context.job.placement.device,
-            "precision": context.job.placement.dtype,
-            "deterministic": context.job.placement.device == "cpu" or spec.protocol.deterministic,
-            **outcome.chosen,
-        },
-        notes=[*outcome.notes, *events.messages],
-        memory_kind=memory_of(context.job.placement.device).kind,
-        memory_split=outcome.memory_split,
-        convergence=outcome.convergence,
-        environment=environment(context.job.placement.device),
-    )
-    write_json(folder / "train.json", stage.model_dump())
+    write_json(folder / "train.json", _stage(context, method, outcome, len(train)).model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     if kept:
         kept.leave(outcome.give_back())
+
+
+def _stage(context: StageContext, method: Method, outcome: Outcome, train_rows: int) -> TrainStage:
+    """Return what the stage hands on, once the artifact is written."""
+    device = context.job.placement.device
+    return TrainStage(
+        title=method.title,
+        phases=context.clock.phases(),
+        trained=method.learns,
+        train_rows=train_rows,
+        trainable_parameters=outcome.trainable_parameters,
+        total_parameters=outcome.total_parameters,
+        model_size_mb=round(_size_bytes(context.folder / "artifact") / MB, 3),
+        chosen={
+            "device": device,
+            "precision": context.job.placement.dtype,
+            "deterministic": device == "cpu" or context.spec.protocol.deterministic,
+            **outcome.chosen,
+        },
+        notes=[*outcome.notes, *context.events.messages],
+        memory_kind=memory_of(device).kind,
+        memory_split=outcome.memory_split,
+        convergence=outcome.convergence,
+        environment=environment(device),
+    )
 
 
 def training_rows(spec: RunSpec, processed: Path) -> Examples:
