@@ -309,7 +309,7 @@ def fitted(method: str, base: ModelSpec, artefact: Path, **settings: str) -> Non
     assert isinstance(built, FittedMethod)
     asked = replace(job(Path(base.id)), model=base)
     artefact.mkdir()
-    built.save(built.fit(separable_rows(12), asked).classifier, artefact)
+    built.save(built.fit(separable_rows(12), asked).predictor, artefact)
 
 
 CHANGES = [changed_weights, changed_configuration, changed_tokenizer]

@@ -32,6 +32,9 @@ class ModelSpec(Strict):
     """The built-in model's name, a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
+    chat_template: str | None = added_later(None, min_length=1)
+    """A Jinja template that lays out chat messages, or the path of a file with one, in place of the model's own.
+    For tasks that write text."""
 
 
 class SplitFiles(Strict):
@@ -54,6 +57,17 @@ class DataSpec(Strict):
     """Column of the text; guessed where only one guess is possible."""
     label: str | None = None
     """Column of the label; guessed where only one guess is possible."""
+    prompt: str | None = added_later(None)
+    """Column of the prompt, for a task that writes text; guessed where only one guess is possible. So for the next."""
+    answer: str | None = added_later(None)
+    """Column of the wanted answer."""
+    messages: str | None = added_later(None)
+    """Column of whole chats, each a list of messages with `role` and `content`, in place of prompt and answer."""
+    system: str | None = added_later(None, min_length=1)
+    """A system message that is put before every prompt: the instruction that all rows have in common."""
+    overlong: Literal["error", "drop", "cut"] = added_later("error")
+    """What becomes of rows with more tokens than `protocol.max_tokens`, for a task that writes text: they stop the run,
+    they are left out, or the longest message before the answer is cut. No answer is ever cut."""
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     """Keep the rows of these labels alone; by default all."""
     rare_labels: Literal["error", "drop", "merge"] = "error"
@@ -139,6 +153,12 @@ class SharedProtocol(Strict):
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
     """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
     validation loss has none."""
+    loss_on: Literal["answers", "all"] = added_later("answers")
+    """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
+    max_new_tokens: int | Literal["auto"] = added_later("auto", ge=1)
+    """The most tokens that a model may write for one prompt. `auto` follows from the longest wanted answer."""
+    scorer: str | None = added_later(None, min_length=1)
+    """A score of your own for written answers: `path/to/file.py:function`, or the name of an installed one."""
     select_epoch: Literal["best", "last"] = "best"
     """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -190,7 +210,8 @@ class Comparison(Strict):
 
     name: RunName = "comparison"
     task: str = added_later("classification")
-    """What is learned from the examples: `classification`, one label for each text."""
+    """What is learned from the examples: `classification`, one label for each text, or `generation`, an answer to each
+    prompt."""
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
@@ -272,6 +293,7 @@ TRAINING_KEYS = frozenset(
         "weight_decay",
         "max_gradient_norm",
         "label_smoothing",
+        "loss_on",
         "select_epoch",
         "checkpoint_every_steps",
         "tuning",
@@ -281,7 +303,7 @@ TRAINING_KEYS = frozenset(
 _UNUSED: dict[Needs, frozenset[str]] = {
     "training": frozenset(),
     "network": TRAINING_KEYS,
-    "text": TRAINING_KEYS | {"max_tokens", "dropout"},
+    "text": TRAINING_KEYS | {"max_tokens", "max_new_tokens", "dropout"},
 }
 
 

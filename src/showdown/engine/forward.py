@@ -30,7 +30,7 @@ def padded_batch(
     return ids.to(device, non_blocking=True), mask.to(device, non_blocking=True)
 
 
-class PaddedForward:
+class PaddedForward(ForwardPath):
     """One row for each sequence, padded on the right to the longest: works for every network.
 
     A decoder is pooled here at the last real token. transformers' own head looks for the last token that is not the
@@ -70,7 +70,7 @@ class PaddedForward:
         return pooled_logits.float()
 
 
-class EqualLengthsForward:
+class EqualLengthsForward(ForwardPath):
     """A forward pass for each length of sequences: nothing is padded."""
 
     name = "rows of equal length together"

@@ -42,7 +42,13 @@ def job_of(spec: RunSpec, labels: tuple[str, ...]) -> Job:
 
 
 def write_description(
-    artifact: Path, run_folder: Path, spec: RunSpec, labels: Sequence[str], *, score_kind: ScoreKind, limit: int | None
+    artifact: Path,
+    run_folder: Path,
+    spec: RunSpec,
+    labels: Sequence[str],
+    *,
+    score_kind: ScoreKind | None,
+    limit: int | None,
 ) -> None:
     """Write `model.json` beside a saved model.
 
@@ -51,7 +57,7 @@ def write_description(
         run_folder: of the run, in its comparison's folder.
         spec: the run.
         labels: in the order of the scores.
-        score_kind: what the model's scores are.
+        score_kind: what the model's scores are; None for one that writes text.
         limit: tokens after which a text is cut; None where the method did not say.
 
     """
@@ -120,4 +126,4 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
     tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
-    return job.task.predictor(module, answering_forward(forward), tokenizer, limit)
+    return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)

@@ -27,7 +27,12 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
         predictor = open_predictor(spec, job.labels, folder / "artifact")
     with context.phase("prediction"):
         answers = job.task.answer(
-            predictor, test=test, validation=validation, labels=job.labels, batch_rows=_BATCH_ROWS
+            predictor,
+            test=test,
+            validation=validation,
+            labels=job.labels,
+            batch_rows=_BATCH_ROWS,
+            protocol=job.protocol,
         )
     load.read()  # what went on until now counts only where the next phase is too short to tell
     with context.phase("speed"):
