@@ -155,7 +155,7 @@ class SharedProtocol(Strict):
     validation loss has none."""
     loss_on: Literal["answers", "all"] = added_later("answers")
     """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
-    max_new_tokens: int | Literal["auto"] = added_later("auto", ge=1)
+    max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = added_later("auto")
     """The most tokens that a model may write for one prompt. `auto` follows from the longest wanted answer."""
     scorer: str | None = added_later(None, min_length=1)
     """A score of your own for written answers: `path/to/file.py:function`, or the name of an installed one."""
