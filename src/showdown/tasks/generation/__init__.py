@@ -1,0 +1,1 @@
+"""Generation: a language model writes an answer to each prompt."""
