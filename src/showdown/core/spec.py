@@ -29,7 +29,7 @@ class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
     id: str = Field(default="all-minilm-l6-v2", min_length=1)
-    """The built-in model's name, a local folder, or a Hugging Face id."""
+    """A built-in model's name (`all-minilm-l6-v2`, `smollm2-135m-instruct`), a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
     chat_template: str | None = added_later(None, min_length=1)
