@@ -90,8 +90,8 @@ def training_of(seed: int, options: argparse.Namespace) -> Training:
             seed=seed,
         ),
         folder=folder,
-        train=classification.encode(tokenizer, prepared.side("train"), options.max_tokens),
-        test=classification.encode(tokenizer, prepared.side("test"), options.max_tokens),
+        train=classification.encode(tokenizer, prepared.side("train"), options.max_tokens, protocol),
+        test=classification.encode(tokenizer, prepared.side("test"), options.max_tokens, protocol),
         pad=int(tokenizer.pad_token_id),
         bf16=options.precision == "bfloat16",
     )

@@ -38,7 +38,7 @@ def main() -> None:
         right = 0
         for train, test in splits:
             fitted = build(name, settings).fit(examples_at(rows, train), job)
-            scores = fitted.classifier.scores([rows.texts[index] for index in test], batch_rows=32)
+            scores = fitted.predictor.scores([rows.texts[index] for index in test], batch_rows=32)
             right += int((scores.argmax(axis=1) == targets[test]).sum())
         found.append({"method": name, "rows": len(targets), "right": right, "accuracy": right / len(targets)})
         print(f"{name:<10} accuracy {100 * right / len(targets):.1f} % ({right} of {len(targets)} rows)")

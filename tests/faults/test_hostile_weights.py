@@ -84,7 +84,7 @@ def saved(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
         artifact = folder / "artifact"
         artifact.mkdir()
         if isinstance(method, FittedMethod):
-            method.save(method.fit(separable_rows(24), asked).classifier, artifact)
+            method.save(method.fit(separable_rows(24), asked).predictor, artifact)
         else:
             assert isinstance(method, TunedMethod)
             method.save(method.adapt(load_network(locate(asked.model), asked, NetworkOptions())), artifact)

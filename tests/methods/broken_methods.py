@@ -212,7 +212,7 @@ class FittedBase(FittedMethod):
 
     def fit(self, train: Any, job: Any) -> Fitted:
         shares = np.bincount(train.targets, minlength=len(job.labels)) / len(train)
-        return Fitted(classifier=Votes(shares, self.fault), trainable_parameters=0, total_parameters=0)
+        return Fitted(predictor=Votes(shares, self.fault), trainable_parameters=0, total_parameters=0)
 
     def save(self, classifier: Any, folder: Path) -> None:
         (folder / "shares.txt").write_text(" ".join(map(str, classifier.shares)))

@@ -219,7 +219,7 @@ def test_frozen_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -
     fitted = {}
     for model in BOTH:
         (tmp_path / model).mkdir()
-        fitted[model] = method.fit(separable_rows(12), job(workshop.model(model))).classifier
+        fitted[model] = method.fit(separable_rows(12), job(workshop.model(model))).predictor
         method.save(fitted[model], tmp_path / model)
     found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, TEXTS)
     for model, (scores, _) in zip(BOTH, found, strict=True):

@@ -30,10 +30,10 @@ def fitted_and_reloaded(name: str, rows: Examples, asked: Job, folder: Path) -> 
     assert isinstance(method, FittedMethod)
     fitted = method.fit(rows, asked)
     folder.mkdir()
-    method.save(fitted.classifier, folder)
+    method.save(fitted.predictor, folder)
     again = build(name, {})
     assert isinstance(again, FittedMethod)
-    before = fitted.classifier.scores(ASKED.texts, batch_rows=5)
+    before = fitted.predictor.scores(ASKED.texts, batch_rows=5)
     after = again.load(folder, asked).scores(ASKED.texts, batch_rows=5)
     assert np.array_equal(before, after)
     assert before.shape == (len(ASKED), len(asked.labels))
@@ -96,10 +96,10 @@ def test_zero_shot_takes_another_model_and_says_so(pretrained: Callable[[str], P
     assert isinstance(method, FittedMethod)
     fitted = method.fit(separable_rows(24), job(pretrained("bert")))
     assert fitted.notes == (f"zero-shot by entailment with {other}, template `This text is about {{label}}.`",)
-    assert fitted.classifier.score_kind == "probability"
-    method.save(fitted.classifier, tmp_path)
+    assert fitted.predictor.score_kind == "probability"
+    method.save(fitted.predictor, tmp_path)
     again = method.load(tmp_path, job(pretrained("bert"))).scores(ASKED.texts, batch_rows=5)
-    assert np.array_equal(fitted.classifier.scores(ASKED.texts, batch_rows=5), again)
+    assert np.array_equal(fitted.predictor.scores(ASKED.texts, batch_rows=5), again)
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -23,7 +23,7 @@ def artifact(tmp_path: Path) -> Path:
     folder.mkdir()
     method = build("majority", {})
     assert isinstance(method, FittedMethod)
-    method.save(method.fit(separable_rows(24), job(tmp_path)).classifier, folder)
+    method.save(method.fit(separable_rows(24), job(tmp_path)).predictor, folder)
     write_sizes(folder)
     spec = RunSpec(
         name="majority",

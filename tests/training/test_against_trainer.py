@@ -73,7 +73,7 @@ def test_losses_are_the_trainers(pretrained: Callable[[str], Path], tmp_path: Pa
     texts = separable_rows(ROWS)
     tokenizer = load_tokenizer(folder)
     asked = job(folder, dropout=0.0, epochs=EPOCHS, effective_batch_rows=BATCH)
-    rows = asked.task.encode(tokenizer, texts, 64)
+    rows = asked.task.encode(tokenizer, texts, 64, asked.protocol)
     ours = load_network(folder, asked, NetworkOptions()).module
     theirs = load_network(folder, asked, NetworkOptions()).module
     theirs.config.pad_token_id = tokenizer.pad_token_id

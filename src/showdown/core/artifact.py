@@ -32,7 +32,8 @@ class ModelDescription(Strict):
     """The column of the texts in the training data; None where it was guessed."""
     max_tokens: int | None
     """A longer text is cut after this many tokens; None for a method that counts no tokens."""
-    score_kind: ScoreKind
+    score_kind: ScoreKind | None
+    """None for a model that writes text."""
     spec: RunSpec
     """The run: base model and its pin, method with settings, protocol, seed. A base in a local folder goes by the
     folder's name, since its path means nothing elsewhere; its fingerprint identifies the files."""

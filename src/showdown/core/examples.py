@@ -1,15 +1,18 @@
-"""Examples: rows of labelled text."""
+"""Examples: rows of labelled text, or of prompts with their answers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """The rows of one side of a split, in file order. All tuples have one length."""
+    """The rows of one side of a split, in file order. All tuples have one length, or are empty."""
 
     texts: tuple[str, ...]
-    targets: tuple[int, ...]
-    """Label of each example, as an index into the labels of the comparison."""
+    """For a task that writes text: the prompts, each as `core/chat.py` keeps it."""
+    targets: tuple[int, ...] = ()
+    """Label of each example, as an index into the labels of the comparison; empty for a task that writes text."""
+    answers: tuple[str, ...] = ()
+    """The wanted answer of each example, for a task that writes text; else empty."""
     row_ids: tuple[int, ...]
     """1-based data row of the source."""
     duplicate_groups: tuple[int, ...]

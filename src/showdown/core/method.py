@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from showdown.core.examples import Examples
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup, default_groups
-from showdown.core.predictor import Classifier
+from showdown.core.predictor import Predictor
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol
 from showdown.core.strict import Strict
 from showdown.core.task import Task
@@ -76,7 +76,7 @@ class Job:
 class Fitted:
     """The result of fitting."""
 
-    classifier: Classifier
+    predictor: Predictor
     trainable_parameters: int
     total_parameters: int
     notes: tuple[str, ...] = ()
@@ -90,6 +90,8 @@ class Method(ABC):
     summary: ClassVar[str]
     """One line for `showdown methods`."""
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    """The tasks that it can do, by their names in a comparison."""
     learns: ClassVar[bool] = True
     """False for a baseline that does not learn from labels."""
     traits: ClassVar[Traits]
@@ -126,11 +128,11 @@ class FittedMethod(Method):
         """
 
     @abstractmethod
-    def save(self, classifier: Any, folder: Path) -> None:
-        """Write the fitted classifier into an existing, empty folder, without pickle."""
+    def save(self, predictor: Any, folder: Path) -> None:
+        """Write the fitted predictor into an existing, empty folder, without pickle."""
 
     @abstractmethod
-    def load(self, folder: Path, job: Job) -> Classifier:
+    def load(self, folder: Path, job: Job) -> Predictor:
         """Read what `save` wrote."""
 
 
@@ -145,6 +147,7 @@ class NetworkOptions:
 class TunedMethod(Method):
     """A method that fine-tunes a network in the one training loop."""
 
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "generation"})
     traits: ClassVar[Traits] = fine_tuned()
     rate_factor: ClassVar[float] = 1.0
     """The default learning rate, as a multiple of that of full fine-tuning."""

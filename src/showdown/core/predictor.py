@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from showdown.core.record import ScoreKind
@@ -36,3 +37,41 @@ class Classifier(Predictor):
     def answer(self, texts: Sequence[str], *, batch_rows: int) -> "Scores2D":
         """Return the scores."""
         return self.scores(texts, batch_rows=batch_rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a model wrote for one prompt, and what that took."""
+
+    text: str
+    tokens: int
+    """Tokens written, the one that ends the answer included; 0 where nothing was generated."""
+    finished: bool
+    """Whether it ended by itself. Otherwise the answer was cut at the limit."""
+    first_token_seconds: float | None = None
+    """From the call to the first token of its batch; None where nothing was generated."""
+
+
+class Writer(Predictor):
+    """A predictor that writes an answer to each prompt."""
+
+    @abstractmethod
+    def write(self, prompts: Sequence[str], *, batch_rows: int) -> list[Written]:
+        """Write an answer to each prompt, in their order.
+
+        Args:
+            prompts: each as `showdown.core.chat` keeps it.
+            batch_rows: prompts that are answered at a time.
+
+        """
+
+    def answer(self, texts: Sequence[str], *, batch_rows: int) -> list[Written]:
+        """Return the answers."""
+        return self.write(texts, batch_rows=batch_rows)
+
+    def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> "Scores2D | None":
+        """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens.
+
+        None for a model that has no probabilities.
+        """
+        return None

@@ -28,7 +28,7 @@ GB = 1e9
 
 TRAINING_PHASE = "training"
 TUNING_PHASE = "tuning"
-SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
+SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed", "comparison with the base"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
 Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
@@ -205,6 +205,40 @@ class Scores(Strict):
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
 
 
+class Writing(Strict):
+    """What a model wrote for the test prompts, and how fast."""
+
+    tokens_written: Count
+    """For all test prompts together."""
+    tokens_per_second: Amount | None = None
+    """While they were written; None where nothing was generated. So for the next two."""
+    first_token_p50_ms: Amount | None = None
+    """From the call for one prompt to the first token of its answer."""
+    first_token_p95_ms: Amount | None = None
+    max_new_tokens: Count | None = None
+    """The most tokens that one answer could have; None where nothing was generated."""
+    cut_answers: Count = 0
+    """Answers that did not end by themselves before this limit."""
+
+
+class Elsewhere(Strict):
+    """What fine-tuning changed beside the task: the network as it was trained against the one it began with."""
+
+    general_loss_before: float
+    """Mean loss a token on the general text that comes with Showdown, in nats, of the network before training."""
+    general_loss_after: float
+    general_tokens: Count
+    prompt_kl: float
+    """Mean over the tokens of test prompts of the Kullback-Leibler divergence of the next-token distribution after
+    training from that before it, KL(before || after), in nats."""
+    prompt_tokens: Count
+
+    @property
+    def general_loss_rise(self) -> float:
+        """Return by how much the loss on general text rose."""
+        return self.general_loss_after - self.general_loss_before
+
+
 class Environment(Strict):
     """Where a run took place."""
 
@@ -242,7 +276,14 @@ class RunRecord(Strict):
     precision_weighted: Share | None = None
     recall_weighted: Share | None = None
     scores: MetricScores = Field(default_factory=dict)
-    """Metrics that have no field of their own, by key; empty in records of older versions."""
+    """Metrics that have no field of their own, by key; empty in records of older versions. All those of a task that
+    writes text are here."""
+    validation_scores: MetricScores = Field(default_factory=dict)
+    """The same on the validation rows, for a task that writes text."""
+    writing: Writing | None = None
+    """None for a task that writes no text. So for the next."""
+    elsewhere: Elsewhere | None = None
+    """None, too, where no network is trained."""
     validation_f1_macro: Share | None = None
     per_class: list[ClassScore] = Field(default_factory=list)
     confusion_matrix: ConfusionMatrix = Field(default_factory=list)
@@ -314,7 +355,7 @@ class RunRecord(Strict):
     def _error_exactly_when_incomplete(self) -> Self:
         if (self.error is None) != (self.status == "completed"):
             raise ValueError("a run has an error exactly when it did not complete")
-        if self.status == "completed" and self.accuracy is None:
+        if self.status == "completed" and self.accuracy is None and not self.scores:
             raise ValueError("a completed run has scores")
         return self
 

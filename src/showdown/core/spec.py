@@ -15,6 +15,8 @@ from showdown.core.metric import AUTO, metric_key
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
 
+CLASSIFICATION, GENERATION = "classification", "generation"
+"""Names of the tasks, as `task` has them."""
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
@@ -29,9 +31,12 @@ class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
     id: str = Field(default="all-minilm-l6-v2", min_length=1)
-    """The built-in model's name, a local folder, or a Hugging Face id."""
+    """A built-in model's name (`all-minilm-l6-v2`, `smollm2-135m-instruct`), a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
+    chat_template: str | None = added_later(None, min_length=1)
+    """A Jinja template that lays out chat messages, or the path of a file with one, in place of the model's own.
+    For tasks that write text."""
 
 
 class SplitFiles(Strict):
@@ -54,6 +59,17 @@ class DataSpec(Strict):
     """Column of the text; guessed where only one guess is possible."""
     label: str | None = None
     """Column of the label; guessed where only one guess is possible."""
+    prompt: str | None = added_later(None)
+    """Column of the prompt, for a task that writes text; guessed where only one guess is possible. So for the next."""
+    answer: str | None = added_later(None)
+    """Column of the wanted answer."""
+    messages: str | None = added_later(None)
+    """Column of whole chats, each a list of messages with `role` and `content`, in place of prompt and answer."""
+    system: str | None = added_later(None, min_length=1)
+    """A system message that is put before every prompt: the instruction that all rows have in common."""
+    overlong: Literal["error", "drop", "cut"] = added_later("error")
+    """What becomes of rows with more tokens than `protocol.max_tokens`, for a task that writes text: they stop the run,
+    they are left out, or the longest message before the answer is cut. No answer is ever cut."""
     labels: Annotated[list[str], Field(min_length=2)] | None = None
     """Keep the rows of these labels alone; by default all."""
     rare_labels: Literal["error", "drop", "merge"] = "error"
@@ -139,6 +155,12 @@ class SharedProtocol(Strict):
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
     """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
     validation loss has none."""
+    loss_on: Literal["answers", "all"] = added_later("answers")
+    """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
+    max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = added_later("auto")
+    """The most tokens that a model may write for one prompt. `auto` follows from the longest wanted answer."""
+    scorer: str | None = added_later(None, min_length=1)
+    """A score of your own for written answers: `path/to/file.py:function`, or the name of an installed one."""
     select_epoch: Literal["best", "last"] = "best"
     """Score the epoch that gives the right labels of the validation rows the highest mean probability, or the last."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -190,7 +212,8 @@ class Comparison(Strict):
 
     name: RunName = "comparison"
     task: str = added_later("classification")
-    """What is learned from the examples: `classification`, one label for each text."""
+    """What is learned from the examples: `classification`, one label for each text, or `generation`, an answer to each
+    prompt."""
     model: ModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     methods: dict[RunName, dict[str, Any]] = Field(min_length=1)
@@ -272,6 +295,7 @@ TRAINING_KEYS = frozenset(
         "weight_decay",
         "max_gradient_norm",
         "label_smoothing",
+        "loss_on",
         "select_epoch",
         "checkpoint_every_steps",
         "tuning",
@@ -281,7 +305,7 @@ TRAINING_KEYS = frozenset(
 _UNUSED: dict[Needs, frozenset[str]] = {
     "training": frozenset(),
     "network": TRAINING_KEYS,
-    "text": TRAINING_KEYS | {"max_tokens", "dropout"},
+    "text": TRAINING_KEYS | {"max_tokens", "max_new_tokens", "dropout"},
 }
 
 

@@ -4,9 +4,9 @@ A task says what the training loop, the engine and the stages must not know: how
 targets, which head the pretrained network gets, what the loss is, how an epoch is judged, and what is measured on the
 test examples. Classification is the first task; `showdown.tasks.table` lists them all.
 
-A target is a sequence of ids, one for each row of the network's logits: one label for classification. A task that
-writes text would have one token id for each position, and `Objective.padding_target` where a position counts for
-nothing (the prompt).
+A target is a sequence of ids: for classification one label. A task that writes text has one for each token of the
+example, which is the id of the token after it, and `Objective.padding_target` where that counts for nothing, as within
+the prompt and at the very end.
 """
 
 from abc import ABC, abstractmethod
@@ -14,9 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pydantic import Field
+
 from showdown.core.examples import Examples
 from showdown.core.predictor import Predictor
-from showdown.core.record import Confidence, ScoreKind, Scores
+from showdown.core.record import Confidence, Elsewhere, MetricScores, ScoreKind, Scores, Writing
 from showdown.core.spec import SharedProtocol
 from showdown.core.strict import Strict
 
@@ -25,23 +27,39 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 Targets = Sequence[Sequence[int]]
-"""For each example its target ids, one for each row of the network's logits."""
+"""For each example its target ids."""
 
 
 class ForwardPath(Protocol):
-    """Computes the logits of whole sequences with one network."""
+    """Computes the logits of whole sequences, and the loss over them, with one network."""
 
     name: str
     """For people and for the record, such as `padded`."""
 
     def logits(self, sequences: "Sequence[torch.Tensor]") -> "torch.Tensor":
-        """Return float32 logits, differentiable: for a classifier of shape (sequences, labels).
+        """Return float32 logits, differentiable: for a classifier of shape (sequences, labels), for a language model of
+        shape (tokens of all sequences, vocabulary).
 
         Args:
             sequences: token ids of each sequence, special tokens included: 1-D, int64, not empty, on any device.
 
         """
         ...
+
+    def loss_sum(
+        self, sequences: "Sequence[torch.Tensor]", targets: "torch.Tensor", objective: "Objective"
+    ) -> "torch.Tensor":
+        """Return the training loss summed over the targets that count: a float32 scalar, differentiable.
+
+        Args:
+            sequences: as for `logits`.
+            targets: target ids of all sequences, one sequence behind the other: 1-D, int64, on any device.
+            objective: whose `loss_sum` it is. A language model calls it for some rows of logits at a time, since those
+                of a large vocabulary would not fit into memory together.
+
+        """
+        logits = self.logits(sequences).float()
+        return objective.loss_sum(logits, targets.to(logits.device, non_blocking=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +129,26 @@ class Objective(ABC):
 class MeasuredScores(Strict):
     """What is measured on the test examples, as the run's record keeps it."""
 
-    scores: Scores
-    validation_f1_macro: float
-    score_kind: ScoreKind
-    confidence: Confidence | None
+    scores: Scores | None = None
+    """Of predicted labels; None for a task that writes text. So for the next three."""
+    validation_f1_macro: float | None = None
+    score_kind: ScoreKind | None = None
+    confidence: Confidence | None = None
+    written_scores: MetricScores = Field(default_factory=dict)
+    """Of written answers, by the key of their metric; empty for a classifier. So for the next."""
+    validation_scores: MetricScores = Field(default_factory=dict)
+    writing: Writing | None = None
+    """None for a classifier. So for the next."""
+    elsewhere: Elsewhere | None = None
+    """None where no network is trained, too."""
+
+
+class Probe(ABC):
+    """What a network says to texts that it was not trained for, to be compared with the one that it began with."""
+
+    @abstractmethod
+    def against(self, before: "Probe") -> Elsewhere:
+        """Return what changed since the network was as ``before`` says."""
 
 
 class Answers(ABC):
@@ -123,6 +157,10 @@ class Answers(ABC):
     @abstractmethod
     def predictions_csv(self) -> str:
         """Return the predictions file: one line a test example, without its text. The columns are the task's."""
+
+    def timed(self, batch_rows: int, answers: object) -> None:
+        """Take note of answers whose time was measured, so many texts in one call; by default nothing is kept."""
+        del batch_rows, answers
 
     @abstractmethod
     def measure(self) -> MeasuredScores:
@@ -138,8 +176,8 @@ class Task(ABC):
     """Key in `Validation.values` of the metric that learning curves and trials show."""
     score_key: ClassVar[str]
     """Key in `Validation.values` of the selection score: checkpoints and `curve.json` keep it under this name."""
-    score_kind: ClassVar[ScoreKind]
-    """What the scores of a fine-tuned network are."""
+    score_kind: ClassVar[ScoreKind | None]
+    """What the scores of a fine-tuned network are; None for a task that writes text."""
     auto_class: ClassVar[str]
     """Name of the class of transformers that loads a network with a head for the task."""
     peft_task_type: ClassVar[str]
@@ -166,7 +204,9 @@ class Task(ABC):
         """Name the modules of a network that every method trains from new weights."""
 
     @abstractmethod
-    def encode(self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int) -> EncodedExamples:
+    def encode(
+        self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int, protocol: SharedProtocol
+    ) -> EncodedExamples:
         """Turn examples into token ids, at most ``limit`` an example, and targets."""
 
     @abstractmethod
@@ -189,13 +229,25 @@ class Task(ABC):
 
     @abstractmethod
     def predictor(
-        self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+        self,
+        module: "torch.nn.Module",
+        forward: ForwardPath,
+        tokenizer: "PreTrainedTokenizerBase",
+        limit: int,
+        protocol: SharedProtocol,
     ) -> Predictor:
         """Return a trained network as a predictor of texts, cut after ``limit`` tokens."""
 
     @abstractmethod
     def answer(
-        self, predictor: Predictor, *, test: Examples, validation: Examples, labels: Sequence[str], batch_rows: int
+        self,
+        predictor: Predictor,
+        *,
+        test: Examples,
+        validation: Examples,
+        labels: Sequence[str],
+        batch_rows: int,
+        protocol: SharedProtocol,
     ) -> Answers:
         """Have a model answer the test and the validation examples once.
 
@@ -203,3 +255,7 @@ class Task(ABC):
             TypeError: for a predictor of another task.
 
         """
+
+    def probe(self, predictor: Predictor, test: Examples) -> Probe | None:
+        """Return what a fine-tuned network says beside the task; None where nothing is measured."""
+        return None

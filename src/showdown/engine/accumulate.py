@@ -46,9 +46,7 @@ class EagerAccumulator:
 
     def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
         """See `Accumulator`."""
-        logits = self._forward.logits(sequences)
-        targets = targets.to(logits.device, non_blocking=True)
-        loss = self._objective.loss_sum(logits.float(), targets) / step_terms
+        loss = self._forward.loss_sum(sequences, targets, self._objective) / step_terms
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -79,7 +79,7 @@ class Frozen(FittedMethod):
         weight, bias = _all_labels(model, len(job.labels))
         learned = int(weight.size + bias.size)
         return Fitted(
-            classifier=FrozenClassifier(embedder, weight, bias),
+            predictor=FrozenClassifier(embedder, weight, bias),
             trainable_parameters=learned,
             total_parameters=parameters(embedder) + learned,
         )

@@ -40,7 +40,7 @@ class Majority(FittedMethod):
         """Count the training labels."""
         counts = np.bincount(train.targets, minlength=len(job.labels))
         return Fitted(
-            classifier=MajorityClassifier(counts / counts.sum()),
+            predictor=MajorityClassifier(counts / counts.sum()),
             trainable_parameters=0,
             total_parameters=0,
         )

@@ -77,7 +77,7 @@ class TfIdf(FittedMethod):
         machine = pipeline[-1]
         learned = int(machine.coef_.size + machine.intercept_.size)
         return Fitted(
-            classifier=TfIdfClassifier(pipeline, len(job.labels)),
+            predictor=TfIdfClassifier(pipeline, len(job.labels)),
             trainable_parameters=learned,
             total_parameters=learned,
         )

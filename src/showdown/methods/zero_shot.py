@@ -82,7 +82,7 @@ class ZeroShot(FittedMethod):
         way, total_parameters, classifier = self._open(job, self._pinned, None)
         name = self.settings.model or job.model.id
         return Fitted(
-            classifier=classifier,
+            predictor=classifier,
             trainable_parameters=0,
             total_parameters=total_parameters,
             notes=(f"zero-shot by {way} with {name}, template `{self.settings.template}`",),

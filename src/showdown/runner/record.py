@@ -11,6 +11,7 @@ from showdown.core.record import (
     ClassScore,
     Confidence,
     Convergence,
+    Elsewhere,
     Environment,
     Load,
     MemorySplit,
@@ -19,7 +20,9 @@ from showdown.core.record import (
     PredictionSpeed,
     RunRecord,
     ScoreKind,
+    Scores,
     Status,
+    Writing,
 )
 from showdown.core.samples import energy_of, read_samples
 from showdown.core.spec import RunSpec
@@ -59,14 +62,17 @@ class _Scores(TypedDict, total=False):
     f1_weighted: float
     precision_weighted: float
     recall_weighted: float
-    validation_f1_macro: float
+    validation_f1_macro: float | None
+    validation_scores: dict[str, float]
+    writing: Writing | None
+    elsewhere: Elsewhere | None
     scores: dict[str, float]
     per_class: list[ClassScore]
     confusion_matrix: ConfusionMatrix
     predictions_file: str
     predictions_sha256: str | None
     predictions_rows: int | None
-    score_kind: ScoreKind
+    score_kind: ScoreKind | None
     confidence: Confidence | None
     rows_per_second: float
     latency_p50_ms: float
@@ -176,17 +182,12 @@ def _training(trained: TrainStage) -> _Training:
 
 def _scores(store: Store, folder: Path, scored: ScoreStage) -> _Scores:
     single, best = scored.prediction_speeds
-    scores = scored.scores
     return {
-        "accuracy": scores.accuracy,
-        "f1_macro": scores.f1_macro,
-        "f1_weighted": scores.f1_weighted,
-        "precision_weighted": scores.precision_weighted,
-        "recall_weighted": scores.recall_weighted,
-        "scores": scores.scores,
-        "per_class": scores.per_class,
-        "confusion_matrix": scores.confusion_matrix,
+        **(_of_labels(scored.scores) if scored.scores else {"scores": scored.written_scores}),
         "validation_f1_macro": scored.validation_f1_macro,
+        "validation_scores": scored.validation_scores,
+        "writing": scored.writing,
+        "elsewhere": scored.elsewhere,
         "predictions_file": str((folder / "predictions.csv").relative_to(store.root)),
         "predictions_sha256": scored.predictions_sha256,
         "predictions_rows": scored.predictions_rows,
@@ -197,6 +198,19 @@ def _scores(store: Store, folder: Path, scored: ScoreStage) -> _Scores:
         "latency_p95_ms": single.latency_p95_ms,
         "prediction_speeds": scored.prediction_speeds,
         "curve_file": _relative(store, folder / "curve.json"),
+    }
+
+
+def _of_labels(scores: Scores) -> _Scores:
+    return {
+        "accuracy": scores.accuracy,
+        "f1_macro": scores.f1_macro,
+        "f1_weighted": scores.f1_weighted,
+        "precision_weighted": scores.precision_weighted,
+        "recall_weighted": scores.recall_weighted,
+        "scores": scores.scores,
+        "per_class": scores.per_class,
+        "confusion_matrix": scores.confusion_matrix,
     }
 
 

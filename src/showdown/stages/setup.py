@@ -183,14 +183,14 @@ def prepare_training(
         config = configuration(base, job)
         width = width_of(config)
         limit = token_limit(tokenizer, config, job.protocol.max_tokens)
-        encoded = job.task.encode(tokenizer, train, limit)
+        encoded = job.task.encode(tokenizer, train, limit, job.protocol)
         return TrainingSetup(
             context=context,
             method=method,
             base=base,
             pad_token_id=int(tokenizer.pad_token_id),
             train=encoded,
-            held_out=job.task.encode(tokenizer, validation, limit),
+            held_out=job.task.encode(tokenizer, validation, limit, job.protocol),
             objective=job.task.objective(job.protocol),
             limit=limit,
             learning_rate=method.learning_rate(width),

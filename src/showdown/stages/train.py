@@ -50,7 +50,7 @@ class Outcome:
     total_parameters: int
     chosen: dict[str, Any]
     notes: tuple[str, ...]
-    score_kind: ScoreKind
+    score_kind: ScoreKind | None
     limit: int | None = None
     """Tokens after which a text is cut; None for a method that fits itself."""
     memory_split: MemorySplit | None = None
@@ -141,12 +141,12 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcom
     with context.phase("training" if method.learns else "loading"):
         fitted = method.fit(train, context.job)
     return Outcome(
-        save=lambda folder: method.save(fitted.classifier, folder),
+        save=lambda folder: method.save(fitted.predictor, folder),
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=fitted.total_parameters,
         chosen={},
         notes=fitted.notes,
-        score_kind=fitted.classifier.score_kind,
+        score_kind=getattr(fitted.predictor, "score_kind", None),
     )
 
 

@@ -7,6 +7,7 @@ from showdown.core.task import Task
 
 TASKS: dict[str, str] = {
     "classification": "showdown.tasks.classification.task:Classification",
+    "generation": "showdown.tasks.generation.task:Generation",
 }
 
 

@@ -49,7 +49,7 @@ class Adapted:
         job = job_for(self.model)
         objective = job.task.objective(job.protocol)
         accumulator = EagerAccumulator(self.forward, objective)
-        rows = job.task.encode(load_tokenizer(self.model), ROWS, LIMIT)
+        rows = job.task.encode(load_tokenizer(self.model), ROWS, LIMIT, job.protocol)
         terms = objective.terms(rows.targets)
         for start in range(0, len(ROWS), micro_rows):
             micro = slice(start, start + micro_rows)

@@ -168,5 +168,6 @@ def scores_of(module: "torch.nn.Module", model: Path) -> "Scores2D":
     tokenizer = load_tokenizer(model)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device="cpu")
     module.eval()
-    predictor = job_for(model).task.predictor(module, forward, tokenizer, LIMIT)
+    job = job_for(model)
+    predictor = job.task.predictor(module, forward, tokenizer, LIMIT, job.protocol)
     return np.asarray(predictor.answer(TEXTS, batch_rows=4))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from showdown.core.task import ForwardPath
 from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.walk import Pack, PackedDecoder, called_apart, pack_of, unsupported_reason
@@ -28,7 +29,7 @@ TOKEN_MULTIPLE = 64
 from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel again."""
 
 
-class PackedForward:
+class PackedForward(ForwardPath):
     """The sequences of a micro-batch packed without padding, each pooled at its last token."""
 
     def __init__(

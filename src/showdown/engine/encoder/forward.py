@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from showdown.core.task import ForwardPath
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.structure import altered_reason, unwrapped
 
@@ -34,7 +35,7 @@ def _called_apart(backbone: Any) -> list[nn.Module]:
     return [backbone, backbone.encoder, *layers, layers[-1].attention, layers[-1].attention.self]
 
 
-class PackedEncoder:
+class PackedEncoder(ForwardPath):
     """The sequences of a micro-batch packed without padding; attention runs within each of them."""
 
     name = "packed, attention by sequence"

@@ -151,7 +151,7 @@ class _Gradients:
             torch._foreach_zero_(fresh)
 
 
-class CapturedForward:
+class CapturedForward(ForwardPath):
     """The forward path of a network that answers: small packs are replayed from the second of their size on."""
 
     def __init__(self, forward: PackedForward, *, record: Recorder) -> None:

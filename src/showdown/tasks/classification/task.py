@@ -46,7 +46,9 @@ class Classification(Task):
 
         return outside_backbone(module)
 
-    def encode(self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int) -> EncodedExamples:
+    def encode(
+        self, tokenizer: "PreTrainedTokenizerBase", examples: Examples, limit: int, protocol: SharedProtocol
+    ) -> EncodedExamples:
         """Return the tokens of each text, special tokens included, and its label as the one target."""
         from showdown.models.tokens import encode
 
@@ -80,7 +82,12 @@ class Classification(Task):
         return still_learning(values, protocol.label_smoothing)
 
     def predictor(
-        self, module: "torch.nn.Module", forward: ForwardPath, tokenizer: "PreTrainedTokenizerBase", limit: int
+        self,
+        module: "torch.nn.Module",
+        forward: ForwardPath,
+        tokenizer: "PreTrainedTokenizerBase",
+        limit: int,
+        protocol: SharedProtocol,
     ) -> Classifier:
         """Return the network as a classifier."""
         from showdown.tasks.classification.network import NetworkClassifier
@@ -88,7 +95,14 @@ class Classification(Task):
         return NetworkClassifier(module, forward, tokenizer, limit)
 
     def answer(
-        self, predictor: Predictor, *, test: Examples, validation: Examples, labels: Sequence[str], batch_rows: int
+        self,
+        predictor: Predictor,
+        *,
+        test: Examples,
+        validation: Examples,
+        labels: Sequence[str],
+        batch_rows: int,
+        protocol: SharedProtocol,
     ) -> Answers:
         """Score both sides with a classifier."""
         from showdown.tasks.classification.answers import ClassifierAnswers

@@ -1,0 +1,59 @@
+"""A causal language model as a writer of answers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from showdown.core.language import LanguagePath
+from showdown.core.predictor import Writer, Written
+from showdown.core.spec import SharedProtocol
+from showdown.core.task import EncodedExamples
+from showdown.tasks.generation.layout import ChatLayout
+from showdown.tasks.generation.validation import token_losses
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class NetworkWriter(Writer):
+    """Greedy answers of a network. Prompts of similar length are answered together."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        forward: LanguagePath,
+        tokenizer: "PreTrainedTokenizerBase",
+        protocol: SharedProtocol,
+    ) -> None:
+        self.module, self.forward, self.tokenizer = module, forward, tokenizer
+        self.layout = ChatLayout(tokenizer)
+        assert isinstance(protocol.max_new_tokens, int), "the preparation of a comparison fills it in"
+        self.most = protocol.max_new_tokens
+
+    def write(self, prompts: Sequence[str], *, batch_rows: int) -> list[Written]:
+        """Write an answer to each prompt, at most `protocol.max_new_tokens` tokens long."""
+        ids = [self.layout.prompt(prompt) for prompt in prompts]
+        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        self.module.eval()
+        written = self.forward.write(
+            [ids[row] for row in by_length], stop_ids=self.layout.stop_ids, most=self.most, batch_rows=batch_rows
+        )
+        answers: dict[int, Written] = {}
+        for row, one in zip(by_length, written, strict=True):
+            answers[row] = Written(
+                text=self.tokenizer.decode(one.ids, skip_special_tokens=True).strip(),
+                tokens=len(one.ids) + one.finished,
+                finished=one.finished,
+                first_token_seconds=one.first_token_seconds,
+            )
+        return [answers[row] for row in range(len(ids))]
+
+    def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens."""
+        laid = [self.layout.example(*pair) for pair in zip(prompts, answers, strict=True)]
+        examples = EncodedExamples(ids=[one.ids for one in laid], targets=[one.targets for one in laid])
+        losses, _ = token_losses(self.module, self.forward, examples)
+        return np.array([[float(of_row.sum()), len(of_row)] for of_row in losses])
