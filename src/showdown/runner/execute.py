@@ -16,6 +16,7 @@ from showdown.display.display import Display, PlannedRun
 from showdown.measure.limits import memory_room
 from showdown.measure.system import has_gpu
 from showdown.methods.table import protocol_of
+from showdown.models.chat_template import with_chat_template
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
@@ -52,7 +53,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
     store = Store(output)
     store.refuse_other_schema()
-    model = pin(comparison.model)
+    model = with_chat_template(pin(comparison.model))
     short = short_of_memory(comparison, model, memory_room())
     if short:
         display.say(short)
@@ -219,6 +220,7 @@ class _Loop:
                 "split": ready.split.model_dump(mode="json"),
                 "partitions": ready.partitions,
                 "audit": ready.audit.model_dump(mode="json"),
+                **({} if ready.written is None else {"written": ready.written.model_dump(mode="json")}),
                 "inspection": self._inspection.model_dump(mode="json"),
                 "notices": [*ready.notices, *deep_lines(self._inspection)],
             },

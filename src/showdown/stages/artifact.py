@@ -123,7 +123,8 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
     module: torch.nn.Module = method.reload(artifact, load)
     module.eval()
     # A whole network stands for itself, whatever became of its base.
-    tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
+    folder = artifact if (artifact / "config.json").is_file() else locate(job.model)
+    tokenizer = load_tokenizer(folder, job.model.chat_template)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)
