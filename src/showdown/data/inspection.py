@@ -202,8 +202,8 @@ def deep_findings(deep: DeepAudit) -> list[str]:
         lengths = deep.lengths
         found.append(
             f"{count(len(lengths.cut_rows), 'row')} longer than {lengths.max_tokens:,} tokens, prompt and answer"
-            f" together (longest {lengths.longest_tokens:,}): {row_list(lengths.cut_rows)}; `data.overlong` says what becomes"
-            " of them"
+            f" together (longest {lengths.longest_tokens:,}): {row_list(lengths.cut_rows)}; `data.overlong` says"
+            " what becomes of them"
             if deep.spelled is not None
             else f"{count(len(lengths.cut_rows), 'row')} longer than {lengths.max_tokens:,} tokens:"
             f" {100 * lengths.cut_share:.1f} % of all tokens are cut (longest {lengths.longest_tokens:,})"
