@@ -17,7 +17,6 @@ from showdown.measure.limits import memory_room
 from showdown.measure.system import has_gpu
 from showdown.methods.table import protocol_of
 from showdown.models.built_in import first_use
-from showdown.models.chat_template import with_chat_template
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
@@ -57,7 +56,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
     conversion = first_use(comparison.model)
     if conversion:
         display.say(conversion)
-    model = with_chat_template(pin(comparison.model))
+    model = pin(comparison.model)
     short = short_of_memory(comparison, model, memory_room())
     if short:
         display.say(short)

@@ -89,6 +89,8 @@ def chat_lines(audit: ChatAudit) -> list[str]:
         found.append(
             f"{_percent(audit.values_in_prompt, audit.values)} of the {audit.values:,} values in JSON answers stand in"
             " their prompt, so that they can be copied"
+            if audit.values_in_prompt
+            else f"None of the {audit.values:,} values in JSON answers stands in its prompt"
         )
     if audit.repeated is not None:
         found += _repeated_lines(audit.repeated) or [
