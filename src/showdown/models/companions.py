@@ -83,7 +83,9 @@ def save_for_others(
 
     """
     method.save(module, folder)
-    write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
+    write_companions(
+        folder, load_tokenizer(base, job.model.chat_template), job, limit, method=method, usage=method.usage(module)
+    )
 
 
 def write_companions(
