@@ -97,6 +97,7 @@ class DataFacts(_Loose):
     split: dict[str, Any] | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)] = 1
     audit: _Audit | None = None
+    written: dict[str, Any] | None = None
     inspection: _Inspection | None = None
     notices: list[str] = []
 
@@ -106,6 +107,7 @@ class Chosen(_Loose):
 
     learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     max_tokens: Count | None = None
+    base_quantised_before: str | None = None
 
 
 def valid_as(model: type[BaseModel]) -> AfterValidator:
