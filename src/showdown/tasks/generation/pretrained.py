@@ -39,9 +39,7 @@ def load_pretrained(job: Job, model: ModelSpec) -> Pretrained:
 
     """
     folder = locate(model)
-    tokenizer = load_tokenizer(folder)
-    if model.chat_template is not None:
-        tokenizer.chat_template = model.chat_template
+    tokenizer = load_tokenizer(folder, model.chat_template)
     module = load_network(folder, replace(job, model=model), NetworkOptions()).module
     module.eval().requires_grad_(False)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
