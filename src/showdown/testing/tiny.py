@@ -13,10 +13,12 @@ from showdown.core.chat import prompt_of
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Job, Placement
-from showdown.core.spec import ModelSpec, SharedProtocol
-from showdown.tasks.classification.task import Classification
+from showdown.core.spec import CLASSIFICATION, ModelSpec, SharedProtocol
+from showdown.tasks.table import task_named
 
 LABELS = ("baker", "night nurse", "pilot")
+MOST_NEW_TOKENS = 12
+"""More than the longest label has."""
 _WORDS = {
     "baker": "oven dough flour bread crust yeast",
     "night nurse": "ward patient dose chart bandage shift",
@@ -183,13 +185,13 @@ def write_csv(path: Path, rows: Examples, labels: Sequence[str] = LABELS) -> Pat
     return path
 
 
-def job_for(model: Path, **protocol: Any) -> Job:
+def job_for(model: Path, task: str = CLASSIFICATION, **protocol: Any) -> Job:
     """A job in float32 on the CPU; all epochs are trained, unless the protocol says otherwise."""
     return Job(
-        task=Classification(),
-        labels=LABELS,
+        task=task_named(task),
+        labels=LABELS if task == CLASSIFICATION else (),
         model=ModelSpec(id=str(model)),
-        protocol=SharedProtocol(**{"patience_epochs": None, **protocol}),
+        protocol=SharedProtocol(**{"patience_epochs": None, "max_new_tokens": MOST_NEW_TOKENS, **protocol}),
         placement=Placement(device="cpu", dtype="float32"),
         seed=0,
     )
