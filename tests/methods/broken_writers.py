@@ -146,9 +146,13 @@ class SoundWriter(Lora):
     """Without a fault."""
 
     title = "Sound writer"
-    summary = "LoRA of magnitudes and directions"
-    use_dora = True
+    summary = "LoRA of half the weight"
     tasks = frozenset({"generation"})
+
+    def config(self, network: Any) -> Any:
+        found: Any = super().config(network)
+        found.lora_alpha = self.settings.alpha / 2
+        return found
 
 
 class TurnsAdapters(SoundWriter):
