@@ -60,12 +60,13 @@ def usable_methods() -> dict[str, type[Method]]:
 
 
 def method_lines() -> list[str]:
-    """Return a line for each method: what it does and which package adds it, or why it cannot be used."""
+    """Return a line for each method: what it does, its tasks and the package that adds it, or why it cannot be used."""
     width, lines = max(map(len, METHODS)), []
     for name in METHODS:
         try:
             package = METHODS.package(name)
-            line = method_class(name).summary + (f" (package {package})" if package else "")
+            tasks = " and ".join(sorted(method_class(name).tasks))
+            line = f"{method_class(name).summary}; for {tasks}" + (f" (package {package})" if package else "")
         except UserError as error:
             line = f"not usable: {error}"
         lines.append(f"{name:<{width}}  {line}")
