@@ -159,7 +159,7 @@ def audit(
     task: TaskName = None,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text, or prompts and answers: copies, leaks, rows to look at first."""
+    """Audit a data file: copies, leaks, rows to look at first."""
     import json
 
     from showdown import api
