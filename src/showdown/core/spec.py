@@ -358,6 +358,8 @@ class RunSpec(Strict):
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
     task: str = added_later("classification")
+    scorer_digest: str | None = added_later(None)
+    """Of the file of `protocol.scorer`, SHA-256, or the name and version of its package: another one scores anew."""
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
     memory: MemorySettings | None = None
