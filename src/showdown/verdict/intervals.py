@@ -106,7 +106,7 @@ def metric_interval(found: RowValues, part: Outcomes, reruns: Reruns) -> Estimat
         scale = row_variance(found.values, clusters, lowest=found.lowest, highest=found.highest)
         parts = [(mean_variance(rows, part.clusters), degrees), (of_reruns * scale, spread.degrees)]
         reach = float(np.sqrt(sum(variance * student_quantile(degrees) ** 2 for variance, degrees in parts)))
-        return Estimate(value=value, low=value - reach, high=value + reach)
+        return Estimate(value=value, low=max(found.lowest, value - reach), high=min(found.highest, value + reach))
     lowest, scale = found.lowest, found.highest - found.lowest
     share = rows_share((rows - lowest) / scale, part.clusters, found.weight)
     inside = score_interval((value - lowest) / scale, [(share, degrees), (of_reruns, spread.degrees)])

@@ -110,6 +110,11 @@ class RowValues:
         """Return whether the metric has a least and a largest value."""
         return math.isfinite(self.highest - self.lowest)
 
+    @property
+    def row_range(self) -> float:
+        """Return the best that a row can score less the worst; 1 where rows score nothing, or anything."""
+        return self.highest - self.lowest if self.is_mean and self.is_bounded else 1.0
+
     def oriented(self, sign: int) -> "RowValues":
         """Return the same so that more is better: itself, or with the sign turned where less is (``sign`` -1)."""
         if sign > 0:

@@ -114,6 +114,7 @@ def side_of(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
         weight=found.weight,
         lowest=found.lowest,
         highest=found.highest,
+        row_range=found.row_range,
     )
 
 
@@ -133,6 +134,7 @@ def _compare_repeats(first: ArmOutcomes, second: ArmOutcomes, metric: Metric) ->
             rows=rows,
             weight=max(one.weight for pair in found for one in pair),
             largest=requested.highest - requested.lowest,
+            row_range=max(one.row_range for pair in found for one in pair),
         )
 
     labels = all(isinstance(part, Answers) for pair in both for part in pair)

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.verdict.outcomes import KEPT, ArmOutcomes, Floats, Ints, Outcomes, RowValues
 
 PRIOR_SPREAD = 0.0225
@@ -36,11 +37,20 @@ def assumed_points(accuracy: float) -> float:
     return 100 * math.sqrt(_PRIOR_RELATIVE * accuracy * (1 - accuracy))
 
 
-PRIOR_WORDS = (
-    f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
-    f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
-)
-"""The assumption in words."""
+def prior_words(metric: Metric = ACCURACY) -> str:
+    """Return the assumption in words: of labels for their accuracy, of written answers for the metric."""
+    if not metric.is_of_writing:
+        return (
+            f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
+            f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
+        )
+    if not metric.is_bounded:
+        return f"a standard deviation of {100 * math.sqrt(_PRIOR_RELATIVE):.1f} % of that between test rows"
+    scale = metric.highest - metric.lowest
+    each = [(metric.lowest + scale * share, scale * assumed_points(share) / 100) for share in (0.5, 0.8, 0.95)]
+    (middle, spread), *others = each
+    rest = ", ".join(f"{metric.amount(one)} at {metric.shown(value)}" for value, one in others)
+    return f"a standard deviation of {metric.size(spread)} at {metric.scored(middle)}, {rest}"
 
 
 @dataclass(frozen=True, kw_only=True)
