@@ -8,8 +8,8 @@ from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.verdict.classification.answers import Answers, answers_of
 from showdown.verdict.classification.macro_f1 import f1_interval, rare_labels
 from showdown.verdict.influence import row_values
-from showdown.verdict.intervals import Estimate, metric_interval, repeated_interval
-from showdown.verdict.outcomes import ArmOutcomes
+from showdown.verdict.intervals import Estimate, graded_share, metric_interval, repeated_interval
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, RowValues
 from showdown.verdict.spread import Reruns, reruns_of
 
 _F1_MACRO, _TOKEN_LOSS = METRICS["f1_macro"], METRICS["token_loss"]
@@ -77,15 +77,23 @@ def _interval(row: ArmOutcomes, among: Sequence[ArmOutcomes], metric: Metric) ->
 def _over_repeats(row: ArmOutcomes, metric: Metric) -> Estimate:
     parts = list(row.parts.values())
     found = [row_values(metric, part) for part in parts]
+    weighed = metric.key != _F1_MACRO.key  # its figures were calibrated without it
     return repeated_interval(
         np.array([one.value for one in found]),
         test_over_train=row.test_over_train,
         clusters=min(len(np.unique(part.clusters)) for part in parts),
-        # The figures of macro F1 were calibrated without it.
-        weight=1.0 if metric.key == _F1_MACRO.key else max(one.weight for one in found),
+        weight=max(_least_share(one, part) for one, part in zip(found, parts, strict=True)) if weighed else 1.0,
         lowest=found[0].lowest,
         highest=found[0].highest,
     )
+
+
+def _least_share(found: RowValues, part: Outcomes) -> float:
+    """Return the least variance of a repeat, as `repeated_interval` takes it."""
+    if not found.graded:
+        return found.weight
+    shares = (found.values - found.lowest) / (found.highest - found.lowest)
+    return graded_share(shares, len(np.unique(part.clusters)))
 
 
 def no_f1_interval(row: ArmOutcomes) -> str | None:

@@ -89,14 +89,25 @@ def decided(
     return f"{target(pair)}, {better(pair, of_name, metric)}."
 
 
-def better(pair: PairVerdict, of_name: Mapping[str, ArmVerdict], metric: Metric = ACCURACY) -> str:
-    """State which arm beats which; of one that had not converged, that it scored less, and count runs that diverged."""
+def better(
+    pair: PairVerdict, of_name: Mapping[str, ArmVerdict], metric: Metric = ACCURACY, *, named: bool = True
+) -> str:
+    """State which arm beats which; of one that had not converged, that it scored less, and count runs that diverged.
+
+    Args:
+        pair: a pair whose difference was shown.
+        of_name: the arms, by the names that pairs have.
+        metric: what they were tested by.
+        named: see `lead`.
+
+    """
     if pair.score.value < 0:
         pair = turned(pair)
     winner, loser = of_name[pair.first], of_name[pair.second]
-    text = f"{pair.first} beats {pair.second} by {lead(pair, metric)}"
+    by = f"by {lead(pair, metric, named=named)}"
+    text = f"{pair.first} beats {pair.second} {by}"
     if loser.cut_short:
-        text = f"{pair.first} scored {metric.more} than {pair.second}, which had not converged, by {lead(pair, metric)}"
+        text = f"{pair.first} scored {metric.more} than {pair.second}, which had not converged, {by}"
     left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
     return text + (left_out if winner.diverged else "")
 
@@ -144,12 +155,20 @@ def _interval(found: Interval, metric: Metric) -> str:
     return f"95 % interval {metric.signed(found.low)} to {metric.signed(found.high)}"
 
 
-def lead(pair: PairVerdict, metric: Metric = ACCURACY) -> str:
-    """Return by how much the first arm of a pair leads: as measured, and shrunk, with its interval."""
+def lead(pair: PairVerdict, metric: Metric = ACCURACY, *, named: bool = True) -> str:
+    """Return by how much the first arm of a pair leads: as measured, and shrunk, with its interval.
+
+    Args:
+        pair: the pair.
+        metric: what was tested.
+        named: say of what the difference is, where a metric of written answers is not named elsewhere.
+
+    """
     found = pair.lead or pair.score
     interval = f"95 % interval {metric.amount(found.low)} to {metric.amount(found.high)}"
     fair = f"fair estimate {metric.amount(found.value)}, " if pair.lead else ""
-    return f"{metric.gap(pair.score.value)} ({fair}{interval})"
+    measured = metric.gap(pair.score.value) if named else metric.size(pair.score.value)
+    return f"{measured} ({fair}{interval})"
 
 
 def signed_points(share: float) -> str:

@@ -32,10 +32,12 @@ class Side:
     highest: float = 1.0
     row_range: float = 1.0
     """The best that a row can score less the worst: so much an imagined row counts. 1 where values are no scores."""
+    graded: bool = False
+    """Rows score values between the bounds: neither right nor wrong."""
 
     def reruns_part(self, clusters: int) -> "RerunsPart":
         """Return what the choice of reruns adds to the variance of the mean on so many independent rows."""
-        scale = row_variance(self.values, clusters, lowest=self.lowest, highest=self.highest)
+        scale = row_variance(self.values, clusters, lowest=self.lowest, highest=self.highest, graded=self.graded)
         scale *= share_squared(self.folds)
         return RerunsPart(
             variance=self.reruns.relative * scale / len(self.values),
@@ -193,7 +195,7 @@ def _row_part(
     Of a metric with bounds two imagined clusters are added, one won by each side: the interval of Bonett and Price
     (2012) for paired shares, carried over to means over reruns and to clusters. It is near-exact with few discordant
     rows, and never zero. Where the answer to one row can matter as much as ``weight`` rows do for accuracy, each
-    imagined cluster does.
+    imagined cluster does. It differs by ``row_range``.
     """
     index = cluster_index(clusters)
     groups = int(index.max()) + 1
@@ -206,6 +208,21 @@ def _row_part(
     squares = float((sums**2).sum()) + (size * weight) ** 2 * ((row_range - mean) ** 2 + (row_range + mean) ** 2)
     count = groups + _PSEUDO_ROWS
     return mean, squares / total**2 * count / (count - 1), groups
+
+
+def imagined_difference(most: float, row_range: float, *, graded: bool) -> float:
+    """Return by how much an imagined row differs: as much as a row can, or of graded scores as the row that does most.
+
+    Of right and wrong answers a row differs wholly or not at all, so that the few that do tell little of how many
+    would. Graded scores of all rows differ a little, which tells how far others would.
+
+    Args:
+        most: the largest difference of a row that was seen.
+        row_range: the largest that there can be.
+        graded: rows score values between the bounds.
+
+    """
+    return most if graded and most > 0.0 else row_range
 
 
 def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -> PairTest:
@@ -223,7 +240,12 @@ def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -
         [side.values.mean(axis=0) for side in minus], axis=0
     )
     every = [*plus, *minus]
-    weight, row_range = max(side.weight for side in every), max(side.row_range for side in every)
+    weight = max(side.weight for side in every)
+    row_range = imagined_difference(
+        float(np.abs(difference).max()),
+        max(side.row_range for side in every),
+        graded=any(side.graded for side in every),
+    )
     largest = sum(side.highest - side.lowest for side in every) / 2
     mean, rows_part, groups = _row_part(
         difference, clusters, weight, bounded=math.isfinite(largest), row_range=row_range

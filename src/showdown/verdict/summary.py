@@ -70,7 +70,14 @@ def judge(
     done = {name: of_arm for name, of_arm in completed.items() if of_arm}
     differing = confounds(done, longest_tokens=_longest_tokens(results))
     rows = [
-        arm_verdict(of_arm, outcomes.get(name), price=price, among=outcomes, left_out=found.left_out, metric=by)
+        arm_verdict(
+            of_arm,
+            outcomes.get(name),
+            price=price,
+            among=outcomes,
+            left_out=found.lacking.get(name, found.left_out),
+            metric=by,
+        )
         for name, of_arm in runs.items()
     ]
     pairs = _pairs(outcomes, differing, margin / 100, by)

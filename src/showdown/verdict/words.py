@@ -202,7 +202,11 @@ def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: 
         return "There is no other method with scores to compare it with."
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
     ahead = [pair for pair in known if pair.different and pair.score.value > 0]
-    won = [f"{pair.second} by {lead(pair, metric)}" for pair in ahead if not others[pair.second].cut_short]
+    won = [
+        f"{pair.second} by {lead(pair, metric, named=pair is ahead[0])}"
+        for pair in ahead
+        if not others[pair.second].cut_short
+    ]
     text = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
     short = [f"{pair.second} by {lead(pair, metric)}" for pair in ahead if others[pair.second].cut_short]
     if short:
@@ -227,7 +231,7 @@ def _others(
     """Describe the pairs without the leader and without floors."""
     below = [row.name for row in scored[1:] if row.traits.role != "floor"]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
-    shown = [better(pair, of_name, metric) for pair in known if pair.different]
+    shown = [better(pair, of_name, metric, named=False) for pair in known if pair.different]
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
     parts = [_first_few(shown, "; ", "more pairs")] if shown else []
     parts += [f"no difference was shown between {_first_few(alike, ', ', 'more pairs')}"] if alike else []

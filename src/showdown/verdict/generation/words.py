@@ -84,17 +84,17 @@ def forgotten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric
     measured = [(row, row.forgetting) for row in scored if row.forgetting]
     for row, ours in measured:
         keepers = [
-            (theirs.general_loss_rise, other.name, pair)
+            (theirs, other.name, pair)
             for other, theirs in measured
             if _is_clearly_less(theirs, ours)
             and (pair := pair_of(pairs, other.name, row.name))
             and not (pair.different and pair.score.value < 0)
         ]
         if keepers:
-            least, name, pair = min(keepers, key=lambda keeper: keeper[:2])
+            theirs, name, pair = keepers[0]  # the best on the task
             yield (
                 f"{row.name} lost more elsewhere than {name}: the loss on general text rose by "
-                f"{ours.general_loss_rise:.3f} nats a token, against {least:.3f}, and {name} "
+                f"{ours.general_loss_rise:.3f} nats a token, against {theirs.general_loss_rise:.3f}, and {name} "
                 f"{_on_the_task(pair, metric)}."
             )
 
@@ -146,6 +146,7 @@ def quantised_twice(scored: Sequence[ArmVerdict], before: Mapping[str, str]) -> 
     many = len(again) > 1
     return (
         f"The weights of this network were quantised once ({before[again[0]]}) and lie on a coarse grid. "
-        f"{listed(again)} {'quantise' if many else 'quantises'} them again, which loses less than with weights that were "
-        f"never quantised: beside {listed(plain)}, {'they look' if many else 'it looks'} better here than with those."
+        f"{listed(again)} {'quantise' if many else 'quantises'} them again, which loses less than with weights that "
+        f"were never quantised: beside {listed(plain)}, {'they look' if many else 'it looks'} better here than with "
+        "those."
     )
