@@ -29,7 +29,7 @@ GB = 1e9
 
 TRAINING_PHASE = "training"
 TUNING_PHASE = "tuning"
-SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
+SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed", "comparison with the base"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
 Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
@@ -229,7 +229,7 @@ class Writing(Strict):
     tokens_per_second: Amount | None = None
     """While they were written; None where nothing was generated. So for the next two."""
     first_token_p50_ms: Amount | None = None
-    """From a batch's call to its first token."""
+    """From the call for one prompt to the first token of its answer."""
     first_token_p95_ms: Amount | None = None
     max_new_tokens: Count | None = None
     """The most tokens that one answer could have; None where nothing was generated."""

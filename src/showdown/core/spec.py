@@ -16,6 +16,8 @@ from showdown.core.metric_choice import refuse_other_task, refuse_own_without_sc
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
 
+CLASSIFICATION, GENERATION = "classification", "generation"
+"""Names of the tasks, as `task` has them."""
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
@@ -30,7 +32,7 @@ class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
     id: str = Field(default="all-minilm-l6-v2", min_length=1)
-    """The built-in model's name, a local folder, or a Hugging Face id."""
+    """A built-in model's name (`all-minilm-l6-v2`, `smollm2-135m-instruct`), a local folder, or a Hugging Face id."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
     chat_template: str | None = added_later(None, min_length=1)

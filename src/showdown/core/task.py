@@ -143,12 +143,24 @@ class MeasuredScores(Strict):
     """None where no network is trained, too."""
 
 
+class Probe(ABC):
+    """What a network says to texts that it was not trained for, to be compared with the one that it began with."""
+
+    @abstractmethod
+    def against(self, before: "Probe") -> Elsewhere:
+        """Return what changed since the network was as ``before`` says."""
+
+
 class Answers(ABC):
     """The answers of one model to the test and the validation examples."""
 
     @abstractmethod
     def predictions_csv(self) -> str:
         """Return the predictions file: one line a test example, without its text. The columns are the task's."""
+
+    def timed(self, batch_rows: int, answers: object) -> None:
+        """Take note of answers whose time was measured, so many texts in one call; by default nothing is kept."""
+        del batch_rows, answers
 
     @abstractmethod
     def measure(self) -> MeasuredScores:
@@ -243,3 +255,7 @@ class Task(ABC):
             TypeError: for a predictor of another task.
 
         """
+
+    def probe(self, predictor: Predictor, test: Examples) -> Probe | None:
+        """Return what a fine-tuned network says beside the task; None where nothing is measured."""
+        return None

@@ -13,9 +13,11 @@ from torch import nn
 from showdown.core.task import ForwardPath
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
+from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
-from showdown.engine.structure import last_token_classifier, unwrapped
+from showdown.engine.language.padded import PaddedLanguageModel
+from showdown.engine.structure import language_model, last_token_classifier, unwrapped
 from showdown.models.padding import PADDING_COUNTS, of_equal_length
 
 
@@ -88,7 +90,7 @@ class EqualLengthsForward(ForwardPath):
 
 def is_packed(module: nn.Module, device: str) -> bool:
     """Return whether `choose_forward` packs this network without padding on this device."""
-    decoder = last_token_classifier(module)
+    decoder = language_model(module) or last_token_classifier(module)
     if decoder is not None:
         return unpackable_reason(decoder, device) is None
     return unpackable_encoder_reason(module, device) is None
@@ -105,21 +107,30 @@ def choose_forward(
     """Choose the fastest forward path that is correct for this network on this device.
 
     Args:
-        module: a transformers model for sequence classification, or PEFT's wrapper around one.
+        module: a transformers model for sequence classification or for causal language modelling, or PEFT's wrapper
+            around one.
         pad_token_id: the token that fills short rows where rows are padded.
         device: `cpu` or `cuda`.
         recompute: checkpoint activations: keep the input of each layer alone and compute the rest again in the backward
             pass. It takes less memory and a third more arithmetic.
         attention: cuDNN's attention, for the packs of a decoder that it can compute.
 
+    Returns:
+        A `LanguagePath` for a causal language model.
+
     Raises:
         Unavailable: for a wrapper around a network that the engine does not understand.
 
     """
+    language = language_model(module)
+    if language is not None and unpackable_reason(language, device) is None:
+        return PackedLanguageModel(
+            language, pad_token_id=pad_token_id, device=device, recompute=recompute, attention=attention
+        )
     decoder = last_token_classifier(module)
     if decoder is not None and unpackable_reason(decoder, device) is None:
         return PackedForward(decoder, device=device, recompute=recompute, attention=attention)
-    if not recompute and unpackable_encoder_reason(module, device) is None:
+    if language is None and not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
     if recompute:
         # The second computation must be the same as the first: `FastCpu` is not active in the backward pass.
@@ -127,5 +138,7 @@ def choose_forward(
         unwrapped(module).gradient_checkpointing_enable({"use_reentrant": False, **ways})
     elif any(getattr(child, "gradient_checkpointing", False) for child in module.modules()):  # left by an earlier run
         unwrapped(module).gradient_checkpointing_disable()
+    if language is not None:
+        return PaddedLanguageModel(language, pad_token_id=pad_token_id, device=device)
     padded = PaddedForward(module, pad_token_id=pad_token_id, device=device)
     return EqualLengthsForward(padded) if unwrapped(module).config.model_type in PADDING_COUNTS else padded

@@ -1,4 +1,4 @@
-"""The parts of a sequence classifier that the engine works on, and wrappers that it refuses."""
+"""The parts of a network that the engine works on, and wrappers that it refuses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,3 +96,31 @@ def last_token_classifier(module: nn.Module) -> LastTokenClassifier | None:
     if getattr(model.config, "is_encoder_decoder", False):
         return None
     return LastTokenClassifier(model=model, backbone=backbone, head=head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A causal language model, taken apart."""
+
+    model: Any
+    backbone: Any
+    """None where the model holds none under its `base_model_prefix`. So for the next."""
+    head: nn.Module | None
+    """The output layer; its weight may be that of the embedding."""
+
+
+def language_model(module: nn.Module) -> LanguageModel | None:
+    """Take a causal language model apart, or return None for any other network.
+
+    Raises:
+        Unavailable: for a wrapper that the engine does not run.
+
+    """
+    model = unwrapped(module)
+    if not model.can_generate():
+        return None
+    backbone = getattr(model, getattr(model, "base_model_prefix", ""), None)
+    head = model.get_output_embeddings()
+    if backbone is None or backbone is model or head is None:
+        return LanguageModel(model=model, backbone=None, head=None)
+    return LanguageModel(model=model, backbone=backbone, head=head)

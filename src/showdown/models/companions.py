@@ -9,7 +9,9 @@ from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.core.task import Task
-from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
+from showdown.models.built_in import quantised_before
+from showdown.models.folder import ADAPTER_CONFIG, is_tokenizer_file
+from showdown.models.source import public_name
 from showdown.models.tokens import load_tokenizer
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ pipeline_tag: {pipeline_tag}
 
 {summary}. Trained by Showdown on the labels in `{labels}`, in the order of the scores. Texts are cut at {limit} tokens.
 
-- Base: `{base}`, {revision}
+- Base: `{base}`, {revision}{rounded}
 - Method: `{method}`, seed {seed}
 
 ```python
@@ -81,7 +83,9 @@ def save_for_others(
 
     """
     method.save(module, folder)
-    write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
+    write_companions(
+        folder, load_tokenizer(base, job.model.chat_template), job, limit, method=method, usage=method.usage(module)
+    )
 
 
 def write_companions(
@@ -106,6 +110,7 @@ def write_companions(
         if (folder / name).is_file():
             _name_base(folder / name, base, job, pad_token_id=int(tokenizer.pad_token_id))
     revision = job.model.revision
+    before = quantised_before(job.model)
     card = _CARD.format(
         library="peft" if (folder / ADAPTER_CONFIG).is_file() else "transformers",
         title=f"{method.title}: {len(job.labels)} labels",
@@ -114,6 +119,7 @@ def write_companions(
         limit=limit,
         base=base,
         revision=f"revision `{revision}`" if revision else "no revision",
+        rounded=f"; trained from a copy whose weights had been rounded to {before}" if before else "",
         method=type(method).__name__.lower(),
         seed=job.seed,
         opening=usage.code(base, job.task),

@@ -11,9 +11,9 @@ from torch import nn
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.task import Task
+from showdown.models.folder import checked_folder, quantised_as, read_config
 from showdown.models.nf4 import load_nf4
 from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
-from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
     if options.four_bit:
         _refuse_other_layers(skeleton, head_names)
         if job.placement.device == "cpu":
-            _refuse_narrow_layers(skeleton, head_names)
-    module, missing = _load(folder, job, options, skeleton, head_names)
+            _refuse_narrow_layers(skeleton, dense_names(skeleton, head_names))
+    module, missing = _load(folder, job, options, skeleton, dense_names(skeleton, head_names))
     _refuse_holes(skeleton, head_names, missing, job)
     fresh = tuple(sorted({key.rpartition(".")[0] for key in missing}))
     _draw_new_weights(module, missing, job.seed)
@@ -85,6 +85,15 @@ def _named(module: nn.Module, task: Task, head_names: tuple[str, ...], drawn: tu
         idle_names=idle,
         drawn=drawn,
     )
+
+
+def dense_names(module: nn.Module, head_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the modules that are never quantised: the task's head, and the output layer of a language model.
+
+    The output layer may share its weight with the embedding.
+    """
+    output: Any = getattr(module, "get_output_embeddings", lambda: None)()
+    return (*head_names, *(name for name, child in module.named_modules() if child is output))
 
 
 def network_skeleton(folder: Path, job: Job) -> Network:
@@ -156,30 +165,29 @@ def _auto_class(job: Job) -> "type[_BaseAutoModelClass]":
 
 
 def _load(
-    folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, head_names: tuple[str, ...]
+    folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, dense: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
     """Load the weights, on a GPU directly into four bits where the method wants four."""
     if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
         try:
-            missing = load_nf4(
-                skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=head_names
-            )
+            missing = load_nf4(skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=dense)
         except ValueError:  # a buffer that only the library knows how to make
-            return _from_pretrained(folder, job, options, head_names)
+            return _from_pretrained(folder, job, options, dense)
         skeleton.is_loaded_in_4bit = True  # type: ignore[assignment]  # PEFT asks
         return skeleton.eval(), missing
-    return _from_pretrained(folder, job, options, head_names)
+    return _from_pretrained(folder, job, options, dense)
 
 
 def _from_pretrained(
-    folder: Path, job: Job, options: NetworkOptions, head_names: tuple[str, ...]
+    folder: Path, job: Job, options: NetworkOptions, dense: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
+    """Load the weights as transformers does; the modules named `dense` are not quantised."""
     config = configuration(folder, job)
     arguments: dict[str, Any] = {}
     if options.four_bit and getattr(config, "quantization_config", None):  # in four bits already, but for the head
-        config.quantization_config = {**config.quantization_config, "llm_int8_skip_modules": list(head_names)}
+        config.quantization_config = {**config.quantization_config, "llm_int8_skip_modules": list(dense)}
     elif options.four_bit:
-        arguments["quantization_config"] = _nf4(job.placement, head_names)
+        arguments["quantization_config"] = _nf4(job.placement, dense)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
     with _quiet():
@@ -254,7 +262,7 @@ class _quiet:
         logging.set_verbosity(self._level)
 
 
-def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
+def _nf4(placement: Placement, dense: tuple[str, ...]) -> Any:
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -263,7 +271,7 @@ def _nf4(placement: Placement, head_names: tuple[str, ...]) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype_of(placement),
         # Without this a freshly made head is quantised too, and fails in its first forward pass.
-        llm_int8_skip_modules=list(head_names),
+        llm_int8_skip_modules=list(dense),
     )
 
 
@@ -293,14 +301,14 @@ def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Seq
         )
 
 
-def _refuse_narrow_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
+def _refuse_narrow_layers(skeleton: nn.Module, dense: tuple[str, ...]) -> None:
     """Refuse four bits where bitsandbytes would compute with other weights than were loaded.
 
     On a CPU its version 0.50 unpacks row by row and starts a new block with each row, while blocks continue across
     rows. Unless rows fill whole blocks, 20 to 80 % of the weights are wrong, without a warning. GPUs are not affected.
     """
     for name, child in skeleton.named_modules():
-        if isinstance(child, nn.Linear) and not name.startswith(head_names) and child.in_features % _NF4_BLOCK:
+        if isinstance(child, nn.Linear) and not name.startswith(dense) and child.in_features % _NF4_BLOCK:
             raise Unavailable(
                 f"on a CPU, bitsandbytes holds a layer in four bits only where its inputs are a multiple of "
                 f"{_NF4_BLOCK}; `{name}` has {child.in_features}. Use lora, a GPU, or a model of another width"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from showdown.models.source import weight_files
+from showdown.models.folder import weight_files
 
 
 def _names(folder: Path) -> set[str]:
@@ -41,9 +41,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
                 yield name, file.get_tensor(name)
 
 
-def load_nf4(
-    skeleton: nn.Module, folder: Path, *, device: str, dtype: torch.dtype, keep: Sequence[str] = ()
-) -> list[str]:
+def load_nf4(skeleton: Any, folder: Path, *, device: str, dtype: torch.dtype, keep: Sequence[str] = ()) -> list[str]:
     """Fill a network made on the meta device from a checkpoint, its linear layers in NF4 with double quantisation.
 
     Args:
@@ -51,7 +49,8 @@ def load_nf4(
         folder: holds the checkpoint as safetensors.
         device: where the network goes: `cuda` or `cpu`.
         dtype: the compute type, and that of everything that is not quantised.
-        keep: names of modules that are not quantised, with all that is in them: the head.
+        keep: names of modules that are not quantised, with all that is in them: the head, or the output layer of a
+            language model, whose weight may be the embedding's.
 
     Returns:
         The names of parameters that the checkpoint lacks. They are on the device, with undefined values.
@@ -73,6 +72,8 @@ def load_nf4(
     missing = [name for name in wanted if name not in seen]
     for name in missing:
         _set_parameter(skeleton, name, torch.empty(wanted[name].shape, dtype=dtype, device=device))
+    if skeleton.config.get_text_config().tie_word_embeddings:
+        skeleton.tie_weights()
     _make_buffers(skeleton, device)
     return missing
 

@@ -8,7 +8,7 @@ from showdown.core.language import LanguagePath
 from showdown.core.predictor import Predictor, Writer
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
+from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Probe, Targets, Task, Validation
 
 if TYPE_CHECKING:
     import torch
@@ -112,3 +112,10 @@ class Generation(Task):
         if not isinstance(predictor, Writer):
             raise TypeError(f"{type(predictor).__name__} writes no answers")
         return WriterAnswers(predictor, test=test, validation=validation, batch_rows=batch_rows, protocol=protocol)
+
+    def probe(self, predictor: Predictor, test: Examples) -> Probe | None:
+        """Return what a network says to the general text and to the test prompts."""
+        from showdown.tasks.generation.elsewhere import probe
+        from showdown.tasks.generation.network import NetworkWriter
+
+        return probe(predictor, test.texts) if isinstance(predictor, NetworkWriter) else None

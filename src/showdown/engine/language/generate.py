@@ -1,0 +1,112 @@
+"""Greedy continuations by transformers' `generate`: for every causal language model that is not packed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from showdown.core.language import Continuation
+from showdown.models.padding import of_equal_length
+
+LEFT_PADDED = ("bloom", "gemma2", "gpt2", "gpt_neox", "opt", "phi", "phi3")
+"""transformers' `model_type` of networks that continue a row padded on the left as they continue it alone
+(`tests/models/test_causal_architectures.py`). Others continue rows of equal length together."""
+
+
+def continued(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    stop_ids: frozenset[int],
+    most: int,
+    batch_rows: int,
+    pad_token_id: int,
+    device: str,
+) -> list[Continuation]:
+    """Continue each prompt greedily, as `LanguagePath.write` says.
+
+    Args:
+        model: a transformers model for causal language modelling.
+        prompts: token ids of each.
+        stop_ids: tokens that end an answer.
+        most: tokens that one answer may have, the stop token included.
+        batch_rows: prompts that are continued at a time.
+        pad_token_id: fills up rows that are shorter, or done.
+        device: `cpu` or `cuda`.
+
+    """
+    found: dict[int, Continuation] = {}
+    with _greedy(model, stop_ids, most, pad_token_id), torch.inference_mode():
+        for rows in _batches(prompts, batch_rows, padded=model.config.model_type in LEFT_PADDED):
+            batch = [torch.tensor(prompts[row]) for row in rows]
+            start = time.perf_counter()
+            written, seconds = _of_batch(model, batch, pad_token_id=pad_token_id, device=device, start=start)
+            for row, ids in zip(rows, written, strict=True):
+                found[row] = _continuation(ids, stop_ids, seconds)
+    return [found[row] for row in range(len(prompts))]
+
+
+def _batches(prompts: Sequence[Sequence[int]], batch_rows: int, *, padded: bool) -> Iterator[list[int]]:
+    groups = [list(range(len(prompts)))] if padded else of_equal_length([len(prompt) for prompt in prompts])
+    for group in groups:
+        yield from (group[start : start + batch_rows] for start in range(0, len(group), batch_rows))
+
+
+@contextmanager
+def _greedy(model: Any, stop_ids: frozenset[int], most: int, pad_token_id: int) -> Iterator[None]:
+    """Replace the model's own settings, which may sample, penalise repetition or end elsewhere."""
+    from transformers import GenerationConfig
+
+    before = model.generation_config
+    model.generation_config = GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=most,
+        eos_token_id=sorted(stop_ids) or None,
+        pad_token_id=pad_token_id,
+        bos_token_id=before.bos_token_id,
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = before
+
+
+def _of_batch(
+    model: Any, batch: Sequence[torch.Tensor], *, pad_token_id: int, device: str, start: float
+) -> tuple[list[list[int]], float]:
+    """Return what was written behind each row, with what fills it up, and the seconds to the first token."""
+    longest = max(row.numel() for row in batch)
+    ids = torch.full((len(batch), longest), pad_token_id)
+    mask = torch.zeros_like(ids)
+    for number, row in enumerate(batch):
+        ids[number, longest - row.numel() :] = row
+        mask[number, longest - row.numel() :] = 1
+    clock = _FirstToken(start)
+    written = model.generate(
+        input_ids=ids.to(device), attention_mask=mask.to(device), stopping_criteria=[clock]
+    )  # fmt: skip
+    rows: list[list[int]] = written[:, longest:].tolist()
+    return rows, clock.seconds
+
+
+class _FirstToken:
+    """Notes when the first token is there; it never stops anything."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self.seconds = 0.0
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        if not self.seconds:
+            if input_ids.is_cuda:
+                torch.cuda.synchronize()
+            self.seconds = time.perf_counter() - self._start
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+def _continuation(ids: list[int], stop_ids: frozenset[int], seconds: float) -> Continuation:
+    end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
+    return Continuation(ids=ids[:end], finished=end is not None, first_token_seconds=seconds)

@@ -1,0 +1,36 @@
+"""The output layer of a causal language model: from hidden states to logits of the vocabulary."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class LanguageHead:
+    """The output layer and what the model does to its logits."""
+
+    def __init__(self, module: nn.Module, *, softcap: float | None = None) -> None:
+        """Take the layer.
+
+        Args:
+            module: gives logits of shape (..., vocabulary).
+            softcap: logits are softcap * tanh(logits / softcap) (Gemma 2, arXiv 2408.00118); None where they are not.
+
+        """
+        self.module, self.softcap = module, softcap
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """The trainable parameters; a weight that is tied to the embedding is one of them."""
+        return [value for value in self.module.parameters() if value.requires_grad]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits there are."""
+        layer: Any = self.module
+        return int(layer.out_features if hasattr(layer, "out_features") else layer.weight.shape[0])
+
+    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits of shape (tokens, vocabulary) for hidden states of shape (tokens, width)."""
+        logits: torch.Tensor = self.module(hidden).float()
+        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
