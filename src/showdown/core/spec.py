@@ -15,6 +15,8 @@ from showdown.core.metric import AUTO, metric_key
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
 
+CLASSIFICATION, GENERATION = "classification", "generation"
+"""Names of the tasks, as `task` has them."""
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]

@@ -99,7 +99,7 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
         near_copies=len(set(rows.exact)) - len(set(rows.duplicate_groups)),
         clusters=len(set(rows.duplicate_groups)),
         labels=_label_counts(rows),
-        two_labels=_two_labels(rows),
+        two_labels=_two_labels(rows) if rows.labels else [],
         cut_pairs=rows.cut_pairs,
         if_split_by_rows=_leak_by_rows(rows, spec),
         across=leak(partitions, rows.duplicate_groups, rows.row_ids) if partitions else None,
@@ -125,7 +125,7 @@ def leak(partitions: Sequence[Partition], duplicate_groups: Sequence[int], row_i
 
 def lines(audit: Audit) -> list[str]:
     """Return the audit as plain lines for a terminal."""
-    found = [_rows_line(audit), _labels_line(audit)]
+    found = [_rows_line(audit), *([_labels_line(audit)] if audit.labels else [])]
     copies = audit.exact_copies + audit.near_copies
     repeat = "repeats" if copies == 1 else "repeat"
     found.append(
@@ -133,7 +133,8 @@ def lines(audit: Audit) -> list[str]:
         f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
         f" {count(audit.clusters, 'different text')}"
     )
-    found += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
+    if audit.labels:
+        found += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
     if audit.cut_pairs:
         found.append(_cut_line(audit.cut_pairs))
     if audit.if_split_by_rows is not None:
@@ -236,7 +237,7 @@ def _percent(part: int, whole: int) -> str:
 def _label_counts(rows: Rows) -> list[LabelCount]:
     counted = Counter(rows.targets)
     groups: dict[int, set[int]] = defaultdict(set)
-    for target, group in zip(rows.targets, rows.duplicate_groups, strict=True):
+    for target, group in zip(rows.targets, rows.duplicate_groups[: len(rows.targets)], strict=True):
         groups[target].add(group)
     return [
         LabelCount(label=label, rows=counted[index], texts=len(groups[index]))
