@@ -1,7 +1,7 @@
 """A finished comparison of the task `generation` on the disk, written in milliseconds and the same each time.
 
-No model is behind it: each arm answers a field of a record rightly by chance, as often as its skill says. Processed rows
-are not written: `made_rows` gives the prompts and the wanted answers.
+No model is behind it: each arm answers a field of a record rightly by chance, as often as its skill says. Processed
+rows are not written: `made_rows` gives the prompts and the wanted answers.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from showdown.core.record import (
     Convergence,
     Elsewhere,
     Environment,
+    OwnScore,
     PeakMemory,
     Phase,
     PredictionSpeed,
@@ -76,7 +77,9 @@ ARMS: Mapping[str, Arm] = {
         method="full", title="Full fine-tuning", traits=fine_tuned(color="blue"), skill=0.93, rise=0.41, dear=4
     ),
     "lora": Arm(method="lora", title="LoRA", traits=fine_tuned(color="orange"), skill=0.92, rise=0.06, dear=2),
-    "qlora": Arm(method="qlora", title="QLoRA", traits=fine_tuned(color="purple"), skill=0.9, rise=0.05, dear=3),
+    "qlora": Arm(
+        method="qlora", title="QLoRA", traits=fine_tuned(quantised=True, color="purple"), skill=0.9, rise=0.05, dear=3
+    ),
 }
 """A floor, two prompt methods and three fine-tuned ones; full fine-tuning forgets most."""
 
@@ -122,6 +125,7 @@ def write_generation(
     wanted: Wanted = "json",
     failed: Mapping[str, str] | None = None,
     own: Callable[[str, str], float] | None = None,
+    own_score: OwnScore | None = None,
     protocol: dict[str, Any] | None = None,
     comparison: dict[str, Any] | None = None,
     model: str = "tiny/writer",
@@ -139,7 +143,8 @@ def write_generation(
         copies: test rows that are copies of each other.
         wanted: what the wanted answers are; it decides which scores apply.
         failed: by arm, the error of its runs.
-        own: the user's own score, of the wanted and the written answer, from 0 to 1.
+        own: the user's own score, of the wanted and the written answer.
+        own_score: what it is called, and its bounds; by default `judge`, from 0 to 1.
         protocol: keys of the shared protocol.
         comparison: further keys of the comparison.
         model: the network's id.
@@ -186,7 +191,7 @@ def write_generation(
                         "status": "completed",
                         "scores": _means(scores, losses),
                         "validation_scores": {key: float(np.mean(one)) / 2 for key, one in scores.items()},
-                        "writing": _writing(said, arm),
+                        "writing": _writing(said, arm, (own_score or OwnScore(title="judge")) if own else None),
                         "predictions_file": file,
                         "predictions_sha256": hashlib.sha256(content.encode()).hexdigest(),
                         "predictions_rows": rows,
@@ -307,10 +312,10 @@ def _means(scores: Mapping[str, Sequence[float]], losses: Sequence[tuple[float, 
     return found
 
 
-def _writing(said: Sequence[str], arm: Arm) -> Writing:
+def _writing(said: Sequence[str], arm: Arm, own_score: OwnScore | None) -> Writing:
     tokens = sum(_tokens(text) for text in said)
     if arm.skill < 0:
-        return Writing(tokens_written=tokens)
+        return Writing(tokens_written=tokens, own_score=own_score)
     return Writing(
         tokens_written=tokens,
         tokens_per_second=120.0 / arm.dear,
@@ -318,6 +323,7 @@ def _writing(said: Sequence[str], arm: Arm) -> Writing:
         first_token_p95_ms=30.0 * arm.dear,
         max_new_tokens=MAX_NEW_TOKENS,
         cut_answers=arm.cut,
+        own_score=own_score,
     )
 
 

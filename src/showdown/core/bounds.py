@@ -109,6 +109,7 @@ class Chosen(_Loose):
 
     learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     max_tokens: Count | None = None
+    base_quantised_before: str | None = None
 
 
 def valid_as(model: type[BaseModel]) -> AfterValidator:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 
 from showdown.core.memory import MemorySettings
 from showdown.core.metric import AUTO, metric_key
+from showdown.core.metric_choice import refuse_other_task, refuse_own_without_scorer
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
 
@@ -204,7 +205,11 @@ class ComparisonProtocol(SharedProtocol):
     metric: Annotated[str, BeforeValidator(metric_key)] = AUTO
     """What methods are ranked, tested and recommended by: `accuracy`, `f1_macro`, `mcc`, `balanced_accuracy`,
     `f1_weighted`, `precision_weighted`, `recall_weighted`, or of one label `f1: LABEL` or `average_precision: LABEL`.
-    `auto` is accuracy, and macro F1 where one label has at least 80 % of the test rows. No run depends on it."""
+    `auto` is accuracy, and macro F1 where one label has at least 80 % of the test rows. Of written answers it is one of
+    `exact_match`, `numeric_match`, `json_valid`, `json_fields`, `rouge_l`, `chrf`, `token_loss` and `perplexity`, or
+    `own`, the score of `scorer`; `auto` takes `json_fields` where the wanted answers are JSON objects, `numeric_match`
+    where they are numbers, `exact_match` where they have at most 10 words at the median, else `rouge_l`. No run depends
+    on it."""
 
 
 class Comparison(Strict):
@@ -244,6 +249,15 @@ class Comparison(Strict):
     def _curve_rises_to_all_rows(self) -> Self:
         if self.learning_curve != sorted(set(self.learning_curve)) or self.learning_curve[-1:] != [1.0]:
             raise ValueError("`learning_curve` rises and ends with all rows, as in [0.25, 0.5, 1.0]")
+        return self
+
+    @model_validator(mode="after")
+    def _metric_is_of_the_task(self) -> Self:
+        try:
+            refuse_other_task(self.protocol.metric, self.task)
+            refuse_own_without_scorer(self.protocol.metric, self.protocol.scorer)
+        except ValueError as error:
+            raise ValueError(f"`protocol.metric`: {error}") from error
         return self
 
     @field_validator("methods", mode="before")

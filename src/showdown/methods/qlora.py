@@ -27,7 +27,7 @@ class Qlora(Lora):
 
     title: ClassVar[str] = "QLoRA"
     summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4, double quantisation), on a GPU or an x86 CPU"
-    traits: ClassVar[Traits] = fine_tuned(color="purple", citation="dettmers2023")
+    traits: ClassVar[Traits] = fine_tuned(quantised=True, color="purple", citation="dettmers2023")
 
     @property
     def options(self) -> NetworkOptions:

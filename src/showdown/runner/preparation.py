@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 
-from showdown.core.metric import refuse_unknown_label
+from showdown.core.metric_choice import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec
 from showdown.core.strict import Strict
 from showdown.data.prepare import all_intact, prepare, write_prepared
