@@ -13,6 +13,8 @@ from showdown.core.strict import Strict
 
 MODEL_FILE = "model.json"
 CONFIDENCE_FILE = "confidence.json"
+LABELS_FILE = "labels.json"
+"""The labels in the order of the scores, for those who open the model without Showdown."""
 _MOST_BYTES = 50_000_000
 
 

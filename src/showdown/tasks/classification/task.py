@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from showdown.core.examples import Examples
+from showdown.core.method import Job
 from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
+from showdown.core.task import Answers, CardText, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +26,6 @@ class Classification(Task):
     peft_task_type: ClassVar[str] = "SEQ_CLS"
     network_title: ClassVar[str] = "sequence classifier"
     pipeline_tag: ClassVar[str] = "text-classification"
-    card_scoring: ClassVar[str] = "    scores = model(**inputs).logits.softmax(-1)"
-    card_answers: ClassVar[str] = "answers = [labels[best] for best in scores.argmax(-1)]"
 
     def architectures(self) -> Collection[str]:
         """Return the architectures that have a sequence classifier."""
@@ -39,6 +38,12 @@ class Classification(Task):
         names = dict(enumerate(labels))
         config.id2label, config.label2id = names, {label: index for index, label in names.items()}
         config.problem_type = "single_label_classification"
+
+    def card(self, tokenizer: "PreTrainedTokenizerBase", job: Job, *, limit: int, scoring: str | None) -> CardText:
+        """Return how texts are scored with plain transformers."""
+        from showdown.tasks.classification.card import card
+
+        return card(job, limit=limit, scoring=scoring)
 
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name the modules beside the backbone."""
