@@ -71,7 +71,7 @@ def saved(method: str, base: Path, output: Path) -> Path:
     with torch.no_grad():
         for tensor in module.parameters():
             if tensor.requires_grad:
-                tensor += 0.05 * torch.randn_like(tensor)
+                tensor.add_(0.05 * torch.randn_like(tensor))
     folder = output / "runs" / spec.run_id / "artifact"
     folder.mkdir(parents=True)
     comparison = {"task": "generation", "methods": {method: {}}, "data": {"source": "x.csv", "system": SYSTEM}}

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-    from showdown.core.method import Job
-
 Targets = Sequence[Sequence[int]]
 """For each example its target ids."""
 
@@ -212,12 +210,21 @@ class Task(ABC):
         """Write into a network's configuration what the task needs, such as the labels. Changes it in place."""
 
     @abstractmethod
-    def card(self, tokenizer: "PreTrainedTokenizerBase", job: "Job", *, limit: int, scoring: str | None) -> CardText:
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
         """Return what the card of a saved model says of the task.
 
         Args:
             tokenizer: as it is saved beside the model.
-            job: what the method was given.
+            labels: of the comparison, in the order of the scores; empty for a task that writes text.
+            protocol: of the run.
             limit: the most tokens that were read.
             scoring: Python of the method that makes `scores` from `model` and `inputs`, indented by four spaces; None
                 for the task's own.

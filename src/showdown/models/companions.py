@@ -116,7 +116,7 @@ def write_companions(
             _name_base(folder / name, base, job, pad_token_id=int(tokenizer.pad_token_id))
     revision = job.model.revision
     before = quantised_before(job.model)
-    words = job.task.card(tokenizer, job, limit=limit, scoring=usage.scoring)
+    words = job.task.card(tokenizer, labels=job.labels, protocol=job.protocol, limit=limit, scoring=usage.scoring)
     card = _CARD.format(
         library="peft" if (folder / ADAPTER_CONFIG).is_file() else "transformers",
         title=f"{method.title}: {words.heading}",

@@ -1,7 +1,8 @@
 """How a saved classifier is used with plain transformers."""
 
+from collections.abc import Sequence
+
 from showdown.core.artifact import LABELS_FILE
-from showdown.core.method import Job
 from showdown.core.task import CardText
 
 _SCORING = "    scores = model(**inputs).logits.softmax(-1)"
@@ -11,17 +12,17 @@ with torch.inference_mode():
 answers = [labels[best] for best in scores.argmax(-1)]"""
 
 
-def card(job: Job, *, limit: int, scoring: str | None) -> CardText:
+def card(labels: Sequence[str], *, limit: int, scoring: str | None) -> CardText:
     """Return what the card says.
 
     Args:
-        job: what the method was given.
+        labels: in the order of the scores.
         limit: tokens after which texts are cut.
         scoring: Python of the method that makes `scores`; None for those of the network's head.
 
     """
     return CardText(
-        heading=f"{len(job.labels)} labels",
+        heading=f"{len(labels)} labels",
         about=f"Trained by Showdown on the labels in `{LABELS_FILE}`, in the order of the scores. Texts are cut at "
         f"{limit} tokens.",
         reads=f'labels = json.load(open(f"{{folder}}/{LABELS_FILE}", encoding="utf-8"))',

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from showdown.core.examples import Examples
-from showdown.core.method import Job
 from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
@@ -39,11 +38,19 @@ class Classification(Task):
         config.id2label, config.label2id = names, {label: index for index, label in names.items()}
         config.problem_type = "single_label_classification"
 
-    def card(self, tokenizer: "PreTrainedTokenizerBase", job: Job, *, limit: int, scoring: str | None) -> CardText:
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
         """Return how texts are scored with plain transformers."""
         from showdown.tasks.classification.card import card
 
-        return card(job, limit=limit, scoring=scoring)
+        return card(labels, limit=limit, scoring=scoring)
 
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name the modules beside the backbone."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from showdown.core.artifact import MODEL_FILE
-from showdown.core.method import Job
+from showdown.core.spec import SharedProtocol
 from showdown.core.task import CardText
 from showdown.tasks.generation.layout import ChatLayout
 
@@ -30,12 +30,12 @@ for text in texts:
     answers.append(tokenizer.decode(answer, skip_special_tokens=True).strip())"""
 
 
-def card(tokenizer: "PreTrainedTokenizerBase", job: Job, *, limit: int) -> CardText:
+def card(tokenizer: "PreTrainedTokenizerBase", protocol: SharedProtocol, *, limit: int) -> CardText:
     """Return what the card says.
 
     Args:
         tokenizer: as it is saved beside the model, with its chat template.
-        job: what the method was given.
+        protocol: of the run.
         limit: the most tokens of a prompt with its answer.
 
     """
@@ -44,5 +44,5 @@ def card(tokenizer: "PreTrainedTokenizerBase", job: Job, *, limit: int) -> CardT
         about=f"Trained by Showdown on prompts with their answers, at most {limit} tokens together. The system message "
         f"of its training is in `{MODEL_FILE}`.",
         reads=f'system = json.load(open(f"{{folder}}/{MODEL_FILE}", encoding="utf-8"))["system"]',
-        use=_USE.format(most=job.protocol.max_new_tokens, stops=sorted(ChatLayout(tokenizer).stop_ids)),
+        use=_USE.format(most=protocol.max_new_tokens, stops=sorted(ChatLayout(tokenizer).stop_ids)),
     )

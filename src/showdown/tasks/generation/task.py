@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from showdown.core.examples import Examples
 from showdown.core.language import LanguagePath
-from showdown.core.method import Job
 from showdown.core.predictor import Predictor, Writer
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
@@ -47,11 +46,19 @@ class Generation(Task):
     def configure(self, config: "PretrainedConfig", labels: Sequence[str]) -> None:
         """Change nothing: a language model answers with the tokens that it knows."""
 
-    def card(self, tokenizer: "PreTrainedTokenizerBase", job: Job, *, limit: int, scoring: str | None) -> CardText:
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
         """Return how prompts are answered with plain transformers."""
         from showdown.tasks.generation.card import card
 
-        return card(tokenizer, job, limit=limit)
+        return card(tokenizer, protocol, limit=limit)
 
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name nothing: the output layer is pretrained like the rest."""
