@@ -78,7 +78,8 @@ def judge(
     """Judge a comparison: intervals, tests, which differences were shown, and which method to take under limits.
 
     Args:
-        limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
+        limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`,
+            `max_general_loss_rise`; none by default.
         options: `margin_points`, `metric`, `price_per_hour`, `price_per_kwh`, as in `verdict.options.JudgeOptions`.
 
     """

@@ -239,6 +239,9 @@ def recommend(
     min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    max_general_loss_rise: Annotated[
+        float | None, typer.Option(help="Rise of the loss on general text by fine-tuning, in nats a token.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
     price_per_hour: PerHour = None,
@@ -254,6 +257,7 @@ def recommend(
         "min_f1_macro": min_f1_macro,
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
+        "max_general_loss_rise": max_general_loss_rise,
     }
     verdict = api.judge(output, limits=limits, **_judge_options(margin, metric, price_per_hour, price_per_kwh))
     found = verdict.recommendation
