@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 LABELS = 5
 VOCABULARY = 97
@@ -34,10 +34,18 @@ DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def decoder(name: str, **more: Any) -> Any:
     """A tiny classifier; equal names give equal weights."""
-    kind, settings = DECODERS[name]
+    return _made(AutoModelForSequenceClassification, *DECODERS[name], **more)
+
+
+def causal(name: str, **more: Any) -> Any:
+    """A tiny language model, its output layer tied to the embedding unless `tie_word_embeddings` says otherwise."""
+    return _made(AutoModelForCausalLM, *DECODERS[name], **{"tie_word_embeddings": True, **more})
+
+
+def _made(kind: Any, model_type: str, settings: dict[str, Any], **more: Any) -> Any:
     torch.manual_seed(0)
-    config = AutoConfig.for_model(kind, **{**_SHAPE, **settings, **more})
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    config = AutoConfig.for_model(model_type, **{**_SHAPE, **settings, **more})
+    model = kind.from_config(config, attn_implementation="sdpa")
     with torch.no_grad():  # norms start as ones or zeros, biases as zeros: make each of them matter
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ import tiny_gguf
 from showdown.core.errors import UserError
 from showdown.core.files import sha256_of
 from showdown.core.spec import ModelSpec
+from showdown.methods.table import build
 from showdown.models import built_in, converted, gguf_conversion
 from showdown.models.built_in import BUILT_IN, BuiltIn, built_in_folder, built_in_state, first_use, quantised_before
+from showdown.models.companions import CARD, Usage, write_companions
 from showdown.models.source import locate, pin, public_name, was_local
 from showdown.models.tokens import load_tokenizer
+from tiny_pretrained import job
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = ModelSpec(id=tiny_gguf.NAME)
@@ -201,6 +205,16 @@ def test_names_revisions_and_what_the_weights_were() -> None:
         pin(ModelSpec(id=SMOLLM2, revision="0123abc"))
     with pytest.raises(UserError, match=f"did you mean `{SMOLLM2}`"):
         pin(ModelSpec(id="smollm2-135m-instuct"))
+
+
+def test_the_card_of_a_saved_model_says_what_its_base_was(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = pretrained("llama")
+    usage = Usage(imports="", opening="")
+    for model, said in ((ModelSpec(id=SMOLLM2), True), (ModelSpec(), False)):
+        trained = replace(job(folder), model=pin(model))
+        write_companions(tmp_path, load_tokenizer(folder), trained, 32, method=build("lora", {}), usage=usage)
+        card = (tmp_path / CARD).read_text(encoding="utf-8")
+        assert ("; trained from a copy whose weights had been rounded to 4 bits (GGUF Q4_1)\n" in card) is said
 
 
 def test_a_folder_of_that_name_is_a_folder(

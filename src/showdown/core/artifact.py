@@ -8,7 +8,7 @@ from pydantic import ValidationError, model_validator
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
 from showdown.core.record import Confidence, ScoreKind
-from showdown.core.spec import Cleaning, ModelSpec, RunSpec
+from showdown.core.spec import Cleaning, RunSpec
 from showdown.core.strict import Strict
 
 MODEL_FILE = "model.json"
@@ -52,7 +52,7 @@ def without_path(spec: RunSpec) -> RunSpec:
     base = Path(spec.model.id)
     if not base.is_dir():
         return spec
-    return spec.model_copy(update={"model": ModelSpec(id=base.resolve().name, revision=spec.model.revision)})
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"id": base.resolve().name})})
 
 
 def read_description(folder: Path) -> ModelDescription:

@@ -97,6 +97,7 @@ class DataFacts(_Loose):
     split: dict[str, Any] | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)] = 1
     audit: _Audit | None = None
+    written: dict[str, Any] | None = None
     inspection: _Inspection | None = None
     notices: list[str] = []
 

@@ -13,6 +13,7 @@ from torch import nn
 from showdown.core.task import ForwardPath
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
+from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.language.padded import PaddedLanguageModel
@@ -89,7 +90,7 @@ class EqualLengthsForward(ForwardPath):
 
 def is_packed(module: nn.Module, device: str) -> bool:
     """Return whether `choose_forward` packs this network without padding on this device."""
-    decoder = last_token_classifier(module)
+    decoder = language_model(module) or last_token_classifier(module)
     if decoder is not None:
         return unpackable_reason(decoder, device) is None
     return unpackable_encoder_reason(module, device) is None
@@ -122,6 +123,10 @@ def choose_forward(
 
     """
     language = language_model(module)
+    if language is not None and unpackable_reason(language, device) is None:
+        return PackedLanguageModel(
+            language, pad_token_id=pad_token_id, device=device, recompute=recompute, attention=attention
+        )
     decoder = last_token_classifier(module)
     if decoder is not None and unpackable_reason(decoder, device) is None:
         return PackedForward(decoder, device=device, recompute=recompute, attention=attention)

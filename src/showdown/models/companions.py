@@ -83,7 +83,9 @@ def save_for_others(
 
     """
     method.save(module, folder)
-    write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
+    write_companions(
+        folder, load_tokenizer(base, job.model.chat_template), job, limit, method=method, usage=method.usage(module)
+    )
 
 
 def write_companions(
@@ -117,7 +119,7 @@ def write_companions(
         limit=limit,
         base=base,
         revision=f"revision `{revision}`" if revision else "no revision",
-        rounded=f"; its weights were rounded to {before} before they were trained" if before else "",
+        rounded=f"; trained from a copy whose weights had been rounded to {before}" if before else "",
         method=type(method).__name__.lower(),
         seed=job.seed,
         opening=usage.code(base, job.task),

@@ -10,6 +10,7 @@ from pathlib import Path
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import ModelSpec
 from showdown.models.built_in import BUILT_IN, built_in_folder
+from showdown.models.chat_template import with_chat_template
 from showdown.models.folder import checked_folder, fingerprint
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -19,15 +20,22 @@ _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 def pin(spec: ModelSpec) -> ModelSpec:
     """Return the same model with its revision filled in: a hub commit, or a fingerprint of local or built-in files.
 
+    The content of a file with a chat template stands in the place of its path.
+
     Raises:
-        UserError: when the model cannot be found, is damaged, or has no safetensors weights.
+        UserError: when the model cannot be found, is damaged, or has no safetensors weights, or its template cannot be
+            read.
 
     """
+    return with_chat_template(spec).model_copy(update={"revision": _found_revision(spec)})
+
+
+def _found_revision(spec: ModelSpec) -> str:
     if Path(spec.id).is_dir():
-        return ModelSpec(id=spec.id, revision=_checked_revision(spec, fingerprint(Path(spec.id))))
+        return _checked_revision(spec, fingerprint(Path(spec.id)))
     if spec.id in BUILT_IN:
-        return ModelSpec(id=spec.id, revision=_checked_revision(spec, BUILT_IN[spec.id].revision))
-    return ModelSpec(id=spec.id, revision=locate(spec).name)
+        return _checked_revision(spec, BUILT_IN[spec.id].revision)
+    return locate(spec).name
 
 
 def was_local(spec: ModelSpec) -> bool:

@@ -7,7 +7,7 @@ from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import refuse_unsafe
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import ModelSpec, RunSpec
+from showdown.core.spec import RunSpec
 from showdown.models.source import was_local
 from showdown.prediction.model import Model, open_model
 from showdown.runner.retention import best_of_each_arm
@@ -59,7 +59,7 @@ def _on_base(spec: RunSpec, base: Path | None) -> RunSpec:
         return spec
     if not base.is_dir():
         raise UserError(f"--base {base}: no such folder; give the folder of the pretrained model")
-    return spec.model_copy(update={"model": ModelSpec(id=str(base), revision=spec.model.revision)})
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"id": str(base)})})
 
 
 def _require_base(spec: RunSpec, folder: Path) -> None:

@@ -223,6 +223,7 @@ class _Loop:
                 "split": ready.split.model_dump(mode="json"),
                 "partitions": ready.partitions,
                 "audit": ready.audit.model_dump(mode="json"),
+                **({} if ready.written is None else {"written": ready.written.model_dump(mode="json")}),
                 "inspection": self._inspection.model_dump(mode="json"),
                 "notices": [*ready.notices, *deep_lines(self._inspection)],
             },

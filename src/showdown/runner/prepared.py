@@ -4,6 +4,7 @@ from showdown.core.spec import Comparison
 from showdown.core.split import SplitSpec
 from showdown.core.strict import Strict
 from showdown.data.audit import Audit
+from showdown.data.chats.facts import WrittenFacts, written_facts
 from showdown.data.prepare import Prepared
 
 
@@ -18,6 +19,8 @@ class Ready(Strict):
     split: SplitSpec
     partitions: int
     audit: Audit
+    written: WrittenFacts | None = None
+    """Of prompts and answers; None for labelled texts."""
     notices: list[str]
     """Of the data, a line each."""
     choices: list[str]
@@ -33,6 +36,7 @@ def ready(comparison: Comparison, prepared: Prepared, choices: list[str]) -> Rea
         split=prepared.split,
         partitions=len(prepared.partitions),
         audit=prepared.audit,
+        written=written_facts(prepared.rows),
         notices=list(prepared.notices),
         choices=choices,
     )

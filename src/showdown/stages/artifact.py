@@ -138,7 +138,7 @@ def _predictor(job: Job, module: "torch.nn.Module", tokenizer_folder: Path) -> P
     from showdown.models.tokens import load_tokenizer, token_limit
 
     module.eval()
-    tokenizer = load_tokenizer(tokenizer_folder)
+    tokenizer = load_tokenizer(tokenizer_folder, job.model.chat_template)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)

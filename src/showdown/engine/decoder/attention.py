@@ -38,10 +38,57 @@ def layout_of(lengths: Sequence[int], device: torch.device | str) -> Layout:
     return Layout(starts=starts.to(device, non_blocking=True), longest=max(lengths), lengths=tuple(lengths))
 
 
-def last_query_layout(layout: Layout) -> Layout:
-    """Return the layout of one query for each sequence: its last token."""
+@dataclass(frozen=True, kw_only=True)
+class Queries:
+    """The tokens that a network's last layer computes: some at the end of each sequence."""
+
+    layout: Layout
+    places: torch.Tensor
+    """Of these tokens in the pack, shape (queries,), int64."""
+
+
+def last_queries(layout: Layout) -> Queries:
+    """Return one query for each sequence: its last token."""
     starts = torch.arange(layout.sequences + 1, dtype=torch.int32, device=layout.starts.device)
-    return Layout(starts=starts, longest=1)
+    return Queries(layout=Layout(starts=starts, longest=1), places=layout.last_tokens)
+
+
+def end_queries(lengths: Sequence[int], counts: Sequence[int]) -> Queries:
+    """Return the last tokens of each sequence, on the CPU.
+
+    Args:
+        lengths: tokens of each sequence.
+        counts: how many of them, from the end; 0 for a sequence that is only seen by others.
+
+    """
+    ends = torch.tensor(lengths).cumsum(0).tolist()
+    places = [torch.arange(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    return Queries(layout=layout_of(counts, "cpu"), places=torch.cat(places))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Keys of sequences that begin alike: their common beginning is in the pack once, as its first sequence."""
+
+    places: torch.Tensor
+    """For the keys of each sequence, one behind the other, their places in the pack: int64."""
+    layout: Layout
+    """Of these keys."""
+
+
+def shared_beginning(lengths: Sequence[int]) -> Shared:
+    """Return the keys that each sequence of a pack sees, on the CPU.
+
+    Args:
+        lengths: tokens of the common beginning, then of what follows it in each sequence.
+
+    """
+    first, *others = lengths
+    starts = torch.tensor(lengths).cumsum(0).tolist()
+    beginning = torch.arange(first)
+    own = [torch.arange(start, start + length) for start, length in zip(starts, others, strict=False)]
+    places = torch.cat([beginning, *(part for one in own for part in (beginning, one))])
+    return Shared(places=places, layout=layout_of([first, *(first + length for length in others)], "cpu"))
 
 
 @functools.cache
@@ -82,8 +129,8 @@ def packed_attention(
         query: shape (query tokens, query heads, head width).
         key: shape (tokens, key heads, head width); the query heads are a multiple of the key heads.
         value: as `key`.
-        queries: all tokens of each sequence, or only its last one: the ends of queries and keys are aligned.
-        keys: all tokens of each sequence.
+        queries: all tokens of each sequence, or only some at its end: the ends of queries and keys are aligned.
+        keys: all tokens that each sequence sees.
         heads: scaling and window.
 
     """
@@ -130,13 +177,16 @@ def _sequence_by_sequence(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, queries: Layout, keys: Layout, heads: Heads
 ) -> torch.Tensor:
     parts = []
-    query_lengths, key_lengths = queries.starts.diff().tolist(), keys.starts.diff().tolist()
+    query_lengths = list(queries.lengths or queries.starts.diff().tolist())
+    key_lengths = list(keys.lengths or keys.starts.diff().tolist())
     for q, k, v in zip(
         torch.split(query, query_lengths),
         torch.split(key, key_lengths),
         torch.split(value, key_lengths),
         strict=True,
     ):
+        if not q.shape[0]:
+            continue
         whole = q.shape[0] == k.shape[0] and (heads.window is None or heads.window >= k.shape[0])
         attended = functional.scaled_dot_product_attention(
             q.transpose(0, 1)[None],

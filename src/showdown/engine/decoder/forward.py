@@ -9,12 +9,15 @@ from torch import nn
 from showdown.core.task import ForwardPath
 from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
-from showdown.engine.decoder.walk import Pack, PackedDecoder, called_apart, pack_of, unsupported_reason
-from showdown.engine.structure import LastTokenClassifier, altered_reason
+from showdown.engine.decoder.pack import Pack, pack_of
+from showdown.engine.decoder.walk import PackedDecoder, called_apart, unsupported_reason
+from showdown.engine.structure import LanguageModel, LastTokenClassifier, altered_reason
 
 
-def unpackable_reason(decoder: LastTokenClassifier, device: str) -> str | None:
+def unpackable_reason(decoder: LastTokenClassifier | LanguageModel, device: str) -> str | None:
     """Return why this decoder must be padded on this device, or None where it can be packed."""
+    if decoder.backbone is None:
+        return "it holds no backbone under its `base_model_prefix`"
     found = unsupported_reason(decoder.backbone) or altered_reason(decoder.model, called_apart(decoder.backbone))
     if found is None and device.startswith("cuda"):
         if not varlen_is_here():
@@ -29,7 +32,43 @@ TOKEN_MULTIPLE = 64
 from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel again."""
 
 
-class PackedForward(ForwardPath):
+class PackedPath:
+    """A decoder that is run over packs."""
+
+    def __init__(
+        self,
+        backbone: Any,
+        *,
+        device: str,
+        recompute: bool = False,
+        attention: CudnnAttention | None = None,
+    ) -> None:
+        """Prepare the walk.
+
+        Args:
+            backbone: of the decoder.
+            device: `cpu` or `cuda`.
+            recompute: checkpoint activations: keep only the input of each layer.
+            attention: cuDNN's attention, for the packs that it can compute.
+
+        """
+        on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
+        self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
+        self.walk = PackedDecoder(backbone, recompute=recompute, attention=attention)
+        self.device = device
+        self.config: Any = backbone.config
+        self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
+
+    def missing_tokens(self, sequences: Sequence[torch.Tensor]) -> int:
+        """Return the tokens that fill a pack of these sequences up."""
+        return -sum(sequence.numel() for sequence in sequences) % self._multiple
+
+    def pack(self, sequences: Sequence[torch.Tensor], *, fill: int) -> Pack:
+        """Return the sequences as a pack on the CPU, filled up with so many tokens whose results are not read."""
+        return pack_of(sequences, streams=self.walk.streams, fill=fill)
+
+
+class PackedForward(PackedPath, ForwardPath):
     """The sequences of a micro-batch packed without padding, each pooled at its last token."""
 
     def __init__(
@@ -40,35 +79,17 @@ class PackedForward(ForwardPath):
         recompute: bool = False,
         attention: CudnnAttention | None = None,
     ) -> None:
-        """Prepare the walk.
-
-        Args:
-            decoder: the classifier, taken apart.
-            device: `cpu` or `cuda`.
-            recompute: checkpoint activations: keep only the input of each layer.
-            attention: cuDNN's attention, for the packs that it can compute.
-
-        """
-        on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
-        self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
+        """Take a classifier; the other arguments are those of `PackedPath`."""
+        super().__init__(decoder.backbone, device=device, recompute=recompute, attention=attention)
         self._head: nn.Module = decoder.head
-        self.walk = PackedDecoder(decoder.backbone, recompute=recompute, attention=attention)
-        self.device = device
-        self.config: Any = decoder.backbone.config
-        self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
-        missing = -sum(sequence.numel() for sequence in sequences) % self._multiple
-        return self.logits_of(self.pack(sequences, fill=missing).to(self.device))
-
-    def pack(self, sequences: Sequence[torch.Tensor], *, fill: int) -> Pack:
-        """Return the sequences as a pack on the CPU, filled up with so many tokens whose results are not read."""
-        return pack_of(sequences, streams=self.walk.streams, fill=fill)
+        return self.logits_of(self.pack(sequences, fill=self.missing_tokens(sequences)).to(self.device))
 
     def logits_of(self, pack: Pack) -> torch.Tensor:
         """Return the logits of a pack on the device."""
-        pooled = self.walk.pooled(pack)[: pack.read]
+        pooled = self.walk.hidden(pack)[: pack.read]
         logits: torch.Tensor = self._head(pooled.to(head_dtype(self._head)))
         return logits.float()
 

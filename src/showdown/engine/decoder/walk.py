@@ -1,7 +1,8 @@
 """The forward pass of a decoder over packed sequences: transformers' weights and modules, the engine's arithmetic.
 
-It follows transformers' Mistral, Llama, Qwen2, Qwen3, Gemma and Gemma3 step by step. In the last layer only the pooled
-tokens need queries, the output projection and the MLP, so these are computed for them alone.
+It follows transformers' Mistral, Llama, Qwen2, Qwen3, Gemma and Gemma3 step by step. In the last layer only the tokens
+that are read need queries, the output projection and the MLP, so these are computed for them alone: the last token of
+each sequence for a classifier, and for a language model the end of each sequence from the first token with a loss on.
 """
 
 import inspect
@@ -16,12 +17,19 @@ from torch.utils.checkpoint import checkpoint
 
 from showdown.engine.decoder import fused
 from showdown.engine.decoder.adapters import refresh
-from showdown.engine.decoder.attention import Heads, Layout, last_query_layout, layout_of, packed_attention
+from showdown.engine.decoder.attention import (
+    Heads,
+    Layout,
+    Queries,
+    Shared,
+    last_queries,
+    packed_attention,
+)
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.norms import add_rms_norm, rms_norm
 from showdown.engine.decoder.offload import OffloadedInputs
+from showdown.engine.decoder.pack import Pack
 from showdown.engine.decoder.projection import SharedInput, read_projection
-from showdown.engine.dropout import draw_seeds
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -59,36 +67,13 @@ def _activation_name(config: "PretrainedConfig") -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pack:
-    """Packed sequences: the input of a forward pass."""
-
-    ids: torch.Tensor
-    """Token ids, shape (tokens,), int64."""
-    places: torch.Tensor
-    """Position of each token within its sequence, from 0: shape (tokens,), int64."""
-    seeds: torch.Tensor
-    """Of the dropout masks, one pair for each of the decoder's `streams`: shape (streams, 2), int64."""
-    layout: Layout
-    read: int
-    """How many sequences are read: all, or all but the last one, which fills the pack up."""
-
-    def to(self, device: str) -> "Pack":
-        """Return it on a device."""
-
-        def moved(one: torch.Tensor) -> torch.Tensor:
-            return one.to(device, non_blocking=True)
-
-        layout = replace(self.layout, starts=moved(self.layout.starts))
-        return replace(self, ids=moved(self.ids), places=moved(self.places), seeds=moved(self.seeds), layout=layout)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pass:
     """What every layer of one forward pass needs."""
 
-    keys: Layout
-    queries: Layout
-    """Equal to `keys`; in the last layer the last token of each sequence."""
+    tokens: Layout
+    queries: Queries | None
+    """In the last layer; None in the others, where each token has one."""
+    shared: Shared | None
     positions: dict[str, tuple[torch.Tensor, torch.Tensor]]
     """Cosines and sines by layer type, each of shape (tokens, head width)."""
     seeds: tuple[torch.Tensor, ...]
@@ -149,7 +134,7 @@ def _in_use(linears: Sequence[_Linears]) -> list[SharedInput]:
 
 
 class PackedDecoder:
-    """Runs the backbone of a decoder over packed sequences and pools each at its last token."""
+    """Runs the backbone of a decoder over packed sequences."""
 
     def __init__(self, backbone: Any, *, recompute: bool = False, attention: CudnnAttention | None = None) -> None:
         """Read the backbone's layers.
@@ -185,19 +170,22 @@ class PackedDecoder:
         """Host memory that holds the inputs of checkpointed layers."""
         return self._inputs.buffers
 
-    def pooled(self, pack: Pack) -> torch.Tensor:
-        """Return the normed hidden state of each sequence's last token, shape (sequences, hidden width)."""
+    def hidden(self, pack: Pack) -> torch.Tensor:
+        """Return the normed hidden states of the tokens that are read, shape (queries, hidden width).
+
+        They are those of `pack.queries`, or the last token of each sequence.
+        """
         hidden, layout = self._embedded(pack.ids), pack.layout
         for shared in self._shared:
             shared.update()
         refresh([shared.bank for shared in self._shared], hidden.dtype)
         positions = _rotary(self._backbone, hidden, pack.places)
-        step = Pass(keys=layout, queries=layout, positions=positions, seeds=pack.seeds.unbind())
+        step = Pass(tokens=layout, queries=None, shared=pack.shared, positions=positions, seeds=pack.seeds.unbind())
         self._inputs.begin()
         stream: _Stream = (hidden, None)
         for number in range(len(self._layers) - 1):
             stream = self._run(number, stream, step)
-        last = replace(step, queries=last_query_layout(layout))
+        last = replace(step, queries=pack.queries or last_queries(layout))
         _, normed = add_rms_norm(*self._run(len(self._layers) - 1, stream, last), self._backbone.norm)
         return normed
 
@@ -223,8 +211,8 @@ class PackedDecoder:
         layer = self._layers[number]
         hidden, normed = add_rms_norm(*stream, layer.input_layernorm)
         attended = self._attention(number, normed, step)
-        if step.queries is not step.keys:
-            hidden = hidden[step.keys.last_tokens]
+        if step.queries:
+            hidden = hidden.index_select(0, step.queries.places)
         if not hasattr(layer, "pre_feedforward_layernorm"):
             hidden, normed = add_rms_norm(hidden, attended, layer.post_attention_layernorm)
             return hidden, self._mlp(number, normed, step)
@@ -241,14 +229,14 @@ class PackedDecoder:
         attention, linears = self._layers[number].self_attn, self._linears[number]
         stream = number * _STREAMS_A_LAYER
         positions = step.positions.get(self._types[number]) or next(iter(step.positions.values()))
-        if step.queries is step.keys:
+        if step.queries is None:
             q, k, v = linears.query_key_value(normed, step.seeds[stream])
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             query, key = fused.rotate(query, key, positions)
         else:
-            chosen = step.keys.last_tokens
+            chosen = step.queries.places
             k, v = linears.key_value(normed, step.seeds[stream])
-            (q,) = linears.query(normed[chosen], step.seeds[-1])
+            (q,) = linears.query(normed.index_select(0, chosen), step.seeds[-1])
             query, key = self._head_norms(attention, _by_head(q, attention), _by_head(k, attention))
             key = fused.rotate_apart(key, positions)
             query = fused.rotate_apart(query, (positions[0][chosen], positions[1][chosen]))
@@ -260,9 +248,13 @@ class PackedDecoder:
     def _attended(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, step: Pass, heads: Heads
     ) -> torch.Tensor:
-        if self._cudnn and step.queries is step.keys and self._cudnn.serves(step.keys, heads):
-            return self._cudnn(query, key, value, step.keys)
-        return packed_attention(query, key, value, step.queries, step.keys, heads)
+        queries, keys = step.queries.layout if step.queries else step.tokens, step.tokens
+        if step.shared:
+            key, value = (one.index_select(0, step.shared.places) for one in (key, value))
+            keys = step.shared.layout
+        elif self._cudnn and step.queries is None and self._cudnn.serves(keys, heads):
+            return self._cudnn(query, key, value, keys)
+        return packed_attention(query, key, value, queries, keys, heads)
 
     @staticmethod
     def _head_norms(attention: Any, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -283,25 +275,6 @@ def _summed(stream: _Stream) -> torch.Tensor:
 def _by_head(x: torch.Tensor, attention: Any) -> torch.Tensor:
     """Return x of shape (tokens, heads * head width) as (tokens, heads, head width)."""
     return x.view(x.shape[0], -1, attention.head_dim)
-
-
-def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0) -> Pack:
-    """Return sequences as a pack on the CPU, its seeds drawn.
-
-    Args:
-        sequences: token ids of each, 1-D, int64, not empty.
-        streams: of the decoder.
-        fill: tokens of one more sequence that fills the pack up; its result is not read.
-
-    """
-    every = [*sequences, sequences[0].new_zeros(fill)] if fill else list(sequences)
-    return Pack(
-        ids=torch.cat(every),
-        places=torch.cat([torch.arange(one.numel()) for one in every]),
-        seeds=draw_seeds(streams),
-        layout=layout_of([one.numel() for one in every], "cpu"),
-        read=len(sequences),
-    )
 
 
 def _has_foreign_dropout(layer: nn.Module) -> bool:

@@ -16,7 +16,7 @@ import torch
 from showdown.engine.budget import Demand, launch_bound_tokens, shape_of, token_bytes
 from showdown.engine.decoder.attention import Layout
 from showdown.engine.decoder.forward import PackedForward
-from showdown.engine.decoder.walk import Pack
+from showdown.engine.decoder.pack import Pack
 
 _FINEST_FILL = 128
 _FILL_SHARE = 16

@@ -10,7 +10,7 @@ from torch import nn
 from showdown.core.task import ForwardPath, Objective
 from showdown.engine.accumulate import Accumulator, EagerAccumulator
 from showdown.engine.decoder.forward import PackedForward
-from showdown.engine.decoder.walk import Pack
+from showdown.engine.decoder.pack import Pack
 from showdown.engine.graphs.cache import CudaGraphs, GraphCache, Recorder, filled_size
 
 _ROWS_MULTIPLE = 4

@@ -17,9 +17,9 @@ CHUNK_LOGITS = 2**25
 """The most logits of a chunk: 134 MB in float32."""
 
 
-def chunk_rows(rows: int, vocabulary: int, most: int = CHUNK_LOGITS) -> int:
-    """Return the rows of a chunk, so that all chunks are of about one size and none has more than so many logits."""
-    chunks = max(1, -(-rows * vocabulary // most))
+def chunk_rows(rows: int, vocabulary: int) -> int:
+    """Return the rows of a chunk, so that all chunks are of about one size and few have more than `CHUNK_LOGITS`."""
+    chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
     return max(1, -(-rows // chunks))
 
 

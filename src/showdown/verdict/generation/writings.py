@@ -193,7 +193,9 @@ def _read(folder: Path, run: RunRecord, keys: tuple[str, ...], metric: Metric) -
         clusters=np.asarray(found.clusters, dtype=np.int64),
         metric=metric,
         keys=keys,
-        scores=np.array([[found.scores[key]] for key in keys], dtype=np.float64).reshape(len(keys), 1, len(found.row_ids)),
+        scores=np.array([[found.scores[key]] for key in keys], dtype=np.float64).reshape(
+            len(keys), 1, len(found.row_ids)
+        ),
         answers=np.array([[_number(text) for text in found.answers]], dtype=np.int64),
         **_losses(found),
     )

@@ -105,12 +105,8 @@ def _is_deep(value: Any) -> bool:
     """Return whether a value is nested deeper than `MOST_LEVELS`; without recursion."""
     level = [value]
     for _ in range(MOST_LEVELS + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+        level = [outer for outer in level if isinstance(outer, (dict, list))]
         if not level:
             return False
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
     return True
