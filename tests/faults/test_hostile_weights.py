@@ -22,7 +22,7 @@ from showdown.methods.table import build
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import locate, pin
 from showdown.prediction.load import load_model
-from showdown.prediction.model import open_model
+from showdown.prediction.open import open_model
 from showdown.stages.artifact import write_description
 from showdown.training.checkpoint import Checkpoints, State
 from tiny_pretrained import LABELS, job, separable_rows

@@ -73,6 +73,10 @@ class Writer(Predictor):
         """Return the answers."""
         return self.write(texts, batch_rows=batch_rows)
 
+    def refusal(self, prompt: str) -> str | None:
+        """Return why a prompt cannot be answered, as the end of a sentence that begins with it; None where it can."""
+        return None
+
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> "Scores2D | None":
         """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens.
 

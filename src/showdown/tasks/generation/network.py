@@ -11,6 +11,7 @@ from showdown.core.language import LanguagePath
 from showdown.core.predictor import Writer, Written
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, Objective
+from showdown.models.tokens import positions_of
 from showdown.tasks.generation.layout import ChatLayout
 from showdown.tasks.generation.validation import token_losses
 
@@ -53,6 +54,16 @@ class NetworkWriter(Writer):
                 first_token_seconds=one.first_token_seconds,
             )
         return [answers[row] for row in range(len(ids))]
+
+    def refusal(self, prompt: str) -> str | None:
+        """Return that a prompt leaves an answer no room in the network's positions; None where it does."""
+        tokens, positions = len(self.layout.prompt(prompt)), positions_of(self.module.config)
+        if positions is None or tokens + self.most <= positions:
+            return None
+        return (
+            f"has {tokens:,} tokens, and an answer may have {self.most:,} more, where the model has {positions:,} "
+            "positions; shorten it"
+        )
 
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens."""
