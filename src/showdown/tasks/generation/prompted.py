@@ -49,6 +49,11 @@ class PromptedWriter(Writer):
             [self._composed(prompt, writer.most)[1] for prompt in prompts], batch_rows=batch_rows
         )
 
+    def refusal(self, prompt: str) -> str | None:
+        """Return that a prompt leaves an answer no room, even without examples; None where it does."""
+        writer = self.pretrained.writer
+        return writer.refusal(self._composed(prompt, writer.most)[0])
+
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return what the wanted answers cost behind instruction and examples, whose tokens do not count."""
         return np.array([[float(one.sum()), len(one)] for one in self.losses_by_token(prompts, answers)]).reshape(-1, 2)
@@ -74,14 +79,13 @@ class PromptedWriter(Writer):
             found = written_prompt(instructed(with_examples(chat, examples[left_out:]), self.instruction))
             return found, self.pretrained.writer.layout.prompt(found)
 
-        def fits(left_out: int) -> bool:
-            return len(composed(left_out)[1]) + room <= self.pretrained.positions
-
-        whole = composed(0)
+        whole, most = composed(0), self.pretrained.positions
         self._left_out[prompt] = 0
-        if not examples or len(whole[1]) + room <= self.pretrained.positions:
+        if not examples or most is None or len(whole[1]) + room <= most:
             return whole
-        self._left_out[prompt] = 1 + bisect_left(range(1, len(examples)), True, key=fits)
+        self._left_out[prompt] = 1 + bisect_left(
+            range(1, len(examples)), True, key=lambda left_out: len(composed(left_out)[1]) + room <= most
+        )
         return composed(self._left_out[prompt])
 
     def notes(self) -> list[str]:
