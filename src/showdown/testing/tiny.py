@@ -113,7 +113,7 @@ def make_pretrained(name: str, folder: Path, *, chat: bool = False) -> None:
 def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq", "chat"]) -> Any:
     """A tokenizer of this file's words: as BERT has it, as Llama has it, one that ends each text as T5's does, or one
     with the chat template of Qwen and SmolLM2."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     if kind == "encoder":
@@ -140,6 +140,7 @@ def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq", "chat"]) -> An
         made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
         return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, pad_token="<pad>", **names)
     if kind == "chat":
+        made.decoder = decoders.ByteLevel()
         names = {**names, "eos_token": "<|im_end|>"}
         return PreTrainedTokenizerFast(
             tokenizer_object=made,

@@ -168,7 +168,7 @@ class LikelihoodClassifier(Classifier):
             logits_to_keep=len(self.tail.tokens) + 1,
         ).logits[0]
         if given:
-            given.cache.crop(past)
+            given.cache.crop(-len(tokens))
         # Row 0 of the logits is the prefix's last token; a label's first token is foretold by it, each later one by
         # the tail token before it.
         foretold_by = torch.where(self.tail.offsets == 0, 0, torch.arange(len(self.tail.tokens)))
