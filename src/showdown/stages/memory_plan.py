@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.files import read_file, write_json
 from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, TunedMethod
@@ -40,6 +41,8 @@ CPU_ROWS = 8
 CPU_LEAN_TOKENS = 256
 _MOSTLY = 0.5
 """Share of the weights that learn above which a method counts as full fine-tuning."""
+_NO_LIMIT = 2**31
+"""More tokens than any row has."""
 _PACKAGES = ("finetuning-showdown", "torch", "transformers", "peft")
 """Packages whose version may change what a step needs."""
 
@@ -134,13 +137,7 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     comparison = Comparison.model_validate_json((folder.parent.parent / "comparison.json").read_bytes())
     partitions = partitions_in(processed)
     job = job_of(spec, load_labels(partitions[0]))
-    texts = {
-        row_id: text
-        for place in partitions
-        for side in [load_side(place, "train")]
-        for row_id, text in zip(side.row_ids, side.texts, strict=True)
-    }
-    arms, counts = _planned_arms(comparison, job, list(texts.values()))
+    arms, counts = _planned_arms(comparison, job, _different_rows([load_side(place, "train") for place in partitions]))
     gpu = None if job.placement.device == "cpu" else current_gpu()
     planned_for = PlannedFor(
         arms={
@@ -180,15 +177,29 @@ def current_gpu() -> Gpu:
     return Gpu(name=torch.cuda.get_device_name(), total_gb=total / GB, free_gb=free / GB)
 
 
-def _planned_arms(comparison: Comparison, job: Job, texts: Sequence[str]) -> tuple[dict[str, _PlannedArm], list[int]]:
-    """Return every arm that trains and can run here, and the uncut token counts of the texts."""
+def _different_rows(sides: Sequence[Examples]) -> Examples:
+    """Return the rows of several sides, each once."""
+    places = {row: (side, index) for side in sides for index, row in enumerate(side.row_ids)}
+    return Examples(
+        texts=tuple(side.texts[index] for side, index in places.values()),
+        answers=tuple(side.answers[index] for side, index in places.values() if side.answers),
+        row_ids=tuple(places),
+        duplicate_groups=tuple(side.duplicate_groups[index] for side, index in places.values()),
+    )
+
+
+def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dict[str, _PlannedArm], list[int]]:
+    """Return every arm that trains and can run here, and the uncut token counts of the rows."""
     from showdown.models.network import configuration
     from showdown.models.source import locate
     from showdown.models.tokens import count_tokens, load_tokenizer, token_limit
 
     base = locate(job.model)
     tokenizer = load_tokenizer(base, job.model.chat_template)
-    counts = count_tokens(tokenizer, texts)
+    if rows.answers:
+        counts = job.task.encode(tokenizer, rows, _NO_LIMIT, job.protocol).lengths
+    else:
+        counts = count_tokens(tokenizer, rows.texts)
     arms = {}
     for row, written in comparison.methods.items():
         name, settings = method_and_settings(row, written)
