@@ -10,7 +10,7 @@ from showdown.core.spec import GENERATION, DataSpec
 from showdown.data.chats.columns import ChatColumns, choose_chat_columns
 from showdown.data.chats.messages import ChatFault, read_chat, same_line_ends, written_json
 from showdown.data.read import built_in, left_out_lines, read_table, refuse_other_task, unwritable
-from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, find_column, row_list, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ def _rows(table: Table, columns: ChatColumns) -> Iterator[_Row]:
 
 
 def _cells(table: Table, column: str) -> Sequence[Cell]:
-    return table.column(table.names.index(column))
+    return table.column(find_column(table.place, table.names, column))
 
 
 @contextmanager
