@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from showdown.core.errors import UserError
-from showdown.core.terminal import escape_controls, escape_unencodable, open_console, print_lines, say
+from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
 if TYPE_CHECKING:
     from showdown.verdict.options import JudgeOptions
@@ -248,6 +248,9 @@ def recommend(
     min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    max_general_loss_rise: Annotated[
+        float | None, typer.Option(help="Rise of the loss on general text by fine-tuning, in nats a token.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
     price_per_hour: PerHour = None,
@@ -263,6 +266,7 @@ def recommend(
         "min_f1_macro": min_f1_macro,
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
+        "max_general_loss_rise": max_general_loss_rise,
     }
     verdict = api.judge(output, limits=limits, **_judge_options(margin, metric, price_per_hour, price_per_kwh))
     found = verdict.recommendation
@@ -281,9 +285,11 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         typer.Argument(metavar="[METHOD] [FILE]", help="The row, for a comparison's folder; and the file, as --file."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="Row of the table whose saved model predicts.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .json, .parquet).")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the text in the file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text or prompt; may be given again.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A file of texts or prompts (.csv, .tsv, .jsonl, .json, .parquet).")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the text, prompt or chat in the file.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="CSV to write, for a file; FILE-predictions.csv by default.")
     ] = None,
@@ -294,9 +300,10 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     ] = None,
     base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
-    """Predict the labels of new texts with a saved model."""
+    """Answer new texts with a saved model: with labels, or with what it writes."""
     from showdown import api
-    from showdown.prediction.file import ASK_A_PERSON, TextFile, predict_file
+    from showdown.prediction.answer import answer_into, answers_in_lines
+    from showdown.prediction.file import TextFile
     from showdown.prediction.request import default_file, row_and_file
 
     _hide_library_warnings()
@@ -306,12 +313,14 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     output = output or default_file(file)
     opened = api.load_model(model, method, base=base)
     if file is None or output is None:
-        for found in opened.predict(text or [], coverage=coverage):
-            label = escape_controls(found.label) if found.sure else ASK_A_PERSON
-            print(f"{label}\t{found.score:.4f} ({found.score_kind})")
+        lines, cut = answers_in_lines(opened, text or [], coverage)
+        for line in lines:
+            print(line)
+        for line in cut:
+            say(line, err=True)
         return
     requested = TextFile(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
-    done = predict_file(requested, opened.data, partial(opened.predict, coverage=coverage), output)
+    done = answer_into(output, opened, requested)
     for line in done.notices:
         say(line)
     left = "" if coverage is None else f", {done.left_to_person} left to a person"

@@ -13,6 +13,8 @@ from showdown.core.strict import Strict
 
 MODEL_FILE = "model.json"
 CONFIDENCE_FILE = "confidence.json"
+LABELS_FILE = "labels.json"
+"""The labels in the order of the scores, for those who open the model without Showdown."""
 _MOST_BYTES = 50_000_000
 
 
@@ -29,7 +31,9 @@ class ModelDescription(Strict):
     clean: Cleaning
     """How texts are cleaned before they are scored."""
     text_column: str | None
-    """The column of the texts in the training data; None where it was guessed."""
+    """The column of the texts in the training data, or of prompts or chats; None where it was guessed."""
+    system: str | None = None
+    """The system message that stands before a prompt that has none of its own, for a model that writes text."""
     max_tokens: int | None
     """A longer text is cut after this many tokens; None for a method that counts no tokens."""
     score_kind: ScoreKind | None

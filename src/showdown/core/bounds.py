@@ -44,6 +44,9 @@ class RequestedData(_Loose):
     files: dict[str, str | None] | None = None
     text: str | None = None
     label: str | None = None
+    prompt: str | None = None
+    messages: str | None = None
+    system: str | None = None
     encoding: str = "utf-8"
     separator: str | None = None
     quoting: Quoting = "auto"

@@ -128,10 +128,13 @@ class Metric(Quantity):
             return f"{round(100 * difference, 1) + 0.0:+.1f}"
         return f"{round(difference, 3) + 0.0:+.3f}"
 
+    def size(self, difference: float) -> str:
+        """Return a difference with its unit, where the title stands elsewhere: `1.2 points`, `0.012`, `0.012 nats`."""
+        return f"{self.amount(difference)} {'points' if self.in_points else self.unit}".rstrip()
+
     def gap(self, difference: float) -> str:
         """Return a difference for a sentence: `1.2 points`, `1.2 points of exact match`, `0.012 of JSON field F1`."""
-        unit = f" {'points' if self.in_points else self.unit}".rstrip()
-        return f"{self.amount(difference)}{unit}{f' of {self.title}' if self.is_of_writing else ''}"
+        return f"{self.size(difference)}{f' of {self.title}' if self.is_of_writing else ''}"
 
     def margin(self, share: float) -> str:
         """Return a margin for a sentence: `1 point`, `0.01`, `0.01 nats`."""

@@ -92,12 +92,18 @@ def token_limit(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig"
     limits = [most]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
+    positions = positions_of(config)
+    return min(limits if positions is None else [*limits, positions])
+
+
+def positions_of(config: "PretrainedConfig") -> int | None:
+    """Return how many tokens a network was made for; None where it names no limit."""
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     positions = getattr(config, "max_position_embeddings", None)
-    if positions and positions > 0:  # XLNet's, which has no limit, are -1
-        skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
-        limits.append(int(positions) - skipped)
-    return min(limits)
+    if not positions or positions < 0:  # XLNet's, which has no limit, are -1
+        return None
+    skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
+    return int(positions) - skipped
 
 
 def _marks(tokenizer: "PreTrainedTokenizerBase") -> set[int]:

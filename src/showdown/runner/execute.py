@@ -96,7 +96,12 @@ class _Loop:
         self._specs = specs
         self._planned = {
             spec.run_id: PlannedRun(
-                run_id=spec.run_id, number=number, name=self._shown_name(spec), seed=spec.seed, total=len(specs)
+                run_id=spec.run_id,
+                number=number,
+                name=self._shown_name(spec),
+                seed=spec.seed,
+                total=len(specs),
+                task=spec.task,
             )
             for number, spec in enumerate(specs, start=1)
         }

@@ -47,6 +47,11 @@ class Outcomes:
     """The least value that a row can score; minus infinity for one without bounds. So for the next."""
     highest: float = 1.0
 
+    @property
+    def graded(self) -> bool:
+        """Return whether rows score between the bounds: neither right nor wrong."""
+        return are_graded(self.values, lowest=self.lowest, highest=self.highest)
+
     def at(self, row_ids: Ints) -> Self:
         """Return the same for these rows alone; all of them must be present."""
         return self._taken(np.searchsorted(self.row_ids, row_ids))
@@ -71,6 +76,11 @@ class Outcomes:
         joined = {**_joined(found, (*rows, *cls.OF_SEEDS), axis=-1), "folds": folds}
         together = replace(found[0], **joined)
         return together._taken(np.argsort(together.row_ids, kind="stable"))
+
+
+def are_graded(values: Floats, *, lowest: float, highest: float) -> bool:
+    """Return whether any value lies between two bounds, and not only at them; False without bounds."""
+    return math.isfinite(highest - lowest) and bool(((values > lowest) & (values < highest)).any())
 
 
 def _joined(parts: Sequence[Outcomes], names: Sequence[str], *, axis: int) -> dict[str, Any]:
@@ -109,6 +119,16 @@ class RowValues:
     def is_bounded(self) -> bool:
         """Return whether the metric has a least and a largest value."""
         return math.isfinite(self.highest - self.lowest)
+
+    @property
+    def graded(self) -> bool:
+        """Return whether rows score the metric itself, with values between its bounds: neither right nor wrong."""
+        return self.is_mean and are_graded(self.values, lowest=self.lowest, highest=self.highest)
+
+    @property
+    def row_range(self) -> float:
+        """Return the best that a row can score less the worst; 1 where rows score nothing, or anything."""
+        return self.highest - self.lowest if self.is_mean and self.is_bounded else 1.0
 
     def oriented(self, sign: int) -> "RowValues":
         """Return the same so that more is better: itself, or with the sign turned where less is (``sign`` -1)."""

@@ -1,7 +1,7 @@
 """What all arms scored, by the metric of the verdict, whatever the task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from showdown.core.metric import GENERATION, Metric
@@ -9,7 +9,6 @@ from showdown.core.record import Results
 from showdown.verdict.classification.answers import label_places, load_outcomes
 from showdown.verdict.generation.ranking import metric_of_writing, ranked_by
 from showdown.verdict.generation.writings import load_writings
-from showdown.verdict.listing import listed
 from showdown.verdict.outcomes import ArmOutcomes, on_common_rows
 from showdown.verdict.ranking import asked_at, ranking, scores_needed
 
@@ -26,6 +25,8 @@ class Scored:
     """By arm; only those that can be compared."""
     left_out: str | None
     """Sentences on arms and test rows that were left out; None where nothing was."""
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """By arm that has no such score, why."""
 
 
 def scored(results: Results, folder: Path, key: str, *, asked: str | None) -> Scored:
@@ -49,13 +50,12 @@ def scored(results: Results, folder: Path, key: str, *, asked: str | None) -> Sc
     answered = load_writings(results, folder, metric)
     outcomes, left_out = on_common_rows(answered)
     done = dict.fromkeys(run.name for run in results.runs if run.status == "completed")
-    lacking = [name for name in done if name not in answered]
-    text = f"{listed(lacking)} {'have' if len(lacking) > 1 else 'has'} no {metric.title}." if lacking else None
     return Scored(
         metric=metric,
         ranked_by=ranked_by(metric, key, results),
         outcomes=outcomes,
-        left_out=" ".join(filter(None, [text, left_out])) or None,
+        left_out=left_out,
+        lacking={name: f"it has no {metric.title}" for name in done if name not in answered},
     )
 
 

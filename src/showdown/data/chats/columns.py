@@ -102,6 +102,39 @@ def guessed_columns(table: Table, prompt: str | None = None, answer: str | None 
     return ChatColumns(prompt=prompt, answer=answer, guessed=True)
 
 
+def choose_prompt_columns(table: Table, named: str | None, usual: str | None) -> ChatColumns:
+    """Return the column of prompts or chats in a table that is to be answered, and needs no answers.
+
+    Args:
+        table: the table.
+        named: the column that the user names.
+        usual: the column of the training data, if it is known; the table may lack it.
+
+    Raises:
+        UserError: for a column that does not exist, or where no single guess is possible.
+
+    """
+    if named is not None:
+        find_column(table.place, table.names, named)
+    column = named or (usual if usual in table.names else None)
+    names = [name for name in table.names if name.strip()]
+    if column is None:
+        column = _only([name for name in names if _CHATS_NAME.fullmatch(folded(name)) and _holds_chats(table, name)])
+    instruction = _only([name for name in names if _INSTRUCTION.fullmatch(folded(name))])
+    more = _only([name for name in names if _INPUT.fullmatch(folded(name))])
+    if column is None and instruction is not None and more is not None:
+        return ChatColumns(prompt=instruction, input=more, guessed=True)
+    likely = [name for name in names if PROMPT_NAME.fullmatch(folded(name))]
+    likely = likely or [name for name in names if TEXT_NAME.fullmatch(folded(name))]
+    column = column or _only(names) or _only(likely)
+    if column is None:
+        raise UserError(
+            f"{table.place}: cannot tell which column is the prompt; name it with --column; columns: "
+            f"{column_list(table.names)}"
+        )
+    return ChatColumns(messages=column) if _holds_chats(table, column) else ChatColumns(prompt=column)
+
+
 def looks_like_chats(table: Table) -> bool:
     """Return whether a table can be guessed to be for a task that writes text.
 

@@ -66,7 +66,7 @@ def read_chats(spec: DataSpec, columns: ChatColumns | None = None) -> RawChats:
     said = [f"keys of messages that are not read: {', '.join(map(shown, unused))}"] if unused else []
     return RawChats(
         place=table.place,
-        prompts=tuple(written_prompt(_with_system(row.messages, spec.system)) for row in rows),
+        prompts=tuple(written_prompt(with_system(row.messages, spec.system)) for row in rows),
         answers=tuple(row.answer or "" for row in rows),
         rows=table.numbers,
         columns=columns,
@@ -103,17 +103,70 @@ def _rows(table: Table, columns: ChatColumns) -> Iterator[_Row]:
         return
     assert columns.prompt is not None
     assert columns.answer is not None
+    prompts, answers = _cells(table, columns.prompt), _cells(table, columns.answer)
+    for number, prompt, asked, answer in zip(table.numbers, prompts, _asked(table, columns), answers, strict=True):
+        with _place(table, number, columns.answer):
+            row = _answered(asked.messages, answer, is_chat=isinstance(prompt, Wrong))
+        yield replace(row, unused=row.unused | asked.unused)
+
+
+def _asked(table: Table, columns: ChatColumns) -> Iterator[_Row]:
+    """Yield the prompts of a table, without answers.
+
+    Raises:
+        UserError: for a cell that is no prompt.
+
+    """
+    assert columns.prompt is not None
     more = [None] * len(table.numbers) if columns.input is None else _cells(table, columns.input)
-    cells = zip(table.numbers, _cells(table, columns.prompt), more, _cells(table, columns.answer), strict=True)
-    for number, prompt, behind, answer in cells:
+    for number, prompt, behind in zip(table.numbers, _cells(table, columns.prompt), more, strict=True):
         with _place(table, number, columns.prompt):
             messages, unused = _messages(prompt)
         if columns.input is not None and messages:
             with _place(table, number, columns.input):
                 messages = _with_input(messages, _text(behind))
-        with _place(table, number, columns.answer):
-            row = _answered(messages, answer, is_chat=isinstance(prompt, Wrong))
-        yield replace(row, unused=row.unused | unused)
+        yield _Row(messages=messages, answer=None, unused=unused)
+
+
+def read_prompts(table: Table, columns: ChatColumns, system: str | None) -> list[str | None]:
+    """Return the prompts of a table that are to be answered, each as `core/chat.py` keeps it; None for an empty cell.
+
+    Args:
+        table: the table; it needs no answers.
+        columns: the prompts, or chats whose last message is the user's.
+        system: stands before each prompt that has no system message.
+
+    Raises:
+        UserError: for a cell that is neither. The message names the row.
+
+    """
+    if columns.messages is None:
+        asked = [row.messages for row in _asked(table, columns)]
+    else:
+        asked = []
+        for number, cell in zip(table.numbers, _cells(table, columns.messages), strict=True):
+            with _place(table, number, columns.messages):
+                asked.append([] if cell is None or cell == "" else _writable(read_chat(cell).messages))
+    for number, messages in zip(table.numbers, asked, strict=True):
+        with _place(table, number, columns.messages or columns.prompt or ""):
+            refuse_answered(messages)
+    return [written_prompt(with_system(messages, system)) if messages else None for messages in asked]
+
+
+def refuse_answered(messages: Sequence[Message]) -> None:
+    """Refuse a chat that asks for no answer.
+
+    Raises:
+        ChatFault: where the last message is not the user's.
+
+    """
+    if messages and messages[-1].role != "user":
+        raise ChatFault("does not end with a user message, which is what is answered; leave out what comes behind it")
+
+
+def _writable(messages: Sequence[Message]) -> list[Message]:
+    _refuse_unwritable(messages)
+    return list(messages)
 
 
 def _cells(table: Table, column: str) -> Sequence[Cell]:
@@ -210,7 +263,8 @@ def _refuse_empty(table: Table, columns: ChatColumns, rows: Sequence[_Row]) -> N
             )
 
 
-def _with_system(messages: list[Message], system: str | None) -> list[Message]:
+def with_system(messages: list[Message], system: str | None) -> list[Message]:
+    """Return a chat with a system message before it, unless it has one of its own or there is none to put."""
     if system is None or any(one.role == "system" for one in messages):
         return messages
     return [Message(role="system", content=same_line_ends(system)), *messages]

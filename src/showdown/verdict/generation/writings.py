@@ -11,7 +11,7 @@ import numpy as np
 
 from showdown.core.metric import METRICS, Metric
 from showdown.core.record import Results, RunRecord
-from showdown.core.written import WrittenRows, read_written
+from showdown.core.written import read_written
 from showdown.verdict.arms import arms_of
 from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes, RowValues
 
@@ -149,14 +149,13 @@ def token_loss_values(metric: Metric, part: Writings) -> RowValues:
     losses, tokens = part.loss_sums()
     totals = losses.sum(axis=1, keepdims=True), tokens.sum(axis=1, keepdims=True)
     full = metric.of_token_loss(totals[0] / totals[1])
-    bounds = {"lowest": -math.inf, "highest": math.inf}
     if metric.key == "token_loss":
         linear = part if part.metric.of_token_loss else part.by(metric)
-        return RowValues(by_seed=full[:, 0], values=linear.values, is_mean=True, **bounds)
+        return RowValues(by_seed=full[:, 0], values=linear.values, is_mean=True, lowest=-math.inf, highest=math.inf)
     rest = np.maximum(totals[1] - tokens, 1.0)  # of a single row nothing is left
     left_out = metric.of_token_loss((totals[0] - losses) / rest)
     values = full + (losses.shape[1] - 1) * (left_out.mean(axis=1, keepdims=True) - left_out)
-    return RowValues(by_seed=full[:, 0], values=values, **bounds)
+    return RowValues(by_seed=full[:, 0], values=values, lowest=-math.inf, highest=math.inf)
 
 
 def mean_scores(row: ArmOutcomes) -> dict[str, float]:
@@ -197,17 +196,9 @@ def _read(folder: Path, run: RunRecord, keys: tuple[str, ...], metric: Metric) -
             len(keys), 1, len(found.row_ids)
         ),
         answers=np.array([[_number(text) for text in found.answers]], dtype=np.int64),
-        **_losses(found),
+        losses=None if found.losses is None else np.array([found.losses], dtype=np.float64),
+        tokens=None if found.loss_tokens is None else np.array([found.loss_tokens], dtype=np.float64),
     )
-
-
-def _losses(found: WrittenRows) -> dict[str, Floats]:
-    if found.losses is None or found.loss_tokens is None:
-        return {}
-    return {
-        "losses": np.array([found.losses], dtype=np.float64),
-        "tokens": np.array([found.loss_tokens], dtype=np.float64),
-    }
 
 
 def _number(text: str) -> int:
