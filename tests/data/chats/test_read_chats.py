@@ -1,6 +1,7 @@
 """Prompts and answers as they are read: what a row becomes, which columns are taken, and which rows are refused."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,41 @@ def test_the_built_in_notes_have_known_columns() -> None:
     assert raw.columns.prompt == "note"
     assert raw.notices == ()
     assert len(raw.rows) >= 600
+
+
+def drawn(draw: random.Random, depth: int = 0) -> object:
+    """Return a random JSON value that is often nearly a chat."""
+    kind = draw.randrange(12 if depth < 4 else 6)
+    if kind < 6:
+        return draw.choice(
+            [None, True, 5, -1.5, "", " ", "user", "assistant", "system", "tool", "text", "a\0", "\ud800"]
+        )
+    if kind < 9:
+        return [drawn(draw, depth + 1) for _ in range(draw.randrange(4))]
+    keys = draw.sample(["role", "content", "from", "value", "name", "tool_calls"], draw.randrange(5))
+    return {key: drawn(draw, depth + 1) for key in keys}
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_no_value_is_more_than_refused(tmp_path: Path, seed: int) -> None:
+    """Whatever a row holds, it is read whole or refused in one line that names it."""
+    draw = random.Random(seed)
+    nearly = [
+        {"role": draw.choice(["user", "assistant", "system", "User", "gpt", None, 3]), "content": drawn(draw, 3)}
+        for _ in range(draw.randrange(1, 4))
+    ]
+    row = (
+        {"messages": draw.choice([nearly, drawn(draw)])}
+        if seed % 2
+        else {"prompt": drawn(draw, 2), "answer": drawn(draw)}
+    )
+    source = lines(tmp_path, [row, {"messages": TURNS} if seed % 2 else {"prompt": "a", "answer": "b"}])
+    try:
+        raw = read(source, **({"messages": "messages"} if seed % 2 else {"prompt": "prompt", "answer": "answer"}))
+    except UserError as error:
+        assert "row 1" in str(error)
+        assert "\n" not in str(error)
+        return
+    assert raw.rows == (1, 2)
+    assert all(messages_of(prompt) for prompt in raw.prompts)
+    assert all(answer.strip() for answer in raw.answers)
