@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from showdown.core.errors import UserError
-from showdown.core.spec import CLASSIFICATION, GENERATION, Comparison, DataSpec, ModelSpec, SharedProtocol
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol
 from showdown.methods.table import method_and_settings, method_class, usable_methods
 
 _KEYS: dict[str, Mapping[str, tuple[str, ...]]] = {

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, Comparison, ModelSpec, SharedProtocol
+from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
+from showdown.core.metric_choice import refuse_metric_without_scores
+from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
 from showdown.data.chats.overlong import fit_rows
 from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
@@ -12,7 +14,6 @@ from showdown.data.rows import Rows
 from showdown.data.tables import count
 from showdown.methods.table import protocol_of
 
-_AUTO = "auto"
 _SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
 """`auto` leaves room for answers longer than the wanted ones: half as much again and 8 tokens, as a multiple of 8."""
 _NO_LIMIT = 2**40
@@ -97,7 +98,7 @@ class ChatPreparation:
             else written
             for row, written in comparison.methods.items()
         }
-        is_auto = comparison.protocol.max_new_tokens == _AUTO
+        is_auto = comparison.protocol.max_new_tokens == AUTO
         if not is_auto and methods == comparison.methods:
             return comparison, []
         update = {"max_new_tokens": chosen} if is_auto else {}
@@ -127,6 +128,26 @@ def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None
     return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
 
 
+def refuse_unscored_metric(comparison: Comparison, prepared: Prepared) -> None:
+    """Refuse a metric of written answers that makes no sense on these data, before anything is trained.
+
+    Raises:
+        UserError: naming the scores that do.
+
+    """
+    metric, protocol = comparison.protocol.metric, comparison.protocol
+    if comparison.task != GENERATION or metric == AUTO or metric_named(metric).of_token_loss:
+        return
+    from showdown.tasks.generation.scoring import fitting_scores
+
+    scored = [
+        fitting_scores([*prepared.side("test", place).answers, *prepared.side("validation", place).answers])
+        for place in range(len(prepared.partitions))
+    ]
+    everywhere = [key for key in scored[0] if all(key in one for one in scored)]
+    refuse_metric_without_scores(metric, [*everywhere, *([OWN] if protocol.scorer else [])])
+
+
 def scorer_digests(comparison: Comparison) -> dict[str, str]:
     """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
 
@@ -146,4 +167,4 @@ def _protocols(comparison: Comparison) -> list[SharedProtocol]:
 
 
 def _is_auto(written: dict[str, Any]) -> bool:
-    return (written.get("protocol") or {}).get("max_new_tokens") == _AUTO
+    return (written.get("protocol") or {}).get("max_new_tokens") == AUTO
