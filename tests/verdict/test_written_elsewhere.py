@@ -78,6 +78,15 @@ def test_the_page_looks_up_what_the_rules_say(tmp_path: Path, metric: str) -> No
         assert found.reasons[f"{pair}:{1 << place}"] == told.reasons
 
 
+def test_a_rise_that_nobody_measured_is_no_measure_and_no_limit_of_the_page(tmp_path: Path) -> None:
+    results = write_generation(tmp_path / "a")
+    runs = [run.model_copy(update={"elsewhere": None}) for run in results.runs]
+    verdict = judge(results.model_copy(update={"runs": runs}), tmp_path / "a")
+    assert "general_loss_rise" not in verdict.pareto.measures
+    found = decisions({1.0: candidates(verdict.rows, verdict.pairs)}, margin=1.0)
+    assert "max_general_loss_rise" not in [one.limit for one in found.criteria]
+
+
 def test_the_page_of_labels_keeps_its_limits(tmp_path: Path) -> None:
     labelled = write_comparison(tmp_path / "b")
     verdict = judge(labelled, tmp_path / "b")
