@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from showdown.core.errors import UserError
-from showdown.core.spec import CLASSIFICATION, GENERATION, Comparison, DataSpec, ModelSpec, SharedProtocol
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol
 
 _KEYS: dict[str, Mapping[str, tuple[str, ...]]] = {
     CLASSIFICATION: {"data": ("text", "label", "labels", "rare_labels", "rare_label")},

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, Comparison, ModelSpec, SharedProtocol
+from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
+from showdown.core.metric_choice import refuse_metric_without_scores
+from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
 from showdown.data.chats.overlong import fit_rows
 from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
@@ -12,7 +14,6 @@ from showdown.data.rows import Rows
 from showdown.data.tables import count
 from showdown.methods.table import protocol_of
 
-_AUTO = "auto"
 _SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
 """`auto` leaves room for answers longer than the wanted ones: half as much again and 8 tokens, as a multiple of 8."""
 _NO_LIMIT = 2**40
@@ -90,7 +91,7 @@ class ChatPreparation:
                     f" more than the {self._room:,} tokens that the model can take; lower it, or set"
                     " `protocol.max_tokens` lower and `data.overlong: cut`"
                 )
-        if not any(protocol.max_new_tokens == _AUTO for protocol in (comparison.protocol, *_protocols(comparison))):
+        if not any(protocol.max_new_tokens == AUTO for protocol in (comparison.protocol, *_protocols(comparison))):
             return comparison, []
         chosen, line = self._chosen(prepared, self._room - longest_prompt)
         return _with_new_tokens(comparison, chosen), [line]
@@ -118,6 +119,26 @@ def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None
     return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
 
 
+def refuse_unscored_metric(comparison: Comparison, prepared: Prepared) -> None:
+    """Refuse a metric of written answers that makes no sense on these data, before anything is trained.
+
+    Raises:
+        UserError: naming the scores that do.
+
+    """
+    metric, protocol = comparison.protocol.metric, comparison.protocol
+    if comparison.task != GENERATION or metric == AUTO or metric_named(metric).of_token_loss:
+        return
+    from showdown.tasks.generation.scoring import fitting_scores
+
+    scored = [
+        fitting_scores([*prepared.side("test", place).answers, *prepared.side("validation", place).answers])
+        for place in range(len(prepared.partitions))
+    ]
+    everywhere = [key for key in scored[0] if all(key in one for one in scored)]
+    refuse_metric_without_scores(metric, [*everywhere, *([OWN] if protocol.scorer else [])])
+
+
 def scorer_digests(comparison: Comparison) -> dict[str, str]:
     """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
 
@@ -141,9 +162,9 @@ def _with_new_tokens(comparison: Comparison, chosen: int) -> Comparison:
     methods = {}
     for row, written in comparison.methods.items():
         own = written.get("protocol") or {}
-        is_auto = own.get("max_new_tokens") == _AUTO
+        is_auto = own.get("max_new_tokens") == AUTO
         methods[row] = written | {"protocol": {**own, "max_new_tokens": chosen}} if is_auto else written
     protocol = comparison.protocol
-    if protocol.max_new_tokens == _AUTO:
+    if protocol.max_new_tokens == AUTO:
         protocol = protocol.model_copy(update={"max_new_tokens": chosen})
     return comparison.model_copy(update={"protocol": protocol, "methods": methods})

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from showdown.core.chat import Message, written_prompt
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, DataSpec
+from showdown.core.metric import GENERATION
+from showdown.core.spec import DataSpec
 from showdown.data.chats.columns import ChatColumns, choose_chat_columns
 from showdown.data.chats.messages import ChatFault, read_chat, same_line_ends, written_json
 from showdown.data.read import built_in, left_out_lines, read_table, refuse_other_task, unwritable
