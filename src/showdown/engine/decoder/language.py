@@ -10,8 +10,8 @@ from showdown.core.task import Objective
 from showdown.engine.decoder.attention import end_queries
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
-from showdown.engine.decoder.pack import Pack, pack_of
-from showdown.engine.language.generate import continued
+from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
+from showdown.engine.decoder.write import Writer
 from showdown.engine.language.head import LanguageHead
 from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
 from showdown.engine.structure import LanguageModel
@@ -43,13 +43,11 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self,
         language: LanguageModel,
         *,
-        pad_token_id: int,
         device: str,
         recompute: bool = False,
         attention: CudnnAttention | None = None,
     ) -> None:
         """Take a language model that can be packed; the other arguments are those of `PackedPath`."""
-        self._language, self._pad_token_id = language, pad_token_id
         super().__init__(language.backbone, device=device, recompute=recompute, attention=attention)
         assert language.head is not None, "a model that can be packed has an output layer"
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
@@ -90,10 +88,15 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self, prompts: Sequence[Sequence[int]], *, stop_ids: frozenset[int], most: int, batch_rows: int
     ) -> list[Continuation]:
         """See `LanguagePath`."""
-        return continued(
-            self._language, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
-            pad_token_id=self._pad_token_id, device=self.device,
-        )  # fmt: skip
+        writer = Writer(self.walk, self.head, device=self.device)
+        longest = max(map(len, prompts), default=0)
+        return [
+            one
+            for start in range(0, len(prompts), batch_rows)
+            for one in writer.continued(
+                prompts[start : start + batch_rows], stop_ids=stop_ids, most=most, longest=longest
+            )
+        ]
 
     def lay_out(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, padding_target: int) -> Counted:
         """Return a micro-batch as a pack on the CPU, whose last layer begins at the first token that counts."""
@@ -118,11 +121,8 @@ class PackedLanguageModel(PackedPath, LanguagePath):
 
     def _beginning(self, sequences: Sequence[torch.Tensor], firsts: Sequence[int]) -> int:
         """Return how many tokens all sequences begin with, none of which counts; 0 where that saves too little."""
-        if not self.shares_beginnings or len(sequences) == 1:
+        if not self.shares_beginnings:
             return 0
-        most = min(firsts)
-        heads = torch.stack([sequence[:most] for sequence in sequences])
-        same = (heads == heads[0]).all(dim=0)
-        common = int(same.long().cumprod(0).sum())
+        common = common_beginning(sequences, min(firsts))
         saved = common * (len(sequences) - 1)
         return common if saved >= _LEAST_SAVED * sum(sequence.numel() for sequence in sequences) else 0

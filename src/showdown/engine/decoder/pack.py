@@ -73,3 +73,12 @@ def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0, b
         read=len(sequences),
         shared=shared_beginning(lengths) if beginning else None,
     )
+
+
+def common_beginning(sequences: Sequence[torch.Tensor], most: int) -> int:
+    """Return how many tokens all sequences begin with, at most so many; 0 for a single sequence."""
+    if len(sequences) == 1 or most <= 0:
+        return 0
+    beginnings = torch.stack([sequence[:most] for sequence in sequences])
+    same = (beginnings == beginnings[0]).all(dim=0)
+    return int(same.long().cumprod(0).sum())
