@@ -1,29 +1,30 @@
 """One more token for each of some rows: the decoder's layers without gradients, over keys and values that are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from showdown.engine.decoder import fused, lora
 from showdown.engine.decoder.cache import KeyValues
+from showdown.engine.decoder.dense import Product, packed_product, packs, plain_product
 from showdown.engine.decoder.layers import Positions, rotary, window_of
 from showdown.engine.decoder.norms import plain_rms_norm
-from showdown.engine.decoder.projection import SharedInput
+from showdown.engine.decoder.projection import Projection, SharedInput
 from showdown.engine.decoder.walk import PackedDecoder
 
 
 class TokenStep:
     """Runs a decoder for one token of each row. Adapters are read when it is made; they stay beside the weights."""
 
-    def __init__(self, walk: PackedDecoder, *, most_tokens: int) -> None:
+    def __init__(self, walk: PackedDecoder, *, most_tokens: int, packed: bool) -> None:
         """Read the layers, after a forward pass of the walk.
 
         Args:
             walk: of the decoder; its adapters have their compute type.
             most_tokens: of a row, with all that is written behind it.
+            packed: arrange weights for many steps of a few rows, where that is possible.
 
         """
         self._walk = walk
@@ -31,7 +32,7 @@ class TokenStep:
         weight = next(backbone.embed_tokens.parameters())
         places = torch.arange(most_tokens, device=weight.device)
         self._positions = rotary(backbone, walk.embedded(places[:1] * 0), places)
-        self._layers = [_Layer(walk, number) for number in range(len(walk.layers))]
+        self._layers = [_Layer(walk, number, packed=packed) for number in range(len(walk.layers))]
         self._windows = [layer.window for layer in self._layers]
         self._norm = plain_rms_norm(backbone.norm)
 
@@ -61,7 +62,7 @@ class TokenStep:
 class _Layer:
     """One decoder layer, its modules read once."""
 
-    def __init__(self, walk: PackedDecoder, number: int) -> None:
+    def __init__(self, walk: PackedDecoder, number: int, *, packed: bool) -> None:
         layer: Any = walk.layers[number]
         attention, linears = layer.self_attn, walk.linears[number]
         last = number == len(walk.layers) - 1
@@ -70,9 +71,12 @@ class _Layer:
         self.window = window_of(attention, walk.backbone.config)
         self._scaling, self._width = float(attention.scaling), int(attention.head_dim)
         self._query_key_value = [
-            _Product(shared) for shared in ((linears.query, linears.key_value) if last else (linears.query_key_value,))
+            _Products(shared, packed=packed)
+            for shared in ((linears.query, linears.key_value) if last else (linears.query_key_value,))
         ]
-        self._output, self._gate_up, self._down = map(_Product, (linears.output, linears.gate_up, linears.down))
+        self._output, self._gate_up, self._down = (
+            _Products(shared, packed=packed) for shared in (linears.output, linears.gate_up, linears.down)
+        )
         self._before = plain_rms_norm(layer.input_layernorm)
         self._behind = plain_rms_norm(layer.post_attention_layernorm)
         self._head_norms = [
@@ -113,22 +117,19 @@ class _Layer:
         return output
 
 
-class _Product:
+class _Products:
     """Linear layers of one input with their adapters, as few calls as possible."""
 
-    def __init__(self, shared: SharedInput) -> None:
+    def __init__(self, shared: SharedInput, *, packed: bool) -> None:
         self._modules: Sequence[nn.Module] = shared.modules
-        self._known = shared.projections is not None
-        self._weights: list[Callable[[torch.Tensor], torch.Tensor]] = [
-            _linear(projection.base.bias, projection.dense(keep=not projection.base.weight.is_cuda))
-            for projection in shared.projections or []
-        ]
+        known = shared.projections
+        self._products = None if known is None else [_product(projection, packed=packed) for projection in known]
         self._adapted, self._bank = shared.adapted, shared.bank
 
     def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
-        if not self._known:
+        if self._products is None:
             return [module(x) for module in self._modules]
-        outputs = [weight(x) for weight in self._weights]
+        outputs = [product(x) for product in self._products]
         if self._adapted:
             bank = self._bank
             inner = lora.project_down(x, bank.downs, None)
@@ -137,10 +138,11 @@ class _Product:
         return outputs
 
 
-def _linear(
-    bias: torch.Tensor | None, weight: Callable[[torch.dtype], torch.Tensor]
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    def product(x: torch.Tensor) -> torch.Tensor:
-        return functional.linear(x, weight(x.dtype), None if bias is None else bias.to(x.dtype))
-
-    return product
+def _product(projection: Projection, *, packed: bool) -> Product:
+    """Return a layer without its adapter; a 4-bit weight is dequantised once on a CPU, and for each step on a GPU."""
+    base = projection.base
+    if not base.weight.is_cuda and packed:
+        weight = projection.weight(torch.float32)
+        if packs(weight):
+            return packed_product(weight, base.bias)
+    return plain_product(projection.dense(keep=not base.weight.is_cuda), base.bias)

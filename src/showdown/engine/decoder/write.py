@@ -7,6 +7,7 @@ import torch
 
 from showdown.core.language import Continuation
 from showdown.engine.decoder.cache import KeyValues
+from showdown.engine.decoder.dense import packed_linear
 from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
 from showdown.engine.decoder.step import TokenStep
 from showdown.engine.decoder.walk import PackedDecoder
@@ -16,6 +17,8 @@ _PACK_TOKENS = 8192
 """Tokens of prompts in one pass, beside those that all begin with."""
 _FEWEST_REPLAYS = 8
 """Steps that must be left where one is captured."""
+_FEWEST_PACKED = 16
+"""Tokens of an answer from which weights are arranged on a CPU: that takes as long as about six steps save."""
 Recorder = Callable[[Callable[[], torch.Tensor]], tuple[Callable[[], None], torch.Tensor]]
 """Captures the work of a function on the GPU; `graphs/cache.py` has it."""
 
@@ -36,7 +39,7 @@ class Writer:
 
         """
         self._walk, self._head, self._device, self._recorder = walk, head, device, recorder
-        self._step: TokenStep | None = None
+        self._step: tuple[TokenStep, LanguageHead] | None = None
 
     @torch.no_grad()
     def continued(
@@ -56,14 +59,19 @@ class Writer:
         answers = _Answers(len(prompts), stop_ids, most, keep_from=0.5 if ids.is_cuda else 0.75)
         tokens = ids.tolist()
         seconds = time.perf_counter() - start
-        self._step = self._step or TokenStep(self._walk, most_tokens=longest + most)
-        rows = _Rows(self._step, self._head, ids, [len(prompt) for prompt in prompts], cache, self._recorder)
+        self._step = self._step or self._stepper(longest + most, packed=len(prompts) > 1 and most >= _FEWEST_PACKED)
+        rows = _Rows(*self._step, ids, [len(prompt) for prompt in prompts], cache, self._recorder)
         while answers.take(tokens):
             kept = answers.kept()
             if kept is not None:
                 rows.keep(kept)
             tokens = rows.next_tokens(left=most - answers.length)
         return answers.continuations(seconds)
+
+    def _stepper(self, most_tokens: int, *, packed: bool) -> tuple[TokenStep, LanguageHead]:
+        """Return what computes a step, weights arranged for many of them where that pays."""
+        head = self._head.computed_by(packed_linear(self._head.module) if packed else None)
+        return TokenStep(self._walk, most_tokens=most_tokens, packed=packed), head
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, KeyValues]:
         """Return the first token behind each prompt, shape (rows,), and the keys and values of the prompts."""
