@@ -11,13 +11,15 @@ from showdown.engine.decoder.attention import end_queries
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
 from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
-from showdown.engine.decoder.write import Writer
+from showdown.engine.decoder.write import Recorder, Writer
 from showdown.engine.language.head import LanguageHead
 from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 
 _LEAST_SAVED = 1 / 16
 """Share of a pack's tokens that a common beginning must save: attention between it and the rest costs a little."""
+_COUNTED_PARTS = 8
+"""In a pack for a CUDA graph, tokens that count are filled up to a multiple of its tokens divided by this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +55,14 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
         self.shares_beginnings = not device.startswith("cuda")
         """Whether what all sequences of a pack begin with is computed once."""
+        self.recorder: Recorder | None = None
+        """Captures steps of writing as CUDA graphs, for a network that does not change; None launches them."""
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (tokens of all sequences, vocabulary), differentiable."""
-        pack = self.pack(sequences, fill=self.missing_tokens(sequences))
-        lengths = list(pack.layout.lengths or ())
-        filling = lengths[pack.read :]
-        pack = replace(pack, queries=end_queries(lengths, lengths[: pack.read] + [0] * len(filling)))
-        return self.head(self.walk.hidden(pack.to(self.device)))
+        pack = replace(self.pack(sequences, fill=self.missing_tokens(sequences)), reads_all=True)
+        hidden = self.walk.hidden(pack.to(self.device))
+        return self.head(hidden[: sum(sequence.numel() for sequence in sequences)])
 
     def loss_sum(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, objective: Objective) -> torch.Tensor:
         """See `ForwardPath`."""
@@ -71,6 +73,25 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         """Return the loss sum of a pack on the device."""
         hidden = self.walk.hidden(given.pack).index_select(0, given.rows)
         return chunked_loss_sum(hidden, given.wanted, self.head, objective)
+
+    def filled(
+        self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, *, tokens: int, rows: int, padding_target: int
+    ) -> tuple[Pack, tuple[torch.Tensor, ...]]:
+        """See `PackedPath`. Places that count are filled up with the first token's, whose target then is none."""
+        every = [*sequences, *[sequences[0].new_zeros(1)] * rows]
+        pack = self.pack(every, fill=tokens - sum(sequence.numel() for sequence in every))
+        counts = targets != padding_target
+        places, wanted = counts.nonzero()[:, 0], targets[counts]
+        missing = -len(places) % max(1, tokens // _COUNTED_PARTS)
+        places = torch.cat([places, places.new_zeros(missing)])
+        wanted = torch.cat([wanted, wanted.new_full((missing,), padding_target)])
+        return replace(pack, reads_all=True), (places, wanted)
+
+    def filled_loss(self, pack: Pack, inputs: Sequence[torch.Tensor], objective: Objective) -> torch.Tensor:
+        """See `PackedPath`."""
+        places, wanted = inputs
+        hidden = self.walk.hidden(pack).index_select(0, places)
+        return chunked_loss_sum(hidden, wanted, self.head, objective)
 
     @torch.no_grad()
     def logit_blocks(
@@ -88,7 +109,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self, prompts: Sequence[Sequence[int]], *, stop_ids: frozenset[int], most: int, batch_rows: int
     ) -> list[Continuation]:
         """See `LanguagePath`."""
-        writer = Writer(self.walk, self.head, device=self.device)
+        writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder)
         longest = max(map(len, prompts), default=0)
         return [
             one

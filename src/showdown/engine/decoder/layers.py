@@ -82,10 +82,10 @@ def linears_of(layer: Any, *, keep_scales: bool) -> Linears:
 
 
 def in_use(linears: Sequence[Linears]) -> list[SharedInput]:
-    """Return the groups that are used: only the last layer has queries apart from keys and values."""
+    """Return the groups that are used: only the last layer may have queries apart from keys and values."""
     last = linears[-1]
     common = [shared for one in linears for shared in (one.output, one.gate_up, one.down)]
-    return [*common, *(one.query_key_value for one in linears[:-1]), last.query, last.key_value]
+    return [*common, *(one.query_key_value for one in linears), last.query, last.key_value]
 
 
 def has_foreign_dropout(layer: nn.Module) -> bool:

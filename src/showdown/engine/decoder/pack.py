@@ -23,7 +23,9 @@ class Pack:
     read: int
     """How many sequences are read: all, or all but the last one, which fills the pack up."""
     queries: Queries | None = None
-    """What the last layer computes of a language model; None for the last token of each sequence."""
+    """What is read, so that the last layer computes it alone; None for the last token of each sequence."""
+    reads_all: bool = False
+    """Whether every token is read."""
     shared: Shared | None = None
     """Where the first sequence is what all others begin with; None where each sequence sees itself alone."""
 

@@ -135,7 +135,7 @@ class PackedDecoder:
         """Return the normed hidden states of the tokens that are read, shape (queries, hidden width).
 
         Args:
-            pack: its `queries` are read, or the last token of each sequence.
+            pack: its `queries` are read, or the last token of each sequence, or all tokens where it says so.
             keep: receives keys and values of all tokens; None where nobody needs them.
 
         """
@@ -150,7 +150,7 @@ class PackedDecoder:
         stream: _Stream = (hidden, None)
         for number in range(len(self.layers) - 1):
             stream = self._run(number, stream, step)
-        last = replace(step, queries=pack.queries or last_queries(layout))
+        last = step if pack.reads_all else replace(step, queries=pack.queries or last_queries(layout))
         _, normed = add_rms_norm(*self._run(len(self.layers) - 1, stream, last), self.backbone.norm)
         return normed
 
