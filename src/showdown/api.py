@@ -20,6 +20,7 @@ from showdown.runner.store import read_results
 if TYPE_CHECKING:
     from showdown.display.display import Display
     from showdown.prediction.model import Model, Prediction
+    from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
     from showdown.verdict.model import Verdict
@@ -48,10 +49,11 @@ def run(
     from showdown.runner.execute import execute
     from showdown.trackers.tracked import Tracked
 
-    requested = comparison_for(comparison, methods=methods, overrides=overrides)
+    display = display or Silent()
+    requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
     if output is not None and not str(output).strip():
         raise UserError("the output folder has no name; name one, or leave it out for showdown-out/NAME")
-    folder, display = Path(output) if output else default_output(requested), display or Silent()
+    folder = Path(output) if output else default_output(requested)
     if not requested.trackers:
         return execute(requested, folder, display)
     tracked = Tracked(display, requested.trackers, folder, requested.name)
@@ -77,7 +79,8 @@ def judge(
     """Judge a comparison: intervals, tests, which differences were shown, and which method to take under limits.
 
     Args:
-        limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`; none by default.
+        limits: `max_memory_gb`, `max_cost`, `min_f1_macro`, `max_latency_ms`, `max_train_seconds`,
+            `max_general_loss_rise`; none by default.
         options: `margin_points`, `metric`, `price_per_hour`, `price_per_kwh`, as in `verdict.options.JudgeOptions`.
 
     """
@@ -136,13 +139,26 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
     return upload(Path(output), load(output).name)
 
 
-def load_model(folder: Path | str, row: str | None = None, *, base: Path | str | None = None) -> "Model":
+def load_model(folder: Path | str, row: str | None = None, *, base: Path | str | None = None) -> "Model | WriterModel":
     """Open a saved model (an `artifact` folder or a copy), or that of a row. `base`: where its base model is now."""
     from showdown.prediction.load import load_model as load_saved
 
     return load_saved(Path(folder), row, None if base is None else Path(base))
 
 
-def predict(output: Path | str, row: str, texts: Sequence[str], *, coverage: float | None = None) -> "list[Prediction]":
-    """Predict the labels of texts with the saved model of a comparison's row, as `Model.predict` says."""
-    return load_model(output, row).predict(texts, coverage=coverage)
+def predict(
+    output: Path | str, row: str, texts: "Sequence[Prompt]", *, coverage: float | None = None
+) -> "list[Prediction] | list[WrittenAnswer]":
+    """Answer texts with the saved model of a comparison's row, as its `predict` says.
+
+    For a model that writes, a text may also be a chat: a list of messages, the last of which is the user's.
+    """
+    from showdown.prediction.writer import WriterModel
+
+    model = load_model(output, row)
+    if isinstance(model, WriterModel):
+        return model.predict(texts, coverage=coverage)
+    plain = [text for text in texts if isinstance(text, str)]
+    if len(plain) < len(texts):
+        raise UserError(f"`{row}` gives labels to texts: give each as a str, not as a chat")
+    return model.predict(plain, coverage=coverage)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from showdown.core.errors import UserError
-from showdown.core.terminal import escape_controls, escape_unencodable, open_console, print_lines, say
+from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
 if TYPE_CHECKING:
     from showdown.verdict.options import JudgeOptions
@@ -33,12 +33,16 @@ Target = Annotated[
     str,
     typer.Argument(
         help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
-        "or `resumes` for the built-in set."
+        "`resumes` or `notes` for a built-in set."
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
 Label = Annotated[str | None, typer.Option(help="Column of the label.")]
+TaskName = Annotated[
+    str | None,
+    typer.Option("--task", help="classification or generation; guessed from the columns of a data file."),
+]
 FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
 PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of the device.")]
 PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
@@ -110,6 +114,7 @@ def run(
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
     *,
+    task: TaskName = None,
     methods: Methods = None,
     margin: Margin = None,
     metric: Metric = None,
@@ -125,11 +130,11 @@ def run(
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
-    given = [*_columns(text, label)]
+    given = _given(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
-    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])])
+    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)
     folder = output or default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
@@ -150,15 +155,18 @@ def audit(
     output: Annotated[Path | None, typer.Option(help="CSV that lists the rows behind the findings.")] = None,
     machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
+    *,
+    task: TaskName = None,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text: copies, leaks, rows to look at first."""
+    """Audit a data file: copies, leaks, rows to look at first."""
     import json
 
     from showdown import api
     from showdown.config.target import comparison_for
 
-    comparison = comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    say_guess = partial(say, err=machine)
+    comparison = comparison_for(target, overrides=[*_given(task, text, label), *(overrides or [])], say=say_guess)
     found = api.audit(comparison, listing=output)
     if machine:
         every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
@@ -240,6 +248,9 @@ def recommend(
     min_f1_macro: Annotated[float | None, typer.Option(help="Least macro F1, 0 to 1.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="95th percentile of one text.")] = None,
     max_train_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    max_general_loss_rise: Annotated[
+        float | None, typer.Option(help="Rise of the loss on general text by fine-tuning, in nats a token.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
     price_per_hour: PerHour = None,
@@ -255,6 +266,7 @@ def recommend(
         "min_f1_macro": min_f1_macro,
         "max_latency_ms": max_latency_ms,
         "max_train_seconds": max_train_seconds,
+        "max_general_loss_rise": max_general_loss_rise,
     }
     verdict = api.judge(output, limits=limits, **_judge_options(margin, metric, price_per_hour, price_per_kwh))
     found = verdict.recommendation
@@ -273,9 +285,11 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         typer.Argument(metavar="[METHOD] [FILE]", help="The row, for a comparison's folder; and the file, as --file."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="Row of the table whose saved model predicts.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text; may be given again.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file of texts (.csv, .tsv, .jsonl, .json, .parquet).")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the text in the file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text or prompt; may be given again.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A file of texts or prompts (.csv, .tsv, .jsonl, .json, .parquet).")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the text, prompt or chat in the file.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="CSV to write, for a file; FILE-predictions.csv by default.")
     ] = None,
@@ -286,9 +300,10 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     ] = None,
     base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
-    """Predict the labels of new texts with a saved model."""
+    """Answer new texts with a saved model: with labels, or with what it writes."""
     from showdown import api
-    from showdown.prediction.file import ASK_A_PERSON, TextFile, predict_file
+    from showdown.prediction.answer import answer_into, answers_in_lines
+    from showdown.prediction.file import TextFile
     from showdown.prediction.request import default_file, row_and_file
 
     _hide_library_warnings()
@@ -298,12 +313,14 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     output = output or default_file(file)
     opened = api.load_model(model, method, base=base)
     if file is None or output is None:
-        for found in opened.predict(text or [], coverage=coverage):
-            label = escape_controls(found.label) if found.sure else ASK_A_PERSON
-            print(f"{label}\t{found.score:.4f} ({found.score_kind})")
+        lines, cut = answers_in_lines(opened, text or [], coverage)
+        for line in lines:
+            print(line)
+        for line in cut:
+            say(line, err=True)
         return
     requested = TextFile(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
-    done = predict_file(requested, opened.data, partial(opened.predict, coverage=coverage), output)
+    done = answer_into(output, opened, requested)
     for line in done.notices:
         say(line)
     left = "" if coverage is None else f", {done.left_to_person} left to a person"
@@ -339,10 +356,11 @@ def _judge_options(
     }
 
 
-def _columns(text: str | None, label: str | None) -> list[str]:
+def _given(task: str | None, text: str | None, label: str | None) -> list[str]:
+    """Return the overrides that options of their own stand for."""
     import json
 
-    given = {"data.text": text, "data.label": label}
+    given = {"task": task, "data.text": text, "data.label": label}
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError
-from showdown.core.metric import METRICS, metric_named, refuse_unknown_label
+from showdown.core.metric import METRICS, metric_named
+from showdown.core.metric_choice import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec, RunSpec
 from showdown.methods.table import protocol_of
 
@@ -62,7 +63,9 @@ def test_a_label_that_is_not_there_is_refused_with_the_nearest() -> None:
         refuse_unknown_label("f1:spm", ["ham", "spam"])
 
 
-@pytest.mark.parametrize("metric", [*(key for key, one in METRICS.items() if not one.of_label), "f1:spam"])
+@pytest.mark.parametrize(
+    "metric", [*(key for key, one in METRICS.items() if not (one.of_label or one.is_of_writing)), "f1:spam"]
+)
 def test_no_run_depends_on_the_metric(metric: str) -> None:
     def run_id(protocol: dict[str, Any]) -> str:
         comparison = Comparison.model_validate({"methods": {"lora": {}}, "protocol": protocol})

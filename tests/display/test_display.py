@@ -1,11 +1,13 @@
 """What `showdown run` shows while it goes: a live table at a terminal, plain lines elsewhere."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from generation_results import write_generation
 from report.written_comparison import write_comparison
 from showdown.core.events import Event, Message, PhaseEntered, PhaseStarted, Step, SystemSample, WorkerStarted
 from showdown.core.progress import PROGRESS_FILE, ProgressPoint, read_progress
@@ -291,3 +293,41 @@ def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     log.receive(WORKER)
     log.receive(step(1))
     assert len(passed_on) == 2
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunRecord]:
+    """Completed runs of a comparison with written answers, and one that failed (`full`)."""
+    folder = tmp_path_factory.mktemp("written") / "out"
+    return {run.name: run for run in write_generation(folder, failed={"full": "CUDA out of memory"}, seeds=(0,)).runs}
+
+
+def test_written_answers_are_shown_by_the_scores_that_fit_them(console: Console, written: dict[str, RunRecord]) -> None:
+    table = LiveTable(console)
+    runs = [replace(run, task="generation") for run in planned(("lora", 0), ("full", 0))]
+    table.plan(runs, [None, None])
+    table.start(runs[0])
+    assert [cell.strip() for cell in shown(table)[1].split("┃")[-3:]] == ["Memory GB", "Left", ""]
+    assert len(line_of(table, "lora")) == 8
+    table.finish("lora", written["lora"])
+    assert [cell.strip() for cell in shown(table)[1].split("┃")[-3:]] == ["JSON field F1", "Exact match %", ""]
+    scores = written["lora"].scores
+    assert line_of(table, "lora")[8:] == [f"{scores['json_fields']:.3f}", f"{100 * scores['exact_match']:.1f}"]
+    table.start(runs[1])
+    table.finish("full", written["full"])
+    assert line_of(table, "full")[8:] == ["", ""]
+
+
+def test_a_plain_line_says_how_answers_were_scored(written: dict[str, RunRecord]) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    lines = PlainLines(console)
+    runs = planned(("lora", 0), ("common", 0))
+    lines.plan(runs, [None, None])
+    for run in runs:
+        lines.start(run)
+        lines.finish(run.run_id, written[run.run_id])
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    scores = written["lora"].scores
+    score = f"JSON field F1 {scores['json_fields']:.3f}, exact match {100 * scores['exact_match']:.1f} %"
+    assert f"[1/2] lora, seed 0: {score}, training 200 s, in all 300 s" in told
+    assert "[2/2] common, seed 0: JSON field F1 0." in told

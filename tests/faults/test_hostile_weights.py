@@ -22,7 +22,7 @@ from showdown.methods.table import build
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import locate, pin
 from showdown.prediction.load import load_model
-from showdown.prediction.model import open_model
+from showdown.prediction.open import open_model
 from showdown.stages.artifact import write_description
 from showdown.training.checkpoint import Checkpoints, State
 from tiny_pretrained import LABELS, job, separable_rows
@@ -84,7 +84,8 @@ def saved(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
         artifact = folder / "artifact"
         artifact.mkdir()
         if isinstance(method, FittedMethod):
-            method.save(method.fit(separable_rows(24), asked).predictor, artifact)
+            fitted = method.fit(separable_rows(24), asked, validation=separable_rows(6, start=24))
+            method.save(fitted.predictor, artifact)
         else:
             assert isinstance(method, TunedMethod)
             method.save(method.adapt(load_network(locate(asked.model), asked, NetworkOptions())), artifact)

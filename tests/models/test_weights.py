@@ -17,10 +17,11 @@ from showdown.core.errors import UserError
 from showdown.core.method import FittedMethod, NetworkOptions, TunedMethod
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
 from showdown.methods.table import build
-from showdown.models import source
+from showdown.models import folder as model_folder
 from showdown.models.embedding import Embedder
+from showdown.models.folder import fingerprint, weight_files
 from showdown.models.network import load_network, load_saved_network
-from showdown.models.source import fingerprint, locate, pin, weight_files
+from showdown.models.source import locate, pin
 from showdown.stages.artifact import open_predictor
 from tiny_pretrained import LABELS, job, separable_rows
 
@@ -309,7 +310,7 @@ def fitted(method: str, base: ModelSpec, artefact: Path, **settings: str) -> Non
     assert isinstance(built, FittedMethod)
     asked = replace(job(Path(base.id)), model=base)
     artefact.mkdir()
-    built.save(built.fit(separable_rows(12), asked).predictor, artefact)
+    built.save(built.fit(separable_rows(12), asked, validation=separable_rows(6, start=12)).predictor, artefact)
 
 
 CHANGES = [changed_weights, changed_configuration, changed_tokenizer]
@@ -340,8 +341,8 @@ def test_a_model_of_zero_shots_own_is_pinned_too(pretrained: Pretrained, model: 
 
 
 def test_a_large_file_is_read_at_the_beginning_of_each_tensor(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_READ_WHOLE_BYTES", 1000)
-    monkeypatch.setattr(source, "_SAMPLE_BYTES", 16)
+    monkeypatch.setattr(model_folder, "_READ_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(model_folder, "_SAMPLE_BYTES", 16)
     path = model / "model.safetensors"
     before, tensors = fingerprint(model), load_file(path)
     for name, value in tensors.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from showdown.runner.retention import prune_models
+from showdown.runner.retention import best_of_each_arm, prune_models
 
 RUNS = {
     "lora-s0": ("lora", "completed", 0.7),
@@ -30,9 +30,34 @@ def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: Any, lef
     store: Any = SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id)
     records: Any = [
         SimpleNamespace(
-            run_id=run_id, name=name, status=status, validation_f1_macro=score, spec=SimpleNamespace(train_fraction=1.0)
+            run_id=run_id,
+            name=name,
+            status=status,
+            validation_f1_macro=score,
+            validation_scores={},
+            spec=SimpleNamespace(train_fraction=1.0),
         )
         for run_id, (name, status, score) in RUNS.items()
     ]
     prune_models(store, records, keep)
     assert {folder.parent.name for folder in tmp_path.glob("*/artifact")} == left
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([{"exact_match": 0.5, "rouge_l": 0.6}, {"exact_match": 0.4, "rouge_l": 0.7}], 1),
+        ([{"exact_match": 0.5, "json_fields": 0.9}, {"exact_match": 0.6, "json_fields": 0.8}], 0),
+        ([{"exact_match": 0.5}, {"exact_match": 0.6}], 1),
+    ],
+)
+def test_the_best_writer_is_that_with_the_best_score_on_validation_rows(
+    scores: list[dict[str, float]], best: int
+) -> None:
+    records: Any = [
+        SimpleNamespace(
+            name="lora", validation_f1_macro=None, validation_scores=one, spec=SimpleNamespace(train_fraction=1.0)
+        )
+        for one in scores
+    ]
+    assert best_of_each_arm(records) == [records[best]]

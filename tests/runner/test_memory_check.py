@@ -8,7 +8,7 @@ import pytest
 
 from showdown.core.spec import Comparison, ModelSpec
 from showdown.measure.limits import MemoryRoom
-from showdown.models.source import stored_parameters
+from showdown.models.folder import stored_parameters
 from showdown.runner import memory_check
 from showdown.runner.memory_check import LIBRARIES_GB, OWN_GB, short_of_memory
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from showdown.core.metric import METRICS, Metric, metric_named
+from showdown.core.metric import CLASSIFICATION, METRICS, Metric, metric_named
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.influence import row_values
 
@@ -46,7 +46,9 @@ def asked(key: str) -> Metric:
 
 
 def test_every_metric_has_a_reference() -> None:
-    assert {key.partition(":")[0] for key in REFERENCES} == set(METRICS)
+    assert {key.partition(":")[0] for key in REFERENCES} == {
+        key for key, metric in METRICS.items() if metric.task == CLASSIFICATION
+    }
 
 
 @pytest.mark.parametrize("key", REFERENCES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from showdown.verdict.classification.answers import Answers
-from showdown.verdict.leak import accuracy_without, copied_rows, leak_warning
+from showdown.verdict.leak import copied_rows, leak_warning, scores_without
 from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.simulation import SIMULATED
 from showdown.verdict.words import leak_sentence
@@ -63,9 +63,9 @@ def test_a_leak_of_unknown_worth_goes_by_its_share(copies: int, spoilt: bool) ->
 
 def test_accuracy_without_the_copied_rows() -> None:
     outcomes = {"a": outcome("a", [[1, 1, 1, 0], [1, 1, 0, 0]]), "b": outcome("b", [[0, 0, 1, 1]])}
-    assert accuracy_without(outcomes, copied_rows({"audit": {"across": {"test_copy_rows": [1, 2]}}})) == {
+    assert scores_without(outcomes, copied_rows({"audit": {"across": {"test_copy_rows": [1, 2]}}})) == {
         "a": 0.25,
         "b": 1.0,
     }
-    assert accuracy_without(outcomes, {1, 2, 3, 4}) == {}
-    assert accuracy_without(outcomes, copied_rows({})) == {}
+    assert scores_without(outcomes, {1, 2, 3, 4}) == {}
+    assert scores_without(outcomes, copied_rows({})) == {}

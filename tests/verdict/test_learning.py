@@ -92,7 +92,7 @@ def test_two_seeds_that_agree_are_no_surer_than_what_is_assumed(built, answers, 
         curve = part_curve(
             type(built)(tmp_path_factory.mktemp("curve")), answers, WRONG, seeds={key: range(count) for key in WRONG}
         )
-        interval = curve.accuracy["a"][0]
+        interval = curve.scores["a"][0]
         widths.append(interval.high - interval.low)
     assert widths[0] > widths[1] > widths[2]
     assert widths[1] > widths[0] / 2

@@ -9,7 +9,7 @@ from showdown.report.figures.design import styles
 from showdown.report.latex.paper import paper
 from showdown.report.table import comparison_table
 from showdown.verdict.confounds import network_of
-from showdown.verdict.spread import PRIOR_WORDS
+from showdown.verdict.spread import prior_words
 from showdown.verdict.summary import judge
 
 PAPER = Reference(key="mccallum1998", text=r"Andrew McCallum & Kamal Nigam. \input{secrets} for naive Bayes. 1998.")
@@ -64,9 +64,9 @@ def test_no_spread_between_its_reruns_is_assumed(built) -> None:
     verdict = judge(built.judged, built.folder)
     single = next(one for one in verdict.sentences if "ran with one seed" in one)
     assert single.startswith("full, lora ran with one seed each")
-    assert any(PRIOR_WORDS in one for one in verdict.assumptions)
+    assert any(prior_words() in one for one in verdict.assumptions)
     alone = built.judged.model_copy(update={"runs": [run for run in built.judged.runs if run.name == "bayes"]})
-    assert not any(PRIOR_WORDS in one for one in judge(alone, built.folder).assumptions)
+    assert not any(prior_words() in one for one in judge(alone, built.folder).assumptions)
 
 
 def test_it_reads_whole_texts_and_no_network_and_no_epochs(built) -> None:

@@ -8,11 +8,13 @@ from pydantic import ValidationError, model_validator
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
 from showdown.core.record import Confidence, ScoreKind
-from showdown.core.spec import Cleaning, ModelSpec, RunSpec
+from showdown.core.spec import Cleaning, RunSpec
 from showdown.core.strict import Strict
 
 MODEL_FILE = "model.json"
 CONFIDENCE_FILE = "confidence.json"
+LABELS_FILE = "labels.json"
+"""The labels in the order of the scores, for those who open the model without Showdown."""
 _MOST_BYTES = 50_000_000
 
 
@@ -29,7 +31,9 @@ class ModelDescription(Strict):
     clean: Cleaning
     """How texts are cleaned before they are scored."""
     text_column: str | None
-    """The column of the texts in the training data; None where it was guessed."""
+    """The column of the texts in the training data, or of prompts or chats; None where it was guessed."""
+    system: str | None = None
+    """The system message that stands before a prompt that has none of its own, for a model that writes text."""
     max_tokens: int | None
     """A longer text is cut after this many tokens; None for a method that counts no tokens."""
     score_kind: ScoreKind | None
@@ -52,7 +56,7 @@ def without_path(spec: RunSpec) -> RunSpec:
     base = Path(spec.model.id)
     if not base.is_dir():
         return spec
-    return spec.model_copy(update={"model": ModelSpec(id=base.resolve().name, revision=spec.model.revision)})
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"id": base.resolve().name})})
 
 
 def read_description(folder: Path) -> ModelDescription:

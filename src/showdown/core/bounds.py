@@ -44,6 +44,9 @@ class RequestedData(_Loose):
     files: dict[str, str | None] | None = None
     text: str | None = None
     label: str | None = None
+    prompt: str | None = None
+    messages: str | None = None
+    system: str | None = None
     encoding: str = "utf-8"
     separator: str | None = None
     quoting: Quoting = "auto"
@@ -97,6 +100,7 @@ class DataFacts(_Loose):
     split: dict[str, Any] | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)] = 1
     audit: _Audit | None = None
+    written: dict[str, Any] | None = None
     inspection: _Inspection | None = None
     notices: list[str] = []
 
@@ -106,6 +110,7 @@ class Chosen(_Loose):
 
     learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     max_tokens: Count | None = None
+    base_quantised_before: str | None = None
 
 
 def valid_as(model: type[BaseModel]) -> AfterValidator:

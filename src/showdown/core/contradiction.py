@@ -1,11 +1,14 @@
-"""Check that a record's scores agree with its confusion matrix.
+"""Check that a record's scores agree with its confusion matrix, or of written answers with each other.
 
-`core/predictions.py` checks the matrix against the predictions file, so every score is backed by the predictions.
+`core/predictions.py` checks the matrix against the predictions file, and `core/written.py` the scores of written
+answers, so every score is backed by the predictions.
 """
 
+import math
 from collections.abc import Iterator
 
-from showdown.core.metric import METRICS
+from showdown.core.metric import GENERATION, METRICS, OWN
+from showdown.core.own_metric import own_metric
 from showdown.core.record import RunRecord
 
 _ROUNDING = 1e-6
@@ -13,7 +16,9 @@ _ROUNDING = 1e-6
 
 
 def contradiction(run: RunRecord) -> str | None:
-    """Return a description of the first score that disagrees with the record's confusion matrix, or None."""
+    """Return a description of the first score that disagrees with the rest of the record, or None."""
+    if run.spec.task == GENERATION:
+        return next(_of_writing(run), None)
     if run.accuracy is None:
         return None
     if not sum(map(sum, run.confusion_matrix)):
@@ -23,6 +28,24 @@ def contradiction(run: RunRecord) -> str | None:
         if written is not None and abs(written - given) > _ROUNDING:
             return f"{_article(name)} of {written:g} where its confusion matrix gives {given:g}"
     return None
+
+
+def _of_writing(run: RunRecord) -> Iterator[str]:
+    """Yield what is wrong with the scores of a run that wrote answers."""
+    if run.confusion_matrix or run.per_class or run.accuracy is not None:
+        yield "scores of labels where answers were written"
+    for key, value in run.scores.items():
+        metric = METRICS.get(key)
+        if key == OWN:
+            metric = own_metric(run.writing.own_score if run.writing else None)
+        if metric and not metric.lowest - _ROUNDING <= value <= metric.highest + _ROUNDING:
+            yield f"`scores.{key}` of {value:g}, outside {metric.lowest:g} to {metric.highest:g}"
+    loss, perplexity = run.scores.get("token_loss"), run.scores.get("perplexity")
+    if loss is not None and perplexity is not None and abs(math.log(max(1.0, perplexity)) - loss) > _ROUNDING:
+        yield f"a perplexity of {perplexity:g} where its token loss of {loss:g} gives another"
+    cut, rows = run.writing.cut_answers if run.writing else 0, run.predictions_rows
+    if rows is not None and cut > rows:
+        yield f"{cut} answers that were cut, of {rows}"
 
 
 def _metrics(run: RunRecord) -> Iterator[tuple[str, float]]:

@@ -17,13 +17,13 @@ class _Loose(BaseModel):
 
 
 class Epoch(_Loose):
-    """Validation scores after an epoch. Other numbers are kept."""
+    """Validation scores after an epoch. Other numbers are kept, such as those of a task that writes text."""
 
     __pydantic_extra__: dict[str, _Number | None]
 
     epoch: Count
     step: Count
-    f1_macro: _Number | None
+    f1_macro: _Number | None = None
 
 
 class Curve(_Loose):
@@ -45,6 +45,6 @@ class Curve(_Loose):
 def read_curve(path: Path) -> dict[str, Any] | None:
     """Return `training` and `validation` of a curve file; None when it is missing or invalid."""
     try:
-        return Curve.model_validate_json(read_file(path, most_bytes=_LARGEST_BYTES)).model_dump()
+        return Curve.model_validate_json(read_file(path, most_bytes=_LARGEST_BYTES)).model_dump(exclude_unset=True)
     except (OSError, ValidationError):
         return None

@@ -6,6 +6,8 @@ these may be hostile: no write follows a link, and a folder with a link that lea
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import json
 import math
 import os
@@ -135,6 +137,36 @@ def read_file(path: Path, *, most_bytes: int | None = None) -> bytes:
         if most_bytes is not None and status.st_size > most_bytes:
             raise OSError(errno.EFBIG, f"larger than {_amount(most_bytes)}", str(path))
         return file.read()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal. The file may be larger than the memory.
+
+    Raises:
+        OSError: when it cannot be read.
+
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file alone among all processes, and wait for the one that holds it. The kernel frees it after a kill.
+
+    Args:
+        path: the lock file, in an existing folder; made where it is missing, and never removed.
+
+    Raises:
+        OSError: when it cannot be opened.
+
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

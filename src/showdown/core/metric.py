@@ -1,28 +1,27 @@
 """What is measured, which values of it are better, and the table of metrics: one entry each in `METRICS`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from showdown.core import counts
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.registry import ObjectTable
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from showdown.core.counts import Counts
 
-    Counts = npt.NDArray[np.float64]
     OfCounts = Callable[[Counts, Counts, Counts], Counts]
 
 Direction = Literal["higher", "lower"]
 Item = TypeVar("Item")
 AUTO = "auto"
-_FEW = 10
-"""Labels that a message names."""
+CLASSIFICATION, GENERATION = "classification", "generation"
+"""The tasks that metrics are of, as `task` of a comparison has them."""
+OWN = "own"
+"""Key of the user's own score of written answers, which `protocol.scorer` names."""
 _LONG_LABEL = 40
-UNBALANCED = 0.8
-"""From this share of one label on `auto` takes another metric than accuracy. Where one label has four fifths of the
-rows, a method that always answers it is right on four of five: accuracy then hardly tells it from a good one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +59,16 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Quantity):
-    """How good answers are. A point of it is 0.01.
+    """How good answers are. A point of it is 0.01. How a difference in it is said stands here, and nowhere else.
 
     To add a metric is to add one entry to `METRICS`. Methods can then be ranked by it (`protocol.metric`), every record
     holds it (`RunRecord.scores`), and the table shows it where `report/table.py` names it in `SCORE_COLUMNS`.
     """
 
-    unit: Literal["", "%"] = ""
-    """Shown behind values and in headings: percent, or nothing for three decimals."""
+    task: str = CLASSIFICATION
+    """The task whose answers it judges."""
+    unit: Literal["", "%", "nats"] = ""
+    """Shown behind values and in headings: percent, nats of three decimals, or nothing, for three decimals too."""
     lowest: float = 0.0
     """The least value that there can be; minus infinity for one without bounds. So for the next."""
     highest: float = 1.0
@@ -81,6 +82,9 @@ class Metric(Quantity):
     mean_over_rows: bool = False
     """It is the mean of what each test row scores, as accuracy is; every other one has influence values in their
     place."""
+    of_token_loss: "Callable[[Counts], Counts] | None" = None
+    """From the loss a token of the wanted answers, over all rows, to the metric; None for what does not follow from
+    it. Such a metric is no mean over rows, since rows have different numbers of tokens."""
     label: str | None = None
     place: int | None = None
     """Number of the label in the answers that are judged; filled in by `at`."""
@@ -99,9 +103,62 @@ class Metric(Quantity):
         """Return the same for answers in which labels have these numbers."""
         return self if self.label is None else replace(self, place=labels[self.label])
 
+    @property
+    def is_of_writing(self) -> bool:
+        """Return whether it judges written answers."""
+        return self.task == GENERATION
+
+    @property
+    def is_bounded(self) -> bool:
+        """Return whether it has a least and a largest value."""
+        return math.isfinite(self.highest - self.lowest)
+
+    @property
+    def in_points(self) -> bool:
+        """Return whether differences are given in points: of shares in percent, and of all metrics of labels."""
+        return self.percent or not self.is_of_writing
+
+    def amount(self, difference: float) -> str:
+        """Return a difference as a bare number: in points, or in the metric itself."""
+        return f"{100 * difference:.1f}" if self.in_points else f"{difference:.3f}"
+
+    def signed(self, difference: float) -> str:
+        """Return a difference with its sign; what rounds to zero is +0.0, never -0.0."""
+        if self.in_points:
+            return f"{round(100 * difference, 1) + 0.0:+.1f}"
+        return f"{round(difference, 3) + 0.0:+.3f}"
+
+    def size(self, difference: float) -> str:
+        """Return a difference with its unit, where the title stands elsewhere: `1.2 points`, `0.012`, `0.012 nats`."""
+        return f"{self.amount(difference)} {'points' if self.in_points else self.unit}".rstrip()
+
+    def gap(self, difference: float) -> str:
+        """Return a difference for a sentence: `1.2 points`, `1.2 points of exact match`, `0.012 of JSON field F1`."""
+        return f"{self.size(difference)}{f' of {self.title}' if self.is_of_writing else ''}"
+
+    def margin(self, share: float) -> str:
+        """Return a margin for a sentence: `1 point`, `0.01`, `0.01 nats`."""
+        if not self.in_points:
+            return f"{share:g} {self.unit}".rstrip()
+        return f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"
+
+    @property
+    def more(self) -> str:
+        """Return the word for how much of it the better of two has: `more`, or `less` where less is better."""
+        return "more" if self.direction == "higher" else "less"
+
+    @property
+    def best_word(self) -> str:
+        """Return what the best of all scored: `highest`, or `lowest` where less is better."""
+        return "highest" if self.direction == "higher" else "lowest"
+
+    def scored(self, value: float) -> str:
+        """Return a value with the title, for a sentence: `81.3 % exact match`, `0.213 nats of token loss`."""
+        return f"{self.shown(value)} {'of ' if self.unit == 'nats' else ''}{self.title}"
+
     def shown(self, value: float) -> str:
         """Return a value for a sentence or a cell, with its unit."""
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f}"
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f} {self.unit}".rstrip()
 
     def cell(self, value: float) -> str:
         """Return a value for a column, whose heading has the unit."""
@@ -114,12 +171,13 @@ class Metric(Quantity):
     @property
     def axis(self) -> str:
         """Return what stands along an axis."""
-        return f"{self.capital}, %" if self.percent else self.capital
+        return f"{self.capital}, {self.unit}" if self.unit else self.capital
 
     @property
     def capital(self) -> str:
-        """Return the title as a sentence begins with it."""
-        return self.title[0].upper() + self.title[1:]
+        """Return the title as a sentence begins with it; a name such as chrF stays as it is."""
+        first = self.title.partition(" ")[0]
+        return self.title[0].upper() + self.title[1:] if first.islower() else self.title
 
     @property
     def units(self) -> float:
@@ -133,52 +191,7 @@ class Metric(Quantity):
     @property
     def heading(self) -> str:
         """Return the heading of a column."""
-        return f"{self.capital} %" if self.percent else self.capital
-
-
-def _accuracy(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    return right.sum(-1) / true.sum(-1)  # type: ignore[no-any-return]
-
-
-def _over(part: "Counts", whole: "Counts") -> "Counts":
-    """Return part / whole, 0 where the whole is 0."""
-    return part / (whole + (whole == 0))  # type: ignore[no-any-return]
-
-
-def _weighted(scores: "Counts", true: "Counts") -> "Counts":
-    """Return the mean of the labels' scores, each weighted by its examples."""
-    return _over((scores * true).sum(-1), true.sum(-1))
-
-
-def _f1_macro(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    """Return the mean of 2 TP / (true + predicted) over the labels that occur in either; scikit-learn's macro F1."""
-    size = true + predicted
-    return _over(_over(2 * right, size).sum(-1), (size > 0).sum(-1))
-
-
-def _f1_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    return _weighted(_over(2 * right, true + predicted), true)
-
-
-def _precision_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    return _weighted(_over(right, predicted), true)
-
-
-def _recall_weighted(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    return _weighted(_over(right, true), true)
-
-
-def _balanced_accuracy(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    """Return the mean of the labels' recalls (Brodersen et al. 2010), over those that have test rows."""
-    return _over(_over(right, true).sum(-1), (true > 0).sum(-1))
-
-
-def _mcc(true: "Counts", predicted: "Counts", right: "Counts") -> "Counts":
-    """Return Matthews' correlation coefficient for any number of labels (Gorodkin 2004); 0 for a constant answer."""
-    rows = true.sum(-1)
-    together = right.sum(-1) * rows - (true * predicted).sum(-1)
-    apart = (rows**2 - (true**2).sum(-1)) * (rows**2 - (predicted**2).sum(-1))
-    return together / (apart + (apart == 0)) ** 0.5  # type: ignore[no-any-return]
+        return f"{self.capital} {self.unit}".rstrip()
 
 
 def _metric(name: str, found: object) -> "Metric | str":
@@ -188,34 +201,73 @@ def _metric(name: str, found: object) -> "Metric | str":
     return found if found.key == name else f"has the key `{found.key}`, and not the name of its entry point"
 
 
+def _of_writing(key: str, title: str, *, unit: Literal["", "%"] = "") -> Metric:
+    """Return a score of written answers from 0 to 1. Each row has one, and their mean is that of the model.
+
+    The functions are in `tasks/generation`, under the same keys.
+    """
+    return Metric(key=key, title=title, task=GENERATION, unit=unit, mean_over_rows=True)
+
+
+def _itself(loss: "Counts") -> "Counts":
+    return loss
+
+
+def _exponential(loss: "Counts") -> "Counts":
+    """Return the perplexity: exp of the loss a token, over all tokens together (Jelinek et al. 1977)."""
+    import numpy as np
+
+    return np.exp(loss)
+
+
 _BUILT_IN: Mapping[str, Metric] = {
     metric.key: metric
     for metric in (
-        Metric(key="accuracy", title="accuracy", unit="%", of_counts=_accuracy, mean_over_rows=True),
-        Metric(key="f1_macro", title="macro F1", of_counts=_f1_macro, over_labels=True),
-        Metric(key="mcc", title="MCC", lowest=-1.0, of_counts=_mcc),
+        Metric(key="accuracy", title="accuracy", unit="%", of_counts=counts.accuracy, mean_over_rows=True),
+        Metric(key="f1_macro", title="macro F1", of_counts=counts.f1_macro, over_labels=True),
+        Metric(key="mcc", title="MCC", lowest=-1.0, of_counts=counts.mcc),
         Metric(
             key="balanced_accuracy",
             title="balanced accuracy",
             unit="%",
-            of_counts=_balanced_accuracy,
+            of_counts=counts.balanced_accuracy,
             over_labels=True,
         ),
-        Metric(key="f1_weighted", title="weighted F1", of_counts=_f1_weighted),
-        Metric(key="precision_weighted", title="weighted precision", of_counts=_precision_weighted),
-        Metric(key="recall_weighted", title="weighted recall", of_counts=_recall_weighted),
-        Metric(key="f1", title="F1", of_counts=_f1_macro, of_label=True),
+        Metric(key="f1_weighted", title="weighted F1", of_counts=counts.f1_weighted),
+        Metric(key="precision_weighted", title="weighted precision", of_counts=counts.precision_weighted),
+        Metric(key="recall_weighted", title="weighted recall", of_counts=counts.recall_weighted),
+        Metric(key="f1", title="F1", of_counts=counts.f1_macro, of_label=True),
         Metric(key="average_precision", title="average precision", of_label=True),
+        _of_writing("exact_match", "exact match", unit="%"),
+        _of_writing("numeric_match", "numeric match", unit="%"),
+        _of_writing("json_valid", "valid JSON", unit="%"),
+        _of_writing("json_fields", "JSON field F1"),
+        _of_writing("rouge_l", "ROUGE-L"),
+        _of_writing("chrf", "chrF"),
+        _of_writing(OWN, "own score"),
+        Metric(
+            key="token_loss",
+            title="token loss",
+            task=GENERATION,
+            unit="nats",
+            direction="lower",
+            highest=math.inf,
+            of_token_loss=_itself,
+        ),
+        Metric(
+            key="perplexity",
+            title="perplexity",
+            task=GENERATION,
+            direction="lower",
+            lowest=1.0,
+            highest=math.inf,
+            of_token_loss=_exponential,
+        ),
     )
 }
 METRICS = ObjectTable("metric", "showdown.metrics", _BUILT_IN, _metric)
 """Installed packages add metrics by entry points of the group `showdown.metrics`, each a `Metric` of the same key."""
 ACCURACY = METRICS["accuracy"]
-FOR_UNBALANCED = METRICS["f1_macro"]
-"""What `auto` takes where labels are unbalanced. A constant answer cannot win by it, and false alarms cost as much as
-rows that were missed: balanced accuracy hardly counts them where the other label is frequent. With 3 % of a label, a
-method that finds 80 % of it and takes 20 % of the other rows for it has a balanced accuracy of 80 %, and one that finds
-55 % without a false alarm 77.5 %; their macro F1 is 0.54 and 0.85."""
 
 
 def metric_named(key: str) -> Metric:
@@ -265,20 +317,3 @@ def metric_key(written: object) -> Any:
     if not isinstance(written, str):
         raise ValueError(_known())
     return AUTO if written.strip() == AUTO else metric_named(written).key
-
-
-def refuse_unknown_label(key: str, labels: Collection[str]) -> None:
-    """Refuse a metric of a label that the data does not have.
-
-    Args:
-        key: as `protocol.metric` has it.
-        labels: those of the data.
-
-    Raises:
-        UserError: naming the nearest label.
-
-    """
-    label = None if key == AUTO else metric_named(key).label
-    if label is not None and label not in labels:
-        some = f"the labels are {', '.join(list(labels)[:_FEW])}{', ...' if len(labels) > _FEW else ''}"
-        raise UserError(f"`protocol.metric`: no label `{label}` in the data{then(suggestion(label, labels), some)}")

@@ -1,4 +1,8 @@
-"""Reading the predictions files of a comparison. A file that was cut or changed since the run wrote it is refused."""
+"""Reading the predictions files of a comparison. A file that was cut or changed since the run wrote it is refused.
+
+Every task has `checked_content` and `torn_predictions`; `checked_predictions` is of labels, and `core/written.py` reads
+written answers.
+"""
 
 import csv
 import hashlib
@@ -8,11 +12,13 @@ from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
+from showdown.core.metric import CLASSIFICATION
 from showdown.core.record import RunRecord
 
 COLUMNS = ("row", "cluster", "label", "predicted")
 """The first columns; one score for each label follows. `cluster` is the duplicate group."""
-_FIX = "run the comparison again, which scores the saved model anew"
+FIX = "run the comparison again, which scores the saved model anew"
+"""What helps against a damaged file."""
 
 
 def digest(content: bytes) -> str:
@@ -36,29 +42,40 @@ def checked_predictions(folder: Path, run: RunRecord, *, score_of: str | None = 
 
     """
     path = folder / str(run.predictions_file)
-    content = _content(path, run)
+    content = checked_content(folder, run)
     try:
         reader = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
         heading = next(reader, [])
         if tuple(heading[: len(COLUMNS)]) != COLUMNS:
-            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {_FIX}")
+            raise UserError(f"{path}: the first columns are not {', '.join(COLUMNS)}; {FIX}")
         score = [] if score_of is None else [len(COLUMNS) + run.labels.index(score_of)]
         lines = [[*line[: len(COLUMNS)], *(line[place] for place in score)] for line in reader]
         fault = _fault(run, lines)
     except (ValueError, IndexError, csv.Error) as error:
-        raise UserError(f"{path}: damaged predictions ({error}); {_FIX}") from error
+        raise UserError(f"{path}: damaged predictions ({error}); {FIX}") from error
     if fault:
-        raise UserError(f"{path}: damaged predictions ({fault}); {_FIX}")
+        raise UserError(f"{path}: damaged predictions ({fault}); {FIX}")
     return lines
 
 
-def _content(path: Path, run: RunRecord) -> bytes:
+def checked_content(folder: Path, run: RunRecord) -> bytes:
+    """Return the bytes of a completed run's predictions file.
+
+    Args:
+        folder: the comparison's folder.
+        run: the run's record.
+
+    Raises:
+        UserError: for a file that is missing, or does not have the SHA-256 of the record.
+
+    """
+    path = folder / str(run.predictions_file)
     try:
         content = read_file(path)
     except OSError as error:
-        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {_FIX}") from error
+        raise UserError(f"{path}: predictions cannot be read ({error.strerror}); {FIX}") from error
     if run.predictions_sha256 is not None and digest(content) != run.predictions_sha256:
-        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {_FIX}")
+        raise UserError(f"{path}: damaged predictions (cut short or changed since the run wrote them); {FIX}")
     return content
 
 
@@ -67,12 +84,11 @@ def torn_predictions(folder: Path, run: RunRecord) -> str | None:
     if run.status != "completed":
         return None
     try:
-        if run.predictions_sha256 is None:
+        checked_content(folder, run)
+        if run.predictions_sha256 is None and run.spec.task == CLASSIFICATION:
             checked_predictions(folder, run)
-        else:
-            _content(folder / str(run.predictions_file), run)
     except UserError as error:
-        return str(error).removesuffix(f"; {_FIX}") + "; the run is scored again"
+        return str(error).removesuffix(f"; {FIX}") + "; the run is scored again"
     return None
 
 

@@ -24,6 +24,10 @@ class Predictor(ABC):
     def answer(self, texts: Sequence[str], *, batch_rows: int) -> object:
         """Answer each text, ``batch_rows`` texts at a time, and return the answers in the form of its task."""
 
+    def notes(self) -> list[str]:
+        """Return what a reader must know of the answers that it gave so far, such as what did not fit: lines."""
+        return []
+
 
 class Classifier(Predictor):
     """A predictor that scores each label."""
@@ -68,6 +72,10 @@ class Writer(Predictor):
     def answer(self, texts: Sequence[str], *, batch_rows: int) -> list[Written]:
         """Return the answers."""
         return self.write(texts, batch_rows=batch_rows)
+
+    def refusal(self, prompt: str) -> str | None:
+        """Return why a prompt cannot be answered, as the end of a sentence that begins with it; None where it can."""
+        return None
 
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> "Scores2D | None":
         """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens.

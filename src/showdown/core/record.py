@@ -17,6 +17,7 @@ from showdown.core.bounds import (
     valid_as,
 )
 from showdown.core.confusion import ConfusionMatrix
+from showdown.core.metric import CLASSIFICATION, GENERATION, METRICS
 from showdown.core.notebook import html_table, text_table
 from showdown.core.spec import RunName, RunSpec, Seed, TuningSpec
 from showdown.core.strict import Strict
@@ -28,7 +29,7 @@ GB = 1e9
 
 TRAINING_PHASE = "training"
 TUNING_PHASE = "tuning"
-SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed"})
+SCORING_PHASES = frozenset({"start of scoring", "reloading", "prediction", "speed", "comparison with the base"})
 """Phases that belong to the measurement of a saved model, and are charged to no method."""
 
 Status = Literal["completed", "diverged", "out-of-memory", "unavailable", "failed", "waiting"]
@@ -205,20 +206,37 @@ class Scores(Strict):
     """Rows are true labels, columns predicted ones, in the order of `labels`."""
 
 
+class OwnScore(Strict):
+    """The user's own score of written answers, under the key `own`: what it is called, and its bounds."""
+
+    title: Annotated[str, Field(min_length=1)]
+    lowest: float | None = 0.0
+    """The least value that an answer can score; None for a score without one. So for the next."""
+    highest: float | None = 1.0
+
+    @model_validator(mode="after")
+    def _lowest_is_below(self) -> Self:
+        if self.lowest is not None and self.highest is not None and self.lowest >= self.highest:
+            raise ValueError("`lowest` is below `highest`")
+        return self
+
+
 class Writing(Strict):
-    """What a model wrote for the test prompts, and how fast."""
+    """What a model wrote for the test prompts, how fast, and by what it was scored beside the built-in scores."""
 
     tokens_written: Count
     """For all test prompts together."""
     tokens_per_second: Amount | None = None
     """While they were written; None where nothing was generated. So for the next two."""
     first_token_p50_ms: Amount | None = None
-    """From a batch's call to its first token."""
+    """From the call for one prompt to the first token of its answer."""
     first_token_p95_ms: Amount | None = None
     max_new_tokens: Count | None = None
     """The most tokens that one answer could have; None where nothing was generated."""
     cut_answers: Count = 0
     """Answers that did not end by themselves before this limit."""
+    own_score: OwnScore | None = None
+    """None where the comparison has no `protocol.scorer`."""
 
 
 class Elsewhere(Strict):
@@ -346,7 +364,8 @@ class RunRecord(Strict):
 
     def __repr__(self) -> str:
         """Return how the run ended; all of it is in the fields."""
-        how = self.error or f"accuracy {_number(self.accuracy, 3)}, macro F1 {_number(self.f1_macro, 3)}"
+        values = [f"{title} {_number(value, 3)}" for title, value in _shown_scores(self).items()]
+        how = self.error or ", ".join(values)
         return f"RunRecord({self.name}, seed {self.seed}, split {self.partition}: {self.status}; {how})"
 
     __str__ = __repr__
@@ -380,7 +399,11 @@ class RunRecord(Strict):
         return self
 
 
-_SHOWN = ("run", "status", "accuracy", "macro F1", "train s")
+def _shown_scores(run: RunRecord) -> dict[str, float | None]:
+    """Return the scores of a run for a short display, by title: of written answers all, in the order of the metrics."""
+    if run.spec.task == GENERATION:
+        return {metric.title: run.scores.get(key) for key, metric in METRICS.items() if key in run.scores}
+    return {"accuracy": run.accuracy, "macro F1": run.f1_macro}
 
 
 class Results(Strict):
@@ -395,12 +418,12 @@ class Results(Strict):
 
     def __repr__(self) -> str:
         """Return a line a run; all of it is in the fields and in the report."""
-        return f"{self._heading}\n{text_table(_SHOWN, self._lines)}"
+        return f"{self._heading}\n{text_table(*self._table)}"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return html_table(self._heading, _SHOWN, self._lines)
+        return html_table(self._heading, *self._table)
 
     @property
     def _heading(self) -> str:
@@ -408,18 +431,30 @@ class Results(Strict):
         return f"Results of {self.name}: {done} of {len(self.runs)} runs completed"
 
     @property
-    def _lines(self) -> list[list[str]]:
-        return [
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return headings and a line a run."""
+        titles = list(dict.fromkeys(title for run in self.runs for title in _shown_scores(run)))
+        lines = [
             [
                 f"{run.name}, seed {run.seed}, split {run.partition}, {100 * run.spec.train_fraction:g} % of the rows",
                 run.status,
-                *(
-                    _number(value, digits)
-                    for value, digits in ((run.accuracy, 3), (run.f1_macro, 3), (run.train_seconds, 1))
-                ),
+                *(_number(_shown_scores(run).get(title), 3) for title in titles),
+                _number(run.train_seconds, 1),
             ]
             for run in self.runs
         ]
+        return ["run", "status", *titles, "train s"], lines
+
+    @property
+    def task(self) -> str:
+        """Return what was learned from the examples."""
+        written = self.comparison.get("task", CLASSIFICATION)
+        return self.runs[0].spec.task if self.runs else str(written)
+
+    @property
+    def own_score(self) -> OwnScore | None:
+        """Return what the user's own score is called; None where no run has one."""
+        return next((run.writing.own_score for run in self.runs if run.writing and run.writing.own_score), None)
 
     @property
     def full_size(self) -> Self:

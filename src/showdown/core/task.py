@@ -143,12 +143,38 @@ class MeasuredScores(Strict):
     """None where no network is trained, too."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CardText:
+    """What the card of a saved model says of its task. The Python in it needs no Showdown."""
+
+    heading: str
+    """What the model gives, behind the title of its method."""
+    about: str
+    """How it was trained: a sentence or two."""
+    reads: str
+    """Python that reads from `folder` what answers need beside the model."""
+    use: str
+    """Python that makes `answers` from `texts`, `tokenizer` and `model`."""
+
+
+class Probe(ABC):
+    """What a network says to texts that it was not trained for, to be compared with the one that it began with."""
+
+    @abstractmethod
+    def against(self, before: "Probe") -> Elsewhere:
+        """Return what changed since the network was as ``before`` says."""
+
+
 class Answers(ABC):
     """The answers of one model to the test and the validation examples."""
 
     @abstractmethod
     def predictions_csv(self) -> str:
         """Return the predictions file: one line a test example, without its text. The columns are the task's."""
+
+    def timed(self, batch_rows: int, answers: object) -> None:
+        """Take note of answers whose time was measured, so many texts in one call; by default nothing is kept."""
+        del batch_rows, answers
 
     @abstractmethod
     def measure(self) -> MeasuredScores:
@@ -174,10 +200,6 @@ class Task(ABC):
     """What such a network is called in messages."""
     pipeline_tag: ClassVar[str]
     """The task in the card of a saved model, as the Hugging Face hub names it."""
-    card_scoring: ClassVar[str]
-    """Python in the card that makes `scores` from `model` and `inputs`, indented by four spaces."""
-    card_answers: ClassVar[str]
-    """Python in the card that makes `answers` from `scores` and `labels`."""
 
     @abstractmethod
     def architectures(self) -> Collection[str]:
@@ -186,6 +208,28 @@ class Task(ABC):
     @abstractmethod
     def configure(self, config: "PretrainedConfig", labels: Sequence[str]) -> None:
         """Write into a network's configuration what the task needs, such as the labels. Changes it in place."""
+
+    @abstractmethod
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
+        """Return what the card of a saved model says of the task.
+
+        Args:
+            tokenizer: as it is saved beside the model.
+            labels: of the comparison, in the order of the scores; empty for a task that writes text.
+            protocol: of the run.
+            limit: the most tokens that were read.
+            scoring: Python of the method that makes `scores` from `model` and `inputs`, indented by four spaces; None
+                for the task's own.
+
+        """
 
     @abstractmethod
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
@@ -243,3 +287,7 @@ class Task(ABC):
             TypeError: for a predictor of another task.
 
         """
+
+    def probe(self, predictor: Predictor, test: Examples) -> Probe | None:
+        """Return what a fine-tuned network says beside the task; None where nothing is measured."""
+        return None

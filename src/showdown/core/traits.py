@@ -15,7 +15,7 @@ Role = Literal["floor", "cheap", "prompted", "fine-tuned"]
 
 - `floor`: a constant answer. It ranks with the others, but it wins no cost and is nobody's rival.
 - `cheap`: learns in seconds on a CPU. Fine-tuning is worth its cost only if it beats every cheap method.
-- `prompted`: answers with a pretrained model that learned nothing from the training examples.
+- `prompted`: answers with a pretrained model whose weights stay as they are; examples may stand in its prompt.
 - `fine-tuned`: trains a pretrained network.
 """
 Reads = Literal["nothing", "words", "tokens"]
@@ -45,18 +45,25 @@ class Traits(Strict):
     linear_probe: bool = False
     """It fits a linear head on the frozen network. Fine-tuning the same network contains that as a special case, so
     that a fine-tuned method with a lower score was not trained enough."""
+    quantised: bool = False
+    """It keeps the pretrained weights in four bits while it trains."""
     color: Color | None = None
     """Its color in figures; None takes one that no other method needs."""
     citation: CitationKey | Reference | None = None
     """Its paper: a key of `report/latex/references.txt`, or a whole reference."""
 
 
-def fine_tuned(*, color: Color | None = None, citation: CitationKey | Reference | None = None) -> Traits:
+def fine_tuned(
+    *, quantised: bool = False, color: Color | None = None, citation: CitationKey | Reference | None = None
+) -> Traits:
     """Return the traits of a method that trains a network.
 
     Args:
-        color: see `Traits`.
-        citation: see `Traits`.
+        quantised: see `Traits`. So for the next two.
+        color: of its figures.
+        citation: its paper.
 
     """
-    return Traits(role="fine-tuned", deterministic=False, reads="tokens", color=color, citation=citation)
+    return Traits(
+        role="fine-tuned", deterministic=False, reads="tokens", quantised=quantised, color=color, citation=citation
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from showdown.core.errors import UserError
 from showdown.core.split import SplitSpec
 from showdown.core.strict import Strict
+from showdown.data.chats.audit import ChatAudit, audit_chats, chat_findings, chat_lines
 from showdown.data.divide import single_of
 from showdown.data.rows import Rows
 from showdown.data.split import MIN_GROUPS, Crossing, Partition, split_by_rows
@@ -87,6 +88,13 @@ class Audit(Strict):
     across: Leak | None
     """The leak of the split that is used; None when the data was not split."""
     allow_leakage: bool
+    chats: ChatAudit | None = None
+    """What was found in prompts and answers; None for labelled texts."""
+
+    @property
+    def noun(self) -> str:
+        """What a text of these rows is called."""
+        return "text" if self.chats is None else "prompt"
 
 
 def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, allow_leakage: bool = False) -> Audit:
@@ -104,6 +112,7 @@ def audit_rows(rows: Rows, spec: SplitSpec, partitions: Sequence[Partition], *, 
         if_split_by_rows=_leak_by_rows(rows, spec),
         across=leak(partitions, rows.duplicate_groups, rows.row_ids) if partitions else None,
         allow_leakage=allow_leakage,
+        chats=audit_chats(rows, partitions) if rows.answers else None,
     )
 
 
@@ -125,15 +134,18 @@ def leak(partitions: Sequence[Partition], duplicate_groups: Sequence[int], row_i
 
 def lines(audit: Audit) -> list[str]:
     """Return the audit as plain lines for a terminal."""
-    found = [_rows_line(audit), _labels_line(audit)]
+    found = [_rows_line(audit), *([_labels_line(audit)] if audit.chats is None else [])]
     copies = audit.exact_copies + audit.near_copies
     repeat = "repeats" if copies == 1 else "repeat"
     found.append(
-        f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) {repeat} an earlier text:"
-        f" {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
-        f" {count(audit.clusters, 'different text')}"
+        f"{count(copies, 'row')} of {audit.rows_used:,} ({_percent(copies, audit.rows_used)}) {repeat} an earlier"
+        f" {audit.noun}: {count(audit.exact_copies, 'exact copy')}, {count(audit.near_copies, 'near-copy')};"
+        f" {count(audit.clusters, f'different {audit.noun}')}"
     )
-    found += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
+    if audit.chats is None:
+        found += _two_labels_lines(audit.two_labels) or ["No text has two labels"]
+    else:
+        found += chat_lines(audit.chats)
     if audit.cut_pairs:
         found.append(_cut_line(audit.cut_pairs))
     if audit.if_split_by_rows is not None:
@@ -155,9 +167,9 @@ def findings(audit: Audit) -> list[str]:
         if not part.asked
     ]
     if audit.exact_copies:
-        found.append(f"{count(audit.exact_copies, 'exact copy')} of an earlier text")
+        found.append(f"{count(audit.exact_copies, 'exact copy')} of an earlier {audit.noun}")
     if audit.near_copies:
-        found.append(f"{count(audit.near_copies, 'near-copy')} of an earlier text")
+        found.append(f"{count(audit.near_copies, 'near-copy')} of an earlier {audit.noun}")
     found += _two_labels_lines(audit.two_labels)
     found += [
         f"label {shown(label.label)} has {count(label.rows, 'row')} in {count(label.texts, 'different text')};"
@@ -165,6 +177,8 @@ def findings(audit: Audit) -> list[str]:
         for label in audit.labels
         if label.texts < MIN_GROUPS
     ]
+    if audit.chats is not None:
+        found += chat_findings(audit.chats)
     if audit.across is not None and audit.across.crosses:
         found.append(_across_line(audit.across))
     return found
@@ -234,6 +248,8 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _label_counts(rows: Rows) -> list[LabelCount]:
+    if not rows.labels:
+        return []
     counted = Counter(rows.targets)
     groups: dict[int, set[int]] = defaultdict(set)
     for target, group in zip(rows.targets, rows.duplicate_groups, strict=True):
@@ -246,6 +262,8 @@ def _label_counts(rows: Rows) -> list[LabelCount]:
 
 def _two_labels(rows: Rows) -> list[TwoLabels]:
     """Return the groups of copies with different labels, exact copies first."""
+    if not rows.labels:
+        return []
     found = []
     seen: set[int] = set()
     for groups, exact in ((rows.exact, True), (rows.copy_groups, False)):

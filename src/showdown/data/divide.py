@@ -74,13 +74,13 @@ def single_of(spec: SplitSpec) -> SingleSplit:
     return SingleSplit(seed=spec.seed)
 
 
-def split_line(requested: SplitSpec, used: SplitSpec, texts: int, *, cut: bool = False) -> str:
+def split_line(requested: SplitSpec, used: SplitSpec, rows: Rows, *, cut: bool = False) -> str:
     """Return a sentence about the split, with the reason if it was chosen automatically.
 
     Args:
         requested: the split in the comparison.
         used: the same with `auto` resolved.
-        texts: number of different texts.
+        rows: the rows that are split.
         cut: whether validation rows are cut from a given training file.
 
     """
@@ -94,8 +94,9 @@ def split_line(requested: SplitSpec, used: SplitSpec, texts: int, *, cut: bool =
         share = used.validation if isinstance(used, GivenSplit) else 0.0
         return "Split: the given files" + (f"; {share:.0%} of the training file are validation rows" if cut else "")
     if isinstance(requested, AutoSplit):
+        texts = len(set(rows.duplicate_groups))
         fewer = "fewer than" if texts < KFOLD_BELOW_TEXTS else "at least"
-        line += f" (chosen for {count(texts, 'different text')}, {fewer} {KFOLD_BELOW_TEXTS:,})"
+        line += f" (chosen for {count(texts, f'different {rows.noun}')}, {fewer} {KFOLD_BELOW_TEXTS:,})"
     return line
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.spec import DataSpec, SplitFiles
+from showdown.core.spec import CLASSIFICATION, GENERATION, DataSpec, SplitFiles
+from showdown.data.chats.gather import Fit, gather_chats
 from showdown.data.clean import clean
 from showdown.data.duplicates import find_duplicate_groups
 from showdown.data.read import RawRows, left_out_lines, read_rows
@@ -25,17 +26,21 @@ class _CleanFile:
     notices: list[str]
 
 
-def gather(data: DataSpec, seed: int = 42) -> Rows:
+def gather(data: DataSpec, seed: int = 42, task: str = CLASSIFICATION, fit: Fit | None = None) -> Rows:
     """Read and clean the rows and find duplicate groups, without splitting, so that data can be audited that cannot be.
 
     Args:
         data: the source, and which of its rows are used.
         seed: the seed of the split, which also draws the sample for `data.limit`.
+        task: what the rows are for.
+        fit: as in `gather_chats`, for a task that writes text.
 
     Raises:
         UserError: for bad input.
 
     """
+    if task == GENERATION:
+        return gather_chats(data, seed, fit)
     files = _read_files(data, data.files) if data.files is not None else [("", read_rows(data))]
     cleaned: list[_CleanFile] = []
     sides: list[str] = []

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
+from showdown.data.built_in import BUILT_INS
 from showdown.data.parquet import arrow_table
 from showdown.data.tables import Table, refuse_twin_columns, shown
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-BUILT_IN = "resumes"
 
 
 def read_hub(identity: str) -> Table:
@@ -21,7 +21,7 @@ def read_hub(identity: str) -> Table:
         UserError: when the package is missing, or when the data set cannot be found, reached or read.
 
     """
-    near = suggestion(identity, [BUILT_IN])
+    near = suggestion(identity, BUILT_INS)
     try:
         import datasets
     except ImportError as error:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from showdown.core.strict import Strict
+from showdown.data.chats.spelled import SpelledToken, spelled_lines, spelled_tokens
 from showdown.data.leak_worth import LeakAcross, LeakWorth, leak_across, leak_worth
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
@@ -67,6 +68,8 @@ class DeepAudit(Strict):
     """For the split that is used, or the first of several; None when no copies cross it."""
     notices: list[str]
     """Checks that were left out, with the reasons."""
+    spelled: list[SpelledToken] | None = None
+    """Special tokens within prompts and answers; None for labelled texts."""
 
 
 def deep_audit(
@@ -105,9 +108,33 @@ def deep_audit(
     )
 
 
+def deep_chat_audit(rows: Rows, *, tokens: Sequence[int], max_tokens: int, special_tokens: Sequence[str]) -> DeepAudit:
+    """Find overlong rows and special tokens in prompts and answers. What is about labels is left out.
+
+    Args:
+        rows: prompts with answers.
+        tokens: of each prompt with its answer, uncut.
+        max_tokens: the most tokens of both.
+        special_tokens: of the model's tokenizer.
+
+    """
+    return DeepAudit(
+        look_first=[],
+        look_first_precision=None,
+        short_rows=[],
+        rare_labels=[],
+        lengths=_lengths_of(np.array(tokens), rows, max_tokens),
+        leak_worth=None,
+        notices=[],
+        spelled=spelled_tokens(rows, special_tokens),
+    )
+
+
 def deep_lines(deep: DeepAudit) -> list[str]:
     """Return the deep audit for a terminal: plain lines for each check, even if it found nothing."""
     found = [*deep_findings(deep), *deep.notices]
+    if deep.spelled is not None:
+        return [*found, *_nothing_found_in_chats(deep)]
     if not deep.look_first and not any(notice.startswith(_NOT_NAMED) for notice in deep.notices):
         found.append("No row to look at first: the other rows contradict no label")
     if not deep.short_rows:
@@ -135,6 +162,18 @@ def deep_lines(deep: DeepAudit) -> list[str]:
     return found
 
 
+def _nothing_found_in_chats(deep: DeepAudit) -> list[str]:
+    lengths, found = deep.lengths, []
+    if lengths is not None and not lengths.cut_rows:
+        found.append(
+            f"No prompt with its answer is longer than {lengths.max_tokens:,} tokens (longest"
+            f" {lengths.longest_tokens:,}, median {lengths.median_tokens:,.0f})"
+        )
+    if not deep.spelled:
+        found.append("No prompt or answer spells a special token of the model or of a common chat template")
+    return found
+
+
 def deep_findings(deep: DeepAudit) -> list[str]:
     """Return one line for each problem of the data."""
     found = []
@@ -157,10 +196,16 @@ def deep_findings(deep: DeepAudit) -> list[str]:
             f"{count(len(deep.rare_labels), 'label')} with fewer than {MIN_TEXTS} different texts, too rare to score:"
             f" {named}{more}"
         )
+    if deep.spelled is not None:
+        found += spelled_lines(deep.spelled)
     if deep.lengths is not None and deep.lengths.cut_rows:
         lengths = deep.lengths
         found.append(
-            f"{count(len(lengths.cut_rows), 'row')} longer than {lengths.max_tokens:,} tokens:"
+            f"{count(len(lengths.cut_rows), 'row')} longer than {lengths.max_tokens:,} tokens, prompt and answer"
+            f" together (longest {lengths.longest_tokens:,}): {row_list(lengths.cut_rows)}; `data.overlong` says"
+            " what becomes of them"
+            if deep.spelled is not None
+            else f"{count(len(lengths.cut_rows), 'row')} longer than {lengths.max_tokens:,} tokens:"
             f" {100 * lengths.cut_share:.1f} % of all tokens are cut (longest {lengths.longest_tokens:,})"
         )
     return found
@@ -214,7 +259,11 @@ def _look_first(rows: Rows, chosen: Ints) -> tuple[list[Suspect], Precision | No
 def _lengths(rows: Rows, count_tokens: Callable[[Sequence[str]], Sequence[int]], max_tokens: int) -> Lengths:
     """Count the tokens of each text. Exact copies are tokenized once."""
     first, group = np.unique(np.array(rows.exact), return_index=True, return_inverse=True)[1:]
-    tokens = np.array(count_tokens([rows.texts[index] for index in first]))[group]
+    return _lengths_of(np.array(count_tokens([rows.texts[index] for index in first]))[group], rows, max_tokens)
+
+
+def _lengths_of(tokens: Ints, rows: Rows, max_tokens: int) -> Lengths:
+    """Compare the tokens of each row, shape (rows,), with the limit."""
     cut = np.maximum(tokens - max_tokens, 0)
     return Lengths(
         max_tokens=max_tokens,

@@ -8,7 +8,7 @@ from typing import Any
 
 from showdown.core.errors import UserError
 from showdown.data.delimited import decode, read_bytes
-from showdown.data.tables import Cell, LeftOut, Table, Wrong, shown
+from showdown.data.tables import Cell, LeftOut, Number, Table, Wrong, shown
 
 
 class _DuplicateKey(ValueError):
@@ -111,8 +111,8 @@ def _parse_or_none(text: str) -> Any:
         return None
 
 
-def _exact(text: str) -> str:
-    return text
+def _exact(text: str) -> Number:
+    return Number(text)
 
 
 def _constant(text: str) -> str | None:
@@ -129,13 +129,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(value: object) -> Cell:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return Wrong(what=_kind(value))
+    return Wrong(what=_kind(value), value=value)
 
 
 def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a bare value", bool: "a bare value"}
+    kinds = {dict: "an object", list: "a list", str: "a bare value", Number: "a bare value", bool: "a bare value"}
     return kinds.get(type(value), "null")

@@ -7,6 +7,8 @@ from pathlib import Path
 from showdown.core.csv_writer import csv_writer
 from showdown.core.files import write_text
 from showdown.data.audit import Audit
+from showdown.data.chats.audit import chat_listing
+from showdown.data.chats.spelled import spelled_listing
 from showdown.data.inspection import MIN_WORDS, DeepAudit
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
@@ -29,8 +31,10 @@ def write_listing(
 
     """
     found = [*_left_out(audit), *_copies(rows), *_two_labels(audit), *_across(rows, partitions)]
+    if audit.chats is not None:
+        found += chat_listing(audit.chats)
     if deep is not None:
-        found += [*_deep(deep), *_rare(rows, deep)]
+        found += [*_deep(deep), *_rare(rows, deep), *spelled_listing(deep.spelled or [])]
     buffer = io.StringIO()
     writer = csv_writer(buffer)
     writer.writerow(_COLUMNS)
@@ -108,4 +112,4 @@ def _deep(deep: DeepAudit) -> Iterator[tuple[int, str, str]]:
         yield row, "too short", f"fewer than {MIN_WORDS} words"
     if deep.lengths is not None:
         for row in deep.lengths.cut_rows:
-            yield row, "cut", f"longer than {deep.lengths.max_tokens} tokens"
+            yield row, "cut" if deep.spelled is None else "too long", f"longer than {deep.lengths.max_tokens} tokens"

@@ -61,7 +61,11 @@ def _cells(values: "pyarrow.ChunkedArray", place: str) -> list[Cell]:
         return [None if cell is None or cell != cell else _number(cell, kind) for cell in values.to_pylist()]  # noqa: PLR0124
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_nested(kind):
         what = "a list" if types.is_list(kind) or types.is_large_list(kind) else f"of the type {kind}"
-        return [None if cell is None else Wrong(what=what) for cell in values.is_valid().to_pylist()]
+        try:
+            nested: list[object] = values.to_pylist()
+        except (pyarrow.ArrowException, ValueError, OverflowError):  # dates out of range, text that is not UTF-8
+            return [Wrong(what=f"of the type {kind}")] * len(values)
+        return [None if cell is None else Wrong(what=what, value=cell) for cell in nested]
     try:
         texts: list[Cell] = values.cast(pyarrow.large_string()).to_pylist()
     except pyarrow.ArrowException:

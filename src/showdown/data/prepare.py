@@ -12,9 +12,10 @@ from typing import Any
 from showdown.core.errors import UserError
 from showdown.core.examples import Examples
 from showdown.core.files import read_file, write_folder
-from showdown.core.spec import DataSpec
+from showdown.core.spec import CLASSIFICATION, DataSpec
 from showdown.core.split import SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
+from showdown.data.chats.gather import Fit
 from showdown.data.divide import divide, resolved_split, split_line
 from showdown.data.gather import gather
 from showdown.data.rows import Rows
@@ -23,6 +24,7 @@ from showdown.data.split import SIDES, Partition
 MANIFEST = "manifest.json"
 MAPPING = "label_mapping.json"
 _COLUMNS = ("text", "label", "row", "cluster")
+_CHAT_COLUMNS = ("prompt", "answer", "row", "cluster")
 _ENDINGS = ("csv", "jsonl")
 _NO_ROWS = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """Errors from reading a file that `write_prepared` did not write."""
@@ -39,13 +41,13 @@ class Prepared:
     """One partition, or one for each fold or repeat."""
     audit: Audit
     fingerprint: str
-    """SHA-256 over the cleaned texts, their labels and duplicate groups, and the partitions."""
+    """SHA-256 over the texts, their labels or answers, their duplicate groups, and the partitions."""
     notices: tuple[str, ...]
     """Messages for the user about what was guessed, left out or found, one line each."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All labels, sorted."""
+        """All labels, sorted; none for a task that writes text."""
         return self.rows.labels
 
     def side(self, name: str, partition: int = 0) -> Examples:
@@ -53,22 +55,29 @@ class Prepared:
         indices = self.partitions[partition].sides[name]
         return Examples(
             texts=tuple(self.rows.texts[index] for index in indices),
-            targets=tuple(self.rows.targets[index] for index in indices),
+            targets=tuple(self.rows.targets[index] for index in indices) if self.rows.targets else (),
+            answers=tuple(self.rows.answers[index] for index in indices) if self.rows.answers else (),
             row_ids=tuple(self.rows.row_ids[index] for index in indices),
             duplicate_groups=tuple(self.rows.duplicate_groups[index] for index in indices),
         )
 
 
-def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
+def prepare(data: DataSpec, protocol_split: SplitSpec, task: str = CLASSIFICATION, fit: Fit | None = None) -> Prepared:
     """Read and clean the data, find copies, split and audit.
 
     With `allow_leakage`, a single source is split by rows and copies are ignored, as in the study.
+
+    Args:
+        data: the source, and which of its rows are used.
+        protocol_split: how they are divided.
+        task: what the rows are for.
+        fit: drops, cuts or refuses rows that are too long, for a task that writes text.
 
     Raises:
         UserError: for bad input, a label too rare to split, or copies across given files.
 
     """
-    rows = gather(data, protocol_split.seed)
+    rows = gather(data, protocol_split.seed, task, fit)
     split = resolved_split(rows, data, protocol_split)
     partitions = tuple(divide(rows, data, split))
     audit = audit_rows(rows, split, partitions, allow_leakage=data.allow_leakage)
@@ -79,7 +88,7 @@ def prepare(data: DataSpec, protocol_split: SplitSpec) -> Prepared:
         partitions=partitions,
         audit=audit,
         fingerprint=_fingerprint(rows, partitions),
-        notices=(*rows.notices, *lines(audit), split_line(protocol_split, split, audit.clusters, cut=cut)),
+        notices=(*rows.notices, *lines(audit), split_line(protocol_split, split, rows, cut=cut)),
     )
 
 
@@ -97,8 +106,10 @@ def partitions_in(folder: Path) -> list[Path]:
 def write_prepared(prepared: Prepared, folder: Path) -> None:
     """Write all partitions into `folder` in one step, each in its `partition_folder`.
 
-    Each partition has its three sides as CSV and JSON Lines, `label_mapping.json` and `manifest.json`. The columns are
-    `text`, `label`, `row` (1-based row of the source) and `cluster` (number of the duplicate group); cells are exact.
+    Each partition has its three sides as CSV and JSON Lines, `label_mapping.json` where there are labels, and
+    `manifest.json`. The columns are `text`, `label`, `row` (1-based row of the source) and `cluster` (number of the
+    duplicate group); for a task that writes text `prompt` (JSON of its messages) and `answer` stand for the first two.
+    Cells are exact.
     The manifest holds counts, the audit, the fingerprint and the SHA-256 of every other file, but no text.
 
     Raises:
@@ -115,15 +126,16 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
                 (place / name).write_bytes(content)
 
     # Every text is written twice in every partition, with at least one byte for each character.
-    write_folder(folder, fill, at_least_bytes=2 * count * sum(map(len, prepared.rows.texts)))
+    written = (*prepared.rows.texts, *prepared.rows.answers)
+    write_folder(folder, fill, at_least_bytes=2 * count * sum(map(len, written)))
 
 
 def _contents(prepared: Prepared, partition: int) -> dict[str, bytes]:
     """Return the content of each file of a partition, by file name."""
-    files = {MAPPING: _mapping(prepared.labels)}
+    files = {MAPPING: _mapping(prepared.labels)} if prepared.labels else {}
     for name in SIDES:
         records = _records(prepared.side(name, partition), prepared.labels)
-        files[f"{name}.csv"] = _csv(records)
+        files[f"{name}.csv"] = _csv(records, _columns(prepared.labels))
         files[f"{name}.jsonl"] = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     contents = {name: text.encode("utf-8") for name, text in files.items()}
     manifest = {
@@ -151,7 +163,8 @@ def is_intact(folder: Path, fingerprint: str | None = None) -> bool:
     """Return whether all files of a partition are undamaged, and have this fingerprint if one is given."""
     try:
         manifest = load_manifest(folder)
-        for name in (MAPPING, *(f"{side}.{ending}" for side in SIDES for ending in _ENDINGS)):
+        mapping = [MAPPING] if manifest["labels"] else []
+        for name in (*mapping, *(f"{side}.{ending}" for side in SIDES for ending in _ENDINGS)):
             _checked(folder, name, manifest)
     except UserError:
         return False
@@ -167,8 +180,9 @@ def load_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if isinstance(manifest, dict) and isinstance(manifest["sha256"], dict) and manifest["fingerprint"]:
-            return manifest
+        known = isinstance(manifest, dict) and isinstance(manifest["sha256"], dict)
+        if known and isinstance(manifest["labels"], list) and manifest["fingerprint"]:
+            return dict(manifest)
     except (OSError, *_NO_ROWS) as error:
         raise _damaged(folder, MANIFEST) from error
     raise _damaged(folder, MANIFEST)
@@ -199,8 +213,9 @@ def load_side(folder: Path, side: str) -> Examples:
     try:
         records = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
         return Examples(
-            texts=tuple(str(record["text"]) for record in records),
-            targets=tuple(index_of[record["label"]] for record in records),
+            texts=tuple(str(record["text" if index_of else "prompt"]) for record in records),
+            targets=tuple(index_of[record["label"]] for record in records) if index_of else (),
+            answers=() if index_of else tuple(str(record["answer"]) for record in records),
             row_ids=tuple(int(record["row"]) for record in records),
             duplicate_groups=tuple(int(record["cluster"]) for record in records),
         )
@@ -209,14 +224,17 @@ def load_side(folder: Path, side: str) -> Examples:
 
 
 def load_labels(folder: Path) -> tuple[str, ...]:
-    """Return the labels, sorted.
+    """Return the labels, sorted; none for a task that writes text.
 
     Raises:
         UserError: when a file is missing or damaged.
 
     """
+    manifest = load_manifest(folder)
+    if not manifest["labels"]:
+        return ()
     try:
-        mapping = json.loads(_checked(folder, MAPPING, load_manifest(folder)))["label_to_id"]
+        mapping = json.loads(_checked(folder, MAPPING, manifest))["label_to_id"]
         return tuple(sorted(mapping, key=mapping.__getitem__))
     except _NO_ROWS as error:
         raise _damaged(folder, MAPPING) from error
@@ -241,7 +259,8 @@ def _fingerprint(rows: Rows, partitions: Sequence[Partition]) -> str:
     for partition in partitions:
         for name, indices in partition.sides.items():
             for index in indices:
-                row = [name, rows.texts[index], rows.targets[index], rows.duplicate_groups[index]]
+                wanted = rows.answers[index] if rows.answers else rows.targets[index]
+                row = [name, rows.texts[index], wanted, rows.duplicate_groups[index]]
                 digest.update(json.dumps(row).encode() + b"\n")
     return digest.hexdigest()
 
@@ -257,16 +276,19 @@ def _mapping(labels: Sequence[str]) -> str:
 
 
 def _records(side: Examples, labels: Sequence[str]) -> list[dict[str, str | int]]:
-    columns = zip(side.texts, side.targets, side.row_ids, side.duplicate_groups, strict=True)
-    return [
-        dict(zip(_COLUMNS, (text, labels[target], row, group), strict=True)) for text, target, row, group in columns
-    ]
+    wanted = [labels[target] for target in side.targets] if labels else side.answers
+    rows = zip(side.texts, wanted, side.row_ids, side.duplicate_groups, strict=True)
+    return [dict(zip(_columns(labels), row, strict=True)) for row in rows]
 
 
-def _csv(records: Sequence[dict[str, str | int]]) -> str:
+def _columns(labels: Sequence[str]) -> tuple[str, ...]:
+    return _COLUMNS if labels else _CHAT_COLUMNS
+
+
+def _csv(records: Sequence[dict[str, str | int]], columns: Sequence[str]) -> str:
     """Return CSV in which every text is quoted, so that cells stay exact."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     writer.writerows(records)
     return buffer.getvalue()

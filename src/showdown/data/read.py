@@ -6,14 +6,16 @@ from importlib import resources
 from pathlib import Path
 
 from showdown.core.errors import UserError, nearest_file, suggestion
-from showdown.core.spec import DataSpec
+from showdown.core.spec import CLASSIFICATION, DataSpec
+from showdown.data.built_in import BUILT_INS, BuiltIn
+from showdown.data.chats.columns import looks_like_chats
 from showdown.data.classes import refuse_no_classes
 from showdown.data.columns import choose_columns
 from showdown.data.delimited import read_delimited
-from showdown.data.hub import BUILT_IN, HUB_ID, read_hub
+from showdown.data.hub import HUB_ID, read_hub
 from showdown.data.jsonlines import read_json, read_json_lines
 from showdown.data.parquet import read_parquet
-from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, column_list, count, row_list, shown
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 HUGE_CELL_BYTES = 1_000_000
@@ -55,14 +57,23 @@ class RawRows:
 
 
 def read_rows(spec: DataSpec) -> RawRows:
-    """Read `spec.source`: a file, the built-in `resumes`, or a data set of the Hugging Face Hub.
+    """Read `spec.source`: a file, a built-in data set, or a data set of the Hugging Face Hub.
 
     Raises:
         UserError: for any bad input.
 
     """
+    refuse_other_task(spec.source, CLASSIFICATION)
     table = read_table(spec)
-    text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
+    try:
+        text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
+    except UserError as error:
+        if spec.text or spec.label or not looks_like_chats(table):
+            raise
+        raise UserError(
+            f"{table.place}: its columns ({column_list(table.names)}) can be prompts and answers or chats, but no text"
+            " and label; set `task: generation`"
+        ) from error
     names = (table.names[text_index], table.names[label_index])
     texts = checked_column(table, text_index)
     labels = checked_column(table, label_index)
@@ -94,11 +105,30 @@ def read_table(spec: DataSpec) -> Table:
         UserError: for any bad input.
 
     """
-    if spec.source == BUILT_IN and not Path(BUILT_IN).exists():
-        with resources.as_file(resources.files("showdown") / "datasets" / "resumes.csv") as shipped:
-            return read_delimited(shipped, BUILT_IN, encoding="utf-8", separator=",", quoting="standard", header=True)
+    shipped = built_in(spec.source)
+    if shipped is not None:
+        with resources.as_file(resources.files("showdown") / "datasets" / shipped.file) as file:
+            return read_delimited(file, spec.source, encoding="utf-8", separator=",", quoting="standard", header=True)
     path = _local(spec.source)
     return read_hub(spec.source) if path is None else _read_file(path, spec)
+
+
+def built_in(source: str) -> BuiltIn | None:
+    """Return the built-in data set of this name; None for any other source. A file of the same name comes first."""
+    found = BUILT_INS.get(source)
+    return None if found is None or Path(source).exists() else found
+
+
+def refuse_other_task(source: str, task: str) -> None:
+    """Refuse a built-in data set that is for another task.
+
+    Raises:
+        UserError: naming its task.
+
+    """
+    shipped = built_in(source)
+    if shipped is not None and shipped.task != task:
+        raise UserError(f"data.source: `{source}` is for another task; set `task: {shipped.task}`, or name other data")
 
 
 def left_out_lines(parts: Sequence[LeftOut]) -> list[str]:
@@ -136,7 +166,7 @@ def _local(source: str) -> Path | None:
 
     """
     if not source.strip() or "\0" in source:
-        raise UserError("data.source: empty or not a path; name a file, a Hugging Face data set or `resumes`")
+        raise UserError("data.source: empty or not a path; name a file, a Hugging Face data set, `resumes` or `notes`")
     try:
         path = Path(source).expanduser()
         exists = path.exists()
@@ -173,7 +203,7 @@ def _refuse_missing(path: Path, source: str) -> None:
         near = nearest_file(path.name, [entry.name for entry in path.parent.iterdir() if entry.name.isprintable()])
     except OSError:
         near = ""
-    near = near or suggestion(source, [BUILT_IN])
+    near = near or suggestion(source, BUILT_INS)
     raise UserError(f"no file {shown(source)}{near or '; check the path'}")
 
 
@@ -186,27 +216,27 @@ def checked_column(table: Table, index: int) -> list[str | None]:
     """
     checked: list[str | None] = []
     for number, cell in zip(table.numbers, table.column(index), strict=True):
-        if isinstance(cell, Wrong) or (cell is not None and not _writable(cell)):
+        if isinstance(cell, Wrong) or (cell is not None and unwritable(cell)):
             raise UserError(f"{table.place}: row {number}: {shown(table.names[index])} {_wrong_and_fix(cell)}")
         checked.append(cell)
     return checked
 
 
-def _writable(cell: str) -> bool:
-    if "\0" in cell:
-        return False
+def unwritable(text: str) -> str | None:
+    """Return what a text contains that UTF-8 or a file cannot hold, or None."""
+    if "\0" in text:
+        return "a NUL character"
     try:
-        cell.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        return "half a surrogate pair"
+    return None
 
 
 def _wrong_and_fix(cell: Cell) -> str:
     if isinstance(cell, Wrong):
         return f"is {cell.what}, not text; choose another column or write text there"
-    what = "a NUL character" if cell and "\0" in cell else "half a surrogate pair"
-    return f"contains {what}; remove it"
+    return f"contains {unwritable(cell or '')}; remove it"
 
 
 def _split_missing(

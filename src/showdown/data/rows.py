@@ -1,8 +1,11 @@
-"""Cleaned, labelled rows with their duplicate groups. The audit checks them, and they are divided into splits."""
+"""Rows with their duplicate groups, and labels or answers. The audit checks them, and they are divided into splits."""
 
 from dataclasses import dataclass
 
 from showdown.data.tables import LeftOut
+
+NO_LABEL = ""
+"""Stands for the label of rows that have none, so that all of them are one stratum of a split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,11 +14,11 @@ class Rows:
 
     place: str
     labels: tuple[str, ...]
-    """All labels, sorted."""
+    """All labels, sorted; empty for a task that writes text."""
     texts: tuple[str, ...]
-    """The cleaned texts."""
+    """The cleaned texts. For a task that writes text: the prompts, each as `core/chat.py` keeps it."""
     targets: tuple[int, ...]
-    """Index into `labels`."""
+    """Index into `labels`; empty for a task that writes text."""
     row_ids: tuple[int, ...]
     """1-based data rows of the source. With given split files, numbers continue from train to validation to test."""
     duplicate_groups: tuple[int, ...]
@@ -31,8 +34,17 @@ class Rows:
     rows_in: int
     left_out: tuple[LeftOut, ...]
     notices: tuple[str, ...]
+    answers: tuple[str, ...] = ()
+    """The wanted answers, for a task that writes text; else empty."""
 
     @property
     def label_of_rows(self) -> list[str]:
-        """The label of each row."""
+        """The label of each row. All rows of a task that writes text have the same one, `NO_LABEL`."""
+        if self.answers:
+            return [NO_LABEL] * len(self.answers)
         return [self.labels[target] for target in self.targets]
+
+    @property
+    def noun(self) -> str:
+        """What a text of these rows is called."""
+        return "prompt" if self.answers else "text"

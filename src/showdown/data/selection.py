@@ -59,6 +59,11 @@ def limited(rows: Rows, data: DataSpec, seed: int) -> Rows:
             else:
                 others.append((taken / total, len(others), members[index]))
     if len(kept) > data.limit:
+        if rows.answers:
+            raise UserError(
+                f"`data.limit: {data.limit}`: a split needs {count(least, 'different prompt')}, here"
+                f" {count(len(kept), 'row')}; raise the limit"
+            )
         raise UserError(
             f"`data.limit: {data.limit}`: {count(least, 'different text')} of each of {count(len(strata), 'label')} are"
             f" {count(len(kept), 'row')}; raise the limit, or choose labels with `data.labels`"
@@ -66,7 +71,7 @@ def limited(rows: Rows, data: DataSpec, seed: int) -> Rows:
     for _, _, group in sorted(others):
         if len(kept) + len(group) <= data.limit:
             kept += group
-    sample = _keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`", requested=True)
+    sample = keep(rows, sorted(kept), f"beyond `data.limit: {data.limit}`", requested=True)
     lost = set(rows.labels) - set(sample.labels)
     return _with_notice(sample, f"{count(len(lost), 'label')} without a row left: {_some(lost)}") if lost else sample
 
@@ -88,7 +93,7 @@ def _dropped(rows: Rows, data: DataSpec) -> Rows:
                 f"{rows.place}: without the labels that have {_FEW}, {count(left, 'label')} would be left; need at"
                 " least 2. Add rows, or set `data.rare_labels: merge`"
             )
-        rows = _keep(rows, kept, f"of labels with {_FEW}")
+        rows = keep(rows, kept, f"of labels with {_FEW}")
     verb = "is" if len(gone) == 1 else "are"
     return _with_notice(rows, f"{count(len(gone), 'label')} with {_FEW} {verb} dropped: {_some(gone)}")
 
@@ -120,15 +125,15 @@ def _relabelled(rows: Rows, labels: Sequence[str]) -> Rows:
     return replace(rows, labels=known, targets=tuple(index_of[label] for label in labels))
 
 
-def _keep(rows: Rows, kept: Sequence[int], reason: str, *, requested: bool = False) -> Rows:
+def keep(rows: Rows, kept: Sequence[int], reason: str, *, requested: bool = False) -> Rows:
     """Return the kept rows. The others are left out, and a notice gives the reason."""
     held = set(kept)
     gone = tuple(row for index, row in enumerate(rows.row_ids) if index not in held)
-    labels = rows.label_of_rows
     subset = replace(
         rows,
         texts=_of(rows.texts, kept),
-        targets=_of(rows.targets, kept),
+        targets=_of(rows.targets, kept) if rows.targets else (),
+        answers=_of(rows.answers, kept) if rows.answers else (),
         row_ids=_of(rows.row_ids, kept),
         duplicate_groups=_of(rows.duplicate_groups, kept),
         copy_groups=_of(rows.copy_groups, kept),
@@ -136,7 +141,8 @@ def _keep(rows: Rows, kept: Sequence[int], reason: str, *, requested: bool = Fal
         sides=_of(rows.sides, kept),
         left_out=(*rows.left_out, LeftOut(reason=reason, rows=gone, requested=requested)),
     )
-    subset = _relabelled(subset, [labels[index] for index in kept])
+    if rows.labels:
+        subset = _relabelled(subset, subset.label_of_rows)
     return _with_notice(subset, f"{count(len(gone), 'row')} left out: {reason} ({row_list(gone)})")
 
 

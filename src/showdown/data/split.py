@@ -222,8 +222,9 @@ def cut_validation(
     shares = np.array([1.0 - spec.validation, spec.validation])
     validation = set(_allot(cut, shares, np.random.default_rng(spec.seed % 2**64))[1]) if cut else set()
     if not validation:
+        who = "no label has" if any(labels) else "it has no"
         raise UserError(
-            "data.files.train: no label has two different texts, so no validation rows can be cut from it; add rows, or"
+            f"data.files.train: {who} two different texts, so no validation rows can be cut from it; add rows, or"
             " set `data.files.validation`"
         )
     return ["validation" if index in validation else side for index, side in enumerate(sides)]
@@ -294,6 +295,11 @@ def refuse_rare(labels: Sequence[str], groups_of: Mapping[str, int]) -> None:
     rare = [label for label, groups in groups_of.items() if groups < MIN_GROUPS]
     if rare:
         rows = Counter(labels)[rare[0]]
+        if not rare[0]:  # rows without labels
+            raise UserError(
+                f"{count(rows, 'row')} with {count(groups_of[rare[0]], 'different prompt')}; a split needs"
+                f" {MIN_GROUPS}: add rows with other prompts"
+            )
         others = f" (and {count(len(rare) - 1, 'other label')})" if len(rare) > 1 else ""
         copies = (
             "; if they are not copies, raise `data.near_duplicate_jaccard` (at 0.99 only equal texts are copies)"

@@ -36,19 +36,24 @@ def nested_subset(train: Examples, fraction: float, seed: int) -> Examples:
     chosen.sort()
     return Examples(
         texts=tuple(train.texts[index] for index in chosen),
-        targets=tuple(train.targets[index] for index in chosen),
+        targets=tuple(train.targets[index] for index in chosen) if train.targets else (),
+        answers=tuple(train.answers[index] for index in chosen) if train.answers else (),
         row_ids=tuple(train.row_ids[index] for index in chosen),
         duplicate_groups=tuple(train.duplicate_groups[index] for index in chosen),
     )
 
 
 def _by_label(train: Examples) -> list[list[list[int]]]:
-    """Return, for each label in order, its duplicate groups as lists of rows. Most rows of a group have its label."""
+    """Return, for each label in order, its duplicate groups as lists of rows. Most rows of a group have its label.
+
+    Rows without labels are one stratum.
+    """
+    targets = train.targets or (0,) * len(train)
     members: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(train.duplicate_groups):
         members[group].append(index)
     found: dict[int, list[list[int]]] = defaultdict(list)
     for rows in members.values():
-        counts = Counter(train.targets[index] for index in rows)
+        counts = Counter(targets[index] for index in rows)
         found[min(counts, key=lambda target: (-counts[target], target))].append(rows)
     return [found[target] for target in sorted(found)]

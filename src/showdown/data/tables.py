@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from showdown.core.errors import UserError, suggestion, then
 
@@ -17,6 +17,14 @@ class Wrong:
 
     what: str
     """What it is, such as `a list`."""
+    value: object = field(default=None, compare=False, repr=False)
+    """A nested value: lists and dictionaries of texts, `Number`, booleans and None."""
+
+
+class Number(str):
+    """The exact text of a number within a nested value."""
+
+    __slots__ = ()
 
 
 Cell = str | None | Wrong

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from showdown.core.events import Event
+from showdown.core.metric import CLASSIFICATION
 from showdown.core.record import RunRecord
 
 
@@ -19,6 +20,8 @@ class PlannedRun:
     name: str
     """Its arm, with its fold or repeat and its part of the training rows where there are several."""
     seed: int
+    task: str = CLASSIFICATION
+    """What is learned from the examples."""
 
 
 class Display(Protocol):

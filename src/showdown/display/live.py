@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from showdown.core.events import Event, Message, SystemSample
+from showdown.core.headline import headline_metrics, score_on_record, short_heading
+from showdown.core.metric import CLASSIFICATION, Metric
 from showdown.core.progress import ProgressPoint, progress_after
 from showdown.core.record import RunRecord
 from showdown.display.display import PlannedRun
@@ -50,6 +52,7 @@ class LiveTable(PlainLines):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._rows: dict[str, Row] = {}
+        self._task = CLASSIFICATION
         self._began = time.monotonic()
         self._live: Live | None = None
 
@@ -60,6 +63,7 @@ class LiveTable(PlainLines):
             run.run_id: Row(name=run.name, seed=run.seed, record=record)
             for run, record in zip(runs, records, strict=True)
         }
+        self._task = runs[0].task if runs else self._task
 
     def start(self, run: PlannedRun) -> None:
         """Put the table up, and mark the run."""
@@ -115,10 +119,11 @@ class LiveTable(PlainLines):
         """Return the table of runs, at most as wide as the screen: with rules, else without, else with names cut."""
         seeds = len({row.seed for row in self._rows.values()}) > 1
         longest = max((len(row.name) for row in rows), default=0)
-        for table in (_table(rows, longest), found := _compact(rows, longest, seeds=seeds)):
+        scores = headline_metrics(self._task, [row.record for row in self._rows.values() if row.record])
+        for table in (_table(rows, scores, longest), found := _compact(rows, scores, longest, seeds=seeds)):
             if self._too_wide(table) <= 0:
                 return table
-        return _compact(rows, max(_SHORTEST_NAME, longest - self._too_wide(found)), seeds=seeds)
+        return _compact(rows, scores, max(_SHORTEST_NAME, longest - self._too_wide(found)), seeds=seeds)
 
     def _too_wide(self, table: Table) -> int:
         """Return by how many columns of the screen a table is too wide."""
@@ -144,30 +149,35 @@ _COLUMNS = (
     ("Steps/s", "Steps/s", True),
     ("Memory GB", "GB", True),
     ("Left", "Left", True),
-    ("Accuracy %", "Acc. %", True),
-    ("Macro F1", "F1", True),
 )
-"""Headings, the same where room is short, and whether a column is of numbers."""
+"""Headings, the same where room is short, and whether a column is of numbers; scores follow."""
 _SEED = 1
+_GOING = len(_COLUMNS) - 2
+"""Cells between the seed and the scores."""
 
 
-def _table(rows: Sequence[Row], most: int) -> Table:
+def _columns(scores: Sequence[Metric]) -> list[tuple[str, str, bool]]:
+    return [*_COLUMNS, *((metric.heading, short_heading(metric), True) for metric in scores)]
+
+
+def _table(rows: Sequence[Row], scores: Sequence[Metric], most: int) -> Table:
     table = Table(expand=False, pad_edge=False)
-    for heading, _, right in _COLUMNS:
+    for heading, _, right in _columns(scores):
         _column(table, heading, right=right)
     for row in rows:
-        table.add_row(*_cells(row, most))
+        table.add_row(*_cells(row, scores, most))
     return table
 
 
-def _compact(rows: Sequence[Row], most: int, *, seeds: bool) -> Table:
-    kept = [place for place in range(len(_COLUMNS)) if seeds or place != _SEED]
+def _compact(rows: Sequence[Row], scores: Sequence[Metric], most: int, *, seeds: bool) -> Table:
+    columns = _columns(scores)
+    kept = [place for place in range(len(columns)) if seeds or place != _SEED]
     table = Table(box=None, expand=False, pad_edge=False, padding=(0, 1, 0, 0))
     for place in kept:
-        _, heading, right = _COLUMNS[place]
+        _, heading, right = columns[place]
         _column(table, heading, right=right)
     for row in rows:
-        cells = _cells(row, most)
+        cells = _cells(row, scores, most)
         table.add_row(*(cells[place] for place in kept))
     return table
 
@@ -177,32 +187,36 @@ def _column(table: Table, heading: str, *, right: bool) -> None:
     table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=least)
 
 
-def _cells(row: Row, most: int) -> list[Text]:
+def _cells(row: Row, scores: Sequence[Metric], most: int) -> list[Text]:
     name = row.name if len(row.name) <= most else f"{row.name[: most - 1]}\u2026"
     style = "" if row.running or row.record else "dim"
     if row.record is not None:
-        found = _outcome(row.record)
+        found = [*_outcome(row.record), *_scores(row.record, scores)]
     elif row.running:
-        found = _going(row.progress, row.memory_gb)
+        found = [*_going(row.progress, row.memory_gb), *[""] * len(scores)]
     else:
-        found = ["trained" if row.progress and row.progress.stage == "train" else "waiting", *[""] * 7]
+        state = "trained" if row.progress and row.progress.stage == "train" else "waiting"
+        found = [state, *[""] * (_GOING - 1 + len(scores))]
     return [Text(cell, style=style) for cell in (name, str(row.seed), *found)]
+
+
+def _scores(record: RunRecord, scores: Sequence[Metric]) -> list[str]:
+    values = [(metric, score_on_record(record, metric)) for metric in scores]
+    return ["" if value is None else metric.cell(value) for metric, value in values]
 
 
 def _outcome(record: RunRecord) -> list[str]:
     memory = record.peak_memory_device_gb
     shown = f"{memory.run:.2f}" if memory else ""
-    if record.status != "completed":
-        return [record.status, "", "", "", shown, "", "", ""]
-    return ["done", "", "", "", shown, "", f"{100 * (record.accuracy or 0):.1f}", f"{record.f1_macro:.3f}"]
+    return ["done" if record.status == "completed" else record.status, "", "", "", shown, ""]
 
 
 def _going(progress: ProgressPoint | None, memory_gb: float | None) -> list[str]:
     memory = "" if memory_gb is None else f"{memory_gb:.2f}"
     if progress is None:
-        return ["starting", "", "", "", memory, "", "", ""]
+        return ["starting", "", "", "", memory, ""]
     if progress.step is None:
-        return [progress.phase or _STAGES[progress.stage], "", "", "", memory, "", "", ""]
+        return [progress.phase or _STAGES[progress.stage], "", "", "", memory, ""]
     rate, left = progress.steps_per_second, progress.left_seconds
     return [
         f"{_STAGES[progress.stage]}, epoch {progress.epoch}",
@@ -211,8 +225,6 @@ def _going(progress: ProgressPoint | None, memory_gb: float | None) -> list[str]
         "" if rate is None else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}",
         memory,
         "" if left is None else clock(left),
-        "",
-        "",
     ]
 
 

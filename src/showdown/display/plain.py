@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from showdown.core.events import Event, Message, PhaseStarted, Step
+from showdown.core.headline import headline_of
 from showdown.core.record import RunRecord
 from showdown.display.display import PlannedRun
 
@@ -98,7 +99,5 @@ def outcome_line(record: RunRecord) -> str:
     """Return how a run ended, in a line."""
     if record.status != "completed":
         return f"{record.status}: {record.error}"
-    return (
-        f"accuracy {100 * (record.accuracy or 0):.1f} %, macro F1 {record.f1_macro:.3f}, "
-        f"training {record.train_seconds:.0f} s, in all {record.total_seconds:.0f} s"
-    )
+    scores = [f"{metric.title} {metric.shown(value)}" for metric, value in headline_of(record).items()]
+    return ", ".join([*scores, f"training {record.train_seconds:.0f} s", f"in all {record.total_seconds:.0f} s"])

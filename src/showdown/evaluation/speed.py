@@ -24,6 +24,7 @@ def undisturbed_speeds(
     texts: Sequence[str],
     synchronize: Callable[[], None],
     others_share: Callable[[], float | None],
+    timed: Callable[[int, object], None] = lambda _, __: None,
 ) -> tuple[list[PredictionSpeed], float | None]:
     """Measure speeds, up to three times where other processes were busy, and keep the quietest attempt.
 
@@ -35,6 +36,7 @@ def undisturbed_speeds(
         synchronize: waits for the device.
         others_share: returns the share of the processors that others used since its last call, 0 to 1, or None where
             that is unknown.
+        timed: told the batch size and the answers of every call whose time counts.
 
     Returns:
         What `prediction_speeds` returns, and the share of the processors that others used meanwhile.
@@ -42,7 +44,7 @@ def undisturbed_speeds(
     """
     attempts: list[tuple[float | None, list[PredictionSpeed]]] = []
     while len(attempts) < _MOST_ATTEMPTS:
-        speeds = prediction_speeds(predictor, texts, synchronize)
+        speeds = prediction_speeds(predictor, texts, synchronize, timed)
         share = others_share()
         attempts.append((share, speeds))
         if share is None or share < BUSY_OTHERS_SHARE:
@@ -52,7 +54,10 @@ def undisturbed_speeds(
 
 
 def prediction_speeds(
-    predictor: Predictor, texts: Sequence[str], synchronize: Callable[[], None]
+    predictor: Predictor,
+    texts: Sequence[str],
+    synchronize: Callable[[], None],
+    timed: Callable[[int, object], None] = lambda _, __: None,
 ) -> list[PredictionSpeed]:
     """Time batch 1, and the best of growing batches, after warm-up: two entries, batch 1 first.
 
@@ -60,17 +65,18 @@ def prediction_speeds(
         predictor: what answers; the time includes everything from the text to the answer.
         texts: texts to answer in turn.
         synchronize: waits for the device.
+        timed: told the batch size and the answers of every call whose time counts.
 
     Returns:
         Batch 1 and the best batch; its rows per second and its latency for one call in milliseconds.
 
     """
-    single = _time_batch(predictor, texts, 1, synchronize)
+    single = _time_batch(predictor, texts, 1, synchronize, timed)
     best = single
     for batch_rows in _BATCHES:
         if batch_rows > len(texts):
             break
-        found = _time_batch(predictor, texts, batch_rows, synchronize)
+        found = _time_batch(predictor, texts, batch_rows, synchronize, timed)
         if found.rows_per_second <= best.rows_per_second:
             break
         best = found
@@ -78,14 +84,18 @@ def prediction_speeds(
 
 
 def _time_batch(
-    predictor: Predictor, texts: Sequence[str], batch_rows: int, synchronize: Callable[[], None]
+    predictor: Predictor,
+    texts: Sequence[str],
+    batch_rows: int,
+    synchronize: Callable[[], None],
+    timed: Callable[[int, object], None],
 ) -> PredictionSpeed:
     calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
     predictor.answer(calls[0], batch_rows=batch_rows)
     at_most = _SINGLE_CALLS
     for _ in range(predictor.warm_up_rounds):  # of the very calls that are timed: each text may have a size of its own
-        at_most = len(_seconds_of(predictor, calls, batch_rows, synchronize, at_most))
-    seconds = _seconds_of(predictor, calls, batch_rows, synchronize, at_most)
+        at_most = len(_seconds_of(predictor, calls, batch_rows, synchronize, at_most, lambda _, __: None))
+    seconds = _seconds_of(predictor, calls, batch_rows, synchronize, at_most, timed)
     return PredictionSpeed(
         batch_rows=batch_rows,
         rows_per_second=round(batch_rows * len(seconds) / sum(seconds), 3),
@@ -100,15 +110,17 @@ def _seconds_of(
     batch_rows: int,
     synchronize: Callable[[], None],
     at_most: int,
+    timed: Callable[[int, object], None],
 ) -> list[float]:
     """Return the seconds of each call, one after another until there are enough."""
     seconds: list[float] = []
     while len(seconds) < at_most and not _are_enough(seconds, batch_rows):
         synchronize()
         start = time.perf_counter()
-        predictor.answer(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
+        answers = predictor.answer(calls[len(seconds) % len(calls)], batch_rows=batch_rows)
         synchronize()
         seconds.append(time.perf_counter() - start)
+        timed(batch_rows, answers)
     return seconds
 
 

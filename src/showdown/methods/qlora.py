@@ -27,7 +27,7 @@ class Qlora(Lora):
 
     title: ClassVar[str] = "QLoRA"
     summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4, double quantisation), on a GPU or an x86 CPU"
-    traits: ClassVar[Traits] = fine_tuned(color="purple", citation="dettmers2023")
+    traits: ClassVar[Traits] = fine_tuned(quantised=True, color="purple", citation="dettmers2023")
 
     @property
     def options(self) -> NetworkOptions:
@@ -37,8 +37,9 @@ class Qlora(Lora):
     def usage(self, module: Any) -> "Usage":
         """Return how plain PEFT opens it, on a base that is quantised as it was here."""
         from showdown.models.companions import Usage
+        from showdown.models.network import dense_names
 
-        heads = sorted(module.peft_config["default"].modules_to_save)
+        heads = dense_names(module.get_base_model(), tuple(sorted(module.peft_config["default"].modules_to_save or ())))
         return Usage(
             imports=IMPORTS.replace("import AutoTokenizer", "import AutoTokenizer, BitsAndBytesConfig"),
             opening=_FOUR_BITS.replace("HEADS", json.dumps(heads)).replace(

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE
+from showdown.core.artifact import CONFIDENCE_FILE, LABELS_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
-from showdown.core.task import Task
-from showdown.models.source import ADAPTER_CONFIG, is_tokenizer_file, public_name
+from showdown.models.built_in import quantised_before
+from showdown.models.folder import ADAPTER_CONFIG, is_tokenizer_file
+from showdown.models.source import public_name
 from showdown.models.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
-LABELS = "labels.json"
 CARD = "README.md"
 _MODEL_FOR_TASK = "ModelForTask"
 _CARD = """---
@@ -26,17 +26,14 @@ pipeline_tag: {pipeline_tag}
 
 # {title}
 
-{summary}. Trained by Showdown on the labels in `{labels}`, in the order of the scores. Texts are cut at {limit} tokens.
+{summary}. {about}
 
-- Base: `{base}`, {revision}
+- Base: `{base}`, {revision}{rounded}
 - Method: `{method}`, seed {seed}
 
 ```python
 {opening}
-inputs = tokenizer(texts, padding=True, truncation=True, return_token_type_ids=False, return_tensors="pt")
-with torch.inference_mode():
-{scoring}
-{answers}
+{use}
 ```
 """
 
@@ -51,17 +48,26 @@ class Usage:
     imports: str
     """Lines that import from libraries, beside `json` and `torch`."""
     opening: str
-    """Makes `model` from `folder`, `labels`, `tokenizer` and `base`, the base's name."""
+    """Makes `model` from `folder`, `labels`, `tokenizer` and `base`, the base's name. Its lines about labels are left
+    out where the task has none."""
     scoring: str | None = None
     """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented. None is the task's own way."""
 
-    def code(self, base: str, task: Task) -> str:
-        """Return what comes before the texts are tokenised."""
+    def code(self, base: str, job: Job, reads: str) -> str:
+        """Return what comes before the texts are answered.
+
+        Args:
+            base: the base's public name.
+            job: what the method was given.
+            reads: reads what answers need beside the model.
+
+        """
+        task, opening = job.task, self.opening.splitlines()
         lines = (
             ["import json", "", "import torch", self.imports, "", 'folder, texts = ".", ["a text"]']
             + ([f"base = {base!r}"] if "(base)" in self.opening else [])
-            + [f'labels = json.load(open(f"{{folder}}/{LABELS}", encoding="utf-8"))']
-            + ["tokenizer = AutoTokenizer.from_pretrained(folder)", self.opening]
+            + [reads, "tokenizer = AutoTokenizer.from_pretrained(folder)"]
+            + [line for line in opening if job.labels or "label" not in line]
         )
         return "\n".join(lines).replace(_MODEL_FOR_TASK, task.auto_class.removeprefix("Auto"))
 
@@ -81,7 +87,9 @@ def save_for_others(
 
     """
     method.save(module, folder)
-    write_companions(folder, load_tokenizer(base), job, limit, method=method, usage=method.usage(module))
+    write_companions(
+        folder, load_tokenizer(base, job.model.chat_template), job, limit, method=method, usage=method.usage(module)
+    )
 
 
 def write_companions(
@@ -99,34 +107,38 @@ def write_companions(
 
     """
     tokenizer.model_max_length = limit
+    if job.labels:
+        write_json(folder / LABELS_FILE, list(job.labels))
+    else:  # others lay out chats with it, whose special tokens are no text
+        tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = False
     tokenizer.save_pretrained(folder)
-    write_json(folder / LABELS, list(job.labels))
     base = public_name(job.model)
     for name in ("config.json", ADAPTER_CONFIG):
         if (folder / name).is_file():
             _name_base(folder / name, base, job, pad_token_id=int(tokenizer.pad_token_id))
     revision = job.model.revision
+    before = quantised_before(job.model)
+    words = job.task.card(tokenizer, labels=job.labels, protocol=job.protocol, limit=limit, scoring=usage.scoring)
     card = _CARD.format(
         library="peft" if (folder / ADAPTER_CONFIG).is_file() else "transformers",
-        title=f"{method.title}: {len(job.labels)} labels",
+        title=f"{method.title}: {words.heading}",
         summary=method.summary[:1].upper() + method.summary[1:],
-        labels=LABELS,
-        limit=limit,
+        about=words.about,
         base=base,
         revision=f"revision `{revision}`" if revision else "no revision",
+        rounded=f"; trained from a copy whose weights had been rounded to {before}" if before else "",
         method=type(method).__name__.lower(),
         seed=job.seed,
-        opening=usage.code(base, job.task),
-        scoring=usage.scoring or job.task.card_scoring,
+        opening=usage.code(base, job, words.reads),
         pipeline_tag=job.task.pipeline_tag,
-        answers=job.task.card_answers,
+        use=words.use,
     )
     write_text(folder / CARD, card)
 
 
 def is_companion(path: Path) -> bool:
     """Return whether a file of a saved model only describes it, and is no part of what was learned."""
-    return path.name in (LABELS, CARD, MODEL_FILE, CONFIDENCE_FILE) or is_tokenizer_file(path)
+    return path.name in (LABELS_FILE, CARD, MODEL_FILE, CONFIDENCE_FILE) or is_tokenizer_file(path)
 
 
 def _name_base(path: Path, base: str, job: Job, *, pad_token_id: int) -> None:

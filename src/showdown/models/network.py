@@ -11,9 +11,9 @@ from torch import nn
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.task import Task
+from showdown.models.folder import checked_folder, quantised_as, read_config
 from showdown.models.nf4 import load_nf4
 from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
-from showdown.models.source import checked_folder, quantised_as, read_config
 from showdown.models.usable import refuse_architecture
 
 if TYPE_CHECKING:

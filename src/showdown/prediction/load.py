@@ -7,14 +7,16 @@ from showdown.core.bounds import RequestedData, requested_data
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import refuse_unsafe
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import ModelSpec, RunSpec
+from showdown.core.spec import RunSpec
 from showdown.models.source import was_local
-from showdown.prediction.model import Model, open_model
+from showdown.prediction.model import Model
+from showdown.prediction.open import open_model
+from showdown.prediction.writer import WriterModel
 from showdown.runner.retention import best_of_each_arm
 from showdown.runner.store import Store, read_results
 
 
-def load_model(folder: Path, arm: str | None = None, base: Path | None = None) -> Model:
+def load_model(folder: Path, arm: str | None = None, base: Path | None = None) -> Model | WriterModel:
     """Open a saved model.
 
     Args:
@@ -35,7 +37,7 @@ def load_model(folder: Path, arm: str | None = None, base: Path | None = None) -
     return _load_from_comparison(folder, arm, base)
 
 
-def _load_alone(folder: Path, base: Path | None) -> Model:
+def _load_alone(folder: Path, base: Path | None) -> Model | WriterModel:
     """Open a model from its folder alone."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}; give a comparison's folder, or a saved model")
@@ -47,7 +49,7 @@ def _load_alone(folder: Path, base: Path | None) -> Model:
         spec,
         description.labels,
         folder,
-        data=RequestedData(text=description.text_column, clean=description.clean),
+        data=RequestedData(text=description.text_column, clean=description.clean, system=description.system),
         confidence=read_confidence(folder),
         fix="copy the whole folder again",
     )
@@ -59,7 +61,7 @@ def _on_base(spec: RunSpec, base: Path | None) -> RunSpec:
         return spec
     if not base.is_dir():
         raise UserError(f"--base {base}: no such folder; give the folder of the pretrained model")
-    return spec.model_copy(update={"model": ModelSpec(id=str(base), revision=spec.model.revision)})
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"id": str(base)})})
 
 
 def _require_base(spec: RunSpec, folder: Path) -> None:
@@ -76,7 +78,7 @@ def _require_base(spec: RunSpec, folder: Path) -> None:
     )
 
 
-def _load_from_comparison(output: Path, arm: str | None, base: Path | None) -> Model:
+def _load_from_comparison(output: Path, arm: str | None, base: Path | None) -> Model | WriterModel:
     """Open the best saved model of an arm, also one of an earlier version, which does not describe itself."""
     results = read_results(output)
     names = list(dict.fromkeys(run.name for run in results.runs))

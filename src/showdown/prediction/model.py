@@ -1,19 +1,16 @@
-"""A saved model, opened, and its predictions for new texts."""
+"""A saved model that gives labels, opened, and its predictions for new texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from showdown.core.bounds import RequestedData
-from showdown.core.errors import Unavailable, UserError
-from showdown.core.manifest import damage
+from showdown.core.errors import UserError
 from showdown.core.predictor import Classifier
 from showdown.core.record import Confidence, ScoreKind
-from showdown.core.spec import RunSpec
 from showdown.data.clean import clean
+from showdown.prediction.failure import reason_of
 from showdown.prediction.threshold import confidences, threshold_of
-from showdown.stages.artifact import open_predictor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +35,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A saved model that is ready to predict."""
+    """A saved model that is ready to predict labels."""
 
     name: str
     """Of its arm."""
@@ -97,55 +94,12 @@ class Model:
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"the saved model of `{self.name}` cannot answer ({_why(error)}); {self.fix}") from error
+            raise UserError(
+                f"the saved model of `{self.name}` cannot answer ({reason_of(error)}); {self.fix}"
+            ) from error
         if scores.shape != (len(texts), len(self.labels)):
             raise UserError(
                 f"the saved model of `{self.name}` answers with {scores.shape[-1]} labels, its description has "
                 f"{len(self.labels)}; {self.fix}"
             )
         return scores
-
-
-def open_model(
-    spec: RunSpec,
-    labels: Sequence[str],
-    folder: Path,
-    *,
-    data: RequestedData,
-    confidence: Confidence | None,
-    fix: str,
-) -> Model:
-    """Open a saved model.
-
-    Args:
-        spec: the run that saved it.
-        labels: in the order of the scores.
-        folder: of the model.
-        data: how the texts of its comparison were read and cleaned.
-        confidence: what scoring measured of it.
-        fix: what to do when the folder is damaged.
-
-    Raises:
-        UserError: when the model is damaged, or cannot run on this machine.
-
-    """
-    fault = damage(folder)
-    if fault:
-        raise UserError(f"the saved model of `{spec.name}`: {fault} is cut short or missing; {fix}")
-    try:
-        predictor = open_predictor(spec, tuple(labels), folder)
-    except UserError:
-        raise
-    except Unavailable as error:
-        raise UserError(f"`{spec.name}` cannot answer here: {error}") from error
-    except Exception as error:
-        raise UserError(
-            f"the saved model of `{spec.name}` in {folder} cannot be read ({_why(error)}); {fix}"
-        ) from error
-    if not isinstance(predictor, Classifier):
-        raise UserError(f"`{spec.name}` is no classifier, and only classifiers can predict labels")
-    return Model(name=spec.name, labels=tuple(labels), data=data, classifier=predictor, confidence=confidence, fix=fix)
-
-
-def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"

@@ -44,7 +44,7 @@ def learning_curve(results: Results, judged: Curve | None = None) -> LearningCur
         rows=[
             [name, *(_cell(value, interval) for value, interval in zip(accuracy[name], intervals, strict=True))]
             for name in names
-            for intervals in [judged.accuracy[name] if judged else [None] * len(fractions)]
+            for intervals in [judged.scores[name] if judged else [None] * len(fractions)]
         ],
         sentence=_judged(judged) if judged and judged.steps else _sentence(accuracy, fractions),
     )

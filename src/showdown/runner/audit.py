@@ -1,5 +1,6 @@
 """The audit of a comparison's data alone, without any run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from showdown.core.split import SplitSpec
 from showdown.data.audit import audit_rows, findings, lines
 from showdown.data.divide import divide, given
 from showdown.data.gather import gather
-from showdown.data.inspection import deep_audit, deep_findings, deep_lines
+from showdown.data.inspection import DeepAudit, deep_audit, deep_findings, deep_lines
 from showdown.data.listing import write_listing
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
+from showdown.models.chat_template import with_chat_template
 from showdown.models.source import locate
 from showdown.models.tokens import count_tokens, load_tokenizer
+from showdown.runner.chats import chats_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ def audit(comparison: Comparison, listing: Path | None = None) -> Audited:
     """
     if listing:
         prepare_to_write(listing)
-    rows = gather(comparison.data, comparison.protocol.split.seed)
+    rows = gather(comparison.data, comparison.protocol.split.seed, comparison.task)
     partitions: list[Partition] = []
     unsplittable: list[str] = []
     try:
@@ -63,18 +66,26 @@ def audit(comparison: Comparison, listing: Path | None = None) -> Audited:
         unsplittable = [str(error)]
         partitions = _as_given(rows, comparison.protocol.split)
     quick = audit_rows(rows, comparison.protocol.split, partitions, allow_leakage=comparison.data.allow_leakage)
-    tokenizer = load_tokenizer(locate(comparison.model))
-    deep = deep_audit(
-        rows,
-        partitions,
-        count_tokens=lambda texts: count_tokens(tokenizer, texts),
-        max_tokens=comparison.protocol.max_tokens,
-    )
+    deep = _deep(comparison, rows, partitions)
     return Audited(
         lines=(*rows.notices, *lines(quick), *unsplittable, *deep_lines(deep)),
         findings=(*findings(quick), *unsplittable, *deep_findings(deep)),
         facts={"audit": quick.model_dump(mode="json"), "inspection": deep.model_dump(mode="json")},
         listed_rows=write_listing(listing, rows, quick, deep, partitions) if listing else 0,
+    )
+
+
+def _deep(comparison: Comparison, rows: Rows, partitions: Sequence[Partition]) -> DeepAudit:
+    model = with_chat_template(comparison.model)
+    chats = chats_of(comparison, model)
+    if chats is not None:
+        return chats.inspect(rows)
+    tokenizer = load_tokenizer(locate(model))
+    return deep_audit(
+        rows,
+        partitions,
+        count_tokens=lambda texts: count_tokens(tokenizer, texts),
+        max_tokens=comparison.protocol.max_tokens,
     )
 
 

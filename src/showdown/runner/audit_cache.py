@@ -8,6 +8,7 @@ from showdown.core.strict import Strict
 from showdown.data.inspection import VERSION, DeepAudit, deep_audit
 from showdown.data.listing import write_listing
 from showdown.data.prepare import Prepared
+from showdown.runner.chats import ChatPreparation
 
 LISTING = "findings.csv"
 _FILE = "inspection.json"
@@ -20,7 +21,9 @@ class _Kept(Strict):
     found: DeepAudit
 
 
-def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Path) -> DeepAudit:
+def inspected(
+    prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Path, chats: ChatPreparation | None = None
+) -> DeepAudit:
     """Return the deep audit of a comparison's rows: rows to look at first, lengths, what the leak would be worth.
 
     Args:
@@ -28,9 +31,11 @@ def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Pat
         model: whose tokens are counted.
         max_tokens: where texts are cut.
         folder: where it is kept, and `findings.csv` with the rows behind each finding; it exists.
+        chats: counts the tokens of prompts with their answers; None for labelled texts.
 
     """
     path = folder / _FILE
+    max_tokens = max_tokens if chats is None else chats.limit
     try:
         kept = _Kept.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
@@ -38,7 +43,7 @@ def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Pat
     needed = (VERSION, prepared.fingerprint, model, max_tokens)
     if kept and (kept.version, kept.fingerprint, kept.model, _limit(kept.found)) == needed:
         return kept.found
-    found = _deep_audit(prepared, model, max_tokens)
+    found = _deep_audit(prepared, model, max_tokens) if chats is None else chats.inspect(prepared.rows)
     write_listing(folder / LISTING, prepared.rows, prepared.audit, found, prepared.partitions)
     kept = _Kept(version=VERSION, fingerprint=prepared.fingerprint, model=model, found=found)
     write_json(path, kept.model_dump(mode="json"))

@@ -1,10 +1,10 @@
-"""A check of this machine: a line each for the device, the default model and every method."""
+"""A check of this machine: a line each for the device, the built-in models and every method."""
 
 from showdown.core.errors import UserError
-from showdown.core.spec import ModelSpec, SharedProtocol
+from showdown.core.spec import SharedProtocol
 from showdown.measure.environment import environment
 from showdown.methods.table import METHODS, build
-from showdown.models.source import locate
+from showdown.models.built_in import BUILT_IN, built_in_state
 from showdown.stages.artifact import placement_for
 
 
@@ -16,7 +16,7 @@ def check_machine() -> list[str]:
     lines = [
         f"device: {found.gpu or found.cpu}, {placement.dtype}, {found.cpu_threads} threads, {found.memory_gb} GB",
         "versions: " + ", ".join(f"{name} {version}" for name, version in found.versions.items()),
-        _model_line(),
+        *map(_model_line, BUILT_IN),
     ]
     if placement.device == "cpu":
         lines.append("GPU: none that CUDA sees; everything runs on the CPU, which suits small encoders")
@@ -29,10 +29,8 @@ def check_machine() -> list[str]:
     return lines
 
 
-def _model_line() -> str:
-    default = ModelSpec()
+def _model_line(name: str) -> str:
     try:
-        locate(default)
+        return f"model {name}: {built_in_state(name)}"
     except UserError as error:
         return f"not usable: {error}"
-    return f"model {default.id}: whole, its SHA-256 is as expected"

@@ -16,6 +16,7 @@ from showdown.display.display import Display, PlannedRun
 from showdown.measure.limits import memory_room
 from showdown.measure.system import has_gpu
 from showdown.methods.table import protocol_of
+from showdown.models.built_in import first_use
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
@@ -52,6 +53,9 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
     store = Store(output)
     store.refuse_other_schema()
+    conversion = first_use(comparison.model)
+    if conversion:
+        display.say(conversion)
     model = pin(comparison.model)
     short = short_of_memory(comparison, model, memory_room())
     if short:
@@ -92,7 +96,12 @@ class _Loop:
         self._specs = specs
         self._planned = {
             spec.run_id: PlannedRun(
-                run_id=spec.run_id, number=number, name=self._shown_name(spec), seed=spec.seed, total=len(specs)
+                run_id=spec.run_id,
+                number=number,
+                name=self._shown_name(spec),
+                seed=spec.seed,
+                total=len(specs),
+                task=spec.task,
             )
             for number, spec in enumerate(specs, start=1)
         }
@@ -219,6 +228,7 @@ class _Loop:
                 "split": ready.split.model_dump(mode="json"),
                 "partitions": ready.partitions,
                 "audit": ready.audit.model_dump(mode="json"),
+                **({} if ready.written is None else {"written": ready.written.model_dump(mode="json")}),
                 "inspection": self._inspection.model_dump(mode="json"),
                 "notices": [*ready.notices, *deep_lines(self._inspection)],
             },

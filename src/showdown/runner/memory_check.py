@@ -7,7 +7,8 @@ from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
 from showdown.measure.limits import MemoryRoom
 from showdown.measure.system import has_gpu
 from showdown.methods.table import build, method_and_settings
-from showdown.models.source import locate, stored_parameters
+from showdown.models.folder import stored_parameters
+from showdown.models.source import locate
 
 OWN_GB = 0.1
 """Of the comparison's process (`benchmarks/cpu/process_memory.py`)."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from showdown.core.metric import METRICS
+from showdown.core.metric_choice import automatic_for_writing
 from showdown.core.record import RunRecord
 from showdown.runner.store import Store
 
@@ -28,10 +29,19 @@ def prune_models(store: Store, records: Iterable[RunRecord], keep: Literal["none
 
 
 def best_of_each_arm(completed: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the run of each arm with the best validation macro F1, the first of equal ones, of runs on all rows."""
+    """Return the run of each arm with the best score on validation rows, the first of equal ones, of runs on all rows.
+
+    The score is macro F1, or of written answers what `auto` takes of the scores that they have.
+    """
     arms: dict[str, list[RunRecord]] = {}
     for record in completed:
         if record.spec.train_fraction == 1.0:
             arms.setdefault(record.name, []).append(record)
-    metric = METRICS["f1_macro"]
-    return [metric.best(runs, lambda run: run.validation_f1_macro) or runs[0] for runs in arms.values()]
+    higher = METRICS["f1_macro"]  # as all scores are that follow here: more is better
+    return [higher.best(runs, _validation_score) or runs[0] for runs in arms.values()]
+
+
+def _validation_score(run: RunRecord) -> float | None:
+    if not run.validation_scores:
+        return run.validation_f1_macro
+    return run.validation_scores.get(automatic_for_writing(run.validation_scores, None).key)

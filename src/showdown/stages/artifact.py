@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription, without_path
 from showdown.core.files import read_file, write_json
-from showdown.core.method import FittedMethod, Job, Method, Placement, TunedMethod
+from showdown.core.method import FittedMethod, Job, Method, NetworkOptions, Placement, TunedMethod
 from showdown.core.predictor import Predictor
 from showdown.core.record import Confidence, ScoreKind
 from showdown.core.spec import Comparison, DataSpec, RunSpec, SharedProtocol
@@ -67,7 +67,8 @@ def write_description(
         title=build(spec.method, spec.settings).title,
         labels=list(labels),
         clean=data.clean,
-        text_column=data.text,
+        text_column=data.text or data.messages or data.prompt,
+        system=data.system,
         max_tokens=None if spec.needs == "text" else limit or spec.protocol.max_tokens,
         score_kind=score_kind,
         spec=without_path(spec),
@@ -108,12 +109,19 @@ def open_predictor(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Pr
     return _open_network(method, job, artifact)
 
 
+def open_base(spec: RunSpec, labels: tuple[str, ...]) -> Predictor:
+    """Load the pretrained network that a run began with, as a predictor."""
+    from showdown.models.network import load_network
+    from showdown.models.source import locate
+
+    job = job_of(spec, labels)
+    folder = locate(job.model)
+    return _predictor(job, load_network(folder, job, NetworkOptions()).module, folder)
+
+
 def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
-    from showdown.engine.forward import choose_forward
-    from showdown.engine.graphs.capture import answering_forward
     from showdown.models.network import Network, load_network, load_saved_network
     from showdown.models.source import locate
-    from showdown.models.tokens import load_tokenizer, token_limit
 
     def load(folder: Path | None) -> Network:
         if folder is None:
@@ -121,9 +129,17 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
         return load_saved_network(folder, job)
 
     module: torch.nn.Module = method.reload(artifact, load)
-    module.eval()
     # A whole network stands for itself, whatever became of its base.
-    tokenizer = load_tokenizer(artifact if (artifact / "config.json").is_file() else locate(job.model))
+    return _predictor(job, module, artifact if (artifact / "config.json").is_file() else locate(job.model))
+
+
+def _predictor(job: Job, module: "torch.nn.Module", tokenizer_folder: Path) -> Predictor:
+    from showdown.engine.forward import choose_forward
+    from showdown.engine.graphs.capture import answering_forward
+    from showdown.models.tokens import load_tokenizer, token_limit
+
+    module.eval()
+    tokenizer = load_tokenizer(tokenizer_folder, job.model.chat_template)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)

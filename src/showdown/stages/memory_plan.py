@@ -187,7 +187,7 @@ def _planned_arms(comparison: Comparison, job: Job, texts: Sequence[str]) -> tup
     from showdown.models.tokens import count_tokens, load_tokenizer, token_limit
 
     base = locate(job.model)
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(base, job.model.chat_template)
     counts = count_tokens(tokenizer, texts)
     arms = {}
     for row, written in comparison.methods.items():

@@ -179,7 +179,7 @@ def prepare_training(
     job = context.job
     with context.phase("loading"):
         base = locate(job.model)
-        tokenizer = load_tokenizer(base)
+        tokenizer = load_tokenizer(base, job.model.chat_template)
         config = configuration(base, job)
         width = width_of(config)
         limit = token_limit(tokenizer, config, job.protocol.max_tokens)

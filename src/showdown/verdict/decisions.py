@@ -17,10 +17,13 @@ from showdown.verdict.recommend import (
     leader_of,
     misses,
     recommend,
+    value_of,
 )
 
-ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms")
+ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms", "max_general_loss_rise")
 """The limits that can be moved, in this order."""
+_OF_ONE_TASK = {"min_f1_macro": "f1_macro", "max_general_loss_rise": "general_loss_rise"}
+"""Limits that stand on a page only where some arm has a value; of no arm at all the first does."""
 MOST_CELLS = 5_000
 """Sets of rows and of limited criteria that a page can hold. Of 20 rows with costs in random orders there are 4,628,
 which take 0.6 s at each of six margins; of 50 rows 63,690, 35 s and 0.7 MB
@@ -88,12 +91,23 @@ def decisions(rows_at: Mapping[float, Sequence[Candidate]], *, margin: float, me
     cells = _cells(rows)
     return Decisions(
         rows=[row["name"] for row in rows],
-        criteria=[_criterion(rows, limit) for limit in ON_PAGE],
+        criteria=[_criterion(rows, limit) for limit in _on_page(rows)],
         margins=margins,
         margin=margins.index(margin),
         at_margin=[_choices(rows_at[one], cells, metric) for one in margins],
         none_qualifies=[_none(row["name"]) for row in rows],
     )
+
+
+def _on_page(rows: Sequence[Candidate]) -> list[str]:
+    """Return the limits that can be moved for these arms."""
+    return [
+        limit
+        for limit in ON_PAGE
+        if (key := _OF_ONE_TASK.get(limit)) is None
+        or any(value_of(row, key) is not None for row in rows)
+        or (not rows and key == "f1_macro")
+    ]
 
 
 def _choices(rows: Sequence[Candidate], cells: Mapping[tuple[int, int], Limits], metric: Metric) -> Choices:
@@ -134,7 +148,7 @@ def _none(nearest: str) -> str:
 
 def _measured(rows: Sequence[Candidate], limit: str) -> list[float | None]:
     key = next(key for name, key, _, _ in BOUNDS if name == limit)
-    return [row[key] for row in rows]  # type: ignore[literal-required]
+    return [value_of(row, key) for row in rows]
 
 
 def fit_on_page(rows: Sequence[Candidate]) -> bool:
@@ -148,7 +162,7 @@ def _cells(rows: Sequence[Candidate], most: int | None = None) -> dict[tuple[int
     With ``most`` a criterion is passed over once there are more than so many.
     """
     cells = {((1 << len(rows)) - 1, 0): Limits()}
-    for place, limit in enumerate(ON_PAGE):
+    for place, limit in enumerate(_on_page(rows)):
         if most is not None and len(cells) > most:
             break
         kept_by = {}

@@ -3,6 +3,7 @@
 from showdown.core.metric import Metric
 from showdown.verdict.classification.answers import Answers
 from showdown.verdict.classification.influence import influence_of
+from showdown.verdict.generation.writings import Writings, token_loss_values
 from showdown.verdict.outcomes import Outcomes, RowValues
 
 
@@ -11,10 +12,10 @@ def row_values(metric: Metric, part: Outcomes) -> RowValues:
 
     Args:
         metric: with its place among the labels where it is of one, see `Metric.at`.
-        part: what the arm scored; a metric of labels needs its answers.
+        part: what the arm scored by this metric; a metric of labels needs its answers, one of token losses them.
 
     Raises:
-        TypeError: for a metric that is no mean over rows, of an arm without predicted labels.
+        TypeError: for a metric that is no mean over rows, of an arm without predicted labels, or token losses.
 
     """
     if metric.mean_over_rows:
@@ -25,6 +26,10 @@ def row_values(metric: Metric, part: Outcomes) -> RowValues:
             highest=metric.highest,
             is_mean=True,
         )
+    if metric.of_token_loss is not None:
+        if not isinstance(part, Writings):
+            raise TypeError(f"{metric.key} is of token losses, and there are none")
+        return token_loss_values(metric, part)
     if not isinstance(part, Answers):
         raise TypeError(f"{metric.key} is no mean over rows, and there are no predicted labels")
     return influence_of(metric, part)

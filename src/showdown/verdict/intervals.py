@@ -59,7 +59,7 @@ def score_interval(value: float, parts: Sequence[tuple[float, float]]) -> Estima
     return wilson(value, square=sum(relative * student_quantile(degrees) ** 2 for relative, degrees in parts))
 
 
-def rows_share(values: Floats, clusters: Ints, weight: float = 1.0) -> float:
+def rows_share(values: Floats, clusters: Ints, weight: float = 1.0, *, ends: tuple[float, float] = (0.0, 1.0)) -> float:
     """Return the variance of a mean score from the choice of test rows, over value (1 - value).
 
     With one run it is 1 / clusters or near it, and less with more runs, as far as other rows are wrong in each. Two
@@ -70,6 +70,7 @@ def rows_share(values: Floats, clusters: Ints, weight: float = 1.0) -> float:
         values: shape (rows,): mean over the runs.
         clusters: shape (rows,).
         weight: see `RowValues.weight`: each imagined cluster counts as so many.
+        ends: what the two imagined clusters score.
 
     """
     index = cluster_index(clusters)
@@ -77,9 +78,10 @@ def rows_share(values: Floats, clusters: Ints, weight: float = 1.0) -> float:
     size = len(values) / groups
     imagined = _PSEUDO_ROWS * weight
     total = size * (groups + imagined)
-    mean = (float(values.sum()) + size * weight) / total
+    low, high = ends
+    mean = (float(values.sum()) + size * weight * (low + high)) / total
     sums = np.bincount(index, weights=values - mean, minlength=groups)
-    squares = float((sums**2).sum()) + (size * weight) ** 2 * (mean**2 + (1 - mean) ** 2)
+    squares = float((sums**2).sum()) + (size * weight) ** 2 * ((mean - low) ** 2 + (high - mean) ** 2)
     count = groups + _PSEUDO_ROWS
     return squares / total**2 * count / (count - 1) / (mean * (1 - mean)) * (groups + imagined) / groups
 
@@ -88,7 +90,8 @@ def metric_interval(found: RowValues, part: Outcomes, reruns: Reruns) -> Estimat
     """Interval of an arm's metric, whatever its test rows and seeds.
 
     With bounds it is `score_interval`, else the estimate and the reach of both sources of chance (see `score_interval`
-    for how they combine).
+    for how they combine). Of graded scores the two imagined clusters of `rows_share` score what the worst and the best
+    row did.
 
     Args:
         found: the metric.
@@ -106,12 +109,27 @@ def metric_interval(found: RowValues, part: Outcomes, reruns: Reruns) -> Estimat
         scale = row_variance(found.values, clusters, lowest=found.lowest, highest=found.highest)
         parts = [(mean_variance(rows, part.clusters), degrees), (of_reruns * scale, spread.degrees)]
         reach = float(np.sqrt(sum(variance * student_quantile(degrees) ** 2 for variance, degrees in parts)))
-        return Estimate(value=value, low=value - reach, high=value + reach)
+        return Estimate(value=value, low=max(found.lowest, value - reach), high=min(found.highest, value + reach))
     lowest, scale = found.lowest, found.highest - found.lowest
-    share = rows_share((rows - lowest) / scale, part.clusters, found.weight)
+    shares = (found.values - lowest) / scale
+    ends = (float(shares.min()), float(shares.max())) if found.graded else (0.0, 1.0)
+    share = rows_share((rows - lowest) / scale, part.clusters, found.weight, ends=ends)
+    of_reruns *= graded_share(shares, clusters) if found.graded else 1.0
     inside = score_interval((value - lowest) / scale, [(share, degrees), (of_reruns, spread.degrees)])
     low, high = (lowest + scale * end for end in (inside.low, inside.high))
     return Estimate(value=value, low=min(low, value), high=max(high, value))
+
+
+def graded_share(shares: Floats, clusters: int) -> float:
+    """Return the variance of a graded score of one row in units of that of right and wrong answers, p (1 - p).
+
+    Args:
+        shares: shape (seeds, rows), from 0 to 1.
+        clusters: independent rows.
+
+    """
+    graded = row_variance(shares, clusters, lowest=0.0, highest=1.0, graded=True)
+    return graded / binomial_variance(float(shares.mean()), clusters)
 
 
 def mean_variance(values: Floats, clusters: Ints) -> float:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from showdown.core.metric import ACCURACY, Metric
+from showdown.verdict.influence import row_values
 from showdown.verdict.outcomes import ArmOutcomes
 
 _LITTLE_POINTS = 2.0
@@ -20,20 +22,24 @@ def copied_rows(data: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(across.get("test_copy_rows") or ())
 
 
-def accuracy_without(outcomes: Mapping[str, ArmOutcomes], left_out: Collection[int]) -> dict[str, float]:
-    """Return the mean accuracy of each arm, 0 to 1, on the test rows that are not left out.
+def scores_without(
+    outcomes: Mapping[str, ArmOutcomes], left_out: Collection[int], metric: Metric = ACCURACY
+) -> dict[str, float]:
+    """Return the mean score of each arm on the test rows that are not left out.
 
     Args:
         outcomes: what each arm answered.
+        metric: accuracy, or of written answers the metric of the verdict.
         left_out: numbers of test rows, such as copies of training rows. With none, or where no test row would be left,
             the result is empty.
 
     """
     found = {}
     for name, outcome in outcomes.items():
-        parts = [part.values[:, ~np.isin(part.row_ids, list(left_out))] for part in outcome.parts.values()]
-        if left_out and all(part.size for part in parts):
-            found[name] = float(np.mean([part.mean() for part in parts]))
+        kept = [part.row_ids[~np.isin(part.row_ids, list(left_out))] for part in outcome.parts.values()]
+        if left_out and all(len(rows) for rows in kept):
+            parts = [part.at(rows) for part, rows in zip(outcome.parts.values(), kept, strict=True)]
+            found[name] = float(np.mean([row_values(metric, part).value for part in parts]))
     return found
 
 

@@ -59,9 +59,9 @@ def _standing(p_value: float, *, worse: bool) -> Standing:
 
 
 def most_worse(pair: PairVerdict) -> float:
-    """Return by how much the second arm may be worse than the first: the one-sided 95 % bound, as a fraction of 1."""
+    """Return by how much the second arm may be worse than the first: the one-sided 95 % bound, in the metric."""
     most = pair.centre + reach_of(pair.sources, ALPHA)
-    return most if pair.largest is None else min(1.0, most)
+    return most if pair.largest is None else min(pair.largest, most)
 
 
 def p_of_lead(pair: PairVerdict) -> float:

@@ -2,12 +2,15 @@
 
 from typing import Literal
 
-from showdown.core.metric import ACCURACY
+from showdown.core.metric import ACCURACY, CLASSIFICATION, Metric
 from showdown.core.notebook import html_list
+from showdown.core.own_metric import metric_with
+from showdown.core.record import OwnScore
 from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import Cost, EnergyUse
+from showdown.verdict.generation.measured import Forgetting, WritingCost
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.recommend import Limits, Recommendation
 
@@ -53,13 +56,14 @@ class ArmVerdict(Strict):
     score: Score | None
     """By the metric of the verdict: rows are ranked by it."""
     accuracy: Interval | None
-    """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed."""
+    """Of the method, whatever the seed: with one seed the spread between reruns in it is assumed. None for a task
+    without labels; so for the next."""
     f1_macro: Score | None
     scores: dict[str, float]
-    """Every metric of all labels by its key, over all tested rows, the mean over seeds."""
+    """Every metric of all labels, or of written answers, by its key, over all tested rows, the mean over seeds."""
     rerun_spread_points: float | None
     """Standard deviation of accuracy between trainings that differ in their seed alone, beyond what flipping rows
-    explain, in points; None with one seed."""
+    explain, in points; of written answers that of the metric, in units of 0.01. None with one seed."""
     memory_gb: float | None
     """Largest peak on the device, or of the process on a CPU, over training and scoring (GB of 1e9 bytes)."""
     memory_kind: str | None
@@ -72,6 +76,10 @@ class ArmVerdict(Strict):
     cost: Cost | None
     energy: EnergyUse | None = None
     """None where the GPU's counter could not be read of every run."""
+    forgetting: Forgetting | None = None
+    """None where no network is trained, and for a task without written answers."""
+    writing: WritingCost | None = None
+    """None for a task without written answers."""
     missing_reason: str | None
     """Why runs are missing, in the words of the first that is; divergences are counted apart."""
     runs: int
@@ -83,11 +91,19 @@ class ArmVerdict(Strict):
     unconverged: int = 0
     """Those of them that were still improving when they stopped."""
     seed_agreement: float | None = None
-    """Share of the test rows on which all seeds answer alike; None with one seed."""
+    """Share of the test rows on which all seeds answer alike, or score alike where answers are written; None with one
+    seed."""
     rate_at_end: bool = False
     """The best learning rate of a run lay at an end of the range searched."""
     constant: bool = False
-    """It gives one label to every text."""
+    """It gives one answer to every text."""
+
+    @property
+    def general_loss_rise(self) -> float | None:
+        """Return by how much the loss on general text rose, in nats a token: 0 for a network that is not trained."""
+        if self.forgetting is not None:
+            return self.forgetting.general_loss_rise
+        return 0.0 if self.writing is not None and self.traits.role != "fine-tuned" else None
 
     @property
     def cut_short(self) -> bool:
@@ -144,7 +160,8 @@ class PairVerdict(Strict):
     sources: list[tuple[float, float]]
     """Variance of the difference, and its degrees of freedom, from each source of chance: rows, and reruns of both."""
     first_only: float = 0.0
-    """Test rows that the first answers rightly and the second wrongly: the mean over all pairs of their seeds."""
+    """Test rows that the first answers rightly and the second wrongly, or where answers are written, on which the first
+    scores better: the mean over all pairs of their seeds."""
     second_only: float = 0.0
     within: MarginTest | None = None
     """Filled in for the margin that was asked for."""
@@ -168,17 +185,20 @@ class CurveStep(Strict):
 
     name: str
     gain: Interval
-    """Accuracy with all training rows less that with the next smaller part, on the same test rows."""
+    """What it scores with all training rows less that with the next smaller part, on the same test rows; with the sign
+    turned for a metric of which less is better."""
     shown: bool
     """It differs from no gain, adjusted over all arms."""
 
 
 class Curve(Strict):
-    """Accuracy by how many training rows a method had."""
+    """What a method scored by how many training rows it had."""
 
+    metric: str = ACCURACY.key
+    """Accuracy, or of written answers the metric of the verdict."""
     fractions: list[float]
     """Rising, the last is 1."""
-    accuracy: dict[str, list[Interval | None]]
+    scores: dict[str, list[Interval | None]]
     """By arm, one for each fraction; None where no run of it completed."""
     steps: list[CurveStep]
     """The largest gain first; rows that completed both ends alone."""
@@ -200,13 +220,21 @@ class Verdict(Strict):
     limits: Limits
     left_out: str | None = None
     """What was left out so that all rows are compared on common test rows; None where nothing was."""
+    task: str = CLASSIFICATION
     metric: str = ACCURACY.key
     """What rows are ranked, tested and recommended by: a key of `showdown.core.metric`."""
+    own_score: OwnScore | None = None
+    """What the user's own score is called, and its bounds; None where there is none."""
     margin_points: float
     """How many points worse a method may be and still do as well."""
     recommendation: Recommendation
     assumptions: list[str]
     """What was assumed where nothing was measured."""
+
+    @property
+    def ranking_metric(self) -> Metric:
+        """Return the metric of `metric`, the user's own score with its title and bounds."""
+        return metric_with(self.metric, self.own_score)
 
     def __repr__(self) -> str:
         """Return the sentences and the recommendation; all of it is in the fields."""

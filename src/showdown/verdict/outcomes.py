@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,13 @@ class Outcomes:
     """What one arm scored on one set of test rows: one float a row and seed. Every seed has every row.
 
     Each is equal to itself alone, so that what is computed from one can be kept for the many pairs that it is in.
+    A task with more to keep of each row adds fields and names them in `OF_ROWS` or `OF_SEEDS`.
     """
+
+    OF_ROWS: ClassVar[tuple[str, ...]] = ("clusters", "row_ids", "folds")
+    """Fields of shape (test rows,). Those that are None are passed over; so for the next."""
+    OF_SEEDS: ClassVar[tuple[str, ...]] = ("values",)
+    """Fields of shape (seeds, test rows), or of several such, (.., seeds, test rows)."""
 
     values: Floats
     """Shape (seeds, test rows): what each row scores, such as 1.0 for a right answer and 0.0 for a wrong one."""
@@ -41,16 +47,50 @@ class Outcomes:
     """The least value that a row can score; minus infinity for one without bounds. So for the next."""
     highest: float = 1.0
 
+    @property
+    def graded(self) -> bool:
+        """Return whether rows score between the bounds: neither right nor wrong."""
+        return are_graded(self.values, lowest=self.lowest, highest=self.highest)
+
     def at(self, row_ids: Ints) -> Self:
         """Return the same for these rows alone; all of them must be present."""
-        places = np.searchsorted(self.row_ids, row_ids)
-        return replace(
-            self,
-            values=self.values[:, places],
-            clusters=self.clusters[places],
-            row_ids=self.row_ids[places],
-            folds=None if self.folds is None else self.folds[places],
-        )
+        return self._taken(np.searchsorted(self.row_ids, row_ids))
+
+    def _taken(self, places: Ints) -> Self:
+        """Return the rows at these places, in that order."""
+        fields = {name: getattr(self, name) for name in (*self.OF_ROWS, *self.OF_SEEDS)}
+        taken: dict[str, Any] = {name: field[..., places] for name, field in fields.items() if field is not None}
+        return replace(self, **taken)
+
+    def with_seeds(self, others: Sequence[Self]) -> Self:
+        """Return the same with the seeds of others, which have the same rows, behind its own."""
+        every = [self, *others]
+        return replace(self, **_joined(every, self.OF_SEEDS, axis=-2))
+
+    @classmethod
+    def of_folds(cls, parts: Mapping[int, Self]) -> Self:
+        """Join folds, which share no row, into one part; ``parts`` are by the number of the fold."""
+        found = list(parts.values())
+        folds = np.repeat(np.array(list(parts)), [len(part.row_ids) for part in found])
+        rows = tuple(name for name in cls.OF_ROWS if name != "folds")
+        joined = {**_joined(found, (*rows, *cls.OF_SEEDS), axis=-1), "folds": folds}
+        together = replace(found[0], **joined)
+        return together._taken(np.argsort(together.row_ids, kind="stable"))
+
+
+def are_graded(values: Floats, *, lowest: float, highest: float) -> bool:
+    """Return whether any value lies between two bounds, and not only at them; False without bounds."""
+    return math.isfinite(highest - lowest) and bool(((values > lowest) & (values < highest)).any())
+
+
+def _joined(parts: Sequence[Outcomes], names: Sequence[str], *, axis: int) -> dict[str, Any]:
+    """Return the fields of several parts, one behind the other; a field that one of them lacks is passed over."""
+    fields = {name: [getattr(part, name) for part in parts] for name in names}
+    return {
+        name: np.concatenate(found, axis=axis)
+        for name, found in fields.items()
+        if all(one is not None for one in found)
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +119,16 @@ class RowValues:
     def is_bounded(self) -> bool:
         """Return whether the metric has a least and a largest value."""
         return math.isfinite(self.highest - self.lowest)
+
+    @property
+    def graded(self) -> bool:
+        """Return whether rows score the metric itself, with values between its bounds: neither right nor wrong."""
+        return self.is_mean and are_graded(self.values, lowest=self.lowest, highest=self.highest)
+
+    @property
+    def row_range(self) -> float:
+        """Return the best that a row can score less the worst; 1 where rows score nothing, or anything."""
+        return self.highest - self.lowest if self.is_mean and self.is_bounded else 1.0
 
     def oriented(self, sign: int) -> "RowValues":
         """Return the same so that more is better: itself, or with the sign turned where less is (``sign`` -1)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.verdict.model import ArmVerdict, Interval, PairVerdict
 
 _ALIKE = 1e-9
@@ -53,15 +54,15 @@ def target(pair: PairVerdict) -> str:
     return "With new training sets of this kind" if pair.test == "corrected resampled t" else "With this training set"
 
 
-def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
+def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> str:
     """State that no difference was shown, what was measured, and why where the pair's own interval would show it."""
     if pair.score.value < 0:
         pair = turned(pair)
-    gap = 100 * pair.score.value
-    measured = f"{pair.first} scored {gap:.1f} points more" if gap > _ALIKE else "both scored the same"
+    gap = pair.score.value
+    measured = f"{pair.first} scored {metric.gap(gap)} {metric.more}" if gap > _ALIKE else "both scored the same"
     text = (
         f"{target(pair)}, no difference between {pair.first} and {pair.second} was shown: {measured} "
-        f"({_interval(pair.score)})."
+        f"({_interval(pair.score, metric)})."
     )
     if pair.score.low <= 0.0 <= pair.score.high:
         return text
@@ -71,28 +72,42 @@ def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict]) -> str:
     )
 
 
-def decided(pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]) -> str:
+def decided(
+    pair: PairVerdict, pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict], metric: Metric = ACCURACY
+) -> str:
     """State which of a pair is better, or that no difference was shown and what would decide it.
 
     Args:
         pair: one of ``pairs``.
         pairs: all that were tested together.
         of_name: the arms, by the names that pairs have.
+        metric: what they were tested by.
 
     """
     if not pair.different:
-        return " ".join(filter(None, [not_shown(pair, pairs), needed(pair)]))
-    return f"{target(pair)}, {better(pair, of_name)}."
+        return " ".join(filter(None, [not_shown(pair, pairs, metric), needed(pair)]))
+    return f"{target(pair)}, {better(pair, of_name, metric)}."
 
 
-def better(pair: PairVerdict, of_name: Mapping[str, ArmVerdict]) -> str:
-    """State which arm beats which; of one that had not converged, that it scored less, and count runs that diverged."""
+def better(
+    pair: PairVerdict, of_name: Mapping[str, ArmVerdict], metric: Metric = ACCURACY, *, named: bool = True
+) -> str:
+    """State which arm beats which; of one that had not converged, that it scored less, and count runs that diverged.
+
+    Args:
+        pair: a pair whose difference was shown.
+        of_name: the arms, by the names that pairs have.
+        metric: what they were tested by.
+        named: see `lead`.
+
+    """
     if pair.score.value < 0:
         pair = turned(pair)
     winner, loser = of_name[pair.first], of_name[pair.second]
-    text = f"{pair.first} beats {pair.second} by {lead(pair)}"
+    by = f"by {lead(pair, metric, named=named)}"
+    text = f"{pair.first} beats {pair.second} {by}"
     if loser.cut_short:
-        text = f"{pair.first} scored more than {pair.second}, which had not converged, by {lead(pair)}"
+        text = f"{pair.first} scored {metric.more} than {pair.second}, which had not converged, {by}"
     left_out = f" (without the {winner.diverged} of {winner.runs} runs of {pair.first} that diverged)"
     return text + (left_out if winner.diverged else "")
 
@@ -136,19 +151,26 @@ def _rounded_up(count: int) -> int:
     return -(-count // digits) * digits
 
 
-def _interval(found: Interval) -> str:
-    return f"95 % interval {signed_points(found.low)} to {signed_points(found.high)}"
+def _interval(found: Interval, metric: Metric) -> str:
+    return f"95 % interval {metric.signed(found.low)} to {metric.signed(found.high)}"
 
 
-def lead(pair: PairVerdict) -> str:
-    """Return by how much the first arm of a pair leads: as measured, and shrunk, with its interval."""
+def lead(pair: PairVerdict, metric: Metric = ACCURACY, *, named: bool = True) -> str:
+    """Return by how much the first arm of a pair leads: as measured, and shrunk, with its interval.
+
+    Args:
+        pair: the pair.
+        metric: what was tested.
+        named: say of what the difference is, where a metric of written answers is not named elsewhere.
+
+    """
     found = pair.lead or pair.score
-    interval = f"95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}"
-    measured = f"{100 * pair.score.value:.1f} points"
-    fair = f"fair estimate {100 * found.value:.1f}, " if pair.lead else ""
+    interval = f"95 % interval {metric.amount(found.low)} to {metric.amount(found.high)}"
+    fair = f"fair estimate {metric.amount(found.value)}, " if pair.lead else ""
+    measured = metric.gap(pair.score.value) if named else metric.size(pair.score.value)
     return f"{measured} ({fair}{interval})"
 
 
 def signed_points(share: float) -> str:
     """Return points with their sign; what rounds to zero is +0.0, never -0.0."""
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
+    return ACCURACY.signed(share)

@@ -30,10 +30,14 @@ class Side:
     lowest: float = 0.0
     """The least value of the metric; minus infinity for one without bounds. So for the next."""
     highest: float = 1.0
+    row_range: float = 1.0
+    """The best that a row can score less the worst: so much an imagined row counts. 1 where values are no scores."""
+    graded: bool = False
+    """Rows score values between the bounds: neither right nor wrong."""
 
     def reruns_part(self, clusters: int) -> "RerunsPart":
         """Return what the choice of reruns adds to the variance of the mean on so many independent rows."""
-        scale = row_variance(self.values, clusters, lowest=self.lowest, highest=self.highest)
+        scale = row_variance(self.values, clusters, lowest=self.lowest, highest=self.highest, graded=self.graded)
         scale *= share_squared(self.folds)
         return RerunsPart(
             variance=self.reruns.relative * scale / len(self.values),
@@ -87,6 +91,8 @@ class PairTest:
     """See `RowValues.weight`: so many rows tell as much of the metric as one tells of accuracy."""
     largest: float = 1.0
     """The largest difference that there can be; infinity for a metric without bounds."""
+    row_range: float = 1.0
+    """See `Side.row_range`."""
 
     @property
     def parts(self) -> list[tuple[float, float]]:
@@ -97,7 +103,7 @@ class PairTest:
         """Return the same with so many independent rows and seeds, if they are like those seen; None: as many."""
         rows_degrees = max(1.0, rows / self.weight - 1.0) if self.rows_degrees is None else self.rows_degrees
         # Flipping rows are counted with the reruns. What is left is at least what two discordant rows make.
-        least = _PSEUDO_ROWS * self.weight**2 / (rows + _PSEUDO_ROWS * self.weight)
+        least = _PSEUDO_ROWS * (self.weight * self.row_range) ** 2 / (rows + _PSEUDO_ROWS * self.weight)
         least = least if math.isfinite(self.largest) else 0.0
         of_rows = max(self.row_variance - sum(part.flips for part in self.reruns), min(least, self.row_variance))
         return [
@@ -181,13 +187,15 @@ def p_above(parts: Sequence[tuple[float, float]], distance: float) -> float:
     return tail if distance > 0.0 else 1.0 - tail
 
 
-def _row_part(difference: Floats, clusters: Ints, weight: float, *, bounded: bool) -> tuple[float, float, int]:
+def _row_part(
+    difference: Floats, clusters: Ints, weight: float, *, bounded: bool, row_range: float
+) -> tuple[float, float, int]:
     """Return the shrunk mean difference, its variance over rows, and the independent rows.
 
     Of a metric with bounds two imagined clusters are added, one won by each side: the interval of Bonett and Price
     (2012) for paired shares, carried over to means over reruns and to clusters. It is near-exact with few discordant
     rows, and never zero. Where the answer to one row can matter as much as ``weight`` rows do for accuracy, each
-    imagined cluster does.
+    imagined cluster does. It differs by ``row_range``.
     """
     index = cluster_index(clusters)
     groups = int(index.max()) + 1
@@ -197,9 +205,24 @@ def _row_part(difference: Floats, clusters: Ints, weight: float, *, bounded: boo
     total = size * (groups + _PSEUDO_ROWS * weight)
     mean = float(difference.sum()) / total
     sums = np.bincount(index, weights=difference - mean, minlength=groups)
-    squares = float((sums**2).sum()) + (size * weight) ** 2 * ((1 - mean) ** 2 + (1 + mean) ** 2)
+    squares = float((sums**2).sum()) + (size * weight) ** 2 * ((row_range - mean) ** 2 + (row_range + mean) ** 2)
     count = groups + _PSEUDO_ROWS
     return mean, squares / total**2 * count / (count - 1), groups
+
+
+def imagined_difference(most: float, row_range: float, *, graded: bool) -> float:
+    """Return by how much an imagined row differs: as much as a row can, or of graded scores as the row that does most.
+
+    Of right and wrong answers a row differs wholly or not at all, so that the few that do tell little of how many
+    would. Graded scores of all rows differ a little, which tells how far others would.
+
+    Args:
+        most: the largest difference of a row that was seen.
+        row_range: the largest that there can be.
+        graded: rows score values between the bounds.
+
+    """
+    return most if graded and most > 0.0 else row_range
 
 
 def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -> PairTest:
@@ -218,8 +241,15 @@ def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -
     )
     every = [*plus, *minus]
     weight = max(side.weight for side in every)
+    row_range = imagined_difference(
+        float(np.abs(difference).max()),
+        max(side.row_range for side in every),
+        graded=any(side.graded for side in every),
+    )
     largest = sum(side.highest - side.lowest for side in every) / 2
-    mean, rows_part, groups = _row_part(difference, clusters, weight, bounded=math.isfinite(largest))
+    mean, rows_part, groups = _row_part(
+        difference, clusters, weight, bounded=math.isfinite(largest), row_range=row_range
+    )
     return PairTest(
         value=float(difference.mean()),
         centre=mean,
@@ -229,11 +259,18 @@ def contrast_test(plus: Sequence[Side], minus: Sequence[Side], clusters: Ints) -
         reruns=tuple(side.reruns_part(groups) for side in every),
         weight=weight,
         largest=largest,
+        row_range=row_range,
     )
 
 
 def corrected_resampled_t(
-    differences: Floats, *, test_over_train: float, rows: int, weight: float = 1.0, largest: float = 1.0
+    differences: Floats,
+    *,
+    test_over_train: float,
+    rows: int,
+    weight: float = 1.0,
+    largest: float = 1.0,
+    row_range: float = 1.0,
 ) -> PairTest:
     """Corrected resampled t-test for repeated splits (Nadeau and Bengio 2003).
 
@@ -246,11 +283,12 @@ def corrected_resampled_t(
         rows: independent rows of one test set; the variance is at least that of one discordant row each way.
         weight: see `PairTest`.
         largest: see `PairTest`.
+        row_range: see `Side`.
 
     """
     repeats = len(differences)
     mean = float(differences.mean())
-    floor = _PSEUDO_ROWS * weight**2 / (rows + _PSEUDO_ROWS * weight) ** 2 / repeats
+    floor = _PSEUDO_ROWS * (weight * row_range) ** 2 / (rows + _PSEUDO_ROWS * weight) ** 2 / repeats
     floor = floor if math.isfinite(largest) else 0.0
     variance = max(float(differences.var(ddof=1)), floor) * (1 / repeats + test_over_train)
     return PairTest(
@@ -262,6 +300,7 @@ def corrected_resampled_t(
         reruns=(),
         weight=weight,
         largest=largest,
+        row_range=row_range,
     )
 
 

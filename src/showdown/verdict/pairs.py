@@ -15,7 +15,7 @@ from showdown.verdict.influence import row_values
 from showdown.verdict.intervals import Estimate
 from showdown.verdict.lead import lead_of
 from showdown.verdict.model import Interval, PairVerdict, Score
-from showdown.verdict.outcomes import ArmOutcomes, Outcomes, shared
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes, RowValues, shared
 from showdown.verdict.paired import (
     ALPHA,
     PairTest,
@@ -24,6 +24,7 @@ from showdown.verdict.paired import (
     corrected_resampled_t,
     holm,
     holm_levels,
+    imagined_difference,
 )
 from showdown.verdict.spread import Reruns, metric_reruns, reruns_of
 
@@ -114,6 +115,8 @@ def side_of(metric: Metric, part: Outcomes, reruns: Reruns) -> Side:
         weight=found.weight,
         lowest=found.lowest,
         highest=found.highest,
+        row_range=found.row_range,
+        graded=found.graded,
     )
 
 
@@ -133,11 +136,20 @@ def _compare_repeats(first: ArmOutcomes, second: ArmOutcomes, metric: Metric) ->
             rows=rows,
             weight=max(one.weight for pair in found for one in pair),
             largest=requested.highest - requested.lowest,
+            row_range=_imagined(found),
         )
 
     labels = all(isinstance(part, Answers) for pair in both for part in pair)
     accuracy = tested(ACCURACY).effect if labels else None
     return Compared(test=tested(metric), accuracy=accuracy, f1_macro=None, mcnemar_p=None)
+
+
+def _imagined(found: Sequence[tuple[RowValues, RowValues]]) -> float:
+    """Return by how much an imagined row of a repeat differs: see `paired.imagined_difference`."""
+    ranges = [one.row_range for pair in found for one in pair]
+    differences = [float(np.abs(a.values.mean(axis=0) - b.values.mean(axis=0)).max()) for a, b in found]
+    graded = any(one.graded for pair in found for one in pair)
+    return imagined_difference(max(differences), max(ranges), graded=graded)
 
 
 def judge_pairs(

@@ -13,6 +13,9 @@ MEASURES: dict[str, int] = {
     "cost": -1,
     "model_size_mb": -1,
     "latency_ms": -1,
+    "first_token_ms": -1,
+    "tokens_per_second": 1,
+    "general_loss_rise": -1,
 }
 """What counts, and whether more (1) or less (-1) of it is better. `score`, by the metric of the verdict, stands in the
 place of accuracy where that is another."""

@@ -5,17 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from showdown.core.errors import UserError
-from showdown.core.metric import (
-    ACCURACY,
-    AUTO,
-    FOR_UNBALANCED,
-    UNBALANCED,
-    Metric,
-    in_short,
-    metric_key,
-    metric_named,
-    refuse_unknown_label,
-)
+from showdown.core.metric import ACCURACY, AUTO, Metric, in_short, metric_key, metric_named
+from showdown.core.metric_choice import FOR_UNBALANCED, UNBALANCED, refuse_other_task, refuse_unknown_label
 from showdown.core.record import Results
 from showdown.verdict.classification.answers import answers_of
 from showdown.verdict.outcomes import ArmOutcomes
@@ -29,17 +20,23 @@ def requested_metric(results: Results, asked: str | None) -> str:
         asked: what is asked for in its place; None for nothing.
 
     Raises:
-        UserError: for an unknown metric, or a label that the data does not have.
+        UserError: for an unknown metric, one of another task, or a label that the data does not have.
 
     """
     protocol = results.comparison.get("protocol")
     written = protocol.get("metric", AUTO) if isinstance(protocol, dict) else AUTO
     try:
         key = str(metric_key(written if asked is None else asked))
+        refuse_other_task(key, results.task)
     except ValueError as error:
-        raise UserError(f"{'`protocol.metric`' if asked is None else '--metric'}: {error}") from error
+        raise UserError(f"{asked_at(asked)}: {error}") from error
     refuse_unknown_label(key, [label for run in results.runs for label in run.labels])
     return key
+
+
+def asked_at(asked: str | None) -> str:
+    """Return where a metric was asked for, for messages: in the comparison, or in its place."""
+    return "`protocol.metric`" if asked is None else "--metric"
 
 
 def scores_needed(key: str) -> str | None:

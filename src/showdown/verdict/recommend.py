@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class Limits(Strict):
     max_latency_ms: Positive | None = None
     """Of one text, 95th percentile."""
     max_train_seconds: Positive | None = None
+    max_general_loss_rise: Positive | None = None
+    """Of the loss on general text by fine-tuning, in nats a token. A network that is not trained has no rise."""
 
 
 class Beside(TypedDict):
@@ -57,15 +59,18 @@ class Candidate(TypedDict):
     score: float
     """By the metric of the verdict, with its sign turned where less is better: more of it is better."""
     floor: bool
-    """It gives every text one label, and the metric is one that such a row cannot win: it stands in for no other."""
-    accuracy: float
-    f1_macro: float
-    f1_macro_low: float
+    """It gives every text one answer, and the metric is one that such a row cannot win: it stands in for no other."""
+    accuracy: float | None
+    """None for a task without labels. So for the next two."""
+    f1_macro: float | None
+    f1_macro_low: float | None
     """Lower end of its 95 % interval."""
     memory_gb: float | None
     cost: float | None
     latency_ms: float | None
     train_seconds: float | None
+    general_loss_rise: NotRequired[float | None]
+    """In nats a token; 0 for a network that is not trained."""
     runs: int
     """All of its runs."""
     diverged: int
@@ -121,6 +126,7 @@ BOUNDS: tuple[tuple[str, str, str, str], ...] = (
     ("min_f1_macro", "f1_macro", "macro F1", "{:.3f}"),
     ("max_latency_ms", "latency_ms", "latency", "{:.3g} ms"),
     ("max_train_seconds", "train_seconds", "training time", "{:.3g} s"),
+    ("max_general_loss_rise", "general_loss_rise", "rise of the loss on general text", "{:.3g} nats"),
 )
 """Each limit, the key of a candidate that it bounds, its word, and how a value is shown."""
 _ALIKE = 1e-9
@@ -135,11 +141,17 @@ def misses(row: Candidate, limits: Limits) -> list[Miss]:
         allowed: float | None = getattr(limits, limit)
         if allowed is None:
             continue
-        measured: float | None = row[key]  # type: ignore[literal-required]
+        measured = value_of(row, key)
         kept = measured is not None and (measured >= allowed if limit.startswith("min_") else measured <= allowed)
         if not kept:
             found.append(Miss(limit=limit, allowed=allowed, measured=measured))
     return found
+
+
+def value_of(row: Candidate, key: str) -> float | None:
+    """Return a measurement of an arm by its key in `BOUNDS`; None where it was not measured."""
+    value: float | None = row.get(key)  # type: ignore[assignment]
+    return value
 
 
 def excess(miss: Miss) -> float:
@@ -152,7 +164,7 @@ def excess(miss: Miss) -> float:
 
 def leader_of(rows: Sequence[Candidate]) -> Candidate:
     """Return the arm with the best score; of equals the one with the highest macro F1."""
-    return max(rows, key=lambda row: (row["score"], row["f1_macro"]))
+    return max(rows, key=lambda row: (row["score"], row["f1_macro"] or 0.0))
 
 
 def choose(rows: Sequence[Candidate]) -> Candidate | None:
@@ -317,9 +329,9 @@ def _rounded(limit: str, value: float, *, looser: bool) -> str:
 
 
 def _scores(row: Candidate, metric: Metric) -> str:
-    """Return the score of the verdict, accuracy and macro F1 in words."""
+    """Return the score of the verdict, and of labels accuracy and macro F1, in words."""
     known = {metric: metric.sign * row["score"], ACCURACY: row["accuracy"], METRICS["f1_macro"]: row["f1_macro"]}
-    return ", ".join(f"{one.title} {one.shown(value)}" for one, value in known.items())
+    return ", ".join(f"{one.title} {one.shown(value)}" for one, value in known.items() if value is not None)
 
 
 def _reasons(
@@ -327,14 +339,16 @@ def _reasons(
 ) -> list[str]:
     text = f"{chosen['name']}: {_scores(chosen, metric)}"
     kept = [
-        f"{word} {in_words(form, chosen[key])}"  # type: ignore[literal-required]
+        f"{word} {in_words(form, value)}"
         for limit, key, word, form in BOUNDS
-        if getattr(limits, limit) is not None and limit != "min_f1_macro"
+        if getattr(limits, limit) is not None
+        and limit != "min_f1_macro"
+        and (value := value_of(chosen, key)) is not None
     ]
     limited = any(getattr(limits, limit) is not None for limit, _, _, _ in BOUNDS)
     text = ", ".join([text, *kept])
     if chosen is leader:
-        why = "no method that keeps to the limits scored more" if limited else "no method scored more"
+        why = f"no method {'that keeps to the limits ' if limited else ''}scored {metric.more}"
         return [f"{text}; {why}.", *_cheaper(rows, chosen, metric)]
     return [f"{text}.", *_in_place_of(leader, chosen, metric)]
 
@@ -357,26 +371,27 @@ def _cheaper(rows: Sequence[Candidate], chosen: Candidate, metric: Metric) -> li
 
 def _may_be_worse(row: Candidate, leader: Candidate, metric: Metric) -> str:
     beside = row["beside"][leader["name"]]
+    side = "below" if metric.direction == "higher" else "above"
     return (
-        f"its true {metric.title} may be up to {100 * beside['may_be_worse_by']:.1f} points below {leader['name']}'s; "
-        f"a loss of {points(beside['margin'])} is allowed"
+        f"its true {metric.title} may be up to {metric.size(beside['may_be_worse_by'])} {side} {leader['name']}'s; "
+        f"a loss of {metric.margin(beside['margin'])} is allowed"
     )
 
 
 def points(share: float) -> str:
     """Return a margin in points."""
-    return f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"
+    return ACCURACY.margin(share)
 
 
 def _in_place_of(leader: Candidate, chosen: Candidate, metric: Metric) -> list[str]:
     """Explain why the leader was not taken, and what may be lost."""
-    gap = 100 * (leader["score"] - chosen["score"])
+    gap = leader["score"] - chosen["score"]
     beside = chosen["beside"][leader["name"]]
-    start = f"{leader['name']} scored {gap:.1f} points more"
+    start = f"{leader['name']} scored {metric.gap(gap)} {metric.more}"
     if gap < _ALIKE:
         start = f"{leader['name']} scored the same"
     if beside["standing"] == "non-inferior":
-        lost = f"{chosen['name']} is at most {points(beside['margin'])} worse than {leader['name']}"
+        lost = f"{chosen['name']} is at most {metric.margin(beside['margin'])} worse than {leader['name']}"
     else:
         start += ", but no difference was shown" if gap >= _ALIKE else ""
         lost = f"{chosen['name']} was not shown to be worse, but {_may_be_worse(chosen, leader, metric)}"
@@ -406,20 +421,25 @@ def _flips(
         wider = choose([*fit, by_name[item.name]])
         if _measured(item) and wider is not None and wider["name"] == item.name:
             found.append(f"With {_loosened(item.misses)}, {item.name} would be chosen.")
-    if limits.min_f1_macro is not None and chosen["f1_macro_low"] < limits.min_f1_macro:
+    low = chosen["f1_macro_low"]
+    if limits.min_f1_macro is not None and low is not None and low < limits.min_f1_macro:
         found.append(
-            f"The interval of {chosen['name']}'s macro F1 reaches down to {chosen['f1_macro_low']:.3f}: on other rows "
+            f"The interval of {chosen['name']}'s macro F1 reaches down to {low:.3f}: on other rows "
             f"it may miss the limit."
         )
     found += _stricter(fit, chosen)
     others = [row for row in fit if row is not chosen]
     next_best = choose(others) if others else None
     if next_best is not None:
-        gap = 100 * (chosen["score"] - next_best["score"])
-        apart = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'}" if gap else "equal"
-        where = f"{apart} in {metric.title}"
+        where = f"{_apart(chosen['score'] - next_best['score'], metric)} in {metric.title}"
         found.append(f"Next comes {next_best['name']}, {where}; {_comparison_in_words(chosen, next_best)}.")
     return found
+
+
+def _apart(lead: float, metric: Metric) -> str:
+    """Return where the second of two arms lies beside the first, which leads by so much; less may be better."""
+    side = "below" if metric.sign * lead > 0 else "above"
+    return f"{metric.size(abs(lead))} {side}" if lead else "equal"
 
 
 def _comparison_in_words(first: Candidate, second: Candidate) -> str:
@@ -434,11 +454,11 @@ def _stricter(fit: Sequence[Candidate], chosen: Candidate) -> list[str]:
     """Name the limits, just beyond what the chosen arm measured, that would lead to another arm."""
     lines = []
     for limit, key, _, _ in BOUNDS:
-        ours: float | None = chosen[key]  # type: ignore[literal-required]
-        if not ours:
+        ours = value_of(chosen, key)
+        if ours is None or ours <= 0.0:
             continue
         least = limit.startswith("min_")
-        better = [row for row in fit if _beats(row[key], ours, least=least)]  # type: ignore[literal-required]
+        better = [row for row in fit if _beats(value_of(row, key), ours, least=least)]
         other = choose(better) if better else None
         if other is not None:
             beyond = f"{'over' if least else 'under'} {_rounded(limit, ours, looser=False)}"

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.verdict.outcomes import KEPT, ArmOutcomes, Floats, Ints, Outcomes, RowValues
 
 PRIOR_SPREAD = 0.0225
@@ -36,11 +37,14 @@ def assumed_points(accuracy: float) -> float:
     return 100 * math.sqrt(_PRIOR_RELATIVE * accuracy * (1 - accuracy))
 
 
-PRIOR_WORDS = (
-    f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
-    f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
-)
-"""The assumption in words."""
+def prior_words(metric: Metric = ACCURACY) -> str:
+    """Return the assumption in words: of labels for their accuracy, of written answers for the metric."""
+    if not metric.is_of_writing:
+        return (
+            f"a standard deviation of {assumed_points(0.5):.2f} points at an accuracy of 50 %, "
+            f"{assumed_points(0.8):.1f} at 80 %, {assumed_points(0.95):.1f} at 95 %"
+        )
+    return f"a standard deviation of {100 * math.sqrt(_PRIOR_RELATIVE):.1f} % of that between test rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,19 +142,23 @@ def binomial_variance(mean: float, clusters: int, *, lowest: float = 0.0, highes
     return float(smoothed * (1 - smoothed)) * (highest - lowest) ** 2
 
 
-def row_variance(values: Floats, clusters: int, *, lowest: float, highest: float) -> float:
+def row_variance(values: Floats, clusters: int, *, lowest: float, highest: float, graded: bool = False) -> float:
     """Return the variance of what one row scores: the unit in which the spread between reruns is expected.
 
-    With bounds it is p (1 - p), as of right and wrong answers, which no score of rows between the bounds exceeds.
-    Without bounds it is that of the rows.
+    With bounds it is p (1 - p), as of right and wrong answers. Of graded scores, and without bounds, it is that of the
+    rows; to graded ones an imagined row at the least of their values and one at the largest are added.
 
     Args:
         values: shape (seeds, rows).
         clusters: independent rows.
         lowest: the least value that a row can have; minus infinity for none.
         highest: the largest.
+        graded: values lie between the bounds: rows are neither right nor wrong.
 
     """
+    if graded:
+        ends = np.repeat([[values.min(), values.max()]], len(values), axis=0)
+        return float(np.concatenate([values, ends], axis=1).var(axis=1).mean())
     if math.isfinite(highest - lowest):
         return binomial_variance(float(values.mean()), clusters, lowest=lowest, highest=highest)
     return float(values.var(axis=1, ddof=1).mean()) if values.shape[1] > 1 else 0.0
@@ -168,7 +176,8 @@ def seen_reruns(part: Outcomes) -> Reruns | None:
 
 
 def _row_variance_of(part: Outcomes) -> float:
-    return row_variance(part.values, len(np.unique(part.clusters)), lowest=part.lowest, highest=part.highest)
+    clusters = len(np.unique(part.clusters))
+    return row_variance(part.values, clusters, lowest=part.lowest, highest=part.highest, graded=part.graded)
 
 
 def _relative(variance: float, scale: float) -> float:

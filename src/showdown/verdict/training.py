@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from showdown.core.metric import ACCURACY, Metric
 from showdown.core.record import RunRecord
 from showdown.verdict.listing import listed
 from showdown.verdict.model import ArmVerdict, PairVerdict
@@ -24,7 +25,10 @@ def cut_short_first(scored: Sequence[ArmVerdict]) -> str | None:
 
 
 def under_trained(
-    rows: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], networks: Mapping[str, str | None]
+    rows: Sequence[ArmVerdict],
+    pairs: Sequence[PairVerdict],
+    networks: Mapping[str, str | None],
+    metric: Metric = ACCURACY,
 ) -> Iterator[str]:
     """Name the fine-tuned arms that ended below the linear probe of their own network by more than chance.
 
@@ -35,6 +39,7 @@ def under_trained(
         rows: all arms.
         pairs: all pairs.
         networks: by arm, what names its pretrained network.
+        metric: what rows are ranked by.
 
     """
     traits = {row.name: row.traits for row in rows}
@@ -45,7 +50,7 @@ def under_trained(
         probe_won = traits[high].linear_probe and traits[low].role == "fine-tuned"
         if probe_won and same and pair.p_value <= ALPHA:
             yield (
-                f"{low} is under-trained or badly tuned: it scored {100 * abs(pair.score.value):.1f} points less "
+                f"{low} is under-trained or badly tuned: it scored {metric.size(abs(pair.score.value))} less "
                 f"than {high}, the linear probe of the same network. Its score says little of its method."
             )
 
@@ -69,7 +74,7 @@ def divergences(rows: Sequence[ArmVerdict]) -> Iterator[str]:
     """Name the arms with runs that diverged, and how many."""
     for row in rows:
         if row.diverged:
-            rest = "its score counts only the others" if row.accuracy else "it has no score"
+            rest = "its score counts only the others" if row.score else "it has no score"
             yield f"{diverged_runs(row)} diverged: {rest}."
 
 

@@ -2,19 +2,19 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from showdown.core.metric import Metric
+from showdown.core.metric import ACCURACY, Metric
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import money, three_digits
+from showdown.verdict.generation.words import cut_answers, forgotten, prompting, quantised_twice
 from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
 from showdown.verdict.model import ArmVerdict, PairVerdict, Score
 from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
 from showdown.verdict.pareto import Pareto
-from showdown.verdict.recommend import points
 from showdown.verdict.training import cut_short_first, divergences, endings
 
 _ALIKE = 1e-9
@@ -31,9 +31,13 @@ _MEASURES = {
     "cost": "cost",
     "model_size_mb": "size",
     "latency_ms": "latency",
+    "first_token_ms": "time to the first token",
+    "tokens_per_second": "speed of writing",
+    "general_loss_rise": "rise of the loss on general text",
 }
 """What a measure of the Pareto front is called; `score` is called what the metric is."""
 
+_FASTEST = "fastest writing"
 Measure = Callable[[ArmVerdict], float | None]
 _WINS: tuple[tuple[str, str | None, Measure], ...] = (
     ("least memory in the whole run", "GB", lambda row: row.memory_gb),
@@ -41,8 +45,14 @@ _WINS: tuple[tuple[str, str | None, Measure], ...] = (
     ("cheapest", None, lambda row: row.cost.model if row.cost else None),
     ("least saved on the disk", "MB", lambda row: row.model_size_mb),
     ("lowest latency (95th percentile)", "ms", lambda row: row.latency_ms),
+    (
+        "first token soonest (95th percentile)",
+        "ms",
+        lambda row: row.writing.first_token_p95_ms if row.writing else None,
+    ),
+    (_FASTEST, "tokens a second", lambda row: row.writing.tokens_per_second if row.writing else None),
 )
-"""What it is called, its unit (None for money), and what is measured."""
+"""What it is called, its unit (None for money), and what is measured; of all but the last less is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,8 @@ class Findings:
     """Who ended below the linear probe of the same network."""
     memory: Sequence[str] = ()
     """Explanations of memory that is not as expected."""
+    quantised_before: Mapping[str, str] = field(default_factory=dict)
+    """By arm, in which form its network's weights were quantised before they became plain numbers, where they were."""
 
 
 def sentences(
@@ -81,12 +93,17 @@ def sentences(
     """
     scored = sorted((row for row in rows if row.score), key=lambda row: -metric.sign * _score(row).value)
     of_name = {row.name: row for row in rows}
-    found = [cut_short_first(scored), *findings.undertrained, _cheap_rival(scored, pairs, metric)]
+    rival = _cheap_rival(scored, pairs, metric)
+    found = [cut_short_first(scored), *findings.undertrained, rival]
+    if metric.is_of_writing:
+        found = [prompting(scored, pairs, metric) or rival, *found[:2]]
     found += [*findings.known, *divergences(rows)]
     if scored:
         apart = _rows_apart(pairs) if metric.mean_over_rows else None
-        found += [_leader(scored, metric), _beaten(scored, pairs), *_undecided(scored, pairs)]
-        found += [_within(scored, pairs), _others(scored, pairs, of_name), apart, *endings(scored)]
+        found += [_leader(scored, metric), _beaten(scored, pairs, metric), *_undecided(scored, pairs, metric)]
+        found += [_within(scored, pairs, metric), _others(scored, pairs, of_name, metric), apart]
+        found += [*forgotten(scored, pairs, metric), *cut_answers(scored), *endings(scored)]
+        found += [quantised_twice(scored, findings.quantised_before)]
         found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
     found += [
         f"{row.name} has no score ({row.missing_reason})." for row in rows if not row.score and row.missing_reason
@@ -101,12 +118,15 @@ def sentences(
     return [*lines[:1], findings.ranked_by, *lines[1:]] if findings.ranked_by and scored else lines
 
 
-def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None = None) -> str:
+def leak_sentence(
+    data: Mapping[str, Any], without: Mapping[str, float] | None = None, metric: Metric = ACCURACY
+) -> str:
     """Return how many test rows are copies, how much they raise a cheap model's accuracy, and the scores without.
 
     Args:
         data: the `data` of a comparison's results: its audit and its inspection.
-        without: accuracy of each arm, 0 to 1, on the test rows that are no copies.
+        without: score of each arm on the test rows that are no copies.
+        metric: what is scored.
 
     """
     copies, worth = copies_text(data), worth_sentence(data)
@@ -114,8 +134,8 @@ def leak_sentence(data: Mapping[str, Any], without: Mapping[str, float] | None =
     text += ": these scores say little of new texts." if spoils_scores(data) else "."
     text += f" {worth}" if worth else ""
     if without:
-        scores = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in without.items())
-        text += f" Accuracy on the test rows that are no copies: {scores}."
+        scores = ", ".join(f"{name} {metric.shown(score)}" for name, score in without.items())
+        text += f" {metric.capital} on the test rows that are no copies: {scores}."
     return text
 
 
@@ -155,8 +175,7 @@ def _not_beaten(
     cheap: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
 ) -> str:
     best = f"{tuned.name}, the best fine-tuned method,"
-    best_score, cheap_score = (metric.shown(_score(row).value) for row in (tuned, cheap))
-    scores = f"has {best_score} {metric.title} and {cheap.name} {cheap_score}"
+    scores = f"has {metric.scored(_score(tuned).value)} and {cheap.name} {metric.shown(_score(cheap).value)}"
     if tuned.name in cut_short:
         return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
     rest = f" {listed(cut_short)} may do better when trained for longer." if cut_short else ""
@@ -173,24 +192,29 @@ def _leader(scored: Sequence[ArmVerdict], metric: Metric) -> str:
     interval = f"no interval: {best.why}"
     if best.low is not None and best.high is not None:
         interval = f"95 % interval{of_one} {metric.ends(best.low, best.high)}"
-    return f"{listed(equals)} scored highest: {metric.shown(best.value)} {metric.title} ({interval})."
+    return f"{listed(equals)} scored {metric.best_word}: {metric.scored(best.value)} ({interval})."
 
 
-def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
+def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str:
     """Name the arms that the leader beats; one that had not converged was not beaten."""
     leader, others = scored[0], {row.name: row for row in scored[1:]}
     if not others:
         return "There is no other method with scores to compare it with."
     known = [pair for name in others if (pair := pair_of(pairs, leader.name, name)) is not None]
     ahead = [pair for pair in known if pair.different and pair.score.value > 0]
-    won = [f"{pair.second} by {lead(pair)}" for pair in ahead if not others[pair.second].cut_short]
+    won = [
+        f"{pair.second} by {lead(pair, metric, named=pair is ahead[0])}"
+        for pair in ahead
+        if not others[pair.second].cut_short
+    ]
     text = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
-    short = [f"{pair.second} by {lead(pair)}" for pair in ahead if others[pair.second].cut_short]
+    short = [f"{pair.second} by {lead(pair, metric)}" for pair in ahead if others[pair.second].cut_short]
     if short:
         which = "none of which" if len(short) > 1 else "which"
         had = "had converged" if len(short) > 1 else "had not converged"
         text += (
-            f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored more than {', '.join(short)}, {which} {had}."
+            f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored {metric.more} than {', '.join(short)}, "
+            f"{which} {had}."
         )
     if text and any(pair.lead for pair in ahead):
         text += " A fair estimate is below what was measured: a difference that stands out is in part luck."
@@ -202,12 +226,12 @@ def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str:
 
 
 def _others(
-    scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict]
+    scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], of_name: Mapping[str, ArmVerdict], metric: Metric
 ) -> str | None:
     """Describe the pairs without the leader and without floors."""
     below = [row.name for row in scored[1:] if row.traits.role != "floor"]
     known = [pair for first, second in itertools.combinations(below, 2) if (pair := pair_of(pairs, first, second))]
-    shown = [better(pair, of_name) for pair in known if pair.different]
+    shown = [better(pair, of_name, metric, named=False) for pair in known if pair.different]
     alike = [f"{pair.first} and {pair.second}" for pair in known if not pair.different]
     parts = [_first_few(shown, "; ", "more pairs")] if shown else []
     parts += [f"no difference was shown between {_first_few(alike, ', ', 'more pairs')}"] if alike else []
@@ -220,16 +244,16 @@ def _first_few(text: Sequence[str], between: str = ", ", rest: str = "more") -> 
     return between.join(text[: _MANY if more else None]) + more
 
 
-def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> list[str]:
+def _undecided(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> list[str]:
     """Name who was not shown to differ from the leader, the nearest first, and what would decide it."""
     leader = scored[0]
     found = [pair for other in scored[1:] if (pair := pair_of(pairs, leader.name, other.name)) and not pair.different]
-    lines = [" ".join(filter(None, [not_shown(pair, pairs), needed(pair)])) for pair in found[:_FEW_PAIRS]]
+    lines = [" ".join(filter(None, [not_shown(pair, pairs, metric), needed(pair)])) for pair in found[:_FEW_PAIRS]]
     rest = _first_few([pair.second for pair in found[_FEW_PAIRS:]])
     return [*lines, f"No difference was shown between {leader.name} and {rest} either."] if rest else lines
 
 
-def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str | None:
+def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: Metric) -> str | None:
     """Name who is at most the margin worse than the leader, and by how much others that were not beaten may be."""
     leader = scored[0]
     known = [
@@ -239,14 +263,14 @@ def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict]) -> str |
     ]
     at_most = [pair.second for pair, within in known if within.second == "non-inferior"]
     may_be = [
-        f"{100 * most_worse(pair):.1f} points for {pair.second}"
+        f"{metric.size(most_worse(pair))} for {pair.second}"
         for pair, within in known
         if within.second == "may be worse"
     ]
     if not at_most and not may_be:
         return None
     (pair, within), are = known[0], "are each" if len(at_most) > 1 else "is"
-    near = f"at most {points(within.margin)} worse than {leader.name}"
+    near = f"at most {metric.margin(within.margin)} worse than {leader.name}"
     if not at_most:
         return (
             f"{target(pair)}, the test could not show that any other method is {near}. Its true loss may be up to "
@@ -275,7 +299,7 @@ def _wins(scored: Sequence[ArmVerdict]) -> str | None:
         known = [(value, row.name) for row in rows if (value := measure(row))]
         kinds = {row.memory_kind for row in rows} if unit == "GB" else set()
         if len(known) > 1 and len(kinds) < 2:
-            best = min(value for value, _ in known)
+            best = (max if words == _FASTEST else min)(value for value, _ in known)
             names = [name for value, name in known if value == best]
             if len(names) < len(known):
                 text = f"{three_digits(best)} {unit}" if unit else money(best, example=example)

@@ -13,6 +13,8 @@ from typing import Any
 from showdown.core.curve import read_curve
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
+from showdown.core.headline import headline_metrics, score_on_record
+from showdown.core.metric import Metric
 from showdown.core.progress import PROGRESS_FILE, ProgressPoint
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample
@@ -81,14 +83,16 @@ class Watched:
         """Return the state of the comparison and of its runs, ready for JSON."""
         in_use, results = self._store.in_use(), self._read_results()
         if results is None:
-            return {"name": None, "in_use": in_use, "complete": False, "runs": [], "problem": self._problem}
+            nothing: dict[str, Any] = {"headings": [], "runs": []}
+            return {"name": None, "in_use": in_use, "complete": False, **nothing, "problem": self._problem}
         running = self._running(results) if in_use else frozenset()
-        folds = results.data.get("partitions", 1)
+        folds, metrics = results.data.get("partitions", 1), headline_metrics(results.task, results.runs)
         return {
             "name": results.name,
             "in_use": in_use,
             "complete": not in_use and all(run.status != "waiting" for run in results.runs),
-            "runs": [self._run(run, folds, running) for run in results.runs],
+            "headings": [metric.heading for metric in metrics],
+            "runs": [self._run(run, folds, running, metrics) for run in results.runs],
         }
 
     def _read_results(self) -> Results | None:
@@ -113,7 +117,7 @@ class Watched:
             if run.status == "waiting" and (self._store.run_folder(run.run_id) / TRACE_FILE).is_file()
         )
 
-    def _run(self, run: RunRecord, folds: int, running: frozenset[str]) -> dict[str, Any]:
+    def _run(self, run: RunRecord, folds: int, running: frozenset[str], metrics: Sequence[Metric]) -> dict[str, Any]:
         part = f"{run.partition + 1} of {folds}" if folds > 1 else ""
         share = "" if run.spec.train_fraction == 1.0 else f"{100 * run.spec.train_fraction:g} % of the rows"
         base = {"name": run.name, "seed": run.seed, "part": ", ".join(filter(None, (part, share)))}
@@ -127,6 +131,7 @@ class Watched:
             "state": "done" if run.status == "completed" else run.status,
             "accuracy": run.accuracy,
             "f1_macro": run.f1_macro,
+            "scores": [_cell(metric, score_on_record(run, metric)) for metric in metrics],
             "train_seconds": run.train_seconds,
             "memory_gb": memory.run if memory else None,
             **self._finished_curve(run),
@@ -162,13 +167,19 @@ class Watched:
         return self._curves[run.run_id][1]
 
 
+def _cell(metric: Metric, value: float | None) -> str:
+    return "" if value is None else metric.cell(value)
+
+
 def _curve(path: Path) -> dict[str, Any]:
-    """Return loss by step and macro F1 by step; nothing where the file is no curve."""
+    """Return loss by step, and macro F1 by step where it was measured; nothing where the file is no curve."""
     written = read_curve(path)
     if written is None:
         return {}
     points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
-    scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch["f1_macro"] is not None]
+    scores = [
+        (epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch.get("f1_macro") is not None
+    ]
     return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 

@@ -58,7 +58,7 @@ def _records(material: Material, judged: Curve) -> list[dict[str, Any]]:
     for run in material.results.runs:
         if run.status == "completed" and run.train_rows:
             rows.setdefault((run.name, run.spec.train_fraction), []).append(run.train_rows)
-    several = {name for name, found in judged.accuracy.items() if sum(one is not None for one in found) > 1}
+    several = {name for name, found in judged.scores.items() if sum(one is not None for one in found) > 1}
     return [
         {
             "row": name,
@@ -68,7 +68,7 @@ def _records(material: Material, judged: Curve) -> list[dict[str, Any]]:
             "low_percent": 100 * interval.low,
             "high_percent": 100 * interval.high,
         }
-        for name, found in judged.accuracy.items()
+        for name, found in judged.scores.items()
         for fraction, interval in zip(judged.fractions, found, strict=True)
         if interval is not None and name in several and (name, fraction) in rows
     ]

@@ -61,6 +61,7 @@ _LABELS = {
     "max_cost": ("At most this cost of one model", ""),
     "min_f1_macro": ("At least this macro F1", ""),
     "max_latency_ms": ("At most this latency", "ms"),
+    "max_general_loss_rise": ("At most this rise of the loss on general text", "nats"),
 }
 _LIGHT = "color-scheme:light;--link:#0b57c2;--bad:#b3261e;--good:#1b6e3c;"
 _DARK = "color-scheme:dark;--link:#7db4ff;--bad:#ff8a80;--good:#6fd39a;"

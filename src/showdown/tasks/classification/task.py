@@ -7,7 +7,7 @@ from showdown.core.examples import Examples
 from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
+from showdown.core.task import Answers, CardText, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +25,6 @@ class Classification(Task):
     peft_task_type: ClassVar[str] = "SEQ_CLS"
     network_title: ClassVar[str] = "sequence classifier"
     pipeline_tag: ClassVar[str] = "text-classification"
-    card_scoring: ClassVar[str] = "    scores = model(**inputs).logits.softmax(-1)"
-    card_answers: ClassVar[str] = "answers = [labels[best] for best in scores.argmax(-1)]"
 
     def architectures(self) -> Collection[str]:
         """Return the architectures that have a sequence classifier."""
@@ -39,6 +37,20 @@ class Classification(Task):
         names = dict(enumerate(labels))
         config.id2label, config.label2id = names, {label: index for index, label in names.items()}
         config.problem_type = "single_label_classification"
+
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
+        """Return how texts are scored with plain transformers."""
+        from showdown.tasks.classification.card import card
+
+        return card(labels, limit=limit, scoring=scoring)
 
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name the modules beside the backbone."""

@@ -38,10 +38,18 @@ class WriterAnswers(Answers):
         start = time.perf_counter()
         self.written = writer.write(test.texts, batch_rows=batch_rows)
         self.seconds = time.perf_counter() - start
+        self.waits: list[float] = []
+        """Seconds to the first token of prompts that were answered one at a time."""
         self.losses = writer.token_losses(test.texts, test.answers)
         scorers = scorers_for([*test.answers, *validation.answers], protocol.scorer)
         self.scores = _scores(scorers, test, self.written)
         self.validation_scores = _scores(scorers, validation, writer.write(validation.texts, batch_rows=batch_rows))
+
+    def timed(self, batch_rows: int, answers: object) -> None:
+        """Keep how long single prompts waited for their first token."""
+        assert isinstance(answers, list)
+        if batch_rows == 1:
+            self.waits += [one.first_token_seconds for one in answers if one.first_token_seconds is not None]
 
     def predictions_csv(self) -> str:
         """Return a line for each test row; see this module's docstring."""
@@ -71,14 +79,13 @@ class WriterAnswers(Answers):
 
     def _writing(self) -> Writing:
         tokens = sum(one.tokens for one in self.written)
-        waits = [one.first_token_seconds for one in self.written if one.first_token_seconds is not None]
-        if not waits or not isinstance(self.most, int):
+        if not self.waits or not isinstance(self.most, int):
             return Writing(tokens_written=tokens)
         return Writing(
             tokens_written=tokens,
             tokens_per_second=round(tokens / self.seconds, 3),
-            first_token_p50_ms=round(float(np.percentile(waits, 50)) * 1000, 3),
-            first_token_p95_ms=round(float(np.percentile(waits, 95)) * 1000, 3),
+            first_token_p50_ms=round(float(np.percentile(self.waits, 50)) * 1000, 3),
+            first_token_p95_ms=round(float(np.percentile(self.waits, 95)) * 1000, 3),
             max_new_tokens=self.most,
             cut_answers=sum(not one.finished for one in self.written),
         )

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from showdown.core.chat import Message, read_prompt
 from showdown.core.errors import UserError
 from showdown.core.task import Objective
+from showdown.models.chat_template import PLAIN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PLAIN = "plain"
-"""Name of the template for models that know no chats: the messages, a line each, and the answer behind them."""
-_PLAIN_TEMPLATE = (
-    "{{ bos_token or '' }}{% for message in messages %}{{ message['content'] }}"
-    "{{ eos_token if message['role'] == 'assistant' else '\\n' }}{% endfor %}"
-)
 _ROUNDS = 4
 """A normaliser may join what was broken up; in practice one round is enough."""
 _PROBE = '[{"role": "user", "content": "a"}]'
@@ -60,11 +55,12 @@ class ChatLayout:
                 "the model has no chat template; set `model.chat_template` to a Jinja template, a file with one, or "
                 f"`{PLAIN}` for a model that was trained on plain text"
             )
-        self.template = _PLAIN_TEMPLATE if template == PLAIN else template
+        self.template = template
         special = {number: str(token) for number, token in tokenizer.added_tokens_decoder.items() if token.special}
         special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
         self._marks = frozenset(special) - {tokenizer.unk_token_id}
         spelled = sorted((word for word in special.values() if len(word) > 1), key=len, reverse=True)
+        self._special = tuple(sorted({word for number, word in special.items() if number in self._marks}))
         self._spelled = re.compile("|".join(map(re.escape, spelled)) or r"(?!)", re.IGNORECASE)
 
     def prompt(self, text: str) -> list[int]:
@@ -92,6 +88,11 @@ class ChatLayout:
             ids = piece
         end = self._end_of(ids)
         return LaidOut(ids=ids[:end], counted=counted[:end])
+
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        """Return the special tokens that no content may spell: each is broken up where a chat is laid out."""
+        return self._special
 
     @property
     def stop_ids(self) -> frozenset[int]:

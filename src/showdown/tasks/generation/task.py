@@ -8,7 +8,17 @@ from showdown.core.language import LanguagePath
 from showdown.core.predictor import Predictor, Writer
 from showdown.core.record import ScoreKind
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import Answers, EncodedExamples, ForwardPath, Objective, Targets, Task, Validation
+from showdown.core.task import (
+    Answers,
+    CardText,
+    EncodedExamples,
+    ForwardPath,
+    Objective,
+    Probe,
+    Targets,
+    Task,
+    Validation,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +36,6 @@ class Generation(Task):
     peft_task_type: ClassVar[str] = "CAUSAL_LM"
     network_title: ClassVar[str] = "causal language model"
     pipeline_tag: ClassVar[str] = "text-generation"
-    card_scoring: ClassVar[str] = "    scores = model.generate(**inputs, do_sample=False)"
-    card_answers: ClassVar[str] = "answers = tokenizer.batch_decode(scores, skip_special_tokens=True)"
 
     def architectures(self) -> Collection[str]:
         """Return the architectures of causal language models."""
@@ -37,6 +45,20 @@ class Generation(Task):
 
     def configure(self, config: "PretrainedConfig", labels: Sequence[str]) -> None:
         """Change nothing: a language model answers with the tokens that it knows."""
+
+    def card(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        labels: Sequence[str],
+        protocol: SharedProtocol,
+        limit: int,
+        scoring: str | None,
+    ) -> CardText:
+        """Return how prompts are answered with plain transformers."""
+        from showdown.tasks.generation.card import card
+
+        return card(tokenizer, protocol, limit=limit)
 
     def head_names(self, module: "torch.nn.Module") -> tuple[str, ...]:
         """Name nothing: the output layer is pretrained like the rest."""
@@ -112,3 +134,10 @@ class Generation(Task):
         if not isinstance(predictor, Writer):
             raise TypeError(f"{type(predictor).__name__} writes no answers")
         return WriterAnswers(predictor, test=test, validation=validation, batch_rows=batch_rows, protocol=protocol)
+
+    def probe(self, predictor: Predictor, test: Examples) -> Probe | None:
+        """Return what a network says to the general text and to the test prompts."""
+        from showdown.tasks.generation.elsewhere import probe
+        from showdown.tasks.generation.network import NetworkWriter
+
+        return probe(predictor, test.texts) if isinstance(predictor, NetworkWriter) else None

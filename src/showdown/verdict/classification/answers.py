@@ -1,16 +1,15 @@
 """Predicted labels of every arm on every test row, read from the predictions files."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 
 from showdown.core.errors import UserError
 from showdown.core.predictions import checked_predictions
 from showdown.core.record import Results, RunRecord
+from showdown.verdict.arms import arms_of
 from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes
 
 
@@ -18,6 +17,8 @@ from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes
 class Answers(Outcomes):
     """Predicted labels of one arm on one set of test rows; a row scores 1.0 where its answer is right, else 0.0."""
 
+    OF_ROWS: ClassVar[tuple[str, ...]] = (*Outcomes.OF_ROWS, "true")
+    OF_SEEDS: ClassVar[tuple[str, ...]] = ("predicted", "scores")
     values: Floats = field(init=False)
     predicted: Ints
     """Shape (seeds, test rows): index of the predicted label."""
@@ -29,19 +30,6 @@ class Answers(Outcomes):
     def __post_init__(self) -> None:
         """Score the answers."""
         object.__setattr__(self, "values", np.asarray(self.predicted == self.true, dtype=np.float64))
-
-    def at(self, row_ids: Ints) -> Self:
-        """Return the same for these rows alone; all of them must be present."""
-        places = np.searchsorted(self.row_ids, row_ids)
-        return replace(
-            self,
-            predicted=self.predicted[:, places],
-            true=self.true[places],
-            scores=None if self.scores is None else self.scores[:, places],
-            clusters=self.clusters[places],
-            row_ids=self.row_ids[places],
-            folds=None if self.folds is None else self.folds[places],
-        )
 
 
 def answers_of(row: ArmOutcomes) -> dict[int, Answers]:
@@ -70,108 +58,13 @@ def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None
 
     """
     labels = label_places(results)
-    by_name: dict[str, list[RunRecord]] = {}
-    for run in results.runs:
-        by_name.setdefault(run.name, []).append(run)
-    found = {name: _row(name, runs, folder, labels, score_of) for name, runs in by_name.items()}
-    return {name: row for name, row in found.items() if row}
+    return arms_of(results, lambda run: _read(folder, run, labels, score_of))
 
 
 def label_places(results: Results) -> dict[str, int]:
     """Return the number that stands for each label in `Answers`."""
     names = {label: None for run in results.runs for label in run.labels}
     return {name: index for index, name in enumerate(names)}
-
-
-def _row(
-    name: str, runs: Sequence[RunRecord], folder: Path, labels: dict[str, int], score_of: str | None
-) -> ArmOutcomes | None:
-    done = [run for run in runs if run.status == "completed" and run.predictions_file]
-    if not done:
-        return None
-    read = {(run.seed, run.partition): _read(folder, run, labels, score_of) for run in done}
-    seeds, partitions = _largest_grid(read.keys())
-    split = done[0].spec.protocol.split
-    by_partition = {p: _stack([read[seed, p] for seed in seeds], name) for p in partitions}
-    trained = split.train * done[0].spec.train_fraction if split.kind == "repeated" else 1.0
-    return ArmOutcomes(
-        name=name,
-        traits=done[0].traits,
-        parts=by_partition if split.kind == "repeated" else _pooled(by_partition),
-        seeds=len(seeds),
-        test_over_train=split.test / trained if split.kind == "repeated" else 0.0,
-        notes=tuple(_left_out(name, runs, seeds, partitions)),
-    )
-
-
-def _largest_grid(done: Collection[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Return seeds and partitions of which every pair completed: as many pairs as can be; of equals, more partitions.
-
-    Scores of seeds are averaged row by row, so that all seeds must have answered the same test rows.
-    """
-    of_seed = {seed: {partition for other, partition in done if other == seed} for seed, _ in done}
-    choices = [
-        ([seed for seed, found in of_seed.items() if found >= partitions], partitions)
-        for partitions in of_seed.values()
-    ]
-    seeds, partitions = max(choices, key=lambda choice: (len(choice[0]) * len(choice[1]), len(choice[1])))
-    return sorted(seeds), sorted(partitions)
-
-
-def _left_out(name: str, runs: Sequence[RunRecord], seeds: Sequence[int], partitions: Sequence[int]) -> Iterator[str]:
-    """Yield a sentence on seeds, and on folds or repeats, that do not count, with the reason."""
-    lost = Counter(run.status for run in runs if run.status != "completed")
-    why = f" ({', '.join(f'{count} {status}' for status, count in lost.items())})" if lost else ""
-    every_seed, every_partition = {run.seed for run in runs}, {run.partition for run in runs}
-    if len(seeds) < len(every_seed):
-        yield (
-            f"{name}: {len(every_seed) - len(seeds)} of {len(every_seed)} seeds left out, runs of them did not "
-            f"complete{why}: its scores are those of the seeds that did"
-        )
-    if len(partitions) < len(every_partition):
-        yield (
-            f"{name}: {len(every_partition) - len(partitions)} of {len(every_partition)} parts of the test rows left "
-            f"out, runs on them did not complete{why}"
-        )
-
-
-def _pooled(parts: dict[int, Answers]) -> dict[int, Answers]:
-    """Join folds, which share no row, into one part."""
-    row_ids = np.concatenate([part.row_ids for part in parts.values()])
-    order = np.argsort(row_ids, kind="stable")
-    found = list(parts.values())
-    return {
-        0: Answers(
-            predicted=np.concatenate([part.predicted for part in found], axis=1)[:, order],
-            true=np.concatenate([part.true for part in found])[order],
-            clusters=np.concatenate([part.clusters for part in found])[order],
-            row_ids=row_ids[order],
-            folds=np.repeat(np.array(list(parts)), [len(part.true) for part in found])[order],
-            scores=_joined([part.scores for part in found], axis=1, order=order),
-        )
-    }
-
-
-def _stack(runs: Sequence[Answers], name: str) -> Answers:
-    """Join the seeds of one partition; all of them tested the same rows."""
-    first = runs[0]
-    if any(not np.array_equal(run.row_ids, first.row_ids) for run in runs):
-        raise UserError(f"{name}: its seeds were tested on different rows; run the comparison again")
-    return Answers(
-        predicted=np.concatenate([run.predicted for run in runs]),
-        true=first.true,
-        clusters=first.clusters,
-        row_ids=first.row_ids,
-        scores=_joined([run.scores for run in runs], axis=0),
-    )
-
-
-def _joined(scores: Sequence[Floats | None], *, axis: int, order: Ints | None = None) -> Floats | None:
-    known = [one for one in scores if one is not None]
-    if not known:
-        return None
-    together = np.concatenate(known, axis=axis)
-    return together if order is None else together[:, order]
 
 
 def _read(folder: Path, run: RunRecord, labels: dict[str, int], score_of: str | None) -> Answers:

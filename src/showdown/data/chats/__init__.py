@@ -1,0 +1,1 @@
+"""Prompts and answers: reading, grouping and auditing rows for a task that writes text."""

@@ -1,0 +1,106 @@
+"""Rows with more tokens than the protocol allows: refused, left out, or cut, as `data.overlong` says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, Protocol
+
+from showdown.core.errors import UserError
+from showdown.data.rows import Rows
+from showdown.data.selection import keep
+from showdown.data.tables import count, row_list
+
+
+class Tokens(Protocol):
+    """Tokens of one prompt with its answer."""
+
+    @property
+    def whole(self) -> int:
+        """Of both."""
+        ...
+
+    @property
+    def answer(self) -> int:
+        """Of the answer alone."""
+        ...
+
+
+class Lengths(Protocol):
+    """Counts tokens as one model has them."""
+
+    def of(self, prompt: str, answer: str) -> Tokens:
+        """Return the tokens of a prompt with its answer."""
+        ...
+
+    def cut(self, prompt: str, answer: str, limit: int) -> str | None:
+        """Return the prompt cut to fit; None where it cannot."""
+        ...
+
+
+def fit_rows(
+    rows: Rows, lengths: Lengths, limit: int, overlong: Literal["error", "drop", "cut"], *, of_model: bool = False
+) -> Rows:
+    """Return the rows, none of which has more than ``limit`` tokens with its answer.
+
+    Args:
+        rows: prompts with answers.
+        lengths: counts and cuts.
+        limit: the most tokens of a prompt with its answer.
+        overlong: what becomes of longer rows.
+        of_model: whether the model, and not `protocol.max_tokens`, sets the limit.
+
+    Raises:
+        UserError: for an answer that is longer by itself, for any longer row where `overlong` is `error`, and where no
+            row is left.
+
+    """
+    pairs = list(zip(rows.texts, rows.answers, strict=True))
+    tokens = [lengths.of(*pair) for pair in pairs]
+    long = [index for index, found in enumerate(tokens) if found.whole > limit]
+    if not long:
+        return rows
+    _refuse_long_answers(rows, tokens, limit, of_model=of_model)
+    ids = [rows.row_ids[index] for index in long]
+    if overlong == "error":
+        longest = max(tokens[index].whole for index in long)
+        verb = "has" if len(long) == 1 else "have"
+        raise UserError(
+            f"{rows.place}: {count(len(long), 'row')} {verb} more than {limit:,} tokens, prompt and answer together"
+            f" ({row_list(ids)}; the longest has {longest:,}); {_raise(of_model)}set `data.overlong` to `drop` or `cut`"
+        )
+    if overlong == "drop":
+        kept = [index for index in range(len(pairs)) if index not in set(long)]
+        if not kept:
+            raise UserError(
+                f"{rows.place}: every row has more than {limit:,} tokens, prompt and answer together;"
+                f" {_raise(of_model)}set `data.overlong: cut`"
+            )
+        return keep(rows, kept, f"more than {limit:,} tokens, prompt and answer together")
+    texts = list(rows.texts)
+    for index in long:
+        cut = lengths.cut(*pairs[index], limit)
+        if cut is None:
+            raise UserError(
+                f"{rows.place}: row {rows.row_ids[index]} cannot be cut to {limit:,} tokens: its answer and the chat"
+                f" template leave its prompt no room; {_raise(of_model)}remove the row"
+            )
+        texts[index] = cut
+    notice = (
+        f"{count(len(long), 'row')} cut to {limit:,} tokens, prompt and answer together: the longest message before the"
+        f" answer lost its end ({row_list(ids)})"
+    )
+    return replace(rows, texts=tuple(texts), notices=(*rows.notices, notice))
+
+
+def _refuse_long_answers(rows: Rows, tokens: Sequence[Tokens], limit: int, *, of_model: bool) -> None:
+    long = [index for index, found in enumerate(tokens) if found.answer > limit]
+    if long:
+        more = f" (and {count(len(long) - 1, 'other row')})" if len(long) > 1 else ""
+        raise UserError(
+            f"{rows.place}: the answer of row {rows.row_ids[long[0]]} has {tokens[long[0]].answer:,} tokens by itself,"
+            f" more than {limit:,}{more}, and no answer is ever cut; {_raise(of_model)}shorten the answer, or remove"
+            " the row"
+        )
+
+
+def _raise(of_model: bool) -> str:
+    return "the model can take no more: " if of_model else "raise `protocol.max_tokens`, "

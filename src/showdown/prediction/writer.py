@@ -1,0 +1,114 @@
+"""A saved model that writes, opened, and its answers to new prompts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from showdown.core.bounds import RequestedData
+from showdown.core.chat import Message, written_prompt
+from showdown.core.errors import UserError
+from showdown.core.predictor import Writer
+from showdown.data.chats.messages import ChatFault, read_chat, same_line_ends
+from showdown.data.chats.read import refuse_answered, with_system
+from showdown.data.read import unwritable
+from showdown.data.tables import Wrong
+from showdown.prediction.failure import reason_of
+
+_BATCH_ROWS = 16
+Prompt = str | Sequence[Mapping[str, str]]
+"""What a user writes, or a whole chat whose last message is the user's: `{"role": ..., "content": ...}` each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenAnswer:
+    """What a model wrote for one prompt."""
+
+    text: str
+    tokens: int
+    """Tokens written, the one that ends the answer included; 0 for a method that generates nothing."""
+    finished: bool
+    """Whether it ended by itself. Otherwise it was cut at the comparison's `protocol.max_new_tokens`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterModel:
+    """A saved model that is ready to write."""
+
+    name: str
+    """Of its arm."""
+    data: RequestedData
+    """How the prompts of its comparison were read, with their system message."""
+    writer: Writer
+    fix: str
+    """What to do when its folder is damaged."""
+
+    def predict(self, prompts: Sequence[Prompt], *, coverage: float | None = None) -> list[WrittenAnswer]:
+        """Write an answer to each prompt, behind the comparison's system message where a prompt has none.
+
+        Args:
+            prompts: what a user writes, or chats whose last message is the user's.
+            coverage: None. Written answers have no confidence that could be compared with a threshold.
+
+        Raises:
+            UserError: when a prompt is empty, no chat, or too long, when the model is damaged, or with a coverage.
+
+        """
+        self.refuse_coverage(coverage)
+        return self.write([self._prompt(number, len(prompts), one) for number, one in enumerate(prompts, start=1)])
+
+    def write(self, prompts: Sequence[str], called: Callable[[int], str] | None = None) -> list[WrittenAnswer]:
+        """Write an answer to each prompt.
+
+        Args:
+            prompts: each as `core/chat.py` keeps it.
+            called: gives the name of a prompt in messages, by its number from 0; by default `prompt 2 of 3`.
+
+        Raises:
+            UserError: when a prompt is too long, or the model is damaged.
+
+        """
+        called = called or (lambda place: f"prompt {place + 1} of {len(prompts)}")
+        if not prompts:
+            return []
+        try:
+            for place, prompt in enumerate(prompts):
+                refusal = self.writer.refusal(prompt)
+                if refusal:
+                    raise UserError(f"{called(place)} {refusal}")
+            written = self.writer.write(prompts, batch_rows=_BATCH_ROWS)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"the saved model of `{self.name}` cannot answer ({reason_of(error)}); {self.fix}"
+            ) from error
+        return [WrittenAnswer(text=one.text, tokens=one.tokens, finished=one.finished) for one in written]
+
+    def refuse_coverage(self, coverage: float | None) -> None:
+        """Refuse a share of texts to be sure of.
+
+        Raises:
+            UserError: for any.
+
+        """
+        if coverage is not None:
+            raise UserError(
+                f"`{self.name}` writes its answers: they have no confidence to compare with --coverage; leave it out"
+            )
+
+    def _prompt(self, number: int, count: int, given: Prompt) -> str:
+        """Return a prompt as `core/chat.py` keeps it."""
+        place = f"prompt {number} of {count}"
+        if isinstance(given, str):
+            fault = unwritable(given)
+            if fault:
+                raise UserError(f"{place} contains {fault}; remove it")
+            if not given.strip():
+                raise UserError(f"{place} is empty; write one")
+            messages = [Message(role="user", content=same_line_ends(given))]
+        else:
+            try:
+                messages = list(read_chat(Wrong(what="a list", value=[dict(one) for one in given])).messages)
+                refuse_answered(messages)
+            except ChatFault as fault:
+                raise UserError(f"{place} {fault}") from fault
+        return written_prompt(with_system(messages, self.data.system))

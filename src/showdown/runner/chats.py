@@ -1,0 +1,149 @@
+"""What a comparison whose task is to write text needs before its first run: a template, lengths, a limit of tokens."""
+
+from pathlib import Path
+from typing import Any
+
+from showdown.core.errors import UserError
+from showdown.core.spec import GENERATION, Comparison, ModelSpec, SharedProtocol
+from showdown.data.chats.overlong import fit_rows
+from showdown.data.inspection import DeepAudit, deep_chat_audit
+from showdown.data.prepare import Prepared
+from showdown.data.rows import Rows
+from showdown.data.tables import count
+from showdown.methods.table import protocol_of
+
+_AUTO = "auto"
+_SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
+"""`auto` leaves room for answers longer than the wanted ones: half as much again and 8 tokens, as a multiple of 8."""
+_NO_LIMIT = 2**40
+
+
+class ChatPreparation:
+    """Lays out the chats of one comparison with its model's tokenizer and template."""
+
+    def __init__(self, comparison: Comparison, model: ModelSpec) -> None:
+        """Open the tokenizer and try its template.
+
+        Args:
+            comparison: what to compare.
+            model: its model, pinned, with the content of its chat template.
+
+        Raises:
+            UserError: where the model has no chat template, or one that cannot lay out a chat.
+
+        """
+        from transformers import AutoConfig
+
+        from showdown.models.source import locate
+        from showdown.models.tokens import load_tokenizer, token_limit
+        from showdown.tasks.generation.layout import ChatLayout
+        from showdown.tasks.generation.lengths import ChatLengths
+
+        folder = locate(model)
+        tokenizer = load_tokenizer(folder, model.chat_template)
+        layout = ChatLayout(tokenizer)
+        assert layout.stop_ids  # laying out a chat shows what is wrong with a template
+        self._comparison = comparison
+        self.lengths = ChatLengths(layout)
+        self._special_tokens = layout.special_tokens
+        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        self._room = token_limit(tokenizer, config, _NO_LIMIT)
+        wanted = min(protocol.max_tokens for protocol in _protocols(comparison))
+        self.limit = min(wanted, self._room)
+        """The most tokens of a prompt with its answer: the lowest limit of any row of the table, and of the model."""
+        self._of_model = self._room < wanted
+
+    def fit(self, rows: Rows) -> Rows:
+        """Refuse, drop or cut rows that are too long, as `data.overlong` says.
+
+        Raises:
+            UserError: as `fit_rows` does.
+
+        """
+        return fit_rows(rows, self.lengths, self.limit, self._comparison.data.overlong, of_model=self._of_model)
+
+    def inspect(self, rows: Rows) -> DeepAudit:
+        """Return the slower part of the audit: overlong rows, uncut, and special tokens in the data."""
+        return deep_chat_audit(
+            rows,
+            tokens=[self.lengths.of(*pair).whole for pair in zip(rows.texts, rows.answers, strict=True)],
+            max_tokens=self.limit,
+            special_tokens=self._special_tokens,
+        )
+
+    def settled(self, comparison: Comparison, prepared: Prepared) -> tuple[Comparison, list[str]]:
+        """Put a number in the place of `max_new_tokens: auto`.
+
+        Returns:
+            The comparison, and a line that says the number, if one was chosen.
+
+        Raises:
+            UserError: where a longest prompt leaves the model no room for that many tokens.
+
+        """
+        longest_prompt, row = self._longest_prompt(prepared.rows)
+        chosen, lines = self._chosen(prepared, self._room - longest_prompt)
+        for protocol in _protocols(comparison):
+            asked = protocol.max_new_tokens
+            if isinstance(asked, int) and longest_prompt + asked > self._room:
+                raise UserError(
+                    f"`protocol.max_new_tokens: {asked}` and the prompt of row {row} ({longest_prompt:,} tokens) are"
+                    f" more than the {self._room:,} tokens that the model can take; lower it, or set"
+                    " `protocol.max_tokens` lower and `data.overlong: cut`"
+                )
+        methods = {
+            row: written | {"protocol": {**written["protocol"], "max_new_tokens": chosen}}
+            if _is_auto(written)
+            else written
+            for row, written in comparison.methods.items()
+        }
+        is_auto = comparison.protocol.max_new_tokens == _AUTO
+        if not is_auto and methods == comparison.methods:
+            return comparison, []
+        update = {"max_new_tokens": chosen} if is_auto else {}
+        protocol = comparison.protocol.model_copy(update=update)
+        return comparison.model_copy(update={"protocol": protocol, "methods": methods}), lines
+
+    def _chosen(self, prepared: Prepared, room: int) -> tuple[int, list[str]]:
+        """Return the limit of new tokens that the training and validation rows ask for, and a line that says so."""
+        rows = prepared.rows
+        seen = {index for part in prepared.partitions for index in (*part.train, *part.validation)}
+        longest = max(self.lengths.of(rows.texts[index], rows.answers[index]).answer for index in seen)
+        wanted = -int(-(_SPARE_SHARE * longest + _SPARE_TOKENS) // _MULTIPLE) * _MULTIPLE
+        chosen = min(wanted, room)
+        how = f"{_SPARE_SHARE:g} times the longest answer ({count(longest, 'token')}) plus {_SPARE_TOKENS}"
+        less = f", lowered to what the model can take behind the longest prompt: {how} would be {wanted:,}"
+        return chosen, [f"max_new_tokens: {chosen:,}" + (less if chosen < wanted else f", {how}")]
+
+    def _longest_prompt(self, rows: Rows) -> tuple[int, int]:
+        """Return the tokens of the longest prompt, and its row."""
+        found = [self.lengths.of(*pair) for pair in zip(rows.texts, rows.answers, strict=True)]
+        longest = max(range(len(found)), key=lambda index: found[index].whole - found[index].answer)
+        return found[longest].whole - found[longest].answer, rows.row_ids[longest]
+
+
+def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None:
+    """Return what prepares the chats of a comparison; None for a task without any."""
+    return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
+
+
+def scorer_digests(comparison: Comparison) -> dict[str, str]:
+    """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
+
+    Raises:
+        UserError: for one that cannot be loaded.
+
+    """
+    from showdown.tasks.generation.scorers.own import load_scorer
+
+    names = {protocol.scorer for protocol in _protocols(comparison) if protocol.scorer is not None}
+    loaded = {name: load_scorer(name, Path()) for name in sorted(names)}
+    return {name: own.sha256 or own.package or "" for name, own in loaded.items()}
+
+
+def _protocols(comparison: Comparison) -> list[SharedProtocol]:
+    return [protocol_of(comparison.protocol, written) for written in comparison.methods.values()]
+
+
+def _is_auto(written: dict[str, Any]) -> bool:
+    return (written.get("protocol") or {}).get("max_new_tokens") == _AUTO

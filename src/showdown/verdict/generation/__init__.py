@@ -1,0 +1,1 @@
+"""What the verdict knows of written answers alone."""
