@@ -12,8 +12,9 @@ from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
 from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
 from showdown.engine.decoder.write import Recorder, Writer
+from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.head import LanguageHead
-from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
+from showdown.engine.language.loss import chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 
 _LEAST_SAVED = 1 / 16
