@@ -279,7 +279,11 @@ def test_a_pack_is_filled_up_without_a_trace() -> None:
     path = packed(module)
     expected = learned(path, module)
     path._multiple, path.shares_beginnings = 16, False
-    assert path.lay_out(rows(*LENGTHS), targets_of(rows(*LENGTHS)), -100).pack.ids.numel() == 32
+    given = path.lay_out(rows(*LENGTHS), targets_of(rows(*LENGTHS)), -100)
+    assert given.pack.queries is not None
+    assert (given.pack.ids.numel(), len(given.pack.queries.places), len(given.rows)) == (32, 31, 16)
+    assert given.count == 13
+    assert sum(len(logits) for logits, _ in path.logit_blocks(rows(*LENGTHS), targets_of(rows(*LENGTHS)))) == 13
     assert_equal(learned(path, module), expected)
     plain = torch.cat([module(input_ids=one[None]).logits[0] for one in rows(*LENGTHS)])
     torch.testing.assert_close(path.logits(rows(*LENGTHS)), plain, atol=1e-5, rtol=1e-5)

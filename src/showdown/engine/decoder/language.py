@@ -29,14 +29,16 @@ class Counted:
 
     pack: Pack
     rows: torch.Tensor
-    """Among the pack's queries, shape (tokens that count,), int64."""
+    """Of the tokens that count among the pack's queries, filled up at the end: shape (rows,), int64."""
     wanted: torch.Tensor
-    """The token after each, shape (tokens that count,), int64."""
+    """The token after each, shape (rows,), int64; none for those that fill up."""
+    count: int
+    """Tokens that count."""
 
     def to(self, device: str) -> "Counted":
         """Return it on a device."""
         rows, wanted = (one.to(device, non_blocking=True) for one in (self.rows, self.wanted))
-        return Counted(pack=self.pack.to(device), rows=rows, wanted=wanted)
+        return replace(self, pack=self.pack.to(device), rows=rows, wanted=wanted)
 
 
 class PackedLanguageModel(PackedPath, LanguagePath):
@@ -82,11 +84,13 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         every = [*sequences, *[sequences[0].new_zeros(1)] * rows]
         pack = self.pack(every, fill=tokens - sum(sequence.numel() for sequence in every))
         counts = targets != padding_target
-        places, wanted = counts.nonzero()[:, 0], targets[counts]
-        missing = -len(places) % max(1, tokens // _COUNTED_PARTS)
-        places = torch.cat([places, places.new_zeros(missing)])
-        wanted = torch.cat([wanted, wanted.new_full((missing,), padding_target)])
-        return replace(pack, reads_all=True), (places, wanted)
+        inputs = self._filled_up(
+            counts.nonzero()[:, 0],
+            targets[counts],
+            multiple=max(1, tokens // _COUNTED_PARTS),
+            padding_target=padding_target,
+        )
+        return replace(pack, reads_all=True), inputs
 
     def filled_loss(self, pack: Pack, inputs: Sequence[torch.Tensor], objective: Objective) -> torch.Tensor:
         """See `PackedPath`."""
@@ -100,9 +104,9 @@ class PackedLanguageModel(PackedPath, LanguagePath):
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """See `LanguagePath`."""
         given = self.lay_out(sequences, targets, Objective.padding_target).to(self.device)
-        hidden = self.walk.hidden(given.pack).index_select(0, given.rows)
+        hidden = self.walk.hidden(given.pack).index_select(0, given.rows[: given.count])
         size = chunk_rows(len(hidden), self.head.vocabulary)
-        for rows, wanted in zip(torch.split(hidden, size), torch.split(given.wanted, size), strict=True):
+        for rows, wanted in zip(torch.split(hidden, size), torch.split(given.wanted[: given.count], size), strict=True):
             if len(rows):
                 yield self.head(rows), wanted
 
@@ -130,15 +134,38 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         beginning = self._beginning(sequences, firsts)
         fill = 0 if beginning else self.missing_tokens(sequences)
         pack = pack_of(sequences, streams=self.walk.streams, fill=fill, beginning=beginning)
+        firsts = self._earlier(firsts, [part.numel() for part in parts], beginning)
         counts = [part.numel() - first for part, first in zip(parts, firsts, strict=True)]
         starts = torch.tensor([0, *counts]).cumsum(0).tolist()
         before, behind = [0] * bool(beginning), [0] * bool(fill)
-        return Counted(
-            pack=replace(pack, queries=end_queries(list(pack.layout.lengths or ()), [*before, *counts, *behind])),
-            rows=torch.cat(
-                [start + place - first for start, place, first in zip(starts, places, firsts, strict=False)]
-            ),
-            wanted=torch.cat([part[place] for part, place in zip(parts, places, strict=True)]),
+        rows, wanted = self._filled_up(
+            torch.cat([start + place - first for start, place, first in zip(starts, places, firsts, strict=False)]),
+            torch.cat([part[place] for part, place in zip(parts, places, strict=True)]),
+            multiple=self._multiple,
+            padding_target=padding_target,
+        )
+        queries = end_queries(list(pack.layout.lengths or ()), [*before, *counts, *behind])
+        count = sum(place.numel() for place in places)
+        return Counted(pack=replace(pack, queries=queries), rows=rows, wanted=wanted, count=count)
+
+    def _earlier(self, firsts: Sequence[int], lengths: Sequence[int], beginning: int) -> list[int]:
+        """Return where each row's queries begin, some earlier, such that the sum of all recurs from step to step."""
+        found = list(firsts)
+        missing = -(sum(lengths) - sum(firsts)) % self._multiple
+        for row, first in enumerate(firsts):
+            found[row] -= min(missing, first - beginning)
+            missing -= first - found[row]
+        return found
+
+    @staticmethod
+    def _filled_up(
+        rows: torch.Tensor, wanted: torch.Tensor, *, multiple: int, padding_target: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return them filled up to a multiple with the first row, whose target then counts for nothing."""
+        missing = -len(rows) % multiple
+        return (
+            torch.cat([rows, rows.new_zeros(missing)]),
+            torch.cat([wanted, wanted.new_full((missing,), padding_target)]),
         )
 
     def _beginning(self, sequences: Sequence[torch.Tensor], firsts: Sequence[int]) -> int:
