@@ -31,6 +31,8 @@ class Beside:
     differing_headings: list[str]
     differing: list[list[str]]
     """What differs, a line each: its key, its kind, and its value in every comparison."""
+    leaving_order: list[str]
+    """Headings that a narrow terminal does without, the first ones first."""
     below: list[str]
 
 
@@ -78,6 +80,7 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
         above=[f"{label}: {line}" for label, table in tables.items() for line in table.above],
         headings=[some.headings[0], "Comparison", *some.headings[1:]],
         rows=_rows(comparisons, tables),
+        leaving_order=some.leaving_order,
         verdict=found.sentences,
         differing_headings=["What differs", "Kind", *comparisons],
         differing=_differing(found, list(comparisons)),
