@@ -9,24 +9,18 @@ every case again. Each process is forked from one that imported the libraries an
 
 import argparse
 import json
-import multiprocessing
 import os
-import tempfile
 import time
-import traceback
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # looking for a GPU must not start CUDA before the fork
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from benchmarks.lib.result import Place, argument_parser, place_of, write_result
+from benchmarks.lib.processes import in_a_process, way_to_start
+from benchmarks.lib.result import Place, argument_parser, write_result
 from benchmarks.lib.timing import spread
 from showdown.engine.budget import LEAN_TOKENS
-from showdown.runner.worker.fork_server import gpu_kind_from_driver
 
 WARMUP_STEPS = 3
 SETTINGS = ("cases", "repeats", "every", "steps", "seconds", "start")
@@ -155,58 +149,6 @@ def _longest_first(steps: list[list[int]], lengths: list[int]) -> list[list[int]
     return [by_tokens[0], by_tokens[-1], by_tokens[0]][:WARMUP_STEPS]
 
 
-def _child(case: Case, options: argparse.Namespace, target: str) -> None:
-    began = time.perf_counter()
-    try:
-        found = measure(case, options) | {"place": place_of(options.device).model_dump()}
-    except BaseException as error:
-        traceback.print_exc()
-        found = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-    found["process_seconds"] = time.perf_counter() - began
-    Path(target).write_text(json.dumps(found))
-
-
-def _run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "found.json"
-        process = multiprocessing.get_context(options.start).Process(target=_child, args=(case, options, str(target)))
-        process.start()
-        process.join()
-        if not target.exists():
-            return {"error": f"the process ended with code {process.exitcode}"}
-        found: dict[str, Any] = json.loads(target.read_text())
-        return found
-
-
-def _touch(device: str) -> None:
-    import torch
-
-    torch.zeros(1, device=device)
-
-
-def _way_to_start(device: str) -> str:
-    """Import what every case needs; return `fork`, or `spawn` where an import started CUDA, which forbids forks."""
-    _preload(device)
-    process = multiprocessing.get_context("fork").Process(target=_touch, args=(device,))
-    process.start()
-    process.join()
-    return "fork" if process.exitcode == 0 else "spawn"
-
-
-def _preload(device: str) -> None:
-    """Import what every case needs without starting CUDA: libraries that ask for the GPU's kind are told it."""
-    import torch
-
-    with gpu_kind_from_driver() if device == "cuda" else nullcontext():
-        import bitsandbytes  # noqa: F401
-        import peft  # noqa: F401
-        from transformers import Trainer  # noqa: F401
-
-        if device == "cuda":
-            import liger_kernel.transformers  # noqa: F401
-    print(f"imports started CUDA: {torch.cuda.is_initialized()}", flush=True)
-
-
 SUMMED = ("seconds_per_epoch", "tokens_per_second", "share_of_arithmetic_limit", "peak_allocated_gb",
           "peak_reserved_gb", "device_gb")  # fmt: skip
 
@@ -261,15 +203,14 @@ def main() -> None:
     options = parser.parse_args()
     wanted = [name for name in options.cases.split(",") if name]
     cases = [case for case in _cases() if not wanted or any(fnmatch(case.name, name) for name in wanted)]
-    options.start = _way_to_start(options.device)
-    print(f"cases start by {options.start}", flush=True)
+    options.start = way_to_start(options.device, ("bitsandbytes", "peft", "transformers.trainer"))
     runs: dict[str, list[dict[str, Any]]] = {case.name: [] for case in cases}
     began, place = time.perf_counter(), None
     for repeat in range(options.repeats):
         for case in cases:
             if repeat >= (case.repeats or options.repeats) or time.perf_counter() - began > options.seconds:
                 continue
-            run = _run(case, options)
+            run = in_a_process(measure, (case, options), device=options.device, start=options.start)
             if "place" in run:  # of the child: this process must not start CUDA, or it could fork no more
                 place = Place.model_validate(run.pop("place"))
             runs[case.name].append(run)

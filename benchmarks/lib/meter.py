@@ -1,4 +1,4 @@
-"""Seconds and memory of a stretch of training, as every case of the GPU benchmarks measures them."""
+"""Seconds and memory of a training, as the GPU benchmarks measure them."""
 
 import time
 from dataclasses import dataclass, field
@@ -44,3 +44,31 @@ class Meter:
             "peak_reserved_gb": torch.cuda.max_memory_reserved() / GB,
             "device_gb": self.device_gb,
         }
+
+
+@dataclass(kw_only=True)
+class Laps(Meter):
+    """A meter that takes the time of the same steps several times in a row, after a warm-up."""
+
+    warmup_steps: int
+    lap_steps: int
+    laps: int
+    waits: bool = True
+    """Whether to wait for the device; False where the caller is told of a step when its loss has been read."""
+    lap_seconds: list[float] = field(default_factory=list)
+
+    def step_done(self, steps: int) -> None:
+        """Be told of a step; `steps` counts those of the warm-up too."""
+        lap, rest = divmod(steps - self.warmup_steps, self.lap_steps)
+        if rest or lap < 0:
+            return
+        if self.waits:
+            synchronize(self.device)
+        now = time.perf_counter()
+        if lap:
+            self.lap_seconds.append(now - self._begun)
+        elif self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        self._begun = now
+        if lap == self.laps:
+            self.end()

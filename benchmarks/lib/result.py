@@ -23,7 +23,7 @@ from showdown.measure.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-_MORE_PACKAGES = ("accelerate", "cleanlab", "triton")
+_MORE_PACKAGES = ("accelerate", "cleanlab", "datasets", "torchao", "triton", "trl", "unsloth", "unsloth_zoo")
 """Packages that a benchmark may use beside those of a run's record."""
 _NOT_RECORDED = {"out", "commit"}
 """Options that say where a result goes, not how it is measured."""

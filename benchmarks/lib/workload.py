@@ -20,6 +20,8 @@ RANK, ALPHA = 8, 16
 EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16}
 LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4}
 WEIGHT_DECAY = 0.01
+HEADS = ("score", "lm_head")
+"""Of a classifier and of a language model; neither is quantised."""
 MATRIX_PARAMETERS = 6.979e9
 """Parameters in matrix products of the 7B shape."""
 FLOPS_PER_SECOND = 790e12
@@ -97,21 +99,33 @@ def base_model(
     )  # fmt: skip
     with torch.device("meta"):
         model = MistralForSequenceClassification(config).to(dtype)
-    if device == "meta":
-        return model
+    if device != "meta":
+        draw_weights(model, dtype=dtype, device=device, four_bit=four_bit)
+    return model
+
+
+def draw_weights(model: Any, *, dtype: torch.dtype, device: str, four_bit: bool) -> None:
+    """Give a network of Mistral's kind on the meta device seeded random weights, in place.
+
+    Args:
+        model: the network, with any head.
+        dtype: of all weights, norms included.
+        device: where they are drawn, one by one.
+        four_bit: quantise the layers' matrices to NF4 as they are drawn; embedding and head stay as they are.
+
+    """
     generator = torch.Generator(device).manual_seed(0)
     for name, module in list(model.named_modules()):
         for own, parameter in list(module.named_parameters(recurse=False)):
             drawn = torch.empty(parameter.shape, dtype=dtype, device=device)
             drawn = drawn.normal_(0.0, 0.02, generator=generator) if parameter.dim() > 1 else drawn.fill_(1.0)
             setattr(module, own, nn.Parameter(drawn))
-        if four_bit and type(module) is nn.Linear and name != "score":
+        if four_bit and type(module) is nn.Linear and name not in HEADS:
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, _quantised(module))
-    model.model.rotary_emb = type(model.model.rotary_emb)(config).to(device)
+    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(device)
     if four_bit:
         model.is_loaded_in_4bit = True
-    return model
 
 
 def _quantised(linear: nn.Linear) -> nn.Module:

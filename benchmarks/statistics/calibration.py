@@ -31,6 +31,7 @@ PARTS = {
     "decide": ("pairs", "forecast", "forecast_lines", 500),
     "failed-fold": ("pairs", "failed_fold", "failed_fold_lines", 1000),
     "metric": ("metric", "metric", "metric_lines", 500),
+    "written": ("written", "written", "written_lines", 500),
     "recommend": ("choices", "recommendations", "recommendation_lines", 500),
     "dear": ("choices", "dear", "dear_lines", 500),
     "worse": ("choices", "worse", "worse_lines", 500),

@@ -88,7 +88,8 @@ def order_part() -> list[dict[str, Any]]:
         for turn in range(FOLDS):
             test = np.flatnonzero(fold == turn)
             train = np.flatnonzero(fold != turn)
-            fitted = build(name, {}).fit(examples_at(rows, train), job).predictor
+            none = examples_at(rows, train[:0])
+            fitted = build(name, {}).fit(examples_at(rows, train), job, validation=none).predictor
             scores[test] = fitted.scores([rows.texts[row] for row in test], batch_rows=16)
         right = scores.argmax(axis=1) == np.asarray(rows.targets)
         orders = {"best": scores.max(axis=1), "lead": confidence_of(scores, "decision score")}

@@ -49,10 +49,11 @@ def run(
     from showdown.runner.execute import execute
     from showdown.trackers.tracked import Tracked
 
-    requested = comparison_for(comparison, methods=methods, overrides=overrides)
+    display = display or Silent()
+    requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
     if output is not None and not str(output).strip():
         raise UserError("the output folder has no name; name one, or leave it out for showdown-out/NAME")
-    folder, display = Path(output) if output else default_output(requested), display or Silent()
+    folder = Path(output) if output else default_output(requested)
     if not requested.trackers:
         return execute(requested, folder, display)
     tracked = Tracked(display, requested.trackers, folder, requested.name)

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -32,12 +33,16 @@ Target = Annotated[
     str,
     typer.Argument(
         help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
-        "or `resumes` for the built-in set."
+        "`resumes` or `notes` for a built-in set."
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
 Text = Annotated[str | None, typer.Option(help="Column of the text.")]
 Label = Annotated[str | None, typer.Option(help="Column of the label.")]
+TaskName = Annotated[
+    str | None,
+    typer.Option("--task", help="classification or generation; guessed from the columns of a data file."),
+]
 FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
 PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of the device.")]
 PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
@@ -109,6 +114,7 @@ def run(
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
     ] = None,
     *,
+    task: TaskName = None,
     methods: Methods = None,
     margin: Margin = None,
     metric: Metric = None,
@@ -124,11 +130,11 @@ def run(
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
-    given = [*_columns(text, label)]
+    given = _given(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
-    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])])
+    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)
     folder = output or default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
@@ -149,15 +155,18 @@ def audit(
     output: Annotated[Path | None, typer.Option(help="CSV that lists the rows behind the findings.")] = None,
     machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 where anything is found.")] = False,
+    *,
+    task: TaskName = None,
     overrides: Overrides = None,
 ) -> None:
-    """Audit labelled text: copies, leaks, rows to look at first."""
+    """Audit a data file: copies, leaks, rows to look at first."""
     import json
 
     from showdown import api
     from showdown.config.target import comparison_for
 
-    comparison = comparison_for(target, overrides=[*_columns(text, label), *(overrides or [])])
+    say_guess = partial(say, err=machine)
+    comparison = comparison_for(target, overrides=[*_given(task, text, label), *(overrides or [])], say=say_guess)
     found = api.audit(comparison, listing=output)
     if machine:
         every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
@@ -347,10 +356,11 @@ def _judge_options(
     }
 
 
-def _columns(text: str | None, label: str | None) -> list[str]:
+def _given(task: str | None, text: str | None, label: str | None) -> list[str]:
+    """Return the overrides that options of their own stand for."""
     import json
 
-    given = {"data.text": text, "data.label": label}
+    given = {"task": task, "data.text": text, "data.label": label}
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 

@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_all_arms_run_where_none_is_named(file: Path) -> None:
     assert list(comparison_for(file).methods) == ["tfidf", "lora", "lora-16", "full"]
-    assert tuple(comparison_for("new.csv").methods) == DEFAULT_METHODS
+    assert tuple(comparison_for("new.csv").methods) == DEFAULT_METHODS["classification"]
 
 
 @pytest.mark.parametrize("methods", [["full,lora-16"], ["full", "lora-16"], [" full , lora-16,full", ""]])

@@ -302,9 +302,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunRecord]:
     return {run.name: run for run in write_generation(folder, failed={"full": "CUDA out of memory"}, seeds=(0,)).runs}
 
 
-def test_written_answers_are_shown_by_the_scores_that_fit_them(
-    console: Console, written: dict[str, RunRecord]
-) -> None:
+def test_written_answers_are_shown_by_the_scores_that_fit_them(console: Console, written: dict[str, RunRecord]) -> None:
     table = LiveTable(console)
     runs = [replace(run, task="generation") for run in planned(("lora", 0), ("full", 0))]
     table.plan(runs, [None, None])

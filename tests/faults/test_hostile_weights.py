@@ -84,7 +84,8 @@ def saved(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
         artifact = folder / "artifact"
         artifact.mkdir()
         if isinstance(method, FittedMethod):
-            method.save(method.fit(separable_rows(24), asked).predictor, artifact)
+            fitted = method.fit(separable_rows(24), asked, validation=separable_rows(6, start=24))
+            method.save(fitted.predictor, artifact)
         else:
             assert isinstance(method, TunedMethod)
             method.save(method.adapt(load_network(locate(asked.model), asked, NetworkOptions())), artifact)

@@ -210,7 +210,7 @@ class FittedBase(FittedMethod):
     traits = Traits(role="cheap", deterministic=True, reads="nothing")
     fault = ""
 
-    def fit(self, train: Any, job: Any) -> Fitted:
+    def fit(self, train: Any, job: Any, *, validation: Any) -> Fitted:
         shares = np.bincount(train.targets, minlength=len(job.labels)) / len(train)
         return Fitted(predictor=Votes(shares, self.fault), trainable_parameters=0, total_parameters=0)
 

@@ -219,7 +219,8 @@ def test_frozen_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -
     fitted = {}
     for model in BOTH:
         (tmp_path / model).mkdir()
-        fitted[model] = method.fit(separable_rows(12), job(workshop.model(model))).predictor
+        asked = job(workshop.model(model))
+        fitted[model] = method.fit(separable_rows(12), asked, validation=separable_rows(6, start=12)).predictor
         method.save(fitted[model], tmp_path / model)
     found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, TEXTS)
     for model, (scores, _) in zip(BOTH, found, strict=True):

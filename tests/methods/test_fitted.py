@@ -21,6 +21,7 @@ from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 FITTED = [name for name in METHODS if issubclass(method_class(name), FittedMethod)]
 LEARNING = [name for name in FITTED if method_class(name).learns]
+HELD_OUT = separable_rows(12, start=48)
 ASKED = separable_rows(12, start=60)
 
 
@@ -28,7 +29,7 @@ def fitted_and_reloaded(name: str, rows: Examples, asked: Job, folder: Path) -> 
     """Fit, save, load anew; return the scores after having checked that they are those of before."""
     method = build(name, {})
     assert isinstance(method, FittedMethod)
-    fitted = method.fit(rows, asked)
+    fitted = method.fit(rows, asked, validation=HELD_OUT)
     folder.mkdir()
     method.save(fitted.predictor, folder)
     again = build(name, {})
@@ -94,7 +95,7 @@ def test_zero_shot_takes_another_model_and_says_so(pretrained: Callable[[str], P
     other = pretrained("nli")
     method = build("zero-shot", {"model": str(other)})
     assert isinstance(method, FittedMethod)
-    fitted = method.fit(separable_rows(24), job(pretrained("bert")))
+    fitted = method.fit(separable_rows(24), job(pretrained("bert")), validation=HELD_OUT)
     assert fitted.notes == (f"zero-shot by entailment with {other}, template `This text is about {{label}}.`",)
     assert fitted.predictor.score_kind == "probability"
     method.save(fitted.predictor, tmp_path)

@@ -310,7 +310,7 @@ def fitted(method: str, base: ModelSpec, artefact: Path, **settings: str) -> Non
     assert isinstance(built, FittedMethod)
     asked = replace(job(Path(base.id)), model=base)
     artefact.mkdir()
-    built.save(built.fit(separable_rows(12), asked).predictor, artefact)
+    built.save(built.fit(separable_rows(12), asked, validation=separable_rows(6, start=12)).predictor, artefact)
 
 
 CHANGES = [changed_weights, changed_configuration, changed_tokenizer]

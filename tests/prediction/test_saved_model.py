@@ -23,7 +23,8 @@ def artifact(tmp_path: Path) -> Path:
     folder.mkdir()
     method = build("majority", {})
     assert isinstance(method, FittedMethod)
-    method.save(method.fit(separable_rows(24), job(tmp_path)).predictor, folder)
+    fitted = method.fit(separable_rows(24), job(tmp_path), validation=separable_rows(6, start=24))
+    method.save(fitted.predictor, folder)
     write_sizes(folder)
     spec = RunSpec(
         name="majority",

@@ -8,6 +8,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from showdown.config.task_rules import refuse_misplaced
 from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
 from showdown.core.spec import Comparison, SharedProtocol
@@ -49,8 +50,8 @@ def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Se
     written = {**base, **(_read_yaml(path) if path else {})}
     if path and "name" not in written:
         written["name"] = path.stem
-    for override in overrides:
-        _override(written, override)
+    for words in overrides:
+        override(written, words)
     return check(written, source)
 
 
@@ -87,13 +88,25 @@ def check(written: Mapping[str, Any], source: str) -> Comparison:
                 " (a row of another name says `method:`)"
             )
         try:
-            build(method, rest)
+            built = build(method, rest)
         except ValidationError as error:
             raise UserError(
                 f"{source}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
             ) from error
+        reason = _no_such_task(method, comparison.task) or built.unfit_reason(comparison.task)
+        if reason:
+            raise UserError(f"{source}: `methods.{row}`: {reason}")
         _check_own_protocol(comparison, row, source)
+    refuse_misplaced(comparison, source)
     return comparison
+
+
+def _no_such_task(method: str, task: str) -> str | None:
+    """Return that a method cannot do a task, and which can; None where it can."""
+    if task in method_class(method).tasks:
+        return None
+    able = [name for name, kind in usable_methods().items() if task in kind.tasks]
+    return f"`{method}` cannot do the task {task}; methods that can are {', '.join(able)}"
 
 
 def _check_own_protocol(comparison: Comparison, row: str, source: str) -> None:
@@ -137,9 +150,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return found
 
 
-def _override(written: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    option = f"--set {override[:_MOST_REPEATED]}"
+def override(written: dict[str, Any], words: str) -> None:
+    """Set one key of a comparison that is still a mapping.
+
+    Args:
+        written: the comparison; changed in place.
+        words: `dotted.key=value`, the value read as YAML.
+
+    Raises:
+        UserError: where it is not of this form, or the key cannot be set.
+
+    """
+    key, equals, value = words.partition("=")
+    option = f"--set {words[:_MOST_REPEATED]}"
     if not equals or not all(key.split(".")):
         raise UserError(f"{option}: write it as key=value, as in --set protocol.epochs=5")
     if key.count(".") > DEEPEST:
@@ -148,7 +171,7 @@ def _override(written: dict[str, Any], override: str) -> None:
         parsed = load_yaml(value) if value else None
     except YamlFault as error:
         raise UserError(f"{option}: the value is not valid YAML{error}") from error
-    if parsed is None and value and _take_out(written, key, override):
+    if parsed is None and value and _take_out(written, key, words):
         return
     place, parts = written, key.split(".")
     while len(parts) > 1:

@@ -105,6 +105,15 @@ class Method(ABC):
     def needs(cls) -> Needs:
         """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
+    def unfit_reason(self, task: str) -> str | None:
+        """Return why its settings do not go with one of its tasks, and what to do; None where they do.
+
+        Args:
+            task: a name of `tasks`.
+
+        """
+        return None
+
     def unsupported_reason(self) -> str | None:
         """Return why the method cannot run on this machine and how to fix it, or None where it can."""
         return None
@@ -119,10 +128,16 @@ class FittedMethod(Method):
         return "network" if cls.traits.reads == "tokens" else "text"
 
     @abstractmethod
-    def fit(self, train: Examples, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Fit on the training examples.
 
+        Args:
+            train: what it learns from.
+            job: what it is fitted for.
+            validation: what it may choose its own settings by, as a trained network chooses its epoch.
+
         Raises:
+            UserError: when the rows are not enough for it.
             Unavailable: when something that it needs is missing here.
 
         """

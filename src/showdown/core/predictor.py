@@ -24,6 +24,10 @@ class Predictor(ABC):
     def answer(self, texts: Sequence[str], *, batch_rows: int) -> object:
         """Answer each text, ``batch_rows`` texts at a time, and return the answers in the form of its task."""
 
+    def notes(self) -> list[str]:
+        """Return what a reader must know of the answers that it gave so far, such as what did not fit: lines."""
+        return []
+
 
 class Classifier(Predictor):
     """A predictor that scores each label."""

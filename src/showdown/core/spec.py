@@ -18,6 +18,8 @@ from showdown.core.strict import Strict, added_later, identity_of
 
 CLASSIFICATION, GENERATION = "classification", "generation"
 """Names of the tasks, as `task` has them."""
+DEFAULT_WRITER = "smollm2-135m-instruct"
+"""The built-in model of a task that writes text."""
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RunName = Annotated[str, StringConstraints(pattern=rf"^{RUN_NAME.pattern}$")]
 Memory = Literal["speed", "lean"] | Annotated[float, Field(gt=0.0)]
@@ -32,7 +34,8 @@ class ModelSpec(Strict):
     """Which pretrained model every method starts from."""
 
     id: str = Field(default="all-minilm-l6-v2", min_length=1)
-    """A built-in model's name (`all-minilm-l6-v2`, `smollm2-135m-instruct`), a local folder, or a Hugging Face id."""
+    """A built-in model's name (`all-minilm-l6-v2`, `smollm2-135m-instruct`), a local folder, or a Hugging Face id. The
+    second is the default of a task that writes text."""
     revision: str | None = None
     """A Hub commit; without it the newest is looked up once and recorded."""
     chat_template: str | None = added_later(None, min_length=1)
@@ -53,7 +56,8 @@ class DataSpec(Strict):
     """Where the labelled texts are and how they are read and cleaned."""
 
     source: str = "resumes"
-    """A file (CSV, TSV, JSONL, JSON, Parquet), a Hugging Face dataset id, or the built-in name `resumes`."""
+    """A file (CSV, TSV, JSONL, JSON, Parquet), a Hugging Face dataset id, or a built-in name: `resumes` (labels) or
+    `notes` (prompts and answers)."""
     files: SplitFiles | None = None
     """Given split files, instead of `source`."""
     text: str | None = None
@@ -91,6 +95,7 @@ class DataSpec(Strict):
     """Whether the first line of a CSV or TSV file has the names of the columns. Without names they are `column 1`,
     `column 2` and so on. `auto` says so where the first line cannot be a header."""
     clean: Cleaning = "whitespace"
+    """What is changed in labelled texts. Prompts and answers stay as they are, but for the ends of their lines."""
     near_duplicate_jaccard: Fraction = 0.8
     """Two texts whose bags of words overlap by this much (Jaccard), and whose word pairs agree, are near-duplicates.
     Short texts, texts that were cut and scripts without spaces have rules of their own (`docs/audit.md`).
@@ -268,6 +273,17 @@ class Comparison(Strict):
             return {row: {} if settings is None else settings for row, settings in written.items()}
         return written
 
+    @model_validator(mode="before")
+    @classmethod
+    def _model_of_the_task(cls, written: object) -> Any:
+        """Fill in the default model of a task that writes text: the default of classification writes none."""
+        if not isinstance(written, dict) or written.get("task") != GENERATION:
+            return written
+        model = written.get("model", {})
+        if isinstance(model, dict) and "id" not in model:
+            return {**written, "model": {**model, "id": DEFAULT_WRITER}}
+        return written
+
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: list[int] | Literal["auto"]) -> list[int] | Literal["auto"]:
@@ -342,6 +358,8 @@ class RunSpec(Strict):
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
     task: str = added_later("classification")
+    scorer_digest: str | None = added_later(None)
+    """Of the file of `protocol.scorer`, SHA-256, or the name and version of its package: another one scores anew."""
     needs: Needs = "training"
     """What the method works with; settings of anything else have no part in the run's identity."""
     memory: MemorySettings | None = None

@@ -15,7 +15,7 @@ Role = Literal["floor", "cheap", "prompted", "fine-tuned"]
 
 - `floor`: a constant answer. It ranks with the others, but it wins no cost and is nobody's rival.
 - `cheap`: learns in seconds on a CPU. Fine-tuning is worth its cost only if it beats every cheap method.
-- `prompted`: answers with a pretrained model that learned nothing from the training examples.
+- `prompted`: answers with a pretrained model whose weights stay as they are; examples may stand in its prompt.
 - `fine-tuned`: trains a pretrained network.
 """
 Reads = Literal["nothing", "words", "tokens"]

@@ -8,13 +8,14 @@ from pathlib import Path
 from showdown.core.errors import UserError, nearest_file, suggestion
 from showdown.core.spec import CLASSIFICATION, DataSpec
 from showdown.data.built_in import BUILT_INS, BuiltIn
+from showdown.data.chats.columns import looks_like_chats
 from showdown.data.classes import refuse_no_classes
 from showdown.data.columns import choose_columns
 from showdown.data.delimited import read_delimited
 from showdown.data.hub import HUB_ID, read_hub
 from showdown.data.jsonlines import read_json, read_json_lines
 from showdown.data.parquet import read_parquet
-from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, column_list, count, row_list, shown
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 HUGE_CELL_BYTES = 1_000_000
@@ -64,7 +65,15 @@ def read_rows(spec: DataSpec) -> RawRows:
     """
     refuse_other_task(spec.source, CLASSIFICATION)
     table = read_table(spec)
-    text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
+    try:
+        text_index, label_index, guessed = choose_columns(table, spec.text, spec.label)
+    except UserError as error:
+        if spec.text or spec.label or not looks_like_chats(table):
+            raise
+        raise UserError(
+            f"{table.place}: its columns ({column_list(table.names)}) can be prompts and answers or chats, but no text"
+            " and label; set `task: generation`"
+        ) from error
     names = (table.names[text_index], table.names[label_index])
     texts = checked_column(table, text_index)
     labels = checked_column(table, label_index)

@@ -66,7 +66,7 @@ class Frozen(FittedMethod):
         role="cheap", deterministic=True, reads="tokens", linear_probe=True, color="green"
     )
 
-    def fit(self, train: Examples, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Embed the training rows once and fit the regression."""
         from sklearn.linear_model import LogisticRegression
 

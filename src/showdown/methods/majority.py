@@ -36,7 +36,7 @@ class Majority(FittedMethod):
     summary: ClassVar[str] = "always answers with the most frequent training label; the floor of every table"
     traits: ClassVar[Traits] = Traits(role="floor", deterministic=True, reads="nothing", color="gray")
 
-    def fit(self, train: Examples, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Count the training labels."""
         counts = np.bincount(train.targets, minlength=len(job.labels))
         return Fitted(

@@ -9,6 +9,7 @@ from showdown.core.registry import Registry, class_of
 from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
 from showdown.core.traits import Traits
 
+_TASKS_WIDTH = len("classification, generation")
 _class_of_a_method = class_of(Method)  # type: ignore[type-abstract]
 
 
@@ -27,7 +28,11 @@ METHODS: Registry[type[Method]] = Registry(
         "majority": "showdown.methods.majority:Majority",
         "tfidf": "showdown.methods.tfidf:TfIdf",
         "frozen": "showdown.methods.frozen:Frozen",
+        "most-common": "showdown.methods.most_common:MostCommon",
+        "copy-prompt": "showdown.methods.copy_prompt:CopyPrompt",
         "zero-shot": "showdown.methods.zero_shot:ZeroShot",
+        "few-shot": "showdown.methods.few_shot:FewShot",
+        "prompt-search": "showdown.methods.prompt_search:PromptSearch",
         "full": "showdown.methods.full:Full",
         "lora": "showdown.methods.lora:Lora",
         "qlora": "showdown.methods.qlora:Qlora",
@@ -60,12 +65,13 @@ def usable_methods() -> dict[str, type[Method]]:
 
 
 def method_lines() -> list[str]:
-    """Return a line for each method: what it does and which package adds it, or why it cannot be used."""
+    """Return a line for each method: its tasks, what it does and the package that adds it, or why it cannot be used."""
     width, lines = max(map(len, METHODS)), []
     for name in METHODS:
         try:
-            package = METHODS.package(name)
-            line = method_class(name).summary + (f" (package {package})" if package else "")
+            package, method = METHODS.package(name), method_class(name)
+            tasks = ", ".join(sorted(method.tasks))
+            line = f"{tasks:<{_TASKS_WIDTH}}  {method.summary}" + (f" (package {package})" if package else "")
         except UserError as error:
             line = f"not usable: {error}"
         lines.append(f"{name:<{width}}  {line}")

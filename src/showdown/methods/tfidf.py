@@ -63,7 +63,7 @@ class TfIdf(FittedMethod):
     )
     Settings: ClassVar[type[MethodSettings]] = TfIdfSettings
 
-    def fit(self, train: Examples, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Fit vocabulary and planes on the training rows."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline

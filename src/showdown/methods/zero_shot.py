@@ -1,7 +1,8 @@
 """The zero-shot baseline: a pretrained model that answers without training examples.
 
-How it answers depends on the model, and is noted in the record: entailment for a model trained on natural-language
-inference, label log-likelihood for a causal language model, similarity of embeddings for a sentence encoder.
+How it chooses a label depends on the model, and is noted in the record: entailment for a model trained on
+natural-language inference, label log-likelihood for a causal language model, similarity of embeddings for a sentence
+encoder. Where answers are written, a causal language model is given the prompt as it is.
 """
 
 import json
@@ -16,7 +17,7 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_json
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
-from showdown.core.predictor import Classifier
+from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
 from showdown.core.traits import Traits
@@ -26,17 +27,15 @@ if TYPE_CHECKING:
 
     from showdown.models.embedding import Embedder
 
-Way = Literal["similarity", "entailment", "log-likelihood"]
+Way = Literal["similarity", "entailment", "log-likelihood", "writing"]
 _LABEL = "{label}"
 
 
-class ZeroShotSettings(MethodSettings):
-    """Settings of the zero-shot baseline."""
+class TemplateSettings(MethodSettings):
+    """Settings of a method that puts labels into a sentence."""
 
-    model: str | None = None
-    """Another model for this row alone, as `facebook/bart-large-mnli`; by default the comparison's."""
     template: str = "This text is about {label}."
-    """The sentence that each label is put into."""
+    """The sentence that each label is put into; for classification alone."""
 
     @field_validator("template")
     @classmethod
@@ -44,6 +43,19 @@ class ZeroShotSettings(MethodSettings):
         if template.count(_LABEL) != 1:
             raise ValueError("must hold {label} exactly once")
         return template
+
+    def unfit_reason(self, task: str) -> str | None:
+        """Return that a template is for labels alone, where one is set and the task has none."""
+        if task == "classification" or self.template == type(self)().template:
+            return None
+        return f"`template` is a sentence for a label, and the task {task} has no labels; leave it out"
+
+
+class ZeroShotSettings(TemplateSettings):
+    """Settings of the zero-shot baseline."""
+
+    model: str | None = None
+    """Another model for this row alone, as `facebook/bart-large-mnli`; by default the comparison's."""
 
 
 class SimilarityClassifier(Classifier):
@@ -64,14 +76,15 @@ class ZeroShot(FittedMethod):
     """No training at all."""
 
     title: ClassVar[str] = "Zero-shot"
-    summary: ClassVar[str] = "no training: label similarity, entailment or label log-likelihood, as suits the model"
+    summary: ClassVar[str] = "no training: a language model's own answer; for labels whatever suits the model"
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "generation"})
     Settings: ClassVar[type[MethodSettings]] = ZeroShotSettings
     traits: ClassVar[Traits] = Traits(
         role="prompted", deterministic=True, reads="tokens", color="indigo", citation="yin2019"
     )
     learns: ClassVar[bool] = False
 
-    def fit(self, train: Examples, job: Job) -> Fitted:
+    def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Load the model and choose how it answers.
 
         Raises:
@@ -79,21 +92,26 @@ class ZeroShot(FittedMethod):
 
         """
         self._pinned = self._pin(job)
-        way, total_parameters, classifier = self._open(job, self._pinned, None)
-        name = self.settings.model or job.model.id
+        way, total_parameters, predictor = self._open(job, self._pinned, None)
+        template = "" if way == "writing" else f", template `{self.settings.template}`"
         return Fitted(
-            predictor=classifier,
+            predictor=predictor,
             trainable_parameters=0,
             total_parameters=total_parameters,
-            notes=(f"zero-shot by {way} with {name}, template `{self.settings.template}`",),
+            notes=(f"zero-shot by {way} with {self.settings.model or job.model.id}{template}",),
         )
 
-    def save(self, classifier: Classifier, folder: Path) -> None:
-        """Write how the model answers; the pretrained model itself is not copied."""
-        saved = {"way": _WAY_OF[classifier.score_kind], "model": self._pinned.model_dump(mode="json")}
-        write_json(folder / "zero_shot.json", saved)
+    def unfit_reason(self, task: str) -> str | None:
+        """Return that a template is for labels alone."""
+        reason: str | None = self.settings.unfit_reason(task)
+        return reason
 
-    def load(self, folder: Path, job: Job) -> Classifier:
+    def save(self, predictor: Predictor, folder: Path) -> None:
+        """Write how the model answers; the pretrained model itself is not copied."""
+        way = _WAY_OF[predictor.score_kind] if isinstance(predictor, Classifier) else "writing"
+        write_json(folder / "zero_shot.json", {"way": way, "model": self._pinned.model_dump(mode="json")})
+
+    def load(self, folder: Path, job: Job) -> Predictor:
         """Load the model again, to answer as before."""
         saved = json.loads((folder / "zero_shot.json").read_text(encoding="utf-8"))
         pinned = (
@@ -117,9 +135,14 @@ class ZeroShot(FittedMethod):
         except UserError as error:
             raise Unavailable(str(error)) from error
 
-    def _open(self, job: Job, model: ModelSpec, way: Way | None) -> tuple[Way, int, Classifier]:
+    def _open(self, job: Job, model: ModelSpec, way: Way | None) -> tuple[Way, int, Predictor]:
         from showdown.models.source import locate
 
+        if job.task.name == "generation":
+            from showdown.tasks.generation.pretrained import load_pretrained
+
+            pretrained = load_pretrained(job, model)
+            return "writing", pretrained.total_parameters, pretrained.writer
         folder = locate(model)
         way = way or way_for(folder)
         sentences = [self.settings.template.replace(_LABEL, label) for label in job.labels]

@@ -72,8 +72,9 @@ def load_nf4(skeleton: Any, folder: Path, *, device: str, dtype: torch.dtype, ke
     missing = [name for name in wanted if name not in seen]
     for name in missing:
         _set_parameter(skeleton, name, torch.empty(wanted[name].shape, dtype=dtype, device=device))
-    if skeleton.config.get_text_config().tie_word_embeddings:
-        skeleton.tie_weights()
+    model: Any = skeleton
+    if model.config.get_text_config().tie_word_embeddings:
+        model.tie_weights()
     _make_buffers(skeleton, device)
     return missing
 

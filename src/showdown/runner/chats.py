@@ -1,9 +1,10 @@
 """What a comparison whose task is to write text needs before its first run: a template, lengths, a limit of tokens."""
 
+from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, Comparison, ModelSpec
+from showdown.core.spec import GENERATION, Comparison, ModelSpec, SharedProtocol
 from showdown.data.chats.overlong import fit_rows
 from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
@@ -126,7 +127,21 @@ def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None
     return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
 
 
-def _protocols(comparison: Comparison) -> list[Any]:
+def scorer_digests(comparison: Comparison) -> dict[str, str]:
+    """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
+
+    Raises:
+        UserError: for one that cannot be loaded.
+
+    """
+    from showdown.tasks.generation.scorers.own import load_scorer
+
+    names = {protocol.scorer for protocol in _protocols(comparison) if protocol.scorer is not None}
+    loaded = {name: load_scorer(name, Path()) for name in sorted(names)}
+    return {name: own.sha256 or own.package or "" for name, own in loaded.items()}
+
+
+def _protocols(comparison: Comparison) -> list[SharedProtocol]:
     return [protocol_of(comparison.protocol, written) for written in comparison.methods.values()]
 
 

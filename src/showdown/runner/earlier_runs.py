@@ -1,6 +1,6 @@
 """Finished runs with other settings in the same folder: named, and shown until those of today are finished."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from showdown.data.tables import count
 from showdown.runner.store import Store, read_record
 
 _SHOWN = 3
+_LONGEST = 40
+"""Most letters of a value that are shown."""
 
 
 def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> list[RunRecord]:
@@ -69,13 +71,19 @@ def setting_differences(old: RunSpec, new: RunSpec) -> str:
     """Return which settings differ, as `protocol.epochs 3, now 5`."""
     before, after = dict(_leaves(_settings(old), "")), dict(_leaves(_settings(new), ""))
     keys = [key for key in {**after, **before} if before.get(key) != after.get(key)]
-    shown = [f"{key} {before.get(key, 'unset')}, now {after.get(key, 'unset')}" for key in keys[:_SHOWN]]
+    shown = [f"{key} {_told(before, key)}, now {_told(after, key)}" for key in keys[:_SHOWN]]
     more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
     return "; ".join([*shown, *more]) or "of another version"
 
 
+def _told(values: Mapping[str, object], key: str) -> str:
+    """Return a value on one line; a long one, such as a chat template, is shortened."""
+    line = " ".join(str(values.get(key, "unset")).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
 def _settings(spec: RunSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", include={"method", "settings", "model", "protocol"})
+    return spec.model_dump(mode="json", include={"method", "settings", "model", "protocol", "scorer_digest"})
 
 
 def _part(spec: RunSpec) -> tuple[object, ...]:

@@ -27,17 +27,19 @@ def plan(ready: Ready, model: ModelSpec) -> list[RunSpec]:
             method=method,
             settings=identity_of(build(method, settings).settings),
             model=model,
-            protocol=protocol_of(comparison.protocol, written).model_copy(update={"split": ready.split}),
+            protocol=protocol.model_copy(update={"split": ready.split}),
             seed=seed,
             partition=partition,
             train_fraction=fraction,
             data_fingerprint=ready.fingerprint,
             task=comparison.task,
+            scorer_digest=None if protocol.scorer is None else ready.scorers[protocol.scorer],
             needs=method_class(method).needs(),
         )
         for fraction in sorted(comparison.learning_curve, reverse=True)
         for row, written in comparison.methods.items()
         for method, settings in [method_and_settings(row, written)]
+        for protocol in [protocol_of(comparison.protocol, written)]
         if fraction == 1.0 or method_class(method).learns
         for seed in _seeds(comparison)
         for partition in range(ready.partitions)

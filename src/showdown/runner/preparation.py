@@ -9,7 +9,7 @@ from showdown.data.prepare import all_intact, prepare, write_prepared
 from showdown.measure.system import has_gpu
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
-from showdown.runner.chats import chats_of
+from showdown.runner.chats import chats_of, scorer_digests
 from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.prepared import ready
 from showdown.runner.store import Store
@@ -36,7 +36,7 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     if chats is not None:
         comparison, said = chats.settled(comparison, prepared)
         choices = [*choices, *said]
-    found = ready(comparison, prepared, choices)
+    found = ready(comparison, prepared, choices, scorer_digests(comparison))
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
     if not all_intact(prepared, store.processed_folder):

@@ -1,5 +1,7 @@
 """A prepared comparison, without its rows."""
 
+from pydantic import Field
+
 from showdown.core.spec import Comparison
 from showdown.core.split import SplitSpec
 from showdown.core.strict import Strict
@@ -21,13 +23,17 @@ class Ready(Strict):
     audit: Audit
     written: WrittenFacts | None = None
     """Of prompts and answers; None for labelled texts."""
+    scorers: dict[str, str] = Field(default_factory=dict)
+    """Digest of each score of the user's own, by `protocol.scorer`."""
     notices: list[str]
     """Of the data, a line each."""
     choices: list[str]
     """What was chosen for `auto`, a line each."""
 
 
-def ready(comparison: Comparison, prepared: Prepared, choices: list[str]) -> Ready:
+def ready(
+    comparison: Comparison, prepared: Prepared, choices: list[str], scorers: dict[str, str] | None = None
+) -> Ready:
     """Return what remains of prepared data without the rows."""
     return Ready(
         comparison=comparison,
@@ -37,6 +43,7 @@ def ready(comparison: Comparison, prepared: Prepared, choices: list[str]) -> Rea
         partitions=len(prepared.partitions),
         audit=prepared.audit,
         written=written_facts(prepared.rows),
+        scorers=scorers or {},
         notices=list(prepared.notices),
         choices=choices,
     )

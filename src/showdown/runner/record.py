@@ -122,7 +122,7 @@ def run_record(
         system_file=_relative(store, folder / SYSTEM_FILE),
         energy_kwh=energy_of(samples),
         load=load,
-        notes=[*(tuned.notes if tuned else []), *(trained.notes if trained else []), *_load_notes(load)],
+        notes=[*(note for stage in (tuned, trained, scored) if stage for note in stage.notes), *_load_notes(load)],
         **_costs([stage for stage in (tuned, trained, scored) if stage]),
         **(_training(trained) if trained else {}),
         **(_scores(store, folder, scored) if scored else {}),

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from showdown.core.bounds import Sha256
 from showdown.core.record import (
     SCHEMA_VERSION,
@@ -69,6 +71,8 @@ class ScoreStage(MeasuredScores, StageFile):
     """What the reloaded artifact scored."""
 
     phases: list[Phase]
+    notes: list[str] = Field(default_factory=list)
+    """What a reader must know of the answers."""
     predictions_sha256: Sha256 | None = None
     predictions_rows: int | None = None
     prediction_speeds: list[PredictionSpeed]

@@ -40,6 +40,7 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
             batch_rows=_BATCH_ROWS,
             protocol=job.protocol,
         )
+    notes = predictor.notes()
     load.read()  # what went on until now counts only where the next phase is too short to tell
     with context.phase("speed"):
         synchronize = memory_of(job.placement.device).synchronize
@@ -53,6 +54,7 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
     stage = ScoreStage(
         **vars(measured),
         phases=context.clock.phases(),
+        notes=notes,
         predictions_sha256=digest(predictions.encode()),
         predictions_rows=len(test),
         prediction_speeds=speeds,

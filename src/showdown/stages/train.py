@@ -77,7 +77,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         raise Unavailable(unsupported_reason)
     train, validation = training_rows(spec, processed), load_side(processed, "validation")
     outcome = (
-        _fit(context, method, train)
+        _fit(context, method, train, validation)
         if isinstance(method, FittedMethod)
         else _finetune(context, method, train, validation, kept.take() if kept else None)
     )
@@ -137,9 +137,9 @@ def _size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not is_companion(path))
 
 
-def _fit(context: StageContext, method: FittedMethod, train: Examples) -> Outcome:
+def _fit(context: StageContext, method: FittedMethod, train: Examples, validation: Examples) -> Outcome:
     with context.phase("training" if method.learns else "loading"):
-        fitted = method.fit(train, context.job)
+        fitted = method.fit(train, context.job, validation=validation)
     return Outcome(
         save=lambda folder: method.save(fitted.predictor, folder),
         trainable_parameters=fitted.trainable_parameters,

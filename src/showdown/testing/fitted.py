@@ -16,7 +16,7 @@ def _job(family: str, workshop: Workshop) -> Job:
 
 
 def _fit(method: FittedMethod, train: Examples, job: Job) -> Classifier:
-    predictor = method.fit(train, job).predictor
+    predictor = method.fit(train, job, validation=separable_rows(12)).predictor
     require(isinstance(predictor, Classifier), f"it answers with a {type(predictor).__name__}, which is no classifier")
     assert isinstance(predictor, Classifier)
     return predictor

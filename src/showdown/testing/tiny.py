@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from showdown.core.chat import prompt_of
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Job, Placement
@@ -32,6 +33,11 @@ _WIDTH = {
     "initializer_range": 0.2,
 }
 _DECODER = {**_WIDTH, "num_key_value_heads": 2, "head_dim": 16}
+_CHAT_POSITIONS = 512
+_CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 _NARROW = {**_WIDTH, "hidden_size": 32, "intermediate_size": 48}
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", _WIDTH),
@@ -65,13 +71,22 @@ DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
 _OTHERS: dict[str, tuple[str, dict[str, Any]]] = {"nli": ("bert", _WIDTH), "bert-narrow": ("bert", _NARROW)}
 
 
-def make_pretrained(name: str, folder: Path) -> None:
-    """Write a model of a family into a new folder; equal names give equal weights."""
+def make_pretrained(name: str, folder: Path, *, chat: bool = False) -> None:
+    """Write a model of a family into a new folder; equal names give equal weights.
+
+    Args:
+        name: of the family.
+        folder: an existing, empty one.
+        chat: whether it is a decoder that knows chats: with a template, and positions for a few examples in a prompt.
+
+    """
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    tokenizer = tiny_tokenizer("decoder" if name in DECODERS else "encoder")
+    tokenizer = tiny_tokenizer("chat" if chat else "decoder" if name in DECODERS else "encoder")
     kind, settings = {**ENCODERS, **DECODERS, **_OTHERS}[name]
+    if chat:
+        settings = {**settings, "max_position_embeddings": _CHAT_POSITIONS}
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         kind,
@@ -93,8 +108,9 @@ def make_pretrained(name: str, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq"]) -> Any:
-    """A tokenizer of this file's words: as BERT has it, as Llama has it, or one that ends each text as T5's does."""
+def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq", "chat"]) -> Any:
+    """A tokenizer of this file's words: as BERT has it, as Llama has it, one that ends each text as T5's does, or one
+    with the chat template of Qwen and SmolLM2."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -108,7 +124,8 @@ def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq"]) -> Any:
         )
         names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
         return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, mask_token="[MASK]", **names)
-    special = ["<unk>", "<s>", "</s>", *(["<pad>"] if kind == "seq2seq" else [])]
+    more = {"seq2seq": ["<pad>"], "chat": ["<|im_start|>", "<|im_end|>"]}
+    special = ["<unk>", "<s>", "</s>", *more.get(kind, [])]
     made = Tokenizer(models.BPE(unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -120,6 +137,15 @@ def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq"]) -> Any:
     if kind == "seq2seq":
         made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
         return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, pad_token="<pad>", **names)
+    if kind == "chat":
+        names = {**names, "eos_token": "<|im_end|>"}
+        return PreTrainedTokenizerFast(
+            tokenizer_object=made,
+            model_max_length=_CHAT_POSITIONS,
+            chat_template=_CHAT_TEMPLATE,
+            additional_special_tokens=["<|im_start|>", "</s>"],
+            **names,
+        )
     made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     # As Llama and Mistral have it: no token for padding.
     return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, **names)
@@ -137,6 +163,17 @@ def separable_rows(count: int, *, start: int = 0) -> Examples:
         targets.append(row % 3)
     row_ids = tuple(range(start + 1, start + count + 1))
     return Examples(texts=tuple(texts), targets=tuple(targets), row_ids=row_ids, duplicate_groups=row_ids)
+
+
+def chat_rows(count: int, *, start: int = 0) -> Examples:
+    """The texts of `separable_rows` as prompts, each behind the same system message; the label is the wanted answer."""
+    rows = separable_rows(count, start=start)
+    return Examples(
+        texts=tuple(prompt_of(text, system="a pilot, a baker") for text in rows.texts),
+        answers=tuple(LABELS[target] for target in rows.targets),
+        row_ids=rows.row_ids,
+        duplicate_groups=rows.duplicate_groups,
+    )
 
 
 def write_csv(path: Path, rows: Examples, labels: Sequence[str] = LABELS) -> Path:

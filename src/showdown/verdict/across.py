@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from showdown.core.metric import ACCURACY, Metric, metric_named
+from showdown.core.metric import ACCURACY, GENERATION, Metric
+from showdown.core.metric_choice import automatic_for_writing
 from showdown.core.record import Results, RunRecord
 from showdown.core.strict import Strict
-from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
+from showdown.verdict.classification.answers import Answers, label_places
 from showdown.verdict.confounds import Confound, confounds
+from showdown.verdict.generation.writings import scored_keys
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.outcomes import ArmOutcomes
 from showdown.verdict.pair_words import decided
 from showdown.verdict.pairs import judge_pairs
-from showdown.verdict.ranking import scores_needed
+from showdown.verdict.scored import outcomes_by
 
 _FEW = 8
 
@@ -63,38 +65,40 @@ def judge_across(comparisons: Mapping[str, Judged]) -> AcrossVerdict:
         if (runs := [run for run in item.results.full_size.runs if run.status == "completed"])
     }
     same = _same_test_rows([item.results for item in comparisons.values()])
-    metric = _one_metric(comparisons)
+    metric = _one_metric(comparisons) if same else ACCURACY
     pairs = judge_pairs(_same_rows_of(comparisons, metric), metric=metric) if same else []
     differing = [*_data(comparisons), *_between(completed), *_own_settings(completed)]
     return AcrossVerdict(
         same_test_rows=same,
         differing=differing,
         pairs=pairs,
-        sentences=_sentences(comparisons, same=same, pairs=pairs, differing=differing),
+        sentences=_sentences(comparisons, metric if same else None, pairs=pairs, differing=differing),
     )
 
 
 def _same_test_rows(results: Sequence[Results]) -> bool:
-    """Return whether the test rows are the same: one fingerprint of the data and its split, one order of labels."""
+    """Return whether the test rows are the same: one task, one fingerprint of data and split, one order of labels."""
     fingerprints = {str(item.data.get("fingerprint")) for item in results}
     labels = {tuple(run.labels) for item in results for run in item.runs if run.labels}
-    return len(fingerprints) == 1 and len(labels) == 1 and fingerprints != {"None"}
+    one_task = len({item.task for item in results}) == 1
+    return one_task and len(fingerprints) == 1 and len(labels) <= 1 and fingerprints != {"None"}
 
 
 def _one_metric(comparisons: Mapping[str, Judged]) -> Metric:
-    """Return the metric of all verdicts; accuracy where they go by different ones."""
+    """Return the metric of all verdicts; one that all have where they go by different ones: accuracy of labels."""
+    first = next(iter(comparisons.values()))
     keys = {item.verdict.metric for item in comparisons.values()}
-    if len(keys) > 1:
+    if len(keys) == 1:
+        return first.verdict.ranking_metric.at(label_places(first.results))
+    if first.results.task != GENERATION:
         return ACCURACY
-    return metric_named(keys.pop()).at(label_places(next(iter(comparisons.values())).results))
+    return automatic_for_writing(
+        set.intersection(*(set(scored_keys(item.results)) for item in comparisons.values())), None
+    )
 
 
 def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tuple[ArmOutcomes, ArmOutcomes]]:
-    score_of = scores_needed(metric.key)
-    outcomes = {
-        label: load_outcomes(item.results.full_size, item.folder, score_of=score_of)
-        for label, item in comparisons.items()
-    }
+    outcomes = {label: outcomes_by(metric, item.results.full_size, item.folder) for label, item in comparisons.items()}
     rows = dict.fromkeys(row for found in outcomes.values() for row in found)
     return [
         (replace(outcomes[a][row], name=named(row, a)), replace(outcomes[b][row], name=named(row, b)))
@@ -105,12 +109,13 @@ def _same_rows_of(comparisons: Mapping[str, Judged], metric: Metric) -> list[tup
 
 
 def _same_questions(first: ArmOutcomes, second: ArmOutcomes) -> bool:
-    """Return whether two arms have the same test rows with the same true labels."""
-    ours, theirs = answers_of(first), answers_of(second)
-    return ours.keys() == theirs.keys() and all(
-        np.array_equal(part.row_ids, theirs[key].row_ids) and np.array_equal(part.true, theirs[key].true)
-        for key, part in ours.items()
-    )
+    """Return whether two arms have the same test rows with the same true labels, where there are labels."""
+    if first.parts.keys() != second.parts.keys():
+        return False
+    pairs = [(part, second.parts[key]) for key, part in first.parts.items()]
+    rows = all(np.array_equal(ours.row_ids, theirs.row_ids) for ours, theirs in pairs)
+    labelled = [(a, b) for a, b in pairs if isinstance(a, Answers) and isinstance(b, Answers)]
+    return rows and all(np.array_equal(ours.true, theirs.true) for ours, theirs in labelled)
 
 
 def _data(comparisons: Mapping[str, Judged]) -> list[Confound]:
@@ -155,16 +160,21 @@ def _own_settings(completed: Mapping[str, Sequence[RunRecord]]) -> list[Confound
 
 
 def _sentences(
-    comparisons: Mapping[str, Judged], *, same: bool, pairs: Sequence[PairVerdict], differing: Sequence[Confound]
+    comparisons: Mapping[str, Judged],
+    metric: Metric | None,
+    *,
+    pairs: Sequence[PairVerdict],
+    differing: Sequence[Confound],
 ) -> list[str]:
+    """Return the sentences; ``metric`` is None where the test rows are not the same."""
     lines = []
-    if same:
+    if metric is not None:
         lines.append(
             "All comparisons were tested on the same rows, so that each row is tested against itself elsewhere."
         )
         of_name = {named(row.name, label): row for label, item in comparisons.items() for row in item.verdict.rows}
-        lines += _tested_by(comparisons)
-        lines += [decided(pair, pairs, of_name) for pair in pairs]
+        lines += _tested_by(comparisons, metric)
+        lines += [decided(pair, pairs, of_name, metric) for pair in pairs]
     else:
         lines.append(
             "The comparisons were not tested on the same rows: their scores stand beside each other, and no difference "
@@ -178,14 +188,12 @@ def _sentences(
     return lines + _alone(comparisons)
 
 
-def _tested_by(comparisons: Mapping[str, Judged]) -> list[str]:
+def _tested_by(comparisons: Mapping[str, Judged], metric: Metric) -> list[str]:
     """Name the metric by which differences are tested, where that is not accuracy for all."""
-    keys = [item.verdict.metric for item in comparisons.values()]
-    if set(keys) == {ACCURACY.key}:
+    if {item.verdict.metric for item in comparisons.values()} == {ACCURACY.key}:
         return []
-    each = ", ".join(f"{label} by {metric_named(key).title}" for label, key in zip(comparisons, keys, strict=True))
-    tested = _one_metric(comparisons).title if len(set(keys)) == 1 else ACCURACY.title
-    return [f"Methods are ranked: {each}; the differences here are in {tested}."]
+    each = ", ".join(f"{label} by {item.verdict.ranking_metric.title}" for label, item in comparisons.items())
+    return [f"Methods are ranked: {each}; the differences here are in {metric.title}."]
 
 
 def _alone(comparisons: Mapping[str, Judged]) -> list[str]:

@@ -117,9 +117,7 @@ class Watched:
             if run.status == "waiting" and (self._store.run_folder(run.run_id) / TRACE_FILE).is_file()
         )
 
-    def _run(
-        self, run: RunRecord, folds: int, running: frozenset[str], metrics: Sequence[Metric]
-    ) -> dict[str, Any]:
+    def _run(self, run: RunRecord, folds: int, running: frozenset[str], metrics: Sequence[Metric]) -> dict[str, Any]:
         part = f"{run.partition + 1} of {folds}" if folds > 1 else ""
         share = "" if run.spec.train_fraction == 1.0 else f"{100 * run.spec.train_fraction:g} % of the rows"
         base = {"name": run.name, "seed": run.seed, "part": ", ".join(filter(None, (part, share)))}
@@ -179,7 +177,9 @@ def _curve(path: Path) -> dict[str, Any]:
     if written is None:
         return {}
     points = list(zip(written["training"]["step"], written["training"]["loss"], strict=True))
-    scores = [(epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch.get("f1_macro") is not None]
+    scores = [
+        (epoch["step"], epoch["f1_macro"]) for epoch in written["validation"] if epoch.get("f1_macro") is not None
+    ]
     return {"loss_curve": _thinned(points), "f1_curve": _thinned(scores)}
 
 

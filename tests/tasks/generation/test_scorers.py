@@ -194,6 +194,7 @@ FIELDS = [
 
 @pytest.mark.parametrize(("wanted", "written", "score"), FIELDS)
 def test_field_f1(wanted: object, written: object, score: float) -> None:
+    assert exact_match(json.dumps(wanted), json.dumps(written)) == float(score == 1.0)
     assert json_fields(json.dumps(wanted), json.dumps(written, indent=2)) == pytest.approx(score)
     assert json_fields(json.dumps(written), json.dumps(wanted)) == pytest.approx(score)
 
@@ -249,7 +250,10 @@ APPLIES = {
     ),
     "json_valid": ([['{"a": 1}', "[]"]], [TEXTS, [], ["12"], ['{"a": 1}', "no"], ['{"a": NaN}']]),
     "json_fields": ([['{"a": 1}', "{}"]], [TEXTS, [], ["[1]"], ['{"a": 1}', "[]"]]),
-    "rouge_l": ([TEXTS, GERMAN, ["東京", "Tokyo"], ["12"]], [[], ["東京", "大阪", "Tokyo"], ["Москва"], ["😀"], ["?!"]]),
+    "rouge_l": (
+        [TEXTS, GERMAN, ["東京", "Tokyo"], ["12"]],
+        [[], ["東京", "大阪", "Tokyo"], ["Москва"], ["😀"], ["?!"]],
+    ),
     "chrf": ([TEXTS, ["東京"]], []),
 }
 

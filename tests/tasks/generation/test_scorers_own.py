@@ -68,6 +68,17 @@ def test_a_function_of_a_file_scores(tmp_path: Path) -> None:
     assert load_scorer("sub/mine.py:CLASS_SCORE", tmp_path)("", "", "") == 1.0
 
 
+def test_the_example_of_the_documents(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "scores.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# scores/mine\.py\n(.*?)```", document, re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    score = load_scorer("mine.py:same_day", tmp_path)
+    assert score.title == "right day, shortly"
+    assert score("When?", "Friday", "On Friday.") == 1.0
+    assert score("When?", "Friday", "On Monday.") == 0.5
+    assert score("When?", "Friday", "friday " * 11) == 0.5
+
+
 def test_prompt_wanted_and_written_come_in_this_order(tmp_path: Path) -> None:
     score = returning("[prompt, wanted, written] == ['P', 'W', 'A']", tmp_path)
     assert score("P", "W", "A") == 1.0
@@ -169,7 +180,7 @@ def test_wrong_attributes(line: str, tmp_path: Path) -> None:
 
 
 WRONG_ARGUMENTS = {
-    "(wanted, written)": r"its arguments are \(wanted, written\); it is called with three texts: prompt, wanted, written",
+    "(wanted, written)": r"its arguments are \(wanted, written\); it is called with three texts: prompt,",
     "()": r"its arguments are \(\); it is called",
     "(a, b, c, d)": r"its arguments are \(a, b, c, d\); it is called",
     "(a, b, *, c)": r"its arguments are \(a, b, \*, c\)",
@@ -211,7 +222,7 @@ def test_wrong_names(where: str, tmp_path: Path) -> None:
 
 WRONG_FILES = {
     "def score(:\n": r"mine\.py cannot be loaded \(SyntaxError: invalid syntax \(mine\.py, line 1\)\); mend the file",
-    "\n\nimport no_such_module\n": r"cannot be loaded \(ModuleNotFoundError: No module named 'no_such_module' \(line 3\)\)",
+    "\n\nimport no_such_module\n": r"cannot be loaded \(ModuleNotFoundError: .* 'no_such_module' \(line 3\)\)",
     "raise SystemExit(2)\n": r"cannot be loaded \(SystemExit: 2 \(line 1\)\)",
     "x = '\udcff'\n": r"cannot be loaded \(SyntaxError: .*utf-8",
     "x = '\0'\n": r"cannot be loaded \((ValueError|SyntaxError): source code string cannot contain null bytes",
@@ -228,7 +239,9 @@ def test_a_file_that_fails(source: str, tmp_path: Path) -> None:
 
 def install(folder: Path, package: str, points: str) -> None:
     """What an installer leaves: a module and a folder of facts about it."""
-    (folder / f"{package}.py").write_text("def overlap(prompt, wanted, written): return wanted == written\nnumber = 3\n")
+    (folder / f"{package}.py").write_text(
+        "def overlap(prompt, wanted, written): return wanted == written\nnumber = 3\n"
+    )
     info = folder / f"{package}-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")

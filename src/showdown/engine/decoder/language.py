@@ -49,7 +49,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         attention: CudnnAttention | None = None,
     ) -> None:
         """Take a language model that can be packed; the other arguments are those of `PackedPath`."""
-        self._model, self._pad_token_id = language.model, pad_token_id
+        self._language, self._pad_token_id = language, pad_token_id
         super().__init__(language.backbone, device=device, recompute=recompute, attention=attention)
         assert language.head is not None, "a model that can be packed has an output layer"
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
@@ -91,7 +91,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
     ) -> list[Continuation]:
         """See `LanguagePath`."""
         return continued(
-            self._model, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
+            self._language, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
             pad_token_id=self._pad_token_id, device=self.device,
         )  # fmt: skip
 

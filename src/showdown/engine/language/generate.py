@@ -3,11 +3,11 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from showdown.core.language import Continuation
+from showdown.engine.structure import LanguageModel
 from showdown.models.padding import of_equal_length
 
 LEFT_PADDED = ("bloom", "gemma2", "gpt2", "gpt_neox", "opt", "phi", "phi3")
@@ -16,7 +16,7 @@ LEFT_PADDED = ("bloom", "gemma2", "gpt2", "gpt_neox", "opt", "phi", "phi3")
 
 
 def continued(
-    model: Any,
+    language: LanguageModel,
     prompts: Sequence[Sequence[int]],
     *,
     stop_ids: frozenset[int],
@@ -28,7 +28,7 @@ def continued(
     """Continue each prompt greedily, as `LanguagePath.write` says.
 
     Args:
-        model: a transformers model for causal language modelling.
+        language: a transformers model for causal language modelling.
         prompts: token ids of each.
         stop_ids: tokens that end an answer.
         most: tokens that one answer may have, the stop token included.
@@ -38,11 +38,12 @@ def continued(
 
     """
     found: dict[int, Continuation] = {}
-    with _greedy(model, stop_ids, most, pad_token_id), torch.inference_mode():
+    model = language.model
+    with _greedy(language, stop_ids, most, pad_token_id), torch.inference_mode():
         for rows in _batches(prompts, batch_rows, padded=model.config.model_type in LEFT_PADDED):
             batch = [torch.tensor(prompts[row]) for row in rows]
             start = time.perf_counter()
-            written, seconds = _of_batch(model, batch, pad_token_id=pad_token_id, device=device, start=start)
+            written, seconds = _of_batch(language, batch, pad_token_id=pad_token_id, device=device, start=start)
             for row, ids in zip(rows, written, strict=True):
                 found[row] = _continuation(ids, stop_ids, seconds)
     return [found[row] for row in range(len(prompts))]
@@ -55,10 +56,11 @@ def _batches(prompts: Sequence[Sequence[int]], batch_rows: int, *, padded: bool)
 
 
 @contextmanager
-def _greedy(model: Any, stop_ids: frozenset[int], most: int, pad_token_id: int) -> Iterator[None]:
+def _greedy(language: LanguageModel, stop_ids: frozenset[int], most: int, pad_token_id: int) -> Iterator[None]:
     """Replace the model's own settings, which may sample, penalise repetition or end elsewhere."""
     from transformers import GenerationConfig
 
+    model = language.model
     before = model.generation_config
     model.generation_config = GenerationConfig(
         do_sample=False,
@@ -75,7 +77,7 @@ def _greedy(model: Any, stop_ids: frozenset[int], most: int, pad_token_id: int) 
 
 
 def _of_batch(
-    model: Any, batch: Sequence[torch.Tensor], *, pad_token_id: int, device: str, start: float
+    language: LanguageModel, batch: Sequence[torch.Tensor], *, pad_token_id: int, device: str, start: float
 ) -> tuple[list[list[int]], float]:
     """Return what was written behind each row, with what fills it up, and the seconds to the first token."""
     longest = max(row.numel() for row in batch)
@@ -85,7 +87,7 @@ def _of_batch(
         ids[number, longest - row.numel() :] = row
         mask[number, longest - row.numel() :] = 1
     clock = _FirstToken(start)
-    written = model.generate(
+    written = language.model.generate(
         input_ids=ids.to(device), attention_mask=mask.to(device), stopping_criteria=[clock]
     )  # fmt: skip
     rows: list[list[int]] = written[:, longest:].tolist()
@@ -99,7 +101,7 @@ class _FirstToken:
         self._start = start
         self.seconds = 0.0
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
         if not self.seconds:
             if input_ids.is_cuda:
                 torch.cuda.synchronize()

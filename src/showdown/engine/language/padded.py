@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,6 +15,9 @@ from showdown.engine.language.head import LanguageHead
 from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 from showdown.models.padding import of_equal_length
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 _ON_THE_LONGEST = frozenset({"dynamic", "longrope"})
 """Kinds of rotary positions that depend on the longest row of a batch."""
@@ -75,7 +78,7 @@ class PaddedLanguageModel(LanguagePath):
     ) -> list[Continuation]:
         """See `LanguagePath`."""
         return continued(
-            self._language.model, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
+            self._language, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
             pad_token_id=self._pad_token_id, device=self._device,
         )  # fmt: skip
 
@@ -149,7 +152,7 @@ def counted(targets: torch.Tensor, padding_target: int) -> tuple[torch.Tensor, t
     return places, targets[places]
 
 
-def _depends_on_the_longest(config: Any) -> bool:
+def _depends_on_the_longest(config: "PretrainedConfig") -> bool:
     rope = getattr(config.get_text_config(), "rope_parameters", None) or {}
     kinds = {str(part.get("rope_type")) for part in (rope, *rope.values()) if isinstance(part, dict)}
     return bool(kinds & _ON_THE_LONGEST)

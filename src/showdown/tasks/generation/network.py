@@ -10,7 +10,7 @@ import torch
 from showdown.core.language import LanguagePath
 from showdown.core.predictor import Writer, Written
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import EncodedExamples
+from showdown.core.task import EncodedExamples, Objective
 from showdown.models.tokens import positions_of
 from showdown.tasks.generation.layout import ChatLayout
 from showdown.tasks.generation.validation import token_losses
@@ -36,7 +36,10 @@ class NetworkWriter(Writer):
 
     def write(self, prompts: Sequence[str], *, batch_rows: int) -> list[Written]:
         """Write an answer to each prompt, at most `protocol.max_new_tokens` tokens long."""
-        ids = [self.layout.prompt(prompt) for prompt in prompts]
+        return self.write_behind([self.layout.prompt(prompt) for prompt in prompts], batch_rows=batch_rows)
+
+    def write_behind(self, ids: Sequence[Sequence[int]], *, batch_rows: int) -> list[Written]:
+        """Write an answer behind each prompt, given as token ids."""
         by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         self.module.eval()
         written = self.forward.write(
@@ -64,7 +67,20 @@ class NetworkWriter(Writer):
 
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return what the wanted answers cost: shape (prompts, 2), the summed loss in nats and the number of tokens."""
+        return np.array([[float(one.sum()), len(one)] for one in self.losses_by_token(prompts, answers)]).reshape(-1, 2)
+
+    def answer_tokens(self, answer: str) -> int:
+        """Return about how many tokens an answer has, the one that ends it included."""
+        return len(self.tokenizer(self.layout.literal(answer), add_special_tokens=False)["input_ids"]) + 1
+
+    def losses_by_token(self, prompts: Sequence[str], answers: Sequence[str]) -> list[torch.Tensor]:
+        """Return the loss of each token of the wanted answers in nats: float64, shape (tokens,), for each prompt.
+
+        Answers that stand in the prompt itself, as earlier turns of its chat, are given and do not count.
+        """
         laid = [self.layout.example(*pair) for pair in zip(prompts, answers, strict=True)]
-        examples = EncodedExamples(ids=[one.ids for one in laid], targets=[one.targets for one in laid])
-        losses, _ = token_losses(self.module, self.forward, examples)
-        return np.array([[float(of_row.sum()), len(of_row)] for of_row in losses])
+        given = [len(self.layout.prompt(prompt)) for prompt in prompts]
+        nothing = Objective.padding_target
+        targets = [[nothing] * (start - 1) + one.targets[start - 1 :] for one, start in zip(laid, given, strict=True)]
+        examples = EncodedExamples(ids=[one.ids for one in laid], targets=targets)
+        return token_losses(self.module, self.forward, examples)[0] if laid else []

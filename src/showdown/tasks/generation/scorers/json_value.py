@@ -47,7 +47,7 @@ def parsed(text: str) -> Any:
     return INVALID if _is_deep(value) else value
 
 
-def leaves(value: Any) -> Mapping[Path, Leaf]:
+def leaves(value: object) -> Mapping[Path, Leaf]:
     """Return all values of a JSON value that hold no others, by their paths; nothing for `INVALID`.
 
     An empty object or list is a value of its own. Strings are in their normal form.
@@ -55,7 +55,7 @@ def leaves(value: Any) -> Mapping[Path, Leaf]:
     if isinstance(value, Invalid):
         return {}
     found: dict[Path, Leaf] = {}
-    left: list[tuple[Path, Any]] = [((), value)]
+    left: list[tuple[Path, object]] = [((), value)]
     while left:
         path, inner = left.pop()
         if isinstance(inner, dict) and inner:
@@ -67,7 +67,7 @@ def leaves(value: Any) -> Mapping[Path, Leaf]:
     return found
 
 
-def _leaf(value: Any) -> Leaf:
+def _leaf(value: object) -> Leaf:
     if isinstance(value, str):
         return "string", normal_form(value)
     if isinstance(value, Decimal):
@@ -101,12 +101,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _is_deep(value: Any) -> bool:
+def _is_deep(value: object) -> bool:
     """Return whether a value is nested deeper than `MOST_LEVELS`; without recursion."""
     level = [value]
-    for _ in range(MOST_LEVELS + 1):
-        level = [outer for outer in level if isinstance(outer, (dict, list))]
-        if not level:
-            return False
-        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
-    return True
+    for _ in range(MOST_LEVELS):
+        level = [inner for outer in level for inner in _held(outer)]
+    return any(isinstance(one, (dict, list)) for one in level)
+
+
+def _held(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

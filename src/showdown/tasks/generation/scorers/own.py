@@ -8,7 +8,7 @@ import math
 import numbers
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -161,12 +161,12 @@ def _bound(where: str, function: Function, name: str, usual: float) -> float:
     return _float(value)
 
 
-def _float(value: Any) -> float:
-    """Return a number as a float; infinite if it is too large for one."""
+def _float(value: SupportsFloat) -> float:
+    """Return a number as a float; infinity for one that no float holds."""
     try:
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf
 
 
 def _file_of(function: Function) -> str | None:

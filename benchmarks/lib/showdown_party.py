@@ -1,0 +1,156 @@
+"""Showdown in `benchmarks.gpu.language_model`: the product's memory plan, engine and training loop."""
+
+from typing import Any
+
+import torch
+
+from benchmarks.lib.language_model import (
+    ALPHA,
+    EFFECTIVE_ROWS,
+    IGNORED,
+    LEARNING_RATE,
+    MAX_GRADIENT_NORM,
+    RANK,
+    TARGETS,
+    WEIGHT_DECAY,
+    Work,
+    language_model,
+)
+from benchmarks.lib.meter import Laps
+from benchmarks.lib.workload import PAD
+from showdown.core.spec import SharedProtocol
+from showdown.core.task import EncodedExamples, Validation
+from showdown.engine.budget import Demand, expected, limit_gb, plan, shape_of
+from showdown.engine.decoder.cudnn_attention import building_for
+from showdown.engine.forward import choose_forward
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.engine.optim.table import state_bytes
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.stages.memory_plan import rounding_of
+from showdown.tasks.generation.task import Generation
+from showdown.training.batches import effective_batches
+from showdown.training.loop import train
+from showdown.training.run import TrainingRun
+
+_GB = 1e9
+
+
+class _Watch:
+    """Tells the meter of every step; keeps the losses."""
+
+    def __init__(self, laps: Laps) -> None:
+        self.laps = laps
+        self.losses: list[float] = []
+
+    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
+        self.losses.append(loss)
+        self.laps.step_done(step)
+
+    def say(self, message: str) -> None:
+        print(message, flush=True)
+
+
+def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Train with Showdown, whose defaults for adapters are all linear layers and dropout 0.
+
+    Args:
+        method: `full`, `lora` or `qlora`.
+        work: the rows of each step.
+        shape: a key of `SHAPES`.
+        device: `cuda`, or `cpu` to try it out.
+        settings: `memory` of the protocol: `speed`, `lean` or GB.
+
+    """
+    protocol = SharedProtocol(
+        effective_batch_rows=EFFECTIVE_ROWS, epochs=1, patience_epochs=None, tuning=None, warmup_steps=0,
+        weight_decay=WEIGHT_DECAY, max_gradient_norm=MAX_GRADIENT_NORM, select_epoch="last", memory=settings["memory"],
+    )  # fmt: skip
+    module = _network(method, shape, device).train()
+    examples = _examples(work)
+    rounding = rounding_of(protocol, method == "full")
+    chosen, needed = _memory(method, module, examples, protocol, device)
+    print(f"{method}, memory {protocol.memory}: {chosen}", flush=True)
+    building = None
+    if device == "cuda" and not chosen.recompute:
+        building = building_for(
+            module.config, lengths=examples.lengths, micro_rows=chosen.micro_rows, micro_tokens=chosen.micro_tokens
+        )
+    laps = Laps(
+        device=device, warmup_steps=len(work.warmup), lap_steps=len(work.steps), laps=work.laps, waits=False
+    )  # fmt: skip
+    watch = _Watch(laps)
+    run = TrainingRun(
+        task=Generation(), module=module,
+        forward=choose_forward(
+            module, pad_token_id=PAD, device=device, recompute=chosen.recompute,
+            attention=building.result() if building else None,
+        ),
+        train=examples, validation_targets=examples.targets[:1], validate=_no_validation, protocol=protocol,
+        micro_batch_rows=chosen.micro_rows, micro_batch_tokens=chosen.micro_tokens,
+        expected_peak_gb=needed.peak_gb if device == "cuda" else None, gradients_stay=needed.gradients_stay,
+        step=OptimizerSettings(weight_decay=WEIGHT_DECAY, rounding=rounding, in_backward=chosen.in_backward),
+        learning_rate=LEARNING_RATE[method], seed=0, device=device, clock=PhaseClock(memory_of(device)),
+        checkpoints=None, watcher=watch,
+    )  # fmt: skip
+    progress = train(run)
+    return {
+        "lap_seconds": laps.lap_seconds,
+        "training_seconds": run.clock.seconds("training"),
+        "mean_loss": sum(watch.losses) / len(watch.losses),
+        **laps.memory(),
+        "attention": run.forward.name,
+        "from_graphs": progress.from_graphs,
+        "micro_rows": progress.micro_batch_rows,
+        "micro_tokens": progress.micro_batch_tokens,
+        "recompute": chosen.recompute,
+        "expected_peak_gb": needed.peak_gb,
+    }
+
+
+def _network(method: str, shape: str, device: str) -> Any:
+    model = language_model(shape, four_bit=method == "qlora", device=device)
+    if method == "full":
+        return model.requires_grad_(True)
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(1)
+    return get_peft_model(
+        model,
+        LoraConfig(task_type="CAUSAL_LM", r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=TARGETS),
+    )
+
+
+def _examples(work: Work) -> EncodedExamples:
+    """Return the rows such that the loop, which shuffles them, comes to them in the order of the work."""
+    order = [row for step in work.all_steps for row in step]
+    shuffled = [place for step in effective_batches(len(order), EFFECTIVE_ROWS, seed=0, epoch=0) for place in step]
+    rows = [row for _, row in sorted(zip(shuffled, order, strict=True))]
+    return EncodedExamples(
+        ids=[work.rows.ids[row].tolist() for row in rows],
+        targets=[[*work.rows.labels(row)[1:].tolist(), IGNORED] for row in rows],
+    )
+
+
+def _memory(method: str, module: Any, examples: EncodedExamples, protocol: SharedProtocol, device: str) -> Any:
+    """Return the micro-batch that the product chooses, and what it expects to need, as its stage `plan` does."""
+    learning = [value for value in module.parameters() if value.requires_grad]
+    demand = Demand(
+        weight_bytes=sum(value.numel() * value.itemsize for value in module.parameters()),
+        gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
+        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
+        trains_backbone=method == "full",
+        four_bit=method == "qlora",
+    )
+    free_gb = torch.cuda.mem_get_info()[1] / _GB if device == "cuda" else 80.0
+    chosen = plan(
+        shape_of(module.config), demand, memory=protocol.memory, lengths=examples.lengths,
+        effective_rows=EFFECTIVE_ROWS, free_gb=free_gb,
+    )  # fmt: skip
+    limit = limit_gb(protocol.memory, free_gb)
+    return chosen, expected(shape_of(module.config), demand, chosen, lengths=examples.lengths, limit_gb=limit)
+
+
+def _no_validation() -> Validation:
+    """Stand in for the end of the epoch, which is not measured."""
+    return Validation(score=0.0, loss=0.0, values={Generation.score_key: 0.0, Generation.curve_metric: 0.0})

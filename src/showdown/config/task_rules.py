@@ -1,0 +1,88 @@
+"""Which keys and methods belong to which task: a key of another task is refused, not ignored."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from showdown.core.errors import UserError
+from showdown.core.spec import CLASSIFICATION, GENERATION, Comparison, DataSpec, ModelSpec, SharedProtocol
+from showdown.methods.table import method_and_settings, method_class, usable_methods
+
+_KEYS: dict[str, Mapping[str, tuple[str, ...]]] = {
+    CLASSIFICATION: {"data": ("text", "label", "labels", "rare_labels", "rare_label")},
+    GENERATION: {
+        "data": ("prompt", "answer", "messages", "system", "overlong"),
+        "model": ("chat_template",),
+        "protocol": ("loss_on", "max_new_tokens", "scorer"),
+    },
+}
+"""Keys that one task alone has, by section."""
+_INSTEAD = {"data.text": "data.prompt", "data.label": "data.answer"}
+"""What a key of classification is called for a task that writes text."""
+
+
+def refuse_misplaced(comparison: Comparison, source: str) -> None:
+    """Refuse keys of another task, methods that cannot do the task, and columns that exclude each other.
+
+    Args:
+        comparison: what to compare.
+        source: where it was written, for messages.
+
+    Raises:
+        UserError: for the first of them, with the fix.
+
+    """
+    for task, key in _keys_of_others(comparison):
+        _refuse_key(comparison.task, task, key, source)
+    data = comparison.data
+    if data.messages is not None and (data.prompt is not None or data.answer is not None):
+        other = "prompt" if data.prompt is not None else "answer"
+        raise UserError(
+            f"{source}: `data.messages` and `data.{other}` exclude each other, since a chat holds its answer; drop one"
+        )
+    if comparison.task == GENERATION and data.clean == "study":
+        raise UserError(
+            f"{source}: `data.clean: study` is for labelled texts: prompts and answers stay as they are; drop it"
+        )
+    for row, written in comparison.methods.items():
+        _refuse_method(comparison.task, row, method_and_settings(row, written)[0], source)
+
+
+def _keys_of_others(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield each key that is set and belongs to another task, with that task."""
+    sections: dict[str, tuple[BaseModel, type[BaseModel]]] = {
+        "data": (comparison.data, DataSpec),
+        "model": (comparison.model, ModelSpec),
+        "protocol": (comparison.protocol, SharedProtocol),
+    }
+    for task, keys in _KEYS.items():
+        if task == comparison.task:
+            continue
+        for section, names in keys.items():
+            values, model = sections[section]
+            for name in names:
+                if getattr(values, name) != model.model_fields[name].default:
+                    yield task, f"{section}.{name}"
+        for row, written in comparison.methods.items():
+            own: Any = written.get("protocol") or {}
+            for name in keys.get("protocol", ()):
+                if name in own:
+                    yield task, f"methods.{row}.protocol.{name}"
+
+
+def _refuse_key(task: str, other: str, key: str, source: str) -> None:
+    instead = _INSTEAD.get(key)
+    if other == CLASSIFICATION:
+        fix = f"use `{instead}`, or drop it" if instead else "drop it"
+    else:
+        fix = f"set `task: {other}`, or drop it"
+    raise UserError(f"{source}: `{key}` is for the task {other}, and this one is {task}; {fix}")
+
+
+def _refuse_method(task: str, row: str, method: str, source: str) -> None:
+    if task in method_class(method).tasks:
+        return
+    able = ", ".join(name for name, found in usable_methods().items() if task in found.tasks)
+    named = f"`{row}`" if row == method else f"`{row}` (method `{method}`)"
+    raise UserError(f"{source}: {named} cannot do the task {task}; the methods that can are {able}")
