@@ -42,6 +42,8 @@ class TaskColumns:
     """Headings that it keeps longer than the interval, the last ones longest."""
     reading: tuple[str, ...]
     """How to read the columns of costs."""
+    by_label: bool
+    """There are scores of each label, and rows on which labels differ."""
 
     def score_metrics(self, known: Collection[str], own: OwnScore | None, beside: Metric) -> list[Metric]:
         """Return the metrics that have a column beside that of the verdict.
@@ -61,7 +63,8 @@ class TaskColumns:
             scores: headings of the columns of scores.
 
         """
-        others = [heading for heading in reversed([*scores]) if heading not in self.kept_longest]
+        placed = (*self.left_out_first, *self.kept_longest)
+        others = [heading for heading in reversed([*scores]) if heading not in placed]
         return [*self.left_out_first, *others, INTERVAL, *self.kept_longest]
 
 
@@ -144,6 +147,7 @@ TABLES: Mapping[str, TaskColumns] = {
         reading=(
             f"{_TIMES} Latency: one text, median; the verdict, the limits and the figures use its 95th percentile.",
         ),
+        by_label=True,
     ),
     GENERATION: TaskColumns(
         scores=_of_writing,
@@ -169,6 +173,7 @@ TABLES: Mapping[str, TaskColumns] = {
             "training, KL(before || after), in nats a token. Both are what fine-tuning cost elsewhere.",
             "Perplexity: of the wanted answers, token by token, whatever was written.",
         ),
+        by_label=False,
     ),
 }
 

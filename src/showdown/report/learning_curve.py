@@ -43,7 +43,7 @@ def learning_curve(results: Results, judged: Curve | None = None) -> LearningCur
     names = list(dict.fromkeys(run.name for run in results.runs))
     intervals = {name: judged.scores[name] if judged else [None] * len(fractions) for name in names}
     if metric.is_of_writing:
-        values = {name: [found and found.value for found in intervals[name]] for name in names}
+        values = {name: [None if found is None else found.value for found in intervals[name]] for name in names}
     else:
         values = {
             name: [
@@ -113,7 +113,8 @@ def _sentence(values: dict[str, list[float | None]], fractions: Sequence[float],
     steps = {name: (found[-2], found[-1]) for name, found in values.items()}
     gains = {
         name: metric.sign * (more - less)
-        for name, (less, more) in steps.items() if less is not None and more is not None
+        for name, (less, more) in steps.items()
+        if less is not None and more is not None
     }
     step = f"from {100 * fractions[-2]:g} to {100 * fractions[-1]:g} % of the training rows"
     if not gains:

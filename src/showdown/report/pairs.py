@@ -21,10 +21,15 @@ def headings(verdict: Verdict) -> list[str]:
         "p (Holm)",
         "Different",
         *flip_headings(metric),
-        f"Worse, margin {metric.margin(verdict.margin_points / 100)}",
+        worse_heading(verdict),
         *beside,
         "Differ also in",
     ]
+
+
+def worse_heading(verdict: Verdict) -> str:
+    """Return the heading of the tests against the margin."""
+    return f"Worse, margin {verdict.ranking_metric.margin(verdict.margin_points / 100)}"
 
 
 def flip_headings(metric: Metric) -> tuple[str, str]:
@@ -103,7 +108,8 @@ def pair_note(verdict: Verdict) -> str:
     short = f" {CUT_SHORT_NOTE}" if any(row.cut_short for row in verdict.rows) else ""
     return (
         f"{metric.capital} is tested: {how}. p is adjusted over {pairs}, intervals are "
-        f"those of the pair alone.{f1} {_flips(metric)}, the mean over all pairs of their seeds. Worse, no: at most {margin} worse "
+        f"those of the pair alone.{f1} {_flips(metric)}, the mean over all pairs of their seeds. "
+        f"Worse, no: at most {margin} worse "
         "(one-sided test at 5 %, adjusted over all rows beside the other); yes: a difference was shown; may be: "
         f"neither.{short}"
     )

@@ -91,10 +91,16 @@ class _Filled:
     cells: list[str]
 
 
-def comparison_table(results: Results, verdict: Verdict) -> Table:
+def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] | None = None) -> Table:
     """Lay out a comparison, one row for each arm.
 
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
+
+    Args:
+        results: the comparison.
+        verdict: what can be said of it.
+        scores: keys of the scores among which the columns are chosen; by default those that some arm has.
+
     """
     results = results.full_size
     runs = {
@@ -103,9 +109,9 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
     metric, declared = verdict.ranking_metric, columns_of(verdict.task)
     judged = {row.name: row for row in verdict.rows}
     arms = [judged[name] for name in runs]
-    known = list(dict.fromkeys(key for arm in arms for key in arm.scores))
-    scores = _score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
-    columns = [*scores, *(_measured(column, list(runs.values())) for column in declared.columns)]
+    known = {key for arm in arms for key in arm.scores} if scores is None else scores
+    of_scores = _score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
+    columns = [*of_scores, *(_measured(column, list(runs.values())) for column in declared.columns)]
     spent = costs(results, verdict)
     return Table(
         above=_above(results, verdict),
@@ -115,7 +121,7 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         near=_near(arms, verdict, metric),
         best_word=metric.best_word,
         score=metric.title,
-        leaving_order=declared.leaving_order([column.heading for column in scores[_SCORES_BESIDE:]]),
+        leaving_order=declared.leaving_order([column.heading for column in of_scores[_SCORES_BESIDE:]]),
         descending=frozenset(
             place
             for place, column in enumerate(columns, start=1)

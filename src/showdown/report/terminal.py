@@ -49,7 +49,11 @@ def print_grid(
     leaving: Sequence[str] = (),
 ) -> None:
     """Print a table. At a terminal columns are left out where they do not fit, and named; elsewhere all are there."""
-    kept = fitting(headings, rows, console, left=left, leaving=leaving) if console.is_terminal else list(range(len(headings)))
+    kept = (
+        fitting(headings, rows, console, left=left, leaving=leaving)
+        if console.is_terminal
+        else list(range(len(headings)))
+    )
     table = grid([headings[place] for place in kept], [[row[place] for place in kept] for row in rows], left=left)
     if not console.is_terminal:
         table.width = _natural_width(table, console)

@@ -80,7 +80,11 @@ def score_in_words(records: Records, metric: Metric) -> str:
     """Return the scores by one metric in words."""
     return "; ".join(
         f"{one['row']} {one['shown']}"
-        + (f" ({metric.cell(one['low'] / metric.units)} to {metric.cell(one['high'] / metric.units)})" if one["low"] < one["high"] else "")
+        + (
+            f" ({metric.cell(one['low'] / metric.units)} to {metric.cell(one['high'] / metric.units)})"
+            if one["low"] < one["high"]
+            else ""
+        )
         for one in records
     )
 
