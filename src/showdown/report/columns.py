@@ -152,11 +152,11 @@ TABLES: Mapping[str, TaskColumns] = {
     GENERATION: TaskColumns(
         scores=_of_writing,
         columns=(
+            Column(heading="General loss", direction="lower", value=_general_loss_rise, show=_signed),
+            Column(heading="KL from base", direction="lower", value=_prompt_kl, show=lambda value: f"{value:.3f}"),
             *_COSTS,
             Column(heading="First token ms", direction="lower", value=_first_token_ms, show=_amount),
             Column(heading="Tokens/s", direction="higher", value=_tokens_per_second, show=_amount),
-            Column(heading="General loss", direction="lower", value=_general_loss_rise, show=_signed),
-            Column(heading="KL from base", direction="lower", value=_prompt_kl, show=lambda value: f"{value:.3f}"),
         ),
         left_out_first=(
             *("Trained params", "Total s", "Saved MB", "Tokens/s", "First token ms", "KL from base", "Memory GB"),

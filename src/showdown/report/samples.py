@@ -52,9 +52,9 @@ class WrittenAnswer:
 
     def about(self, heading: str) -> str:
         """Return what is known of the answer, for the brackets behind its name; ``heading`` is that of its score."""
-        several = self.of_seeds > 1
-        known = [f"{heading} {self.score}{' on average' if several else ''}"] if self.score else []
-        known += [f"{self.seeds} of {self.of_seeds} seeds wrote this"] if several else []
+        apart = self.seeds < self.of_seeds
+        known = [f"{heading} {self.score}{' on average' if apart else ''}"] if self.score else []
+        known += [f"{self.seeds} of {self.of_seeds} seeds wrote this"] if apart else []
         return ", ".join([*known, *([] if self.finished else ["cut at the limit"])])
 
 

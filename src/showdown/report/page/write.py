@@ -48,6 +48,8 @@ _FLIPS, _OTHERS = 20, 4
 """Samples of written answers: on which methods differ, and of those that none and that all answered as wanted."""
 _MOST_ANSWERS, _MOST_NAMES = 6, 8
 """Answers to one test row, and arms that gave one of them, where there are too many to show all."""
+_MOST_HEADINGS = 12
+"""Of a table whose headings stand on one line each."""
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
 _GROUPS = {
     "scores": ("Scores", ("scores",)),
@@ -129,6 +131,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "confidence": confidence_table(results),
         "disagreements": shown,
         "samples": written if written and written.groups else None,
+        "most_headings": _MOST_HEADINGS,
         "most_answers": _MOST_ANSWERS,
         "most_names": _MOST_NAMES,
         "short": _SHORT_TEXT,
