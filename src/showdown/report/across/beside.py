@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from showdown.core.errors import UserError
-from showdown.core.metric import ACCURACY, GENERATION, METRICS, Metric
+from showdown.core.metric import ACCURACY, GENERATION, METRICS
 from showdown.core.metric_choice import automatic_for_writing
 from showdown.core.record import Results
 from showdown.report.table import Table, comparison_table
@@ -24,8 +24,6 @@ class Beside:
     title: str
     comparisons: Mapping[str, Judged]
     """By what each is called; all rows scored by one metric."""
-    metric: Metric
-    """Of the table."""
     above: list[str]
     """What must be read before the table, of each comparison."""
     headings: list[str]
@@ -84,7 +82,6 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
     return Beside(
         title=" beside ".join(comparisons),
         comparisons=shown,
-        metric=next(iter(shown.values())).verdict.ranking_metric,
         above=[f"{label}: {line}" for label, table in tables.items() for line in table.above],
         headings=[some.headings[0], "Comparison", *some.headings[1:]],
         rows=_rows(comparisons, tables),

@@ -13,7 +13,7 @@ def html(beside: Beside) -> str:
     from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, draw
     from showdown.report.page.prose import prose
 
-    figure = scores_beside(beside.comparisons, beside.metric)
+    figure = scores_beside(beside.comparisons)
     template = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["prose"] = prose

@@ -24,14 +24,15 @@ _CAPTION = (
 _BESIDE = "Points with 95 % intervals, a row beside itself elsewhere."
 
 
-def scores_beside(comparisons: Mapping[str, Judged], metric: Metric) -> Figure | None:
+def scores_beside(comparisons: Mapping[str, Judged]) -> Figure | None:
     """Draw the scores of all arms of all comparisons; None where no arm has any.
 
     Args:
-        comparisons: by what each is called.
-        metric: what stands in their table; of labels accuracy and macro F1 are drawn, whatever it is.
+        comparisons: by what each is called, one or more. Written answers are scored by one metric in all; of labels
+            accuracy and macro F1 are drawn, whatever methods are ranked by.
 
     """
+    metric = next(iter(comparisons.values())).verdict.ranking_metric
     rows: dict[str, dict[str, ArmVerdict]] = {}
     looks: dict[str, Style] = {}
     colours: dict[str, str] = {}
