@@ -4,8 +4,7 @@ First come rows on which the methods differ most in the metric of the verdict, t
 wanted, and a few that all did.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -13,16 +12,15 @@ from statistics import fmean
 from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
 from showdown.core.metric import Metric
-from showdown.core.record import Results, RunRecord
-from showdown.core.written import WrittenRows, read_written
+from showdown.core.record import Results
 from showdown.data.prepare import load_side, partition_folder
 from showdown.report.answer_difference import Field, Piece, differing_fields, marked
+from showdown.report.row_answers import ALIKE, Answered, answers_by_row, writers
 from showdown.verdict.model import Verdict
 
 _PROCESSED = Path("data") / "processed"
 _MOST_ARMS = 12
 """Answers to one prompt beside each other: those of the methods with the best scores."""
-_ALIKE = 1e-9
 NOTE = (
     "Marked is the difference to the wanted answer, word by word: struck out what is missing, underlined what was "
     "written in its place. Of JSON the fields that differ are listed."
@@ -102,31 +100,6 @@ class Samples:
         return " ".join([f"{counts[:1].upper()}{counts[1:]}.", NOTE, *([PRIVATE] if self.has_texts else [])])
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answered:
-    """What one arm wrote for a row: one entry a seed."""
-
-    texts: list[str]
-    values: list[float]
-    exact: list[bool]
-    finished: list[bool]
-    cluster: int
-
-    @property
-    def place(self) -> int:
-        """Return the seed whose answer is shown."""
-        ((most, _),) = Counter(self.texts).most_common(1)
-        return self.texts.index(most)
-
-    @property
-    def right(self) -> bool:
-        return self.exact[self.place]
-
-    @property
-    def value(self) -> float | None:
-        return fmean(self.values) if self.values else None
-
-
 def samples(results: Results, verdict: Verdict, folder: Path, *, flips: int, others: int) -> Samples | None:
     """Choose test rows of a comparison of written answers; None for another task, or where nothing was written.
 
@@ -142,41 +115,36 @@ def samples(results: Results, verdict: Verdict, folder: Path, *, flips: int, oth
 
     """
     metric = verdict.ranking_metric
-    arms = [name for name in _best_arms(verdict, metric) if name in _writers(results)]
+    arms = [name for name in _best_arms(verdict, metric) if name in writers(results)]
     if not arms:
         return None
-    by_row: dict[int, dict[str, _Answered]] = {}
+    by_row: dict[int, dict[str, Answered]] = {}
     for name in arms:
-        for row, answered in _answers(_writers(results)[name], folder, metric).items():
+        for row, answered in answers_by_row(writers(results)[name], folder, metric).items():
             by_row.setdefault(row, {})[name] = answered
     texts = _texts(results, folder)
     spreads = {row: _spread(answers) for row, answers in by_row.items()}
     differing = sorted(
-        (row for row in by_row if spreads[row][0] > _ALIKE), key=lambda row: (*_turned(spreads[row]), row)
+        (row for row in by_row if spreads[row][0] > ALIKE), key=lambda row: (*_turned(spreads[row]), row)
     )
-    shown = _one_a_cluster(differing, by_row)[:flips]
     wrong = [row for row in sorted(by_row) if not any(one.right for one in by_row[row].values())]
     right = [row for row in sorted(by_row) if all(one.right for one in by_row[row].values())]
+    cluster = {row: next(iter(answers.values())).cluster for row, answers in by_row.items()}
+    seen: set[int] = set()
 
-    def group(title: str, rows: Sequence[int], chosen: Sequence[int]) -> SampleGroup:
+    def group(title: str, rows: Sequence[int], most: int, choose: Callable[[list[int], int], list[int]]) -> SampleGroup:
+        new = [row for row in _one_a_cluster(rows, cluster) if cluster[row] not in seen]
+        chosen = choose(new, most)
+        seen.update(cluster[row] for row in chosen)
         made = tuple(_sample(row, by_row[row], texts.get(row), metric) for row in chosen)
         return SampleGroup(title=title, count=len(rows), samples=made)
 
     groups = (
-        group("Methods differ", differing, shown),
-        group("No method as wanted", wrong, _spread_out(_new(wrong, shown, by_row), others)),
-        group("All methods as wanted", right, _spread_out(_new(right, shown, by_row), others)),
+        group("Methods differ", differing, flips, _first),
+        group("No method as wanted", wrong, others, _spread_out),
+        group("All methods as wanted", right, others, _spread_out),
     )
     return Samples(groups=tuple(one for one in groups if one.samples), tested=len(by_row), heading=metric.heading)
-
-
-def _writers(results: Results) -> dict[str, list[RunRecord]]:
-    """Return the completed runs that wrote answers, by arm; floors are left out."""
-    found: dict[str, list[RunRecord]] = {}
-    for run in results.full_size.runs:
-        if run.status == "completed" and run.writing and run.traits.role != "floor":
-            found.setdefault(run.name, []).append(run)
-    return found
 
 
 def _best_arms(verdict: Verdict, metric: Metric) -> list[str]:
@@ -187,41 +155,7 @@ def _best_arms(verdict: Verdict, metric: Metric) -> list[str]:
     return [row.name for row in verdict.rows if row.name in kept]
 
 
-def _answers(runs: Sequence[RunRecord], folder: Path, metric: Metric) -> dict[int, _Answered]:
-    """Return what an arm wrote for each row, by all seeds of the first split that tested it."""
-    found: dict[int, _Answered] = {}
-    split: dict[int, int] = {}
-    for run in sorted(runs, key=lambda run: run.partition):
-        written = read_written(folder, run)
-        values = _values(written, metric)
-        exact = written.scores.get("exact_match") or values or [0.0] * len(written.row_ids)
-        for place, row in enumerate(written.row_ids):
-            if split.setdefault(row, run.partition) != run.partition:
-                continue
-            one = found.setdefault(
-                row, _Answered(texts=[], values=[], exact=[], finished=[], cluster=written.clusters[place])
-            )
-            one.texts.append(written.answers[place])
-            one.exact.append(exact[place] >= 1.0 - _ALIKE)
-            one.finished.append(written.finished[place])
-            if values:
-                one.values.append(values[place])
-    return found
-
-
-def _values(written: WrittenRows, metric: Metric) -> Sequence[float] | None:
-    """Return what each row scores; of a metric of losses the loss a token, through its function."""
-    if metric.of_token_loss is None:
-        return written.scores.get(metric.key)
-    if written.losses is None or written.loss_tokens is None:
-        return None
-    import numpy as np
-
-    by_token = np.asarray(written.losses) / np.maximum(1, np.asarray(written.loss_tokens))
-    return [float(value) for value in metric.of_token_loss(by_token)]
-
-
-def _spread(answers: Mapping[str, _Answered]) -> tuple[float, float]:
+def _spread(answers: Mapping[str, Answered]) -> tuple[float, float]:
     """Return how far the arms' values lie apart: their range, and their mean distance from the middle."""
     values = [value for one in answers.values() if (value := one.value) is not None]
     if len(values) < 2:
@@ -234,26 +168,26 @@ def _turned(spread: tuple[float, float]) -> tuple[float, float]:
     return -spread[0], -spread[1]
 
 
-def _one_a_cluster(rows: Sequence[int], by_row: Mapping[int, Mapping[str, _Answered]]) -> list[int]:
+def _one_a_cluster(rows: Sequence[int], cluster: Mapping[int, int]) -> list[int]:
     """Return the first row of each group of copies."""
     first: dict[int, int] = {}
     for row in rows:
-        first.setdefault(next(iter(by_row[row].values())).cluster, row)
+        first.setdefault(cluster[row], row)
     return list(first.values())
 
 
-def _new(rows: Sequence[int], shown: Sequence[int], by_row: Mapping[int, Mapping[str, _Answered]]) -> list[int]:
-    return [row for row in _one_a_cluster(rows, by_row) if row not in shown]
+def _first(rows: list[int], most: int) -> list[int]:
+    return rows[:most]
 
 
-def _spread_out(rows: Sequence[int], most: int) -> list[int]:
+def _spread_out(rows: list[int], most: int) -> list[int]:
     """Return at most so many rows, evenly from all parts of the data."""
     if len(rows) <= most:
-        return list(rows)
+        return rows
     return [rows[place * len(rows) // most] for place in range(most)]
 
 
-def _sample(row: int, answers: Mapping[str, _Answered], texts: tuple[str, str] | None, metric: Metric) -> Sample:
+def _sample(row: int, answers: Mapping[str, Answered], texts: tuple[str, str] | None, metric: Metric) -> Sample:
     wanted = texts[1] if texts else None
     return Sample(
         row=row,
@@ -263,7 +197,7 @@ def _sample(row: int, answers: Mapping[str, _Answered], texts: tuple[str, str] |
     )
 
 
-def _written(name: str, one: _Answered, wanted: str | None, metric: Metric) -> WrittenAnswer:
+def _written(name: str, one: Answered, wanted: str | None, metric: Metric) -> WrittenAnswer:
     text, value = one.texts[one.place], one.value
     answer = WrittenAnswer(
         name=name,
