@@ -35,7 +35,7 @@ class WrittenAnswer:
     name: str
     text: str
     score: str
-    """By the metric of the verdict, the mean over seeds, as a table shows it; empty where it has none."""
+    """By the metric of the verdict, the mean over seeds, with its unit; empty where it has none."""
     right: bool
     """As wanted, after normalisation."""
     finished: bool
@@ -86,7 +86,7 @@ class Samples:
     """Those that have rows."""
     tested: int
     heading: str
-    """Of the score behind each answer."""
+    """What the score behind each answer is called."""
 
     @property
     def has_texts(self) -> bool:
@@ -144,7 +144,7 @@ def samples(results: Results, verdict: Verdict, folder: Path, *, flips: int, oth
         group("No method as wanted", wrong, others, _spread_out),
         group("All methods as wanted", right, others, _spread_out),
     )
-    return Samples(groups=tuple(one for one in groups if one.samples), tested=len(by_row), heading=metric.heading)
+    return Samples(groups=tuple(one for one in groups if one.samples), tested=len(by_row), heading=metric.capital)
 
 
 def _best_arms(verdict: Verdict, metric: Metric) -> list[str]:
@@ -202,7 +202,7 @@ def _written(name: str, one: Answered, wanted: str | None, metric: Metric) -> Wr
     answer = WrittenAnswer(
         name=name,
         text=text,
-        score="" if value is None else metric.cell(value),
+        score="" if value is None else metric.shown(value),
         right=one.right,
         finished=one.finished[one.place],
         seeds=one.texts.count(text),
