@@ -56,7 +56,8 @@ Metric = Annotated[
     str | None,
     typer.Option(
         "--metric",
-        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL.",
+        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL; written answers "
+        "by exact_match, json_fields, rouge_l, token_loss and others.",
     ),
 ]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]

@@ -65,6 +65,11 @@ class PromptedWriter(Writer):
         composed = [self._composed(prompt, room)[0] for prompt, room in zip(prompts, rooms, strict=True)]
         return writer.losses_by_token(composed, answers)
 
+    def refusal(self, prompt: str) -> str | None:
+        """Return that a prompt is too long by itself, without any example; None where it leaves an answer room."""
+        bare = written_prompt(instructed(read_prompt(prompt), self.instruction))
+        return self.pretrained.writer.refusal(bare)
+
     def _composed(self, prompt: str, room: int) -> tuple[str, list[int]]:
         """Return a prompt with its instruction and as many of its examples as fit, and its token ids.
 
