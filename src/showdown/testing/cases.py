@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from showdown.core.method import TunedMethod
-from showdown.core.spec import CLASSIFICATION, GENERATION
+from showdown.core.metric import CLASSIFICATION, GENERATION
 from showdown.methods.table import METHODS, method_class
 from showdown.testing import fitted, tuned, writing
 from showdown.testing.tiny import DECODERS

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Job
+from showdown.core.metric import CLASSIFICATION, GENERATION
 from showdown.core.predictor import Classifier, Predictor, Writer
-from showdown.core.spec import CLASSIFICATION, GENERATION, DataSpec
+from showdown.core.spec import DataSpec
 from showdown.testing.require import require
 from showdown.testing.tiny import LABELS, chat_rows, job_for, separable_rows, write_csv
 

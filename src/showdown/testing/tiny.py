@@ -13,7 +13,8 @@ from showdown.core.chat import prompt_of
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Job, Placement
-from showdown.core.spec import CLASSIFICATION, ModelSpec, SharedProtocol
+from showdown.core.metric import CLASSIFICATION
+from showdown.core.spec import ModelSpec, SharedProtocol
 from showdown.tasks.table import task_named
 
 LABELS = ("baker", "night nurse", "pilot")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from showdown.core.events import EventWriter
 from showdown.core.files import write_text
 from showdown.core.method import FittedMethod, TunedMethod
-from showdown.core.spec import CLASSIFICATION, ModelSpec, RunSpec
+from showdown.core.metric import CLASSIFICATION
+from showdown.core.spec import ModelSpec, RunSpec
 from showdown.core.split import SingleSplit
 from showdown.methods.table import build, method_class
 from showdown.testing.fresh import FreshProcess

@@ -49,11 +49,6 @@ class PromptedWriter(Writer):
             [self._composed(prompt, writer.most)[1] for prompt in prompts], batch_rows=batch_rows
         )
 
-    def refusal(self, prompt: str) -> str | None:
-        """Return that a prompt leaves an answer no room, even without examples; None where it does."""
-        writer = self.pretrained.writer
-        return writer.refusal(self._composed(prompt, writer.most)[0])
-
     def token_losses(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return what the wanted answers cost behind instruction and examples, whose tokens do not count."""
         return np.array([[float(one.sum()), len(one)] for one in self.losses_by_token(prompts, answers)]).reshape(-1, 2)
@@ -64,6 +59,11 @@ class PromptedWriter(Writer):
         rooms = [max(writer.most, writer.answer_tokens(answer)) for answer in answers]
         composed = [self._composed(prompt, room)[0] for prompt, room in zip(prompts, rooms, strict=True)]
         return writer.losses_by_token(composed, answers)
+
+    def refusal(self, prompt: str) -> str | None:
+        """Return that a prompt is too long by itself, without any example; None where it leaves an answer room."""
+        bare = written_prompt(instructed(read_prompt(prompt), self.instruction))
+        return self.pretrained.writer.refusal(bare)
 
     def _composed(self, prompt: str, room: int) -> tuple[str, list[int]]:
         """Return a prompt with its instruction and as many of its examples as fit, and its token ids.
