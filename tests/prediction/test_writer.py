@@ -91,7 +91,7 @@ def test_a_prompt_that_cannot_be_answered_is_one_line(prompts: list[Any], messag
 
 def test_a_prompt_with_examples_is_too_long_where_it_would_be_without_them() -> None:
     asked: list[str] = []
-    pretrained: Any = SimpleNamespace(writer=SimpleNamespace(refusal=lambda prompt: asked.append(prompt)))
+    pretrained: Any = SimpleNamespace(writer=SimpleNamespace(refusal=asked.append))
     instruction = Instruction(text="Be brief.", replaces=True)
     writer = PromptedWriter(pretrained, lambda _: [(prompt_of("example"), "answer")], instruction)
     assert writer.refusal(prompt_of("oven", system="s")) is None
