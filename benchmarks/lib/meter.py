@@ -18,6 +18,8 @@ class Meter:
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
     device_gb: float = 0.0
+    _peaks_gb: tuple[float, float] = (0.0, 0.0)
+    """Allocated and reserved."""
     _begun: float = 0.0
 
     def begin(self) -> None:
@@ -33,17 +35,14 @@ class Meter:
         if self.device == "cuda":
             free, total = torch.cuda.mem_get_info()
             self.device_gb = (total - free) / GB
+            # Read here: what comes after a training, such as a validation, may reset them.
+            self._peaks_gb = torch.cuda.max_memory_allocated() / GB, torch.cuda.max_memory_reserved() / GB
         self.seconds = time.perf_counter() - self._begun
 
     def memory(self) -> dict[str, float]:
-        """Return peak allocated and reserved memory since the warm-up, and what the device shows as used at the end."""
-        if self.device != "cuda":
-            return {"peak_allocated_gb": 0.0, "peak_reserved_gb": 0.0, "device_gb": 0.0}
-        return {
-            "peak_allocated_gb": torch.cuda.max_memory_allocated() / GB,
-            "peak_reserved_gb": torch.cuda.max_memory_reserved() / GB,
-            "device_gb": self.device_gb,
-        }
+        """Return the peaks from the warm-up to the end, and what the device shows as used then; zeros on a CPU."""
+        allocated, reserved = self._peaks_gb
+        return {"peak_allocated_gb": allocated, "peak_reserved_gb": reserved, "device_gb": self.device_gb}
 
 
 @dataclass(kw_only=True)

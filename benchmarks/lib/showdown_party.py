@@ -23,11 +23,13 @@ from showdown.core.task import EncodedExamples, Validation
 from showdown.engine.budget import Demand, expected, limit_gb, plan, shape_of
 from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
+from showdown.engine.language.chunks import OutputLayer
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import state_bytes
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
 from showdown.stages.memory_plan import rounding_of
+from showdown.stages.row_sizes import read_share, sizes_of
 from showdown.tasks.generation.task import Generation
 from showdown.training.batches import effective_batches
 from showdown.training.loop import train
@@ -141,6 +143,11 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
         optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
         trains_backbone=method == "full",
         four_bit=method == "qlora",
+        output=OutputLayer(
+            vocabulary=int(module.config.vocab_size),
+            read_share=read_share(sizes_of(examples), EFFECTIVE_ROWS),
+            learns=method == "full",
+        ),
     )
     free_gb = torch.cuda.mem_get_info()[1] / _GB if device == "cuda" else 80.0
     chosen = plan(

@@ -238,7 +238,7 @@ def test_rows_are_filled_up_only_where_tokens_are() -> None:
     passes = captured(module, Again())
     for lengths in ((30, 98), (30, 97), (30, 96)):
         passes.accumulate(rows(*lengths), torch.tensor([0, 3]), 2)
-    assert sorted(passes._cache._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
+    assert sorted(key[:3] for key in passes._cache._sizes) == [(128, 2, 2), (128, 2, 3), (128, 4, 4)]
 
 
 def test_a_recording_that_fails_is_tried_once() -> None:

@@ -149,7 +149,7 @@ def test_logits_are_those_of_transformers_for_every_token(name: str) -> None:
 def test_blocks_are_the_logits_of_the_tokens_that_count(
     monkeypatch: pytest.MonkeyPatch, name: str, beginning: int
 ) -> None:
-    monkeypatch.setattr("showdown.engine.language.loss.CHUNK_LOGITS", 4 * VOCABULARY)
+    monkeypatch.setattr("showdown.engine.language.chunks.CHUNK_LOGITS", 4 * VOCABULARY)
     module = causal(name).eval()
     sequences = [torch.cat([rows(beginning, seed=9)[0], one]) for one in rows(*LENGTHS)]
     targets = targets_of(sequences)
@@ -200,14 +200,14 @@ def test_one_sequence_or_none_alike_has_no_beginning() -> None:
 @pytest.mark.parametrize("objective", [PLAIN, SMOOTHED])
 @pytest.mark.parametrize("tied", [True, False])
 def test_chunks_add_up_to_torch_s_loss(monkeypatch: pytest.MonkeyPatch, objective: NextToken, tied: bool) -> None:
-    monkeypatch.setattr("showdown.engine.language.loss.CHUNK_LOGITS", 3 * VOCABULARY)
+    monkeypatch.setattr("showdown.engine.language.chunks.CHUNK_LOGITS", 3 * VOCABULARY)
     module = causal("llama", tie_word_embeddings=tied).train()
     for path in (packed(module), padded(module)):
         assert_equal(learned(path, module, objective), plainly(module, objective))
 
 
 def test_logits_of_all_tokens_never_lie_there_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("showdown.engine.language.loss.CHUNK_LOGITS", 5 * VOCABULARY)
+    monkeypatch.setattr("showdown.engine.language.chunks.CHUNK_LOGITS", 5 * VOCABULARY)
     module = causal("llama").train()
     seen: list[int] = []
     module.lm_head.register_forward_hook(lambda _module, _given, found: seen.append(found.shape[0]))
@@ -279,7 +279,11 @@ def test_a_pack_is_filled_up_without_a_trace() -> None:
     path = packed(module)
     expected = learned(path, module)
     path._multiple, path.shares_beginnings = 16, False
-    assert path.lay_out(rows(*LENGTHS), targets_of(rows(*LENGTHS)), -100).pack.ids.numel() == 32
+    given = path.lay_out(rows(*LENGTHS), targets_of(rows(*LENGTHS)), -100)
+    assert given.pack.queries is not None
+    assert (given.pack.ids.numel(), len(given.pack.queries.places), len(given.rows)) == (32, 31, 16)
+    assert given.count == 13
+    assert sum(len(logits) for logits, _ in path.logit_blocks(rows(*LENGTHS), targets_of(rows(*LENGTHS)))) == 13
     assert_equal(learned(path, module), expected)
     plain = torch.cat([module(input_ids=one[None]).logits[0] for one in rows(*LENGTHS)])
     torch.testing.assert_close(path.logits(rows(*LENGTHS)), plain, atol=1e-5, rtol=1e-5)

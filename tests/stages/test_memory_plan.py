@@ -48,7 +48,9 @@ def _pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_plan, "load_side", side_of)
     monkeypatch.setattr(memory_plan, "load_labels", lambda place: ("a", "b"))
     monkeypatch.setattr(memory_plan, "job_of", job_on_the_gpu)
-    monkeypatch.setattr("showdown.models.tokens.count_tokens", lambda _, texts: [len(text.split()) for text in texts])
+    monkeypatch.setattr(
+        "showdown.models.tokens.encode", lambda _, texts, limit: [[5] * min(len(text.split()), limit) for text in texts]
+    )
     monkeypatch.setattr("showdown.engine.decoder.forward.varlen_is_here", lambda: True)
     monkeypatch.setattr("showdown.runner.memory.has_gpu", lambda: True)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from showdown.core.events import EventWriter
 from showdown.core.spec import SharedProtocol
-from showdown.core.task import EncodedExamples, Validation
+from showdown.core.task import EncodedExamples, ForwardPath, Validation
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.measure.memory import CpuMemory
 from showdown.measure.phases import PhaseClock
@@ -35,7 +35,7 @@ class TinyClassifier(nn.Module):
         self.head = nn.Linear(8, 3)
 
 
-class TinyForward:
+class TinyForward(ForwardPath):
     """Its forward path; may run out of memory at chosen calls."""
 
     name = "tiny"

@@ -6,11 +6,13 @@ H200 the counts are within 5 % of the measured peaks, from 4.8 to 57 GB
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from showdown.core.spec import Memory
+from showdown.engine.language.chunks import OutputLayer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -85,6 +87,8 @@ class Demand:
     """Whether the step may be taken inside the backward pass, if all its rows fit into one micro-batch."""
     moments_on_host: bool = False
     """Whether the optimizer state is offloaded, so that the step must be taken there."""
+    output: OutputLayer | None = None
+    """Of a language model; None for a classifier, whose head takes next to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,13 +163,39 @@ def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
 
 
 def token_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
-    """Return the bytes that a micro-batch needs for each of its tokens at the peak of its step."""
-    kept = kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
-    passing = _BYTES * 4 * shape.inner
+    """Return the bytes that a micro-batch needs for each of its tokens at the peak of its backward pass."""
+    return _waiting_bytes(shape, demand, recompute=recompute) + _passing_bytes(shape, demand, recompute=recompute)
+
+
+def _waiting_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
+    """Return what is kept for a token when the backward pass begins."""
     if recompute:
-        inputs = shape.layers if demand.padded else _INPUTS_ON_GPU
-        return _BYTES * shape.hidden * inputs + kept + passing
-    return kept * (shape.layers - 1) + passing  # the last layer keeps almost nothing: it computes pooled tokens only
+        return _BYTES * shape.hidden * (shape.layers if demand.padded else _INPUTS_ON_GPU)
+    # The last layer of a classifier keeps almost nothing: it computes pooled tokens only.
+    layers = shape.layers - 1 + (demand.output.read_share if demand.output else 0)
+    return _kept_bytes(shape, demand) * layers
+
+
+def _passing_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
+    """Return what comes and goes for a token while the backward pass is in a layer."""
+    return _BYTES * 4 * shape.inner + (_kept_bytes(shape, demand) if recompute else 0)
+
+
+def _kept_bytes(shape: Shape, demand: Demand) -> float:
+    return kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
+
+
+def _activation_bytes(shape: Shape, demand: Demand, tokens: int, *, recompute: bool) -> float:
+    """Return the most that a micro-batch of so many tokens holds beside weights and gradients.
+
+    That is while the loss of a language model is computed, or after it, while the backward pass is in a layer.
+    """
+    waiting = tokens * _waiting_bytes(shape, demand, recompute=recompute)
+    passing = tokens * _passing_bytes(shape, demand, recompute=recompute)
+    if demand.output is None:
+        return waiting + passing
+    kept = demand.output.kept_bytes(tokens, shape.hidden)
+    return waiting + max(demand.output.loss_bytes(tokens, shape.hidden), kept + passing)
 
 
 def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
@@ -185,7 +215,7 @@ def peak_bytes(
     gradients_stay: bool = False,
 ) -> float:
     """Return the expected peak of allocated memory of a step whose largest micro-batch has so many tokens."""
-    activations = tokens * token_bytes(shape, demand, recompute=recompute)
+    activations = _activation_bytes(shape, demand, tokens, recompute=recompute)
     gradients = 0.0 if in_backward else demand.gradient_bytes
     # Gradients that do not stay are made while activations are freed, so that both never exist in full.
     together = gradients_stay or _always_stay(demand)
@@ -299,7 +329,20 @@ class _Planner:
         """Return the largest micro-batch within the limit."""
         room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
         room -= self.demand.gradient_bytes if _always_stay(self.demand) else 0
-        return self.option(room / token_bytes(self.shape, self.demand, recompute=recompute), recompute=recompute)
+        return self.option(self.tokens_within(room, recompute=recompute), recompute=recompute)
+
+    def tokens_within(self, room: float, *, recompute: bool) -> float:
+        """Return the most tokens of a micro-batch whose activations take so many bytes."""
+        if self.demand.output is None:
+            return room / token_bytes(self.shape, self.demand, recompute=recompute)
+        return (
+            bisect_right(
+                range(self.whole + 1),
+                room,
+                key=lambda tokens: _activation_bytes(self.shape, self.demand, tokens, recompute=recompute),
+            )
+            - 1
+        )
 
     def inside(self) -> list[Plan]:
         """Return the plan that steps inside the backward pass, where that is possible."""

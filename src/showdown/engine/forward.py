@@ -124,9 +124,7 @@ def choose_forward(
     """
     language = language_model(module)
     if language is not None and unpackable_reason(language, device) is None:
-        return PackedLanguageModel(
-            language, pad_token_id=pad_token_id, device=device, recompute=recompute, attention=attention
-        )
+        return PackedLanguageModel(language, device=device, recompute=recompute, attention=attention)
     decoder = last_token_classifier(module)
     if decoder is not None and unpackable_reason(decoder, device) is None:
         return PackedForward(decoder, device=device, recompute=recompute, attention=attention)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
+from showdown.core.examples import Examples
 from showdown.core.files import read_file, write_json
 from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, TunedMethod
@@ -26,12 +27,14 @@ from showdown.data.prepare import load_labels, load_side, partitions_in
 from showdown.measure.environment import versions
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.artifact import job_of
+from showdown.stages.row_sizes import Sizes, all_rows, read_share, sizes_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
 
     from showdown.engine.budget import Demand, Expected, Plan, Shape
+    from showdown.engine.language.chunks import OutputLayer
     from showdown.engine.optim.settings import Rounding
 
 FILE = "memory.json"
@@ -62,7 +65,7 @@ class PlannedFor(Strict):
     data_fingerprint: str
     partitions: int
     lengths_sha256: str
-    """Of the token counts of all training rows."""
+    """Of the token counts of all training rows, and of how many are read of each."""
     longest_tokens: int
     gpu: str | None
     """Name of the device; None for a CPU."""
@@ -98,6 +101,8 @@ class _PlannedArm:
     method: TunedMethod
     protocol: SharedProtocol
     lengths: list[int]
+    read_share: float
+    """Share of the tokens that a language model's last layer computes, in the steps that have most of them."""
 
 
 def memory_settings(spec: RunSpec, job: Job, lengths: Sequence[int]) -> MemorySettings:
@@ -134,13 +139,7 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     comparison = Comparison.model_validate_json((folder.parent.parent / "comparison.json").read_bytes())
     partitions = partitions_in(processed)
     job = job_of(spec, load_labels(partitions[0]))
-    texts = {
-        row_id: text
-        for place in partitions
-        for side in [load_side(place, "train")]
-        for row_id, text in zip(side.row_ids, side.texts, strict=True)
-    }
-    arms, counts = _planned_arms(comparison, job, list(texts.values()))
+    arms, counts = _planned_arms(comparison, job, all_rows([load_side(place, "train") for place in partitions]))
     gpu = None if job.placement.device == "cpu" else current_gpu()
     planned_for = PlannedFor(
         arms={
@@ -151,7 +150,7 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
         data_fingerprint=spec.data_fingerprint,
         partitions=len(partitions),
         lengths_sha256=hashlib.sha256(json.dumps(sorted(counts)).encode()).hexdigest(),
-        longest_tokens=max(counts),
+        longest_tokens=max((tokens for tokens, _ in counts), default=0),
         gpu=gpu.name if gpu else None,
         gpu_gb=gpu.total_gb if gpu else None,
         versions={name: number for name, number in versions().items() if name in _PACKAGES},
@@ -180,25 +179,33 @@ def current_gpu() -> Gpu:
     return Gpu(name=torch.cuda.get_device_name(), total_gb=total / GB, free_gb=free / GB)
 
 
-def _planned_arms(comparison: Comparison, job: Job, texts: Sequence[str]) -> tuple[dict[str, _PlannedArm], list[int]]:
-    """Return every arm that trains and can run here, and the uncut token counts of the texts."""
+def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dict[str, _PlannedArm], Sizes]:
+    """Return every arm that trains and can run here, and the sizes of the rows as they are read, for each limit."""
     from showdown.models.network import configuration
     from showdown.models.source import locate
-    from showdown.models.tokens import count_tokens, load_tokenizer, token_limit
+    from showdown.models.tokens import load_tokenizer, token_limit
 
     base = locate(job.model)
     tokenizer = load_tokenizer(base, job.model.chat_template)
-    counts = count_tokens(tokenizer, texts)
     arms = {}
+    sizes: dict[tuple[int, str], Sizes] = {}
     for row, written in comparison.methods.items():
         name, settings = method_and_settings(row, written)
         method = build(name, settings)
         if isinstance(method, TunedMethod) and method.unsupported_reason() is None:
             protocol = protocol_of(comparison.protocol, written).model_copy(update={"split": job.protocol.split})
             limit = token_limit(tokenizer, configuration(base, job), protocol.max_tokens)
-            lengths = [min(count, limit) for count in counts]
-            arms[row] = _PlannedArm(name=name, method=method, protocol=protocol, lengths=lengths)
-    return arms, counts
+            key = (limit, protocol.loss_on)
+            if key not in sizes:
+                sizes[key] = sizes_of(job.task.encode(tokenizer, rows, limit, protocol))
+            arms[row] = _PlannedArm(
+                name=name,
+                method=method,
+                protocol=protocol,
+                lengths=[tokens for tokens, _ in sizes[key]],
+                read_share=read_share(sizes[key], protocol.effective_batch_rows),
+            )
+    return arms, [size for _, each in sorted(sizes.items()) for size in each]
 
 
 def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySettings:
@@ -221,7 +228,7 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
     settings: dict[str, MemorySettings] = {}
     for name, arm in arms.items():
         try:
-            config, demand = _demand(arm.method, replace(job, protocol=arm.protocol))
+            config, demand = _demand(arm, replace(job, protocol=arm.protocol))
         except Unavailable:
             settings[name] = MemorySettings(micro_batch_rows=1, recompute=False)  # its training stage says why
             continue
@@ -260,7 +267,7 @@ def _settings(chosen: "Plan", expected: "Expected") -> MemorySettings:
     )
 
 
-def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
+def _demand(arm: _PlannedArm, job: Job) -> "tuple[PretrainedConfig, Demand]":
     """Return the network's configuration and what the method holds in any case, from a network without weights."""
     import torch
 
@@ -270,7 +277,7 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
     from showdown.models.network import dtype_of, network_skeleton, weight_bytes
     from showdown.models.source import locate
 
-    network = network_skeleton(locate(job.model), job)
+    method, network = arm.method, network_skeleton(locate(job.model), job)
     network.module.to(dtype_of(job.placement))
     pretrained, held_bytes = network.module, weight_bytes(network, method.options)
     padded = not is_packed(pretrained, job.placement.device)
@@ -290,8 +297,23 @@ def _demand(method: TunedMethod, job: Job) -> "tuple[PretrainedConfig, Demand]":
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
         moments_on_host=on_host,
+        output=_output_layer(module, arm.read_share),
     )
     return pretrained.config, demand
+
+
+def _output_layer(module: "torch.nn.Module", read_share: float) -> "OutputLayer | None":
+    """Return what the loss of a language model depends on; None for another network."""
+    from showdown.engine.language.chunks import OutputLayer
+    from showdown.engine.structure import language_model
+
+    language = language_model(module)
+    if language is None:
+        return None
+    head = language.model.get_output_embeddings()
+    vocabulary = int(language.model.config.get_text_config().vocab_size)
+    learns = head is not None and any(value.requires_grad for value in head.parameters())
+    return OutputLayer(vocabulary=vocabulary, read_share=read_share, learns=learns)
 
 
 def most_weights_learn(module: "torch.nn.Module") -> bool:

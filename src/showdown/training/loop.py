@@ -29,9 +29,27 @@ class _Taken:
     """A step that was taken, its numbers perhaps still on their way from the GPU."""
 
     step: int
-    loss: torch.Tensor
+    loss: "_Number"
     learning_rate: float
-    norm: torch.Tensor | None
+    norm: "_Number | None"
+
+
+class _Number:
+    """A number that is on its way from the device; later work of the device does not delay it."""
+
+    def __init__(self, value: torch.Tensor) -> None:
+        self._arrived: torch.cuda.Event | None = None
+        self._value = value
+        if value.is_cuda:
+            self._value = torch.empty(value.shape, dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._arrived.record()
+
+    def __float__(self) -> float:
+        """Return it once it is there."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return float(self._value)
 
 
 def train(run: TrainingRun) -> Progress:
@@ -199,7 +217,14 @@ class _Loop:
         norm = self.optimizer.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
         progress.step += 1
         progress.step_in_epoch += 1
-        self.taken.append(_Taken(step=progress.step, loss=loss, learning_rate=rate, norm=norm))
+        self.taken.append(
+            _Taken(
+                step=progress.step,
+                loss=_Number(loss),
+                learning_rate=rate,
+                norm=None if norm is None else _Number(norm),
+            )
+        )
         self._read(self.steps_behind)
 
     def _accumulate_backing_off(self, rows: list[int]) -> torch.Tensor:

@@ -1,12 +1,13 @@
 """Forward passes of decoders without padding."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from showdown.core.task import ForwardPath
+from showdown.core.task import ForwardPath, Objective
 from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.pack import Pack, pack_of
@@ -32,7 +33,7 @@ TOKEN_MULTIPLE = 64
 from step to step: the allocator finds blocks of the right size, and Triton compiles no kernel again."""
 
 
-class PackedPath:
+class PackedPath(ABC):
     """A decoder that is run over packs."""
 
     def __init__(
@@ -67,6 +68,28 @@ class PackedPath:
         """Return the sequences as a pack on the CPU, filled up with so many tokens whose results are not read."""
         return pack_of(sequences, streams=self.walk.streams, fill=fill)
 
+    @abstractmethod
+    def filled(
+        self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, *, tokens: int, rows: int, padding_target: int
+    ) -> tuple[Pack, tuple[torch.Tensor, ...]]:
+        """Return a micro-batch of a size that recurs, for CUDA graphs, on the CPU.
+
+        Args:
+            sequences: of the micro-batch.
+            targets: all their target ids.
+            tokens: of the pack, with what fills it up.
+            rows: how many sequences of one token without a target are added.
+            padding_target: the target that counts for nothing.
+
+        Returns:
+            The pack, and what else `filled_loss` needs.
+
+        """
+
+    @abstractmethod
+    def filled_loss(self, pack: Pack, inputs: Sequence[torch.Tensor], objective: Objective) -> torch.Tensor:
+        """Return the loss sum of what `filled` returned, on the device; no choice depends on a tensor's values."""
+
 
 class PackedForward(PackedPath, ForwardPath):
     """The sequences of a micro-batch packed without padding, each pooled at its last token."""
@@ -86,6 +109,18 @@ class PackedForward(PackedPath, ForwardPath):
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
         return self.logits_of(self.pack(sequences, fill=self.missing_tokens(sequences)).to(self.device))
+
+    def filled(
+        self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, *, tokens: int, rows: int, padding_target: int
+    ) -> tuple[Pack, tuple[torch.Tensor, ...]]:
+        """See `PackedPath`."""
+        every = [*sequences, *[sequences[0].new_zeros(1)] * rows]
+        pack = self.pack(every, fill=tokens - sum(sequence.numel() for sequence in every))
+        return pack, (torch.cat([targets, targets.new_full((rows,), padding_target)]),)
+
+    def filled_loss(self, pack: Pack, inputs: Sequence[torch.Tensor], objective: Objective) -> torch.Tensor:
+        """See `PackedPath`."""
+        return objective.loss_sum(self.logits_of(pack), inputs[0])
 
     def logits_of(self, pack: Pack) -> torch.Tensor:
         """Return the logits of a pack on the device."""

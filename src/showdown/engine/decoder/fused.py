@@ -56,7 +56,7 @@ def rotate_apart(x: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) 
     return _rotated(x, *positions)
 
 
-def _gated(gate: torch.Tensor, up: torch.Tensor, activation: str) -> torch.Tensor:
+def gated(gate: torch.Tensor, up: torch.Tensor, activation: str) -> torch.Tensor:
     """Return activation(gate) * up."""
     if _fused(gate):
         from liger_kernel.ops.geglu import geglu_forward
@@ -84,7 +84,7 @@ def _gated_gradients(
         return da, db
     with torch.enable_grad():
         leaves = gate.detach().requires_grad_(), up.detach().requires_grad_()
-        value = _gated(leaves[0], leaves[1], activation)
+        value = gated(leaves[0], leaves[1], activation)
     da, db = torch.autograd.grad(value, leaves, product)
     return da, db
 
@@ -96,7 +96,7 @@ class _GatedDown(torch.autograd.Function):
     def forward(
         ctx: Any, gate: torch.Tensor, up: torch.Tensor, group: Group, activation: str, *_parameters: torch.Tensor
     ) -> torch.Tensor:
-        outputs, inner = group.project(_gated(gate, up, activation))
+        outputs, inner = group.project(gated(gate, up, activation))
         ctx.group, ctx.activation = group, activation
         ctx.save_for_backward(gate, up, inner)
         return outputs[0]
@@ -104,7 +104,7 @@ class _GatedDown(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, output: torch.Tensor) -> tuple[Any, ...]:
         gate, up, inner = ctx.saved_tensors
-        product = _gated(gate, up, ctx.activation) if ctx.group.needs_input else None
+        product = gated(gate, up, ctx.activation) if ctx.group.needs_input else None
         dproduct, found = ctx.group.gradients(product, inner, [output.contiguous()], needs_input_gradient=True)
         del product
         da, db = _gated_gradients(gate, up, dproduct, ctx.activation)

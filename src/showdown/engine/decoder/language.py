@@ -10,14 +10,17 @@ from showdown.core.task import Objective
 from showdown.engine.decoder.attention import end_queries
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
-from showdown.engine.decoder.pack import Pack, pack_of
-from showdown.engine.language.generate import continued
+from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
+from showdown.engine.decoder.write import Recorder, Writer
+from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.head import LanguageHead
-from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
+from showdown.engine.language.loss import chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 
 _LEAST_SAVED = 1 / 16
 """Share of a pack's tokens that a common beginning must save: attention between it and the rest costs a little."""
+_COUNTED_PARTS = 8
+"""In a pack for a CUDA graph, tokens that count are filled up to a multiple of its tokens divided by this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +29,16 @@ class Counted:
 
     pack: Pack
     rows: torch.Tensor
-    """Among the pack's queries, shape (tokens that count,), int64."""
+    """Of the tokens that count among the pack's queries, filled up at the end: shape (rows,), int64."""
     wanted: torch.Tensor
-    """The token after each, shape (tokens that count,), int64."""
+    """The token after each, shape (rows,), int64; none for those that fill up."""
+    count: int
+    """Tokens that count."""
 
     def to(self, device: str) -> "Counted":
         """Return it on a device."""
         rows, wanted = (one.to(device, non_blocking=True) for one in (self.rows, self.wanted))
-        return Counted(pack=self.pack.to(device), rows=rows, wanted=wanted)
+        return replace(self, pack=self.pack.to(device), rows=rows, wanted=wanted)
 
 
 class PackedLanguageModel(PackedPath, LanguagePath):
@@ -43,26 +48,24 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self,
         language: LanguageModel,
         *,
-        pad_token_id: int,
         device: str,
         recompute: bool = False,
         attention: CudnnAttention | None = None,
     ) -> None:
         """Take a language model that can be packed; the other arguments are those of `PackedPath`."""
-        self._language, self._pad_token_id = language, pad_token_id
         super().__init__(language.backbone, device=device, recompute=recompute, attention=attention)
         assert language.head is not None, "a model that can be packed has an output layer"
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
         self.shares_beginnings = not device.startswith("cuda")
         """Whether what all sequences of a pack begin with is computed once."""
+        self.recorder: Recorder | None = None
+        """Captures steps of writing as CUDA graphs, for a network that does not change; None launches them."""
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (tokens of all sequences, vocabulary), differentiable."""
-        pack = self.pack(sequences, fill=self.missing_tokens(sequences))
-        lengths = list(pack.layout.lengths or ())
-        filling = lengths[pack.read :]
-        pack = replace(pack, queries=end_queries(lengths, lengths[: pack.read] + [0] * len(filling)))
-        return self.head(self.walk.hidden(pack.to(self.device)))
+        pack = replace(self.pack(sequences, fill=self.missing_tokens(sequences)), reads_all=True)
+        hidden = self.walk.hidden(pack.to(self.device))
+        return self.head(hidden[: sum(sequence.numel() for sequence in sequences)])
 
     def loss_sum(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, objective: Objective) -> torch.Tensor:
         """See `ForwardPath`."""
@@ -74,15 +77,36 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         hidden = self.walk.hidden(given.pack).index_select(0, given.rows)
         return chunked_loss_sum(hidden, given.wanted, self.head, objective)
 
+    def filled(
+        self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, *, tokens: int, rows: int, padding_target: int
+    ) -> tuple[Pack, tuple[torch.Tensor, ...]]:
+        """See `PackedPath`. Places that count are filled up with the first token's, whose target then is none."""
+        every = [*sequences, *[sequences[0].new_zeros(1)] * rows]
+        pack = self.pack(every, fill=tokens - sum(sequence.numel() for sequence in every))
+        counts = targets != padding_target
+        inputs = self._filled_up(
+            counts.nonzero()[:, 0],
+            targets[counts],
+            multiple=max(1, tokens // _COUNTED_PARTS),
+            padding_target=padding_target,
+        )
+        return replace(pack, reads_all=True), inputs
+
+    def filled_loss(self, pack: Pack, inputs: Sequence[torch.Tensor], objective: Objective) -> torch.Tensor:
+        """See `PackedPath`."""
+        places, wanted = inputs
+        hidden = self.walk.hidden(pack).index_select(0, places)
+        return chunked_loss_sum(hidden, wanted, self.head, objective)
+
     @torch.no_grad()
     def logit_blocks(
         self, sequences: Sequence[torch.Tensor], targets: torch.Tensor
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """See `LanguagePath`."""
         given = self.lay_out(sequences, targets, Objective.padding_target).to(self.device)
-        hidden = self.walk.hidden(given.pack).index_select(0, given.rows)
+        hidden = self.walk.hidden(given.pack).index_select(0, given.rows[: given.count])
         size = chunk_rows(len(hidden), self.head.vocabulary)
-        for rows, wanted in zip(torch.split(hidden, size), torch.split(given.wanted, size), strict=True):
+        for rows, wanted in zip(torch.split(hidden, size), torch.split(given.wanted[: given.count], size), strict=True):
             if len(rows):
                 yield self.head(rows), wanted
 
@@ -90,10 +114,15 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self, prompts: Sequence[Sequence[int]], *, stop_ids: frozenset[int], most: int, batch_rows: int
     ) -> list[Continuation]:
         """See `LanguagePath`."""
-        return continued(
-            self._language, prompts, stop_ids=stop_ids, most=most, batch_rows=batch_rows,
-            pad_token_id=self._pad_token_id, device=self.device,
-        )  # fmt: skip
+        writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder)
+        longest = max(map(len, prompts), default=0)
+        return [
+            one
+            for start in range(0, len(prompts), batch_rows)
+            for one in writer.continued(
+                prompts[start : start + batch_rows], stop_ids=stop_ids, most=most, longest=longest
+            )
+        ]
 
     def lay_out(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, padding_target: int) -> Counted:
         """Return a micro-batch as a pack on the CPU, whose last layer begins at the first token that counts."""
@@ -105,24 +134,44 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         beginning = self._beginning(sequences, firsts)
         fill = 0 if beginning else self.missing_tokens(sequences)
         pack = pack_of(sequences, streams=self.walk.streams, fill=fill, beginning=beginning)
+        firsts = self._earlier(firsts, [part.numel() for part in parts], beginning)
         counts = [part.numel() - first for part, first in zip(parts, firsts, strict=True)]
         starts = torch.tensor([0, *counts]).cumsum(0).tolist()
         before, behind = [0] * bool(beginning), [0] * bool(fill)
-        return Counted(
-            pack=replace(pack, queries=end_queries(list(pack.layout.lengths or ()), [*before, *counts, *behind])),
-            rows=torch.cat(
-                [start + place - first for start, place, first in zip(starts, places, firsts, strict=False)]
-            ),
-            wanted=torch.cat([part[place] for part, place in zip(parts, places, strict=True)]),
+        rows, wanted = self._filled_up(
+            torch.cat([start + place - first for start, place, first in zip(starts, places, firsts, strict=False)]),
+            torch.cat([part[place] for part, place in zip(parts, places, strict=True)]),
+            multiple=self._multiple,
+            padding_target=padding_target,
+        )
+        queries = end_queries(list(pack.layout.lengths or ()), [*before, *counts, *behind])
+        count = sum(place.numel() for place in places)
+        return Counted(pack=replace(pack, queries=queries), rows=rows, wanted=wanted, count=count)
+
+    def _earlier(self, firsts: Sequence[int], lengths: Sequence[int], beginning: int) -> list[int]:
+        """Return where each row's queries begin, some earlier, such that the sum of all recurs from step to step."""
+        found = list(firsts)
+        missing = -(sum(lengths) - sum(firsts)) % self._multiple
+        for row, first in enumerate(firsts):
+            found[row] -= min(missing, first - beginning)
+            missing -= first - found[row]
+        return found
+
+    @staticmethod
+    def _filled_up(
+        rows: torch.Tensor, wanted: torch.Tensor, *, multiple: int, padding_target: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return them filled up to a multiple with the first row, whose target then counts for nothing."""
+        missing = -len(rows) % multiple
+        return (
+            torch.cat([rows, rows.new_zeros(missing)]),
+            torch.cat([wanted, wanted.new_full((missing,), padding_target)]),
         )
 
     def _beginning(self, sequences: Sequence[torch.Tensor], firsts: Sequence[int]) -> int:
         """Return how many tokens all sequences begin with, none of which counts; 0 where that saves too little."""
-        if not self.shares_beginnings or len(sequences) == 1:
+        if not self.shares_beginnings:
             return 0
-        most = min(firsts)
-        heads = torch.stack([sequence[:most] for sequence in sequences])
-        same = (heads == heads[0]).all(dim=0)
-        common = int(same.long().cumprod(0).sum())
+        common = common_beginning(sequences, min(firsts))
         saved = common * (len(sequences) - 1)
         return common if saved >= _LEAST_SAVED * sum(sequence.numel() for sequence in sequences) else 0

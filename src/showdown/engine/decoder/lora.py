@@ -1,7 +1,8 @@
 """LoRA adapters of one input: u = scale (x m) A^T for each, and its gradients, on any device.
 
 With dropout on a GPU Triton kernels compute it in one pass over x, otherwise plain matrix products. The A matrices of
-all adapters of an input are stacked, in the compute type.
+all adapters of an input are stacked, in the compute type; without dropout one product serves all of them, and u of each
+is a slice of its result.
 """
 
 import torch
@@ -36,6 +37,8 @@ def project_down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout | None) -> t
         from showdown.engine.kernels import lora as lora_kernels
 
         return lora_kernels.down(x, a, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
+    if dropout is None:
+        return torch.mm(x, a.flatten(0, 1).t()).view(x.shape[0], adapters, rank).transpose(0, 1)
     u = x.new_empty((adapters, x.shape[0], rank))
     for number in range(adapters):
         torch.mm(_masked(x, dropout, number), a[number].t(), out=u[number])
@@ -59,6 +62,8 @@ def gradients_down(x: torch.Tensor, du: torch.Tensor, dropout: Dropout | None) -
         from showdown.engine.kernels import lora as lora_kernels
 
         return lora_kernels.down_gradient(x, du, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
+    if dropout is None:
+        return torch.mm(_side_by_side(du).t(), x).view(adapters, rank, x.shape[1])
     da = x.new_empty((adapters, rank, x.shape[1]))
     for number in range(adapters):
         torch.mm(du[number].t(), _masked(x, dropout, number), out=da[number])
@@ -73,8 +78,13 @@ def add_input_gradient_(dx: torch.Tensor, du: torch.Tensor, a: torch.Tensor, dro
 
         lora_kernels.input_gradient_(dx, du, a, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
         return
+    if dropout is None:
+        dx.addmm_(_side_by_side(du), a.flatten(0, 1))
+        return
     for number in range(adapters):
-        if dropout is None:
-            dx.addmm_(du[number], a[number])
-        else:
-            dx += _masked(du[number] @ a[number], dropout, number)
+        dx += _masked(du[number] @ a[number], dropout, number)
+
+
+def _side_by_side(u: torch.Tensor) -> torch.Tensor:
+    """Return u of shape (adapters, tokens, rank) as (tokens, adapters * rank); no copy where `project_down` made it."""
+    return u.transpose(0, 1).flatten(1)

@@ -4,10 +4,12 @@ The kernel adds to the residual stream and normalises it in one pass over memory
 the norm and that of the sum, in one pass too.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from showdown.engine.kernels.available import triton_is_here
 
@@ -71,3 +73,17 @@ def rms_norm(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
         normed: torch.Tensor = norm(x)
         return normed
     return add_rms_norm(x.reshape(-1, x.shape[-1]), None, norm)[1].view(x.shape)
+
+
+def plain_rms_norm(norm: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a norm as a function for passes without gradients: one call of PyTorch's where no kernel computes it."""
+    weight: Any = getattr(norm, "weight", None)
+    if weight is None or hasattr(norm, "base_layer"):
+        return norm
+    if _takes_kernel(weight, norm):
+        return lambda x: rms_norm(x, norm)
+    epsilon, offset = _epsilon_and_offset(norm)
+    factor = (weight.detach().float() + 1.0) if offset else weight.detach()
+    if not offset or weight.dtype == torch.float32:
+        return lambda x: functional.rms_norm(x, (x.shape[-1],), factor, epsilon)
+    return lambda x: functional.rms_norm(x.float(), (x.shape[-1],), factor, epsilon).to(x.dtype)

@@ -23,7 +23,9 @@ class Pack:
     read: int
     """How many sequences are read: all, or all but the last one, which fills the pack up."""
     queries: Queries | None = None
-    """What the last layer computes of a language model; None for the last token of each sequence."""
+    """What is read, so that the last layer computes it alone; None for the last token of each sequence."""
+    reads_all: bool = False
+    """Whether every token is read."""
     shared: Shared | None = None
     """Where the first sequence is what all others begin with; None where each sequence sees itself alone."""
 
@@ -73,3 +75,12 @@ def pack_of(sequences: Sequence[torch.Tensor], *, streams: int, fill: int = 0, b
         read=len(sequences),
         shared=shared_beginning(lengths) if beginning else None,
     )
+
+
+def common_beginning(sequences: Sequence[torch.Tensor], most: int) -> int:
+    """Return how many tokens all sequences begin with, at most so many; 0 for a single sequence."""
+    if len(sequences) == 1 or most <= 0:
+        return 0
+    beginnings = torch.stack([sequence[:most] for sequence in sequences])
+    same = (beginnings == beginnings[0]).all(dim=0)
+    return int(same.long().cumprod(0).sum())

@@ -4,6 +4,7 @@ The input is saved once, and only where a weight or an adapter is trainable. The
 inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +41,12 @@ class Projection:
         if self._dense is None:
             self._dense = _dense(self.base.weight, self._scales)
         return self._dense().to(dtype)
+
+    def dense(self, *, keep: bool) -> Callable[[torch.dtype], torch.Tensor]:
+        """Return a function that gives the dense weight; with `keep`, a 4-bit weight is dequantised once."""
+        if not (self.quantised and keep):
+            return self.weight
+        return functools.cache(self.weight)
 
     def learning(self) -> list[nn.Parameter]:
         """Return the trainable parameters in a fixed order: weight, bias, A, B."""

@@ -15,7 +15,7 @@ import torch
 
 from showdown.engine.budget import Demand, launch_bound_tokens, shape_of, token_bytes
 from showdown.engine.decoder.attention import Layout
-from showdown.engine.decoder.forward import PackedForward
+from showdown.engine.decoder.forward import PackedPath
 from showdown.engine.decoder.pack import Pack
 
 _FINEST_FILL = 128
@@ -109,7 +109,7 @@ class Compute(Protocol):
 
 @dataclass(kw_only=True)
 class _Size:
-    """All packs with one number of tokens and one of sequences."""
+    """All packs with one number of tokens, of sequences, and of other inputs."""
 
     pack: Pack
     more: tuple[torch.Tensor, ...]
@@ -136,7 +136,7 @@ class GraphCache:
     """
 
     def __init__(
-        self, forward: PackedForward, compute: Compute, record: Recorder, *, settle: Callable[[], None] = lambda: None
+        self, forward: PackedPath, compute: Compute, record: Recorder, *, settle: Callable[[], None] = lambda: None
     ) -> None:
         """Prepare.
 
@@ -150,7 +150,7 @@ class GraphCache:
         self.replayed = 0
         self._forward, self._compute, self._record, self._settle = forward, compute, record, settle
         self._shape = shape_of(forward.config)
-        self._sizes: dict[tuple[int, int, int], _Size] = {}
+        self._sizes: dict[tuple[int, ...], _Size] = {}
         self._recording = True
 
     def worthwhile(self, tokens: int) -> bool:
@@ -185,7 +185,7 @@ class GraphCache:
 
     def _size(self, pack: Pack, more: Sequence[torch.Tensor]) -> _Size:
         """Return the entry of the pack's size, with the pack written to it."""
-        key = (pack.ids.numel(), pack.read, pack.layout.sequences)
+        key = (pack.ids.numel(), pack.read, pack.layout.sequences, *(one.numel() for one in more))
         if key not in self._sizes:
             device = self._forward.device
             own = tuple(one.clone().to(device) for one in more)

@@ -9,7 +9,8 @@ from torch import nn
 
 from showdown.core.task import ForwardPath, Objective
 from showdown.engine.accumulate import Accumulator, EagerAccumulator
-from showdown.engine.decoder.forward import PackedForward
+from showdown.engine.decoder.forward import PackedForward, PackedPath
+from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.decoder.pack import Pack
 from showdown.engine.graphs.cache import CudaGraphs, GraphCache, Recorder, filled_size
 
@@ -36,7 +37,7 @@ def choose_accumulator(
 
     """
     eager, trainable = EagerAccumulator(forward, objective), list(parameters.values())
-    if not gradients_stay or not isinstance(forward, PackedForward) or not _recordable(forward):
+    if not gradients_stay or not isinstance(forward, PackedPath) or not _recordable(forward):
         return eager
     return GraphAccumulator(
         forward, objective, trainable, most_tokens=most_tokens, otherwise=eager, record=CudaGraphs()
@@ -47,10 +48,12 @@ def answering_forward(forward: ForwardPath) -> ForwardPath:
     """Return the path for a network that answers and does not change: small packs from graphs, where that pays."""
     if isinstance(forward, PackedForward) and _recordable(forward):
         return CapturedForward(forward, record=CudaGraphs())
+    if isinstance(forward, PackedLanguageModel) and _recordable(forward):
+        forward.recorder = CudaGraphs()
     return forward
 
 
-def _recordable(forward: PackedForward) -> bool:
+def _recordable(forward: PackedPath) -> bool:
     """Whether a GPU runs it, and every kernel is known to launch alike each time."""
     return forward.device.startswith("cuda") and forward.walk.understood
 
@@ -60,7 +63,7 @@ class GraphAccumulator:
 
     def __init__(
         self,
-        forward: PackedForward,
+        forward: PackedPath,
         objective: Objective,
         parameters: Sequence[nn.Parameter],
         *,
@@ -100,11 +103,14 @@ class GraphAccumulator:
             self._gradients.settle()
             return self._otherwise.accumulate(sequences, targets, step_terms)
         missing = -len(sequences) % _ROWS_MULTIPLE
-        missing = missing if missing <= filled - tokens else 0
-        more = [sequences[0].new_zeros(1)] * missing
-        pack = self._forward.pack([*sequences, *more], fill=filled - tokens - missing)
-        targets = torch.cat([targets, targets.new_full((missing,), self._padding_target)])
-        loss = self._cache(pack, targets, torch.tensor(1.0 / step_terms))
+        pack, inputs = self._forward.filled(
+            sequences,
+            targets,
+            tokens=filled,
+            rows=missing if missing <= filled - tokens else 0,
+            padding_target=self._padding_target,
+        )
+        loss = self._cache(pack, *inputs, torch.tensor(1.0 / step_terms))
         self._gradients.keep()
         return loss
 
@@ -114,10 +120,10 @@ class GraphAccumulator:
         return self._cache.release()
 
 
-def _add_gradients(forward: PackedForward, objective: Objective, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
-    """Add a pack's gradients. `more` is the targets, and the share of one loss term in the mean loss of its step."""
-    targets, share = more
-    loss = objective.loss_sum(forward.logits_of(pack), targets) * share
+def _add_gradients(forward: PackedPath, objective: Objective, pack: Pack, *more: torch.Tensor) -> torch.Tensor:
+    """Add a pack's gradients. The last of `more` is the share of one loss term in the mean loss of its step."""
+    *inputs, share = more
+    loss = forward.filled_loss(pack, inputs, objective) * share
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()
 

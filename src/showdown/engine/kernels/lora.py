@@ -174,14 +174,14 @@ def _input_gradient_kernel(
 
 @triton.jit(do_not_specialize=("tokens", "scale"))
 def _add_up_kernel(
-    y_ptr, u_ptr, b_ptr, tokens, width, scale,
+    y_ptr, u_ptr, b_ptr, tokens, width, u_step, scale,
     RANK: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_W: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T)
     columns = tl.program_id(1) * BLOCK_W + tl.arange(0, BLOCK_W)
     ranks = tl.arange(0, RANK)
     row_in, column_in = rows < tokens, columns < width
-    u = tl.load(u_ptr + rows.to(tl.int64)[:, None] * RANK + ranks[None, :], mask=row_in[:, None], other=0.0)
+    u = tl.load(u_ptr + rows.to(tl.int64)[:, None] * u_step + ranks[None, :], mask=row_in[:, None], other=0.0)
     b = tl.load(b_ptr + columns[:, None] * RANK + ranks[None, :], mask=column_in[:, None], other=0.0)
     index = rows.to(tl.int64)[:, None] * width + columns[None, :]
     inside = row_in[:, None] & column_in[None, :]
@@ -256,10 +256,14 @@ def input_gradient_(
 
 
 def add_up_(y: torch.Tensor, u: torch.Tensor, b: torch.Tensor, scale: float) -> None:
-    """Add scale u B^T to y of shape (tokens, width), in place: u (tokens, rank), b (width, rank), rank padded."""
+    """Add scale u B^T to y of shape (tokens, width), in place: u (tokens, rank), b (width, rank), rank padded.
+
+    The rows of u may lie apart.
+    """
     tokens, width = y.shape
+    assert u.stride(1) == 1, "a row of u is in one piece"
     rank = u.shape[1]
     block_t, block_w = 32, 128
     _add_up_kernel[(triton.cdiv(tokens, block_t), triton.cdiv(width, block_w))](
-        y, u, b, tokens, width, scale, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4
+        y, u, b, tokens, width, u.stride(0), scale, RANK=rank, BLOCK_T=block_t, BLOCK_W=block_w, num_warps=4
     )

@@ -39,7 +39,7 @@ def continued(
     """
     found: dict[int, Continuation] = {}
     model = language.model
-    with _greedy(language, stop_ids, most, pad_token_id), torch.inference_mode():
+    with _greedy(language, stop_ids, most, pad_token_id), torch.no_grad():
         for rows in _batches(prompts, batch_rows, padded=model.config.model_type in LEFT_PADDED):
             batch = [torch.tensor(prompts[row]) for row in rows]
             start = time.perf_counter()

@@ -1,5 +1,6 @@
 """The output layer of a causal language model: from hidden states to logits of the vocabulary."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,15 +10,26 @@ from torch import nn
 class LanguageHead:
     """The output layer and what the model does to its logits."""
 
-    def __init__(self, module: nn.Module, *, softcap: float | None = None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        softcap: float | None = None,
+        product: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         """Take the layer.
 
         Args:
             module: gives logits of shape (..., vocabulary).
             softcap: logits are softcap * tanh(logits / softcap) (Gemma 2, arXiv 2408.00118); None where they are not.
+            product: computes what the module does, in another way; None calls the module.
 
         """
-        self.module, self.softcap = module, softcap
+        self.module, self.softcap, self._product = module, softcap, product or module
+
+    def computed_by(self, product: Callable[[torch.Tensor], torch.Tensor] | None) -> "LanguageHead":
+        """Return this head with another way to compute the layer; itself where there is none."""
+        return self if product is None else LanguageHead(self.module, softcap=self.softcap, product=product)
 
     @property
     def learning(self) -> list[nn.Parameter]:
@@ -32,5 +44,5 @@ class LanguageHead:
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return float32 logits of shape (tokens, vocabulary) for hidden states of shape (tokens, width)."""
-        logits: torch.Tensor = self.module(hidden).float()
+        logits: torch.Tensor = self._product(hidden).float()
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)

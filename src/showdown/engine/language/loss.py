@@ -11,16 +11,8 @@ from typing import Any
 import torch
 
 from showdown.core.task import Objective
+from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.head import LanguageHead
-
-CHUNK_LOGITS = 2**25
-"""The most logits of a chunk: 134 MB in float32."""
-
-
-def chunk_rows(rows: int, vocabulary: int) -> int:
-    """Return the rows of a chunk, so that all chunks are of about one size and few have more than `CHUNK_LOGITS`."""
-    chunks = max(1, -(-rows * vocabulary // CHUNK_LOGITS))
-    return max(1, -(-rows // chunks))
 
 
 def chunked_loss_sum(

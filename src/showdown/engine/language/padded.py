@@ -10,9 +10,10 @@ from torch import nn
 from showdown.core.language import Continuation, LanguagePath
 from showdown.core.task import Objective
 from showdown.engine.encoder.cpu import FastCpu
+from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.generate import continued
 from showdown.engine.language.head import LanguageHead
-from showdown.engine.language.loss import chunk_rows, chunked_loss_sum
+from showdown.engine.language.loss import chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 from showdown.models.padding import of_equal_length
 
