@@ -14,12 +14,15 @@ from showdown.config.read import key_places
 from showdown.core.record import (
     Confidence,
     CoveragePoint,
+    Elsewhere,
     Load,
     MemorySplit,
+    OwnScore,
     PredictionSpeed,
     ReliabilityBin,
     Results,
     RunRecord,
+    Writing,
 )
 from showdown.core.samples import Sample
 
@@ -42,7 +45,10 @@ def commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "model",
-    [Results, RunRecord, MemorySplit, PredictionSpeed, Confidence, ReliabilityBin, CoveragePoint, Load, Sample],
+    [
+        *(Results, RunRecord, MemorySplit, PredictionSpeed, Confidence, ReliabilityBin, CoveragePoint, Load, Sample),
+        *(Writing, OwnScore, Elsewhere),
+    ],
     ids=lambda model: str(model.__name__),
 )
 def test_every_key_of_the_results_is_documented(model: type[Results]) -> None:

@@ -56,7 +56,8 @@ Metric = Annotated[
     str | None,
     typer.Option(
         "--metric",
-        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL.",
+        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL; written answers "
+        "by exact_match, json_fields, rouge_l, token_loss and others.",
     ),
 ]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
@@ -300,7 +301,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     ] = None,
     base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
-    """Answer new texts with a saved model: with labels, or with what it writes."""
+    """Answer new texts or prompts with a saved model."""
     from showdown import api
     from showdown.prediction.answer import answer_into, answers_in_lines
     from showdown.prediction.file import TextFile

@@ -24,14 +24,16 @@ from showdown.engine.forward import choose_forward
 from showdown.methods.table import METHODS, build, method_class
 from showdown.models.network import load_network
 from showdown.testing import Case, Workshop, cases
+from showdown.testing.material import MATERIALS
 from showdown.testing.tuned import require_same_answers
-from showdown.testing.workshop import TEXTS
 from tiny_pretrained import DECODERS, ENCODERS, LABELS, job, separable_rows
 
 TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)]
-MODELS = {"bitfit": ("bert", "qwen2")}
+MODELS = {"bitfit": ("bert", "qwen2"), "few-shot": ("mistral", "llama")}
 """An encoder and a decoder that a method can use, where these are not BERT and Mistral."""
 BOTH = ("bert", "mistral")
+TEXTS = MATERIALS["classification"].asked.texts
+"""What `Trained.answered` holds the scores of."""
 PAIRS = [(method, model) for method in TUNED for model in MODELS.get(method, BOTH)]
 FAMILIES = [*ENCODERS, *DECODERS]
 OTHERS = ("full", "lora", "qlora")
@@ -55,7 +57,8 @@ def test_every_family_learns(workshop: Workshop, method: str, family: str) -> No
 @pytest.mark.parametrize("method", OTHERS)
 def test_every_family_answers_the_same_in_a_fresh_process(workshop: Workshop, method: str) -> None:
     runs = [workshop.trained(method, family, epochs=3) for family in FAMILIES if family not in BOTH]
-    for run, after in zip(runs, workshop.fresh.scores([run.folder for run in runs], LABELS, TEXTS), strict=True):
+    answers = workshop.fresh.answered([run.folder for run in runs], workshop.material)
+    for run, after in zip(runs, answers, strict=True):
         require_same_answers(run, after)
 
 
@@ -204,9 +207,9 @@ def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop) -> None:
     for ((method, model), run), artefact, (scores, names) in zip(runs.items(), artefacts, found, strict=True):
         leaves_no_trace(artefact, workshop.model(model))
         assert names == list(LABELS), (method, model)
-        assert np.array_equal(scores.argmax(axis=1), run.scores.argmax(axis=1)), (method, model)
+        assert np.array_equal(scores.argmax(axis=1), run.answered.numbers.argmax(axis=1)), (method, model)
         if not build(method, {}).options.four_bit:
-            np.testing.assert_allclose(scores, run.scores, atol=1e-5)
+            np.testing.assert_allclose(scores, run.answered.numbers, atol=1e-5)
         learned = sum(path.stat().st_size for path in artefact.glob("*.safetensors")) / 1e6
         assert learned < run.stage.model_size_mb < learned + 0.01  # with a configuration, without the companions
         if (artefact / "adapter_config.json").is_file():

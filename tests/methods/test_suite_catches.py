@@ -1,4 +1,7 @@
-"""The conformance suite finds each fault of the methods in `broken_methods.py`, installed as an outside package."""
+"""The conformance suite finds each fault of the methods in `broken_methods.py` and `broken_writers.py`.
+
+They are installed as an outside package.
+"""
 
 import re
 import shutil
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import broken_methods
+import broken_writers
 import pytest
 
 from showdown.core.method import TunedMethod
@@ -40,7 +44,31 @@ FAULTS = [
     ("NoNumbers", "fitted_scores_are_sound", "not all finite"),
     ("ByBatch", "fitted_scores_are_sound", "depend on the other texts of a batch"),
     ("Rounds", "fitted_answers_the_same_after_reload", "answers otherwise than before"),
+    ("LosesOneAnswer", "writes_soundly", "to 16 prompts it gives 15 answers"),
+    ("WritesByBatch", "writes_soundly", "answers depend on the other prompts of a batch"),
+    ("Sorts", "writes_soundly", "answers are not in the order of their prompts"),
+    ("WritesOn", "writes_soundly", "an answer has 99 tokens, and the limit is 12"),
+    ("Timeless", "writes_soundly", "it wrote tokens, and says not when the first one came"),
+    ("CutsShort", "writes_soundly", "an answer of 1 tokens is said to be cut at 12"),
+    ("Labels", "writes_soundly", "it answers with a MajorityClassifier, which is no writer"),
+    ("OneLoss", "losses_are_of_the_wanted_answers", r"losses have the shape \(16,\)"),
+    ("InfiniteLoss", "losses_are_of_the_wanted_answers", "losses are not all finite"),
+    ("CountsPrompts", "losses_are_of_the_wanted_answers", r"over 2\d tokens, and the wanted answer has \d$"),
+    ("LossByBatch", "losses_are_of_the_wanted_answers", "losses depend on the other prompts of a batch"),
+    ("Shortens", "fitted_answers_the_same_after_reload", "answers otherwise than before"),
+    ("Careless", "fitted_needs_training_rows", "it can be fitted on no training rows"),
+    ("OldFit", "writes_soundly", "`fit` takes no `validation`"),
+    ("TurnsAdapters", "answers_the_same_in_a_fresh_process", "answers otherwise than before"),
+    ("SlowWriter", "learns", r"the loss fell from .* is its rate_factor right\?"),
 ]
+
+
+METHODS = [*broken_methods.METHODS, *broken_writers.METHODS]
+
+
+def cases_of(method: str) -> list[Case]:
+    """Those on BERT, or of a method that only writes on Mistral."""
+    return cases(method, models=["bert"]) or cases(method, models=["mistral"])
 
 
 def name_of(kind: str) -> str:
@@ -52,11 +80,12 @@ def name_of(kind: str) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The package `broken`, with an entry point for each method."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copy(broken_methods.__file__, folder / "broken.py")
+    for module in (broken_methods, broken_writers):
+        shutil.copy(str(module.__file__), folder / f"of_{module.__name__}.py")
     info = folder / "broken-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0.1\n")
-    points = "\n".join(f"{name_of(one.__name__)} = broken:{one.__name__}" for one in broken_methods.METHODS)
+    points = "\n".join(f"{name_of(one.__name__)} = of_{one.__module__}:{one.__name__}" for one in METHODS)
     (info / "entry_points.txt").write_text(f"[showdown.methods]\n{points}\n")
     sys.path.insert(0, str(folder))
     yield folder
@@ -65,25 +94,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize(("method", "check", "fault"), FAULTS, ids=[f"{name_of(one[0])}-{one[1]}" for one in FAULTS])
 def test_a_fault_is_found(workshop: Workshop, method: str, check: str, fault: str) -> None:
-    (case,) = (case for case in cases(name_of(method), models=["bert"]) if case.name == check)
+    (case,) = (case for case in cases_of(name_of(method)) if case.name == check)
     with pytest.raises(NonConformance, match=fault):
         case.run(workshop)
 
 
-@pytest.mark.parametrize("case", cases("lora", models=["bert"]), ids=lambda case: case.name)
-def test_a_sound_method_of_another_package_passes(workshop: Workshop, case: Case) -> None:
-    (own,) = (own for own in cases("sound", models=["bert"]) if own.name == case.name)
-    own.run(workshop)
+@pytest.mark.parametrize("method", ["sound", "sound-writer", "wraps"])
+def test_a_sound_method_of_another_package_passes(workshop: Workshop, method: str) -> None:
+    for case in cases_of(method):
+        case.run(workshop)
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    tuned = {case.name for case in cases("lora")}
-    fitted = {case.name for case in cases("tfidf")}
-    untested = (tuned | fitted) - {check for _, check, _ in FAULTS}
+    checks = {case.name for method in ("lora", "tfidf", "most-common") for case in cases(method)}
+    untested = checks - {check for _, check, _ in FAULTS}
     assert untested == {"probabilities_sum_to_one"}  # the softmax is the engine's: no method can break it
-    assert {one.__name__ for one in broken_methods.METHODS} - {method for method, _, _ in FAULTS} == {
-        "Sound",
-        "FittedBase",
+    assert {one.__name__ for one in METHODS} - {method for method, _, _ in FAULTS} == {
+        *("Sound", "FittedBase", "Wraps", "SoundWriter"),
     }
     assert issubclass(broken_methods.Sound, TunedMethod)
 

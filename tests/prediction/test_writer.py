@@ -4,17 +4,20 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from showdown.core.bounds import RequestedData
-from showdown.core.chat import read_prompt, shown_prompt
+from showdown.core.chat import prompt_of, read_prompt, shown_prompt
 from showdown.core.errors import UserError
 from showdown.core.predictor import Writer, Written
 from showdown.prediction.answer import answer_into, answers_in_lines
 from showdown.prediction.file import FileResult, TextFile
 from showdown.prediction.writer import WriterModel
+from showdown.tasks.generation.composition import Instruction
+from showdown.tasks.generation.prompted import PromptedWriter
 
 POSITIONS = 40
 
@@ -84,6 +87,15 @@ def test_a_prompt_that_cannot_be_answered_is_one_line(prompts: list[Any], messag
         model().predict(prompts)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_prompt_with_examples_is_too_long_where_it_would_be_without_them() -> None:
+    asked: list[str] = []
+    pretrained: Any = SimpleNamespace(writer=SimpleNamespace(refusal=asked.append))
+    instruction = Instruction(text="Be brief.", replaces=True)
+    writer = PromptedWriter(pretrained, lambda _: [(prompt_of("example"), "answer")], instruction)
+    assert writer.refusal(prompt_of("oven", system="s")) is None
+    assert [roles(prompt) for prompt in asked] == [[("system", "Be brief."), ("user", "oven")]]
 
 
 def test_coverage_is_for_labels_alone(tmp_path: Path) -> None:

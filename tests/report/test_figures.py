@@ -454,7 +454,7 @@ def test_the_learning_curve_holds_every_part_of_the_training_rows(tmp_path: Path
     records = figures["learning-curve"].records
     assert [(one["row"], one["train_rows"]) for one in records[:3]] == [("lora", 60), ("lora", 120), ("lora", 240)]
     assert verdict.curve is not None
-    for one, interval in zip(records, verdict.curve.accuracy["lora"], strict=False):
+    for one, interval in zip(records, verdict.curve.scores["lora"], strict=False):
         assert interval is not None
-        assert one["accuracy_percent"] == pytest.approx(100 * interval.value)
-        assert (one["low_percent"], one["high_percent"]) == (100 * interval.low, 100 * interval.high)
+        assert one["score"] == pytest.approx(100 * interval.value)
+        assert (one["low"], one["high"]) == (100 * interval.low, 100 * interval.high)

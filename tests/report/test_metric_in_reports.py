@@ -8,6 +8,7 @@ from rich.console import Console
 from written_comparison import HOSTILE, write_comparison
 
 from showdown.core.metric import metric_named
+from showdown.report.columns import columns_of
 from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.paper import paper
 from showdown.report.latex.table import latex_table
@@ -15,7 +16,7 @@ from showdown.report.markdown import markdown
 from showdown.report.page.write import page
 from showdown.report.pairs import headings
 from showdown.report.pdf.content import content
-from showdown.report.table import COLUMNS, comparison_table
+from showdown.report.table import comparison_table
 from showdown.report.terminal import fitting
 from showdown.verdict.summary import judge
 
@@ -35,7 +36,10 @@ def test_the_metric_has_the_first_column_and_the_marks_follow_it(tmp_path: Path,
     verdict = judge(results, tmp_path, metric=metric)
     table = comparison_table(results, verdict)
     assert table.headings[: len(KEYS[metric]) + 1] == ["Method", *KEYS[metric]]
-    assert all(len(row) == len(table.headings) == 1 + len(KEYS[metric]) + len(COLUMNS) for row in table.rows)
+    assert all(
+        len(row) == len(table.headings) == 1 + len(KEYS[metric]) + len(columns_of("classification").columns)
+        for row in table.rows
+    )
     scores = {place: row.score.value for place, row in enumerate(verdict.rows) if row.score}
     best = max(scores, key=lambda place: scores[place])
     assert (best, 1) in table.best
@@ -83,7 +87,7 @@ def test_a_narrow_terminal_keeps_the_metric(tmp_path: Path, metric: str) -> None
     results = write_comparison(tmp_path, rows=120)
     table = comparison_table(results, judge(results, tmp_path, metric=metric))
     console = Console(width=32, force_terminal=True, color_system=None, file=io.StringIO())
-    assert fitting(table.headings, table.rows, console) == [0, 1]
+    assert fitting(table.headings, table.rows, console, leaving=table.leaving_order) == [0, 1]
 
 
 @pytest.mark.parametrize("label", [HOSTILE[0], HOSTILE[2]])

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -10,12 +11,15 @@ import pytest
 from sklearn.metrics import matthews_corrcoef, recall_score
 from written_comparison import METHODS, write_comparison
 
-from showdown.report import table as table_module
+from showdown.report import columns as columns_module
+from showdown.report.columns import Column, columns_of
 from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
-from showdown.report.table import COLUMNS, Column, Table, comparison_table, one_row
+from showdown.report.table import Table, comparison_table, one_row
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
+
+CLASSIFICATION = columns_of("classification")
 
 
 def test_best_of_each_column_leaves_out_the_floor_and_failed_rows(tmp_path: Path) -> None:
@@ -54,7 +58,9 @@ def test_rows_that_cannot_be_told_from_the_highest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [(0.04, "0.0"), (90.94, "90.9"), (999.94, "999.9"), (14221.6, "14222")])
 def test_large_times_and_sizes_have_no_needless_digits(value: float, shown: str) -> None:
-    assert {column.show(value) for column in COLUMNS if column.heading.split()[-1] in ("s", "MB", "ms")} == {shown}
+    assert {
+        column.show(value) for column in CLASSIFICATION.columns if column.heading.split()[-1] in ("s", "MB", "ms")
+    } == {shown}
 
 
 def test_lists_among_the_settings_are_words(tmp_path: Path) -> None:
@@ -79,7 +85,7 @@ def test_facts_of_the_machine_have_their_units(tmp_path: Path) -> None:
 
 
 def test_it_is_said_which_latency_the_verdict_takes(tmp_path: Path) -> None:
-    (line,) = [line for line in reading(write_comparison(tmp_path / "out")) if "Latency" in line]
+    (line,) = [line for line in reading(write_comparison(tmp_path / "out"), CLASSIFICATION) if "Latency" in line]
     assert line.endswith("Latency: one text, median; the verdict, the limits and the figures use its 95th percentile.")
 
 
@@ -110,7 +116,8 @@ def test_the_best_of_a_new_column_is_bold_by_its_direction(
 ) -> None:
     """Rows a second fall with the place in the table: the fastest is the first, the slowest the last."""
     column = Column(heading="Rows/s", direction=direction, value=lambda run: run.rows_per_second, show=str)
-    monkeypatch.setattr(table_module, "COLUMNS", (*COLUMNS, column))
+    wider = replace(CLASSIFICATION, columns=(*CLASSIFICATION.columns, column))
+    monkeypatch.setattr(columns_module, "TABLES", {"classification": wider})
     results = write_comparison(tmp_path)
     table = comparison_table(results, judge(results, tmp_path))
     place = table.headings.index("Rows/s")
@@ -130,7 +137,8 @@ def test_every_arm_has_its_mcc_and_the_best_is_bold(tmp_path: Path) -> None:
 def test_a_metric_gets_a_column_by_its_key_and_its_best_row_is_bold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_module, "SCORE_COLUMNS", (*table_module.SCORE_COLUMNS, "recall_weighted"))
+    scores = (*CLASSIFICATION.scores(()), "recall_weighted")
+    monkeypatch.setattr(columns_module, "TABLES", {"classification": replace(CLASSIFICATION, scores=lambda _: scores)})
     results = write_comparison(tmp_path, rows=120)
     verdict = judge(results, tmp_path)
     recalls = partial(recall_score, average="weighted", zero_division=0)

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from showdown.config.read import override
 from showdown.core.errors import UserError
-from showdown.core.spec import CLASSIFICATION, GENERATION, DataSpec
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import DataSpec
 from showdown.data.chats.columns import guessed_columns, looks_like_chats
 from showdown.data.read import built_in, read_table
 from showdown.data.tables import shown

@@ -30,7 +30,7 @@ _MOST_REPEATED = 200
 """Characters of an override that a message repeats."""
 _SLIP = 0.8
 """Likeness (`difflib`'s ratio) from which a word is taken for a slip of another, whatever else is near."""
-_ONE_FOR_ALL = ("split", "tuning", "metric")
+_ONE_FOR_ALL = ("split", "tuning", "metric", "scorer")
 """Keys of the protocol that no row may have of its own."""
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from showdown.config.guess import guessed_task
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.spec import CLASSIFICATION, GENERATION, Comparison
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import Comparison
 from showdown.methods.table import METHODS, method_class
 from showdown.tasks.table import TASKS
 

@@ -1,4 +1,4 @@
-"""Which keys and methods belong to which task: a key of another task is refused, not ignored."""
+"""Which keys belong to which task: a key of another task is refused, not ignored."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from showdown.core.errors import UserError
-from showdown.core.spec import CLASSIFICATION, GENERATION, Comparison, DataSpec, ModelSpec, SharedProtocol
-from showdown.methods.table import method_and_settings, method_class, usable_methods
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol
 
 _KEYS: dict[str, Mapping[str, tuple[str, ...]]] = {
     CLASSIFICATION: {"data": ("text", "label", "labels", "rare_labels", "rare_label")},
@@ -23,7 +23,7 @@ _INSTEAD = {"data.text": "data.prompt", "data.label": "data.answer"}
 
 
 def refuse_misplaced(comparison: Comparison, source: str) -> None:
-    """Refuse keys of another task, methods that cannot do the task, and columns that exclude each other.
+    """Refuse keys of another task, and columns that exclude each other.
 
     Args:
         comparison: what to compare.
@@ -45,8 +45,6 @@ def refuse_misplaced(comparison: Comparison, source: str) -> None:
         raise UserError(
             f"{source}: `data.clean: study` is for labelled texts: prompts and answers stay as they are; drop it"
         )
-    for row, written in comparison.methods.items():
-        _refuse_method(comparison.task, row, method_and_settings(row, written)[0], source)
 
 
 def _keys_of_others(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -78,11 +76,3 @@ def _refuse_key(task: str, other: str, key: str, source: str) -> None:
     else:
         fix = f"set `task: {other}`, or drop it"
     raise UserError(f"{source}: `{key}` is for the task {other}, and this one is {task}; {fix}")
-
-
-def _refuse_method(task: str, row: str, method: str, source: str) -> None:
-    if task in method_class(method).tasks:
-        return
-    able = ", ".join(name for name, found in usable_methods().items() if task in found.tasks)
-    named = f"`{row}`" if row == method else f"`{row}` (method `{method}`)"
-    raise UserError(f"{source}: {named} cannot do the task {task}; the methods that can are {able}")

@@ -106,12 +106,7 @@ class Method(ABC):
         """Return what it works with: a change of any other setting leaves its finished runs as they are."""
 
     def unfit_reason(self, task: str) -> str | None:
-        """Return why its settings do not go with one of its tasks, and what to do; None where they do.
-
-        Args:
-            task: a name of `tasks`.
-
-        """
+        """Return why its settings do not go with a task, and what to do; None where they do."""
         return None
 
     def unsupported_reason(self) -> str | None:

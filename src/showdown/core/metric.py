@@ -62,7 +62,7 @@ class Metric(Quantity):
     """How good answers are. A point of it is 0.01. How a difference in it is said stands here, and nowhere else.
 
     To add a metric is to add one entry to `METRICS`. Methods can then be ranked by it (`protocol.metric`), every record
-    holds it (`RunRecord.scores`), and the table shows it where `report/table.py` names it in `SCORE_COLUMNS`.
+    holds it (`RunRecord.scores`), and the table shows it where `report/columns.py` names it.
     """
 
     task: str = CLASSIFICATION

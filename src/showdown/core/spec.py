@@ -11,13 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from showdown.core.memory import MemorySettings
-from showdown.core.metric import AUTO, metric_key
+from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION, metric_key
 from showdown.core.metric_choice import refuse_other_task, refuse_own_without_scorer
 from showdown.core.split import AutoSplit, Fraction, SplitSpec
 from showdown.core.strict import Strict, added_later, identity_of
 
-CLASSIFICATION, GENERATION = "classification", "generation"
-"""Names of the tasks, as `task` has them."""
 DEFAULT_WRITER = "smollm2-135m-instruct"
 """The built-in model of a task that writes text."""
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -221,7 +219,7 @@ class Comparison(Strict):
     """A whole comparison, as its YAML file says it."""
 
     name: RunName = "comparison"
-    task: str = added_later("classification")
+    task: str = added_later(CLASSIFICATION)
     """What is learned from the examples: `classification`, one label for each text, or `generation`, an answer to each
     prompt."""
     model: ModelSpec = ModelSpec()
@@ -357,7 +355,7 @@ class RunSpec(Strict):
     train_fraction: TrainFraction = 1.0
     """Share of the partition's training rows that is trained on; less than 1.0 is a point of the learning curve."""
     data_fingerprint: str
-    task: str = added_later("classification")
+    task: str = added_later(CLASSIFICATION)
     scorer_digest: str | None = added_later(None)
     """Of the file of `protocol.scorer`, SHA-256, or the name and version of its package: another one scores anew."""
     needs: Needs = "training"

@@ -151,6 +151,8 @@ class CardText:
     """What the model gives, behind the title of its method."""
     about: str
     """How it was trained: a sentence or two."""
+    imports: str
+    """Lines of Python that import what `use` needs beside `json`, `torch` and what opens the model; may be empty."""
     reads: str
     """Python that reads from `folder` what answers need beside the model."""
     use: str

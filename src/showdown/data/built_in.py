@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from showdown.core.spec import CLASSIFICATION, GENERATION
+from showdown.core.metric import CLASSIFICATION, GENERATION
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.spec import CLASSIFICATION, GENERATION, DataSpec, SplitFiles
+from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.spec import DataSpec, SplitFiles
 from showdown.data.chats.gather import Fit, gather_chats
 from showdown.data.clean import clean
 from showdown.data.duplicates import find_duplicate_groups

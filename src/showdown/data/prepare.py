@@ -12,7 +12,8 @@ from typing import Any
 from showdown.core.errors import UserError
 from showdown.core.examples import Examples
 from showdown.core.files import read_file, write_folder
-from showdown.core.spec import CLASSIFICATION, DataSpec
+from showdown.core.metric import CLASSIFICATION
+from showdown.core.spec import DataSpec
 from showdown.core.split import SplitSpec
 from showdown.data.audit import Audit, audit_rows, lines
 from showdown.data.chats.gather import Fit

@@ -6,7 +6,8 @@ from importlib import resources
 from pathlib import Path
 
 from showdown.core.errors import UserError, nearest_file, suggestion
-from showdown.core.spec import CLASSIFICATION, DataSpec
+from showdown.core.metric import CLASSIFICATION
+from showdown.core.spec import DataSpec
 from showdown.data.built_in import BUILT_INS, BuiltIn
 from showdown.data.chats.columns import looks_like_chats
 from showdown.data.classes import refuse_no_classes

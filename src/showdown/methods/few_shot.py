@@ -75,7 +75,7 @@ class FewShot(FittedMethod):
 
     def save(self, predictor: Predictor, folder: Path) -> None:
         """Write the rows that are shown, or of which the nearest are, as JSON; the model itself is not copied."""
-        write_text(folder / _FILE, self._chosen.model_dump_json(indent=1))
+        write_text(folder / _FILE, self._chosen.model_dump_json())
 
     def load(self, folder: Path, job: Job) -> Predictor:
         """Read the rows and load the model again.

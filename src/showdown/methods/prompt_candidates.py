@@ -73,7 +73,7 @@ def prompts_to_try(
     rest = list(chain(*others))
     order = np.random.default_rng(seed).permutation(len(rest))
     once = [*first, *(rest[place] for place in order)]
-    again = [pair for pair in once if pair[1].count and pair[1].choose == "random"]
+    again = [pair for pair in once if pair[1].examples and pair[1].choose == "random"]
     all_rows: dict[int, Demonstrations] = {}
     prompts = []
     for number, (instruction, shape) in enumerate(islice(chain(once, cycle(again)), trials)):

@@ -119,7 +119,7 @@ class PromptSearch(FittedMethod):
 
     def save(self, writer: "PromptedWriter", folder: Path) -> None:
         """Write the prompt, its examples or the rows to choose them from, and how each prompt did, as JSON."""
-        write_text(folder / _FILE, self._found.model_dump_json(indent=1))
+        write_text(folder / _FILE, self._found.model_dump_json())
 
     def load(self, folder: Path, job: Job) -> "PromptedWriter":
         """Read the prompt and load the model again.

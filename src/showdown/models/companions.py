@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from showdown.core.artifact import CONFIDENCE_FILE, LABELS_FILE, MODEL_FILE
 from showdown.core.files import write_json, write_text
 from showdown.core.method import Job, Method, TunedMethod
+from showdown.core.task import CardText
 from showdown.models.built_in import quantised_before
 from showdown.models.folder import ADAPTER_CONFIG, is_tokenizer_file
 from showdown.models.source import public_name
@@ -53,20 +54,21 @@ class Usage:
     scoring: str | None = None
     """Makes `scores`, shape (texts, labels), from `model` and `inputs`; indented. None is the task's own way."""
 
-    def code(self, base: str, job: Job, reads: str) -> str:
+    def code(self, base: str, job: Job, words: CardText) -> str:
         """Return what comes before the texts are answered.
 
         Args:
             base: the base's public name.
             job: what the method was given.
-            reads: reads what answers need beside the model.
+            words: of the job's task.
 
         """
         task, opening = job.task, self.opening.splitlines()
         lines = (
-            ["import json", "", "import torch", self.imports, "", 'folder, texts = ".", ["a text"]']
+            ["import json", "", "import torch", self.imports, *([words.imports] if words.imports else []), ""]
+            + ['folder, texts = ".", ["a text"]']
             + ([f"base = {base!r}"] if "(base)" in self.opening else [])
-            + [reads, "tokenizer = AutoTokenizer.from_pretrained(folder)"]
+            + [words.reads, "tokenizer = AutoTokenizer.from_pretrained(folder)"]
             + [line for line in opening if job.labels or "label" not in line]
         )
         return "\n".join(lines).replace(_MODEL_FOR_TASK, task.auto_class.removeprefix("Auto"))
@@ -129,7 +131,7 @@ def write_companions(
         rounded=f"; trained from a copy whose weights had been rounded to {before}" if before else "",
         method=type(method).__name__.lower(),
         seed=job.seed,
-        opening=usage.code(base, job, words.reads),
+        opening=usage.code(base, job, words),
         pipeline_tag=job.task.pipeline_tag,
         use=words.use,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from showdown.core.record import Results
+from showdown.report.columns import columns_of
 
 Fact = tuple[str, str]
 _CALLED = {
@@ -25,8 +26,8 @@ def data_facts(results: Results) -> list[Fact]:
     found = [("source", _said(source))] if source else []
     found += [
         ("fingerprint", _said(results.data.get("fingerprint"))),
-        ("labels", str(len(results.data.get("labels", [])))),
     ]
+    found += [("labels", str(len(results.data.get("labels", []))))] if columns_of(results.task).by_label else []
     counts = [(key, value) for key, value in _leaves(audit) if isinstance(value, (int, float))]
     return (
         found

@@ -1,9 +1,11 @@
-"""Accuracy by the number of training rows: whether more labels would help, and which method most."""
+"""Accuracy, or the metric of written answers, by the number of training rows: whether more would help, and whom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from showdown.core.metric import ACCURACY, Metric
+from showdown.core.own_metric import metric_with
 from showdown.core.record import Results, RunRecord
 from showdown.report.pool import pooled_scores
 from showdown.verdict.model import Curve, Interval
@@ -13,10 +15,16 @@ from showdown.verdict.model import Curve, Interval
 class LearningCurve:
     """A small table and its sentences."""
 
+    metric: Metric
     headings: list[str]
     rows: list[list[str]]
-    """Accuracy in percent with its interval, over all tested rows, the mean over seeds; `-` where no run completed."""
+    """The score with its interval, over all tested rows, the mean over seeds; `-` where no run completed."""
     sentence: str
+
+    @property
+    def title(self) -> str:
+        """Return what stands above the table."""
+        return f"{self.metric.heading} by training rows"
 
 
 def learning_curve(results: Results, judged: Curve | None = None) -> LearningCurve | None:
@@ -24,59 +32,69 @@ def learning_curve(results: Results, judged: Curve | None = None) -> LearningCur
 
     Args:
         results: all runs.
-        judged: its curve as the verdict has it; without it there are no intervals.
+        judged: its curve as the verdict has it; without it there are no intervals, and none of written answers.
 
     """
+    metric = metric_with(judged.metric, results.own_score) if judged else ACCURACY
     done = [run for run in results.runs if run.status == "completed"]
     fractions = sorted({run.spec.train_fraction for run in done})
     if len(fractions) < 2:
         return None
     names = list(dict.fromkeys(run.name for run in results.runs))
-    accuracy = {
-        name: [
-            _accuracy([run for run in done if (run.name, run.spec.train_fraction) == (name, fraction)])
-            for fraction in fractions
-        ]
-        for name in names
-    }
+    intervals = {name: judged.scores[name] if judged else [None] * len(fractions) for name in names}
+    if metric.is_of_writing:
+        values = {name: [None if found is None else found.value for found in intervals[name]] for name in names}
+    else:
+        values = {
+            name: [
+                _accuracy([run for run in done if (run.name, run.spec.train_fraction) == (name, fraction)])
+                for fraction in fractions
+            ]
+            for name in names
+        }
     return LearningCurve(
+        metric=metric,
         headings=["Method", *(_heading(done, fraction) for fraction in fractions)],
         rows=[
-            [name, *(_cell(value, interval) for value, interval in zip(accuracy[name], intervals, strict=True))]
+            [name, *(_cell(metric, *pair) for pair in zip(values[name], intervals[name], strict=True))]
             for name in names
-            for intervals in [judged.scores[name] if judged else [None] * len(fractions)]
         ],
-        sentence=_judged(judged) if judged and judged.steps else _sentence(accuracy, fractions),
+        sentence=_judged(judged, metric) if judged and judged.steps else _sentence(values, fractions, metric),
     )
 
 
-def _cell(value: float | None, interval: Interval | None) -> str:
+def _cell(metric: Metric, value: float | None, interval: Interval | None) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.1f}" + (f" ({100 * interval.low:.0f} to {100 * interval.high:.0f})" if interval else "")
+    return metric.cell(value) + (f" ({metric.short_ends(interval.low, interval.high)})" if interval else "")
 
 
-def _points(interval: Interval) -> str:
-    return f"{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+def _gain(metric: Metric, interval: Interval) -> str:
+    """Return a gain with its interval; where less is better, it is by how much less."""
+    unit = "points" if metric.in_points else metric.unit
+    better = "" if metric.direction == "higher" else "better"
+    text = " ".join(filter(None, (metric.signed(interval.value), unit, better)))
+    return f"{text} ({metric.signed(interval.low)} to {metric.signed(interval.high)})"
 
 
-def _judged(curve: Curve) -> str:
+def _judged(curve: Curve, metric: Metric) -> str:
     """State which arms the last step helped, and whether one more than the others."""
+    more = "More rows with answers" if metric.is_of_writing else "More labels"
     step = f"from {100 * curve.fractions[-2]:g} to {100 * curve.fractions[-1]:g} % of the training rows"
     helped = [item for item in curve.steps if item.shown]
     best = curve.steps[0]
     if not helped:
         return (
-            f"More labels were not shown to help any method {step}; the largest gain is that of {best.name}, "
-            f"{_points(best.gain)}."
+            f"{more} were not shown to help any method {step}; the largest gain is that of {best.name}, "
+            f"{_gain(metric, best.gain)}."
         )
-    text = f"More labels helped {step}: {'; '.join(f'{item.name} {_points(item.gain)}' for item in helped)}."
+    text = f"{more} helped {step}: {'; '.join(f'{item.name} {_gain(metric, item.gain)}' for item in helped)}."
     if curve.ahead is not None:
         second = curve.steps[1].name
         if curve.ahead.low > 0.0:
-            text += f" {best.name} gains most, {_points(curve.ahead)} more than {second}."
+            text += f" {best.name} gains most, {_gain(metric, curve.ahead)} more than {second}."
         else:
-            text += f" It was not shown that {best.name} gains more than {second}: {_points(curve.ahead)}."
+            text += f" It was not shown that {best.name} gains more than {second}: {_gain(metric, curve.ahead)}."
     return f"{text} The curve is measured and not projected: what further rows would bring is a guess."
 
 
@@ -90,17 +108,22 @@ def _heading(done: Sequence[RunRecord], fraction: float) -> str:
     return f"{100 * fraction:g} %" + (f" ({fmean(rows):.0f} rows)" if rows else "")
 
 
-def _sentence(accuracy: dict[str, list[float | None]], fractions: Sequence[float]) -> str:
+def _sentence(values: dict[str, list[float | None]], fractions: Sequence[float], metric: Metric) -> str:
     """Name the method that the last step of the curve, to all training rows, helped most."""
-    steps = {name: (found[-2], found[-1]) for name, found in accuracy.items()}
-    gains = {name: more - less for name, (less, more) in steps.items() if less is not None and more is not None}
+    steps = {name: (found[-2], found[-1]) for name, found in values.items()}
+    gains = {
+        name: metric.sign * (more - less)
+        for name, (less, more) in steps.items()
+        if less is not None and more is not None
+    }
     step = f"from {100 * fractions[-2]:g} to {100 * fractions[-1]:g} % of the training rows"
     if not gains:
         return f"No method completed both ends of the last step, {step}."
     name = max(gains, key=lambda candidate: gains[candidate])
     if gains[name] <= 0.0:
-        return f"No method gains accuracy {step}: more labels like these may not help."
+        rows = "rows with answers" if metric.is_of_writing else "labels"
+        return f"No method gains {metric.title} {step}: more {rows} like these may not help."
     return (
-        f"{name} gains most {step}: {100 * gains[name]:.1f} points of accuracy. The curve is measured and not"
+        f"{name} gains most {step}: {metric.size(gains[name])} of {metric.title}. The curve is measured and not"
         " projected: what further rows would bring is a guess."
     )

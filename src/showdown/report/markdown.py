@@ -1,29 +1,30 @@
 """The report as Markdown, for a README or an issue."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
-from showdown.core.terminal import escape_controls
+from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
 from showdown.report.label_table import label_table
 from showdown.report.learning_curve import learning_curve
+from showdown.report.markdown_samples import samples_in_markdown
+from showdown.report.markdown_text import escaped, grid, joined, spaced
 from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import headings, pair_note, pair_rows
 from showdown.report.pool import OWN_ROWS
+from showdown.report.samples import Samples, samples
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|!&"})
-_HANDLER = re.compile(r"(\bon\w+\s*)=", re.IGNORECASE)
-"""`onerror=` and its like: for a reader that lets raw HTML through."""
 FIGURES_FOLDER = Path("report") / "figures"
 _FIRST = ("trade-off", "scores")
 """Pictures that stand right below the table."""
+_FLIPS = 3
+"""Samples of written answers on which methods differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +38,19 @@ class Picture:
     """Relative to the report."""
 
 
-def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line; control characters of a terminal are escaped."""
-    return _HANDLER.sub(r"\1\\=", escape_controls(" ".join(text.split())).translate(_SPECIAL))
-
-
-def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Return the whole report: warnings, the table, the verdict, scores by label, the machine.
+def markdown(
+    results: Results,
+    verdict: Verdict,
+    pictures: Mapping[str, Picture] | None = None,
+    written: Samples | None = None,
+) -> str:
+    """Return the whole report: warnings, the table, the verdict, scores by label or samples, the machine.
 
     Args:
         results: the comparison.
         verdict: what can be said of it.
         pictures: figures to link, by name.
+        written: written answers side by side.
 
     """
     table, pictures = comparison_table(results, verdict), pictures or {}
@@ -71,15 +73,11 @@ def markdown(results: Results, verdict: Verdict, pictures: Mapping[str, Picture]
             grid(sure.headings, sure.rows, left=2),
             *(f"- {escaped(line)}" for line in sure.notes),
         ]
-    parts += [
-        "## Macro F1 by label",
-        *_own_rows(verdict),
-        _by_label(results.full_size),
-        "## Data",
-        *_data(results),
-        "## Where it ran",
-        *_where(results),
-    ]
+    if columns_of(verdict.task).by_label:
+        parts += ["## Macro F1 by label", *_own_rows(verdict), _by_label(results.full_size)]
+    if written and written.groups:
+        parts += ["## Samples", *samples_in_markdown(written)]
+    parts += ["## Data", *_data(results), "## Where it ran", *_where(results)]
     return spaced(parts)
 
 
@@ -89,7 +87,8 @@ def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
     It links the pictures of these results that lie in the folder; `--format figures` writes them.
     """
     path = folder / "report.md"
-    write_text(path, markdown(results, verdict, _pictures(results, verdict, folder)))
+    written = samples(results, verdict, folder, flips=_FLIPS, others=1)
+    write_text(path, markdown(results, verdict, _pictures(results, verdict, folder), written))
     return path
 
 
@@ -121,22 +120,7 @@ def _marked(table: Table) -> str:
         rows[row][column] = f"**{rows[row][column]}**"
     for row in table.near:
         rows[row][1] += " †"
-    return _joined([escaped(heading) for heading in table.headings], rows)
-
-
-def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return a table; all columns but the first ``left`` are set to the right."""
-    shown = [[escaped(cell) for cell in row] for row in rows]
-    return _joined([escaped(heading) for heading in headings], shown, left=left)
-
-
-def _joined(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    lines = [
-        "| " + " | ".join(headings) + " |",
-        "|" + " --- |" * left + " ---: |" * (len(headings) - left),
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
-    return "\n".join(lines)
+    return joined([escaped(heading) for heading in table.headings], rows)
 
 
 def _pairs(verdict: Verdict) -> list[str]:
@@ -180,12 +164,3 @@ def _where(results: Results) -> list[str]:
         f"model {results.runs[0].spec.model.id} at {results.runs[0].spec.model.revision}",
     ]
     return [f"- {escaped(line)}" for line in lines]
-
-
-def spaced(parts: Sequence[str]) -> str:
-    """Join parts with empty lines between them, but for the items of a list."""
-    text = ""
-    for part, following in zip(parts, [*parts[1:], ""], strict=True):
-        both_items = part.startswith("- ") and following.startswith("- ")
-        text += part + ("\n" if both_items else "\n\n")
-    return text.rstrip() + "\n"

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from showdown.core.metric import metric_named
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
+from showdown.report.columns import TaskColumns
 from showdown.verdict.confounds import Confound
 from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money, three_digits
 from showdown.verdict.model import Verdict
@@ -18,7 +18,7 @@ MOST_SETTINGS = 12
 """Up to so many rows have a line each for their settings."""
 
 
-def reading(results: Results) -> list[str]:
+def reading(results: Results, columns: TaskColumns) -> list[str]:
     """Explain the columns."""
     done = [run for run in results.runs if run.status == "completed"]
     lines = []
@@ -34,12 +34,7 @@ def reading(results: Results) -> list[str]:
             "For memory, the verdict, the limits and the figures use the device's peak over the whole run, scoring "
             "included."
         )
-    lines.append(
-        "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, "
-        "reloading and scoring. Latency: one text, median; the verdict, the limits and the figures use its 95th "
-        "percentile."
-    )
-    return lines + _of_all_runs(done)
+    return [*lines, *columns.reading, *_of_all_runs(done)]
 
 
 def agreement(verdict: Verdict) -> list[str]:
@@ -52,7 +47,7 @@ def without_interval(verdict: Verdict) -> list[str]:
     """Name each macro F1 and score of the verdict without an interval, and why it has none."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in verdict.rows:
-        for title, score in ((metric_named(verdict.metric).capital, row.score), ("Macro F1", row.f1_macro)):
+        for title, score in ((verdict.ranking_metric.capital, row.score), ("Macro F1", row.f1_macro)):
             if score and score.why and row.name not in (names := found.setdefault((title, score.why), [])):
                 names.append(row.name)
     return [f"{title} of {', '.join(names)} has no interval: {why}." for (title, why), names in found.items()]
@@ -101,7 +96,7 @@ def _prices(found: Sequence[Price]) -> str:
 
 
 def _without_price(results: Results, verdict: Verdict) -> list[str]:
-    unpriced = {row.name for row in verdict.rows if row.accuracy and row.cost is None}
+    unpriced = {row.name for row in verdict.rows if row.score and row.cost is None}
     gpus = {run.environment.gpu for run in results.runs if run.name in unpriced and run.environment}
     return [f"No price is known for {gpu}: give yours, --price-per-hour." for gpu in sorted(filter(None, gpus))]
 

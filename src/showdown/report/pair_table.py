@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from showdown.core.metric import metric_named
 from showdown.verdict.model import PairVerdict, Verdict
 
 MOST_PAIRS = 60
@@ -23,9 +22,10 @@ def shown_pairs(verdict: Verdict) -> ShownPairs:
     every = list(verdict.pairs)
     if len(every) <= MOST_PAIRS:
         return ShownPairs(pairs=every, left_out="")
-    scores = {row.name: row.score.value for row in verdict.rows if row.score}
+    metric = verdict.ranking_metric
+    scores = {row.name: metric.sign * row.score.value for row in verdict.rows if row.score}
     leader = max(scores, key=lambda name: scores[name])
-    lines = [f"{leader}, which has the highest {metric_named(verdict.metric).title}"]
+    lines = [f"{leader}, which has the {metric.best_word} {metric.title}"]
     chosen = verdict.recommendation.chosen
     if chosen and chosen != leader:
         lines.append(f"{chosen}, which is recommended")

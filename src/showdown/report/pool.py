@@ -79,13 +79,13 @@ class LabelScore:
 
 
 def label_scores(done: Mapping[str, Sequence[RunRecord]]) -> list[LabelScore]:
-    """Return F1 of each label, in the order of the records' labels.
+    """Return F1 of each label, in the order of the records' labels; none for a task without labels.
 
     Args:
         done: completed runs by arm; each has at least one.
 
     """
-    if not done:
+    if not any(run.labels for runs in done.values() for run in runs):
         return []
     pooled = {name: pooled_scores(runs) for name, runs in done.items()}
     some = max(done.values(), key=len)

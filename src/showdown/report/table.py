@@ -1,11 +1,12 @@
 """The comparison table as plain cells, the same for every format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from showdown.core.metric import ACCURACY, METRICS, Direction, Metric, Quantity, metric_named
+from showdown.core.metric import ACCURACY, Metric, Quantity
 from showdown.core.record import Results, RunRecord
+from showdown.report.columns import INTERVAL, Column, columns_of
 from showdown.report.notes import (
     CUT_SHORT,
     CUT_SHORT_NOTE,
@@ -23,22 +24,11 @@ from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import NOT_COMPARED, ArmVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 
+_SCORES_BESIDE = 2
+"""Places of the verdict's metric and of its interval; other scores follow."""
 _NOTICEABLE_POINTS = 0.1
 """Of accuracy: the last digit that the table shows."""
-_LARGE = 1000.0
-"""From here on a decimal is not shown."""
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a measured quantity: the mean over an arm's completed runs."""
-
-    heading: str
-    direction: Direction
-    """Which values are better: the best one is bold."""
-    value: Callable[[RunRecord], float | None]
-    show: Callable[[float], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +43,12 @@ class Table:
     """Row and column of the cells to mark: the best of each column. A floor is left out, and so is a cost of 0."""
     near: frozenset[int]
     """Rows whose score, in the second column, was not shown to differ from the highest one."""
+    best_word: str
+    """`highest`, or `lowest` where less of that score is better."""
     score: str
     """What that score is called."""
+    leaving_order: list[str]
+    """Headings that a narrow terminal does without, the first ones first."""
     descending: frozenset[int]
     """Columns that a reader sorts from the largest value down: the scores and their interval."""
     footnotes: list[str]
@@ -77,47 +71,13 @@ class Table:
     @property
     def marks(self) -> list[str]:
         """The meaning of all marks, for a format that has bold cells and daggers."""
-        near = f"†: no difference from the highest {self.score} was shown."
+        near = f"†: no difference from the {self.best_word} {self.score} was shown."
         return [f"Bold: the best measured in a column. {near}", *self.footnotes]
 
     @property
     def below(self) -> list[str]:
         """All that stands beneath the table."""
         return [*self.reading, *self.events, *self.settings, *self.differing]
-
-
-def _training_peak(record: RunRecord) -> float | None:
-    peak = record.peak_memory_allocated_gb
-    return peak.training if peak else None
-
-
-def _amount(value: float) -> str:
-    return f"{value:.1f}" if value < _LARGE else f"{value:.0f}"
-
-
-SCORE_COLUMNS: tuple[str, ...] = ("accuracy", "f1_macro", "mcc")
-"""Keys of the metrics (`core/metric.py`) that have a column of their own beside the metric of the verdict."""
-COLUMNS: tuple[Column, ...] = (
-    Column(heading="Train s", direction="lower", value=lambda run: run.train_seconds, show=_amount),
-    Column(heading="Total s", direction="lower", value=lambda run: run.total_seconds, show=_amount),
-    Column(heading="Memory GB", direction="lower", value=_training_peak, show=lambda value: f"{value:.2f}"),
-    Column(
-        heading="Trained params",
-        direction="lower",
-        value=lambda run: run.trainable_parameters,
-        show=lambda value: counted(int(value)),
-    ),
-    Column(heading="Saved MB", direction="lower", value=lambda run: run.model_size_mb, show=_amount),
-    Column(heading="Latency ms", direction="lower", value=lambda run: run.latency_p50_ms, show=_amount),
-)
-
-
-def counted(number: int) -> str:
-    """Return a count with three significant digits and K, M or B."""
-    for size, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K")):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return str(number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,19 +91,27 @@ class _Filled:
     cells: list[str]
 
 
-def comparison_table(results: Results, verdict: Verdict) -> Table:
+def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] | None = None) -> Table:
     """Lay out a comparison, one row for each arm.
 
     Scores are those of the verdict: over all tested rows, mean over seeds. Times and sizes are means of a run.
+
+    Args:
+        results: the comparison.
+        verdict: what can be said of it.
+        scores: keys of the scores among which the columns are chosen; by default those that some arm has.
+
     """
     results = results.full_size
     runs = {
         name: [run for run in results.runs if run.name == name] for name in dict.fromkeys(r.name for r in results.runs)
     }
-    metric = metric_named(verdict.metric)
+    metric, declared = verdict.ranking_metric, columns_of(verdict.task)
     judged = {row.name: row for row in verdict.rows}
     arms = [judged[name] for name in runs]
-    columns = [*_score_columns(arms, metric), *(_measured(column, list(runs.values())) for column in COLUMNS)]
+    known = {key for arm in arms for key in arm.scores} if scores is None else scores
+    of_scores = _score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
+    columns = [*of_scores, *(_measured(column, list(runs.values())) for column in declared.columns)]
     spent = costs(results, verdict)
     return Table(
         above=_above(results, verdict),
@@ -151,7 +119,9 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         rows=[_row(arm, runs[arm.name], [column.cells[place] for column in columns]) for place, arm in enumerate(arms)],
         best=_best(arms, columns),
         near=_near(arms, verdict, metric),
+        best_word=metric.best_word,
         score=metric.title,
+        leaving_order=declared.leaving_order([column.heading for column in of_scores[_SCORES_BESIDE:]]),
         descending=frozenset(
             place
             for place, column in enumerate(columns, start=1)
@@ -159,7 +129,7 @@ def comparison_table(results: Results, verdict: Verdict) -> Table:
         ),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=[*reading(results), *agreement(verdict), *without_interval(verdict), *spent],
+        reading=[*reading(results, declared), *agreement(verdict), *without_interval(verdict), *spent],
         costs=spent,
         events=events(results),
         settings=settings(results),
@@ -177,18 +147,17 @@ def recommended(verdict: Verdict) -> list[str]:
 
 def _footnotes(rows: Sequence[ArmVerdict]) -> list[str]:
     found = [CUT_SHORT_NOTE] if any(row.cut_short for row in rows) else []
-    return [*found, _DIVERGED_NOTE] if any(row.diverged and row.accuracy for row in rows) else found
+    return [*found, _DIVERGED_NOTE] if any(row.diverged and row.score for row in rows) else found
 
 
-def _score_columns(arms: Sequence[ArmVerdict], metric: Metric) -> list[_Filled]:
+def _score_columns(arms: Sequence[ArmVerdict], metric: Metric, others: Sequence[Metric]) -> list[_Filled]:
     """Fill the columns of the verdict's metric, of its interval, and of the metrics that stand beside it."""
     scores = [arm.score for arm in arms]
     intervals = [
         "-" if score is None or score.low is None or score.high is None else metric.short_ends(score.low, score.high)
         for score in scores
     ]
-    interval = _Filled(heading="95 % interval", quantity=None, values=[None] * len(arms), cells=intervals)
-    others = [METRICS[key] for key in SCORE_COLUMNS if key != metric.key]
+    interval = _Filled(heading=INTERVAL, quantity=None, values=[None] * len(arms), cells=intervals)
     return [
         _of_metric(metric, [score.value if score else None for score in scores]),
         interval,
@@ -259,10 +228,15 @@ def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
     return fmean(values) if values else None
 
 
-def one_row(test_rows: int, metric: str = ACCURACY.key) -> str:
-    """Return the sentence on how many points of accuracy one test row is worth."""
+def one_row(test_rows: int, metric: Metric = ACCURACY) -> str | None:
+    """Return the sentence on how much one test row is worth; None for a score that a row can change without bounds."""
     points = 100 / test_rows
-    if metric != ACCURACY.key:
+    if metric.is_of_writing:
+        if not metric.is_bounded:
+            return None
+        most = metric.size((metric.highest - metric.lowest) / test_rows)
+        return f"one row is at most {most} of {metric.title}, so small differences here are noise."
+    if metric != ACCURACY:
         return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."
     if points >= _NOTICEABLE_POINTS:
         return f"one row is {points:.1f} points, so small differences here are noise."
@@ -276,11 +250,10 @@ def _above(results: Results, verdict: Verdict) -> list[str]:
             "LEAKAGE ALLOWED: copies of training rows are among the test rows (allow_leakage: true). "
             f"{leak_warning(results.data)}"
         )
-    judged = [row for row in verdict.rows if row.accuracy]
+    judged = [row for row in verdict.rows if row.score]
     if judged:
         best = max(judged, key=lambda row: row.test_rows)
-        lines.append(
-            f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows: "
-            f"{one_row(best.test_rows, verdict.metric)}"
-        )
+        counts = f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows"
+        worth = one_row(best.test_rows, verdict.ranking_metric)
+        lines.append(f"{counts}: {worth}" if worth else f"{counts}.")
     return lines

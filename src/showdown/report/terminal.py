@@ -8,26 +8,12 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 
-from showdown.core.metric import METRICS
 from showdown.core.record import Results
 from showdown.report.learning_curve import learning_curve
-from showdown.report.table import SCORE_COLUMNS, comparison_table
+from showdown.report.table import comparison_table
 from showdown.verdict.model import Verdict
 
 _ANY_WIDTH = 10_000
-_LEFT_OUT_FIRST = (
-    "Trained params",
-    "Total s",
-    "Saved MB",
-    "Latency ms",
-    "Memory GB",
-    "Train s",
-    *(METRICS[key].heading for key in reversed(SCORE_COLUMNS) if key not in ("accuracy", "f1_macro")),
-    "95 % interval",
-    "Macro F1",
-)
-"""Columns of the comparison's table that a narrow terminal does without, the first ones first. Scores beyond accuracy
-and macro F1 go before the interval, the last one first."""
 
 
 def print_table(results: Results, verdict: Verdict, console: Console) -> None:
@@ -36,7 +22,7 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
     console.print()
     for line in table.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=not console.is_terminal)
-    print_grid(table.headings, table.rows, console)
+    print_grid(table.headings, table.rows, console, leaving=table.leaving_order)
     for line in table.footnotes:
         console.print(escape(line), highlight=False, soft_wrap=not console.is_terminal)
     for line in table.verdict:
@@ -49,14 +35,25 @@ def print_table(results: Results, verdict: Verdict, console: Console) -> None:
         console.print(escape(line), highlight=False, soft_wrap=not console.is_terminal)
     curve = learning_curve(results, verdict.curve)
     if curve:
-        console.print("\nAccuracy % by training rows", style="bold")
+        console.print(f"\n{curve.title}", style="bold")
         print_grid(curve.headings, curve.rows, console)
         console.print(escape(curve.sentence), highlight=False, soft_wrap=not console.is_terminal)
 
 
-def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, left: int = 1) -> None:
+def print_grid(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    console: Console,
+    *,
+    left: int = 1,
+    leaving: Sequence[str] = (),
+) -> None:
     """Print a table. At a terminal columns are left out where they do not fit, and named; elsewhere all are there."""
-    kept = fitting(headings, rows, console, left=left) if console.is_terminal else list(range(len(headings)))
+    kept = (
+        fitting(headings, rows, console, left=left, leaving=leaving)
+        if console.is_terminal
+        else list(range(len(headings)))
+    )
     table = grid([headings[place] for place in kept], [[row[place] for place in kept] for row in rows], left=left)
     if not console.is_terminal:
         table.width = _natural_width(table, console)
@@ -66,12 +63,19 @@ def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], console: 
         console.print(f"No room here for {', '.join(gone)}: see the report, or widen the window.", highlight=False)
 
 
-def fitting(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, left: int = 1) -> list[int]:
+def fitting(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    console: Console,
+    *,
+    left: int = 1,
+    leaving: Sequence[str] = (),
+) -> list[int]:
     """Return the places of the columns that fit the terminal whole, its first columns of text and one more at least.
 
-    Columns are left out in the order of `_LEFT_OUT_FIRST`, then from the right.
+    Columns are left out in the order of ``leaving``, then from the right.
     """
-    named = [headings.index(heading) for heading in _LEFT_OUT_FIRST if heading in headings[left + 1 :]]
+    named = [headings.index(heading) for heading in leaving if heading in headings[left + 1 :]]
     others = [place for place in reversed(range(left + 1, len(headings))) if place not in named]
     kept = list(range(len(headings)))
     for place in [*named, *others]:

@@ -74,7 +74,9 @@ def _trained_rows(comparison: Comparison) -> int:
 def _training_flops(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> float:
     """Return the floating-point operations of one training on the first partition."""
     epochs = min(_USUAL_EPOCHS, comparison.protocol.epochs)
-    tokens = _tokens(prepared.side("train").texts, comparison.protocol.max_tokens)
+    train = prepared.side("train")
+    texts = [f"{prompt} {answer}" for prompt, answer in zip(train.texts, train.answers, strict=False)]
+    tokens = _tokens(texts or train.texts, comparison.protocol.max_tokens)
     return 6.0 * _layer_weights(model) * tokens * epochs
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, Comparison, ModelSpec, SharedProtocol
+from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
+from showdown.core.metric_choice import refuse_metric_without_scores
+from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
 from showdown.data.chats.overlong import fit_rows
 from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
@@ -12,7 +14,6 @@ from showdown.data.rows import Rows
 from showdown.data.tables import count
 from showdown.methods.table import protocol_of
 
-_AUTO = "auto"
 _SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
 """`auto` leaves room for answers longer than the wanted ones: half as much again and 8 tokens, as a multiple of 8."""
 _NO_LIMIT = 2**40
@@ -82,7 +83,6 @@ class ChatPreparation:
 
         """
         longest_prompt, row = self._longest_prompt(prepared.rows)
-        chosen, lines = self._chosen(prepared, self._room - longest_prompt)
         for protocol in _protocols(comparison):
             asked = protocol.max_new_tokens
             if isinstance(asked, int) and longest_prompt + asked > self._room:
@@ -91,20 +91,12 @@ class ChatPreparation:
                     f" more than the {self._room:,} tokens that the model can take; lower it, or set"
                     " `protocol.max_tokens` lower and `data.overlong: cut`"
                 )
-        methods = {
-            row: written | {"protocol": {**written["protocol"], "max_new_tokens": chosen}}
-            if _is_auto(written)
-            else written
-            for row, written in comparison.methods.items()
-        }
-        is_auto = comparison.protocol.max_new_tokens == _AUTO
-        if not is_auto and methods == comparison.methods:
+        if not any(protocol.max_new_tokens == AUTO for protocol in (comparison.protocol, *_protocols(comparison))):
             return comparison, []
-        update = {"max_new_tokens": chosen} if is_auto else {}
-        protocol = comparison.protocol.model_copy(update=update)
-        return comparison.model_copy(update={"protocol": protocol, "methods": methods}), lines
+        chosen, line = self._chosen(prepared, self._room - longest_prompt)
+        return _with_new_tokens(comparison, chosen), [line]
 
-    def _chosen(self, prepared: Prepared, room: int) -> tuple[int, list[str]]:
+    def _chosen(self, prepared: Prepared, room: int) -> tuple[int, str]:
         """Return the limit of new tokens that the training and validation rows ask for, and a line that says so."""
         rows = prepared.rows
         seen = {index for part in prepared.partitions for index in (*part.train, *part.validation)}
@@ -113,7 +105,7 @@ class ChatPreparation:
         chosen = min(wanted, room)
         how = f"{_SPARE_SHARE:g} times the longest answer ({count(longest, 'token')}) plus {_SPARE_TOKENS}"
         less = f", lowered to what the model can take behind the longest prompt: {how} would be {wanted:,}"
-        return chosen, [f"max_new_tokens: {chosen:,}" + (less if chosen < wanted else f", {how}")]
+        return chosen, f"max_new_tokens: {chosen:,}" + (less if chosen < wanted else f", {how}")
 
     def _longest_prompt(self, rows: Rows) -> tuple[int, int]:
         """Return the tokens of the longest prompt, and its row."""
@@ -125,6 +117,26 @@ class ChatPreparation:
 def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None:
     """Return what prepares the chats of a comparison; None for a task without any."""
     return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
+
+
+def refuse_unscored_metric(comparison: Comparison, prepared: Prepared) -> None:
+    """Refuse a metric of written answers that makes no sense on these data, before anything is trained.
+
+    Raises:
+        UserError: naming the scores that do.
+
+    """
+    metric, protocol = comparison.protocol.metric, comparison.protocol
+    if comparison.task != GENERATION or metric == AUTO or metric_named(metric).of_token_loss:
+        return
+    from showdown.tasks.generation.scoring import fitting_scores
+
+    scored = [
+        fitting_scores([*prepared.side("test", place).answers, *prepared.side("validation", place).answers])
+        for place in range(len(prepared.partitions))
+    ]
+    everywhere = [key for key in scored[0] if all(key in one for one in scored)]
+    refuse_metric_without_scores(metric, [*everywhere, *([OWN] if protocol.scorer else [])])
 
 
 def scorer_digests(comparison: Comparison) -> dict[str, str]:
@@ -145,5 +157,14 @@ def _protocols(comparison: Comparison) -> list[SharedProtocol]:
     return [protocol_of(comparison.protocol, written) for written in comparison.methods.values()]
 
 
-def _is_auto(written: dict[str, Any]) -> bool:
-    return (written.get("protocol") or {}).get("max_new_tokens") == _AUTO
+def _with_new_tokens(comparison: Comparison, chosen: int) -> Comparison:
+    """Return the comparison with a number in the place of every `max_new_tokens: auto`, those of single rows too."""
+    methods = {}
+    for row, written in comparison.methods.items():
+        own = written.get("protocol") or {}
+        is_auto = own.get("max_new_tokens") == AUTO
+        methods[row] = written | {"protocol": {**own, "max_new_tokens": chosen}} if is_auto else written
+    protocol = comparison.protocol
+    if protocol.max_new_tokens == AUTO:
+        protocol = protocol.model_copy(update={"max_new_tokens": chosen})
+    return comparison.model_copy(update={"protocol": protocol, "methods": methods})

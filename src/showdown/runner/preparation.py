@@ -9,7 +9,7 @@ from showdown.data.prepare import all_intact, prepare, write_prepared
 from showdown.measure.system import has_gpu
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
-from showdown.runner.chats import chats_of, scorer_digests
+from showdown.runner.chats import chats_of, refuse_unscored_metric, scorer_digests
 from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.prepared import ready
 from showdown.runner.store import Store
@@ -32,6 +32,7 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     chats = chats_of(comparison, model)
     prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
     refuse_unknown_label(comparison.protocol.metric, prepared.labels)
+    refuse_unscored_metric(comparison, prepared)
     comparison, choices = settled_effort(comparison, model, prepared, gpu=has_gpu())
     if chats is not None:
         comparison, said = chats.settled(comparison, prepared)

@@ -187,7 +187,7 @@ def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dic
     from showdown.models.tokens import load_tokenizer, token_limit
 
     base = locate(job.model)
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(base, job.model.chat_template)
     arms = {}
     sizes: dict[tuple[int, str], Sizes] = {}
     for row, written in comparison.methods.items():

@@ -153,6 +153,7 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples, validatio
 def _finetune(
     context: StageContext, method: Method, train: Examples, validation: Examples, network: "Network | None"
 ) -> Outcome:
+    from showdown.models.built_in import quantised_before
     from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
     from showdown.training.loop import convergence, selected_epoch
@@ -171,7 +172,7 @@ def _finetune(
         validate=adapted.validate,
         checkpoints=_checkpoints(context, module, adapted.step),
     )
-    progress = run_loop(training)
+    progress, rounded = run_loop(training), quantised_before(context.job.model)
     write_json(context.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
     return Outcome(
         save=lambda folder: save_for_others(
@@ -189,6 +190,7 @@ def _finetune(
             "weight_rounding": adapted.step.rounding if context.job.placement.dtype == "bfloat16" else None,
             "epoch": selected_epoch(protocol, progress),
             "learning_rate": training.learning_rate,
+            **({"base_quantised_before": rounded} if rounded else {}),
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),

@@ -10,22 +10,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from showdown.core.files import write_json
+from showdown.testing.material import MATERIALS, Answered, Material
 from showdown.testing.require import require
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-_SCORES = "fresh_scores.json"
+_ANSWERS = "fresh_answers.json"
 _NEEDED = (
     "peft",
     "transformers.models.bert.modeling_bert",
     "transformers.models.mistral.modeling_mistral",
     "showdown.engine.graphs.capture",
     "showdown.tasks.classification.network",
+    "showdown.tasks.generation.network",
     "showdown.models.network",
     "showdown.models.tokens",
     "showdown.stages.artifact",
@@ -39,15 +37,12 @@ class FreshProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def scores(
-        self, runs: Sequence[Path], labels: Sequence[str], texts: Sequence[str]
-    ) -> "list[npt.NDArray[np.float64]]":
-        """Return the scores of texts by the models that runs saved, each of shape (texts, labels).
+    def answered(self, runs: Sequence[Path], material: Material) -> list[Answered]:
+        """Return what the models that runs saved answer.
 
         Args:
             runs: their folders, each with `spec.json` and `artifact`; one process answers for all of them.
-            labels: of the comparison, in order.
-            texts: none empty.
+            material: what is asked.
 
         Raises:
             NonConformance: when the model cannot be opened there, or does not answer.
@@ -63,13 +58,16 @@ class FreshProcess:
             text=True,
         )
         assert process.stdin is not None and process.stdout is not None
-        request = {"path": sys.path, "runs": [str(run) for run in runs], "labels": list(labels), "texts": list(texts)}
+        request = {"path": sys.path, "runs": [str(run) for run in runs], "task": material.task}
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answer = process.stdout.readline().strip()
         require(answer == "0", f"the saved model does not answer in a fresh process: {answer}")
-        found = [json.loads((run / _SCORES).read_text(encoding="utf-8")) for run in runs]
-        return [np.asarray(scores, dtype=np.float64) for scores in found]
+        found = [json.loads((run / _ANSWERS).read_text(encoding="utf-8")) for run in runs]
+        return [
+            Answered(numbers=np.asarray(one["numbers"], dtype=np.float64), written=tuple(one["written"]))
+            for one in found
+        ]
 
     def close(self) -> None:
         """End the process."""
@@ -79,21 +77,20 @@ class FreshProcess:
             self._process = None
 
 
-def _answer(request: dict[str, list[str]]) -> None:
-    """Write the scores into the folder of each run."""
-    import numpy as np
-
+def _answer(request: dict[str, Any]) -> None:
+    """Write the answers into the folder of each run."""
     from showdown.core.spec import RunSpec
     from showdown.stages.artifact import open_predictor
 
     sys.path[:] = request["path"]
+    material = MATERIALS[request["task"]]
     for run in map(Path, request["runs"]):
         spec = RunSpec.model_validate_json((run / "spec.json").read_bytes())
-        predictor = open_predictor(spec, tuple(request["labels"]), run / "artifact")
-        write_json(run / _SCORES, np.asarray(predictor.answer(request["texts"], batch_rows=4)).tolist())
+        found = material.answered(open_predictor(spec, material.labels, run / "artifact"))
+        write_json(run / _ANSWERS, {"numbers": found.numbers.tolist(), "written": list(found.written)})
 
 
-def _forked(request: dict[str, list[str]]) -> str:
+def _forked(request: dict[str, Any]) -> str:
     """Answer in a fork; return `0`, or what went wrong."""
     told, tell = os.pipe()
     child = os.fork()

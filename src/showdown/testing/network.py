@@ -1,21 +1,20 @@
 """A method's network in the middle of a check: adapted, stepped, and what can be seen of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.method import TunedMethod
 from showdown.core.task import ForwardPath
-from showdown.testing.tiny import job_for, separable_rows
-from showdown.testing.workshop import LIMIT, TEXTS
+from showdown.testing.material import Material
 
 if TYPE_CHECKING:
     import torch
 
     from showdown.models.network import Network
 
-ROWS = separable_rows(12)
+STEP_ROWS = 12
 """Rows of one step."""
 _NOISE = 0.1
 
@@ -25,6 +24,7 @@ class Adapted:
     """A network that a method has adapted."""
 
     method: TunedMethod
+    material: Material
     model: Path
     network: "Network"
     """As it was loaded; a method may have changed its module in place."""
@@ -40,18 +40,18 @@ class Adapted:
         return {name: value.detach().clone() for name, value in self.module.named_parameters()}
 
     def accumulate(self, micro_rows: int) -> None:
-        """Add the gradients of the mean loss over `ROWS`, so many rows at a time."""
+        """Add the gradients of the mean loss over the rows of a step, so many rows at a time."""
         import torch
 
         from showdown.engine.accumulate import EagerAccumulator
         from showdown.models.tokens import load_tokenizer
 
-        job = job_for(self.model)
+        job, examples = self.material.job(self.model), self.material.rows(STEP_ROWS)
         objective = job.task.objective(job.protocol)
         accumulator = EagerAccumulator(self.forward, objective)
-        rows = job.task.encode(load_tokenizer(self.model), ROWS, LIMIT, job.protocol)
+        rows = job.task.encode(load_tokenizer(self.model), examples, self.material.limit, job.protocol)
         terms = objective.terms(rows.targets)
-        for start in range(0, len(ROWS), micro_rows):
+        for start in range(0, STEP_ROWS, micro_rows):
             micro = slice(start, start + micro_rows)
             targets = torch.tensor([target for row in rows.targets[micro] for target in row])
             accumulator.accumulate([torch.tensor(ids) for ids in rows.ids[micro]], targets, terms)
@@ -70,7 +70,7 @@ class Adapted:
         self.module.train()
         for _ in range(count):
             optimizer.begin(rate)
-            self.accumulate(len(ROWS))
+            self.accumulate(STEP_ROWS)
             optimizer.end(1.0)
 
     def disturb(self) -> None:
@@ -83,32 +83,37 @@ class Adapted:
                 value.add_(torch.randn_like(value) * _NOISE)
 
     def outputs(self, *, training: bool) -> "torch.Tensor":
-        """Return the logits of texts, with dropout as training has it or without; shape (texts, labels)."""
+        """Return the logits of what is asked, with dropout as training has it or without.
+
+        Their shape is (texts, labels), or (tokens, vocabulary) for a task that writes text.
+        """
         import torch
 
         torch.manual_seed(2)
         self.module.train(training)
         with torch.no_grad():
-            return self.forward.logits(encoded(self.model, TEXTS))
+            return self.forward.logits(self.material.encoded(self.model))
 
 
-def loaded(method: TunedMethod, model: Path, *, seed: int = 0) -> "Network":
+def loaded(method: TunedMethod, model: Path, material: Material, *, seed: int = 0) -> "Network":
     """Return a network as a run loads it for a method, without dropout."""
     from dataclasses import replace
 
     from showdown.models.network import load_network
 
-    return load_network(model, replace(job_for(model, dropout=0.0), seed=seed), method.options)
+    return load_network(model, replace(material.job(model, dropout=0.0), seed=seed), method.options)
 
 
-def adapted(method: TunedMethod, model: Path, *, seed: int = 0) -> Adapted:
+def adapted(method: TunedMethod, model: Path, material: Material, *, seed: int = 0) -> Adapted:
     """Return a network that a method has adapted, as a run does it."""
     import torch
 
-    network = loaded(method, model, seed=seed)
+    network = loaded(method, model, material, seed=seed)
     torch.manual_seed(seed)
     module = method.adapt(network)
-    return Adapted(method=method, model=model, network=network, module=module, forward=path_of(module, model))
+    return Adapted(
+        method=method, material=material, model=model, network=network, module=module, forward=path_of(module, model)
+    )
 
 
 def path_of(module: "torch.nn.Module", model: Path) -> ForwardPath:
@@ -117,15 +122,6 @@ def path_of(module: "torch.nn.Module", model: Path) -> ForwardPath:
     from showdown.models.tokens import load_tokenizer
 
     return choose_forward(module, pad_token_id=int(load_tokenizer(model).pad_token_id), device="cpu")
-
-
-def encoded(model: Path, texts: Sequence[str]) -> "list[torch.Tensor]":
-    """Return the token ids of each text."""
-    import torch
-
-    from showdown.models.tokens import encode, load_tokenizer
-
-    return [torch.tensor(ids) for ids in encode(load_tokenizer(model), texts, LIMIT)]
 
 
 def facts(module: "torch.nn.Module") -> Mapping[str, Mapping[str, Any]]:

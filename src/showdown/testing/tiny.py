@@ -13,10 +13,13 @@ from showdown.core.chat import prompt_of
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Job, Placement
+from showdown.core.metric import CLASSIFICATION
 from showdown.core.spec import ModelSpec, SharedProtocol
-from showdown.tasks.classification.task import Classification
+from showdown.tasks.table import task_named
 
 LABELS = ("baker", "night nurse", "pilot")
+MOST_NEW_TOKENS = 12
+"""More than the longest label has."""
 _WORDS = {
     "baker": "oven dough flour bread crust yeast",
     "night nurse": "ward patient dose chart bandage shift",
@@ -111,7 +114,7 @@ def make_pretrained(name: str, folder: Path, *, chat: bool = False) -> None:
 def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq", "chat"]) -> Any:
     """A tokenizer of this file's words: as BERT has it, as Llama has it, one that ends each text as T5's does, or one
     with the chat template of Qwen and SmolLM2."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     if kind == "encoder":
@@ -138,6 +141,7 @@ def tiny_tokenizer(kind: Literal["encoder", "decoder", "seq2seq", "chat"]) -> An
         made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
         return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=80, pad_token="<pad>", **names)
     if kind == "chat":
+        made.decoder = decoders.ByteLevel()
         names = {**names, "eos_token": "<|im_end|>"}
         return PreTrainedTokenizerFast(
             tokenizer_object=made,
@@ -183,13 +187,13 @@ def write_csv(path: Path, rows: Examples, labels: Sequence[str] = LABELS) -> Pat
     return path
 
 
-def job_for(model: Path, **protocol: Any) -> Job:
+def job_for(model: Path, task: str = CLASSIFICATION, **protocol: Any) -> Job:
     """A job in float32 on the CPU; all epochs are trained, unless the protocol says otherwise."""
     return Job(
-        task=Classification(),
-        labels=LABELS,
+        task=task_named(task),
+        labels=LABELS if task == CLASSIFICATION else (),
         model=ModelSpec(id=str(model)),
-        protocol=SharedProtocol(**{"patience_epochs": None, **protocol}),
+        protocol=SharedProtocol(**{"patience_epochs": None, "max_new_tokens": MOST_NEW_TOKENS, **protocol}),
         placement=Placement(device="cpu", dtype="float32"),
         seed=0,
     )

@@ -1,6 +1,7 @@
 """Build a tracker's entry from a run's files, by an allow-list of settings, curves and scores.
 
-An entry holds no label, text, path, error message or note: labels are part of the data, and the others may quote it.
+An entry holds no label, text, prompt, answer, path, error message or note: labels are part of the data, and the others
+may quote it. Of what a method was told in words, such as instructions to try, it holds nothing either.
 """
 
 import math
@@ -13,7 +14,7 @@ from showdown.core.curve import read_curve
 from showdown.core.record import RunRecord
 from showdown.core.samples import read_samples
 from showdown.trackers.tracker import Entry, Plain, Series, Table
-from showdown.verdict.model import ArmVerdict, Verdict
+from showdown.verdict.model import ArmVerdict, Interval, Score, Verdict
 
 SUMMARY = "summary"
 MOST_POINTS = 1000
@@ -38,6 +39,8 @@ _SCORES = (
     "latency_p50_ms",
     "latency_p95_ms",
 )
+_TEXTS = frozenset({"instruction", "instructions", "template", "system", "prompt", "chat_template", "scorer"})
+"""Settings in the user's own words: they may be a single word, which would pass for a name."""
 _PAIRS = ("peak_memory_allocated_gb", "peak_memory_reserved_gb", "peak_memory_device_gb", "energy_kwh")
 """Scores with one value for training and one for the whole run."""
 
@@ -66,7 +69,7 @@ def entry_of(record: RunRecord, output: Path) -> Entry:
 
 def summary_of(verdict: Verdict, records: Sequence[RunRecord], output: Path) -> Entry:
     """Return the entry of the comparison's table."""
-    columns = list(_table_row(verdict.rows[0])) if verdict.rows else []
+    columns = list(_table_row(verdict.rows[0], verdict)) if verdict.rows else []
     return Entry(
         key=SUMMARY,
         name=SUMMARY,
@@ -76,30 +79,51 @@ def summary_of(verdict: Verdict, records: Sequence[RunRecord], output: Path) -> 
         scores={
             f"{row.name}/{name}": value
             for row in verdict.rows
-            for name, value in _table_row(row).items()
+            for name, value in _table_row(row, verdict).items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)
         },
-        table=Table(columns=columns, rows=[list(_table_row(row).values()) for row in verdict.rows]),
+        table=Table(columns=columns, rows=[list(_table_row(row, verdict).values()) for row in verdict.rows]),
     )
 
 
-def _table_row(row: ArmVerdict) -> dict[str, Plain]:
-    accuracy, f1 = row.accuracy, row.f1_macro
+def _table_row(row: ArmVerdict, verdict: Verdict) -> dict[str, Plain]:
+    writes = verdict.ranking_metric.is_of_writing
     return {
         "row": row.name,
         "method": row.method,
-        "accuracy": accuracy.value if accuracy else None,
-        "accuracy_low": accuracy.low if accuracy else None,
-        "accuracy_high": accuracy.high if accuracy else None,
-        "f1_macro": f1.value if f1 else None,
-        "f1_macro_low": f1.low if f1 else None,
-        "f1_macro_high": f1.high if f1 else None,
+        **(_written_row(row, verdict) if writes else _labelled_row(row)),
         "train_seconds": row.train_seconds,
         "memory_gb": row.memory_gb,
         "model_size_mb": row.model_size_mb,
         "latency_ms": row.latency_ms,
         "rows_per_second": row.rows_per_second,
         "cost": row.cost.model if row.cost else None,
+    }
+
+
+def _labelled_row(row: ArmVerdict) -> dict[str, Plain]:
+    return {**_with_ends("accuracy", row.accuracy), **_with_ends("f1_macro", row.f1_macro)}
+
+
+def _written_row(row: ArmVerdict, verdict: Verdict) -> dict[str, Plain]:
+    """Return the metric of the verdict with its interval, all other scores, what was lost elsewhere, and speed."""
+    metric, lost, wrote = verdict.ranking_metric, row.forgetting, row.writing
+    keys = dict.fromkeys(key for one in verdict.rows for key in one.scores if key != metric.key)
+    return {
+        **_with_ends(metric.key, row.score),
+        **{key: row.scores.get(key) for key in keys},
+        "general_loss_rise": lost.general_loss_rise if lost else None,
+        "prompt_kl": lost.prompt_kl if lost else None,
+        "tokens_per_second": wrote.tokens_per_second if wrote else None,
+        "first_token_p50_ms": wrote.first_token_p50_ms if wrote else None,
+    }
+
+
+def _with_ends(key: str, score: Interval | Score | None) -> dict[str, Plain]:
+    return {
+        key: score.value if score else None,
+        f"{key}_low": score.low if score else None,
+        f"{key}_high": score.high if score else None,
     }
 
 
@@ -132,6 +156,8 @@ def _leaves(value: object, key: str) -> Iterator[tuple[str, Plain]]:
     """Yield the numbers, booleans and names of nested settings. Any other text is left out."""
     if isinstance(value, Mapping):
         for inner, below in value.items():
+            if inner in _TEXTS:
+                continue
             yield from _leaves(below, f"{key}.{inner}" if key else str(inner))
     elif isinstance(value, (list, tuple)):
         named = [_plain(item, key) for item in value]
@@ -163,9 +189,21 @@ def _scores(record: RunRecord) -> dict[str, float]:
         for part in ("training", "run"):
             if pair is not None and getattr(pair, part) is not None:
                 found[f"{stem}_{part}_{unit}"] = getattr(pair, part)
+    found |= _written_scores(record)
     for phase in record.phases:
         found[f"phase_{phase.name.replace(' ', '_')}_seconds"] = phase.seconds
     return found
+
+
+def _written_scores(record: RunRecord) -> dict[str, float]:
+    """Return the numbers of a run that wrote answers: scores, what it wrote and how fast, what it lost elsewhere."""
+    if record.writing is None:
+        return {}
+    found = {**record.scores, **{f"validation_{key}": value for key, value in record.validation_scores.items()}}
+    numbers = record.writing.model_dump(exclude={"own_score"})
+    if record.elsewhere:
+        numbers |= {**record.elsewhere.model_dump(), "general_loss_rise": record.elsewhere.general_loss_rise}
+    return found | {key: float(value) for key, value in numbers.items() if value is not None}
 
 
 def _curves(path: Path) -> list[Series]:

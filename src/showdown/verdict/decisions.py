@@ -23,7 +23,7 @@ from showdown.verdict.recommend import (
 ON_PAGE = ("max_memory_gb", "max_cost", "min_f1_macro", "max_latency_ms", "max_general_loss_rise")
 """The limits that can be moved, in this order."""
 _OF_ONE_TASK = {"min_f1_macro": "f1_macro", "max_general_loss_rise": "general_loss_rise"}
-"""Limits that stand on a page only where some arm has a value; of no arm at all the first does."""
+"""Limits that stand on a page only where some arm has a value, of the rise one above 0; of no arm the first does."""
 MOST_CELLS = 5_000
 """Sets of rows and of limited criteria that a page can hold. Of 20 rows with costs in random orders there are 4,628,
 which take 0.6 s at each of six margins; of 50 rows 63,690, 35 s and 0.7 MB
@@ -105,7 +105,7 @@ def _on_page(rows: Sequence[Candidate]) -> list[str]:
         limit
         for limit in ON_PAGE
         if (key := _OF_ONE_TASK.get(limit)) is None
-        or any(value_of(row, key) is not None for row in rows)
+        or any((value := value_of(row, key)) is not None and (value > 0.0 or key == "f1_macro") for row in rows)
         or (not rows and key == "f1_macro")
     ]
 

@@ -155,9 +155,11 @@ def _longest_tokens(results: Results) -> int | None:
 def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tuple[str, dict[str, float | None]]]:
     """Return the measures of each arm for the Pareto front: the metric, macro F1 and costs.
 
-    Memory is left out where rows measured different kinds of it.
+    Memory is left out where rows measured different kinds of it, and the rise of the loss on general text where no row
+    measured one.
     """
     own = metric.key not in {"accuracy", "f1_macro"}
+    forgotten = any(row.forgetting for row in rows)
     one_kind = len({row.memory_kind for row in rows}) < 2
     return [
         (
@@ -173,7 +175,7 @@ def measures(rows: Sequence[ArmVerdict], metric: Metric = ACCURACY) -> list[tupl
                 "latency_ms": row.latency_ms,
                 "first_token_ms": row.writing.first_token_p95_ms if row.writing else None,
                 "tokens_per_second": row.writing.tokens_per_second if row.writing else None,
-                "general_loss_rise": row.general_loss_rise,
+                "general_loss_rise": row.general_loss_rise if forgotten else None,
             },
         )
         for row in rows

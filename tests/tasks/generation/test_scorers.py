@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from showdown.core.metric import METRICS, OWN
 from showdown.tasks.generation.scorers.chrf import chrf
 from showdown.tasks.generation.scorers.exact_match import exact_match
 from showdown.tasks.generation.scorers.json_scores import json_fields, json_valid
@@ -266,6 +267,7 @@ def test_where_a_score_makes_sense(key: str) -> None:
 
 
 def test_the_table() -> None:
-    assert all(scorer.key == key and scorer.title and scorer.unit in ("", "%") for key, scorer in SCORERS.items())
-    assert all((scorer.lowest, scorer.highest) == (0.0, 1.0) for scorer in SCORERS.values())
+    assert all(scorer.key == key == scorer.metric.key for key, scorer in SCORERS.items())
+    assert all((scorer.metric.lowest, scorer.metric.highest) == (0.0, 1.0) for scorer in SCORERS.values())
+    assert [*SCORERS, OWN] == [key for key, one in METRICS.items() if one.is_of_writing and one.mean_over_rows]
     assert SCORERS["exact_match"].function() is exact_match

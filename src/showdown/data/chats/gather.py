@@ -82,7 +82,9 @@ def _read_files(data: DataSpec, files: SplitFiles) -> list[tuple[str, RawChats]]
         changed: dict[str, object] = {"source": source, "files": None}
         if train is not None:
             changed["header"] = train.header
-        return read_chats(data.model_copy(update=changed), None if train is None else train.columns)
+        return read_chats(
+            data.model_copy(update=changed), None if train is None else replace(train.columns, guessed=False)
+        )
 
     train = read(files.train)
     others = (("validation", files.validation), ("test", files.test))

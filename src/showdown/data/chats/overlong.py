@@ -53,42 +53,54 @@ def fit_rows(
             row is left.
 
     """
-    pairs = list(zip(rows.texts, rows.answers, strict=True))
-    tokens = [lengths.of(*pair) for pair in pairs]
+    tokens = [lengths.of(*pair) for pair in zip(rows.texts, rows.answers, strict=True)]
     long = [index for index, found in enumerate(tokens) if found.whole > limit]
     if not long:
         return rows
     _refuse_long_answers(rows, tokens, limit, of_model=of_model)
-    ids = [rows.row_ids[index] for index in long]
-    if overlong == "error":
-        longest = max(tokens[index].whole for index in long)
-        verb = "has" if len(long) == 1 else "have"
-        raise UserError(
-            f"{rows.place}: {count(len(long), 'row')} {verb} more than {limit:,} tokens, prompt and answer together"
-            f" ({row_list(ids)}; the longest has {longest:,}); {_raise(of_model)}set `data.overlong` to `drop` or `cut`"
-        )
     if overlong == "drop":
-        kept = [index for index in range(len(pairs)) if index not in set(long)]
-        if not kept:
-            raise UserError(
-                f"{rows.place}: every row has more than {limit:,} tokens, prompt and answer together;"
-                f" {_raise(of_model)}set `data.overlong: cut`"
-            )
-        return keep(rows, kept, f"more than {limit:,} tokens, prompt and answer together")
+        return _dropped(rows, long, limit, of_model=of_model)
+    if overlong == "cut":
+        return _cut(rows, long, lengths, limit, of_model=of_model)
+    longest = max(tokens[index].whole for index in long)
+    verb = "has" if len(long) == 1 else "have"
+    raise UserError(
+        f"{rows.place}: {count(len(long), 'row')} {verb} more than {limit:,} tokens, prompt and answer together"
+        f" ({_listed(rows, long)}; the longest has {longest:,}); {_raise_or(of_model)}set `data.overlong` to `drop` or"
+        " `cut`"
+    )
+
+
+def _dropped(rows: Rows, long: Sequence[int], limit: int, *, of_model: bool) -> Rows:
+    gone = set(long)
+    kept = [index for index in range(len(rows.texts)) if index not in gone]
+    if not kept:
+        raise UserError(
+            f"{rows.place}: every row has more than {limit:,} tokens, prompt and answer together;"
+            f" {_raise_or(of_model)}set `data.overlong: cut`"
+        )
+    return keep(rows, kept, f"more than {limit:,} tokens, prompt and answer together")
+
+
+def _cut(rows: Rows, long: Sequence[int], lengths: Lengths, limit: int, *, of_model: bool) -> Rows:
     texts = list(rows.texts)
     for index in long:
-        cut = lengths.cut(*pairs[index], limit)
+        cut = lengths.cut(texts[index], rows.answers[index], limit)
         if cut is None:
             raise UserError(
                 f"{rows.place}: row {rows.row_ids[index]} cannot be cut to {limit:,} tokens: its answer and the chat"
-                f" template leave its prompt no room; {_raise(of_model)}remove the row"
+                f" template leave its prompt no room; {_raise_or(of_model)}remove the row"
             )
         texts[index] = cut
     notice = (
         f"{count(len(long), 'row')} cut to {limit:,} tokens, prompt and answer together: the longest message before the"
-        f" answer lost its end ({row_list(ids)})"
+        f" answer lost its end ({_listed(rows, long)})"
     )
     return replace(rows, texts=tuple(texts), notices=(*rows.notices, notice))
+
+
+def _listed(rows: Rows, places: Sequence[int]) -> str:
+    return row_list([rows.row_ids[index] for index in places])
 
 
 def _refuse_long_answers(rows: Rows, tokens: Sequence[Tokens], limit: int, *, of_model: bool) -> None:
@@ -100,6 +112,10 @@ def _refuse_long_answers(rows: Rows, tokens: Sequence[Tokens], limit: int, *, of
             f" more than {limit:,}{more}, and no answer is ever cut; {_raise(of_model)}shorten the answer, or remove"
             " the row"
         )
+
+
+def _raise_or(of_model: bool) -> str:
+    return _raise(of_model) + ("" if of_model else "or ")
 
 
 def _raise(of_model: bool) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from showdown.core.chat import Message, written_prompt
 from showdown.core.errors import UserError
-from showdown.core.spec import GENERATION, DataSpec
+from showdown.core.metric import GENERATION
+from showdown.core.spec import DataSpec
 from showdown.data.chats.columns import ChatColumns, choose_chat_columns
 from showdown.data.chats.messages import ChatFault, read_chat, same_line_ends, written_json
 from showdown.data.read import built_in, left_out_lines, read_table, refuse_other_task, unwritable
-from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, row_list, shown
+from showdown.data.tables import Cell, LeftOut, Table, Wrong, count, find_column, row_list, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +171,7 @@ def _writable(messages: Sequence[Message]) -> list[Message]:
 
 
 def _cells(table: Table, column: str) -> Sequence[Cell]:
-    return table.column(table.names.index(column))
+    return table.column(find_column(table.place, table.names, column))
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from showdown.core.errors import UserError
-from showdown.core.metric import ACCURACY
+from showdown.core.metric import ACCURACY, GENERATION, METRICS
+from showdown.core.metric_choice import automatic_for_writing
 from showdown.core.record import Results
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.across import AcrossVerdict, Judged, judge_across
 from showdown.verdict.model import Score, Verdict
+from showdown.verdict.summary import judge
 
 _CHECKSUM = re.compile(r"(sha256:)?([0-9a-f]{40,})(-dirty)?")
 
@@ -21,7 +23,7 @@ class Beside:
 
     title: str
     comparisons: Mapping[str, Judged]
-    """By what each is called."""
+    """By what each is called; all rows scored by one metric."""
     above: list[str]
     """What must be read before the table, of each comparison."""
     headings: list[str]
@@ -31,6 +33,8 @@ class Beside:
     differing_headings: list[str]
     differing: list[list[str]]
     """What differs, a line each: its key, its kind, and its value in every comparison."""
+    leaving_order: list[str]
+    """Headings that a narrow terminal does without, the first ones first."""
     below: list[str]
 
 
@@ -64,20 +68,24 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
     Args:
         comparisons: by what each is called, two or more.
 
+    Raises:
+        UserError: for comparisons of different tasks.
+
     """
+    _refuse_different_tasks(comparisons)
     one_metric = len({item.verdict.metric for item in comparisons.values()}) == 1
-    tables = {
-        label: comparison_table(item.results, item.verdict if one_metric else _by_accuracy(item.verdict))
-        for label, item in comparisons.items()
-    }
+    shown = comparisons if one_metric else _by_one_metric(comparisons)
+    scores = _common([item.verdict for item in shown.values()])
+    tables = {label: comparison_table(item.results, item.verdict, scores) for label, item in shown.items()}
     found = judge_across(comparisons)
     some = next(iter(tables.values()))
     return Beside(
         title=" beside ".join(comparisons),
-        comparisons=comparisons,
+        comparisons=shown,
         above=[f"{label}: {line}" for label, table in tables.items() for line in table.above],
         headings=[some.headings[0], "Comparison", *some.headings[1:]],
         rows=_rows(comparisons, tables),
+        leaving_order=some.leaving_order,
         verdict=found.sentences,
         differing_headings=["What differs", "Kind", *comparisons],
         differing=_differing(found, list(comparisons)),
@@ -85,11 +93,39 @@ def lay_beside(comparisons: Mapping[str, Judged]) -> Beside:
     )
 
 
-def _by_accuracy(verdict: Verdict) -> Verdict:
-    """Return a verdict whose table has the columns of accuracy, so that it stands beside those of other metrics."""
-    scores = [row.accuracy and Score(**row.accuracy.model_dump()) for row in verdict.rows]
-    rows = [row.model_copy(update={"score": score}) for row, score in zip(verdict.rows, scores, strict=True)]
-    return verdict.model_copy(update={"metric": ACCURACY.key, "rows": rows})
+def _refuse_different_tasks(comparisons: Mapping[str, Judged]) -> None:
+    tasks = {label: item.results.task for label, item in comparisons.items()}
+    if len(set(tasks.values())) > 1:
+        each = ", ".join(f"{label}: {task}" for label, task in tasks.items())
+        raise UserError(f"comparisons of different tasks have no scores in common ({each}); give those of one task")
+
+
+def _common(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the keys of the scores that arms of all comparisons have."""
+    known = [{key for row in verdict.rows for key in row.scores} for verdict in verdicts]
+    return [key for key in METRICS if all(key in keys for keys in known)]
+
+
+def _by_one_metric(comparisons: Mapping[str, Judged]) -> dict[str, Judged]:
+    """Return comparisons of different metrics scored by one, so that they can stand in one table.
+
+    It is accuracy, or of written answers the one that says most of those that all have.
+    """
+    if next(iter(comparisons.values())).results.task == GENERATION:
+        scored = _common([item.verdict for item in comparisons.values()])
+        metric = automatic_for_writing(scored, None)
+    else:
+        metric = ACCURACY
+    found = {}
+    for label, item in comparisons.items():
+        scores = {row.name: row.accuracy and Score(**row.accuracy.model_dump()) for row in item.verdict.rows}
+        if metric.is_of_writing:
+            judged = judge(item.results, item.folder, metric=metric.key)
+            scores = {row.name: row.score for row in judged.rows}
+        rows = [row.model_copy(update={"score": scores[row.name]}) for row in item.verdict.rows]
+        verdict = item.verdict.model_copy(update={"metric": metric.key, "rows": rows})
+        found[label] = replace(item, verdict=verdict)
+    return found
 
 
 def _rows(comparisons: Mapping[str, Judged], tables: Mapping[str, Table]) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """Several comparisons beside each other as Markdown."""
 
 from showdown.report.across.beside import Beside
-from showdown.report.markdown import escaped, grid, spaced
+from showdown.report.markdown_text import escaped, grid, spaced
 
 
 def markdown(beside: Beside) -> str:

@@ -12,7 +12,7 @@ def print_beside(beside: Beside, console: Console) -> None:
     wrap = not console.is_terminal
     for line in beside.above:
         console.print(escape(line), highlight=False, style="bold", soft_wrap=wrap)
-    print_grid(beside.headings, beside.rows, console, left=2)
+    print_grid(beside.headings, beside.rows, console, left=2, leaving=beside.leaving_order)
     for line in beside.verdict:
         console.print(f"* {escape(line)}", highlight=False, soft_wrap=wrap)
     labels = beside.differing_headings[2:]

@@ -40,13 +40,14 @@ _MOST_WIDE_LABELS = 8
 
 
 def confusion(material: Material) -> Figure | None:
-    """Draw a matrix for each arm, or its most frequent confusions where labels are many; None where no run completed.
+    """Draw a matrix for each arm, or its most frequent confusions where labels are many; None without labels or a run
+    that completed.
 
     Of many rows those with the highest accuracy are drawn.
     """
-    if not material.done:
+    labels = next(iter(material.done.values()))[0].labels if material.done else []
+    if not labels:
         return None
-    labels = next(iter(material.done.values()))[0].labels
     names = material.highest(MOST_PANELS)
     matrices = {name: confusions(material.done[name]) for name in names}
     some = (

@@ -1,4 +1,4 @@
-"""Training curves: the loss of every step and the macro F1 of every validation, all runs of an arm in its panel."""
+"""Training curves: the loss of every step and a score of every validation, all runs of an arm in its panel."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -15,6 +15,12 @@ from showdown.report.figures.scales import linear_axis, score_axis
 _MOST_POINTS = 150
 _WIDTH_PX = 286
 _CROWD = 4
+_SCORES = {"f1_macro": "macro F1", "token_accuracy": "token accuracy"}
+"""Scores of an epoch by their key in `curve.json`, one for each task."""
+_SHARE_OF_TOKENS = (
+    " Token accuracy: of the tokens of the wanted answers those that are the network's first choice, each behind the "
+    "wanted ones before it."
+)
 
 
 def training_loss(material: Material) -> Figure | None:
@@ -43,21 +49,29 @@ def training_loss(material: Material) -> Figure | None:
 
 
 def validation_score(material: Material) -> Figure | None:
-    """Draw the macro F1 on the validation rows after each epoch; None where none was measured."""
-    records = {}
-    for name, runs in material.done.items():
-        found = [record for run in runs for record in _validations(material, run)]
-        if found:
-            records[name] = found
-    if not records:
-        return None
+    """Draw the score on the validation rows after each epoch; None where none was measured."""
+    for key, title in _SCORES.items():
+        records = {
+            name: found
+            for name, runs in material.done.items()
+            if (found := [record for run in runs for record in _validations(material, run, key)])
+        }
+        if records:
+            return _validation_figure(material, records, key, title)
+    return None
+
+
+def _validation_figure(material: Material, records: dict[str, list[dict[str, Any]]], key: str, title: str) -> Figure:
+    capital = f"{title[0].upper()}{title[1:]}"
+    of_tokens = _SHARE_OF_TOKENS if key == "token_accuracy" else ""
     return Figure(
         name="validation-score",
-        title="Macro F1 on the validation rows",
-        alt=f"Macro F1 after each epoch, a line a run. {_ends(records, 'f1_macro', '{:.2f} after the last epoch')}",
-        caption="A line is one run (seed, fold or repeat). Validation rows choose the epoch, test rows score it.",
+        title=f"{capital} on the validation rows",
+        alt=f"{capital} after each epoch, a line a run. {_ends(records, key, '{:.2f} after the last epoch')}",
+        caption="A line is one run (seed, fold or repeat). Validation rows choose the epoch, test rows score it."
+        + of_tokens,
         panels=tuple(
-            _panel(material, name, found, _everything(records), ("epoch", "Epoch"), ("f1_macro", "Validation macro F1"))
+            _panel(material, name, found, _everything(records), ("epoch", "Epoch"), (key, f"Validation {title}"))
             for name, found in records.items()
         ),
         columns=3,
@@ -85,10 +99,12 @@ def _losses(material: Material, run: RunRecord) -> list[dict[str, Any]]:
     ]
 
 
-def _validations(material: Material, run: RunRecord) -> list[dict[str, Any]]:
+def _validations(material: Material, run: RunRecord, key: str) -> list[dict[str, Any]]:
     epochs = (material.curve(run) or {}).get("validation") or []
     return [
-        {"row": run.name, "run": _said(run), "epoch": epoch["epoch"], "f1_macro": epoch["f1_macro"]} for epoch in epochs
+        {"row": run.name, "run": _said(run), "epoch": epoch["epoch"], key: epoch[key]}
+        for epoch in epochs
+        if key in epoch
     ]
 
 
@@ -112,7 +128,7 @@ def _panel(
     up: tuple[str, str],
 ) -> Any:
     values = [record[up[0]] for record in everything]
-    y = score_axis([min(values)], [max(values)], 1.0, headroom=True) if up[0] == "f1_macro" else linear_axis(values)
+    y = score_axis([min(values)], [max(values)], 1.0, headroom=True) if up[0] in _SCORES else linear_axis(values)
     x = linear_axis([record[across[0]] for record in everything])
     ticks = sorted({round(tick) for tick in x.ticks})
     if across[0] == "epoch" and len({record["epoch"] for record in everything}) <= 10:

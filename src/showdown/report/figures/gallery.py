@@ -7,6 +7,7 @@ from showdown.core.record import Results
 from showdown.report.figures.confusion import confusion
 from showdown.report.figures.coverage import coverage
 from showdown.report.figures.curves import training_loss, validation_score
+from showdown.report.figures.elsewhere import elsewhere
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.label_f1 import label_f1
 from showdown.report.figures.learning import learning
@@ -24,6 +25,7 @@ GALLERY: tuple[Callable[[Material], Figure | None], ...] = (
     trade_off,
     scores,
     pareto_fronts,
+    elsewhere,
     training_loss,
     validation_score,
     learning,

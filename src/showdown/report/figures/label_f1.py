@@ -18,7 +18,7 @@ _MOST_OF_A_LABEL = 26
 
 
 def label_f1(material: Material) -> Figure | None:
-    """Draw the heat map, the easiest label on top; None where no run completed."""
+    """Draw the heat map, the easiest label on top; None without labels or a run that completed."""
     names = material.highest(MOST_ROWS)
     table = label_scores({name: material.done[name] for name in names})
     if not table:

@@ -1,4 +1,4 @@
-"""Accuracy by the number of training rows."""
+"""Accuracy, or the metric of written answers, by the number of training rows."""
 
 from statistics import fmean
 from typing import Any
@@ -21,21 +21,23 @@ def learning(material: Material) -> Figure | None:
     curve = learning_curve(material.results, judged)
     if curve is None or judged is None:
         return None
-    records = _records(material, judged)
+    records = _records(material, judged, curve.metric.units)
     if not records:
         return None
     looks = {name: look for name, look in material.looks.items() if any(one["row"] == name for one in records)}
     x = linear_axis([one["train_rows"] for one in records])
-    y = score_axis([one["low_percent"] for one in records], [one["high_percent"] for one in records], 100.0)
+    metric = curve.metric
+    least, most = metric.units * metric.lowest, metric.units * metric.highest
+    y = score_axis([one["low"] for one in records], [one["high"] for one in records], most, least=least)
     chart: Any = alt.Chart(rows_of(records)).encode(
         x=alt.X("train_rows:Q", scale=x.scale, axis=x.drawn("Training rows", grid=False)),
-        y=alt.Y("accuracy_percent:Q", scale=y.scale, axis=y.drawn("Accuracy, %", domain=False, ticks=False)),
+        y=alt.Y("score:Q", scale=y.scale, axis=y.drawn(metric.axis, domain=False, ticks=False)),
         color=alt.Color("row:N", scale=colour_scale(looks), legend=None),
     )
     panel = alt.layer(
         chart.mark_rule(strokeWidth=1.5, opacity=0.4).encode(
-            y=alt.Y("low_percent:Q", scale=y.scale, axis=y.drawn("Accuracy, %", domain=False, ticks=False)),
-            y2="high_percent:Q",
+            y=alt.Y("low:Q", scale=y.scale, axis=y.drawn(metric.axis, domain=False, ticks=False)),
+            y2="high:Q",
         ),
         chart.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("row:N", scale=dash_scale(looks), legend=None)),
         chart.mark_point(filled=True, size=60, opacity=1, stroke=LIGHT["page"], strokeWidth=0.5).encode(
@@ -44,8 +46,8 @@ def learning(material: Material) -> Figure | None:
     ).properties(width=_WIDTH_PX, height=PLOT_HEIGHT_PX)
     return Figure(
         name="learning-curve",
-        title="Accuracy by training rows",
-        alt=f"Accuracy of each row trained on parts of the training rows. {curve.sentence}",
+        title=f"{metric.capital} by training rows",
+        alt=f"{metric.capital} of each row trained on parts of the training rows. {curve.sentence}",
         caption=f"{curve.sentence} Bars are 95 % intervals.",
         panels=(panel,),
         columns=1,
@@ -53,7 +55,7 @@ def learning(material: Material) -> Figure | None:
     )
 
 
-def _records(material: Material, judged: Curve) -> list[dict[str, Any]]:
+def _records(material: Material, judged: Curve, units: float) -> list[dict[str, Any]]:
     rows: dict[tuple[str, float], list[int]] = {}
     for run in material.results.runs:
         if run.status == "completed" and run.train_rows:
@@ -64,9 +66,9 @@ def _records(material: Material, judged: Curve) -> list[dict[str, Any]]:
             "row": name,
             "fraction": fraction,
             "train_rows": fmean(rows[name, fraction]),
-            "accuracy_percent": 100 * interval.value,
-            "low_percent": 100 * interval.low,
-            "high_percent": 100 * interval.high,
+            "score": units * interval.value,
+            "low": units * interval.low,
+            "high": units * interval.high,
         }
         for name, found in judged.scores.items()
         for fraction, interval in zip(judged.fractions, found, strict=True)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from showdown.core.curve import read_curve
-from showdown.core.metric import Metric, metric_named
+from showdown.core.metric import Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.samples import Sample, read_samples
 from showdown.report.figures.design import MOST_OF_A_TITLE, Style, spelling, styles
@@ -37,12 +37,12 @@ class Material:
     @cached_property
     def metric(self) -> Metric:
         """The metric of the verdict."""
-        return metric_named(self.verdict.metric)
+        return self.verdict.ranking_metric
 
     @cached_property
     def scored(self) -> list[ArmVerdict]:
         """The arms that have scores."""
-        return [row for row in self.verdict.rows if row.accuracy and row.f1_macro]
+        return [row for row in self.verdict.rows if row.score]
 
     @cached_property
     def cut_short_sentence(self) -> str:

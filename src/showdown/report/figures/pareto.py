@@ -30,7 +30,7 @@ def pareto_fronts(material: Material) -> Figure | None:
         points = points_for(material.scored, amount, material.metric)
         if len(points) < 2 or not any(point.amount for point in points):
             continue
-        front = fronts(points, amount)
+        front = fronts(points)
         panels.append(_panel(points, front, amount, material.looks))
         lines.append(f"{amount.title}: {', '.join(front)}")
     if not panels:

@@ -10,7 +10,7 @@ import altair as alt
 from showdown.core.metric import Metric
 from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
 from showdown.report.figures.placing import Box, Label, Spot, place
-from showdown.report.figures.scales import Axis, amount_axis, score_axis
+from showdown.report.figures.scales import Axis, amount_axis, change_axis, score_axis
 from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.model import ArmVerdict
 from showdown.verdict.pareto import pareto
@@ -26,10 +26,11 @@ class Amount:
     """A cost of an arm."""
 
     key: str
-    """Its name among `showdown.verdict.pareto.MEASURES`, and of the column in a figure's data."""
+    """Name of the column in a figure's data."""
     title: str
     """With its unit."""
     value: Callable[[ArmVerdict], float | None]
+    axis: Callable[[Sequence[float]], Axis] = amount_axis
 
 
 MEMORY = Amount(key="memory_gb", title="Peak memory of the whole run, GB", value=lambda row: row.memory_gb)
@@ -37,6 +38,18 @@ SECONDS = Amount(key="train_seconds", title="Training time, s", value=lambda row
 COST = Amount(key="cost", title="Cost of one model", value=lambda row: row.cost.model if row.cost else None)
 SIZE = Amount(key="model_size_mb", title="Saved model, MB", value=lambda row: row.model_size_mb)
 LATENCY = Amount(key="latency_ms", title="Latency (95th percentile), ms", value=lambda row: row.latency_ms)
+RISE = Amount(
+    key="general_loss_rise",
+    title="Rise of the loss on general text, nats a token",
+    value=lambda row: row.general_loss_rise,
+    axis=change_axis,
+)
+DIVERGENCE = Amount(
+    key="prompt_kl",
+    title="Divergence from the base on the prompts, nats a token",
+    value=lambda row: row.forgetting.prompt_kl if row.forgetting else None,
+    axis=change_axis,
+)
 
 
 def amounts_of(rows: Sequence[ArmVerdict], *amounts: Amount) -> list[Amount]:
@@ -82,9 +95,11 @@ def points_for(rows: Sequence[ArmVerdict], amount: Amount, metric: Metric) -> li
     return known
 
 
-def fronts(points: Sequence[Point], amount: Amount) -> list[str]:
+def fronts(points: Sequence[Point]) -> list[str]:
     """Return the names on the front of the score against one amount, by the rule of the verdict."""
-    return pareto([(point.row.name, {"score": point.score[0], amount.key: point.amount}) for point in points]).front
+    return pareto(
+        [(point.row.name, {"score": point.metric.sign * point.score[0], "cost": point.amount}) for point in points]
+    ).front
 
 
 def named_sentence(rows: Sequence[ArmVerdict]) -> str:
@@ -122,12 +137,12 @@ def panel(
         front: points to join by a stepped line, in the order of the amount.
 
     """
-    x = amount_axis([point.amount for point in points])
+    x = amount.axis([point.amount for point in points])
     bounds, metric = [point.score for point in points], points[0].metric
     y = score_axis(
         [low if whiskers else value for value, low, _ in bounds],
         [high if whiskers else value for value, _, high in bounds],
-        metric.units,
+        metric.units * metric.highest,
         least=metric.units * metric.lowest,
         headroom=not whiskers,
     )
@@ -201,7 +216,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     x, y = axes
     called = spelling(list(looks), MOST_OF_A_NAME)
-    named = set(fronts(points, amount)) if len(points) > MOST_NAMED else {point.row.name for point in points}
+    named = set(fronts(points)) if len(points) > MOST_NAMED else {point.row.name for point in points}
     spots = {}
     for point in points:
         value, low, high = (HEIGHT_PX * (1 - y.share(at)) for at in point.score)

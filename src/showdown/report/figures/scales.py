@@ -111,6 +111,16 @@ def linear_axis(values: Sequence[float], ticks: int = _FEW_TICKS) -> Axis:
     return Axis(low=0.0, high=high * _HEADROOM, ticks=_multiples(0.0, high * _HEADROOM, nice_step(high, ticks)))
 
 
+def change_axis(values: Sequence[float]) -> Axis:
+    """Return a linear axis for changes, such as rises of a loss: it holds 0, and goes below it where values do."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    if low == high:
+        high = 1.0
+    room = (_HEADROOM - 1) * (high - low)
+    start, end = (low - room if low < 0 else 0.0), high + room
+    return Axis(low=start, high=end, ticks=_multiples(start, end, nice_step(high - low)))
+
+
 def _log_axis(positive: Sequence[float], high: float) -> Axis:
     constant = max(min(positive), high / 10_000)
     powers = range(math.floor(math.log10(constant)), math.ceil(math.log10(high)) + 1)

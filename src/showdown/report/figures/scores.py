@@ -1,4 +1,4 @@
-"""Accuracy, macro F1 and the metric of the verdict, of every arm, with 95 % intervals."""
+"""The metric of the verdict, and of labels accuracy and macro F1, of every arm, with 95 % intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,11 +33,13 @@ def scores(material: Material) -> Figure | None:
     if not material.scored:
         return None
     rows = {row.name: row for row in material.scored}
+    if material.metric.is_of_writing:
+        return _of_writing(material, rows)
     accuracy, f1_macro = records_of_scores(rows)
     own: Records = []
     metric = material.metric
     if metric not in {ACCURACY, METRICS["f1_macro"]}:
-        own = _records_of(rows, metric)
+        own = records_by(rows, metric)
     first = f"{metric.capital}, accuracy" if own else "Accuracy"
     each = "; ".join(f"{one['row']} {one['shown']}" for one in own)
     words = f"{metric.capital}: {each}. " if own else ""
@@ -48,7 +50,7 @@ def scores(material: Material) -> Figure | None:
         caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
         + material.cut_short_sentence,
         panels=(
-            *([_panel(material.looks, own, metric)] if own else []),
+            *([panel_of_score(material.looks, own, metric)] if own else []),
             *panels_of_scores(material.looks, accuracy, f1_macro),
         ),
         columns=2,
@@ -56,7 +58,35 @@ def scores(material: Material) -> Figure | None:
     )
 
 
+def _of_writing(material: Material, rows: Mapping[str, ArmVerdict]) -> Figure:
+    metric = material.metric
+    records = records_by(rows, metric)
+    return Figure(
+        name="scores",
+        title=metric.capital,
+        alt=f"Points with 95 % intervals. {metric.capital}: {score_in_words(records, metric)}.",
+        caption="Bars are 95 % intervals. Overlapping bars do not settle whether two rows differ: the paired tests do."
+        + material.cut_short_sentence,
+        panels=(panel_of_score(material.looks, records, metric),),
+        columns=1,
+        legend={},
+    )
+
+
 Records = list[dict[str, Any]]
+
+
+def score_in_words(records: Records, metric: Metric) -> str:
+    """Return the scores by one metric in words."""
+    return "; ".join(
+        f"{one['row']} {one['shown']}"
+        + (
+            f" ({metric.cell(one['low'] / metric.units)} to {metric.cell(one['high'] / metric.units)})"
+            if one["low"] < one["high"]
+            else ""
+        )
+        for one in records
+    )
 
 
 def records_of_scores(rows: Mapping[str, ArmVerdict]) -> tuple[Records, Records]:
@@ -72,8 +102,8 @@ def records_of_scores(rows: Mapping[str, ArmVerdict]) -> tuple[Records, Records]
     return accuracy, f1_macro
 
 
-def _records_of(rows: Mapping[str, ArmVerdict], metric: Metric) -> Records:
-    """Return the score of the verdict."""
+def records_by(rows: Mapping[str, ArmVerdict], metric: Metric) -> Records:
+    """Return the score of the verdict of each arm, with its interval."""
     found: Records = []
     form = "{:.1f}" if metric.percent else "{:.3f}"
     for name, row in rows.items():
@@ -101,16 +131,17 @@ def scores_in_words(accuracy: Records, f1_macro: Records) -> str:
 
 def panels_of_scores(looks: Mapping[str, Style], accuracy: Records, f1_macro: Records) -> tuple[Any, Any]:
     """Draw a panel for each score."""
-    return _panel(looks, accuracy, ACCURACY), _panel(looks, f1_macro, METRICS["f1_macro"])
+    return panel_of_score(looks, accuracy, ACCURACY), panel_of_score(looks, f1_macro, METRICS["f1_macro"])
 
 
 def _record(name: str, value: float, low: float, high: float, form: str) -> dict[str, Any]:
     return {"row": name, "value": value, "low": low, "high": high, "shown": form.format(value)}
 
 
-def _panel(looks: Mapping[str, Style], records: Records, metric: Metric) -> Any:
-    title, least = metric.axis, metric.units * metric.lowest
-    axis = score_axis([one["low"] for one in records], [one["high"] for one in records], metric.units, least=least)
+def panel_of_score(looks: Mapping[str, Style], records: Records, metric: Metric) -> Any:
+    """Draw the scores by one metric."""
+    title, least, most = metric.axis, metric.units * metric.lowest, metric.units * metric.highest
+    axis = score_axis([one["low"] for one in records], [one["high"] for one in records], most, least=least)
     names = [one["row"] for one in records]
     room = extent(labelled(names, MOST_OF_A_NAME), _NAMES_PX) + 6
     width = PANEL_PX - _VALUE_PX - room - 8

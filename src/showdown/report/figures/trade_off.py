@@ -28,13 +28,16 @@ def trade_off(material: Material) -> Figure | None:
     ]
     if not panels:
         return None
-    best = max(material.scored, key=lambda row: row.score.value if row.score else 0.0)
+    metric = material.metric
+    best = metric.best(material.scored, lambda row: row.score.value if row.score else None)
+    assert best is not None
+    side = "Up" if metric.direction == "higher" else "Down"
     return Figure(
         name="trade-off",
-        title=f"{material.metric.capital} against memory, time and cost",
+        title=f"{metric.capital} against memory, time and cost",
         alt=f"Points with 95 % intervals, one for each arm, against memory, training time and cost. "
-        f"Up and left is better. {best.name} is highest.",
-        caption=f"Up and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
+        f"{side} and left is better. {best.name} is {metric.best_word}.",
+        caption=f"{side} and left is better. Bars are 95 % intervals. {_prices(material)}".strip()
         + named_sentence(material.scored)
         + material.cut_short_sentence,
         panels=tuple(panels),

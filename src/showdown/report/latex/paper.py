@@ -8,13 +8,22 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from showdown.core.files import write_bytes, write_text
-from showdown.core.metric import ACCURACY, metric_named
+from showdown.core.metric import ACCURACY, METRICS, Metric
+from showdown.core.own_metric import metric_with
 from showdown.core.record import Results
+from showdown.report.columns import columns_of
 from showdown.report.facts import audited, comparison_yaml, environment_facts, model_facts, place, protocol_facts
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.escape import latex, latex_prose
-from showdown.report.latex.references import cited_methods, cited_models, cited_statistics, own_references, references
+from showdown.report.latex.references import (
+    cited_methods,
+    cited_models,
+    cited_scores,
+    cited_statistics,
+    own_references,
+    references,
+)
 from showdown.report.latex.table import latex_table
 from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import flipped, marked_names
@@ -22,12 +31,12 @@ from showdown.report.pdf.figure import figure_pdf
 from showdown.report.table import comparison_table
 from showdown.verdict.model import PairVerdict, Verdict
 from showdown.verdict.paired import ALPHA
-from showdown.verdict.recommend import points
 
 SHOWN = (
     "trade-off",
     "scores",
     "pareto",
+    "elsewhere",
     "learning-curve",
     "training-loss",
     "validation-score",
@@ -37,6 +46,7 @@ SHOWN = (
 )
 """What a paper shows, where the comparison has it."""
 
+_OF_LABELS, _OF_WRITING = "of text classification", "for written answers"
 _LONG_NAME = 12
 """Characters beyond which a row's name is set on several lines."""
 
@@ -95,13 +105,18 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     audit = results.data.get("audit") or {}
     rows = {run.name: run for run in results.runs}
     leaky = any(run.allow_leakage for run in results.runs)
+    by_label, metric = columns_of(verdict.task).by_label, verdict.ranking_metric
     papers = cited_methods(results)
     methods = [{"name": name, "title": run.title, "key": papers.get(name)} for name, run in rows.items()]
     own_protocols = any(item.kind == "protocol" for item in verdict.confounds)
     caption = f"The protocol of {methods[0]['title']}." if own_protocols else "What is equal for every method."
     content = {
         "name": results.name,
-        "title": f"{results.name}: {len(rows)} methods of text classification compared",
+        "title": f"{results.name}: {len(rows)} methods {_OF_LABELS if by_label else _OF_WRITING} compared",
+        "by_label": by_label,
+        "scored_by": _scored_by(verdict),
+        "most_tokens": max((row.writing.max_new_tokens or 0 for row in verdict.rows if row.writing), default=0),
+        "forgetting": any(row.forgetting for row in verdict.rows),
         "version": metadata.version("finetuning-showdown"),
         "leaky": leaky,
         "above": table.above,
@@ -120,9 +135,15 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "own_protocols": own_protocols,
         "statistics": cited_statistics(results, verdict),
         "alpha": f"{ALPHA:.2g}",
-        "metric": metric_named(verdict.metric).title,
-        "by_accuracy": verdict.metric == ACCURACY.key,
-        "margin": points(verdict.margin_points / 100),
+        "metric": metric.title,
+        "by_accuracy": metric == ACCURACY,
+        "by_influence": not (metric.mean_over_rows or metric.key == "token_loss"),
+        "bounded": metric.is_bounded,
+        "difference_unit": f"in {'points' if metric.in_points else metric.unit}"
+        if metric.in_points or metric.unit
+        else "",
+        "turned": metric.direction == "lower",
+        "margin": metric.margin(verdict.margin_points / 100),
         "verdict": verdict.sentences,
         "recommendation": table.recommendation[0],
         "reasons": table.recommendation[1:],
@@ -132,7 +153,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "machine": place(results) or "a machine that no record names",
         "table": Tex(latex_table(table, caption=results.name)),
         "figures": [{"name": Tex(item.name), "title": item.title, "caption": item.caption} for item in figures],
-        "pairs": [_pair(pair, marked_names(verdict)) for pair in compared.pairs],
+        "pairs": [_pair(pair, marked_names(verdict), metric) for pair in compared.pairs],
         "pairs_left_out": compared.left_out,
         "pair_count": len(verdict.pairs),
         "pair_columns": Tex("ll" if max(map(len, rows), default=0) <= _LONG_NAME else r"p{0.17\linewidth}" * 2),
@@ -145,12 +166,19 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
     return {**content, "references": list(_cited(content, {**own_references(results), **references()}))}
 
 
-def _pair(pair: PairVerdict, names: Mapping[str, str]) -> Mapping[str, Any]:
-    low, high = 100 * pair.score.low, 100 * pair.score.high
+def _scored_by(verdict: Verdict) -> list[tuple[str, str]]:
+    """Return the measures of written answers, each with the key of its paper, which may be empty."""
+    known, papers = {key for row in verdict.rows for key in row.scores}, cited_scores(verdict)
+    keys = [key for key, metric in METRICS.items() if key in known and metric.is_of_writing]
+    return [(metric_with(key, verdict.own_score).title, papers.get(key, "")) for key in keys]
+
+
+def _pair(pair: PairVerdict, names: Mapping[str, str], metric: Metric) -> Mapping[str, Any]:
+    value, low, high = (metric.signed(at) for at in (pair.score.value, pair.score.low, pair.score.high))
     return {
         "first": names[pair.first],
         "second": names[pair.second],
-        "difference": Tex(f"${100 * pair.score.value:+.1f}$ (${low:+.1f}$ to ${high:+.1f}$)"),
+        "difference": Tex(f"${value}$ (${low}$ to ${high}$)"),
         "only_first": flipped(pair.first_only),
         "only_second": flipped(pair.second_only),
         "p": _p_value(pair.p_value),
@@ -172,6 +200,8 @@ def _indented(text: str) -> Iterator[tuple[Tex, str]]:
 def _cited(content: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[tuple[str, Tex]]:
     """Yield the references that the paper cites, in the order of their keys."""
     keys = {"broder1997", *content["model_keys"], *content["statistics"].values()}
+    keys |= {key for _, key in content["scored_by"] if key}
+    keys |= {"ziegler2019"} if content["forgetting"] else set()
     keys |= {row["key"] for row in content["method_list"] if row["key"]}
     keys |= {"loshchilov2019"} if content["trained"] else set()
     keys |= {"akiba2019", "bergstra2011"} if content["tuned"] else set()

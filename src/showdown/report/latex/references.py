@@ -17,6 +17,7 @@ _MODELS: Mapping[str, tuple[str, ...]] = {
     "roberta": ("liu2019",),
     "modernbert": ("warner2024",),
     "bert-": ("devlin2019",),
+    "smollm2": ("allal2025",),
 }
 """By a part of a model's name."""
 
@@ -46,14 +47,23 @@ def cited_models(results: Results) -> list[str]:
     return list(dict.fromkeys(key for keys in found for key in keys))
 
 
+def cited_scores(verdict: Verdict) -> dict[str, str]:
+    """Return the keys of the papers of what written answers were measured by, by the key of the measure."""
+    known = {key for row in verdict.rows for key in row.scores}
+    found = {"rouge_l": "lin2004", "chrf": "popovic2015"}
+    return {key: paper for key, paper in found.items() if key in known}
+
+
 def cited_statistics(results: Results, verdict: Verdict) -> dict[str, str]:
     """Return the keys of the references of the statistics that were used, by purpose."""
     return dict(_statistics(results, verdict))
 
 
 def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]:
-    yield from (("wilson", "wilson1927"), ("effective", "korn1998"), ("clusters", "davison1997"))
-    repeated = any(pair.mcnemar_p is None for pair in verdict.pairs)
+    yield "clusters", "davison1997"
+    if verdict.ranking_metric.is_bounded:
+        yield from (("wilson", "wilson1927"), ("effective", "korn1998"))
+    repeated = any(pair.test == "corrected resampled t" for pair in verdict.pairs)
     if any(run.spec.protocol.split.kind == "kfold" for run in results.runs):
         yield "folds", "forman2010"
     if repeated:
@@ -62,9 +72,10 @@ def _statistics(results: Results, verdict: Verdict) -> Iterator[tuple[str, str]]
         yield from (("holm", "holm1979"), ("margin", "schuirmann1987"))
     if any(pair.lead for pair in verdict.pairs):
         yield "leads", "zhong2008"
-    if any(pair.mcnemar_p is not None for pair in verdict.pairs):
-        yield from (("paired", "bonett2012"), ("sources", "howe1974"))
+    if any(pair.test != "corrected resampled t" for pair in verdict.pairs):
+        yield "paired", "bonett2012"
+        yield "sources", "howe1974"
         if verdict.metric == ACCURACY.key:
             yield "mcnemar", "mcnemar1947"
-        if any(not row.traits.deterministic and row.accuracy for row in verdict.rows):
+        if any(not row.traits.deterministic and row.score for row in verdict.rows):
             yield from (("reruns", "smyth2004"), ("spread", "dodge2020"))

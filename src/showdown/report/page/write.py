@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,40 +14,46 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from showdown.core.files import write_text
-from showdown.core.metric import ACCURACY, metric_named
 from showdown.core.record import Results
 from showdown.data.audit import Audit, findings, lines
+from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
 from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
-from showdown.report.figures.points import has_known_currency
 from showdown.report.label_table import label_table
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
+from showdown.report.page.limits import choices, limits, margin_words
 from showdown.report.page.prose import prose
 from showdown.report.pair_table import shown_pairs
-from showdown.report.pairs import flipped, headings, interval_shown, marked_names, p_shown, pair_note, worse
+from showdown.report.pairs import (
+    flip_headings,
+    flipped,
+    interval_shown,
+    marked_names,
+    p_shown,
+    pair_note,
+    worse,
+    worse_heading,
+)
 from showdown.report.pool import OWN_ROWS
+from showdown.report.samples import samples
 from showdown.report.table import Table, comparison_table
-from showdown.verdict.cost import EXAMPLE_CURRENCY
-from showdown.verdict.decisions import Decisions, decisions, fit_on_page
-from showdown.verdict.margin import with_margin
 from showdown.verdict.model import Verdict
-from showdown.verdict.pair_words import needed, signed_points
-from showdown.verdict.summary import candidates
+from showdown.verdict.pair_words import needed
 
 _MOST_DISAGREEMENTS = 30
+_FLIPS, _OTHERS = 20, 4
+"""Samples of written answers: on which methods differ, and of those that none and that all answered as wanted."""
 _MOST_ANSWERS, _MOST_NAMES = 6, 8
 """Answers to one test row, and arms that gave one of them, where there are too many to show all."""
-_MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0)
-"""Points that can be chosen on the page, beside the margin of the verdict."""
-_WORSE = 8
-"""Place of the heading of the pairs' tests against the margin."""
+_MOST_HEADINGS = 12
+"""Of a table whose headings stand on one line each."""
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
 _GROUPS = {
     "scores": ("Scores", ("scores",)),
-    "fronts": ("Score against cost", ("pareto",)),
+    "fronts": ("Score against cost", ("pareto", "elsewhere")),
     "training": ("Training", ("training-loss", "validation-score", "learning-curve")),
     "memory": ("Memory", ("memory-over-time", "memory-split")),
     "machine": ("The machine", ("system",)),
@@ -56,13 +61,6 @@ _GROUPS = {
     "labels": ("Labels", ("label-f1", "confusion")),
 }
 """Sections of figures: id, title and the names of their figures; one without a figure is left out."""
-_LABELS = {
-    "max_memory_gb": ("At most this memory", "GB"),
-    "max_cost": ("At most this cost of one model", ""),
-    "min_f1_macro": ("At least this macro F1", ""),
-    "max_latency_ms": ("At most this latency", "ms"),
-    "max_general_loss_rise": ("At most this rise of the loss on general text", "nats"),
-}
 _LIGHT = "color-scheme:light;--link:#0b57c2;--bad:#b3261e;--good:#1b6e3c;"
 _DARK = "color-scheme:dark;--link:#7db4ff;--bad:#ff8a80;--good:#6fd39a;"
 _NUMBER = re.compile(r"([+-]?[\d.]+)(?: ([KMB])\b)?")
@@ -105,8 +103,10 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     table = comparison_table(results, verdict)
     drawings = {figure.name: draw(figure) for figure in figures_of(results, verdict, folder)}
     groups = _groups(drawings)
-    shown = disagreements(results, folder, _MOST_DISAGREEMENTS)
-    found, compared = _decisions(verdict), shown_pairs(verdict)
+    by_label = columns_of(verdict.task).by_label
+    shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
+    written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
+    found, compared = choices(verdict), shown_pairs(verdict)
     script = _file("page.js")
     context = {
         "name": results.name,
@@ -119,16 +119,19 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "rows": _rows(results, verdict, table),
         "drawings": drawings,
         "groups": groups,
-        "decisions": _limits(found, verdict) if found and found.rows else None,
+        "decisions": limits(found, verdict) if found and found.rows else None,
+        "margins": margin_words(found, verdict) if found else [],
         "too_many_choices": found is None,
         "pairs": _pairs(verdict.model_copy(update={"pairs": compared.pairs})),
         "pairs_left_out": compared.left_out,
         "pair_note": pair_note(verdict),
-        "worse_heading": headings(verdict)[_WORSE],
+        "pair_headings": _pair_headings(verdict),
         "own_rows": OWN_ROWS if verdict.left_out else "",
         "label_table": label_table(_done(results)),
         "confidence": confidence_table(results),
         "disagreements": shown,
+        "samples": written if written and written.groups else None,
+        "most_headings": _MOST_HEADINGS,
         "most_answers": _MOST_ANSWERS,
         "most_names": _MOST_NAMES,
         "short": _SHORT_TEXT,
@@ -141,8 +144,13 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "confounds": [item.model_dump() for item in verdict.confounds],
         "confound_names": list(dict.fromkeys(name for item in verdict.confounds for name in item.values)),
         "yaml": comparison_yaml(results),
-        "sections": _sections(groups, limits=found is None or bool(found.rows), divided=bool(shown.count)),
-        "style": _style(),
+        "sections": _sections(
+            groups,
+            limits=found is None or bool(found.rows),
+            divided=bool(shown and shown.count),
+            sampled=bool(written and written.groups),
+        ),
+        "style": _style() + (f"\n{_file('samples.css')}" if written and written.groups else ""),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
@@ -180,11 +188,14 @@ def _groups(drawings: Mapping[str, Drawing]) -> list[dict[str, Any]]:
     return found
 
 
-def _sections(groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool) -> list[dict[str, str]]:
+def _sections(
+    groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool, sampled: bool
+) -> list[dict[str, str]]:
     titles = {"answer": "Answer"}
     titles |= {"limits": "Limits"} if limits else {}
     titles |= {"verdict": "Verdict", **{group["id"]: group["title"] for group in groups}}
     titles |= {"disagreements": "Disagreements"} if divided else {}
+    titles |= {"samples": "Samples"} if sampled else {}
     titles |= {"data": "Data", "protocol": "Protocol", "environment": "Environment", "reproduce": "Run it again"}
     return [{"id": key, "title": title} for key, title in titles.items()]
 
@@ -215,38 +226,26 @@ def sort_key(cell: str) -> float | None:
     return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
 
 
-def _decisions(verdict: Verdict) -> Decisions | None:
-    """Compute the choices at the margin of the verdict and at other usual ones; None for too many arms."""
-    if not fit_on_page(candidates(verdict.rows, ())):
-        return None
-    margins = sorted({*_MARGINS, verdict.margin_points})
-    metric = metric_named(verdict.metric)
-    rows = [candidates(verdict.rows, with_margin(verdict.pairs, margin / 100), metric) for margin in margins]
-    return decisions(dict(zip(margins, rows, strict=True)), margin=verdict.margin_points, metric=metric)
-
-
-def _limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
-    text = found.model_dump()
-    by = "" if verdict.metric == ACCURACY.key else f" --metric {shlex.quote(verdict.metric)}"
-    text["command"] = f"showdown recommend OUT{by}"
-    currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
-    labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
-    for criterion in text["criteria"]:
-        criterion["label"], criterion["unit"] = labels[criterion["limit"]]
-        if not criterion["least"]:
-            continue
-        criterion["stops"] = sorted(criterion["stops"], reverse=True)
-    return text
+def _pair_headings(verdict: Verdict) -> dict[str, str]:
+    metric = verdict.ranking_metric
+    first, second = flip_headings(metric)
+    unit = "points" if metric.in_points else metric.unit
+    return {
+        "difference": ", ".join(filter(None, ("Difference", unit))),
+        "only_first": first,
+        "only_second": second,
+        "worse": worse_heading(verdict),
+    }
 
 
 def _pairs(verdict: Verdict) -> list[dict[str, str]]:
-    names = marked_names(verdict)
+    names, metric = marked_names(verdict), verdict.ranking_metric
     return [
         {
             "first": names[pair.first],
             "second": names[pair.second],
-            "points": signed_points(pair.score.value),
-            "interval": interval_shown(pair.score),
+            "points": metric.signed(pair.score.value),
+            "interval": interval_shown(pair.score, metric),
             "p": p_shown(pair.p_holm),
             "different": "yes" if pair.different else "not shown",
             "only_first": flipped(pair.first_only),

@@ -11,6 +11,7 @@ from showdown.report.facts import audited, comparison_yaml, data_facts, environm
 from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
 from showdown.report.prose import spans
+from showdown.report.samples import Samples, WrittenAnswer
 from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 
@@ -19,17 +20,22 @@ _JOINERS = "\u200c\u200d"
 
 _SPACES = re.compile(r"\s+")
 
+_MOST_TEXT = 600
+"""Characters of a prompt or a part of an answer."""
 _FIRST_FACTS = ("model", "source", "labels")
 """What stands below the title."""
 
 
-def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> dict[str, Any]:
+def content(
+    results: Results, verdict: Verdict, figures: Sequence[Figure], written: Samples | None = None
+) -> dict[str, Any]:
     """Return everything that the template shows, each text on one line, ready for JSON.
 
     Args:
         results: the comparison.
         verdict: what can be said of it.
         figures: its pictures, which lie beside the template as `NAME.pdf`.
+        written: written answers side by side.
 
     """
     table = comparison_table(results, verdict)
@@ -47,6 +53,7 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
             figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
         },
         "confidence": _confidence(results),
+        "samples": _samples(written),
         "events": _prose(table.events),
         "settings": _prose(table.settings),
         "differing": _prose(table.differing),
@@ -63,6 +70,34 @@ def content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> di
 def _confidence(results: Results) -> dict[str, Any] | None:
     table = confidence_table(results)
     return {"headings": table.headings, "rows": table.rows, "notes": _prose(table.notes)} if table else None
+
+
+def _samples(written: Samples | None) -> dict[str, Any] | None:
+    if written is None or not written.groups:
+        return None
+    rows = [
+        {
+            "title": f"{group.title}: row {one.row}",
+            "prompt": _cut(one.prompt),
+            "wanted": _cut(one.wanted),
+            "answers": [_answer(answer, written.heading) for answer in one.answers],
+        }
+        for group in written.groups
+        for one in group.samples
+    ]
+    return {"note": written.note, "rows": rows}
+
+
+def _answer(answer: WrittenAnswer, heading: str) -> dict[str, Any]:
+    pieces = [{"text": _cut(piece.text), "kind": piece.kind} for piece in answer.pieces if piece.text]
+    fields = [{"name": one.name, "wanted": _cut(one.wanted), "written": _cut(one.written)} for one in answer.fields]
+    about = answer.about(heading)
+    return {"name": answer.name, "about": about, "right": answer.right, "pieces": pieces, "fields": fields}
+
+
+def _cut(text: str | None) -> str | None:
+    """Return a text, cut where it is long."""
+    return text if text is None or len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} ..."
 
 
 def _prose(sentences: Sequence[str]) -> list[list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from showdown.report.figures.save import svg
 _COLUMNS = {
     "trade-off": 3,
     "pareto": 3,
+    "elsewhere": 2,
     "training-loss": 3,
     "validation-score": 3,
     "memory-over-time": 3,

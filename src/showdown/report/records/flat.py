@@ -20,6 +20,7 @@ _ELSEWHERE = frozenset({"per_class", "confusion_matrix", "labels"})
 _SPEEDS = ("one_text", "best_batch")
 _INSTEAD = {
     "scores": "score",
+    "validation_scores": "validation_score",
     "spec_settings": "setting",
     "spec_protocol": "protocol",
     "spec_model": "model",
@@ -38,6 +39,7 @@ _LEFT_OUT = frozenset(
         "traits_citation_key",
         "traits_citation_text",
         "memory_plan",
+        "writing_own_score",
     }
 )
 """Columns that repeat another one, that only figures and papers need, or that are several where there is a value."""

@@ -25,6 +25,7 @@ def card(labels: Sequence[str], *, limit: int, scoring: str | None) -> CardText:
         heading=f"{len(labels)} labels",
         about=f"Trained by Showdown on the labels in `{LABELS_FILE}`, in the order of the scores. Texts are cut at "
         f"{limit} tokens.",
+        imports="",
         reads=f'labels = json.load(open(f"{{folder}}/{LABELS_FILE}", encoding="utf-8"))',
         use=_USE.format(scoring=scoring or _SCORING),
     )

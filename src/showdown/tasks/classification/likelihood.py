@@ -21,7 +21,7 @@ from showdown.core.method import Job
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.models.network import from_library
-from showdown.models.tokens import encode, literal, load_tokenizer, token_limit
+from showdown.models.tokens import encode, literal, load_tokenizer, positions_of, token_limit
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedTokenizerBase
@@ -89,7 +89,7 @@ class LikelihoodClassifier(Classifier):
         self.longest = int(self.tail.offsets.max()) + 1
         # The mask of side-by-side labels is one for all layers, so that texts are kept inside a sliding window.
         window = getattr(self.module.config, "sliding_window", None) or _NO_LIMIT
-        self.positions = min(token_limit(self.tokenizer, self.module.config, _NO_LIMIT), window)
+        self.positions = min(positions_of(self.module.config) or _NO_LIMIT, window)
         limit = min(token_limit(self.tokenizer, self.module.config, job.protocol.max_tokens), window)
         self.text_limit = limit - len(self.anchor) - self.longest
         if self.text_limit < 1:
@@ -168,7 +168,7 @@ class LikelihoodClassifier(Classifier):
             logits_to_keep=len(self.tail.tokens) + 1,
         ).logits[0]
         if given:
-            given.cache.crop(past)
+            given.cache.crop(-len(tokens))
         # Row 0 of the logits is the prefix's last token; a label's first token is foretold by it, each later one by
         # the tail token before it.
         foretold_by = torch.where(self.tail.offsets == 0, 0, torch.arange(len(self.tail.tokens)))

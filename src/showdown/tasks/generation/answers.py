@@ -42,8 +42,11 @@ class WriterAnswers(Answers):
         """Seconds to the first token of prompts that were answered one at a time."""
         self.losses = writer.token_losses(test.texts, test.answers)
         scorers = scorers_for([*test.answers, *validation.answers], protocol.scorer)
-        self.scores = _scores(scorers, test, self.written)
-        self.validation_scores = _scores(scorers, validation, writer.write(validation.texts, batch_rows=batch_rows))
+        self.own_score = scorers.own
+        self.scores = _scores(scorers.functions, test, self.written)
+        self.validation_scores = _scores(
+            scorers.functions, validation, writer.write(validation.texts, batch_rows=batch_rows)
+        )
 
     def timed(self, batch_rows: int, answers: object) -> None:
         """Keep how long single prompts waited for their first token."""
@@ -80,7 +83,7 @@ class WriterAnswers(Answers):
     def _writing(self) -> Writing:
         tokens = sum(one.tokens for one in self.written)
         if not self.waits or not isinstance(self.most, int):
-            return Writing(tokens_written=tokens)
+            return Writing(tokens_written=tokens, own_score=self.own_score)
         return Writing(
             tokens_written=tokens,
             tokens_per_second=round(tokens / self.seconds, 3),
@@ -88,6 +91,7 @@ class WriterAnswers(Answers):
             first_token_p95_ms=round(float(np.percentile(self.waits, 95)) * 1000, 3),
             max_new_tokens=self.most,
             cut_answers=sum(not one.finished for one in self.written),
+            own_score=self.own_score,
         )
 
 

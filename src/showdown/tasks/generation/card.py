@@ -10,9 +10,7 @@ from showdown.tasks.generation.layout import ChatLayout
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_USE = """from transformers import GenerationConfig
-
-# Greedy, in place of settings of the base, which may sample or penalise repetition.
+_USE = """# Greedy, in place of settings of the base, which may sample or penalise repetition.
 model.generation_config = GenerationConfig(
     do_sample=False,
     max_new_tokens={most},
@@ -43,6 +41,7 @@ def card(tokenizer: "PreTrainedTokenizerBase", protocol: SharedProtocol, *, limi
         heading="a language model that writes answers",
         about=f"Trained by Showdown on prompts with their answers, at most {limit} tokens together. The system message "
         f"of its training is in `{MODEL_FILE}`.",
+        imports="from transformers import GenerationConfig",
         reads=f'system = json.load(open(f"{{folder}}/{MODEL_FILE}", encoding="utf-8"))["system"]',
         use=_USE.format(most=protocol.max_new_tokens, stops=sorted(ChatLayout(tokenizer).stop_ids)),
     )

@@ -10,11 +10,8 @@ from showdown.engine.forward import choose_forward
 from showdown.engine.graphs.capture import answering_forward
 from showdown.models.network import load_network, unpacked_parameters
 from showdown.models.source import locate
-from showdown.models.tokens import load_tokenizer, token_limit
+from showdown.models.tokens import load_tokenizer, positions_of
 from showdown.tasks.generation.network import NetworkWriter
-
-NO_LIMIT = 1 << 40
-"""Positions of a network that names no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +19,8 @@ class Pretrained:
     """A pretrained language model that answers."""
 
     writer: NetworkWriter
-    positions: int
-    """The most tokens of a prompt with its answer that the network was made for."""
+    positions: int | None
+    """The most tokens of a prompt with its answer that the network was made for; None where it names no limit."""
     total_parameters: int
 
 
@@ -39,14 +36,12 @@ def load_pretrained(job: Job, model: ModelSpec) -> Pretrained:
 
     """
     folder = locate(model)
-    tokenizer = load_tokenizer(folder)
-    if model.chat_template is not None:
-        tokenizer.chat_template = model.chat_template
+    tokenizer = load_tokenizer(folder, model.chat_template)
     module = load_network(folder, replace(job, model=model), NetworkOptions()).module
     module.eval().requires_grad_(False)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     return Pretrained(
         writer=NetworkWriter(module, cast(LanguagePath, answering_forward(forward)), tokenizer, job.protocol),
-        positions=token_limit(tokenizer, module.config, NO_LIMIT),
+        positions=positions_of(module.config),
         total_parameters=unpacked_parameters(module),
     )

@@ -4,6 +4,7 @@ Examples may take all positions of the network. `protocol.max_tokens`, which is 
 Those that do not fit together with the prompt and its answer are left out, the ones furthest from the prompt first.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -59,6 +60,11 @@ class PromptedWriter(Writer):
         composed = [self._composed(prompt, room)[0] for prompt, room in zip(prompts, rooms, strict=True)]
         return writer.losses_by_token(composed, answers)
 
+    def refusal(self, prompt: str) -> str | None:
+        """Return that a prompt is too long by itself, without any example; None where it leaves an answer room."""
+        bare = written_prompt(instructed(read_prompt(prompt), self.instruction))
+        return self.pretrained.writer.refusal(bare)
+
     def _composed(self, prompt: str, room: int) -> tuple[str, list[int]]:
         """Return a prompt with its instruction and as many of its examples as fit, and its token ids.
 
@@ -68,13 +74,19 @@ class PromptedWriter(Writer):
 
         """
         chat, examples = read_prompt(prompt), list(self.examples_for(prompt))
-        for left_out in range(len(examples) + 1):
+
+        def composed(left_out: int) -> tuple[str, list[int]]:
             found = written_prompt(instructed(with_examples(chat, examples[left_out:]), self.instruction))
-            ids = self.pretrained.writer.layout.prompt(found)
-            if len(ids) + room <= self.pretrained.positions:
-                break
-        self._left_out[prompt] = left_out
-        return found, ids
+            return found, self.pretrained.writer.layout.prompt(found)
+
+        whole, most = composed(0), self.pretrained.positions
+        self._left_out[prompt] = 0
+        if not examples or most is None or len(whole[1]) + room <= most:
+            return whole
+        self._left_out[prompt] = 1 + bisect_left(
+            range(1, len(examples)), True, key=lambda left_out: len(composed(left_out)[1]) + room <= most
+        )
+        return composed(self._left_out[prompt])
 
     def notes(self) -> list[str]:
         """Return for how many prompts examples were left out."""
