@@ -1,7 +1,6 @@
 """Built-in models: found without running code, checked, converted once where they come as GGUF, and made again."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -256,9 +255,6 @@ def _conversion(file: Path, folder: Path, expected: str) -> "subprocess.Popen[st
     )
 
 
-@pytest.mark.skipif(
-    os.environ.get("SHOWDOWN_FAULTS") != "all", reason="converts 500 MB several times; `make faults` runs it"
-)
 def test_conversions_at_once_and_one_that_is_killed_leave_one_whole_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
