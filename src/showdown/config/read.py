@@ -93,12 +93,20 @@ def check(written: Mapping[str, Any], source: str) -> Comparison:
             raise UserError(
                 f"{source}: {_first_fault(error, method_class(method).Settings, ('methods', row))}"
             ) from error
-        reason = built.unfit_reason(comparison.task)
+        reason = _no_such_task(method, comparison.task) or built.unfit_reason(comparison.task)
         if reason:
             raise UserError(f"{source}: `methods.{row}`: {reason}")
         _check_own_protocol(comparison, row, source)
     refuse_misplaced(comparison, source)
     return comparison
+
+
+def _no_such_task(method: str, task: str) -> str | None:
+    """Return that a method cannot do a task, and which can; None where it can."""
+    if task in method_class(method).tasks:
+        return None
+    able = [name for name, kind in usable_methods().items() if task in kind.tasks]
+    return f"`{method}` cannot do the task {task}; methods that can are {', '.join(able)}"
 
 
 def _check_own_protocol(comparison: Comparison, row: str, source: str) -> None:
