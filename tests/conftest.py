@@ -2,10 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pretrained import Pretrained
 
 # Set before torch is imported: the tests' tensors are tiny, and threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,7 +17,6 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-Pretrained = Callable[[str], Path]
 SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").split())
 """Files and tests that `make test-fast` leaves out (`tests/slow.py` says which)."""
 

@@ -142,6 +142,7 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
         optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
         trains_backbone=method == "full",
+        adapts_feed_forward=True,
         four_bit=method == "qlora",
         output=OutputLayer(
             vocabulary=int(module.config.vocab_size),

@@ -12,6 +12,7 @@ from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.spec import ModelSpec, SharedProtocol
 from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.forward import choose_forward
+from showdown.engine.graphs.cache import CudaGraphs
 from showdown.engine.graphs.capture import answering_forward
 from showdown.engine.language.padded import PaddedLanguageModel
 from showdown.engine.structure import language_model
@@ -120,6 +121,18 @@ def test_four_bits_leave_the_output_layer_and_its_tied_weight_as_they_are(tmp_pa
         assert distance(found[1], rival[1]) < 0.05
 
 
+class Counting:
+    """Captures CUDA graphs, a new pool for each call of `write`, and counts those that could be captured."""
+
+    def __init__(self) -> None:
+        self.made, self.graphs = 0, CudaGraphs()
+
+    def __call__(self, run: Any) -> Any:
+        found = self.graphs(run)
+        self.made += 1
+        return found
+
+
 @pytest.mark.parametrize("name", DECODERS)
 @pytest.mark.parametrize("lora", [False, True])
 def test_each_token_that_is_written_is_the_likeliest(name: str, lora: bool) -> None:
@@ -132,6 +145,7 @@ def test_each_token_that_is_written_is_the_likeliest(name: str, lora: bool) -> N
     prompts = [torch.cat([beginning, one]).tolist() for one in rows(*LENGTHS)]
     stops = frozenset({3, 4, 5})
     launched = path.write(prompts, stop_ids=stops, most=70, batch_rows=5)
+    in_threes = path.write(prompts, stop_ids=stops, most=70, batch_rows=3)
     assert sum(len(one.ids) for one in launched) > 70
     with torch.no_grad():
         for prompt, one in zip(prompts, launched, strict=True):
@@ -140,8 +154,10 @@ def test_each_token_that_is_written_is_the_likeliest(name: str, lora: bool) -> N
             logits = path.logits([torch.tensor([*prompt, *one.ids])])[len(prompt) - 1 : -1]
             chosen = logits.gather(1, torch.tensor(one.ids, device="cuda")[:, None])[:, 0]
             assert float((logits.max(dim=1).values - chosen).max()) < 0.05 * float(logits.std())
-    recorded = answering_forward(path)
-    assert recorded is path
-    assert [one.ids for one in path.write(prompts, stop_ids=stops, most=70, batch_rows=5)] == [
-        one.ids for one in launched
-    ]
+    assert answering_forward(path) is path
+    for _ in range(2):
+        captures = Counting()
+        path.recorder = lambda made=captures: made
+        again = path.write(prompts, stop_ids=stops, most=70, batch_rows=3)
+        assert [one.ids for one in again] == [one.ids for one in in_threes]
+        assert captures.made >= 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Pretrained
+from pretrained import Pretrained
 from showdown.cli import EXIT_BAD_INPUT, main
 
 USER = {"role": "user", "content": "a question"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Pretrained
+from pretrained import Pretrained
 from showdown.core.artifact import without_path
 from showdown.core.errors import UserError
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol

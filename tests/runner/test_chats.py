@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Pretrained
+from pretrained import Pretrained
 from showdown.core.chat import read_prompt
 from showdown.core.errors import UserError
 from showdown.core.record import Results

@@ -79,6 +79,8 @@ class Demand:
     """Of the optimizer state on the device: moments and master weights."""
     trains_backbone: bool
     """Whether the weights of the backbone are trainable: their inputs are then kept too."""
+    adapts_feed_forward: bool = False
+    """Whether adapters read what goes into the feed-forward layers: it is then kept."""
     four_bit: bool = False
     """Whether weights are kept in 4 bits: a dense copy of the largest one then comes and goes."""
     padded: bool = False
@@ -155,9 +157,15 @@ def _always_stay(demand: Demand) -> bool:
     return demand.gradient_bytes <= _FEW_GRADIENT_BYTES and not demand.padded
 
 
-def kept_bytes(shape: Shape, *, trains_backbone: bool) -> int:
-    """Return what one layer keeps for a token between forward and backward pass, without activation checkpointing."""
-    residuals = (4 if trains_backbone else 3) * shape.hidden
+def kept_bytes(shape: Shape, *, keeps_inputs: bool) -> int:
+    """Return what one layer keeps for a token between forward and backward pass, without activation checkpointing.
+
+    Args:
+        shape: the network's widths.
+        keeps_inputs: whether the normed input of the feed-forward layers is kept, since they learn or have adapters.
+
+    """
+    residuals = (4 if keeps_inputs else 3) * shape.hidden
     attention = 2 * shape.queries + 2 * shape.keys
     return _BYTES * (residuals + attention + 2 * shape.inner)
 
@@ -182,7 +190,8 @@ def _passing_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
 
 
 def _kept_bytes(shape: Shape, demand: Demand) -> float:
-    return kept_bytes(shape, trains_backbone=demand.trains_backbone) * (_PADDED_KEEPS if demand.padded else 1.0)
+    keeps_inputs = demand.trains_backbone or demand.adapts_feed_forward
+    return kept_bytes(shape, keeps_inputs=keeps_inputs) * (_PADDED_KEEPS if demand.padded else 1.0)
 
 
 def _activation_bytes(shape: Shape, demand: Demand, tokens: int, *, recompute: bool) -> float:

@@ -25,6 +25,7 @@ from showdown.core.spec import Comparison, ModelSpec, RunSpec, SharedProtocol
 from showdown.core.strict import Strict, identity_of
 from showdown.data.prepare import load_labels, load_side, partitions_in
 from showdown.measure.environment import versions
+from showdown.methods.parts import with_role
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.artifact import job_of
 from showdown.stages.row_sizes import Sizes, all_rows, read_share, sizes_of
@@ -293,6 +294,7 @@ def _demand(arm: _PlannedArm, job: Job) -> "tuple[PretrainedConfig, Demand]":
         if on_host
         else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
         trains_backbone=whole,
+        adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
@@ -300,6 +302,13 @@ def _demand(arm: _PlannedArm, job: Job) -> "tuple[PretrainedConfig, Demand]":
         output=_output_layer(module, arm.read_share),
     )
     return pretrained.config, demand
+
+
+def _adapts_feed_forward(module: "torch.nn.Module", linear_names: Sequence[str]) -> bool:
+    """Return whether anything learns inside the layers that the feed-forward part begins with."""
+    inputs = [f"{name}." for name in with_role(linear_names, "feed-forward input")]
+    learning = [name for name, value in module.named_parameters() if value.requires_grad]
+    return any(layer in name for name in learning for layer in inputs)
 
 
 def _output_layer(module: "torch.nn.Module", read_share: float) -> "OutputLayer | None":

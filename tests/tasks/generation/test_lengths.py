@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import Pretrained
+from pretrained import Pretrained
 from showdown.core.chat import Message, prompt_of, read_prompt, written_prompt
 from showdown.models.tokens import load_tokenizer
 from showdown.tasks.generation.layout import ChatLayout

@@ -1,6 +1,6 @@
 """Causal language models without padding: losses of the tokens that count, and answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,8 +58,8 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
         self.shares_beginnings = not device.startswith("cuda")
         """Whether what all sequences of a pack begin with is computed once."""
-        self.recorder: Recorder | None = None
-        """Captures steps of writing as CUDA graphs, for a network that does not change; None launches them."""
+        self.recorder: Callable[[], Recorder] | None = None
+        """Makes what captures steps of writing as CUDA graphs; None launches them."""
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (tokens of all sequences, vocabulary), differentiable."""
@@ -114,7 +114,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         self, prompts: Sequence[Sequence[int]], *, stop_ids: frozenset[int], most: int, batch_rows: int
     ) -> list[Continuation]:
         """See `LanguagePath`."""
-        writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder)
+        writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder and self.recorder())
         longest = max(map(len, prompts), default=0)
         return [
             one

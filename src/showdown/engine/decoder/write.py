@@ -38,7 +38,8 @@ class Writer:
             recorder: captures steps on a GPU; None where each is launched.
 
         """
-        self._walk, self._head, self._device, self._recorder = walk, head, device, recorder
+        self._walk, self._head, self._device = walk, head, device
+        self._graphs = None if recorder is None else _Graphs(recorder)
         self._step: tuple[TokenStep, LanguageHead] | None = None
 
     @torch.no_grad()
@@ -60,7 +61,7 @@ class Writer:
         tokens = ids.tolist()
         seconds = time.perf_counter() - start
         self._step = self._step or self._stepper(longest + most, packed=len(prompts) > 1 and most >= _FEWEST_PACKED)
-        rows = _Rows(*self._step, ids, [len(prompt) for prompt in prompts], cache, self._recorder)
+        rows = _Rows(*self._step, ids, [len(prompt) for prompt in prompts], cache, self._graphs)
         while answers.take(tokens):
             kept = answers.kept()
             if kept is not None:
@@ -121,9 +122,9 @@ class _Rows:
         ids: torch.Tensor,
         lengths: Sequence[int],
         cache: KeyValues,
-        recorder: Recorder | None,
+        graphs: "_Graphs | None",
     ) -> None:
-        self._step, self._head, self._cache, self._recorder = step, head, cache, recorder
+        self._step, self._head, self._cache, self._graphs = step, head, cache, graphs
         self._ids, self._places = ids, torch.tensor(lengths, device=ids.device)
         self._launched = 0
         self._replay: Callable[[], None] | None = None
@@ -140,8 +141,8 @@ class _Rows:
         if self._cache.full:
             self._cache.grow()
             self._forget()
-        if self._recorder and self._replay is None and self._launched and left >= _FEWEST_REPLAYS:
-            self._capture(self._recorder)
+        if self._graphs and self._replay is None and self._launched and left >= _FEWEST_REPLAYS:
+            self._replay = self._graphs.captured(self._advance)
         if self._replay is None:
             self._advance()
             self._launched += 1
@@ -157,15 +158,28 @@ class _Rows:
         self._places += 1
         return self._ids.copy_(self._head(hidden).argmax(dim=-1))
 
-    def _capture(self, recorder: Recorder) -> None:
-        try:
-            self._replay, _ = recorder(self._advance)
-        except RuntimeError:  # out of memory, for one: all steps go on without graphs
-            self._recorder = None
-
     def _forget(self) -> None:
         """Forget a graph whose tensors are no longer those in use."""
         self._launched, self._replay = 0, None
+
+
+class _Graphs:
+    """Captures steps, one graph at a time."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder: Recorder | None = recorder
+        self._newest: Callable[[], None] | None = None
+        """Kept until the next is captured: the memory that graphs share goes with the last of them."""
+
+    def captured(self, run: Callable[[], torch.Tensor]) -> Callable[[], None] | None:
+        """Return a function that does again what ``run`` does, or None where it cannot be captured."""
+        if self._recorder is None:
+            return None
+        try:
+            self._newest, _ = self._recorder(run)
+        except RuntimeError:  # out of memory, for one: all steps go on without graphs
+            self._recorder = self._newest = None
+        return self._newest
 
 
 class _Answers:

@@ -49,7 +49,7 @@ def answering_forward(forward: ForwardPath) -> ForwardPath:
     if isinstance(forward, PackedForward) and _recordable(forward):
         return CapturedForward(forward, record=CudaGraphs())
     if isinstance(forward, PackedLanguageModel) and _recordable(forward):
-        forward.recorder = CudaGraphs()
+        forward.recorder = CudaGraphs
     return forward
 
 

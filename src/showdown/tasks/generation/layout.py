@@ -87,6 +87,8 @@ class ChatLayout:
             counted += [loss_on == "all"] * (len(piece) - len(counted))
             ids = piece
         end = self._end_of(ids)
+        if not any(counted[1:end]):
+            raise UserError("the chat template leaves out the answer; set `model.chat_template`")
         return LaidOut(ids=ids[:end], counted=counted[:end])
 
     @property

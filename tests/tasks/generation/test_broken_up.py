@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import Pretrained
+from pretrained import Pretrained
 from showdown.core.chat import prompt_of
 from showdown.models.tokens import load_tokenizer
 from showdown.tasks.generation.layout import ChatLayout

@@ -57,8 +57,7 @@ def test_a_language_model_learns_its_answers(pretrained: Callable[[str], Path], 
         placement=Placement(device="cpu", dtype="float32"),
         seed=0,
     )
-    tokenizer = load_tokenizer(folder)
-    tokenizer.chat_template = "plain"
+    tokenizer = load_tokenizer(folder, "plain")
     rows = job.task.encode(tokenizer, examples(), 64, protocol)
     built: Any = build(method, {})
     assert isinstance(built, TunedMethod)
