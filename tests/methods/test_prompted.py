@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from showdown.testing.tiny import LABELS, chat_rows, job_for, separable_rows
 
 TRAIN, HELD_OUT = chat_rows(24), chat_rows(12, start=24)
 TEMPLATE = "Resume of a {label}"
+BOTH_WAYS: tuple[Literal["random", "nearest"], ...] = ("random", "nearest")
 
 
 def rows(*lines: tuple[str, str, int]) -> Examples:
@@ -301,7 +302,7 @@ def test_equal_probabilities_are_decided_by_the_loss_and_then_by_the_order() -> 
 
 
 def test_the_prompts_that_are_tried() -> None:
-    tried = prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], trials=20, seed=0)
+    tried = prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], BOTH_WAYS, trials=20, seed=0)
     words = [str(one) for one in tried]
     assert words[:3] == ["the prompt as it is", "2 random examples", "2 nearest examples"]
     assert len(set(words[:15])) == 15 == 3 * (1 + len(INSTRUCTIONS) + 1)
@@ -309,11 +310,17 @@ def test_the_prompts_that_are_tried() -> None:
     assert len(again) == 5
     assert {one.demonstrations.choose for one in again if one.demonstrations} == {"random"}
     assert len({one.model_dump_json() for one in tried}) == 20, "other draws"
-    assert words == [str(one) for one in prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], trials=20, seed=0)]
-    other = prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], trials=20, seed=1)
+    assert words == [
+        str(one) for one in prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], BOTH_WAYS, trials=20, seed=0)
+    ]
+    other = prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], BOTH_WAYS, trials=20, seed=1)
     assert words != [str(one) for one in other]
-    assert len(prompts_to_try(TRAIN, instructions([]), [0], trials=20, seed=0)) == 1 + len(INSTRUCTIONS)
-    assert [str(one) for one in prompts_to_try(TRAIN, [None], [0], trials=20, seed=0)] == ["the prompt as it is"]
+    assert len(prompts_to_try(TRAIN, instructions([]), [0], BOTH_WAYS, trials=20, seed=0)) == 1 + len(INSTRUCTIONS)
+    few = prompts_to_try(TRAIN, [None], [2, 0, 2], ["random"], trials=2, seed=0)
+    assert [str(one) for one in few] == ["2 random examples", "the prompt as it is"]
+    assert [str(one) for one in prompts_to_try(TRAIN, [None], [0], BOTH_WAYS, trials=20, seed=0)] == [
+        "the prompt as it is"
+    ]
 
 
 def test_the_search_takes_what_makes_the_wanted_answers_likeliest(workshop: Workshop, tmp_path: Path) -> None:

@@ -50,7 +50,13 @@ def instructions(own: Sequence[str]) -> list[Instruction | None]:
 
 
 def prompts_to_try(
-    train: Examples, instructions: Sequence[Instruction | None], counts: Sequence[int], *, trials: int, seed: int
+    train: Examples,
+    instructions: Sequence[Instruction | None],
+    counts: Sequence[int],
+    ways: Sequence[Choice],
+    *,
+    trials: int,
+    seed: int,
 ) -> list[Prompt]:
     """Return the prompts to try.
 
@@ -61,6 +67,7 @@ def prompts_to_try(
         train: rows to take examples from.
         instructions: the first is None.
         counts: numbers of examples.
+        ways: how examples are chosen.
         trials: the most prompts.
         seed: of all draws.
 
@@ -68,7 +75,7 @@ def prompts_to_try(
         UserError: when examples are wanted and there are no training rows.
 
     """
-    shapes = [_Shape(count, choose) for count in dict.fromkeys(counts) for choose in _ways(count)]
+    shapes = list(dict.fromkeys(_Shape(count, way if count else "random") for count in counts for way in ways))
     first, *others = [[(one, shape) for shape in shapes] for one in instructions]
     rest = list(chain(*others))
     order = np.random.default_rng(seed).permutation(len(rest))
@@ -86,7 +93,3 @@ def prompts_to_try(
             all_rows[shape.examples] = shown
         prompts.append(Prompt(instruction=instruction, demonstrations=shown))
     return prompts
-
-
-def _ways(count: int) -> list[Choice]:
-    return ["random", "nearest"] if count else ["random"]

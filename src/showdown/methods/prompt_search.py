@@ -24,7 +24,7 @@ from showdown.core.files import write_text
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
 from showdown.core.strict import Strict
 from showdown.core.traits import Traits
-from showdown.methods.demonstrations import Pair, chooser
+from showdown.methods.demonstrations import Choice, Pair, chooser
 from showdown.methods.halving import Tally, successive_halving
 from showdown.methods.prompt_candidates import Prompt, instructions, prompts_to_try
 
@@ -44,6 +44,8 @@ class PromptSearchSettings(MethodSettings):
     """Prompts that are tried. The prompt as it is, and each number of examples without an instruction, come first."""
     examples: list[Annotated[int, Field(ge=0, le=64)]] = Field(default=[0, 2, 4], min_length=1)
     """Numbers of examples that are tried."""
+    choose: list[Choice] = Field(default=["random", "nearest"], min_length=1)
+    """How the examples of a prompt are chosen, as with `few-shot`. Random ones cost less: batches compute them once."""
     instructions: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """Instructions of yours. Each is tried in place of the prompt's system message."""
     validation_rows: int = Field(default=64, ge=1)
@@ -95,6 +97,7 @@ class PromptSearch(FittedMethod):
             train,
             instructions(self.settings.instructions) if takes_system else [None],
             self.settings.examples,
+            self.settings.choose,
             trials=self.settings.trials,
             seed=job.seed,
         )
