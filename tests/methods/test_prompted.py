@@ -165,7 +165,7 @@ def test_examples_that_do_not_fit_are_left_out_said_and_counted(workshop: Worksh
     assert predictor.notes() == []
     predictor.write(HELD_OUT.texts[:3], batch_rows=2)
     (note,) = predictor.notes()
-    assert note.startswith("3 of 3 prompts were shown fewer examples, ")
+    assert note.startswith("3 of 3 different prompts were shown fewer examples, ")
     assert note.endswith("with its answer a prompt may have 512 tokens, which is all that the network takes")
     find = chooser(chosen(TRAIN, choose="nearest", count=24))
     for prompt in HELD_OUT.texts[:3]:
@@ -266,7 +266,9 @@ def test_examples_that_a_classifier_has_no_room_for_are_left_out(pretrained: Cal
     classifier = LikelihoodClassifier(folder, job_for(folder, max_tokens=60), TEMPLATE, lambda _: examples)
     assert np.isfinite(classifier.scores(("ward patient",), batch_rows=1)).all()
     (note,) = classifier.notes()
-    assert note.startswith("1 of 1 texts were shown fewer examples, 2 in all: a text with its examples may have 80")
+    assert note.startswith(
+        "1 of 1 different texts were shown fewer examples, 2 in all: a text with its examples may have 80"
+    )
 
 
 def test_rounds_double_and_end_with_one() -> None:

@@ -113,8 +113,8 @@ class LikelihoodClassifier(Classifier):
         if not short:
             return []
         return [
-            f"{len(short)} of {len(self._left_out)} texts were shown fewer examples, {sum(short)} in all: a text with "
-            f"its examples may have {self.positions:,} tokens, which is all that the network takes"
+            f"{len(short)} of {len(self._left_out)} different texts were shown fewer examples, {sum(short)} in all: "
+            f"a text with its examples may have {self.positions:,} tokens, which is all that the network takes"
         ]
 
     def _before(self, text: str, ids: Sequence[int]) -> list[int]:
