@@ -94,6 +94,6 @@ class PromptedWriter(Writer):
         if not short:
             return []
         return [
-            f"{len(short)} of {len(self._left_out)} different prompts were shown fewer examples, {sum(short)} in all: "
-            f"with its answer a prompt may have {self.pretrained.positions:,} tokens, which is all that the network takes"
+            f"{len(short)} of {len(self._left_out)} different prompts were shown fewer examples, {sum(short)} in all: with "
+            f"its answer a prompt may have {self.pretrained.positions:,} tokens, which is all that the network takes"
         ]
