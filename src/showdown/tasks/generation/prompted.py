@@ -93,7 +93,8 @@ class PromptedWriter(Writer):
         short = [count for count in self._left_out.values() if count]
         if not short:
             return []
+        limit = f"{self.pretrained.positions:,} tokens, which is all that the network takes"
         return [
-            f"{len(short)} of {len(self._left_out)} different prompts were shown fewer examples, {sum(short)} in all: with "
-            f"its answer a prompt may have {self.pretrained.positions:,} tokens, which is all that the network takes"
+            f"{len(short)} of {len(self._left_out)} different prompts were shown fewer examples, {sum(short)} in all: "
+            f"with its answer a prompt may have {limit}"
         ]
