@@ -4,8 +4,8 @@
 
 Rows of the built-in notes, laid out as `comparisons/extraction.yaml` does: forward and backward passes of steps of 16
 rows in micro-batches of 8, loss on the answers. `once` computes once what all rows of a micro-batch begin with,
-`packed` for each row; `transformers` pads the rows of a micro-batch, sorted by length as they are for the others, and computes
-the loss from the logits of all tokens. `--threads 1` compares where other programs keep the other cores busy.
+`packed` for each row. `transformers` pads the rows of a micro-batch, sorted by length as they are for the others, and
+computes the loss from the logits of all tokens. `--threads 1` compares where others keep the other cores busy.
 """
 
 import csv

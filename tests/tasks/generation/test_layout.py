@@ -1,8 +1,8 @@
 """How chats become token ids."""
 
 import pytest
-from pretrained import Pretrained
 
+from pretrained import Pretrained
 from showdown.core.chat import prompt_of
 from showdown.core.errors import UserError
 from showdown.models.tokens import load_tokenizer

@@ -7,12 +7,9 @@ from contextlib import contextmanager
 import torch
 
 from showdown.core.language import Continuation
+from showdown.engine.language.left_padded import LEFT_PADDED
 from showdown.engine.structure import LanguageModel
 from showdown.models.padding import of_equal_length
-
-LEFT_PADDED = ("bloom", "gemma2", "gpt2", "gpt_neox", "opt", "phi", "phi3")
-"""transformers' `model_type` of networks that continue a row padded on the left as they continue it alone
-(`tests/models/test_causal_architectures.py`). Others continue rows of equal length together."""
 
 
 def continued(
