@@ -12,6 +12,7 @@ from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
 from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
 from showdown.engine.decoder.write import Recorder, Writer
+from showdown.engine.language.batches import in_batches
 from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.head import LanguageHead
 from showdown.engine.language.loss import chunked_loss_sum
@@ -116,13 +117,11 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         """See `LanguagePath`."""
         writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder and self.recorder())
         longest = max(map(len, prompts), default=0)
-        return [
-            one
-            for start in range(0, len(prompts), batch_rows)
-            for one in writer.continued(
-                prompts[start : start + batch_rows], stop_ids=stop_ids, most=most, longest=longest
-            )
-        ]
+
+        def written(batch: Sequence[Sequence[int]]) -> list[Continuation]:
+            return writer.continued(batch, stop_ids=stop_ids, most=most, longest=longest)
+
+        return in_batches(prompts, batch_rows, written)
 
     def lay_out(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, padding_target: int) -> Counted:
         """Return a micro-batch as a pack on the CPU, whose last layer begins at the first token that counts."""
