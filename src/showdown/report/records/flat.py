@@ -40,6 +40,7 @@ _LEFT_OUT = frozenset(
         "traits_citation_text",
         "memory_plan",
         "writing_own_score",
+        "spec_scorer_digest",
     }
 )
 """Columns that repeat another one, that only figures and papers need, or that are several where there is a value."""
