@@ -23,7 +23,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 architectures: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py
+	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py \
+		tests/models/test_causal_architectures.py
 
 faults: $(VENV)/.installed-dev
 	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults tests/config tests/core tests/data/test_read.py tests/measure \

@@ -4,8 +4,9 @@
 
 Rows of the built-in notes, laid out as `comparisons/extraction.yaml` does: forward and backward passes of steps of 16
 rows in micro-batches of 8, loss on the answers. `once` computes once what all rows of a micro-batch begin with,
-`packed` for each row; `transformers` pads the rows of a micro-batch, sorted by length as they are for the others, and
-computes the loss from the logits of all tokens. `--threads 1` compares where other programs keep the other cores busy.
+`packed` for each row. `transformers` pads the rows of a micro-batch, sorted by length as they are for the others, and
+computes the loss from the logits of all tokens. One thread by default, timed by the processor's time, which other
+programs on the machine disturb least.
 """
 
 import csv
@@ -103,18 +104,19 @@ def measure(method: str, *, steps: int, rounds: int) -> dict[str, Any]:
         "packed": packed(once=False),
         "transformers": lambda sequences, targets: padded_loss(module, sequences, targets),
     }
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     losses: dict[str, float] = {}
     for turn in range(rounds + 1):
         for name, way in ways.items():
             module.zero_grad(set_to_none=True)
-            began, losses[name] = time.perf_counter(), 0.0
+            began, losses[name] = clock(), 0.0
             for sequences, targets, terms in batches[: None if turn else 1]:
                 loss = way(sequences, targets) / terms
                 loss.backward()  # type: ignore[no-untyped-call]
                 losses[name] += float(loss.detach())
             if turn:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     tokens = sum(rows.lengths)
     speeds = {name: tokens / spread(taken)["median"] for name, taken in seconds.items()}
     path.shares_beginnings = True
@@ -138,7 +140,7 @@ def main() -> None:
     parser.add_argument("--methods", default="full,lora,qlora")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     found = {

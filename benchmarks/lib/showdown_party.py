@@ -110,17 +110,22 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
     }
 
 
-def _network(method: str, shape: str, device: str) -> Any:
-    model = language_model(shape, four_bit=method == "qlora", device=device)
-    if method == "full":
-        return model.requires_grad_(True)
+def lora_network(shape: str, device: str, *, four_bit: bool = False) -> Any:
+    """Return the network with adapters on all linear layers."""
     from peft import LoraConfig, get_peft_model
 
+    model = language_model(shape, four_bit=four_bit, device=device)
     torch.manual_seed(1)
     return get_peft_model(
         model,
         LoraConfig(task_type="CAUSAL_LM", r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=TARGETS),
     )
+
+
+def _network(method: str, shape: str, device: str) -> Any:
+    if method == "full":
+        return language_model(shape, four_bit=False, device=device).requires_grad_(True)
+    return lora_network(shape, device, four_bit=method == "qlora")
 
 
 def _examples(work: Work) -> EncodedExamples:

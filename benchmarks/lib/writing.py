@@ -54,23 +54,30 @@ def generated(model: Any, given: Sequence[Sequence[int]], tokens: int, *, pad: i
     return rows
 
 
-def in_turns(ways: dict[str, Callable[[], list[list[int]]]], *, rounds: int, tokens: int) -> dict[str, Any]:
+def in_turns(
+    ways: dict[str, Callable[[], list[list[int]]]],
+    *,
+    rounds: int,
+    tokens: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
     """Time each way in turns, after a round that is not counted.
 
     Args:
         ways: by name; each returns what it wrote.
         rounds: how often each is timed.
         tokens: of one answer.
+        clock: returns seconds; for one thread on a CPU `time.process_time`, which other programs disturb least.
 
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rows: dict[str, list[list[int]]] = {}
     for turn in range(rounds + 1):
         for name, write in ways.items():
-            began = time.perf_counter()
+            began = clock()
             rows[name] = write()
             if turn:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     first, *others = rows.values()
     return {
         "seconds": {name: spread(taken) for name, taken in seconds.items()},

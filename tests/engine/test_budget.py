@@ -20,6 +20,7 @@ from showdown.engine.budget import (
     peak_bytes,
     plan,
 )
+from showdown.engine.language.chunks import OutputLayer
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LENGTHS = json.loads((BENCHMARKS / "lib" / "seed_lengths.json").read_text())["train"]
@@ -57,6 +58,72 @@ def measured(case: str) -> dict[str, Any]:
 def test_the_count_is_near_what_was_measured(case: str, demand: str, tokens: int, recompute: bool) -> None:
     counted = peak_bytes(MISTRAL, DEMANDS[demand], tokens=tokens, recompute=recompute) / 1e9
     assert counted == pytest.approx(measured(case)["median"], rel=0.05)
+
+
+READ_SHARE = 0.417
+"""Of the rows that `benchmarks.gpu.language_model` trains on, in the steps that have most."""
+LANGUAGE_BYTES, LANGUAGE_QUANTISED, ADAPTERS = 14.48e9, 4.13e9, 42e6
+"""A 7B with its output layer in 16 and in 4 bits; adapters of rank 16 on all layers, in numbers."""
+
+
+def output(*, learns: bool) -> OutputLayer:
+    return OutputLayer(vocabulary=32000, read_share=READ_SHARE, learns=learns)
+
+
+def with_adapters(weight_bytes: float, **more: Any) -> Demand:
+    return Demand(
+        weight_bytes=weight_bytes + 2 * ADAPTERS, gradient_bytes=2 * ADAPTERS, optimizer_bytes=12 * ADAPTERS,
+        trains_backbone=False, adapts_feed_forward=True, output=output(learns=False), **more,
+    )  # fmt: skip
+
+
+LANGUAGE = {
+    "full": Demand(
+        weight_bytes=LANGUAGE_BYTES, gradient_bytes=LANGUAGE_BYTES, optimizer_bytes=2 * LANGUAGE_BYTES,
+        trains_backbone=True, output=output(learns=True),
+    ),
+    "lora": with_adapters(LANGUAGE_BYTES),
+    "qlora": with_adapters(LANGUAGE_QUANTISED, four_bit=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("demand", "tokens", "recompute", "measured_gb"),
+    [  # one H100: `python -m benchmarks.gpu.language_model --cases 'showdown-*' --steps 4 --laps 3`, and its peaks
+        ("full", 9203, False, 76.84),
+        ("lora", 9203, False, 47.66),
+        ("qlora", 9203, False, 37.79),
+        ("lora", 4957, True, 16.30),
+        ("qlora", 3557, True, 5.78),
+    ],
+)
+def test_the_count_of_a_language_model_is_near_what_was_measured(
+    demand: str, tokens: int, recompute: bool, measured_gb: float
+) -> None:
+    counted = peak_bytes(MISTRAL, LANGUAGE[demand], tokens=tokens, recompute=recompute) / 1e9
+    assert counted == pytest.approx(measured_gb, rel=0.05)
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_larger_vocabulary_needs_more_up_to_a_chunk(name: str, recompute: bool) -> None:
+    demand = LANGUAGE[name]
+    assert demand.output is not None
+
+    def peak(vocabulary: int, read_share: float) -> float:
+        head = replace(demand.output, vocabulary=vocabulary, read_share=read_share)  # type: ignore[type-var]
+        return peak_bytes(MISTRAL, replace(demand, output=head), tokens=4000, recompute=recompute)
+
+    assert peak(1000, 0.3) <= peak(32_000, 0.3) <= peak(256_000, 0.3)
+    whole = 4000 * 256_000 * 16
+    assert peak(256_000, 1.0) < peak(1000, 1.0) + 0.1 * whole + 6 * 256_000 * 4096
+
+
+@pytest.mark.parametrize("budget", [16.0, 17.5, 20.0, 30.0, 40.0])
+def test_a_budget_of_a_language_model_is_kept_and_used(budget: float) -> None:
+    found = plan(MISTRAL, LANGUAGE["lora"], memory=budget, lengths=[512] * 64, effective_rows=16, free_gb=141.0)
+    assert found.expected_peak_gb <= budget
+    assert found.micro_tokens == 16 * 512 or found.expected_peak_gb > 0.95 * budget
 
 
 SMALL = Shape(layers=16, hidden=2048, inner=8192, queries=2048, keys=512)

@@ -190,6 +190,18 @@ def test_a_beginning_ends_before_the_first_token_that_counts() -> None:
     assert given.pack.places.tolist() == [*range(first), *range(first, 20), *range(first, 22)]
 
 
+def test_small_packs_and_short_beginnings_are_not_worth_it() -> None:
+    path = packed(causal("llama"))
+    sequences = [torch.cat([rows(8, seed=5)[0], one]) for one in rows(*LENGTHS)]
+    targets = targets_of(sequences)
+    assert path.lay_out(sequences, targets, -100).pack.shared is not None
+    path.shares_from = sum(map(len, sequences)) + 1
+    assert path.lay_out(sequences, targets, -100).pack.shared is None
+    path.shares_from = 0
+    short = [torch.cat([torch.tensor([7]), one]) for one in rows(30, 30)]
+    assert path.lay_out(short, targets_of(short, (2, 2)), -100).pack.shared is None
+
+
 def test_one_sequence_or_none_alike_has_no_beginning() -> None:
     path = packed(causal("llama"))
     for sequences in ([torch.arange(3, 23)], rows(9, 9)):

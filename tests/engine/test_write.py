@@ -7,10 +7,11 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tiny_networks import DECODERS, causal, rows
 
-from showdown.core.language import LanguagePath
+from showdown.core.language import Continuation, LanguagePath
 from showdown.engine.decoder import cache, write
 from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.forward import choose_forward
+from showdown.engine.language.batches import in_batches
 from showdown.engine.language.padded import PaddedLanguageModel
 from showdown.engine.structure import language_model
 
@@ -179,3 +180,29 @@ def test_the_model_s_own_settings_of_generation_do_not_matter() -> None:
     settings.do_sample, settings.temperature, settings.repetition_penalty, settings.max_new_tokens = True, 5.0, 2.0, 3
     assert written(padded_of(module), prompts()) == expected == written(path_of(module), prompts())
     assert module.generation_config is settings
+
+
+def test_batches_are_halved_where_memory_does_not_suffice() -> None:
+    sizes: list[int] = []
+
+    def write(batch: Any) -> list[Continuation]:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return [Continuation(ids=one, finished=True, first_token_seconds=0.1) for one in batch]
+
+    given = [[number] for number in range(7)]
+    assert [list(one.ids) for one in in_batches(given, 16, write)] == given
+    assert sizes == [7, 4, 2, 2, 2, 1]
+    assert in_batches([], 4, write) == []
+
+    def full(batch: Any) -> list[Continuation]:
+        raise torch.OutOfMemoryError(f"no room for {len(batch)}")
+
+    with pytest.raises(torch.OutOfMemoryError, match="no room for 1"):
+        in_batches(given, 4, full)
+
+
+@pytest.mark.parametrize("kind", [path_of, padded_of])
+def test_no_prompts_are_no_answers(kind: Any) -> None:
+    assert kind(lively("llama")).write([], stop_ids=NOTHING, most=4, batch_rows=2) == []

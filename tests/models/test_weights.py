@@ -23,6 +23,7 @@ from showdown.models.folder import fingerprint, weight_files
 from showdown.models.network import load_network, load_saved_network
 from showdown.models.source import locate, pin
 from showdown.stages.artifact import open_predictor
+from showdown.tasks.generation.task import Generation
 from tiny_pretrained import LABELS, job, separable_rows
 
 Pretrained = Callable[[str], Path]
@@ -217,6 +218,21 @@ def saved(method: str, base: Path, folder: Path, *, seed: int = 0) -> tuple[Tune
     folder.mkdir()
     built.save(module, folder)
     return built, folder
+
+
+def test_an_output_layer_that_the_weights_lack_is_not_drawn_at_random(pretrained: Pretrained, tmp_path: Path) -> None:
+    """Unless its weight is the embedding's: no file holds that twice."""
+    folder = shutil.copytree(pretrained("llama"), tmp_path / "model")
+    asked = replace(job(folder), task=Generation(), labels=())
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["lm_head.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"its weights lack 1 tensors of its layers, among them `lm_head\.weight`"):
+        load_network(folder, asked, NetworkOptions())
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"tie_word_embeddings": True}))
+    module: Any = load_network(folder, asked, NetworkOptions()).module
+    assert module.lm_head.weight is module.model.embed_tokens.weight
 
 
 def test_an_adapter_beside_a_merged_model_is_let_lie(model: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, Placement
 from showdown.core.record import RunRecord
 from showdown.core.spec import Comparison, ComparisonProtocol, ModelSpec, RunSpec, SharedProtocol
+from showdown.core.task import EncodedExamples
 from showdown.methods.table import build, method_class
 from showdown.runner.memory import with_current_spec, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu
@@ -25,6 +26,7 @@ from showdown.runner.store import Store
 from showdown.stages import memory_plan
 from showdown.stages.memory_plan import Gpu, memory_settings, plan_run, rounding_of
 from showdown.stages.results import StageError
+from showdown.tasks.generation.task import Generation
 from tiny_pretrained import job
 
 LENGTHS = [40, 30, 20, 60] * 8
@@ -89,6 +91,7 @@ def plan_in(folder: Path, spec: RunSpec) -> None:
 
 def write_comparison(folder: Path, comparison: Comparison, *partitions: Sequence[int]) -> None:
     """Write what the runner writes before the first run."""
+    folder.mkdir(exist_ok=True)
     (folder / "comparison.json").write_text(comparison.model_dump_json())
     for number, lengths in enumerate(partitions):
         place = folder / "processed" / (f"partition-{number}" if len(partitions) > 1 else "")
@@ -152,6 +155,30 @@ def test_the_expected_peak_is_that_of_the_settings_that_a_row_gets(
     assert 0.0 < (one_by_one["lora"].expected_peak_gb or 0.0) < expected["lora"]
     named_whole = settings_of(tmp_path, model, micro_batch_rows=8)
     assert named_whole["lora"].expected_peak_gb == expected["lora"]
+
+
+def test_a_language_model_needs_memory_for_its_vocabulary_and_the_tokens_with_a_loss(
+    pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As much more as its answers are longer; a classifier of the same rows needs less."""
+    classifier = settings_of(tmp_path / "classifier", pretrained("mistral"))
+
+    def planned(answer_tokens: int) -> dict[str, MemorySettings]:
+        def encoded(task: Generation, tokenizer: Any, rows: Examples, limit: int, protocol: Any) -> EncodedExamples:
+            ids = [[5] * len(text.split()) for text in rows.texts]
+            targets = [[-100] * (len(row) - answer_tokens) + [5] * answer_tokens for row in ids]
+            return EncodedExamples(ids=ids, targets=targets)
+
+        monkeypatch.setattr(Generation, "encode", encoded)
+        monkeypatch.setattr(
+            memory_plan, "job_of", lambda spec, labels: replace(job_on_the_gpu(spec, labels), task=Generation())
+        )
+        return settings_of(tmp_path / str(answer_tokens), pretrained("mistral"))
+
+    short, long = planned(2), planned(20)
+    for name in ("full", "lora"):
+        peaks = [(one[name].expected_peak_gb or 0.0) for one in (classifier, short, long)]
+        assert peaks == sorted(set(peaks)), name
 
 
 def test_gradients_stay_where_there_is_room_for_them(pretrained: Callable[[str], Path], tmp_path: Path) -> None:

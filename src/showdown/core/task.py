@@ -200,6 +200,8 @@ class Task(ABC):
     """What PEFT calls the task, such as `SEQ_CLS`."""
     network_title: ClassVar[str]
     """What such a network is called in messages."""
+    network_choice: ClassVar[str]
+    """Which kinds of networks a user may choose for the task, in messages."""
     pipeline_tag: ClassVar[str]
     """The task in the card of a saved model, as the Hugging Face hub names it."""
 

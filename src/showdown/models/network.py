@@ -290,8 +290,12 @@ def _model_type(module: nn.Module) -> str:
 
 
 def _refuse_holes(skeleton: nn.Module, head_names: tuple[str, ...], missing: Sequence[str], job: Job) -> None:
-    """Refuse a checkpoint that lacks weights of a layer; drawn at random, they would be taken for pretrained ones."""
+    """Refuse a checkpoint that lacks weights of a layer; drawn at random, they would be taken for pretrained ones.
+
+    The output layer of a language model is one of them, unless its weight is the embedding's.
+    """
     stacks = [f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList)]
+    stacks += [f"{name}." for name in dense_names(skeleton, ())]
     heads = tuple(f"{name}." for name in head_names)
     holes = [name for name in missing if name.startswith(tuple(stacks)) and not name.startswith(heads)]
     if holes:

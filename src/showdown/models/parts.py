@@ -15,6 +15,9 @@ _OTHER_MODALITIES = ("vision", "audio", "image", "video", "speech")
 _FUSED = 3
 """Dimensions of a tensor that holds one matrix for each expert."""
 _FEED_FORWARD = ("gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
+_STATE_SPACES = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
+"""transformers' `model_type` of networks whose fused kernels read the weight of a layer's output projection themselves,
+so that PEFT refuses an adapter on it."""
 _LINEAR_TYPES = (nn.Linear, Conv1D)
 """bitsandbytes' Linear4bit is a subclass of nn.Linear; Conv1D is GPT-2's linear layer, its weight transposed."""
 
@@ -75,12 +78,14 @@ def stack_linears(module: nn.Module, other_names: tuple[str, ...]) -> tuple[str,
     them are left out.
     """
     stacks = [name for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
+    kind = getattr(getattr(module, "config", None), "model_type", None)
     fused = any(".experts." in name and value.dim() == _FUSED for name, value in module.named_parameters())
     return tuple(
         name
         for name, child in module.named_modules()
         if _is_linear(child)
         and not (fused and name.rpartition(".")[2] in _FEED_FORWARD)
+        and not (kind in _STATE_SPACES and name.endswith(".out_proj"))
         and any(name.startswith(stack + ".") for stack in stacks)
         and not any(name == other or name.startswith(other + ".") for other in other_names)
     )

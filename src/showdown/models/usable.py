@@ -10,8 +10,6 @@ from showdown.core.task import Task
 from showdown.models.folder import FOUR_BITS, quantised_as, read_config
 from showdown.models.source import locate
 
-_CHOOSE = "choose an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
-
 
 def refuse_unusable(job: Job, methods: Mapping[str, Method]) -> None:
     """Refuse a comparison in which a method cannot use the model, before any other has been trained.
@@ -51,7 +49,7 @@ def refuse_architecture(folder: Path, name: str, task: Task) -> None:
     why = f"has no {task.network_title}"
     if kind not in CONFIG_MAPPING_NAMES:
         why = f"is not in transformers {version('transformers')}, and code that comes with a model is never run"
-    raise UserError(f"model `{name}`: its architecture `{kind}` {why}; {_CHOOSE}")
+    raise UserError(f"model `{name}`: its architecture `{kind}` {why}; choose {task.network_choice}")
 
 
 def _refuse_quantised(folder: Path, job: Job, tuned: Mapping[str, TunedMethod]) -> None:

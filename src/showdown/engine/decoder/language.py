@@ -7,17 +7,19 @@ import torch
 
 from showdown.core.language import Continuation, LanguagePath
 from showdown.core.task import Objective
+from showdown.engine.budget import launch_bound_tokens, shape_of
 from showdown.engine.decoder.attention import end_queries
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedPath
 from showdown.engine.decoder.pack import Pack, common_beginning, pack_of
 from showdown.engine.decoder.write import Recorder, Writer
+from showdown.engine.language.batches import in_batches
 from showdown.engine.language.chunks import chunk_rows
 from showdown.engine.language.head import LanguageHead
 from showdown.engine.language.loss import chunked_loss_sum
 from showdown.engine.structure import LanguageModel
 
-_LEAST_SAVED = 1 / 16
+_LEAST_SAVED = 1 / 10
 """Share of a pack's tokens that a common beginning must save: attention between it and the rest costs a little."""
 _COUNTED_PARTS = 8
 """In a pack for a CUDA graph, tokens that count are filled up to a multiple of its tokens divided by this."""
@@ -56,8 +58,10 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         super().__init__(language.backbone, device=device, recompute=recompute, attention=attention)
         assert language.head is not None, "a model that can be packed has an output layer"
         self.head = LanguageHead(language.head, softcap=getattr(self.config, "final_logit_softcapping", None))
-        self.shares_beginnings = not device.startswith("cuda")
+        self.shares_beginnings = True
         """Whether what all sequences of a pack begin with is computed once."""
+        self.shares_from = launch_bound_tokens(shape_of(self.config)) if device.startswith("cuda") else 0
+        """Tokens of a pack from which that is done: smaller ones would only wait for the host."""
         self.recorder: Callable[[], Recorder] | None = None
         """Makes what captures steps of writing as CUDA graphs; None launches them."""
 
@@ -116,13 +120,11 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         """See `LanguagePath`."""
         writer = Writer(self.walk, self.head, device=self.device, recorder=self.recorder and self.recorder())
         longest = max(map(len, prompts), default=0)
-        return [
-            one
-            for start in range(0, len(prompts), batch_rows)
-            for one in writer.continued(
-                prompts[start : start + batch_rows], stop_ids=stop_ids, most=most, longest=longest
-            )
-        ]
+
+        def written(batch: Sequence[Sequence[int]]) -> list[Continuation]:
+            return writer.continued(batch, stop_ids=stop_ids, most=most, longest=longest)
+
+        return in_batches(prompts, batch_rows, written)
 
     def lay_out(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, padding_target: int) -> Counted:
         """Return a micro-batch as a pack on the CPU, whose last layer begins at the first token that counts."""
@@ -170,8 +172,8 @@ class PackedLanguageModel(PackedPath, LanguagePath):
 
     def _beginning(self, sequences: Sequence[torch.Tensor], firsts: Sequence[int]) -> int:
         """Return how many tokens all sequences begin with, none of which counts; 0 where that saves too little."""
-        if not self.shares_beginnings:
+        tokens = sum(sequence.numel() for sequence in sequences)
+        if not self.shares_beginnings or tokens < self.shares_from:
             return 0
         common = common_beginning(sequences, min(firsts))
-        saved = common * (len(sequences) - 1)
-        return common if saved >= _LEAST_SAVED * sum(sequence.numel() for sequence in sequences) else 0
+        return common if common * (len(sequences) - 1) >= _LEAST_SAVED * tokens else 0

@@ -7,12 +7,10 @@ from contextlib import contextmanager
 import torch
 
 from showdown.core.language import Continuation
+from showdown.engine.language.batches import in_batches
+from showdown.engine.language.left_padded import LEFT_PADDED
 from showdown.engine.structure import LanguageModel
 from showdown.models.padding import of_equal_length
-
-LEFT_PADDED = ("bloom", "gemma2", "gpt2", "gpt_neox", "opt", "phi", "phi3")
-"""transformers' `model_type` of networks that continue a row padded on the left as they continue it alone
-(`tests/models/test_causal_architectures.py`). Others continue rows of equal length together."""
 
 
 def continued(
@@ -38,21 +36,18 @@ def continued(
 
     """
     found: dict[int, Continuation] = {}
-    model = language.model
+
+    def written(batch: Sequence[Sequence[int]]) -> list[Continuation]:
+        rows, seconds = _of_batch(language, batch, pad_token_id=pad_token_id, device=device)
+        return [_continuation(ids, stop_ids, seconds) for ids in rows]
+
+    together = [list(range(len(prompts)))]
+    if language.model.config.model_type not in LEFT_PADDED:
+        together = of_equal_length([len(prompt) for prompt in prompts])
     with _greedy(language, stop_ids, most, pad_token_id), torch.no_grad():
-        for rows in _batches(prompts, batch_rows, padded=model.config.model_type in LEFT_PADDED):
-            batch = [torch.tensor(prompts[row]) for row in rows]
-            start = time.perf_counter()
-            written, seconds = _of_batch(language, batch, pad_token_id=pad_token_id, device=device, start=start)
-            for row, ids in zip(rows, written, strict=True):
-                found[row] = _continuation(ids, stop_ids, seconds)
+        for rows in together:
+            found |= zip(rows, in_batches([prompts[row] for row in rows], batch_rows, written), strict=True)
     return [found[row] for row in range(len(prompts))]
-
-
-def _batches(prompts: Sequence[Sequence[int]], batch_rows: int, *, padded: bool) -> Iterator[list[int]]:
-    groups = [list(range(len(prompts)))] if padded else of_equal_length([len(prompt) for prompt in prompts])
-    for group in groups:
-        yield from (group[start : start + batch_rows] for start in range(0, len(group), batch_rows))
 
 
 @contextmanager
@@ -77,16 +72,13 @@ def _greedy(language: LanguageModel, stop_ids: frozenset[int], most: int, pad_to
 
 
 def _of_batch(
-    language: LanguageModel, batch: Sequence[torch.Tensor], *, pad_token_id: int, device: str, start: float
+    language: LanguageModel, prompts: Sequence[Sequence[int]], *, pad_token_id: int, device: str
 ) -> tuple[list[list[int]], float]:
-    """Return what was written behind each row, with what fills it up, and the seconds to the first token."""
-    longest = max(row.numel() for row in batch)
-    ids = torch.full((len(batch), longest), pad_token_id)
-    mask = torch.zeros_like(ids)
-    for number, row in enumerate(batch):
-        ids[number, longest - row.numel() :] = row
-        mask[number, longest - row.numel() :] = 1
-    clock = _FirstToken(start)
+    """Return what was written behind each prompt, with what fills it up, and the seconds to the first token."""
+    clock = _FirstToken()
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[pad_token_id] * (longest - len(one)) + list(one) for one in prompts])
+    mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in prompts])
     written = language.model.generate(
         input_ids=ids.to(device), attention_mask=mask.to(device), stopping_criteria=[clock]
     )  # fmt: skip
@@ -97,8 +89,8 @@ def _of_batch(
 class _FirstToken:
     """Notes when the first token is there; it never stops anything."""
 
-    def __init__(self, start: float) -> None:
-        self._start = start
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
         self.seconds = 0.0
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:

@@ -24,6 +24,9 @@ class Classification(Task):
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     peft_task_type: ClassVar[str] = "SEQ_CLS"
     network_title: ClassVar[str] = "sequence classifier"
+    network_choice: ClassVar[str] = (
+        "an encoder (BERT, RoBERTa, DeBERTa, ModernBERT) or a decoder (Llama, Mistral, Qwen, Gemma)"
+    )
     pipeline_tag: ClassVar[str] = "text-classification"
 
     def architectures(self) -> Collection[str]:

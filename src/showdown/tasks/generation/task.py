@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+READ_BOTH_WAYS = frozenset(
+    (
+        *("bert", "bert-generation", "big_bird", "camembert", "cpmant", "data2vec-text", "electra", "ernie"),
+        *("megatron-bert", "prophetnet", "reformer", "rembert", "roberta", "roberta-prelayernorm", "roc_bert"),
+        *("roformer", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet", "xmod"),
+    )
+)
+"""transformers' `model_type` of networks that transformers opens as causal language models, and that look at the token
+which they are to predict unless their configuration says otherwise."""
+
 
 class Generation(Task):
     """Each example is a prompt with the wanted answer; its targets are the tokens of the answer."""
@@ -35,13 +45,14 @@ class Generation(Task):
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     peft_task_type: ClassVar[str] = "CAUSAL_LM"
     network_title: ClassVar[str] = "causal language model"
+    network_choice: ClassVar[str] = "a decoder (Llama, Mistral, Qwen, Gemma)"
     pipeline_tag: ClassVar[str] = "text-generation"
 
     def architectures(self) -> Collection[str]:
-        """Return the architectures of causal language models."""
+        """Return the architectures of causal language models: no network that reads both ways, as encoders do."""
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-        return frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+        return frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - READ_BOTH_WAYS
 
     def configure(self, config: "PretrainedConfig", labels: Sequence[str]) -> None:
         """Change nothing: a language model answers with the tokens that it knows."""
