@@ -20,6 +20,11 @@ _FOUR_BITS = """four_bits = BitsAndBytesConfig(
     llm_int8_skip_modules=HEADS,
 )
 """
+_NOT_PACKED = """
+# On some CPUs bitsandbytes would compute in bfloat16, whatever the type above, and answer otherwise.
+for layer in model.modules():
+    if hasattr(layer, "support_avx512bf16_for_cpu"):
+        layer.support_avx512bf16_for_cpu = False"""
 
 
 class Qlora(Lora):
@@ -45,7 +50,8 @@ class Qlora(Lora):
             opening=_FOUR_BITS.replace("HEADS", json.dumps(heads)).replace(
                 "DTYPE", str(module.get_base_model().dtype).removeprefix("torch.")
             )
-            + OPENING.replace("    num_labels", "    quantization_config=four_bits,\n    num_labels"),
+            + OPENING.replace("    num_labels", "    quantization_config=four_bits,\n    num_labels")
+            + _NOT_PACKED,
         )
 
     def unsupported_reason(self) -> str | None:
