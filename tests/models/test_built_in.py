@@ -282,6 +282,7 @@ def test_conversions_at_once_and_one_that_is_killed_leave_one_whole_copy(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.long
 def test_smollm2_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from transformers import AutoModelForCausalLM

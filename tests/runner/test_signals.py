@@ -112,6 +112,7 @@ def drain(terminal: int) -> None:
                 os.read(terminal, 65536)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_stopped_in_every_way_it_goes_on(asked: None, tmp_path: Path) -> None:
     first = start(tmp_path)

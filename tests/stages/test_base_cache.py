@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from showdown.config.read import check
 from showdown.core.events import Event, Step, WorkerStarted
 from showdown.core.record import Results, RunRecord
@@ -57,6 +59,7 @@ def numbers(run: RunRecord, folder: Path) -> tuple[Any, ...]:
     return run.run_id, run.status, curve, answers, run.trainable_parameters, run.total_parameters
 
 
+@pytest.mark.long
 def test_seeds_and_variants_that_share_a_network_score_as_they_do_alone(
     pretrained: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -75,6 +78,7 @@ def test_seeds_and_variants_that_share_a_network_score_as_they_do_alone(
     assert [NOTE in run.notes for run in shared.runs] == [False, True, False, False, True, True]
 
 
+@pytest.mark.long
 def test_a_shared_process_that_dies_fails_one_run_and_the_next_begins_anew(
     pretrained: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tiny_pretrained import LABELS, separable_rows, write_csv
 
 
+@pytest.mark.long
 def test_a_run_is_tracked_once_and_a_broken_tracker_changes_nothing(tmp_path: Path) -> None:
     rows = separable_rows(40)
     write_csv(tmp_path / "rows.csv", rows)
