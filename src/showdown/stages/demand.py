@@ -9,6 +9,7 @@ from showdown.methods.parts import with_role
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from showdown.engine.budget import Demand, Shape
     from showdown.engine.language.chunks import OutputLayer
@@ -19,8 +20,10 @@ _MOSTLY = 0.5
 """Share of the weights that learn above which a method counts as full fine-tuning."""
 
 
-def demand_of(method: TunedMethod, network: "Network", job: Job, read_share: float) -> "tuple[Shape, Demand]":
-    """Return the network's widths and what the method holds in any case.
+def demand_of(
+    method: TunedMethod, network: "Network", job: Job, read_share: float
+) -> "tuple[Shape, Demand, nn.Module]":
+    """Return the network's widths, what the method holds in any case, and what it trains.
 
     Args:
         method: the method, which changes the network.
@@ -61,7 +64,7 @@ def demand_of(method: TunedMethod, network: "Network", job: Job, read_share: flo
         moments_on_host=on_host,
         output=_output_layer(module, read_share),
     )
-    return shape_of(pretrained.config), demand
+    return shape_of(pretrained.config), demand, module
 
 
 def _adapts_feed_forward(module: "torch.nn.Module", linear_names: Sequence[str]) -> bool:

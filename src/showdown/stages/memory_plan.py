@@ -224,7 +224,7 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
     for name, arm in arms.items():
         own = replace(job, protocol=arm.protocol)
         with suppress(Unavailable):  # its training stage says why
-            shape, demand = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
+            shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
             needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
     unusable = MemorySettings(micro_batch_rows=1, recompute=False)
     return {name: unusable for name in arms if name not in needs} | gpu_settings(needs, free_gb)
