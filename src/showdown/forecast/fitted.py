@@ -37,3 +37,5 @@ PASSING_TENSORS = 2.0
 """Tensors of the size of the largest activation that come and go in a backward pass that is not the engine's."""
 CPU_ALLOCATOR = 1.1
 """Times what is counted: memory that a CPU's allocator holds between pieces in use."""
+CPU_ADAPTERS = 1.3
+"""The same again for decoders with adapters that the engine packs on a CPU, on top of the former."""
