@@ -1,5 +1,7 @@
 """Parameter groups and optimizers: AdamW as torch's kernel steps it, and Lion as its paper says."""
 
+import gc
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -234,3 +236,16 @@ def test_lion_keeps_half_of_adamw() -> None:
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(ValueError, match="optimizer `lyon` unknown; there are adamw, lion"):
         build_optimizer({}, OptimizerSettings(weight_decay=0.0, name="lyon"))
+
+
+def test_a_network_that_was_stepped_inside_the_backward_pass_is_given_back() -> None:
+    """A second training in the same process, such as the next trial of a search, would find no memory otherwise."""
+    layer = nn.Linear(3, 2)
+    optimizer = build_optimizer(learning(layer), OptimizerSettings(weight_decay=0.0, in_backward=True))
+    optimizer.begin(0.1)
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.end(None)
+    left = [weakref.ref(value) for value in layer.parameters()]
+    del layer, optimizer
+    gc.collect()
+    assert [one() for one in left] == [None, None]

@@ -34,6 +34,9 @@ _KEPT_SCALES = 0.12
 """Bytes of scales in float32 for each byte of 4-bit weights (4 bytes for 64 weights). They are kept where there is no
 activation checkpointing."""
 
+_HEAD_NORMS = ("qwen3", "gemma3_text")
+"""Families whose attention norms queries and keys by head."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
@@ -46,6 +49,8 @@ class Shape:
     """Query heads times head width."""
     keys: int
     """Key heads times head width."""
+    head_norms: bool = False
+    """Whether queries and keys are normed by head, so that they are kept before the norm too."""
 
 
 def shape_of(config: "PretrainedConfig") -> Shape:
@@ -64,6 +69,7 @@ def shape_of(config: "PretrainedConfig") -> Shape:
         inner=named("intermediate_size", "hidden_dim", default=4 * hidden),
         queries=heads * width,
         keys=named("num_key_value_heads", default=heads) * width,
+        head_norms=config.model_type in _HEAD_NORMS,
     )
 
 
@@ -168,6 +174,7 @@ def kept_bytes(shape: Shape, *, keeps_inputs: bool) -> int:
     """
     residuals = (4 if keeps_inputs else 3) * shape.hidden
     attention = 2 * shape.queries + 2 * shape.keys
+    attention += shape.queries + shape.keys if shape.head_norms else 0
     return _BYTES * (residuals + attention + 2 * shape.inner)
 
 

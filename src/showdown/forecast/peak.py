@@ -1,10 +1,10 @@
 """Peak memory of an arm while it trains."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 from showdown.core.forecast import Range
-from showdown.engine.budget import GB, held_bytes, peak_bytes
+from showdown.engine.budget import GB, held_bytes, kept_bytes, peak_bytes
 from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import (
     CPU_ADAPTERS,
@@ -32,7 +32,8 @@ def peak_of(step: StepSeconds) -> Peak:
     """Return the peak of an arm under its memory settings, and whether it fits the device."""
     profile, on_gpu = step.rates.profile, step.on_gpu
     expected = _packed_gb(step) if step.work.analytic else _traced_gb(step)
-    low, high = MEMORY_SPREAD[step.path]
+    opaque = step.work.analytic and any(kind.opaque for kind in step.work.linears)
+    low, high = MEMORY_SPREAD[f"{step.path}, layers of PEFT" if opaque else step.path]
     beside = 0.0 if on_gpu else step.rates.plain("process_gb")  # known apart from the rest
     within = Range(low=beside + low * (expected - beside), expected=expected, high=beside + high * (expected - beside))
     return Peak(allocated_gb=within, fits=within.high <= profile.memory_gb - (CONTEXT_GB if on_gpu else 0))
@@ -60,8 +61,6 @@ def _packed_gb(step: StepSeconds) -> float:
     pack = Pack(rows=[(tokens, round(tokens * (demand.output.read_share if demand.output else 0)))])
     if step.from_graphs(pack):
         tokens, replayed = filled_size(tokens, settings.micro_batch_tokens), GRAPH_GB
-        if demand.output:  # every token is read then, so that sizes recur
-            demand = replace(demand, output=replace(demand.output, read_share=1.0))
     counted = peak_bytes(
         arm.needs.shape,
         demand,
@@ -70,6 +69,11 @@ def _packed_gb(step: StepSeconds) -> float:
         in_backward=settings.step_in_backward or demand.moments_on_host,
         gradients_stay=settings.gradients_stay or _has_several(step),
     )
+    if (
+        replayed and demand.output and not settings.recompute
+    ):  # the last layer is computed in full then, so that sizes recur
+        keeps = demand.trains_backbone or demand.adapts_feed_forward
+        counted += (1 - demand.output.read_share) * tokens * kept_bytes(arm.needs.shape, keeps_inputs=keeps)
     return (counted + step.work.opaque_bytes(tokens)) / GB + WORKSPACE_GB + replayed
 
 

@@ -1,5 +1,6 @@
 """The contract of an optimizer, and what all have in common: groups, clipping, rounding, offload and checkpoints."""
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
@@ -128,12 +129,17 @@ class Optimizer(ABC):
         return norm
 
     def _hook(self, name: str) -> Callable[[torch.Tensor], None]:
+        # A hook that held the optimizer would keep the network for ever: the garbage collector does not see hooks.
+        found = weakref.ref(self)
+
         @torch.no_grad()
         def step(parameter: torch.Tensor) -> None:
+            own = found()
+            assert own is not None, "the optimizer is there while its network is trained"
             assert parameter.grad is not None
-            self._step({name: parameter.grad}, torch.ones((), device=parameter.device))
-            if self._offloaded is not None:
-                self._offloaded.put_back(name)
+            own._step({name: parameter.grad}, torch.ones((), device=parameter.device))
+            if own._offloaded is not None:
+                own._offloaded.put_back(name)
             parameter.grad = None
 
         return step
