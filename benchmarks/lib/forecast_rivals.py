@@ -2,10 +2,11 @@
 
     python -m benchmarks.lib.forecast_rivals benchmarks/results/gpu/forecast.json
 
-`accelerate estimate-memory` (accelerate 1.15, `commands/estimate.py`): with bfloat16, the largest of its parts, which is
-twice the weights in float32, whatever is trained. "Transformer Math 101" (Anthony, Biderman and Schoelkopf,
-EleutherAI, 2023): 2 bytes of weights, and of each learning weight 2 of gradient and 12 of AdamW; activations of s b h L (10 + 24 +
-5 a s / h) bytes with none recomputed, 2 s b h L with all (Korthikanti et al., arXiv 2205.05198), padding included.
+`accelerate estimate-memory` (accelerate 1.15, `commands/estimate.py`): with bfloat16, the largest of its parts, which
+is twice the weights in float32, whatever is trained. "Transformer Math 101" (Anthony, Biderman and Schoelkopf,
+EleutherAI, 2023): 2 bytes of weights, and of each learning weight 2 of gradient and 12 of AdamW; activations of
+s b h L (10 + 24 + 5 a s / h) bytes with none recomputed, 2 s b h L with all (Korthikanti et al., arXiv 2205.05198),
+padding included.
 """
 
 import json
