@@ -7,7 +7,7 @@ from showdown.core.metric import Metric
 from showdown.verdict.generation.measured import Forgetting
 from showdown.verdict.listing import listed
 from showdown.verdict.model import ArmVerdict, PairVerdict, Score
-from showdown.verdict.pair_words import lead, pair_of, target
+from showdown.verdict.pair_words import lead, pair_of, still_open, target
 
 CLEAR_RISE = 0.05
 """In nats a token: a smaller difference between two rises of the loss on general text is not mentioned. A text that
@@ -53,7 +53,7 @@ def _not_ahead(rival: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, metric: 
     ours, theirs = metric.scored(_score(tuned).value), metric.shown(_score(rival).value)
     has = f"has {ours} and {rival.name}, {_best(rival)}, {theirs}"
     if tuned.cut_short:
-        return f"Next to {_kind(rival)}, {best} had not converged; so far it {has}."
+        return still_open(_kind(rival), best, ours, f"{rival.name}, {_best(rival)}, has {theirs}")
     if pair.different:
         return f"{target(pair)}, {_kind(rival)} beats fine-tuning: {best} {has}."
     return f"{target(pair)}, fine-tuning was not shown to beat {_kind(rival)}: {best} {has}."
@@ -143,10 +143,10 @@ def quantised_twice(scored: Sequence[ArmVerdict], before: Mapping[str, str]) -> 
     again, plain = ([row.name for row in tuned if row.traits.quantised is turn] for turn in (True, False))
     if not again or not plain:
         return None
-    many = len(again) > 1
+    rounds = "round" if len(again) > 1 else "rounds"
     return (
-        f"The weights of this network were quantised once ({before[again[0]]}) and lie on a coarse grid. "
-        f"{listed(again)} {'quantise' if many else 'quantises'} them again, which loses less than with weights that "
-        f"were never quantised: beside {listed(plain)}, {'they look' if many else 'it looks'} better here than with "
-        "those."
+        f"The weights of this network were rounded before, to {before[again[0]]}: all methods start from what that "
+        f"left. {listed(again)} {rounds} them again, with about as large an error as if they had never been rounded. "
+        f"So {listed(again)} beside {listed(plain)} is rounded twice beside once, not once beside never: with the "
+        "original weights the difference may be another, and all scores may be higher."
     )
