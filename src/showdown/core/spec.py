@@ -157,8 +157,8 @@ class SharedProtocol(Strict):
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Dropout of the pretrained network; by default that of its own configuration."""
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
-    """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
-    validation loss has none."""
+    """Share of the target that the training loss spreads evenly over all labels, or over the vocabulary where answers
+    are written (Szegedy et al., arXiv 1512.00567). The validation loss has none."""
     loss_on: Literal["answers", "all"] = added_later("answers")
     """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
     max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = added_later("auto")

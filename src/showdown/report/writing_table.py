@@ -33,7 +33,8 @@ def writing_table(verdict: Verdict) -> SmallTable | None:
             "Tokens written: for all test prompts, the token that ends each answer included; the mean over a row's "
             f"runs. Answers cut: those of all runs that had not ended at the limit{limit}.",
             "Tokens/s: over all test prompts, in batches. First token and whole answer: from the call for one prompt "
-            "alone to the first and to the last token, over 5 to 20 calls: the median, and p95 the 95th percentile.",
+            "alone to the first and to the last token; the median of a few calls, or p95, their 95th percentile, which "
+            "is near the slowest of them.",
         ],
     )
 

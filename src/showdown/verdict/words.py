@@ -105,9 +105,7 @@ def sentences(
         found += [*forgotten(scored, pairs, metric), *cut_answers(scored), *endings(scored)]
         found += [quantised_twice(scored, findings.quantised_before)]
         found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
-    found += [
-        f"{row.name} has no score ({row.missing_reason})." for row in rows if not row.score and row.missing_reason
-    ]
+    found += _without_score(rows)
     found += [
         f"Some runs of {row.name} are missing ({row.missing_reason})."
         for row in scored
@@ -278,8 +276,22 @@ def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: 
             f"{_first_few(may_be)}."
         )
     rest = f" This was not shown of others: the true gap may be up to {_first_few(may_be)}." if may_be else ""
-    named = _first_few(at_most) if len(at_most) > _MANY + 1 else listed(at_most)
-    return f"{target(pair)}, {named} {are} {near}.{rest}"
+    return f"{target(pair)}, {_named(at_most)} {are} {near}.{rest}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return _first_few(names) if len(names) > _MANY + 1 else listed(names)
+
+
+def _without_score(rows: Sequence[ArmVerdict]) -> list[str]:
+    """Name the arms without scores, those with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.score and row.missing_reason:
+            names.setdefault(row.missing_reason, []).append(row.name)
+    return [
+        f"{_named(found)} {'have' if len(found) > 1 else 'has'} no score ({reason})." for reason, found in names.items()
+    ]
 
 
 def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:
