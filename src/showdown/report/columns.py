@@ -171,7 +171,8 @@ TABLES: Mapping[str, TaskColumns] = {
             "test prompts. The verdict, the limits and the figures use the latency of a whole answer, 95th percentile.",
             "General loss: by how much the loss on a general text rose with fine-tuning, in nats a token. KL from "
             "base: how far the next-token distribution on the task's prompts moved from that of the network before "
-            "training, KL(before || after), in nats a token. Both are what fine-tuning cost elsewhere.",
+            "training, KL(before || after), in nats a token. Both are what fine-tuning cost elsewhere. Where a method "
+            "quantises the network, as QLoRA does, both include what rounding its weights costs.",
             "Perplexity: of the wanted answers, token by token, whatever was written.",
         ),
         by_label=False,

@@ -95,7 +95,7 @@ def forgotten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric
             yield (
                 f"{row.name} lost more elsewhere than {name}: the loss on general text rose by "
                 f"{ours.general_loss_rise:.3f} nats a token, against {theirs.general_loss_rise:.3f}, and {name} "
-                f"{_on_the_task(pair, metric)}."
+                f"{_on_the_task(pair, metric, cut_short=row.cut_short)}.{_rounded(row)}"
             )
 
 
@@ -109,8 +109,24 @@ def _is_clearly_less(less: Forgetting, more: Forgetting) -> bool:
     return apart >= CLEAR_RISE and apart > _CLEAR_ERRORS * errors
 
 
-def _on_the_task(pair: PairVerdict, metric: Metric) -> str:
-    """Return how the first arm of a pair, which was not shown to be worse, does on the task."""
+def _rounded(row: ArmVerdict) -> str:
+    """Return that a loss elsewhere is not of training alone."""
+    if not row.traits.quantised:
+        return ""
+    return f" Of {row.name} that includes what rounding the network's weights costs."
+
+
+def _on_the_task(pair: PairVerdict, metric: Metric, *, cut_short: bool) -> str:
+    """Return how the first arm of a pair, which was not shown to be worse, does on the task.
+
+    Args:
+        pair: the two arms.
+        metric: what they are ranked by.
+        cut_short: whether the second had not converged, and so was not beaten.
+
+    """
+    if pair.different and cut_short:
+        return f"scored {metric.more} on the task, where {pair.second} had not converged"
     if pair.different:
         return "beats it on the task"
     if pair.within and pair.within.first == "non-inferior":
@@ -147,6 +163,7 @@ def quantised_twice(scored: Sequence[ArmVerdict], before: Mapping[str, str]) -> 
     return (
         f"The weights of this network were rounded before, to {before[again[0]]}: all methods start from what that "
         f"left. {listed(again)} {rounds} them again, with about as large an error as if they had never been rounded. "
-        f"So {listed(again)} beside {listed(plain)} is rounded twice beside once, not once beside never: with the "
-        "original weights the difference may be another, and all scores may be higher."
+        f"So weights rounded twice ({listed(again)}) are compared with weights rounded once ({listed(plain)}), where "
+        "with the original weights it would be once and never. Their difference may then be another, and all scores "
+        "higher."
     )
