@@ -70,7 +70,7 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
     )  # fmt: skip
     module = _network(method, shape, device).train()
     examples = _examples(work)
-    rounding = rounding_of(protocol, method == "full")
+    rounding = rounding_of(protocol, method == "full", device)
     chosen, needed = _memory(method, module, examples, protocol, device)
     print(f"{method}, memory {protocol.memory}: {chosen}", flush=True)
     building = None
@@ -145,7 +145,7 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
     demand = Demand(
         weight_bytes=sum(value.numel() * value.itemsize for value in module.parameters()),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
+        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full", device)),
         trains_backbone=method == "full",
         adapts_feed_forward=True,
         four_bit=method == "qlora",

@@ -145,7 +145,7 @@ class SharedProtocol(Strict):
     """Offload the optimizer state of full fine-tuning to the host's memory: slow, and a third of the GPU's memory."""
     weight_rounding: Literal["auto", "nearest", "stochastic", "float32"] = "auto"
     """How steps on bfloat16 weights are rounded: to nearest, at random in proportion, or with float32 master weights.
-    `auto` keeps master weights where few weights learn, and rounds stochastically where all do."""
+    `auto` keeps master weights on a CPU and where few weights learn; where all do, a GPU rounds stochastically."""
     max_tokens: int = Field(default=512, ge=8)
     """Texts are cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
