@@ -358,6 +358,8 @@ def test_every_format_is_of_written_answers(tmp_path: Path) -> None:
     assert r"ROUGE-L~\cite{lin2004}" in found["paper"]
     assert r"\bibitem{lin2004}" in found["paper"]
     assert "first row answers better" in found["paper"]
+    cited = {key for keys in re.findall(r"\\cite\{([^}]*)\}", found["paper"]) for key in keys.split(",")}
+    assert cited == set(re.findall(r"\\bibitem\{([^}]*)\}", found["paper"]))
 
 
 def test_what_writing_cost_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
@@ -409,6 +411,20 @@ def test_keys_of_prompts_are_left_out_for_labels(tmp_path: Path) -> None:
     keys = {key for key, _ in protocol_facts(results)}
     assert "label smoothing" in keys
     assert not keys & {"loss on", "max new tokens", "scorer"}
+
+
+def test_many_columns_stand_in_two_halves_in_latex(tmp_path: Path) -> None:
+    results, verdict = judged(tmp_path / "out", failed={"full": "it did not fit"})
+    table = comparison_table(results, verdict)
+    first, second = re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", latex_table(table, caption="x"), re.DOTALL)
+    assert "General loss" in first
+    assert "out-of-memory" in first
+    assert "Tokens/s" in second
+    assert "Full fine-tuning" not in second, "a row without scores is in the first half alone"
+    assert [half.count("QLoRA") for half in (first, second)] == [1, 1]
+    for half in (first, second):
+        columns = half.splitlines()[0].count("r") - "\\begin{tabular}".count("r")
+        assert {line.count("&") for line in half.splitlines() if "&" in line and "multicolumn" not in line} == {columns}
 
 
 def test_a_paper_on_losses_names_no_statistics_of_shares(tmp_path: Path) -> None:
