@@ -223,6 +223,7 @@ def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySetting
 def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[str, MemorySettings]:
     """Plan every arm, and match them where the protocol says so."""
     from showdown.engine.budget import expected, limit_gb, matched, plan, shape_of
+    from showdown.training.batches import largest_drawn_tokens
 
     needs: dict[str, tuple[Shape, Demand]] = {}
     plans: dict[str, Plan] = {}
@@ -246,7 +247,12 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
         arm = arms[name]
         chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
         limit = limit_gb(arm.protocol.memory, free_gb)
-        settings[name] = _settings(chosen, expected(*needs[name], chosen, lengths=arm.lengths, limit_gb=limit))
+        drawn = largest_drawn_tokens(
+            arm.lengths, arm.protocol.effective_batch_rows, chosen.micro_rows, epochs=arm.protocol.epochs
+        )
+        settings[name] = _settings(
+            chosen, expected(*needs[name], chosen, lengths=arm.lengths, drawn_tokens=drawn, limit_gb=limit)
+        )
     return settings
 
 
