@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from showdown.core.prices import EXAMPLE_CURRENCY, money, three_digits
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
 from showdown.report.columns import TaskColumns
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money, three_digits
+from showdown.verdict.cost import Price
 from showdown.verdict.model import Verdict
 
 CUT_SHORT = "‡"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from showdown.core.metric import ACCURACY, Metric, Quantity
+from showdown.core.prices import three_digits
 from showdown.core.record import Results, RunRecord
 from showdown.report.columns import INTERVAL, Column, columns_of
 from showdown.report.notes import (
@@ -19,7 +20,6 @@ from showdown.report.notes import (
     some,
     without_interval,
 )
-from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import NOT_COMPARED, ArmVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
