@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),
-    "forecast": {"stages", "training", "methods", "tasks", "models", "engine"},
+    "forecast": {"data", "stages", "training", "methods", "tasks", "models", "engine"},
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},
     "training": {"engine", "models", "measure"},
     "evaluation": set(),
