@@ -31,7 +31,7 @@ from showdown.measure.phases import PhaseClock
 from showdown.stages.demand import rounding_of
 from showdown.stages.row_sizes import read_share, sizes_of
 from showdown.tasks.generation.task import Generation
-from showdown.training.batches import effective_batches
+from showdown.training.batches import effective_batches, largest_drawn_tokens
 from showdown.training.loop import train
 from showdown.training.run import TrainingRun
 
@@ -161,7 +161,11 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
         effective_rows=EFFECTIVE_ROWS, free_gb=free_gb,
     )  # fmt: skip
     limit = limit_gb(protocol.memory, free_gb)
-    return chosen, expected(shape_of(module.config), demand, chosen, lengths=examples.lengths, limit_gb=limit)
+    drawn = largest_drawn_tokens(examples.lengths, EFFECTIVE_ROWS, chosen.micro_rows, epochs=protocol.epochs)
+    needed = expected(
+        shape_of(module.config), demand, chosen, lengths=examples.lengths, drawn_tokens=drawn, limit_gb=limit
+    )
+    return chosen, needed
 
 
 def _no_validation() -> Validation:

@@ -338,9 +338,19 @@ def methods() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure this device for forecasts, in under a minute, and keep its rates."),
+    ] = False,
+) -> None:
     """Check which methods can run here, and how to fix the others."""
-    from showdown.runner.doctor import check_machine
+    from showdown.runner.doctor import check_machine, measure_machine
+
+    if measure:
+        for line in measure_machine(say):
+            say(line)
+        return
 
     for line in check_machine():
         say(line)

@@ -5,9 +5,10 @@ from math import inf
 
 from showdown.core.forecast import DeviceProfile, Range
 from showdown.core.memory import MemorySettings
-from showdown.engine.budget import GB, largest_tokens, peak_bytes
+from showdown.engine.budget import GB, peak_bytes
 from showdown.forecast.fitted import MEMORY_SPREAD, PROCESS_GB, WORKSPACE_GB
 from showdown.forecast.needs import CONTEXT_GB, TunedArm
+from showdown.training.batches import largest_drawn_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,9 @@ def peak_of(arm: TunedArm, settings: MemorySettings, profile: DeviceProfile) -> 
     on_gpu = profile.kind == "gpu"
     demand, lengths = arm.needs.demand, arm.needs.lengths
     rows = settings.micro_batch_rows
-    most = rows * max(lengths) if demand.padded else largest_tokens(lengths, rows)
+    protocol = arm.job.protocol
+    drawn = largest_drawn_tokens(lengths, protocol.effective_batch_rows, rows, epochs=protocol.epochs)
+    most = rows * max(lengths) if demand.padded else drawn
     tokens = int(min(most, settings.micro_batch_tokens or inf))
     inside = settings.step_in_backward or demand.moments_on_host
     counted = peak_bytes(

@@ -32,8 +32,8 @@ def tuned_seconds(
     epochs = epochs_of(protocol, protocol.epochs)
     found = {"loading": _single(loading), "training": epochs.scaled(epoch, step.path)}
     found["validation"] = epochs.scaled(judged, step.path)
-    found["checkpoint"] = epochs.scaled(rates.seconds("disk_gbps", 4 * saved), step.path)
-    found["saving"] = _single(rates.seconds("disk_gbps", saved) + 0.1)
+    found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
+    found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)
     found["start of scoring"] = _single(rates.plain("process_start_seconds"))
     found["reloading"] = _single(loading)
     answering = step.forward_seconds([*validation, *test]) + _writing_seconds(step, workload, rates)
@@ -70,7 +70,7 @@ def _spread(seconds: float, path: str) -> Range:
 
 def _loading_seconds(arm: TunedArm, workload: Workload, rates: Rates) -> float:
     weights = sum(value.numel() for value in arm.module.parameters())
-    read = rates.seconds("disk_gbps", workload.stored_bytes_per_weight * weights)
+    read = rates.seconds("read_gbps", workload.stored_bytes_per_weight * weights)
     moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if arm.needs.demand else 0.0
     return _LOADING_SECONDS + read + moved
 

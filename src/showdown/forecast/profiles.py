@@ -1,6 +1,7 @@
 """The rates of devices: shipped, of this machine, or derived from published ones."""
 
 from importlib.resources import files
+from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
@@ -36,9 +37,14 @@ def profile_of(name: str) -> DeviceProfile:
     raise UserError(f"no profile of a device `{name}`; there are {', '.join(shipped)}")
 
 
+def local_file() -> Path:
+    """Return where this machine's profile is kept, in the user's cache."""
+    return cache_folder() / "showdown" / FILE
+
+
 def local_profile() -> DeviceProfile | None:
     """Return what `showdown doctor --measure` found on this machine; None where it was not run, or is damaged."""
     try:
-        return DeviceProfile.model_validate_json(read_file(cache_folder() / "showdown" / FILE))
+        return DeviceProfile.model_validate_json(read_file(local_file()))
     except (OSError, ValueError):
         return None

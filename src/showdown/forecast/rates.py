@@ -12,6 +12,13 @@ from showdown.core.forecast import DeviceProfile
 _PRODUCT = re.compile(r"(?P<dtype>\w+)_product_(?P<tokens>\d+)x(?P<width>\d+)_tflops")
 _ATTENTION = re.compile(r"attention_(?P<length>\d+)_(?P<way>forward|backward)_tflops")
 BYTES = {"bfloat16": 2, "float32": 4}
+NF4_BYTES = 0.53
+"""Of a weight in four bits, with its share of the scales."""
+
+
+def optimizer_bytes(*, gradient: float, state: float, weights: float) -> float:
+    """Return the bytes that a step moves: gradients are read for their norm and for the step, all else is rewritten."""
+    return 2 * gradient + 2 * state + 2 * weights
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS
 from showdown.forecast.layers import learning_tensors
 from showdown.forecast.needs import TunedArm
-from showdown.forecast.rates import BYTES, Rates
+from showdown.forecast.rates import Rates, optimizer_bytes
 from showdown.forecast.work import Kinds, NetworkWork, Pack
 from showdown.training.batches import effective_batches, micro_batches
 
@@ -61,9 +61,8 @@ class StepSeconds:
         """Return the work of an optimizer step: gradients clipped, moments and weights written."""
         found: Kinds = defaultdict(float)
         demand, rates = self.arm.needs.demand, self.rates
-        moved = 3 * demand.gradient_bytes + 2 * demand.optimizer_bytes
-        weights = sum(numel * count for (numel, _), count in self._tensors.items())
-        moved += 2 * BYTES[self.arm.job.placement.dtype] * weights
+        gradient = demand.gradient_bytes
+        moved = optimizer_bytes(gradient=gradient, state=demand.optimizer_bytes, weights=gradient)
         found["optimizer"] += rates.seconds("optimizer_gbps", moved)
         single = sum(count for (_, kind), count in self._tensors.items() if kind == "torch.bfloat16")
         found["single tensors"] += single * rates.seconds("launch_us", 1)

@@ -12,14 +12,14 @@ from functools import cached_property
 import torch
 
 from showdown.core.memory import MemorySettings
+from showdown.engine.decoder.cudnn_attention import worth_building
 from showdown.forecast.layers import LinearKind, linear_kinds
 from showdown.forecast.needs import TunedArm
-from showdown.forecast.rates import BYTES, Rates
+from showdown.forecast.rates import BYTES, NF4_BYTES, Rates
 from showdown.forecast.trace import Trace, traced
 
 Kinds = defaultdict[str, float]
 """Seconds by kind of work."""
-_NF4_BYTES = 0.53
 _BACKWARD_ATTENTION = 2.5
 """Products of attention's backward pass over those of its forward pass: five instead of two."""
 
@@ -78,7 +78,7 @@ class NetworkWork:
         if self.demand.four_bit:
             passes = (2 + self.settings.recompute) if trains else 1
             weights = sum(kind.inputs * kind.outputs * count for kind, count in self.linears.items())
-            found["dequantise"] += self.rates.seconds("dequantise_gbps", passes * weights * (_NF4_BYTES + self.width))
+            found["dequantise"] += self.rates.seconds("dequantise_gbps", passes * weights * (NF4_BYTES + self.width))
         return found
 
     def _decoder(self, pack: Pack, *, trains: bool) -> Kinds:
@@ -87,17 +87,18 @@ class NetworkWork:
         shape, rates = self.shape, self.rates
         again = 1 + (self.settings.recompute and trains)
         layers = shape.layers - 1 + pack.read / pack.tokens
-        for kind, count in self.linears.items():
-            share = layers / shape.layers if kind.role not in ("key", "value") else 1.0
-            self._linear(found, kind, count * share, pack.tokens, again=again, trains=trains)
+        for linear, count in self.linears.items():
+            share = layers / shape.layers if linear.role not in ("key", "value") else 1.0
+            self._linear(found, linear, count * share, pack.tokens, again=again, trains=trains)
         operations = 2.0 * pack.squares * shape.queries * layers
         length = pack.squares / pack.tokens
-        found["attention"] += again * rates.attention_seconds(operations, length, backward=False)
+        kind = "cudnn attention" if trains and self._has_cudnn else "attention"
+        found[kind] += again * rates.attention_seconds(operations, length, backward=False)
         forward = 8 * shape.hidden + 2 * (shape.queries + shape.keys) + 3 * shape.inner
         moved = again * forward
         if trains:
             backward = _BACKWARD_ATTENTION * operations
-            found["attention"] += rates.attention_seconds(backward, length, backward=True)
+            found[kind] += rates.attention_seconds(backward, length, backward=True)
             moved += 9 * shape.hidden + 2 * (shape.queries + shape.keys) + 8 * shape.inner
         found["elementwise"] += rates.moving_seconds(self.width * moved * pack.tokens * layers)
         found["layers"] += (again + trains) * shape.layers * rates.seconds("launch_us", 1)
@@ -106,6 +107,10 @@ class NetworkWork:
         found["kernels"] += ((again + 2 * trains) * 14 * shape.layers + 2 * adapted) * rates.seconds("kernel_us", 1)
         self._head(found, pack, trains=trains)
         return found
+
+    @property
+    def _has_cudnn(self) -> bool:
+        return self.on_gpu and not self.settings.recompute and worth_building(self.shape)
 
     def _linear(self, found: Kinds, kind: LinearKind, count: float, tokens: int, *, again: int, trains: bool) -> None:
         rates, through = self.rates, again + trains

@@ -244,6 +244,7 @@ class ArmNeeds:
 def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
     """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so."""
     from showdown.engine.budget import expected, limit_gb, matched, plan
+    from showdown.training.batches import largest_drawn_tokens
 
     plans = {
         name: plan(
@@ -262,7 +263,11 @@ def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, Mem
         arm = needs[name]
         chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
         limit = limit_gb(arm.protocol.memory, free_gb)
-        settings[name] = _settings(chosen, expected(arm.shape, arm.demand, chosen, lengths=arm.lengths, limit_gb=limit))
+        drawn = largest_drawn_tokens(
+            arm.lengths, arm.protocol.effective_batch_rows, chosen.micro_rows, epochs=arm.protocol.epochs
+        )
+        needed = expected(arm.shape, arm.demand, chosen, lengths=arm.lengths, drawn_tokens=drawn, limit_gb=limit)
+        settings[name] = _settings(chosen, needed)
     return settings
 
 
