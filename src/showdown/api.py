@@ -18,6 +18,7 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import read_results
 
 if TYPE_CHECKING:
+    from showdown.core.forecast import Forecast
     from showdown.display.display import Display
     from showdown.prediction.model import Model, Prediction
     from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
@@ -59,6 +60,26 @@ def run(
     tracked = Tracked(display, requested.trackers, folder, requested.name)
     tracked.complete(results := execute(requested, folder, tracked))
     return results
+
+
+def dry_run(
+    comparison: Target,
+    *,
+    output: Path | str | None = None,
+    methods: Sequence[str] | None = None,
+    overrides: Sequence[str] = (),
+    display: "Display | None" = None,
+) -> "Forecast | None":
+    """Do all that `run` does before its first run, write nothing, and return the forecast; arguments are those of `run`.
+
+    None is returned where nothing is left to run, or no forecast can be made here.
+    """
+    from showdown.display.display import Silent
+    from showdown.runner.execute import rehearse
+
+    display = display or Silent()
+    requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
+    return rehearse(requested, Path(output) if output else default_output(requested), display)
 
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> "Audited":

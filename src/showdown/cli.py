@@ -119,6 +119,9 @@ def run(
     methods: Methods = None,
     margin: Margin = None,
     metric: Metric = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the forecast, and stop before the first run.")
+    ] = False,
     overrides: Overrides = None,
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
@@ -139,6 +142,10 @@ def run(
     folder = output or default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
+        if dry_run:
+            api.dry_run(comparison, output=folder, display=display)
+            say("dry run: nothing was written")
+            return
         results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
