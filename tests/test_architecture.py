@@ -9,8 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "runner", "display", "prediction", "report", "watch", "methods"},
-    "api": {"config", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),

@@ -156,6 +156,61 @@ def run(
 
 
 @app.command()
+def plan(
+    target: Annotated[str | None, typer.Argument(help="As for `showdown run`; not needed with --history.")] = None,
+    text: Text = None,
+    label: Label = None,
+    *,
+    task: TaskName = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model id, folder, or a config.json alone: no weights are needed.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="A device that need not be here, such as h100.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="How many; all of this machine by default.")] = None,
+    price_per_hour: PerHour = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Money: which seeds, folds and trials it buys, and what they cannot decide.")
+    ] = None,
+    methods: Methods = None,
+    overrides: Overrides = None,
+    machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show how far past forecasts were off.")] = False,
+) -> None:
+    """Say what a comparison will need before it runs: memory, time, money."""
+    from showdown import api
+    from showdown.planning.history import past_errors
+    from showdown.planning.terminal import print_history, print_plan
+    from showdown.runner.history import past_gaps
+
+    if history:
+        found = past_errors(past_gaps())
+        if machine:
+            say(_json_of([one.model_dump(mode="json") for one in found]))
+        elif found:
+            print_history(found, open_console())
+        else:
+            say("no forecast has been compared with a run yet: `showdown run` does so")
+        return
+    if target is None:
+        raise UserError("name what is to be planned: a comparison (.yaml) or a data file, as for `showdown run`")
+    _hide_library_warnings()
+    found_plan = api.plan(
+        target,
+        model=model,
+        gpu=gpu,
+        gpus=gpus,
+        price_per_hour=price_per_hour,
+        budget=budget,
+        methods=methods,
+        overrides=[*_given(task, text, label), *(overrides or [])],
+    )
+    if machine:
+        say(_json_of(found_plan.model_dump(mode="json")))
+    else:
+        print_plan(found_plan, open_console())
+
+
+@app.command()
 def audit(
     target: Target,
     text: Text = None,
@@ -168,8 +223,6 @@ def audit(
     overrides: Overrides = None,
 ) -> None:
     """Audit a data file: copies, leaks, rows to look at first."""
-    import json
-
     from showdown import api
     from showdown.config.target import comparison_for
 
@@ -177,8 +230,7 @@ def audit(
     comparison = comparison_for(target, overrides=[*_given(task, text, label), *(overrides or [])], say=say_guess)
     found = api.audit(comparison, listing=output)
     if machine:
-        every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
-        say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
+        say(_json_of({**found.facts, "findings": found.findings}))
     else:
         print_lines(found.lines)
         if output:
@@ -361,6 +413,14 @@ def doctor(
 
     for line in check_machine():
         say(line)
+
+
+def _json_of(found: object) -> str:
+    """Return JSON for the terminal: letters that it lacks are escaped."""
+    import json
+
+    every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(found, indent=2, ensure_ascii=not every_letter)
 
 
 def _judge_options(

@@ -11,7 +11,7 @@ from showdown.measure.system import has_gpu
 from showdown.models.described import DescribedModel
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
-from showdown.runner.chats import chats_of, refuse_unscored_metric, scorer_digests
+from showdown.runner.chats import ChatPreparation, chats_of, refuse_unscored_metric, scorer_digests
 from showdown.runner.device import devices_here
 from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan, refuse_unusable_model
@@ -35,20 +35,41 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     """
     described = DescribedModel.of(model)
     chats = chats_of(comparison, described)
-    prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
-    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
-    refuse_unscored_metric(comparison, prepared)
-    comparison, choices = settled_effort(comparison, described, prepared, gpu=has_gpu())
-    if chats is not None:
-        comparison, said = chats.settled(comparison, prepared)
-        choices = [*choices, *said]
-    found = ready(comparison, prepared, choices, scorer_digests(comparison))
+    found, prepared = settle(comparison, described, chats, gpu=has_gpu())
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
     yield _foreseen(found, prepared, model, described, store)
     if not all_intact(prepared, store.processed_folder):
         write_prepared(prepared, store.processed_folder)
     yield inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder, chats)
+
+
+def settle(
+    comparison: Comparison, model: DescribedModel, chats: ChatPreparation | None, *, gpu: bool
+) -> tuple[Ready, Prepared]:
+    """Read and divide a comparison's data, and choose a value for every `auto`.
+
+    Args:
+        comparison: what to compare.
+        model: its model, whose weights need not be there.
+        chats: lays out its chats; None for a task without any, or for a plan without a tokenizer.
+        gpu: whether it runs on one.
+
+    Returns:
+        The comparison without its rows, and the rows.
+
+    Raises:
+        UserError: for bad data, or a model that cannot be used.
+
+    """
+    prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
+    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
+    refuse_unscored_metric(comparison, prepared)
+    comparison, choices = settled_effort(comparison, model, prepared, gpu=gpu)
+    if chats is not None:
+        comparison, said = chats.settled(comparison, prepared)
+        choices = [*choices, *said]
+    return ready(comparison, prepared, choices, scorer_digests(comparison)), prepared
 
 
 def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: DescribedModel, store: Store) -> Foreseen:
