@@ -29,7 +29,7 @@ from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import state_bytes
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
-from showdown.stages.memory_plan import rounding_of
+from showdown.stages.demand import rounding_of
 from showdown.stages.row_sizes import read_share, sizes_of
 from showdown.tasks.generation.task import Generation
 from showdown.training.batches import effective_batches, largest_drawn_tokens

@@ -24,7 +24,8 @@ from showdown.runner.memory import with_current_spec, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu
 from showdown.runner.store import Store
 from showdown.stages import memory_plan
-from showdown.stages.memory_plan import Gpu, memory_settings, plan_run, rounding_of
+from showdown.stages.demand import rounding_of
+from showdown.stages.memory_plan import Gpu, memory_settings, plan_run
 from showdown.stages.results import StageError
 from showdown.tasks.generation.task import Generation
 from tiny_pretrained import job

@@ -1,9 +1,9 @@
 """What stands above the comparison's table: a leak, how much was tested, and what one test row is worth."""
 
 from showdown.core.metric import ACCURACY, Metric
+from showdown.core.prices import three_digits
 from showdown.core.record import Results
 from showdown.report.notes import some
-from showdown.verdict.cost import three_digits
 from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import Verdict
 

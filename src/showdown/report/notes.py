@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from showdown.core.metric import GENERATION
+from showdown.core.prices import EXAMPLE_CURRENCY, money, three_digits
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
 from showdown.core.task_keys import is_for_labels
 from showdown.report.columns import TaskColumns
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money, three_digits
+from showdown.verdict.cost import Price
 from showdown.verdict.model import Verdict
 
 CUT_SHORT = "‡"

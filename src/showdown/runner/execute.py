@@ -1,13 +1,15 @@
 """Carrying out a comparison: the loop over its runs. What is finished is not done again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.events import Event, Listener, StageName
 from showdown.core.files import write_json
+from showdown.core.forecast import Forecast
+from showdown.core.forecast_words import short_lines
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
@@ -20,6 +22,7 @@ from showdown.models.built_in import first_use
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
+from showdown.runner.foreseen import Foreseen, refuse_misfits
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -32,6 +35,7 @@ from showdown.runner.resume import finished_record, is_due
 from showdown.runner.retention import prune_models
 from showdown.runner.sampler import Sampler
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
+from showdown.runner.spread import run_seconds
 from showdown.runner.store import RESULT_FILE, Store
 from showdown.stages.results import StageError
 
@@ -49,6 +53,48 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
             of another version, a full disk.
 
     """
+    with _prepared(comparison, output, display) as prepared:
+        ready, store = prepared.ready, prepared.store
+        with store.lock() as lock:
+            write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
+            if prepared.forecast is not None:
+                write_json(store.forecast_file, prepared.forecast.model_dump(mode="json"))
+            inspection = prepared.steps.result(DeepAudit)
+            prepared.steps.end()
+            display.data(deep_lines(inspection))
+            loop = _Loop(prepared, inspection, display)
+            with LocalExecutor(lock, loop.listen) as executor:
+                return loop.run(executor)
+
+
+def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast | None:
+    """Do all that comes before the first run: check, show the forecast, and refuse what would be refused.
+
+    Nothing is written. Arguments and errors are those of `execute`.
+
+    Returns:
+        The forecast; None where nothing is left to run, or none can be made.
+
+    """
+    with _prepared(comparison, output, display) as prepared:
+        return prepared.forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A comparison that can be run."""
+
+    store: Store
+    ready: Ready
+    forecast: Forecast | None
+    specs: list[RunSpec]
+    steps: PreparationProcess
+    """What is left of its preparation."""
+
+
+@contextmanager
+def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterator[_Prepared]:
+    """Check and prepare a comparison up to its forecast; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
     store = Store(output)
@@ -64,14 +110,14 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
         display.data([*ready.notices, *ready.choices])
-        with store.lock() as lock:
-            write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
-            inspection = steps.result(DeepAudit)
-            steps.end()
-            display.data(deep_lines(inspection))
-            loop = _Loop(store, ready, inspection, display, plan(ready, model))
-            with LocalExecutor(lock, loop.listen) as executor:
-                return loop.run(executor)
+        specs = plan(ready, model)
+        foreseen = steps.result(Foreseen)
+        if foreseen.why is not None:
+            display.say(f"no forecast: {foreseen.why}")
+        if foreseen.forecast is not None:
+            display.data(short_lines(foreseen.forecast))
+            refuse_misfits(foreseen.forecast, store.unfinished(specs))
+        yield _Prepared(store=store, ready=ready, forecast=foreseen.forecast, specs=specs, steps=steps)
 
 
 @dataclass(kw_only=True)
@@ -88,11 +134,11 @@ class _ActiveVisit:
 class _Loop:
     """Submits stages while there are slots, and records each run when it is over."""
 
-    def __init__(
-        self, store: Store, ready: Ready, inspection: DeepAudit, display: Display, specs: Sequence[RunSpec]
-    ) -> None:
-        self._store, self._ready, self._inspection = store, ready, inspection
+    def __init__(self, prepared: _Prepared, inspection: DeepAudit, display: Display) -> None:
+        self._store, self._ready, self._inspection = prepared.store, prepared.ready, inspection
+        self._forecast = prepared.forecast
         self._display = display
+        specs: Sequence[RunSpec] = prepared.specs
         self._specs = specs
         self._planned = {
             spec.run_id: PlannedRun(
@@ -152,7 +198,9 @@ class _Loop:
 
     def _carry_out(self, executor: Executor) -> None:
         left = [spec for spec in self._specs if self._records[spec.run_id] is None]
-        schedule = Schedule(left, share=self._ready.comparison.share_base)
+        several = executor.slots > 1 and self._forecast is not None
+        seconds = run_seconds(left, self._forecast.arms) if several and self._forecast else None
+        schedule = Schedule(left, share=self._ready.comparison.share_base, seconds=seconds)
         while True:
             while len(self._active) < executor.slots:
                 visit = schedule.take([active.visit for active in self._active.values()])

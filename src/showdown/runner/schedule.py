@@ -1,6 +1,7 @@
 """In which order the stages of a comparison's runs go, and which of them may go at the same time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from showdown.core.events import StageName
@@ -29,22 +30,36 @@ class Visit:
 
 
 class Schedule:
-    """The visits that have not begun, in the order of the table."""
+    """The visits that have not begun, in the order of the table, or the longest groups of runs first."""
 
-    def __init__(self, specs: Sequence[RunSpec], *, share: bool | None) -> None:
+    def __init__(
+        self, specs: Sequence[RunSpec], *, share: bool | None, seconds: Mapping[str, float] | None = None
+    ) -> None:
         """Plan the visits.
 
         Args:
             specs: the runs that are left.
             share: whether runs share a pretrained network, as in `base_key`.
+            seconds: expected of a run, by its id: groups of runs that share a network, and runs that share none, then
+                go by what they take together, the longest first. On several devices the last to end then ends sooner
+                (Graham 1969). None keeps the order of the table.
 
         """
+        groups = in_groups(specs, share=share)
+        if seconds is not None:
+            groups.sort(key=lambda one: -sum(seconds.get(spec.run_id, 0.0) for spec in one[1]))
         self._waiting = [
             Visit(spec=spec, stages=stages, base=base)
-            for base, group in in_groups(specs, share=share)
+            for base, group in groups
             for stages in (_APART if base else _TOGETHER)
             for spec in group
         ]
+
+    def again(self) -> "Schedule":
+        """Return another with the same visits."""
+        other = copy(self)
+        other._waiting = list(self._waiting)
+        return other
 
     def take(self, active: Collection[Visit]) -> Visit | None:
         """Take the first visit that may begin beside the active ones; None where none may.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from showdown.core.metric import ACCURACY, Metric
+from showdown.core.prices import money, three_digits
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import money, three_digits
 from showdown.verdict.generation.words import cut_answers, forgotten, prompting, quantised_twice
 from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed

@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from showdown.core.metric import ACCURACY
+from showdown.core.prices import EXAMPLE_CURRENCY
 from showdown.report.figures.points import has_known_currency
-from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.decisions import Decisions, decisions, fit_on_page
 from showdown.verdict.margin import with_margin
 from showdown.verdict.model import Verdict
