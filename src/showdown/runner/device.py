@@ -12,7 +12,7 @@ from showdown.forecast.profiles import local_profile, profile_of, shipped_profil
 from showdown.measure.environment import cpu_name
 from showdown.measure.limits import memory_room
 from showdown.measure.system import gpu_meter, has_gpu
-from showdown.runner.executor import local_devices
+from showdown.runner.executors.local import local_devices
 
 _CPU = "cpu"
 _SHIPPED_THREADS = 2

@@ -16,12 +16,12 @@ from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.data.prepare import partition_folder
 from showdown.display.display import Display, PlannedRun
 from showdown.measure.limits import memory_room
-from showdown.measure.system import has_gpu
 from showdown.methods.table import protocol_of
 from showdown.models.built_in import first_use
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
-from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
+from showdown.runner.executor import Executor, Resources, Setup, Stage
+from showdown.runner.executors.table import EXECUTORS, open_executor
 from showdown.runner.foreseen import Foreseen, refuse_misfits
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
@@ -35,7 +35,7 @@ from showdown.runner.resume import finished_record, is_due
 from showdown.runner.retention import prune_models
 from showdown.runner.sampler import Sampler
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
-from showdown.runner.spread import run_seconds
+from showdown.runner.spread import forecast_or_effort
 from showdown.runner.store import RESULT_FILE, Store
 from showdown.stages.results import StageError
 
@@ -63,7 +63,16 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
             prepared.steps.end()
             display.data(deep_lines(inspection))
             loop = _Loop(prepared, inspection, display)
-            with LocalExecutor(lock, loop.listen) as executor:
+            setup = Setup(
+                lock=lock,
+                root=store.root,
+                listen=loop.listen,
+                say=display.say,
+                gpus=comparison.gpus,
+                address=comparison.address,
+                sampling_seconds=comparison.sampling_seconds,
+            )
+            with open_executor(comparison.executor, setup) as executor:
                 return loop.run(executor)
 
 
@@ -97,6 +106,7 @@ def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterato
     """Check and prepare a comparison up to its forecast; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
+    EXECUTORS.load(comparison.executor)  # refused before any work
     store = Store(output)
     store.refuse_other_schema()
     conversion = first_use(comparison.model)
@@ -198,15 +208,13 @@ class _Loop:
 
     def _carry_out(self, executor: Executor) -> None:
         left = [spec for spec in self._specs if self._records[spec.run_id] is None]
-        several = executor.slots > 1 and self._forecast is not None
-        seconds = run_seconds(left, self._forecast.arms) if several and self._forecast else None
-        schedule = Schedule(left, share=self._ready.comparison.share_base, seconds=seconds)
+        share = self._ready.comparison.share_base if executor.place.shares_bases else False
+        seconds_of = forecast_or_effort(self._forecast.arms if self._forecast else [])
+        schedule = Schedule(left, share=share, slots=executor.slots, seconds_of=seconds_of)
         while True:
-            while len(self._active) < executor.slots:
-                visit = schedule.take([active.visit for active in self._active.values()])
-                if visit is None:
-                    break
-                self._begin(visit, executor)
+            while len(self._active) < executor.slots and (visit := schedule.take()):
+                if not self._begin(visit, executor):
+                    schedule.done(visit, over=False)
             if not self._active:
                 return
             done, _ = wait(self._active, return_when=FIRST_COMPLETED)
@@ -215,15 +223,15 @@ class _Loop:
                 active = self._active.pop(future)
                 if error is None and active.left:
                     self._submit_next(active, executor)
-                elif self._finish(active, error):
-                    schedule.drop(active.visit.spec.run_id)
+                else:
+                    schedule.done(active.visit, over=self._finish(active, error))
 
-    def _begin(self, visit: Visit, executor: Executor) -> None:
-        """Begin the stages of a visit that are due, if any are."""
+    def _begin(self, visit: Visit, executor: Executor) -> bool:
+        """Begin the stages of a visit that are due, and tell whether any are."""
         spec, folder = visit.spec, self._store.run_folder(visit.spec.run_id)
         due = [stage for stage in visit.stages if is_due(self._store, spec, stage, self._display.say)]
         if not due:
-            return
+            return False
         self._display.start(self._planned[spec.run_id])
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "spec.json", spec.model_dump(mode="json"))
@@ -232,12 +240,13 @@ class _Loop:
         sampler = sampling.enter_context(Sampler(folder, self._ready.comparison.sampling_seconds, progress.receive))
         self._listeners[spec.run_id] = sampler.receive
         self._submit_next(_ActiveVisit(visit=visit, left=due, sampling=sampling), executor)
+        return True
 
     def _submit_next(self, active: _ActiveVisit, executor: Executor) -> None:
         spec, name = active.visit.spec, active.left.pop(0)
         data = partition_folder(self._store.processed_folder, spec.partition, self._ready.partitions)
         resources = Resources(
-            device="gpu" if spec.needs != "text" and has_gpu() else "cpu",
+            device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
             base=active.visit.base if name == "train" else None,
         )
         folder = self._store.run_folder(spec.run_id)
