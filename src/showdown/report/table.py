@@ -7,6 +7,7 @@ from statistics import fmean
 from showdown.core.metric import ACCURACY, Metric, Quantity
 from showdown.core.record import Results, RunRecord
 from showdown.report.columns import INTERVAL, Column, columns_of
+from showdown.report.corpus import corpus_scores
 from showdown.report.notes import (
     CUT_SHORT,
     CUT_SHORT_NOTE,
@@ -110,7 +111,8 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
     judged = {row.name: row for row in verdict.rows}
     arms = [judged[name] for name in runs]
     known = {key for arm in arms for key in arm.scores} if scores is None else scores
-    of_scores = _score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
+    beside = declared.score_metrics(known, verdict.own_score, metric)
+    of_scores = _score_columns(arms, metric, beside)
     columns = [*of_scores, *(_measured(column, list(runs.values())) for column in declared.columns)]
     spent = costs(results, verdict)
     return Table(
@@ -129,7 +131,13 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
         ),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=[*reading(results, declared), *agreement(verdict), *without_interval(verdict), *spent],
+        reading=[
+            *reading(results, declared),
+            *corpus_scores(results, [metric.key, *(one.key for one in beside)]),
+            *agreement(verdict),
+            *without_interval(verdict),
+            *spent,
+        ],
         costs=spent,
         events=events(results),
         settings=settings(results),

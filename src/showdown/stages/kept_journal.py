@@ -29,7 +29,7 @@ class KeptJournal(Journal):
             return
         context.clock.add(done.phases)
         context.events.messages.extend(done.notes)
-        context.events.say(f"search continued after {len(done.steps)} steps")
+        context.events.say(f"search continued after {len(done.steps)} step{'s' * (len(done.steps) != 1)}")
         self.steps = list(done.steps)
 
     def add(self, step: Step) -> None:
