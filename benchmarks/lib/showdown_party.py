@@ -29,7 +29,7 @@ from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import state_bytes
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
-from showdown.stages.memory_plan import rounding_of
+from showdown.stages.demand import rounding_of
 from showdown.stages.row_sizes import read_share, sizes_of
 from showdown.tasks.generation.task import Generation
 from showdown.training.batches import effective_batches, largest_drawn_tokens
@@ -82,7 +82,7 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
     )  # fmt: skip
     module = _network(method, shape, device).train()
     examples = _examples(work)
-    rounding = rounding_of(protocol, method == "full")
+    rounding = rounding_of(protocol, method == "full", device)
     chosen, needed = _memory(method, module, examples, protocol, device)
     print(f"{method}, memory {protocol.memory}: {chosen}", flush=True)
     building = None
@@ -157,7 +157,7 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
     demand = Demand(
         weight_bytes=sum(value.numel() * value.itemsize for value in module.parameters()),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
+        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full", device)),
         trains_backbone=method == "full",
         adapts_feed_forward=True,
         four_bit=method == "qlora",
