@@ -96,7 +96,7 @@ def main() -> None:
     warm = subprocess.run(
         [sys.executable, "-m", "showdown", "run", str(options.data), "--methods", "majority", "--output",
          str(options.work / "warm"), "--set", f"model.id={model}",
-         "--set", "data.limit=100", "--set", "protocol.split={kind: single}"],
+         "--set", "protocol.split={kind: single}"],
         timeout=options.seconds, check=False, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     print(f"warmed up, code {warm.returncode}", flush=True)

@@ -107,6 +107,15 @@ class GpuMeter:
             others_percent=None if own_pid is None else self._others_percent(own_pid),
         )
 
+    def name(self) -> str | None:
+        """Return what its driver calls it."""
+        import pynvml as nvml
+
+        try:
+            return _text(nvml.nvmlDeviceGetName(self._handle))
+        except nvml.NVMLError:
+            return None
+
     def total_gb(self) -> float | None:
         """Return the memory that the device has, in GB of 1e9 bytes."""
         import pynvml as nvml

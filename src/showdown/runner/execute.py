@@ -1,13 +1,15 @@
 """Carrying out a comparison: the loop over its runs. What is finished is not done again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.events import Event, Listener, StageName
 from showdown.core.files import write_json
+from showdown.core.forecast import Forecast
+from showdown.core.forecast_words import short_lines
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import Comparison, RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
@@ -20,6 +22,7 @@ from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, Resources, Setup, Stage
 from showdown.runner.executors.table import EXECUTORS, open_executor
+from showdown.runner.foreseen import Foreseen, refuse_misfits
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -33,6 +36,7 @@ from showdown.runner.resume import finished_record, is_due
 from showdown.runner.retention import KeptModels
 from showdown.runner.sampler import Sampler
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
+from showdown.runner.spread import forecast_or_effort
 from showdown.runner.store import RESULT_FILE, Store
 from showdown.stages.results import StageError
 
@@ -50,6 +54,57 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
             of another version, a full disk.
 
     """
+    with _prepared(comparison, output, display) as prepared:
+        ready, store = prepared.ready, prepared.store
+        with store.lock() as lock:
+            write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
+            if prepared.forecast is not None:
+                write_json(store.forecast_file, prepared.forecast.model_dump(mode="json"))
+            inspection = prepared.steps.result(DeepAudit)
+            prepared.steps.end()
+            display.data(deep_lines(inspection))
+            loop = _Loop(prepared, inspection, display)
+            setup = Setup(
+                lock=lock,
+                root=store.root,
+                listen=loop.listen,
+                say=display.say,
+                gpus=comparison.gpus,
+                address=comparison.address,
+                sampling_seconds=comparison.sampling_seconds,
+            )
+            with open_executor(comparison.executor, setup) as executor:
+                return loop.run(executor)
+
+
+def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast | None:
+    """Do all that comes before the first run: check, show the forecast, and refuse what would be refused.
+
+    Nothing is written. Arguments and errors are those of `execute`.
+
+    Returns:
+        The forecast; None where nothing is left to run, or none can be made.
+
+    """
+    with _prepared(comparison, output, display) as prepared:
+        return prepared.forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A comparison that can be run."""
+
+    store: Store
+    ready: Ready
+    forecast: Forecast | None
+    specs: list[RunSpec]
+    steps: PreparationProcess
+    """What is left of its preparation."""
+
+
+@contextmanager
+def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterator[_Prepared]:
+    """Check and prepare a comparison up to its forecast; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
     EXECUTORS.load(comparison.executor)  # refused before any work
@@ -66,23 +121,14 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
         display.data([*ready.notices, *ready.choices])
-        with store.lock() as lock:
-            write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
-            inspection = steps.result(DeepAudit)
-            steps.end()
-            display.data(deep_lines(inspection))
-            loop = _Loop(store, ready, inspection, display, plan(ready, model))
-            setup = Setup(
-                lock=lock,
-                root=store.root,
-                listen=loop.listen,
-                say=display.say,
-                gpus=comparison.gpus,
-                address=comparison.address,
-                sampling_seconds=comparison.sampling_seconds,
-            )
-            with open_executor(comparison.executor, setup) as executor:
-                return loop.run(executor)
+        specs = plan(ready, model)
+        foreseen = steps.result(Foreseen)
+        if foreseen.why is not None:
+            display.say(f"no forecast: {foreseen.why}")
+        if foreseen.forecast is not None:
+            display.data(short_lines(foreseen.forecast))
+            refuse_misfits(foreseen.forecast, store.unfinished(specs))
+        yield _Prepared(store=store, ready=ready, forecast=foreseen.forecast, specs=specs, steps=steps)
 
 
 @dataclass(kw_only=True)
@@ -99,12 +145,12 @@ class _ActiveVisit:
 class _Loop:
     """Submits stages while there are slots, and records each run when it is over."""
 
-    def __init__(
-        self, store: Store, ready: Ready, inspection: DeepAudit, display: Display, specs: Sequence[RunSpec]
-    ) -> None:
-        self._store, self._ready = store, ready
+    def __init__(self, prepared: _Prepared, inspection: DeepAudit, display: Display) -> None:
+        self._store, self._ready = prepared.store, prepared.ready
+        self._results = ResultsFile(prepared.store, prepared.ready, inspection)
+        self._forecast = prepared.forecast
         self._display = display
-        self._results = ResultsFile(store, ready, inspection)
+        specs: Sequence[RunSpec] = prepared.specs
         self._specs = specs
         self._planned = {
             spec.run_id: PlannedRun(
@@ -118,7 +164,7 @@ class _Loop:
             for number, spec in enumerate(specs, start=1)
         }
         order = {run_id: planned.number for run_id, planned in self._planned.items()}
-        self._kept = KeptModels(store, ready.comparison.keep_models, order)
+        self._kept = KeptModels(self._store, self._ready.comparison.keep_models, order)
         self._records: dict[str, RunRecord | None] = {}
         """By run id, in the order of the table."""
         self._listeners: dict[str, Listener] = {}
@@ -173,7 +219,8 @@ class _Loop:
     def _carry_out(self, executor: Executor) -> None:
         left = [spec for spec in self._specs if self._records[spec.run_id] is None]
         share = self._ready.comparison.share_base if executor.place.shares_bases else False
-        schedule = Schedule(left, share=share, slots=executor.slots)
+        seconds_of = forecast_or_effort(self._forecast.arms if self._forecast else [])
+        schedule = Schedule(left, share=share, slots=executor.slots, seconds_of=seconds_of)
         while True:
             while len(self._active) < executor.slots and (visit := schedule.take()):
                 if not self._begin(visit, executor):
