@@ -95,7 +95,8 @@ def main() -> None:
     result: dict[str, Any] = {"shape": shape, "rows": options.rows, "settings": SETTINGS, "cases": []}
     warm = subprocess.run(
         [sys.executable, "-m", "showdown", "run", str(options.data), "--methods", "majority", "--output",
-         str(options.work / "warm"), "--set", f"model.id={model}"],
+         str(options.work / "warm"), "--set", f"model.id={model}",
+         "--set", "protocol.split={kind: single}"],
         timeout=options.seconds, check=False, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     print(f"warmed up, code {warm.returncode}", flush=True)

@@ -70,6 +70,29 @@ def test_the_columns_fit_the_answers(tmp_path: Path, wanted: Wanted) -> None:
     assert all(len(row) == len(table.headings) for row in table.rows)
 
 
+def with_corpus_scores(results: Results) -> Results:
+    scores = {"corpus_chrf": 0.5, "corpus_chrf_low": 0.4, "corpus_chrf_high": 0.6}
+    runs = [
+        run.model_copy(update={"writing": run.writing.model_copy(update=scores)}) if run.writing else run
+        for run in results.runs
+    ]
+    return results.model_copy(update={"runs": runs})
+
+
+def test_corpus_chrf_stands_beneath_a_table_with_chrf_and_nowhere_else(tmp_path: Path) -> None:
+    def lines(name: str, **given: Any) -> list[str]:
+        results, verdict = judged(tmp_path / name, **given)
+        assert not [line for line in comparison_table(results, verdict).reading if "Corpus" in line], "older records"
+        return [line for line in comparison_table(with_corpus_scores(results), verdict).reading if "Corpus" in line]
+
+    (one,) = lines("one", wanted="long", seeds=(0,))
+    assert one.endswith("over duplicate groups: " + ", ".join(f"{arm} 0.500 (0.400 to 0.600)" for arm in ARMS) + ".")
+    (several,) = lines("several", wanted="long")
+    assert several.endswith("without an interval: " + ", ".join(f"{arm} 0.500" for arm in ARMS) + ".")
+    assert not lines("json", wanted="json")
+    assert lines("chosen", wanted="json", metric="chrf")
+
+
 def test_the_scores_and_what_was_lost_elsewhere_are_those_of_the_records(tmp_path: Path) -> None:
     results, verdict = judged(tmp_path / "out")
     table = comparison_table(results, verdict)

@@ -127,7 +127,8 @@ class SharedProtocol(Strict):
     """Epochs without progress on the validation rows after which the rate falls to 0 and training ends. With `null` all
     epochs are trained, the rate falling from the end of the warm-up."""
     max_seconds: float | None = Field(default=None, gt=0.0)
-    """The most seconds of training alone for one run; the rate then falls to 0 in time."""
+    """The most seconds of training alone for one run; the rate then falls to 0 in time. A search for a prompt ends with
+    the row of validation that they end in."""
     max_cost: float | None = Field(default=None, gt=0.0)
     """The most that the training of one run may cost, at `price_per_hour`."""
     price_per_hour: float | None = Field(default=None, gt=0.0)
@@ -322,8 +323,9 @@ class Comparison(Strict):
         return self
 
 
-Needs = Literal["training", "network", "text"]
-"""What a method works with: the training loop, the pretrained network without it, or the texts alone."""
+Needs = Literal["training", "search", "network", "text"]
+"""What a method works with: the training loop, the pretrained network without it, the same with a search in the time of
+a training, or the texts alone."""
 TRAINING_KEYS = frozenset(
     {
         "epochs",
@@ -349,8 +351,10 @@ TRAINING_KEYS = frozenset(
     }
 )
 """Keys of the protocol that a method without a training loop does not have."""
+_TIME_KEYS = frozenset({"max_seconds", "max_cost", "price_per_hour"})
 _UNUSED: dict[Needs, frozenset[str]] = {
     "training": frozenset(),
+    "search": TRAINING_KEYS - _TIME_KEYS,
     "network": TRAINING_KEYS,
     "text": TRAINING_KEYS | {"max_tokens", "max_new_tokens", "dropout"},
 }
@@ -388,9 +392,10 @@ class RunSpec(Strict):
         identity = identity_of(self)
         for key in _NO_IDENTITY:
             del identity[key]
-        identity["protocol"] = {
-            key: value for key, value in identity["protocol"].items() if key not in _UNUSED[self.needs]
-        }
+        unused = _UNUSED[self.needs]
+        if self.needs == "search" and self.protocol.seconds_allowed is None:
+            unused = TRAINING_KEYS  # as in earlier versions, where no search had a limit
+        identity["protocol"] = {key: value for key, value in identity["protocol"].items() if key not in unused}
         if self.needs == "text":
             del identity["model"]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

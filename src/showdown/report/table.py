@@ -7,6 +7,7 @@ from showdown.core.metric import Metric, Quantity
 from showdown.core.record import Results, RunRecord
 from showdown.report.above import above_table
 from showdown.report.columns import columns_of
+from showdown.report.corpus import corpus_scores
 from showdown.report.filled_columns import Filled, measured, score_columns
 from showdown.report.notes import (
     CUT_SHORT,
@@ -95,7 +96,8 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
     judged = {row.name: row for row in verdict.rows}
     arms = [judged[name] for name in runs]
     known = {key for arm in arms for key in arm.scores} if scores is None else scores
-    of_scores = score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
+    beside = declared.score_metrics(known, verdict.own_score, metric)
+    of_scores = score_columns(arms, metric, beside)
     columns = [*of_scores, *(measured(column, list(runs.values())) for column in declared.columns)]
     spent = costs(results, verdict)
     return Table(
@@ -114,7 +116,13 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
         ),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=[*reading(results, declared), *agreement(verdict), *without_interval(verdict), *spent],
+        reading=[
+            *reading(results, declared),
+            *corpus_scores(results, [metric.key, *(one.key for one in beside)]),
+            *agreement(verdict),
+            *without_interval(verdict),
+            *spent,
+        ],
         costs=spent,
         events=events(results),
         settings=settings(results),

@@ -30,9 +30,10 @@ from showdown.runner.preparation import preparation
 from showdown.runner.preparation_process import PreparationProcess
 from showdown.runner.prepared import Ready
 from showdown.runner.progress import ProgressLog
-from showdown.runner.record import run_record, waiting_record
+from showdown.runner.record import run_record
+from showdown.runner.results_file import ResultsFile
 from showdown.runner.resume import finished_record, is_due
-from showdown.runner.retention import prune_models
+from showdown.runner.retention import KeptModels
 from showdown.runner.sampler import Sampler
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
 from showdown.runner.spread import forecast_or_effort
@@ -145,7 +146,8 @@ class _Loop:
     """Submits stages while there are slots, and records each run when it is over."""
 
     def __init__(self, prepared: _Prepared, inspection: DeepAudit, display: Display) -> None:
-        self._store, self._ready, self._inspection = prepared.store, prepared.ready, inspection
+        self._store, self._ready = prepared.store, prepared.ready
+        self._results = ResultsFile(prepared.store, prepared.ready, inspection)
         self._forecast = prepared.forecast
         self._display = display
         specs: Sequence[RunSpec] = prepared.specs
@@ -161,7 +163,10 @@ class _Loop:
             )
             for number, spec in enumerate(specs, start=1)
         }
+        order = {run_id: planned.number for run_id, planned in self._planned.items()}
+        self._kept = KeptModels(self._store, self._ready.comparison.keep_models, order)
         self._records: dict[str, RunRecord | None] = {}
+        """By run id, in the order of the table."""
         self._listeners: dict[str, Listener] = {}
         self._active: dict[Future[StageError | None], _ActiveVisit] = {}
 
@@ -179,15 +184,20 @@ class _Loop:
         if earlier:
             self._display.say(earlier_line(earlier, self._specs, self._store.runs_folder))
         self._display.plan([*self._planned.values()], [*self._records.values()])
+        for record in filter(None, self._records.values()):
+            self._kept.add(record)
         try:
-            self._write_results(self._records)
+            self._results.write(self._specs, self._records)
             self._carry_out(executor)
         finally:
             for active in self._active.values():
                 active.sampling.close()
             # A run that was not reached shows what is there of other settings, rather than nothing.
-            shown = {spec.run_id: self._records[spec.run_id] or stand_in(spec, earlier) for spec in self._specs}
-            results = self._write_results(shown)
+            shown = {
+                run_id: record or stand_in(spec, earlier)
+                for spec, (run_id, record) in zip(self._specs, self._records.items(), strict=True)
+            }
+            results = self._results.write(self._specs, shown)
         return results
 
     def _plan_memory(self, executor: Executor) -> None:
@@ -217,7 +227,9 @@ class _Loop:
                     schedule.done(visit, over=False)
             if not self._active:
                 return
-            done, _ = wait(self._active, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._active, self._results.seconds_until_due(), FIRST_COMPLETED)
+            if not done:
+                self._results.write(self._specs, self._records)
             for future in done:
                 error = future.result()
                 active = self._active.pop(future)
@@ -228,17 +240,17 @@ class _Loop:
 
     def _begin(self, visit: Visit, executor: Executor) -> bool:
         """Begin the stages of a visit that are due, and tell whether any are."""
-        spec, folder = visit.spec, self._store.run_folder(visit.spec.run_id)
+        spec, folder = visit.spec, self._store.run_folder(visit.run_id)
         due = [stage for stage in visit.stages if is_due(self._store, spec, stage, self._display.say)]
         if not due:
             return False
-        self._display.start(self._planned[spec.run_id])
+        self._display.start(self._planned[visit.run_id])
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "spec.json", spec.model_dump(mode="json"))
         progress = ProgressLog(folder, self._display.event)
         sampling = ExitStack()
         sampler = sampling.enter_context(Sampler(folder, self._ready.comparison.sampling_seconds, progress.receive))
-        self._listeners[spec.run_id] = sampler.receive
+        self._listeners[visit.run_id] = sampler.receive
         self._submit_next(_ActiveVisit(visit=visit, left=due, sampling=sampling), executor)
         return True
 
@@ -249,22 +261,24 @@ class _Loop:
             device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
             base=active.visit.base if name == "train" else None,
         )
-        folder = self._store.run_folder(spec.run_id)
+        folder = self._store.run_folder(active.visit.run_id)
+        self._results.changed(active.visit.run_id)
         self._active[executor.submit(Stage(name=name, data=data), folder, resources)] = active
 
     def _finish(self, active: _ActiveVisit, error: StageError | None) -> bool:
         """End a visit, and tell whether its run is over: by its last stage, or by an error."""
         active.sampling.close()
-        spec = active.visit.spec
+        spec, run_id = active.visit.spec, active.visit.run_id
+        self._listeners.pop(run_id, None)
         if error or active.visit.stages[-1] == ALL_STAGES[-1]:
             record = run_record(spec, self._store, self._ready, error)
-            write_json(self._store.run_folder(spec.run_id) / RESULT_FILE, record.model_dump(mode="json"))
-            self._records[spec.run_id] = record
-        over = [record for record in self._records.values() if record]
-        prune_models(self._store, over, self._ready.comparison.keep_models)
-        self._write_results(self._records)
-        self._display.finish(spec.run_id, self._records[spec.run_id])
-        return self._records[spec.run_id] is not None
+            write_json(self._store.run_folder(run_id) / RESULT_FILE, record.model_dump(mode="json"))
+            self._records[run_id] = record
+            self._kept.add(record)
+        self._results.changed(run_id)
+        self._results.write_if_due(self._specs, self._records)
+        self._display.finish(run_id, self._records[run_id])
+        return self._records[run_id] is not None
 
     def _shown_name(self, spec: RunSpec) -> str:
         """Return a run's arm, its fold or repeat where there are several, and its part of the training rows."""
@@ -272,24 +286,3 @@ class _Loop:
         part = "fold" if self._ready.split.kind == "kfold" else "repeat"
         name = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
         return name if spec.train_fraction == 1.0 else f"{name}, {100 * spec.train_fraction:g} % of the rows"
-
-    def _write_results(self, records: dict[str, RunRecord | None]) -> Results:
-        ready = self._ready
-        results = Results(
-            name=ready.comparison.name,
-            comparison=ready.comparison.model_dump(mode="json"),
-            data={
-                "fingerprint": ready.fingerprint,
-                "labels": ready.labels,
-                "allow_leakage": ready.comparison.data.allow_leakage,
-                "split": ready.split.model_dump(mode="json"),
-                "partitions": ready.partitions,
-                "audit": ready.audit.model_dump(mode="json"),
-                **({} if ready.written is None else {"written": ready.written.model_dump(mode="json")}),
-                "inspection": self._inspection.model_dump(mode="json"),
-                "notices": [*ready.notices, *deep_lines(self._inspection)],
-            },
-            runs=[records[spec.run_id] or waiting_record(spec, self._store, ready) for spec in self._specs],
-        )
-        write_json(self._store.results_file, results.model_dump(mode="json"))
-        return results
