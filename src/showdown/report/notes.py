@@ -112,7 +112,7 @@ def settings(results: Results) -> list[str]:
     """List each arm's own settings, equal ones of many arms in one line, and what was tuned."""
     words_of: dict[str, str] = {}
     for name, run in {run.name: run for run in results.runs}.items():
-        shown = {key: value for key, value in run.spec.settings.items() if value is not None}
+        shown = {key: value for key, value in run.spec.settings.items() if value not in (None, [])}
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)
         if shown:
