@@ -12,6 +12,7 @@ import showdown.evaluation.speed
 import showdown.models.network
 import showdown.stages.score
 import showdown.stages.setup
+from runner.immediate import use
 from runner.test_protocol import HereWorkers
 from showdown.config.read import check
 from showdown.core.record import Results, RunRecord
@@ -51,7 +52,7 @@ STAGES_OF_WRITING: dict[str, tuple[Any, str]] = {
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(execute, "LocalExecutor", HereWorkers)
+    use(monkeypatch, HereWorkers)
     monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
     monkeypatch.setattr(showdown.evaluation.speed, "_BATCHES", ())

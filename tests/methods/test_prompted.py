@@ -145,7 +145,7 @@ def prompt_as_read(writer: PromptedWriter, prompt: str) -> str:
 
 def test_the_network_reads_the_examples_before_the_prompt(workshop: Workshop) -> None:
     found = fitted(workshop, "few-shot", examples=2)
-    assert found.notes == ("few-shot: 2 training rows in every prompt, drawn at random",)
+    assert found.notes == ("2 training rows in every prompt, drawn at random",)
     assert isinstance(found.predictor, PromptedWriter)
     read = prompt_as_read(found.predictor, HELD_OUT.texts[0])
     turns = read.split("<|im_end|>\n")
@@ -206,7 +206,7 @@ def test_zero_shot_answers_the_prompt_as_it_is_with_another_model_too(workshop: 
         method = build("zero-shot", settings)
         assert isinstance(method, FittedMethod)
         found = method.fit(TRAIN, job, validation=HELD_OUT)
-        assert found.notes == (f"zero-shot by writing with {model}",)
+        assert found.notes == (f"{model} was asked with the prompt as it is",)
         (tmp_path / model.name).mkdir()
         method.save(found.predictor, tmp_path / model.name)
         again = method.load(tmp_path / model.name, job)

@@ -203,7 +203,7 @@ def main() -> None:
     showdown.measure.environment._commit = lambda: None
     showdown.evaluation.speed._SINGLE_CALLS = 1
     showdown.evaluation.speed._BATCHES = ()
-    showdown.runner.execute.LocalExecutor = ForkedWorkers
+    showdown.runner.execute.open_executor = lambda name, setup: ForkedWorkers(setup.lock, setup.listen)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

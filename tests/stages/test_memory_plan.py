@@ -24,7 +24,8 @@ from showdown.runner.memory import with_current_spec, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu
 from showdown.runner.store import Store
 from showdown.stages import memory_plan
-from showdown.stages.memory_plan import Gpu, memory_settings, plan_run, rounding_of
+from showdown.stages.demand import rounding_of
+from showdown.stages.memory_plan import Gpu, memory_settings, plan_run
 from showdown.stages.results import StageError
 from showdown.tasks.generation.task import Generation
 from tiny_pretrained import job
@@ -129,14 +130,15 @@ def test_the_methods_of_a_comparison_get_what_all_of_them_fit(
     pretrained: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """A budget between the needs of LoRA and of full fine-tuning binds both, unless each may have its best."""
-    model, whole = pretrained("mistral"), settings_of(tmp_path, pretrained("mistral"), match_memory=False)
+    model, lengths = pretrained("mistral"), [WHOLE_STEP // 8] * 32
+    whole = settings_of(tmp_path, model, lengths=lengths, match_memory=False)
     expected = {name: one.expected_peak_gb or 0.0 for name, one in whole.items()}
     assert expected["lora"] < expected["full"]
     budget = expected["lora"] + 0.2 * (expected["full"] - expected["lora"])
-    together = settings_of(tmp_path, model, memory=budget)
+    together = settings_of(tmp_path, model, lengths=lengths, memory=budget)
     assert chosen_of(together["lora"]) == chosen_of(together["full"])
     assert together["full"].recompute or (together["full"].micro_batch_tokens or 0) < WHOLE_STEP
-    own = settings_of(tmp_path, model, memory=budget, match_memory=False)
+    own = settings_of(tmp_path, model, lengths=lengths, memory=budget, match_memory=False)
     assert (own["lora"].micro_batch_tokens, own["lora"].recompute) == (WHOLE_STEP, False)
     assert chosen_of(own["full"]) != chosen_of(own["lora"])
 

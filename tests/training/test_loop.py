@@ -16,7 +16,7 @@ from showdown.core.manifest import damage
 from showdown.core.task import Validation
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.engine.forward import PaddedForward
-from showdown.training.batches import effective_batches, micro_batches
+from showdown.training.batches import effective_batches, largest_drawn_tokens, micro_batches
 from showdown.training.checkpoint import Checkpoints, State
 from showdown.training.loop import train
 from showdown.training.run import Progress, TrainingRun
@@ -315,6 +315,18 @@ def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
     assert epochs[0] != epochs[1] != epochs[2]
     assert epochs[0] == effective_batches(50, 8, seed=1, epoch=0) != effective_batches(50, 8, seed=2, epoch=0)
     assert effective_batches(50, 8, seed=1, epoch=1) != effective_batches(50, 8, seed=2, epoch=0)
+
+
+@pytest.mark.parametrize(("effective_rows", "micro_rows"), [(4, 4), (4, 2), (3, 5), (16, 16)])
+def test_the_largest_micro_batch_is_that_of_the_steps_of_seed_0(effective_rows: int, micro_rows: int) -> None:
+    lengths = [5, 80, 7, 90, 3, 61, 8, 2, 70, 33]
+    micro = [
+        sum(lengths[row] for row in batch)
+        for epoch in range(3)
+        for step in effective_batches(len(lengths), effective_rows, seed=0, epoch=epoch)
+        for batch in micro_batches(step, lengths, micro_rows)
+    ]
+    assert largest_drawn_tokens(lengths, effective_rows, micro_rows, epochs=3) == max(micro)
 
 
 def test_micro_batches_hold_the_steps_rows_by_length_longest_first() -> None:

@@ -158,8 +158,8 @@ class SharedProtocol(Strict):
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Dropout of the pretrained network; by default that of its own configuration."""
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
-    """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
-    validation loss has none."""
+    """Share of the target that the training loss spreads evenly over all labels, or over the vocabulary where answers
+    are written (Szegedy et al., arXiv 1512.00567). The validation loss has none."""
     loss_on: Literal["answers", "all"] = added_later("answers")
     """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
     max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = added_later("auto")
@@ -243,6 +243,13 @@ class Comparison(Strict):
     the other in one process that loads it once. By default on a GPU alone."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
+    gpus: Annotated[list[str], Field(min_length=1)] | None = None
+    """GPUs of this machine to use, each by a run at a time: numbers, which count those in `CUDA_VISIBLE_DEVICES` where
+    it is set, or UUIDs. All by default. No run depends on it, nor on the next two."""
+    executor: str = "local"
+    """Where the stages of runs go: `local`, this machine, or `ray`, a Ray cluster (`docs/scale.md`)."""
+    address: str | None = None
+    """Of a running cluster, for `executor: ray`: `auto`, or as `ray start` says it. Without it Ray is started here."""
     trackers: list[str] = Field(default=[])
     """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
     margin_points: float = Field(default=1.0, gt=0.0, le=100.0)
@@ -263,6 +270,18 @@ class Comparison(Strict):
         except ValueError as error:
             raise ValueError(f"`protocol.metric`: {error}") from error
         return self
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, written: object) -> object:
+        """Read `gpus: 0,1`, `gpus: 0` and `gpus: [0, 1]` alike."""
+        if isinstance(written, int) and not isinstance(written, bool):
+            return [str(written)]
+        if isinstance(written, str):
+            return [word.strip() for word in written.split(",")]
+        if isinstance(written, list):
+            return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in written]
+        return written
 
     @field_validator("methods", mode="before")
     @classmethod

@@ -104,6 +104,7 @@ class Plan:
     recompute: bool
     """Whether activations are checkpointed."""
     expected_peak_gb: float
+    """With the longest rows in one step, which is more than is expected of the steps that are drawn."""
     in_backward: bool = False
     """Whether the step is taken inside the backward pass."""
 
@@ -242,24 +243,31 @@ class Expected:
     """Whether gradients stay allocated from step to step."""
 
 
-def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int], limit_gb: float) -> Expected:
+def expected(
+    shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[int], drawn_tokens: int, limit_gb: float
+) -> Expected:
     """Return what a method is expected to need under settings that need not be best for it.
+
+    A plan must fit whatever rows meet in a step, and counts the longest ones together. The peak that is expected is
+    that of steps that are drawn: where lengths differ much, the largest has half as many tokens as the longest rows.
 
     Args:
         shape: the network's widths.
         demand: what the method holds in any case.
         chosen: the settings that were chosen.
         lengths: tokens of each training row.
+        drawn_tokens: tokens of the largest micro-batch of so many rows in the steps that are drawn
+            (`training/batches.py`).
         limit_gb: memory that a plan may fill; gradients that stay must fit into it.
 
     """
-    rows = chosen.micro_rows
-    most = rows * max(lengths) if demand.padded else largest_tokens(lengths, rows)
-    tokens = int(min(most, chosen.micro_tokens or math.inf))
+    rows, most = chosen.micro_rows, chosen.micro_tokens or math.inf
+    bound = rows * max(lengths) if demand.padded else largest_tokens(lengths, rows)
+    drawn = bound if demand.padded else min(bound, drawn_tokens)
     inside = chosen.in_backward or demand.moments_on_host
 
-    def peak_gb(*, gradients_stay: bool) -> float:
-        peak = peak_bytes(shape, demand, tokens=tokens, recompute=chosen.recompute, in_backward=inside,
+    def peak_gb(tokens: int, *, gradients_stay: bool) -> float:
+        peak = peak_bytes(shape, demand, tokens=int(min(tokens, most)), recompute=chosen.recompute, in_backward=inside,
                           gradients_stay=gradients_stay)  # fmt: skip
         return peak / GB
 
@@ -267,8 +275,8 @@ def expected(shape: Shape, demand: Demand, chosen: Plan, *, lengths: Sequence[in
         shape, demand.gradient_bytes, lengths=lengths, rows=rows, micro_tokens=chosen.micro_tokens
     )
     may = small and not inside and not demand.padded
-    stay = may and (_always_stay(demand) or peak_gb(gradients_stay=True) <= limit_gb)
-    return Expected(peak_gb=peak_gb(gradients_stay=stay), gradients_stay=stay)
+    stay = may and (_always_stay(demand) or peak_gb(bound, gradients_stay=True) <= limit_gb)
+    return Expected(peak_gb=peak_gb(drawn, gradients_stay=stay), gradients_stay=stay)
 
 
 def largest_tokens(lengths: Sequence[int], rows: int) -> int:

@@ -38,10 +38,10 @@ _found_whole: dict[Path, _State] = {}
 
 def folder_for(name: str, sha256: str) -> Path:
     """Return the folder in the user's cache for a model that is converted from a file with this SHA-256."""
-    return _cache() / "showdown" / "models" / name / f"{sha256[:16]}-{_FORMAT}"
+    return cache_folder() / "showdown" / "models" / name / f"{sha256[:16]}-{_FORMAT}"
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """Return the user's cache folder. Source: the XDG Base Directory Specification, which ignores relative paths."""
     asked = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return asked if asked.is_absolute() else Path.home() / ".cache"

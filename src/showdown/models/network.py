@@ -107,6 +107,17 @@ def network_skeleton(folder: Path, job: Job) -> Network:
     return _named(module, job.task, job.task.head_names(module))
 
 
+def skeleton_of(config: "PretrainedConfig", job: Job) -> Network:
+    """Build the network of a configuration, which the task has completed, on the meta device.
+
+    Raises:
+        UserError: when its architecture needs a package that is not installed.
+
+    """
+    module = _without_weights(config, job)
+    return _named(module, job.task, job.task.head_names(module))
+
+
 def load_saved_network(folder: Path, job: Job) -> Network:
     """Load a network that `save_pretrained` wrote, head and all.
 
@@ -127,6 +138,11 @@ def configuration(folder: Path, job: Job) -> "PretrainedConfig":
     from transformers import AutoConfig
 
     config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return completed(config, job)
+
+
+def completed(config: "PretrainedConfig", job: Job) -> "PretrainedConfig":
+    """Write into a model's configuration what the task needs, and the job's dropout; return it."""
     job.task.configure(config, job.labels)
     if job.protocol.dropout is not None:
         set_dropout(config, job.protocol.dropout)
@@ -144,7 +160,10 @@ def set_dropout(config: "PretrainedConfig", probability: float) -> None:
 def _skeleton(folder: Path, job: Job) -> nn.Module:
     """Build the network without weights, to learn the names of its parts before it is loaded."""
     refuse_architecture(folder, job.model.id, job.task)
-    config = configuration(folder, job)
+    return _without_weights(configuration(folder, job), job)
+
+
+def _without_weights(config: "PretrainedConfig", job: Job) -> nn.Module:
     try:
         with torch.device("meta"):
             module: nn.Module = _auto_class(job).from_config(config, trust_remote_code=False)

@@ -1,5 +1,7 @@
 """A check of this machine: a line each for the device, the built-in models and every method."""
 
+from collections.abc import Callable
+
 from showdown.core.errors import UserError
 from showdown.core.spec import SharedProtocol
 from showdown.measure.environment import environment
@@ -27,6 +29,26 @@ def check_machine() -> list[str]:
             unsupported_reason = str(error)
         lines.append(f"{name:<{width}}  {f'not usable: {unsupported_reason}' if unsupported_reason else 'usable'}")
     return lines
+
+
+def measure_machine(say: Callable[[str], None]) -> list[str]:
+    """Measure the rates of this machine's device and keep them for its forecasts: a line for each that matters most.
+
+    Args:
+        say: told what is being measured.
+
+    """
+    from showdown.forecast.measure import keep, measure_device
+
+    profile = measure_device(lambda title: say(f"measuring {title} ..."))
+    products = {name: rate for name, rate in profile.rates.items() if "_product_" in name}
+    best = max(products, key=lambda name: products[name])
+    return [
+        f"device: {profile.name}, {profile.memory_gb} GB",
+        f"matrix products: {products[best]:.3g} TFLOP/s ({best.removesuffix('_tflops')})",
+        f"memory: {profile.rates['elementwise_gbps']:.0f} GB/s",
+        f"kept for forecasts on this machine: {keep(profile)}",
+    ]
 
 
 def _model_line(name: str) -> str:

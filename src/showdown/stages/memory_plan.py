@@ -10,7 +10,8 @@ On a CPU there is nothing to plan: the settings follow from the protocol and the
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,25 +26,18 @@ from showdown.core.spec import Comparison, ModelSpec, RunSpec, SharedProtocol
 from showdown.core.strict import Strict, identity_of
 from showdown.data.prepare import load_labels, load_side, partitions_in
 from showdown.measure.environment import versions
-from showdown.methods.parts import with_role
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.artifact import job_of
+from showdown.stages.demand import demand_of
 from showdown.stages.row_sizes import Sizes, all_rows, read_share, sizes_of
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PretrainedConfig
-
     from showdown.engine.budget import Demand, Expected, Plan, Shape
-    from showdown.engine.language.chunks import OutputLayer
-    from showdown.engine.optim.settings import Rounding
 
 FILE = "memory.json"
 CPU_ROWS = 8
 """Rows of a micro-batch on a CPU: larger ones leave its caches."""
 CPU_LEAN_TOKENS = 256
-_MOSTLY = 0.5
-"""Share of the weights that learn above which a method counts as full fine-tuning."""
 _PACKAGES = ("finetuning-showdown", "torch", "transformers", "peft")
 """Packages whose version may change what a step needs."""
 
@@ -119,7 +113,7 @@ def memory_settings(spec: RunSpec, job: Job, lengths: Sequence[int]) -> MemorySe
 
     """
     if job.placement.device == "cpu":
-        return _on_a_cpu(job.protocol, lengths)
+        return cpu_settings(job.protocol, lengths)
     if spec.memory is None:
         raise RuntimeError(f"{spec.run_id} has no memory settings; the stage `plan` makes them")
     return spec.memory
@@ -209,7 +203,8 @@ def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dic
     return arms, [size for _, each in sorted(sizes.items()) for size in each]
 
 
-def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySettings:
+def cpu_settings(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySettings:
+    """Return the memory settings of a run on a CPU, whose training rows have so many tokens."""
     lean = protocol.memory == "lean"
     rows = max(1, min(CPU_ROWS, CPU_LEAN_TOKENS // max(lengths))) if lean else CPU_ROWS
     rows = protocol.effective_batch_rows if protocol.moments_on_host else (protocol.micro_batch_rows or rows)
@@ -222,31 +217,57 @@ def _on_a_cpu(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySetting
 
 def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[str, MemorySettings]:
     """Plan every arm, and match them where the protocol says so."""
-    from showdown.engine.budget import expected, limit_gb, matched, plan, shape_of
+    from showdown.models.network import network_skeleton
+    from showdown.models.source import locate
 
-    needs: dict[str, tuple[Shape, Demand]] = {}
-    plans: dict[str, Plan] = {}
-    settings: dict[str, MemorySettings] = {}
+    needs: dict[str, ArmNeeds] = {}
     for name, arm in arms.items():
-        try:
-            config, demand = _demand(arm, replace(job, protocol=arm.protocol))
-        except Unavailable:
-            settings[name] = MemorySettings(micro_batch_rows=1, recompute=False)  # its training stage says why
-            continue
-        needs[name] = shape_of(config), demand
-        plans[name] = plan(
-            *needs[name],
+        own = replace(job, protocol=arm.protocol)
+        with suppress(Unavailable):  # its training stage says why
+            shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
+            needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
+    unusable = MemorySettings(micro_batch_rows=1, recompute=False)
+    return {name: unusable for name in arms if name not in needs} | gpu_settings(needs, free_gb)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmNeeds:
+    """What the memory settings of an arm on a GPU follow from."""
+
+    shape: "Shape"
+    demand: "Demand"
+    protocol: SharedProtocol
+    lengths: list[int]
+    """Tokens of each training row."""
+
+
+def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
+    """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so."""
+    from showdown.engine.budget import expected, limit_gb, matched, plan
+    from showdown.training.batches import largest_drawn_tokens
+
+    plans = {
+        name: plan(
+            arm.shape,
+            arm.demand,
             memory=arm.protocol.memory,
             lengths=arm.lengths,
             effective_rows=arm.protocol.effective_batch_rows,
             free_gb=free_gb,
         )
+        for name, arm in needs.items()
+    }
     together = matched(list(plans.values())) if plans else None
+    settings = {}
     for name, own in plans.items():
-        arm = arms[name]
+        arm = needs[name]
         chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
         limit = limit_gb(arm.protocol.memory, free_gb)
-        settings[name] = _settings(chosen, expected(*needs[name], chosen, lengths=arm.lengths, limit_gb=limit))
+        drawn = largest_drawn_tokens(
+            arm.lengths, arm.protocol.effective_batch_rows, chosen.micro_rows, epochs=arm.protocol.epochs
+        )
+        needed = expected(arm.shape, arm.demand, chosen, lengths=arm.lengths, drawn_tokens=drawn, limit_gb=limit)
+        settings[name] = _settings(chosen, needed)
     return settings
 
 
@@ -266,84 +287,3 @@ def _settings(chosen: "Plan", expected: "Expected") -> MemorySettings:
         expected_peak_gb=round(expected.peak_gb, 6),
         gradients_stay=expected.gradients_stay,
     )
-
-
-def _demand(arm: _PlannedArm, job: Job) -> "tuple[PretrainedConfig, Demand]":
-    """Return the network's configuration and what the method holds in any case, from a network without weights."""
-    import torch
-
-    from showdown.engine.budget import Demand
-    from showdown.engine.forward import is_packed
-    from showdown.engine.optim.table import state_bytes
-    from showdown.models.network import dtype_of, network_skeleton, weight_bytes
-    from showdown.models.source import locate
-
-    method, network = arm.method, network_skeleton(locate(job.model), job)
-    network.module.to(dtype_of(job.placement))
-    pretrained, held_bytes = network.module, weight_bytes(network, method.options)
-    padded = not is_packed(pretrained, job.placement.device)
-    with torch.device("meta"):
-        module = method.adapt(network)
-    learning = [value for value in module.parameters() if value.requires_grad]
-    whole, protocol = most_weights_learn(module), job.protocol
-    on_host = whole and protocol.moments_on_host
-    demand = Demand(
-        weight_bytes=held_bytes + (0 if whole else sum(value.numel() * value.itemsize for value in learning)),
-        gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        optimizer_bytes=0.0
-        if on_host
-        else state_bytes(learning, rounding_of(protocol, whole, job.placement.device), optimizer=method.optimizer),
-        trains_backbone=whole,
-        adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
-        four_bit=method.options.four_bit,
-        padded=padded,
-        may_step_in_backward=whole and protocol.max_gradient_norm is None,
-        moments_on_host=on_host,
-        output=_output_layer(module, arm.read_share),
-    )
-    return pretrained.config, demand
-
-
-def _adapts_feed_forward(module: "torch.nn.Module", linear_names: Sequence[str]) -> bool:
-    """Return whether anything learns inside the layers that the feed-forward part begins with."""
-    inputs = [f"{name}." for name in with_role(linear_names, "feed-forward input")]
-    learning = [name for name, value in module.named_parameters() if value.requires_grad]
-    return any(layer in name for name in learning for layer in inputs)
-
-
-def _output_layer(module: "torch.nn.Module", read_share: float) -> "OutputLayer | None":
-    """Return what the loss of a language model depends on; None for another network."""
-    from showdown.engine.language.chunks import OutputLayer
-    from showdown.engine.structure import language_model
-
-    language = language_model(module)
-    if language is None:
-        return None
-    head = language.model.get_output_embeddings()
-    vocabulary = int(language.model.config.get_text_config().vocab_size)
-    learns = head is not None and any(value.requires_grad for value in head.parameters())
-    return OutputLayer(vocabulary=vocabulary, read_share=read_share, learns=learns)
-
-
-def most_weights_learn(module: "torch.nn.Module") -> bool:
-    """Tell full fine-tuning from a method that trains few weights beside frozen ones."""
-    learning = sum(value.numel() for value in module.parameters() if value.requires_grad)
-    return learning > _MOSTLY * sum(value.numel() for value in module.parameters())
-
-
-def rounding_of(protocol: SharedProtocol, most_weights_learn: bool, device: str) -> "Rounding":
-    """Return how steps on bfloat16 weights are rounded.
-
-    Master weights in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn,
-    stochastic rounding loses no more (`benchmarks/cpu/rounding.py`) and takes no memory of a GPU. A CPU has memory, and
-    draws random bits slowly (`benchmarks/cpu/optimizer_step.py`).
-
-    Args:
-        protocol: may name the rounding.
-        most_weights_learn: as with full fine-tuning.
-        device: `cpu` or `cuda`.
-
-    """
-    if protocol.weight_rounding != "auto":
-        return protocol.weight_rounding
-    return "stochastic" if most_weights_learn and (device != "cpu" or protocol.moments_on_host) else "float32"

@@ -14,7 +14,8 @@ from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Objective, Validation
 from showdown.stages.context import StageContext
-from showdown.stages.memory_plan import memory_settings, most_weights_learn, rounding_of
+from showdown.stages.demand import most_weights_learn, rounding_of
+from showdown.stages.memory_plan import memory_settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

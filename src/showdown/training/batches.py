@@ -24,6 +24,34 @@ def effective_batches(row_count: int, effective_rows: int, *, seed: int, epoch: 
     return [order[start : start + effective_rows] for start in range(0, row_count, effective_rows)]
 
 
+DRAWN_EPOCHS = 10
+"""Epochs whose steps stand for those of a training, since none knows when it converges."""
+
+
+def largest_drawn_tokens(lengths: Sequence[int], effective_rows: int, micro_rows: int, *, epochs: int) -> int:
+    """Return the tokens of the largest micro-batch in the steps of seed 0, which stand for those of other seeds.
+
+    The longest rows seldom meet in one step: of 1,024 rows with the lengths of instruction data, 16 in a step, the
+    largest step of an epoch has 9,822 tokens, and the 16 longest rows have 20,507.
+
+    Args:
+        lengths: tokens of every training row, in the rows' order.
+        effective_rows: rows of a step.
+        micro_rows: the most rows of a micro-batch, which has the longest ones of its step.
+        epochs: the most epochs of the training; at most `DRAWN_EPOCHS` are drawn.
+
+    """
+    missing = -len(lengths) % effective_rows  # of the last step
+    tokens, largest = torch.tensor([*lengths, *[0] * missing]), 0
+    nothing = list(range(len(lengths), len(tokens)))
+    for epoch in range(min(epochs, DRAWN_EPOCHS)):
+        steps = effective_batches(len(lengths), effective_rows, seed=0, epoch=epoch)
+        steps[-1] = steps[-1] + nothing
+        longest = tokens[torch.tensor(steps)].topk(min(micro_rows, effective_rows), dim=1).values
+        largest = max(largest, int(longest.sum(1).max()))
+    return largest
+
+
 def micro_batches(
     rows: Sequence[int], lengths: Sequence[int], micro_rows: int, micro_tokens: int | None = None
 ) -> list[list[int]]:

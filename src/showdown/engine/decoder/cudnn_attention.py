@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from showdown.engine.budget import largest_tokens, shape_of
+from showdown.engine.budget import Shape, largest_tokens, shape_of
 from showdown.engine.decoder.attention import Heads, Layout
 
 if TYPE_CHECKING:
@@ -113,10 +113,13 @@ def building_for(
 
     The result of the future is None where cuDNN has no kernel. The arguments are those of `sizes_of`.
     """
-    shape = shape_of(config)
-    weights = shape.layers * shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner)
     sizes = sizes_of(config, lengths, micro_rows, micro_tokens)
-    return None if weights < _WORTH_WEIGHTS or unsupported_reason(sizes) else start_building(sizes)
+    return None if not worth_building(shape_of(config)) or unsupported_reason(sizes) else start_building(sizes)
+
+
+def worth_building(shape: Shape) -> bool:
+    """Return whether a decoder is so large that the kernels save more time than building them takes."""
+    return shape.layers * shape.hidden * (2 * shape.queries + 2 * shape.keys + 3 * shape.inner) >= _WORTH_WEIGHTS
 
 
 def start_building(sizes: Sizes) -> "Future[CudnnAttention | None]":

@@ -1,0 +1,49 @@
+"""The forecast on a CPU: cells that are forecast, then trained in a process each, and both set beside each other.
+
+    python -m benchmarks.cpu.forecast --cells calibration --variant calibration --out benchmarks/results
+    python -m benchmarks.cpu.forecast --cells proof --out benchmarks/results
+
+As `benchmarks.gpu.forecast`. The processors must be idle; torch takes a thread for each that the process may use.
+"""
+
+import time
+from typing import Any
+
+from benchmarks.lib.forecast_cells import Cell, measured_cell
+from benchmarks.lib.forecast_sets import cpu_calibration, cpu_proof
+from benchmarks.lib.processes import in_a_process
+from benchmarks.lib.result import argument_parser, place_of, write_result
+from showdown.core.forecast import DeviceProfile
+from showdown.forecast.measure import measure_device
+from showdown.forecast.profiles import profile_of
+
+
+def measure(cell: Cell, profile: DeviceProfile) -> dict[str, Any]:
+    """Forecast and train a cell in this process."""
+    return measured_cell(cell, profile)
+
+
+def main() -> None:
+    """Measure the cells of a set and write them."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--cells", choices=["calibration", "proof"], default="proof")
+    parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
+    parser.add_argument("--device-profile", default="", metavar="NAME", help="a shipped profile; else it is measured")
+    parser.add_argument("--seconds", type=float, default=900.0, help="no cell begins after so many")
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    profile = profile_of(options.device_profile) if options.device_profile else measure_device(print, "cpu")
+    print(profile.model_dump_json(), flush=True)
+    found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
+    cells = cpu_calibration() if options.cells == "calibration" else cpu_proof()
+    for cell in cells:
+        if options.only in cell.name and time.perf_counter() - begun < options.seconds:
+            one = in_a_process(measure, (cell, profile), device="cpu", start="spawn", seconds=120)
+            one.pop("place", None)
+            found["cells"].append({"cell": cell.name, **one})
+            found["seconds"] = time.perf_counter() - begun
+            write_result(options, found, place=place_of("cpu"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,391 @@
+"""Cells of the forecast's proof: a network, a method, a memory mode and row lengths, forecast first and then trained.
+
+The weights are random. A cell is trained by the product's own loop with the settings that the forecast chose, which are
+those that the product chooses. Nothing that was measured goes into its forecast.
+"""
+
+import gc
+import random
+import time
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from benchmarks.lib.timing import synchronize
+from showdown.core.forecast import DeviceProfile
+from showdown.core.memory import MemorySettings
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.core.task import EncodedExamples, Validation
+from showdown.engine.decoder.cudnn_attention import building_for
+from showdown.engine.forward import choose_forward
+from showdown.engine.optim.settings import OptimizerSettings
+from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
+from showdown.forecast.peak import peak_of
+from showdown.forecast.rates import Rates
+from showdown.forecast.step import StepSeconds
+from showdown.forecast.workload import RowSizes, Workload
+from showdown.measure.memory import memory_of
+from showdown.measure.phases import PhaseClock
+from showdown.methods.table import build
+from showdown.models.network import Network, completed, skeleton_of
+from showdown.stages.demand import most_weights_learn, rounding_of
+from showdown.training.batches import effective_batches
+from showdown.training.loop import train
+from showdown.training.run import TrainingRun
+
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {}
+"""By name: `model_type` of transformers and the keys of its configuration that are not the default."""
+
+
+def _decoder(
+    name: str, hidden: int, inner: int, layers: int, heads: int, keys: int, vocabulary: int, *, kind: str = "llama",
+    **more: Any,
+) -> None:  # fmt: skip
+    SHAPES[name] = kind, {
+        "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": keys, "vocab_size": vocabulary, "max_position_embeddings": 32768, **more,
+    }  # fmt: skip
+
+
+def _encoder(name: str, hidden: int, inner: int, layers: int, heads: int, *, kind: str = "bert", **more: Any) -> None:
+    SHAPES[name] = kind, {
+        "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": heads,
+        **more,
+    }  # fmt: skip
+
+
+# Of the calibration set.
+_decoder("160m", 768, 3072, 12, 12, 12, 32000)
+_decoder("1b", 2048, 8192, 16, 32, 8, 32000, kind="mistral")
+_decoder("3b", 3072, 8192, 28, 24, 8, 128256, tie_word_embeddings=True)
+_decoder("mistral-7b", 4096, 14336, 32, 32, 8, 32000, kind="mistral")
+_encoder("bert-base", 768, 3072, 12, 12)
+_encoder("roberta-large", 1024, 4096, 24, 16, kind="roberta", max_position_embeddings=514)
+_encoder("minilm-l12", 384, 1536, 12, 12)
+# Of the proof.
+_decoder("smollm2-135m", 576, 1536, 30, 9, 3, 49152, tie_word_embeddings=True)
+_decoder("smollm2-360m", 960, 2560, 32, 15, 5, 49152, tie_word_embeddings=True)
+_decoder("qwen2.5-0.5b", 896, 4864, 24, 14, 2, 151936, kind="qwen2", tie_word_embeddings=True)
+_decoder("tinyllama-1.1b", 2048, 5632, 22, 32, 4, 32000)
+_decoder("qwen3-1.7b", 2048, 6144, 28, 16, 8, 151936, kind="qwen3", tie_word_embeddings=True, head_dim=128)
+_decoder("qwen2.5-3b", 2048, 11008, 36, 16, 2, 151936, kind="qwen2", tie_word_embeddings=True)
+_decoder("llama2-7b", 4096, 11008, 32, 32, 32, 32000)
+_decoder("llama3-8b", 4096, 14336, 32, 32, 8, 128256)
+_decoder("llama2-13b", 5120, 13824, 40, 40, 40, 32000)
+_encoder("minilm-l6", 384, 1536, 6, 12)
+_encoder("bert-large", 1024, 4096, 24, 16)
+_encoder("roberta-base", 768, 3072, 12, 12, kind="roberta", max_position_embeddings=514, vocab_size=50265)
+_encoder("xlm-r-large", 1024, 4096, 24, 16, kind="xlm-roberta", max_position_embeddings=514, vocab_size=250002)
+_encoder(
+    "deberta-v3-base", 768, 3072, 12, 12, kind="deberta-v2", vocab_size=128100, relative_attention=True,
+    pos_att_type=["p2c", "c2p"], position_buckets=256, norm_rel_ebd="layer_norm", share_att_key=True,
+    position_biased_input=False, max_relative_positions=-1, type_vocab_size=0,
+)  # fmt: skip
+_encoder("modernbert-base", 768, 1152, 22, 12, kind="modernbert", vocab_size=50368)
+
+_LABELS = tuple("abcdefgh")
+_GRAPH_WARMUP, _WARMUP = 24, 4
+_MEASURED_SECONDS = {"cuda": 2.0, "cpu": 6.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One training that is forecast and measured."""
+
+    shape: str
+    method: str
+    lengths: tuple[int, int]
+    """Fewest and most tokens of a row; rows are drawn evenly between them."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    memory: str | float = "speed"
+    task: str = "classification"
+    rows: int = 16
+    """Of an optimizer step."""
+    answer_share: float = 0.3
+    """Of a row's tokens that have a loss, in generation."""
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name in the results."""
+        settings = ",".join(f"{key}={value}" for key, value in {**self.settings, **self.protocol}.items())
+        task = "generation" if self.task == "generation" else "classification"
+        low, high = self.lengths
+        method = f"{self.method}({settings})" if settings else self.method
+        return f"{self.shape} {task} {method} {self.memory} {low}-{high} x{self.rows}"
+
+    def drawn(self, steps: int) -> RowSizes:
+        """Return the sizes of the rows of so many steps."""
+        generator = random.Random(self.name)
+        lengths = [generator.randint(*self.lengths) for _ in range(steps * self.rows)]
+        if self.task == "classification":
+            return [(tokens, 1) for tokens in lengths]
+        return [(tokens, max(1, round(tokens * self.answer_share))) for tokens in lengths]
+
+    def comparison(self) -> Comparison:
+        """Return the comparison of this one arm."""
+        protocol = {
+            "effective_batch_rows": self.rows, "epochs": 1, "patience_epochs": None, "tuning": None, "max_tokens": 8192,
+            "select_epoch": "last", "memory": self.memory, **self.protocol,
+        }  # fmt: skip
+        return Comparison.model_validate(
+            {"task": self.task, "methods": {self.method: self.settings}, "protocol": protocol, "seeds": [0]}
+        )
+
+    def config(self) -> Any:
+        """Return the network's configuration."""
+        from transformers import AutoConfig
+
+        kind, keys = SHAPES[self.shape]
+        return AutoConfig.for_model(kind, **{"pad_token_id": 0, **keys})
+
+    def workload(self, steps: int) -> Workload:
+        """Return what is forecast."""
+        rows = self.drawn(steps)
+        labels = _LABELS if self.task == "classification" else ()
+        return Workload(
+            comparison=self.comparison(),
+            config=self.config(),
+            labels=labels,
+            train=rows,
+            validation=rows[:16],
+            test=rows[:16],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellForecast:
+    """The forecast of a cell, and what it rests on."""
+
+    arm: TunedArm
+    settings: MemorySettings
+    step: StepSeconds
+    steps: int
+    warmup: int
+    measured: list[list[int]]
+    """Rows of each step that is timed."""
+
+    @cached_property
+    def rows(self) -> RowSizes:
+        """Sizes of all rows."""
+        return self.arm.train
+
+    def step_seconds(self) -> float:
+        """Return the mean of the steps that are timed."""
+        return sum(self.step.step_seconds([self.rows[row] for row in step]) for step in self.measured) / len(
+            self.measured
+        )
+
+    def features(self) -> dict[str, Any]:
+        """Return the work by kind: of each micro-batch of a usual step, and of the optimizer, for a fit."""
+        packs = [
+            dict(self.step.pack_work(pack, trains=True))
+            for pack in self.step.packs([self.rows[row] for row in self.measured[0]])
+        ]
+        return {"path": self.step.path, "packs": packs, "optimizer": dict(self.step.optimizer_work())}
+
+
+def forecast_cell(cell: Cell, profile: DeviceProfile) -> CellForecast:
+    """Return the forecast of a cell: the number of steps that are timed follows from it."""
+    steps = 2
+    for _ in range(2):
+        workload = cell.workload(steps)
+        protocol = workload.comparison.protocol
+        method = build(cell.method, cell.settings)
+        arm = tuned_arm(
+            method,
+            SharedProtocol.model_validate(protocol.model_dump(include=set(SharedProtocol.model_fields))),
+            workload,
+            profile,
+        )
+        assert arm is not None
+        settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
+        step = StepSeconds(arm, settings, Rates(profile))
+        device = arm.job.placement.device
+        first = [arm.train[row] for row in range(cell.rows)]
+        graphs = device == "cuda" and all(step.from_graphs(pack) for pack in step.packs(first))
+        warmup = _GRAPH_WARMUP if graphs else (_WARMUP if device == "cuda" else 2)
+        found = step.step_seconds(first)
+        steps = warmup + 1 + max(3, min(60, round(_MEASURED_SECONDS[device] / found)))
+    batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
+    begun = warmup + 1 if device == "cuda" else warmup
+    return CellForecast(
+        arm=arm, settings=settings, step=step, steps=len(batches), warmup=warmup, measured=batches[begun:]
+    )
+
+
+class _Watch:
+    """Takes the time from the warm-up to the last step."""
+
+    def __init__(self, warmup: int, device: str) -> None:
+        self.warmup, self.device = warmup, device
+        self.begun = self.ended = 0.0
+        self.losses: list[float] = []
+        self.said: list[str] = []
+
+    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
+        self.losses.append(loss)
+        if step in (self.warmup, steps):
+            synchronize(self.device)
+            now = time.perf_counter()
+            self.begun, self.ended = (now, self.ended) if step == self.warmup else (self.begun, now)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
+    """Train a cell as its forecast says; return the peak of memory and the seconds of a step.
+
+    Raises:
+        torch.OutOfMemoryError: where it does not fit.
+
+    """
+    arm, settings = forecast.arm, forecast.settings
+    job, device = arm.job, arm.job.placement.device
+    memory = memory_of(device)
+    libraries_gb = memory.peak().allocated_gb if device == "cpu" else 0.0
+    network = random_network(cell, arm)
+    torch.manual_seed(0)
+    module = arm.method.adapt(network).train()
+    module.to(device)
+    building = None
+    if device == "cuda" and not settings.recompute:
+        building = building_for(
+            module.config, lengths=arm.needs.lengths, micro_rows=settings.micro_batch_rows,
+            micro_tokens=settings.micro_batch_tokens,
+        )  # fmt: skip
+    path = choose_forward(
+        module, pad_token_id=0, device=device, recompute=settings.recompute,
+        attention=building.result() if building else None,
+    )  # fmt: skip
+    whole = most_weights_learn(module)
+    watch = _Watch(forecast.warmup, device)
+    examples = _examples(cell, arm)
+    run = TrainingRun(
+        task=job.task, module=module, forward=path, train=examples, validation_targets=examples.targets[:1],
+        validate=lambda: Validation(score=0.5, loss=1.0, values={job.task.score_key: 0.5, job.task.curve_metric: 0.5}),
+        protocol=job.protocol, micro_batch_rows=settings.micro_batch_rows,
+        micro_batch_tokens=settings.micro_batch_tokens,
+        expected_peak_gb=settings.expected_peak_gb, gradients_stay=settings.gradients_stay,
+        step=OptimizerSettings(
+            weight_decay=job.protocol.weight_decay, name=arm.method.optimizer,
+            groups=arm.method.parameter_groups(module), rounding=rounding_of(job.protocol, whole),
+            in_backward=settings.step_in_backward, moments_on_host=whole and job.protocol.moments_on_host,
+        ),
+        learning_rate=1e-5, seed=0, device=device, clock=PhaseClock(memory), checkpoints=None, watcher=watch,
+    )  # fmt: skip
+    progress = train(run)
+    peaks = next(phase for phase in run.clock.phases() if phase.name == "training")
+    return {
+        "seconds_a_step": (watch.ended - watch.begun) / len(forecast.measured),
+        "peak_gb": peaks.peak_allocated_gb,
+        "reserved_gb": peaks.peak_reserved_gb,
+        "libraries_gb": libraries_gb,
+        "from_graphs": progress.from_graphs,
+        "forward": path.name,
+        "said": watch.said,
+        "last_loss": watch.losses[-1],
+    }
+
+
+def random_network(cell: Cell, arm: TunedArm) -> Network:
+    """Return the pretrained network with random weights on its device, in four bits where the method wants that."""
+    import transformers
+
+    job = arm.job
+    config = completed(cell.config(), job)
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[job.placement.dtype]
+    names = skeleton_of(config, job)
+    with torch.device(job.placement.device):
+        module = getattr(transformers, job.task.auto_class).from_config(config, dtype=dtype)
+    if arm.method.options.four_bit:
+        for name in names.linear_names:
+            parent, _, child = name.rpartition(".")
+            setattr(module.get_submodule(parent), child, _quantised(module.get_submodule(name), dtype))
+        module.is_loaded_in_4bit = True
+    return replace(names, module=module)
+
+
+def _quantised(linear: Any, dtype: torch.dtype) -> Any:
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    made: Any = Linear4bit(
+        linear.in_features, linear.out_features, bias=linear.bias is not None, quant_type="nf4", compute_dtype=dtype,
+        device="meta",
+    )  # fmt: skip
+    device = linear.weight.device
+    made.weight = Params4bit(linear.weight.data, requires_grad=False, quant_type="nf4", module=made).to(device)
+    made.bias = linear.bias
+    if hasattr(made, "support_avx512bf16_for_cpu"):
+        made.support_avx512bf16_for_cpu = False
+    return made
+
+
+def _examples(cell: Cell, arm: TunedArm) -> EncodedExamples:
+    generator = torch.Generator().manual_seed(0)
+    most = int(arm.called.config.vocab_size)
+    ids = [torch.randint(10, most, (tokens,), generator=generator).tolist() for tokens, _ in arm.train]
+    if cell.task == "classification":
+        return EncodedExamples(ids=ids, targets=[(row % len(_LABELS),) for row in range(len(ids))])
+    return EncodedExamples(
+        ids=ids,
+        targets=[
+            [-100] * (len(row) - read) + row[len(row) - read + 1 :] + [-100]
+            for row, (_, read) in zip(ids, arm.train, strict=True)
+        ],
+    )
+
+
+def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: bool = False) -> dict[str, Any]:
+    """Forecast a cell, train it, and return both.
+
+    Args:
+        cell: the cell.
+        profile: of the device.
+        try_what_does_not_fit: whether a cell that is forecast not to fit is trained, to see that it does not.
+
+    """
+    begun = time.perf_counter()
+    forecast = forecast_cell(cell, profile)
+    peak = peak_of(forecast.arm, forecast.settings, profile)
+    found: dict[str, Any] = {
+        "cell": cell.name,
+        "weights": sum(value.numel() for value in forecast.arm.module.parameters()),
+        "settings": forecast.settings.model_dump(),
+        "steps_timed": len(forecast.measured),
+        "forecast": {
+            "peak_gb": peak.allocated_gb.model_dump(),
+            "fits": peak.fits,
+            "seconds_a_step": forecast.step_seconds(),
+        },
+        "features": forecast.features(),
+    }
+    found["forecast_took_seconds"] = time.perf_counter() - begun
+    if peak.fits or try_what_does_not_fit:
+        try:
+            found["measured"] = train_cell(cell, forecast)
+        except torch.OutOfMemoryError:
+            found["measured"] = {"out_of_memory": True}
+        except Exception as error:
+            found["error"] = f"{type(error).__name__}: {error}"[:600]
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    found["took_seconds"] = time.perf_counter() - begun
+    print(line_of(found), flush=True)
+    return found
+
+
+def line_of(found: dict[str, Any]) -> str:
+    """Return a cell's result in a line."""
+    forecast, measured = found["forecast"], found.get("measured", {})
+    if "peak_gb" not in measured:
+        return f"{found['cell']}: {found.get('error') or measured or 'not tried'}, forecast {forecast}"
+    return (
+        f"{found['cell']}: {measured['peak_gb']:.3f} GB, forecast {forecast['peak_gb']['expected']:.3f}; "
+        f"{measured['seconds_a_step'] * 1e3:.1f} ms, forecast {forecast['seconds_a_step'] * 1e3:.1f}"
+        f"{' graphs' if measured['from_graphs'] else ''}; took {found['took_seconds']:.1f} s; {measured['said'] or ''}"
+    )

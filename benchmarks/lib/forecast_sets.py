@@ -1,0 +1,136 @@
+"""The calibration sets, on which coefficients are fitted, and the sets of the proof, which no coefficient has seen."""
+
+from benchmarks.lib.forecast_cells import Cell
+
+QUERY_VALUE = {"targets": ["q_proj", "v_proj"]}
+
+
+def _over(shape: str, method: str, lengths: list[tuple[int, int]], **more: object) -> list[Cell]:
+    return [Cell(shape=shape, method=method, lengths=pair, **more) for pair in lengths]  # type: ignore[arg-type]
+
+
+def gpu_calibration() -> list[Cell]:
+    """Return the trainings on a GPU that coefficients are fitted on."""
+    short, middle, long = (20, 20), (60, 200), (200, 500)
+    return [
+        *_over("1b", "lora", [short, (100, 100), middle, long]),
+        *_over("1b", "full", [short, middle, long]),
+        *_over("1b", "qlora", [short, middle, long]),
+        *_over("bert-base", "full", [(16, 32), (32, 128), (300, 500)]),
+        *_over("bert-base", "lora", [(32, 128), (300, 500)]),
+        *_over("1b", "lora", [middle, long], memory="lean"),
+        *_over("1b", "lora", [short, long], task="generation"),
+        *_over("1b", "full", [long], task="generation"),
+        *_over("160m", "full", [short, middle, long]),
+        *_over("160m", "lora", [short, long]),
+        *_over("160m", "full", [long], task="generation"),
+        *_over("160m", "dora", [middle, long]),
+        *_over("160m", "ia3", [middle, long]),
+        *_over("roberta-large", "full", [(32, 128), (300, 500)]),
+        *_over("roberta-large", "qlora", [(32, 128)]),
+        *_over("bert-base", "dora", [(32, 128)]),
+        *_over("bert-base", "bitfit", [(32, 128)]),
+        *_over("bert-base", "full", [(300, 500)], memory="lean"),
+        *_over("mistral-7b", "lora", [(100, 300)]),
+        *_over("mistral-7b", "lora", [(100, 300)], memory="lean"),
+        *_over("mistral-7b", "qlora", [(100, 300), (24, 24)]),
+        *_over("mistral-7b", "lora", [(100, 300)], settings=QUERY_VALUE),
+        *_over("mistral-7b", "lora", [(100, 300)], settings={"adapter_dropout": 0.1}),
+        *_over("mistral-7b", "lora", [(100, 300)], task="generation"),
+        *_over("3b", "full", [(100, 300)]),
+        *_over("3b", "qlora", [(200, 400)], task="generation", memory="lean"),
+        *_over("mistral-7b", "full", [(100, 300)], memory="speed", rows=8),
+    ]
+
+
+def gpu_proof() -> list[Cell]:
+    """Return the trainings on a GPU that the forecast is judged by."""
+    return [
+        *_over("smollm2-135m", "full", [(40, 40), (100, 400)], task="generation"),
+        *_over("smollm2-135m", "lora", [(150, 450)]),
+        *_over("smollm2-360m", "full", [(80, 350)]),
+        *_over("smollm2-360m", "qlora", [(80, 350)], task="generation"),
+        *_over("smollm2-360m", "dora", [(80, 350)]),
+        *_over("qwen2.5-0.5b", "full", [(128, 512)], task="generation"),
+        *_over("qwen2.5-0.5b", "lora", [(30, 30), (128, 512)]),
+        *_over("qwen2.5-0.5b", "bitfit", [(128, 512)]),
+        *_over("qwen2.5-0.5b", "full", [(128, 512)], memory="lean"),
+        *_over("tinyllama-1.1b", "full", [(50, 250)]),
+        *_over("tinyllama-1.1b", "lora", [(50, 250), (1000, 2000)], task="generation"),
+        *_over("tinyllama-1.1b", "qlora", [(50, 250)], memory="lean"),
+        *_over("tinyllama-1.1b", "dora", [(50, 250)]),
+        *_over("tinyllama-1.1b", "ia3", [(50, 250)]),
+        *_over("tinyllama-1.1b", "full", [(50, 250)], memory=12),
+        *_over("qwen3-1.7b", "full", [(100, 300)], task="generation", rows=8),
+        *_over("qwen3-1.7b", "lora", [(100, 300)]),
+        *_over("qwen3-1.7b", "qlora", [(100, 300)], memory=6),
+        *_over("qwen2.5-3b", "full", [(100, 300)], rows=8),
+        *_over("qwen2.5-3b", "lora", [(300, 900)], task="generation"),
+        *_over("qwen2.5-3b", "qlora", [(100, 300)], rows=32),
+        *_over("minilm-l6", "full", [(20, 60), (128, 256)]),
+        *_over("roberta-base", "full", [(20, 100), (256, 512)]),
+        *_over("roberta-base", "lora", [(256, 512)]),
+        *_over("roberta-base", "bitfit", [(20, 100)]),
+        *_over("bert-large", "full", [(64, 256)]),
+        *_over("bert-large", "qlora", [(64, 256)]),
+        *_over("bert-large", "full", [(64, 256)], memory="lean"),
+        *_over("xlm-r-large", "lora", [(64, 400)]),
+        *_over("xlm-r-large", "full", [(64, 400)]),
+        *_over("deberta-v3-base", "full", [(64, 256)]),
+        *_over("deberta-v3-base", "lora", [(64, 256)]),
+        *_over("modernbert-base", "full", [(64, 400)]),
+        *_over("modernbert-base", "lora", [(64, 400)]),
+        *_over("llama2-7b", "lora", [(50, 150), (200, 400)]),
+        *_over("llama2-7b", "qlora", [(50, 150)], task="generation", memory="lean"),
+        *_over("llama2-7b", "full", [(50, 150)], rows=8),
+        *_over("llama3-8b", "lora", [(100, 350)], task="generation"),
+        *_over("llama3-8b", "qlora", [(40, 40)]),
+        *_over("llama3-8b", "lora", [(100, 350)], memory=24),
+        *_over("llama3-8b", "full", [(50, 150)], rows=8),
+        *_over("llama2-13b", "lora", [(60, 200)], rows=8),
+        *_over("llama2-13b", "qlora", [(60, 200)], memory="lean"),
+        *_over("llama2-13b", "full", [(60, 200)], rows=8),
+        *_over("llama2-13b", "full", [(60, 200)], rows=8, memory="lean", protocol={"max_gradient_norm": None}),
+        *_over("qwen3-1.7b", "full", [(6000, 8000)], rows=4),
+    ]
+
+
+def cpu_calibration() -> list[Cell]:
+    """Return the trainings on a CPU that coefficients are fitted on."""
+    return [
+        *_over("minilm-l12", "full", [(8, 24), (64, 200)]),
+        *_over("minilm-l12", "lora", [(8, 24), (64, 200)]),
+        *_over("minilm-l12", "qlora", [(64, 200)]),
+        *_over("bert-base", "full", [(16, 48), (100, 300)]),
+        *_over("bert-base", "lora", [(100, 300)]),
+        *_over("160m", "full", [(16, 48), (100, 200)]),
+        *_over("160m", "lora", [(16, 48), (100, 200)]),
+        *_over("160m", "qlora", [(100, 200)]),
+        *_over("160m", "full", [(100, 200)], task="generation"),
+        *_over("160m", "dora", [(50, 100)]),
+        *_over("bert-base", "dora", [(16, 48)]),
+        *_over("bert-base", "full", [(100, 300)], memory="lean"),
+    ]
+
+
+def cpu_proof() -> list[Cell]:
+    """Return the trainings on a CPU that the forecast is judged by."""
+    return [
+        *_over("minilm-l6", "full", [(10, 30), (30, 120), (100, 250)]),
+        *_over("minilm-l6", "lora", [(10, 30), (100, 250)]),
+        *_over("minilm-l6", "qlora", [(30, 120)]),
+        *_over("minilm-l6", "bitfit", [(30, 120)]),
+        *_over("minilm-l6", "ia3", [(30, 120)]),
+        *_over("minilm-l6", "dora", [(30, 120)]),
+        *_over("roberta-base", "full", [(20, 60), (80, 200)]),
+        *_over("roberta-base", "lora", [(20, 60)]),
+        *_over("roberta-base", "qlora", [(80, 200)]),
+        *_over("deberta-v3-base", "full", [(30, 80)]),
+        *_over("modernbert-base", "lora", [(30, 80)]),
+        *_over("smollm2-135m", "full", [(20, 60), (60, 160)], task="generation"),
+        *_over("smollm2-135m", "lora", [(20, 60)]),
+        *_over("smollm2-135m", "lora", [(60, 160)], task="generation"),
+        *_over("smollm2-135m", "qlora", [(20, 60)]),
+        *_over("smollm2-360m", "lora", [(20, 60)]),
+        *_over("minilm-l6", "full", [(30, 120)], memory="lean"),
+    ]

@@ -1,0 +1,89 @@
+"""The forecast of every arm of a comparison on one device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from showdown.core.errors import Unavailable
+from showdown.core.forecast import ArmForecast, Basis, DeviceProfile, Range
+from showdown.core.memory import MemorySettings
+from showdown.core.method import Method
+from showdown.core.spec import SharedProtocol
+from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
+from showdown.forecast.peak import Peak, peak_of
+from showdown.forecast.phases import fitted_seconds, tuned_seconds
+from showdown.forecast.workload import Workload
+from showdown.methods.table import build, method_and_settings, protocol_of
+
+GB = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arm:
+    method: Method
+    protocol: SharedProtocol
+    tuned: TunedArm | None
+    unavailable: str | None = None
+    """Why the method cannot work on this network."""
+
+
+def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecast]:
+    """Return what each row of the table will need on a device, in the order of the table.
+
+    No weights are read, and the device need not be here: a network is built without weights.
+
+    Args:
+        workload: the comparison, its network's configuration and the sizes of its rows.
+        profile: the device's rates.
+
+    Raises:
+        UserError: for settings that a method does not take.
+
+    """
+    arms = _arms(workload, profile)
+    tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
+    settings = memory_settings_of(tuned, profile)
+    return [_forecast(name, arm, settings, workload, profile) for name, arm in arms.items()]
+
+
+def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
+    """Return the peak of each row that trains a network, without its seconds, which take longer to forecast."""
+    arms = _arms(workload, profile)
+    tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
+    settings = memory_settings_of(tuned, profile)
+    return {name: peak_of(arm, settings[name], profile) for name, arm in tuned.items()}
+
+
+def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:
+    found = {}
+    for row, written in workload.comparison.methods.items():
+        name, settings = method_and_settings(row, written)
+        method, protocol = build(name, settings), protocol_of(workload.comparison.protocol, written)
+        try:
+            found[row] = _Arm(method=method, protocol=protocol, tuned=tuned_arm(method, protocol, workload, profile))
+        except Unavailable as error:
+            found[row] = _Arm(method=method, protocol=protocol, tuned=None, unavailable=str(error))
+    return found
+
+
+def _forecast(
+    name: str, arm: _Arm, settings: Mapping[str, MemorySettings], workload: Workload, profile: DeviceProfile
+) -> ArmForecast:
+    runs = workload.seeds * workload.partitions * len(workload.comparison.learning_curve if arm.method.learns else [1])
+    basis: Basis = "measured on this kind of device" if profile.measured_with else "derived"
+    if arm.unavailable:
+        nothing = {"training": Range(low=0.0, expected=0.0, high=0.0)}
+        return ArmForecast(
+            name=name, runs=0, peak_gb=None, fits=None, seconds=nothing, basis=basis, notes=[arm.unavailable]
+        )
+    if arm.tuned is None:
+        seconds = fitted_seconds(arm.method, arm.protocol, workload, profile)
+        return ArmForecast(name=name, runs=runs, peak_gb=None, fits=None, seconds=seconds, basis=basis)
+    peak = peak_of(arm.tuned, settings[name], profile)
+    return ArmForecast(
+        name=name,
+        runs=runs,
+        peak_gb=peak.allocated_gb,
+        fits=peak.fits,
+        seconds=tuned_seconds(arm.tuned, settings[name], workload, profile),
+        basis=basis,
+    )

@@ -1,0 +1,103 @@
+"""Every arm that trains a network: the network without weights, what the method holds, and its memory settings."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from showdown.core.forecast import DeviceProfile
+from showdown.core.memory import MemorySettings
+from showdown.core.method import Job, Method, Placement, TunedMethod
+from showdown.core.spec import SharedProtocol
+from showdown.forecast.workload import RowSizes, Workload
+from showdown.stages.demand import demand_of
+from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings
+from showdown.stages.row_sizes import read_share
+from showdown.tasks.table import task_named
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CONTEXT_GB = 0.6
+"""Of a GPU's memory that its driver and CUDA take before anything is allocated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedArm:
+    """An arm that trains a network."""
+
+    method: TunedMethod
+    job: Job
+    """With the arm's protocol, placed on the device of the forecast."""
+    module: "nn.Module"
+    """What is trained, on the meta device."""
+    linear_names: tuple[str, ...]
+    """Linear layers of the pretrained network's stack, by their names before the method changed it."""
+    needs: ArmNeeds
+    train: RowSizes
+    """Cut at the arm's limit."""
+    decoder: bool
+    """Whether the engine computes it layer by layer, as a packed decoder."""
+    called: Any
+    """What is called otherwise: transformers' network, or its backbone where a head follows that the engine calls."""
+    call_options: dict[str, bool]
+    """Arguments of that call."""
+
+
+def placement_on(profile: DeviceProfile, protocol: SharedProtocol) -> Placement:
+    """Return device and number type as they would be chosen on the device of a profile."""
+    device = "cuda" if profile.kind == "gpu" else "cpu"
+    if protocol.precision != "auto":
+        return Placement(device=device, dtype=protocol.precision)
+    return Placement(device=device, dtype="bfloat16" if device == "cuda" else "float32")
+
+
+def tuned_arm(method: Method, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile) -> TunedArm | None:
+    """Return an arm that trains a network; None for one that trains none.
+
+    Raises:
+        Unavailable: when the method cannot work on this network.
+
+    """
+    from showdown.engine.structure import language_model, last_token_classifier, unwrapped
+    from showdown.models.network import completed, skeleton_of
+
+    if not isinstance(method, TunedMethod):
+        return None
+    job = Job(
+        task=task_named(workload.comparison.task),
+        labels=workload.labels,
+        model=workload.comparison.model,
+        protocol=protocol,
+        placement=placement_on(profile, protocol),
+        seed=0,
+    )
+    network = skeleton_of(completed(deepcopy(workload.config), job), job)
+    train = cut(workload.train, protocol.max_tokens)
+    shape, demand, module = demand_of(method, network, job, read_share(train, protocol.effective_batch_rows))
+    lengths = [tokens for tokens, _ in train]
+    language = language_model(module)
+    parts = language or last_token_classifier(module)
+    return TunedArm(
+        decoder=parts is not None and not demand.padded,
+        called=parts.backbone if parts and parts.backbone is not None else unwrapped(module),
+        call_options={"use_cache": False} if parts else {},
+        method=method,
+        job=job,
+        module=module,
+        linear_names=network.linear_names,
+        needs=ArmNeeds(shape=shape, demand=demand, protocol=protocol, lengths=lengths),
+        train=train,
+    )
+
+
+def cut(rows: RowSizes, limit: int) -> RowSizes:
+    """Return rows as they are read with a limit of tokens."""
+    return [(min(tokens, limit), min(read, tokens, limit)) for tokens, read in rows]
+
+
+def memory_settings_of(arms: Mapping[str, TunedArm], profile: DeviceProfile) -> dict[str, MemorySettings]:
+    """Return the memory settings that the product would choose for each arm on a device."""
+    if profile.kind == "gpu":
+        return gpu_settings({name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB)
+    return {name: cpu_settings(arm.job.protocol, arm.needs.lengths) for name, arm in arms.items()}

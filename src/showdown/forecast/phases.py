@@ -1,0 +1,86 @@
+"""Seconds of one run by phase, named as in `docs/results.md`."""
+
+from showdown.core.forecast import DeviceProfile, Range
+from showdown.core.memory import MemorySettings
+from showdown.core.method import Method
+from showdown.core.spec import SharedProtocol, TuningSpec
+from showdown.forecast.epochs import epochs_of, trial_epochs
+from showdown.forecast.fitted import TIME_SPREAD
+from showdown.forecast.needs import TunedArm, cut
+from showdown.forecast.rates import Rates
+from showdown.forecast.step import StepSeconds
+from showdown.forecast.workload import Workload
+
+_SPEED_SECONDS = 2.5
+"""Of measuring the speed of prediction: a second and a half at batch 1 and at most half a second at others."""
+_LOADING_SECONDS = 0.8
+"""Of making a network's modules and opening its files, whatever its size."""
+_FITTED_SECONDS = 2.0
+
+
+def tuned_seconds(
+    arm: TunedArm, settings: MemorySettings, workload: Workload, profile: DeviceProfile
+) -> dict[str, Range]:
+    """Return the seconds of one run of an arm that trains a network, by phase."""
+    rates = Rates(profile)
+    step = StepSeconds(arm, settings, rates)
+    protocol = arm.job.protocol
+    validation, test = cut(workload.validation, protocol.max_tokens), cut(workload.test, protocol.max_tokens)
+    epoch, judged = step.epoch_seconds(arm.train), step.forward_seconds(validation)
+    loading = _loading_seconds(arm, workload, rates)
+    saved = arm.needs.demand.gradient_bytes
+    epochs = epochs_of(protocol, protocol.epochs)
+    found = {"loading": _single(loading), "training": epochs.scaled(epoch, step.path)}
+    found["validation"] = epochs.scaled(judged, step.path)
+    found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
+    found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)
+    found["start of scoring"] = _single(rates.plain("process_start_seconds"))
+    found["reloading"] = _single(loading)
+    answering = step.forward_seconds([*validation, *test]) + _writing_seconds(step, workload, rates)
+    found["prediction"] = _spread(answering, step.path)
+    found["speed"] = _single(_SPEED_SECONDS)
+    if isinstance(protocol.tuning, TuningSpec):
+        trials = trial_epochs(protocol)
+        once = trials.scaled(epoch + judged, step.path)
+        number = protocol.tuning.trials
+        found["tuning"] = Range(
+            low=number * (once.low + loading),
+            expected=number * (once.expected + loading),
+            high=number * (once.high + loading),
+        )
+    return found
+
+
+def fitted_seconds(
+    method: Method, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile
+) -> dict[str, Range]:
+    """Return the seconds of one run of an arm that trains no network, by phase."""
+    del method, protocol, workload, profile
+    return {"training": _single(_FITTED_SECONDS), "prediction": _single(_FITTED_SECONDS)}
+
+
+def _single(seconds: float) -> Range:
+    return Range(low=0.5 * seconds, expected=seconds, high=2.0 * seconds)
+
+
+def _spread(seconds: float, path: str) -> Range:
+    low, high = TIME_SPREAD[path]
+    return Range(low=low * seconds, expected=seconds, high=high * seconds)
+
+
+def _loading_seconds(arm: TunedArm, workload: Workload, rates: Rates) -> float:
+    weights = sum(value.numel() for value in arm.module.parameters())
+    read = rates.seconds("read_gbps", workload.stored_bytes_per_weight * weights)
+    moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if arm.needs.demand else 0.0
+    return _LOADING_SECONDS + read + moved
+
+
+def _writing_seconds(step: StepSeconds, workload: Workload, rates: Rates) -> float:
+    """Return the seconds of writing an answer to each test prompt: weights are read once for each token of a batch."""
+    if not workload.answer_tokens:
+        return 0.0
+    ordered, total = sorted(workload.answer_tokens), 0.0
+    for start in range(0, len(ordered), 16):
+        weights = step.arm.needs.demand.weight_bytes
+        total += ordered[start : start + 16][-1] * 1.4 * rates.moving_seconds(weights)
+    return total

@@ -1,0 +1,177 @@
+"""What a forward and backward pass does, counted without weights: a pass on the meta device, operation by operation.
+
+It serves networks and layers that the engine does not compute itself: transformers' modules over padded rows, and
+PEFT's layers. Tensors on the meta device have shapes and no content, so that a pass takes milliseconds for each layer.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_ATTENTION = "showdown-traced"
+_aten: Any = torch.ops.aten
+_FREE = {_aten.detach.default, _aten.empty_like.default, _aten._unsafe_view.default, _aten.lift_fresh.default}
+"""Operations that move no bytes, beside those that return a view."""
+
+
+@dataclass(kw_only=True)
+class Trace:
+    """What was done in a forward and backward pass."""
+
+    products: Counter[tuple[int, int, int, int]] = field(default_factory=Counter)
+    """How often a matrix product of each shape was computed: (batch, rows, inner, columns)."""
+    moved_bytes: float = 0.0
+    """Read and written by all other operations."""
+    kernels: int = 0
+    """Operations that compute something, products included."""
+    saved_bytes: float = 0.0
+    """Kept between forward and backward pass, parameters not counted."""
+    largest_bytes: float = 0.0
+    """Of the largest tensor that an operation made."""
+    attentions: Counter[tuple[int, int, int, int, bool]] = field(default_factory=Counter)
+    """Attention by (rows, queries, keys, query heads times head width, causal)."""
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of all products, attention not counted."""
+        return sum(2.0 * batch * m * k * n * times for (batch, m, k, n), times in self.products.items())
+
+
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts every operation of the passes that run inside it."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.trace = trace
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is _aten._local_scalar_dense.default:
+            return 0  # whether a mask is all ones, or padding is missing: nothing of it has a content here
+        result = func(*args, **(kwargs or {}))
+        if func.is_view or func in _FREE:
+            return result
+        trace, inputs = self.trace, [one for one in _tensors(args)]
+        outputs = [one for one in _tensors((result,))]
+        trace.kernels += 1
+        trace.largest_bytes = max([trace.largest_bytes, *(float(_bytes(one)) for one in outputs)])
+        shape = _product(func, inputs)
+        if shape:
+            trace.products[shape] += 1
+        else:
+            trace.moved_bytes += sum(map(_bytes, inputs)) + sum(map(_bytes, outputs))
+        return result
+
+
+def _product(func: Any, inputs: list[torch.Tensor]) -> tuple[int, int, int, int] | None:
+    """Return the shape of a matrix product, or None for another operation."""
+    name = func._schema.name
+    if name in ("aten::mm", "aten::addmm"):
+        left, right = inputs[-2:]
+        return 1, left.shape[0], left.shape[1], right.shape[1]
+    if name in ("aten::bmm", "aten::baddbmm"):
+        left, right = inputs[-2:]
+        return left.shape[0], left.shape[1], left.shape[2], right.shape[2]
+    return None
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.itemsize
+
+
+@contextmanager
+def _keeping(trace: Trace, module: nn.Module) -> Iterator[None]:
+    """Count what is kept for the backward pass, each piece of memory once."""
+    own = {value.untyped_storage()._cdata for value in (*module.parameters(), *module.buffers())}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own and storage._cdata not in kept:
+            kept[storage._cdata] = tensor
+            trace.saved_bytes += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield
+
+
+class _Attention(torch.autograd.Function):
+    """Stands for an attention kernel: it keeps what a fused one keeps, and computes nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, kept: torch.Tensor) -> Any:
+        out = torch.empty_like(query)
+        ctx.save_for_backward(query, key, value, out, kept)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        query, key, value, *_ = ctx.saved_tensors
+        return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value), None
+
+
+def traced(module: nn.Module, call: Callable[[], torch.Tensor], *, forward_only: bool = False) -> Trace:
+    """Return what a pass of a module on the meta device does.
+
+    Args:
+        module: transformers' network or one of its layers, on the meta device, in the mode of the pass.
+        call: the forward pass; what it returns is summed and differentiated.
+        forward_only: whether there is no backward pass.
+
+    """
+    trace = Trace()
+    with _attention_counted(module, trace):
+        if forward_only:
+            with torch.no_grad(), _Counting(trace):
+                call()
+            return trace
+        with _Counting(trace):
+            with _keeping(trace, module):
+                result = call()
+            torch.autograd.backward(result, torch.empty_like(result))
+    for parameter in module.parameters():
+        parameter.grad = None
+    return trace
+
+
+@contextmanager
+def _attention_counted(module: nn.Module, trace: Trace) -> Iterator[None]:
+    """Have transformers' attention noted instead of computed, where the network calls it by its table."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    def attend(
+        layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, **more: Any
+    ) -> tuple[torch.Tensor, None]:
+        rows, heads, queries, width = query.shape
+        causal = bool(more.get("is_causal", getattr(layer, "is_causal", False)))
+        trace.attentions[rows, queries, key.shape[2], heads * width, causal] += 1
+        kept = torch.empty(rows, heads, queries, dtype=torch.float32, device=query.device)
+        out = _Attention.apply(query, key, value, kept)  # type: ignore[no-untyped-call]
+        return out.transpose(1, 2).contiguous(), None
+
+    AttentionInterface.register(_ATTENTION, attend)
+    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)
+    configs = {id(one): one for child in module.modules() if (one := getattr(child, "config", None)) is not None}
+    before = {key: getattr(one, "_attn_implementation_internal", None) for key, one in configs.items()}
+    for one in configs.values():
+        if getattr(one, "_attn_implementation_internal", None) == "sdpa":
+            one._attn_implementation_internal = _ATTENTION
+    try:
+        yield
+    finally:
+        for key, one in configs.items():
+            one._attn_implementation_internal = before[key]
