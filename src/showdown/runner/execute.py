@@ -23,6 +23,7 @@ from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, LocalExecutor, Resources, Stage
 from showdown.runner.foreseen import Foreseen, refuse_misfits
+from showdown.runner.history import remember
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -169,12 +170,16 @@ class _Loop:
         if earlier:
             self._display.say(earlier_line(earlier, self._specs, self._store.runs_folder))
         self._display.plan([*self._planned.values()], [*self._records.values()])
+        before = {run_id for run_id, record in self._records.items() if record}
         try:
             self._write_results(self._records)
             self._carry_out(executor)
         finally:
             for active in self._active.values():
                 active.sampling.close()
+            if self._forecast is not None:
+                made = [record for run_id, record in self._records.items() if record and run_id not in before]
+                remember(self._forecast, made)
             # A run that was not reached shows what is there of other settings, rather than nothing.
             shown = {spec.run_id: self._records[spec.run_id] or stand_in(spec, earlier) for spec in self._specs}
             results = self._write_results(shown)

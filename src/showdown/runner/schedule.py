@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 from showdown.core.events import StageName
 from showdown.core.spec import RunSpec
@@ -22,6 +23,11 @@ class Visit:
     stages: tuple[StageName, ...]
     base: str | None
     """Names the pretrained network that its training shares with other runs."""
+
+    @cached_property
+    def run_id(self) -> str:
+        """Return the run's id, which takes long to make."""
+        return self.spec.run_id
 
     @property
     def shared_base(self) -> str | None:
@@ -67,15 +73,15 @@ class Schedule:
         Visits of one run keep their order. Of runs that share a network one is trained at a time, since they go through
         one process.
         """
-        runs = {visit.spec.run_id for visit in active}
+        runs = {visit.run_id for visit in active}
         bases = {visit.shared_base for visit in active} - {None}
         for visit in self._waiting:
-            if visit.spec.run_id not in runs and visit.shared_base not in bases:
+            if visit.run_id not in runs and visit.shared_base not in bases:
                 self._waiting.remove(visit)
                 return visit
-            runs.add(visit.spec.run_id)
+            runs.add(visit.run_id)
         return None
 
     def drop(self, run_id: str) -> None:
         """Forget the visits of a run that is over."""
-        self._waiting = [visit for visit in self._waiting if visit.spec.run_id != run_id]
+        self._waiting = [visit for visit in self._waiting if visit.run_id != run_id]

@@ -22,6 +22,7 @@ from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
+from showdown.report.forecast import forecast_table
 from showdown.report.label_table import label_table
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
 from showdown.report.page.limits import choices, limits, margin_words
@@ -107,6 +108,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
     written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
     found, compared = choices(verdict), shown_pairs(verdict)
+    foreseen = forecast_table(results, folder)
     script = _file("page.js")
     context = {
         "name": results.name,
@@ -129,6 +131,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "own_rows": OWN_ROWS if verdict.left_out else "",
         "label_table": label_table(_done(results)),
         "confidence": confidence_table(results),
+        "foreseen": foreseen,
         "disagreements": shown,
         "samples": written if written and written.groups else None,
         "most_headings": _MOST_HEADINGS,
@@ -149,6 +152,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
             limits=found is None or bool(found.rows),
             divided=bool(shown and shown.count),
             sampled=bool(written and written.groups),
+            foreseen=foreseen is not None,
         ),
         "style": _style() + (f"\n{_file('samples.css')}" if written and written.groups else ""),
         "script": script,
@@ -189,13 +193,14 @@ def _groups(drawings: Mapping[str, Drawing]) -> list[dict[str, Any]]:
 
 
 def _sections(
-    groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool, sampled: bool
+    groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool, sampled: bool, foreseen: bool
 ) -> list[dict[str, str]]:
     titles = {"answer": "Answer"}
     titles |= {"limits": "Limits"} if limits else {}
     titles |= {"verdict": "Verdict", **{group["id"]: group["title"] for group in groups}}
     titles |= {"disagreements": "Disagreements"} if divided else {}
     titles |= {"samples": "Samples"} if sampled else {}
+    titles |= {"forecast": "Forecast"} if foreseen else {}
     titles |= {"data": "Data", "protocol": "Protocol", "environment": "Environment", "reproduce": "Run it again"}
     return [{"id": key, "title": title} for key, title in titles.items()]
 
