@@ -11,6 +11,8 @@ from showdown.core.spec import SharedProtocol
 from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
 from showdown.forecast.peak import Peak, peak_of
 from showdown.forecast.phases import fitted_seconds, tuned_seconds
+from showdown.forecast.rates import Rates
+from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import Workload
 from showdown.methods.table import build, method_and_settings, protocol_of
 
@@ -78,12 +80,13 @@ def _forecast(
     if arm.tuned is None:
         seconds = fitted_seconds(arm.method, arm.protocol, workload, profile)
         return ArmForecast(name=name, runs=runs, peak_gb=None, fits=None, seconds=seconds, basis=basis)
-    peak = peak_of(arm.tuned, settings[name], profile)
+    step = StepSeconds(arm.tuned, settings[name], Rates(profile))
+    peak = peak_of(step)
     return ArmForecast(
         name=name,
         runs=runs,
         peak_gb=peak.allocated_gb,
         fits=peak.fits,
-        seconds=tuned_seconds(arm.tuned, settings[name], workload, profile),
+        seconds=tuned_seconds(step, workload),
         basis=basis,
     )
