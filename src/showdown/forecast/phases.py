@@ -1,7 +1,6 @@
 """Seconds of one run by phase, named as in `docs/results.md`."""
 
 from showdown.core.forecast import DeviceProfile, Range
-from showdown.core.memory import MemorySettings
 from showdown.core.method import Method
 from showdown.core.spec import SharedProtocol, TuningSpec
 from showdown.forecast.epochs import epochs_of, trial_epochs
@@ -18,12 +17,9 @@ _LOADING_SECONDS = 0.8
 _FITTED_SECONDS = 2.0
 
 
-def tuned_seconds(
-    arm: TunedArm, settings: MemorySettings, workload: Workload, profile: DeviceProfile
-) -> dict[str, Range]:
+def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     """Return the seconds of one run of an arm that trains a network, by phase."""
-    rates = Rates(profile)
-    step = StepSeconds(arm, settings, rates)
+    arm, rates = step.arm, step.rates
     protocol = arm.job.protocol
     validation, test = cut(workload.validation, protocol.max_tokens), cut(workload.test, protocol.max_tokens)
     epoch, judged = step.epoch_seconds(arm.train), step.forward_seconds(validation)

@@ -23,6 +23,7 @@ from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, Resources, Setup, Stage
 from showdown.runner.executors.table import EXECUTORS, open_executor
 from showdown.runner.foreseen import Foreseen, refuse_misfits
+from showdown.runner.history import remember
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -186,12 +187,16 @@ class _Loop:
         self._display.plan([*self._planned.values()], [*self._records.values()])
         for record in filter(None, self._records.values()):
             self._kept.add(record)
+        before = {run_id for run_id, record in self._records.items() if record}
         try:
             self._results.write(self._specs, self._records)
             self._carry_out(executor)
         finally:
             for active in self._active.values():
                 active.sampling.close()
+            if self._forecast is not None:
+                made = [record for run_id, record in self._records.items() if record and run_id not in before]
+                remember(self._forecast, made)
             # A run that was not reached shows what is there of other settings, rather than nothing.
             shown = {
                 run_id: record or stand_in(spec, earlier)
