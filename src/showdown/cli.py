@@ -117,6 +117,9 @@ def run(
     *,
     task: TaskName = None,
     methods: Methods = None,
+    gpus: Annotated[
+        str | None, typer.Option(metavar="0,1", help="GPUs to use, by number or UUID; all by default, a run on each.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
     dry_run: Annotated[
@@ -137,6 +140,7 @@ def run(
 
     given = _given(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
+    given += [] if gpus is None else [f"gpus={json.dumps(gpus)}"]
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
     comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)

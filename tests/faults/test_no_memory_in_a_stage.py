@@ -11,6 +11,7 @@ import torch
 import showdown.evaluation.speed
 import showdown.models.network
 import showdown.stages.setup
+from runner.immediate import use
 from runner.test_protocol import HereWorkers
 from showdown.config.read import check
 from showdown.core.record import Results
@@ -39,7 +40,7 @@ STAGES: dict[str, tuple[Any, str]] = {
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(execute, "LocalExecutor", HereWorkers)
+    use(monkeypatch, HereWorkers)
     monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
     monkeypatch.setattr(showdown.evaluation.speed, "_BATCHES", ())

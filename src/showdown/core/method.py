@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from showdown.core.examples import Examples
+from showdown.core.journal import Journal
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup, default_groups
 from showdown.core.predictor import Predictor
@@ -116,6 +117,11 @@ class Method(ABC):
 
 class FittedMethod(Method):
     """A method that fits itself, without the training loop."""
+
+    def __init__(self, settings: MethodSettings) -> None:
+        super().__init__(settings)
+        self.journal = Journal()
+        """Where a long fit finds what it did before it was interrupted, and keeps what it does; a run sets its own."""
 
     @classmethod
     def needs(cls) -> Needs:

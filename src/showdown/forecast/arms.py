@@ -52,7 +52,8 @@ def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
     arms = _arms(workload, profile)
     tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
     settings = memory_settings_of(tuned, profile)
-    return {name: peak_of(arm, settings[name], profile) for name, arm in tuned.items()}
+    rates = Rates(profile)
+    return {name: peak_of(StepSeconds(arm, settings[name], rates)) for name, arm in tuned.items()}
 
 
 def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:

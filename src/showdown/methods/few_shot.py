@@ -114,5 +114,5 @@ class FewShot(FittedMethod):
 def _note(chosen: Demonstrations) -> str:
     """Return how the examples are chosen, in words."""
     if chosen.choose == "nearest":
-        return f"few-shot: the {chosen.count} nearest of {len(chosen.rows)} training rows in each prompt"
-    return f"few-shot: {len(chosen.rows)} training rows in every prompt, drawn at random"
+        return f"the {chosen.count} nearest of {len(chosen.rows)} training rows in each prompt"
+    return f"{len(chosen.rows)} training rows in every prompt, drawn at random"

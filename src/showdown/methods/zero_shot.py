@@ -93,12 +93,16 @@ class ZeroShot(FittedMethod):
         """
         self._pinned = self._pin(job)
         way, total_parameters, predictor = self._open(job, self._pinned, None)
-        template = "" if way == "writing" else f", template `{self.settings.template}`"
+        name = self.settings.model or job.model.id
         return Fitted(
             predictor=predictor,
             trainable_parameters=0,
             total_parameters=total_parameters,
-            notes=(f"zero-shot by {way} with {self.settings.model or job.model.id}{template}",),
+            notes=(
+                f"{name} was asked with the prompt as it is"
+                if way == "writing"
+                else f"zero-shot by {way} with {name}, template `{self.settings.template}`",
+            ),
         )
 
     def unfit_reason(self, task: str) -> str | None:

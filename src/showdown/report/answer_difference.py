@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Any, Literal
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -36,7 +37,8 @@ class Field:
 def marked(wanted: str, written: str) -> tuple[Piece, ...]:
     """Return the written answer with what is missing and what was added, in the order of the text.
 
-    Joined, `same` and `missing` pieces are the wanted answer, `same` and `added` ones the written one.
+    Joined, `same` and `added` pieces are the written answer. White space alone is no difference, as for the scores:
+    but for white space, `same` and `missing` ones are the wanted answer.
     """
     ours, theirs = _WORD.findall(wanted), _WORD.findall(written)
     found = list(_pieces(ours[:_MOST_WORDS], theirs[:_MOST_WORDS]))
@@ -46,14 +48,23 @@ def marked(wanted: str, written: str) -> tuple[Piece, ...]:
 
 
 def _pieces(ours: list[str], theirs: list[str]) -> Iterator[Piece]:
-    for kind, start, end, other_start, other_end in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        if kind == "equal":
-            yield Piece(text="".join(ours[start:end]), kind="same")
-            continue
-        if end > start:
-            yield Piece(text="".join(ours[start:end]), kind="missing")
-        if other_end > other_start:
-            yield Piece(text="".join(theirs[other_start:other_end]), kind="added")
+    """Yield the pieces, neighbours of one kind joined."""
+    for kind, group in groupby(_steps(ours, theirs), key=lambda piece: piece.kind):
+        yield Piece(text="".join(piece.text for piece in group), kind=kind)
+
+
+def _steps(ours: list[str], theirs: list[str]) -> Iterator[Piece]:
+    matcher = SequenceMatcher(None, _spaces_alike(ours), _spaces_alike(theirs), autojunk=False)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        missing, written = "".join(ours[start:end]), "".join(theirs[other_start:other_end])
+        if kind != "equal" and missing.strip():
+            yield Piece(text=missing, kind="missing")
+        if written:
+            yield Piece(text=written, kind="added" if kind != "equal" and written.strip() else "same")
+
+
+def _spaces_alike(words: list[str]) -> list[str]:
+    return [" " if word.isspace() else word for word in words]
 
 
 def differing_fields(wanted: str, written: str) -> tuple[Field, ...] | None:

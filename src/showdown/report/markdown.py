@@ -19,6 +19,7 @@ from showdown.report.pairs import headings, pair_note, pair_rows
 from showdown.report.pool import OWN_ROWS
 from showdown.report.samples import Samples, samples
 from showdown.report.table import Table, comparison_table
+from showdown.report.writing_table import writing_table
 from showdown.verdict.model import Verdict
 
 FIGURES_FOLDER = Path("report") / "figures"
@@ -66,6 +67,9 @@ def markdown(
     parts += ["## How to read it", *(f"- {escaped(line)}" for line in (*table.marks, *table.below))]
     if pictures.keys() - set(_FIRST):
         parts += ["## Pictures", *(_picture(found) for name, found in pictures.items() if name not in _FIRST)]
+    speed = writing_table(verdict)
+    if speed:
+        parts += ["## Writing", grid(speed.headings, speed.rows), *(f"- {escaped(line)}" for line in speed.notes)]
     curve = learning_curve(results, verdict.curve)
     if curve:
         parts += ["## Learning curve", grid(curve.headings, curve.rows), escaped(curve.sentence)]
@@ -73,7 +77,7 @@ def markdown(
     if sure:
         parts += [
             "## Confidence",
-            grid(sure.headings, sure.rows, left=2),
+            grid(sure.headings, sure.rows, left=sure.words),
             *(f"- {escaped(line)}" for line in sure.notes),
         ]
     if columns_of(verdict.task).by_label:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MANY_SEEDS = (0, 1, 2)
 """Three: the fewest that show a spread (Dodge et al., arXiv 2002.06305)."""
 SHORT_SEARCH = TuningSpec(trials=4)
-_USUAL_EPOCHS = 20
+USUAL_EPOCHS = 20
 _DEEP = 32
 _CHEAP = {"cpu": 2e14, "gpu": 5e17}
 """Operations of all trainings together: a quarter of an hour on two cores of a Xeon (0.2 TFLOP/s), or on an H100 at
@@ -77,7 +77,7 @@ def _trained_rows(comparison: Comparison) -> int:
 
 def _training_flops(comparison: Comparison, model: DescribedModel, prepared: Prepared) -> float:
     """Return the floating-point operations of one training on the first partition."""
-    epochs = min(_USUAL_EPOCHS, comparison.protocol.epochs)
+    epochs = min(USUAL_EPOCHS, comparison.protocol.epochs)
     train = prepared.side("train")
     texts = [f"{prompt} {answer}" for prompt, answer in zip(train.texts, train.answers, strict=False)]
     tokens = _tokens(texts or train.texts, comparison.protocol.max_tokens)

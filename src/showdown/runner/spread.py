@@ -1,13 +1,14 @@
 """How long a comparison takes on a number of equal devices: the real schedule, with a forecast's seconds."""
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 
 from showdown.core.events import StageName
 from showdown.core.forecast import ArmForecast, Range
 from showdown.core.record import SCORING_PHASES, TRAINING_PHASE, TUNING_PHASE
 from showdown.core.spec import RunSpec
+from showdown.runner.effort import StageSeconds, effort_of
 from showdown.runner.schedule import Schedule, Visit
 
 _BY_ROWS = (TUNING_PHASE, TRAINING_PHASE)
@@ -30,23 +31,25 @@ def spread(specs: Sequence[RunSpec], arms: Sequence[ArmForecast], *, devices: in
 
     """
     seconds = {arm.name: arm.seconds for arm in arms}
-    order = run_seconds(specs, arms) if devices > 1 else None
-    schedule = Schedule(specs, share=share, seconds=order)
+    order = forecast_or_effort(arms)
     low, expected, high = (
-        _simulated(schedule.again(), seconds, devices, end)
+        _simulated(Schedule(specs, share=share, slots=devices, seconds_of=order), seconds, devices, end)
         for end in (lambda one: one.low, lambda one: one.expected, lambda one: one.high)
     )
     return Range(low=min(low, expected), expected=expected, high=max(expected, high))
 
 
-def run_seconds(specs: Sequence[RunSpec], arms: Sequence[ArmForecast]) -> dict[str, float]:
-    """Return the expected seconds of each run, by its id; none for an arm without a forecast."""
+def forecast_or_effort(arms: Sequence[ArmForecast]) -> StageSeconds:
+    """Return the expected seconds of a stage of a run: by the forecast, or by its effort where an arm has none."""
     seconds = {arm.name: arm.seconds for arm in arms}
-    return {
-        spec.run_id: sum(_of_phase(spec, phase, found.expected) for phase, found in seconds[spec.name].items())
-        for spec in specs
-        if spec.name in seconds
-    }
+    if not all(seconds.values()):
+        return effort_of
+
+    def seconds_of(spec: RunSpec, stage: StageName) -> float:
+        phases = seconds[spec.name].items()
+        return sum(_of_phase(spec, phase, found.expected) for phase, found in phases if stage_of(phase) == stage)
+
+    return seconds_of if seconds else effort_of
 
 
 def stage_of(phase: str) -> StageName:
@@ -59,29 +62,27 @@ def stage_of(phase: str) -> StageName:
 def _simulated(schedule: Schedule, seconds: Mapping[str, Mapping[str, Range]], devices: int, end: _End) -> float:
     """Return when the last visit ends, if each device takes the next visit as soon as it is free."""
     active: list[tuple[float, int, Visit]] = []
-    loaded: set[str] = set()
-    order, now = count(), 0.0
+    holding: Counter[str] = Counter()
+    now = 0.0
     while True:
-        while len(active) < devices:
-            visit = schedule.take([one for _, _, one in active])
-            if visit is None:
-                break
-            heapq.heappush(active, (now + _visit_seconds(visit, seconds, loaded, end), next(order), visit))
+        while len(active) < devices and (visit := schedule.take()):
+            training = sum(one.shared_base == visit.shared_base for _, _, one in active)
+            loads = visit.shared_base is None or training >= holding[visit.shared_base]
+            if loads and visit.shared_base is not None:
+                holding[visit.shared_base] += 1
+            heapq.heappush(active, (now + _visit_seconds(visit, seconds, end, loads=loads), visit.number, visit))
         if not active:
             return now
-        now, _, _ = heapq.heappop(active)
+        now, _, visit = heapq.heappop(active)
+        schedule.done(visit, over=False)
 
 
-def _visit_seconds(visit: Visit, seconds: Mapping[str, Mapping[str, Range]], loaded: set[str], end: _End) -> float:
-    """Return what a visit takes; of runs that share a network the first alone loads it to be trained."""
-    base = visit.shared_base
-    has_base = base in loaded
-    if base is not None:
-        loaded.add(base)
+def _visit_seconds(visit: Visit, seconds: Mapping[str, Mapping[str, Range]], end: _End, *, loads: bool) -> float:
+    """Return what a visit takes; a device that holds the network already does not load it to train."""
     return sum(
         _of_phase(visit.spec, phase, end(found))
         for phase, found in seconds.get(visit.spec.name, {}).items()
-        if stage_of(phase) in visit.stages and not (has_base and phase == _LOADING)
+        if stage_of(phase) in visit.stages and (loads or phase != _LOADING)
     )
 
 

@@ -10,6 +10,7 @@ OUT/data/processed/          train, validation and test as CSV and JSONL, label 
 OUT/runs/RUN_ID/spec.json    what the run is
                 started.json when a stage began; there while it goes, and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over
+                steps.json   prompts that were judged, while a search for a prompt is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artifact
                 artifact/    the saved model, with model.json and confidence.json, which describe it
@@ -44,7 +45,7 @@ _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
 RESULT_FILE, TUNE_FILE, TRAIN_FILE, SCORE_FILE = "result.json", "tune.json", "train.json", "score.json"
 FORECAST_FILE = "forecast.json"
-TRIALS_FILE = "trials.json"
+TRIALS_FILE, STEPS_FILE = "trials.json", "steps.json"
 _OWN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and a pipe of that name does not block."""
 
@@ -147,7 +148,7 @@ class Store:
             UserError: naming the file and the versions.
 
         """
-        for name in (TUNE_FILE, TRIALS_FILE, TRAIN_FILE, SCORE_FILE):
+        for name in (TUNE_FILE, TRIALS_FILE, STEPS_FILE, TRAIN_FILE, SCORE_FILE):
             path = self.run_folder(run_id) / name
             with contextlib.suppress(OSError):
                 _refuse_other_schema(path, read_file(path))

@@ -133,7 +133,7 @@ def update_(weight: Weight, step: AdamwStep, gradient_scale: torch.Tensor, seeds
 def _blocks(weight: Weight) -> Iterator[tuple[Weight, int]]:
     """Yield parts of a weight whose intermediate values stay in a CPU's caches, each with its first element's number.
 
-    So a step of 28 million weights takes a tenth of the time (`benchmarks/cpu/optimizer_step.py`).
+    A step of 28 million weights then takes a sixth of the time (`benchmarks/cpu/optimizer_step.py`).
     """
     if weight.value.is_cuda or not all(held.is_contiguous() for held in weight.tensors()):
         yield weight, 0
