@@ -86,7 +86,8 @@ def fitted(path: str, cells: list[dict[str, Any]]) -> dict[str, float]:
 def spread(errors: list[float], narrowest: float) -> list[float]:
     """Return between which multiples nine of ten measurements lie, by the logarithms of forecast over measured.
 
-    With few cells the quantiles of a t distribution stand for those that were seen; no range is narrower than `narrowest`.
+    They are 1.75 root mean squares to either side, a little more than a normal distribution's 1.65 since cells are few;
+    no range is narrower than `narrowest`.
     """
     width = float(np.clip(1.75 * np.sqrt(np.mean(np.square(errors))), narrowest, _WIDEST))
     return [round(math.exp(-width), 3), round(math.exp(width), 3)]
