@@ -35,7 +35,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
         monkeypatch.setattr(devices, "has_gpu", lambda: True)
         monkeypatch.setattr(devices, "local_profile", lambda: None)
         monkeypatch.setattr(devices, "gpu_meter", lambda: Meter(name))
-        monkeypatch.setattr(devices, "local_devices", lambda: ["0", "1"])
+        monkeypatch.setattr(devices, "local_devices", lambda named: ["0", "1"] if named is None else [*named])
 
     return two
 
@@ -87,6 +87,7 @@ def test_all_gpus_of_a_machine_are_taken_with_their_own_memory(gpus: Callable[[s
     here = devices_here(None, None)
     assert (here.count, here.profile.memory_gb) == (2, 79.0)
     assert devices_here(1, None).count == 1
+    assert devices_here(None, None, ["1"]).count == 1, "those that the comparison names"
 
 
 def test_a_gpu_of_which_nothing_is_known_asks_to_be_measured(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forecasts import arm
-from runner.immediate import ImmediateExecutor
+from runner.immediate import ImmediateExecutor, use
 from showdown.config.read import check
 from showdown.core.errors import UserError
 from showdown.core.forecast import ArmForecast, Forecast
@@ -40,7 +40,7 @@ class Lines(Silent):
 def asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SHOWDOWN_FORECAST")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(execute, "LocalExecutor", Failing)
+    use(monkeypatch, Failing)
 
 
 @pytest.fixture
@@ -110,11 +110,14 @@ def test_a_forecast_that_fails_keeps_nothing_from_running(
 
     monkeypatch.setattr(foresee, "forecast_arms", failing)
     display = Lines()
-    execute.execute(comparison, tmp_path / "out", display)
+    if isinstance(error, KeyError):
+        execute.execute(comparison, tmp_path / "out", display)
+        assert json.loads((tmp_path / "out" / "results.json").read_bytes())["runs"]
+        assert not (tmp_path / "out" / "forecast.json").exists()
+    else:
+        assert execute.rehearse(comparison, tmp_path / "out", display) is None
     (line,) = [line for line in display.lines if line.startswith("no forecast: ")]
     assert str(error) in line
-    assert json.loads((tmp_path / "out" / "results.json").read_bytes())["runs"]
-    assert not (tmp_path / "out" / "forecast.json").exists()
 
 
 def test_the_longest_runs_go_first_where_there_are_several_slots(
@@ -129,6 +132,6 @@ def test_the_longest_runs_go_first_where_there_are_several_slots(
             order.append(folder.name.split("-")[0])
             return super().run(stage, folder)
 
-    monkeypatch.setattr(execute, "LocalExecutor", Noting)
+    use(monkeypatch, Noting)
     execute.execute(comparison, tmp_path / "out", Lines())
     assert order == ["tfidf", "majority"]

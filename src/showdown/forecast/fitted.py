@@ -26,9 +26,9 @@ MEMORY_SPREAD: dict[str, tuple[float, float]] = {
 """The same of memory."""
 OVERLAP = 4.0
 """Host and GPU work beside each other: a step takes this norm of both, a little more than the longer of the two."""
-EPOCHS = (7, 14, 30)
-"""Epochs of a training that ends by itself: of ten such trainings one had fewer than the first, one more than the last
-(`docs/forecast.md`)."""
+EPOCHS = (6, 17, 42)
+"""Epochs of a training that ends by itself: the first decile, the mean and the last decile of 24 at default rates
+(`benchmarks/results/statistics/learning_rates.json`, multiple 1.0, not cut)."""
 WORKSPACE_GB = 0.07
 """Of the matrix library on a GPU, allocated as a tensor is."""
 GRAPH_GB = 0.08
@@ -37,3 +37,5 @@ PASSING_TENSORS = 2.0
 """Tensors of the size of the largest activation that come and go in a backward pass that is not the engine's."""
 CPU_ALLOCATOR = 1.1
 """Times what is counted: memory that a CPU's allocator holds between pieces in use."""
+CPU_ADAPTERS = 1.3
+"""The same again for decoders with adapters that the engine packs on a CPU, on top of the former."""

@@ -7,6 +7,7 @@ from showdown.core.forecast import Range
 from showdown.engine.budget import GB, held_bytes, peak_bytes
 from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import (
+    CPU_ADAPTERS,
     CPU_ALLOCATOR,
     GRAPH_GB,
     MEMORY_SPREAD,
@@ -76,7 +77,9 @@ def _traced_gb(step: StepSeconds) -> float:
     """Return the peak of a network whose passes are traced: what they keep, and gradients as they are made."""
     arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
     rows = settings.micro_batch_rows
-    length = max(arm.needs.lengths) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
+    length = (
+        min(max(arm.needs.lengths), step.work.positions) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
+    )
     trace = step.work.trace(rows, length, trains=True)
     kept = trace.saved_bytes
     if settings.recompute:
@@ -93,4 +96,6 @@ def _traced_gb(step: StepSeconds) -> float:
     if step.on_gpu:
         return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
     held = demand.weight_bytes + demand.optimizer_bytes
+    if arm.decoder and not demand.trains_backbone:
+        both *= CPU_ADAPTERS
     return (held + CPU_ALLOCATOR * both) / GB + step.rates.plain("process_gb")

@@ -12,6 +12,8 @@ from showdown.forecast.workload import Workload
 
 _SPEED_SECONDS = 2.5
 """Of measuring the speed of prediction: a second and a half at batch 1 and at most half a second at others."""
+_START_SECONDS = {"cpu": 0.2, "gpu": 2.0}
+"""Of a worker's start, with CUDA's: the libraries are imported once for a comparison, before it is forked."""
 _LOADING_SECONDS = 0.8
 """Of making a network's modules and opening its files, whatever its size."""
 _FITTED_SECONDS = 2.0
@@ -30,7 +32,7 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     found["validation"] = epochs.scaled(judged, step.path)
     found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
     found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)
-    found["start of scoring"] = _single(rates.plain("process_start_seconds"))
+    found["start of scoring"] = _single(_START_SECONDS["gpu" if step.on_gpu else "cpu"])
     found["reloading"] = _single(loading)
     answering = step.forward_seconds([*validation, *test]) + _writing_seconds(step, workload, rates)
     found["prediction"] = _spread(answering, step.path)
@@ -67,7 +69,8 @@ def _spread(seconds: float, path: str) -> Range:
 def _loading_seconds(arm: TunedArm, workload: Workload, rates: Rates) -> float:
     weights = sum(value.numel() for value in arm.module.parameters())
     read = rates.seconds("read_gbps", workload.stored_bytes_per_weight * weights)
-    moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if arm.needs.demand else 0.0
+    on_gpu = arm.job.placement.device == "cuda"
+    moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if on_gpu else 0.0
     return _LOADING_SECONDS + read + moved
 
 

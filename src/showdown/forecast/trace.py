@@ -161,7 +161,7 @@ def traced(
     return trace
 
 
-class _AttentionNoted(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class _AttentionNoted(TorchFunctionMode):
     """Notes attention instead of computing it: on the meta device torch would take it for a sum of plain products."""
 
     def __init__(self, trace: Trace) -> None:

@@ -73,6 +73,12 @@ class NetworkWork:
         self._works: dict[tuple[int, int, bool], Kinds] = {}
 
     @cached_property
+    def positions(self) -> int:
+        """The most tokens of a row that the network has positions for; some count two beside those of tokens."""
+        config: Any = self.arm.called.config
+        return int(getattr(config, "max_position_embeddings", 0) or 1_000_000) - 2
+
+    @cached_property
     def linears(self) -> dict[LinearKind, int]:
         """How many layers of each kind the whole stack has."""
         return {kind: len(layers) for kind, layers in self._layers.items()}
@@ -182,8 +188,8 @@ class NetworkWork:
         """Count a network by traces of it, between the lengths that are traced."""
         rows = len(pack.rows)
         length = pack.longest if self.demand.padded else pack.tokens / rows
-        low, high = neighbours(length)
-        share = (length - low) / (high - low)
+        low, high = neighbours(length, self.positions)
+        share = (length - low) / (high - low) if high > low else 0.0
         below = self._traced_work(rows, low, trains=trains)
         above = self._traced_work(rows, high, trains=trains) if share else below
         found: Kinds = defaultdict(float)
@@ -253,13 +259,13 @@ class NetworkWork:
         return lambda: PackedEncoder(arm.module).logits(sequences), None
 
 
-def neighbours(length: float) -> tuple[int, int]:
-    """Return the lengths that are traced around this one: on a grid that grows by a quarter."""
+def neighbours(length: float, most: int) -> tuple[int, int]:
+    """Return the lengths that are traced around this one: on a grid that grows by a quarter, and at most so many."""
     low = 4
     while True:
         high = max(low + 4, round(low * 1.25))
-        if length < high:
-            return low, high
+        if length < high or high >= most:
+            return min(low, most), min(high, most)
         low = high
 
 

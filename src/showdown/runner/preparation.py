@@ -84,7 +84,7 @@ def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: Des
 
     try:
         with quiet():
-            devices = devices_here(None, ready.comparison.protocol.price_per_hour)
+            devices = devices_here(None, ready.comparison.protocol.price_per_hour, ready.comparison.gpus)
             return Foreseen(forecast=foresee(ready, prepared, model, described, devices))
     except UserError as error:
         return Foreseen(why=str(error))

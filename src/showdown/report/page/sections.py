@@ -38,7 +38,7 @@ def sections_of(
         divided: whether there are rows on which labels differ.
         timed: whether answers were written, and so what that cost.
         sampled: whether there are written answers side by side.
-        foreseen: whether there is a forecast beside what was measured.
+        foreseen: whether a forecast stands beside what was measured.
 
     """
     titles = {"answer": "Answer"}

@@ -68,9 +68,8 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     by_label = columns_of(verdict.task).by_label
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
     written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
-    writing = writing_table(verdict)
+    writing, foreseen = writing_table(verdict), forecast_table(results, folder)
     found, compared = choices(verdict), shown_pairs(verdict)
-    foreseen = forecast_table(results, folder)
     script = _file("page.js")
     context = {
         "name": results.name,
