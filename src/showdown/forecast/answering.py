@@ -45,10 +45,10 @@ class Answering:
     def prediction_seconds(self) -> float:
         """Return the seconds of answers to validation and test rows, with the losses of the wanted ones."""
         rows = [*self._validation, *self._test]
-        if not self._writes:
-            each = self._reads.ranks_labels and self._step.arm.decoder
-        return self._reading(rows) * (len(self._workload.labels) if each else 1)
-        return self._reading(self._test) + self._batches(rows) * self._writing(_BATCH_ROWS)
+        if self._writes:
+            return self._reading(self._test) + self._batches(rows) * self._writing(_BATCH_ROWS)
+        ranked = self._reads.ranks_labels and self._step.arm.decoder
+        return self._reading(rows) * (len(self._workload.labels) if ranked else 1)
 
     @property
     def fit_seconds(self) -> float:
