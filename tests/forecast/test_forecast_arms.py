@@ -38,7 +38,7 @@ def forecast(
 
 
 def wide() -> LlamaConfig:
-    """Return the configuration of a decoder with 7.5 billion weights in few layers, of which a skeleton is soon made."""
+    """Return the configuration of a decoder of 7.5 billion weights in few layers, of which a skeleton is soon made."""
     widths = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 8, "num_attention_heads": 64}
     return LlamaConfig(**widths, num_key_value_heads=64, vocab_size=1000, pad_token_id=0)
 

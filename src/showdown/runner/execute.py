@@ -61,21 +61,22 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
             write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
             if prepared.forecast is not None:
                 write_json(store.forecast_file, prepared.forecast.model_dump(mode="json"))
-            inspection = prepared.steps.result(DeepAudit)
-            prepared.steps.end()
-            display.data(deep_lines(inspection))
-            loop = _Loop(prepared, inspection, display)
+            loop = _Loop(prepared, display)
             setup = Setup(
                 lock=lock,
                 root=store.root,
                 listen=loop.listen,
                 say=display.say,
+                work=bool(store.unfinished(prepared.specs)),
                 gpus=comparison.gpus,
                 address=comparison.address,
                 sampling_seconds=comparison.sampling_seconds,
             )
             with open_executor(comparison.executor, setup) as executor:
-                return loop.run(executor)
+                inspection = prepared.steps.result(DeepAudit)
+                prepared.steps.end()
+                display.data(deep_lines(inspection))
+                return loop.run(executor, inspection)
 
 
 def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast | None:
@@ -147,9 +148,9 @@ class _ActiveVisit:
 class _Loop:
     """Submits stages while there are slots, and records each run when it is over."""
 
-    def __init__(self, prepared: _Prepared, inspection: DeepAudit, display: Display) -> None:
+    def __init__(self, prepared: _Prepared, display: Display) -> None:
         self._store, self._ready = prepared.store, prepared.ready
-        self._results = ResultsFile(prepared.store, prepared.ready, inspection)
+        self._results = ResultsFile(prepared.store, prepared.ready)
         self._forecast = prepared.forecast
         self._display = display
         specs: Sequence[RunSpec] = prepared.specs
@@ -176,8 +177,9 @@ class _Loop:
         """Pass an event to its run's sampler, and by it to the progress file and the display; called by any thread."""
         self._listeners[event.run_id](event)
 
-    def run(self, executor: Executor) -> Results:
+    def run(self, executor: Executor, inspection: DeepAudit) -> Results:
         """Carry out what is left, and return the results of all runs."""
+        self._results.inspection = inspection
         self._records = {
             spec.run_id: finished_record(self._store, self._ready, spec, self._display.say) for spec in self._specs
         }
@@ -186,9 +188,9 @@ class _Loop:
         if earlier:
             self._display.say(earlier_line(earlier, self._specs, self._store.runs_folder))
         self._display.plan([*self._planned.values()], [*self._records.values()])
-        before = {run_id for run_id, record in self._records.items() if record}
         for record in filter(None, self._records.values()):
             self._kept.add(record)
+        before = {run_id for run_id, record in self._records.items() if record}
         try:
             self._results.write(self._specs, self._records)
             self._carry_out(executor)

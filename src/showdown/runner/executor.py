@@ -44,6 +44,8 @@ class Setup:
     """Gets all events, from any thread."""
     say: Callable[[str], None]
     """Gets a line for the user."""
+    work: bool = True
+    """Whether stages are expected: libraries can then be imported while the audit is still going on."""
     gpus: Sequence[str] | None = None
     """The comparison's `gpus`."""
     address: str | None = None
@@ -83,7 +85,7 @@ class Executor(Protocol):
         """
 
     def __enter__(self) -> Self:
-        """Nothing is started before the first stage."""
+        """Begin to get ready for the first stage."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

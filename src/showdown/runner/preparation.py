@@ -73,7 +73,7 @@ def settle(
     if chats is not None:
         comparison, said = chats.settled(comparison, prepared)
         choices = [*choices, *said]
-    return ready(comparison, prepared, choices, scorer_digests(comparison)), prepared
+    return ready(comparison, prepared, choices, scorer_digests(comparison, prepared.rows)), prepared
 
 
 def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: DescribedModel, store: Store) -> Foreseen:

@@ -21,17 +21,17 @@ _SHARE = 0.05
 class ResultsFile:
     """Writes the results of a comparison. It can be made anew from the folders of the runs at any time."""
 
-    def __init__(self, store: Store, ready: Ready, inspection: DeepAudit) -> None:
+    def __init__(self, store: Store, ready: Ready) -> None:
         """Prepare; nothing is written yet.
 
         Args:
             store: the comparison's folder.
             ready: the comparison.
-            inspection: of its rows.
 
         """
         self._store, self._ready = store, ready
-        self._inspection = inspection
+        self.inspection: DeepAudit | None = None
+        """Of the rows; set before the first `write`."""
         self._waiting: dict[str, RunRecord] = {}
         """Records of runs that are not over, by run id."""
         self._due_at = 0.0
@@ -68,7 +68,8 @@ class ResultsFile:
         return results
 
     def _results(self, runs: Sequence[tuple[RunSpec, RunRecord | None]]) -> Results:
-        ready = self._ready
+        ready, inspection = self._ready, self.inspection
+        assert inspection is not None
         return Results(
             name=ready.comparison.name,
             comparison=ready.comparison.model_dump(mode="json"),
@@ -80,8 +81,8 @@ class ResultsFile:
                 "partitions": ready.partitions,
                 "audit": ready.audit.model_dump(mode="json"),
                 **({} if ready.written is None else {"written": ready.written.model_dump(mode="json")}),
-                "inspection": self._inspection.model_dump(mode="json"),
-                "notices": [*ready.notices, *deep_lines(self._inspection)],
+                "inspection": inspection.model_dump(mode="json"),
+                "notices": [*ready.notices, *deep_lines(inspection)],
             },
             runs=[record or self._record_of_waiting(spec) for spec, record in runs],
         )

@@ -2,6 +2,7 @@
 
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          the comparison, defaults filled in
+OUT/log.txt                  what the processes print that hold the libraries, before the first stage
 OUT/forecast.json            what was forecast before the runs that were left began
 OUT/memory.json              on a GPU: the memory plan, and what it was made for
 OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part

@@ -42,7 +42,8 @@ def local_devices(gpus: Sequence[str] | None = None) -> list[str | None]:
 
 def local_executor(setup: Setup) -> "LocalExecutor":
     """Return the executor of this machine."""
-    return LocalExecutor(setup.lock, setup.listen, local_devices(setup.gpus))
+    devices = local_devices(setup.gpus)
+    return LocalExecutor(setup.lock, setup.listen, devices, ahead=setup.root if setup.work else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,19 +94,29 @@ class LocalExecutor:
     evenly.
     """
 
-    def __init__(self, lock: int, listen: Listener, devices: Sequence[str | None] | None = None) -> None:
+    def __init__(
+        self,
+        lock: int,
+        listen: Listener,
+        devices: Sequence[str | None] | None = None,
+        *,
+        ahead: Path | None = None,
+    ) -> None:
         """Prepare; no process is started yet.
 
         Args:
             lock: descriptor of the comparison's lock, which servers and workers hold with it.
             listen: gets all events, from the thread of their slot.
             devices: the device of each slot, as `CUDA_VISIBLE_DEVICES` names it; by default `local_devices`.
+            ahead: where servers log that are started when the executor is entered; None starts them with the first
+                stage.
 
         """
         devices = local_devices() if devices is None else devices
         self._slots = [
             _Slot(device, ServerProcess(lock, _environment(device, len(devices))), listen) for device in devices
         ]
+        self._ahead = ahead
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -122,6 +133,9 @@ class LocalExecutor:
         return Place(gpu=has_gpu())
 
     def __enter__(self) -> Self:
+        if self._ahead is not None:
+            with self._changed:
+                self._start(self._ahead)
         return self
 
     def __exit__(
@@ -144,15 +158,19 @@ class LocalExecutor:
         task = _Task(stage=stage, folder=run_folder, resources=resources)
         with self._changed:
             self._waiting.append(task)
-            if not self._threads:
-                self._threads = [
-                    threading.Thread(target=self._serve, args=(slot, run_folder), name=f"slot {number}", daemon=True)
-                    for number, slot in enumerate(self._slots)
-                ]
-                for thread in self._threads:
-                    thread.start()
+            self._start(run_folder)
             self._changed.notify_all()
         return task.future
+
+    def _start(self, log_folder: Path) -> None:
+        """Start the threads of the slots, if they are not going."""
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._serve, args=(slot, log_folder), name=f"slot {number}", daemon=True)
+                for number, slot in enumerate(self._slots)
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def _serve(self, slot: _Slot, log_folder: Path) -> None:
         """Carry out stages in a slot until the executor is closed.
