@@ -46,7 +46,7 @@ def test_a_budget_buys_seeds_folds_and_trials_by_their_cost(source: Path) -> Non
     assert [one.trials for one in rich.fits] == [4, 0], "they find the same, and a search is no worse"
     for best in rich.fits:
         assert best.seeds > 1
-        assert best.folds >= 5
+        assert best.folds > 1
         one = (0.85 - 1 / best.folds) / 0.7
         assert best.cost.expected == pytest.approx(best.seeds * best.folds * one * (1 + best.trials), rel=0.02)
         seeds = ",".join(map(str, range(best.seeds)))
