@@ -91,14 +91,15 @@ def test_a_dry_run_writes_nothing(comparison: Comparison, arms: list[ArmForecast
     assert not (tmp_path / "out").exists()
 
 
-def test_what_cannot_fit_is_refused_before_anything_is_written(
+def test_what_cannot_fit_is_refused_before_any_run_begins(
     comparison: Comparison, arms: list[ArmForecast], tmp_path: Path
 ) -> None:
     arms[1] = arm("tfidf", peak_gb=1e6, fits=False, fixes=["`memory: lean`: 3 GB"])
-    for what in (execute.execute, execute.rehearse):
+    for what, written in ((execute.rehearse, False), (execute.execute, True)):
         with pytest.raises(UserError, match=r"`methods.tfidf` cannot fit.*`memory: lean`: 3 GB fits"):
             what(comparison, tmp_path / "out", Lines())
-    assert not (tmp_path / "out").exists()
+        assert (tmp_path / "out").exists() == written
+        assert not (tmp_path / "out" / "runs").exists()
 
 
 @pytest.mark.parametrize("error", [UserError("no rates of this device"), KeyError("rate"), ZeroDivisionError("x")])
