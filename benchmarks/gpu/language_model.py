@@ -3,10 +3,11 @@
     python -m benchmarks.gpu.language_model --out benchmarks/results
 
 A network of Mistral-7B's shape with random weights, rows of instruction data's lengths, loss on the answers alone. All
-have the same weights, rows, order, 16 rows a step, learning rate, clipping at 1.0 and AdamW on the GPU; LoRA and QLoRA
-with rank 16 on all seven matrices of a layer and dropout 0, the default of all three. Each party sets its micro-batch
-and checkpointing as suits it best: where several settings could be the best, each is a case. A speed is all tokens a
-second, prompts included: the median of laps over the same steps, after a warm-up.
+have the same weights, rows, order, 16 rows a step, learning rate, which falls linearly to 0, clipping at 1.0 and AdamW
+on the GPU; LoRA and QLoRA with rank 16 on all seven matrices of a layer and dropout 0, the default of all three. Each
+party sets its micro-batch and checkpointing as suits it best: where several settings could be the best, each is a case.
+A speed is all tokens a second, prompts included: the median of laps over the same steps, after a warm-up. Peaks of
+memory are of the warm-up too.
 
 TRL runs padding-free on torch's FlashAttention 2, with Liger's kernels and bfloat16 adapters. Its own defaults are
 padded rows, checkpointing and adapters in float32; it computes head and loss together, over answers alone, by itself.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 IMPORTED_BEFORE = ("bitsandbytes", "peft", "trl.trainer.sft_trainer")
 """Of all but Unsloth, which wants to be imported first."""
 METHODS = ("full", "lora", "qlora")
-SETTINGS = ("cases", "shape", "steps", "laps", "repeats", "seconds")
+SETTINGS = ("cases", "again", "shape", "steps", "laps", "repeats", "seconds")
 """Options that a result repeats, since their defaults may change."""
 SUMMED = ("tokens_per_second", "peak_allocated_gb", "peak_reserved_gb", "device_gb", "mean_loss")
 
@@ -74,6 +75,11 @@ CASES = [
     *(_case("unsloth", "full", rows) for rows in (4, 8)),
     *(_case("unsloth", method, 16, checkpointing=True) for method in ("lora", "qlora", "full")),
 ]
+
+
+def named(cases: list[Case], names: str) -> list[Case]:
+    """Return the cases that are named: names with commas between, `*` for any letters."""
+    return [case for case in cases if any(fnmatch(case.name, name) for name in names.split(","))]
 
 
 def measure(case: Case, options: argparse.Namespace, folder: str) -> dict[str, Any]:
@@ -162,11 +168,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="steps of a lap")
     parser.add_argument("--laps", type=int, default=3, help="laps of a case")
     parser.add_argument("--repeats", type=int, default=1, help="processes of a case: every case once, then again")
+    parser.add_argument("--again", default="*", help="the cases that come again, written as in --cases; by default all")
     parser.add_argument("--seconds", type=float, default=1e9, help="start no case after so many seconds")
     parser.add_argument("--case-seconds", type=float, default=300, help="end a case after so many seconds")
     options = parser.parse_args()
-    wanted = [name for name in options.cases.split(",") if name]
-    cases = [case for case in CASES if not wanted or any(fnmatch(case.name, name) for name in wanted)]
+    cases = named(CASES, options.cases) if options.cases else CASES
     with tempfile.TemporaryDirectory() as folder:
         _run_all(cases, options, folder)
 
@@ -179,8 +185,8 @@ def _run_all(cases: list[Case], options: argparse.Namespace, folder: str) -> Non
     if any(case.party == "unsloth" for case in cases):
         written = in_a_process(_checkpoint, (options.shape, folder), **ways, start=start)
         print(f"checkpoint: {json.dumps(written)}", flush=True)
-    for _ in range(options.repeats):
-        for case in cases:
+    for repeat in range(options.repeats):
+        for case in named(cases, options.again) if repeat else cases:
             if time.perf_counter() - began > options.seconds:
                 continue
             way = "spawn" if case.party == "unsloth" else start

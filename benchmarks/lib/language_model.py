@@ -25,6 +25,8 @@ SHAPES = {"7b": FULL_SHAPE, "1b": SMALL_SHAPE, "tiny": TINY_SHAPE}
 IGNORED = -100
 _FIRST_WORD = 10
 """Token ids below it are left to special tokens."""
+_WORDS, _FOLLOWERS = 200, 4
+"""Of `learnable` rows: different words, and how many may follow each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,27 @@ def work(vocabulary: int, *, steps: int, laps: int) -> Work:
     by_tokens = sorted(epoch, key=lambda step: -sum(rows.lengths[row] for row in step))
     warmup = [by_tokens[0], by_tokens[-1], *by_tokens[1 : WARMUP_STEPS - 1]]
     return Work(rows=rows, warmup=warmup, steps=epoch[:: len(epoch) // steps][:steps], laps=laps)
+
+
+def learnable(vocabulary: int, *, steps: int) -> Work:
+    """Return steps of rows that can be learned: each word is one of four that may follow the word before it.
+
+    No row comes twice. The rows have the lengths and prompts of `dialogues`; there is no warm-up, and one lap.
+    """
+    generator = torch.Generator().manual_seed(0)
+    words = min(_WORDS, vocabulary - _FIRST_WORD)
+    followers = torch.randint(0, words, (words, _FOLLOWERS), generator=generator).tolist()
+    ids = []
+    for pair in instruction_lengths():
+        word, row = 0, []
+        for choice in torch.randint(0, _FOLLOWERS, (sum(pair),), generator=generator).tolist():
+            word = followers[word][choice]
+            row.append(_FIRST_WORD + word)
+        ids.append(torch.tensor(row))
+    rows = Dialogues(ids=ids, prompt_tokens=[pair.prompt for pair in instruction_lengths()])
+    return Work(
+        rows=rows, warmup=[], steps=effective_batches(len(ids), EFFECTIVE_ROWS, seed=0, epoch=0)[:steps], laps=1
+    )
 
 
 def configuration(shape: str, attention: str | None = None) -> Any:

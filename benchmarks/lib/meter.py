@@ -12,7 +12,7 @@ GB = 1e9
 
 @dataclass(kw_only=True)
 class Meter:
-    """Measures from the end of the warm-up on; what came before is not counted."""
+    """Measures from `begin` on; what came before is not counted."""
 
     device: str
     losses: list[float] = field(default_factory=list)
@@ -23,9 +23,10 @@ class Meter:
     _begun: float = 0.0
 
     def begin(self) -> None:
-        """Start to measure: the warm-up is over."""
+        """Start to measure; memory that nothing uses is given back first."""
         synchronize(self.device)
         if self.device == "cuda":
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         self._begun = time.perf_counter()
 
@@ -40,34 +41,33 @@ class Meter:
         self.seconds = time.perf_counter() - self._begun
 
     def memory(self) -> dict[str, float]:
-        """Return the peaks from the warm-up to the end, and what the device shows as used then; zeros on a CPU."""
+        """Return the peaks from `begin` to the end, and what the device shows as used then; zeros on a CPU."""
         allocated, reserved = self._peaks_gb
         return {"peak_allocated_gb": allocated, "peak_reserved_gb": reserved, "device_gb": self.device_gb}
 
 
 @dataclass(kw_only=True)
 class Laps(Meter):
-    """A meter that takes the time of the same steps several times in a row, after a warm-up."""
+    """A meter that takes the time of the same steps several times in a row, after a warm-up.
+
+    It waits for the device at the end of each lap, before the next step is launched. Peaks count from `begin` on, the
+    warm-up included, since the step that needs most memory is in it.
+    """
 
     warmup_steps: int
     lap_steps: int
     laps: int
-    waits: bool = True
-    """Whether to wait for the device; False where the caller is told of a step when its loss has been read."""
     lap_seconds: list[float] = field(default_factory=list)
 
     def step_done(self, steps: int) -> None:
-        """Be told of a step; `steps` counts those of the warm-up too."""
+        """Be told that a step was given to the device; `steps` counts those of the warm-up too."""
         lap, rest = divmod(steps - self.warmup_steps, self.lap_steps)
         if rest or lap < 0:
             return
-        if self.waits:
-            synchronize(self.device)
+        synchronize(self.device)
         now = time.perf_counter()
         if lap:
             self.lap_seconds.append(now - self._begun)
-        elif self.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
         self._begun = now
         if lap == self.laps:
             self.end()

@@ -40,7 +40,8 @@ def run_trl(method: str, work: Work, *, shape: str, device: str, settings: dict[
         work: the rows of each step.
         shape: a key of `SHAPES`.
         device: `cuda`, or `cpu` to try it out.
-        settings: `micro_rows`, and where wanted `checkpointing`.
+        settings: `micro_rows`, and where wanted `checkpointing`, `masters` (float32 adapters, or with full fine-tuning
+            float32 weights, computed in bfloat16) and `curve` (the loss of each step).
 
     """
     import torch
@@ -50,17 +51,21 @@ def run_trl(method: str, work: Work, *, shape: str, device: str, settings: dict[
         torch.cuda.memory._set_allocator_settings("expandable_segments:True")
     register()
     model = language_model(shape, four_bit=method == "qlora", device=device, attention=NAME)
+    masters = bool(settings.get("masters"))
+    if method == "full" and masters:
+        model = model.float()
     if method != "full":
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(
             task_type="CAUSAL_LM", r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=TARGETS, bias="none"
         )
-        model = get_peft_model(model, config, autocast_adapter_dtype=False)
+        torch.manual_seed(1)
+        model = get_peft_model(model, config, autocast_adapter_dtype=masters)
     trainer, laps = _trainer(
         SFTTrainer, model, tokenizer(SHAPES[shape]["vocab_size"]), method, work, device=device,
         micro_rows=settings["micro_rows"], checkpointing=bool(settings.get("checkpointing")),
-        use_liger_kernel=device == "cuda", max_length=None,
+        use_liger_kernel=device == "cuda", max_length=None, curve=bool(settings.get("curve")),
     )  # fmt: skip
     collate: Callable[[Any], dict[str, Any]] = trainer.data_collator
     trainer.data_collator = lambda rows: add_starts(collate(rows))
@@ -115,7 +120,7 @@ def run_unsloth(method: str, work: Work, *, folder: str, settings: dict[str, Any
 
 def _trainer(
     kind: Any, model: Any, words: Any, method: str, work: Work, *, device: str, micro_rows: int, checkpointing: bool,
-    **more: Any,
+    curve: bool = False, **more: Any,
 ) -> tuple[Any, Laps]:  # fmt: skip
     """Return an SFTTrainer over the rows in their order, and what takes its time."""
     from datasets import Dataset
@@ -138,11 +143,12 @@ def _trainer(
         output_dir=tempfile.mkdtemp(), per_device_train_batch_size=micro_rows,
         gradient_accumulation_steps=EFFECTIVE_ROWS // micro_rows, max_steps=len(work.all_steps),
         learning_rate=LEARNING_RATE[method], weight_decay=WEIGHT_DECAY, max_grad_norm=MAX_GRADIENT_NORM,
-        optim="adamw_torch_fused" if device == "cuda" else "adamw_torch", lr_scheduler_type="constant", warmup_steps=0,
+        optim="adamw_torch_fused" if device == "cuda" else "adamw_torch", lr_scheduler_type="linear", warmup_steps=0,
         bf16=True, use_cpu=device == "cpu", gradient_checkpointing=checkpointing,
         padding_free=True, packing=False, dataset_num_proc=1,
         dataloader_num_workers=2, dataloader_multiprocessing_context="fork",
-        dataloader_pin_memory=device == "cuda", save_strategy="no", logging_strategy="no", report_to=[],
+        dataloader_pin_memory=device == "cuda", save_strategy="no", report_to=[],
+        logging_strategy="steps" if curve else "no", logging_steps=1,
         disable_tqdm=True, seed=0, **more,
     )  # fmt: skip
     data = Dataset.from_dict(
@@ -156,11 +162,14 @@ def _trainer(
 
 
 def _result(trainer: Any, laps: Laps) -> dict[str, Any]:
+    laps.begin()
     began = time.perf_counter()
     loss = trainer.train().training_loss
+    losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     return {
         "lap_seconds": laps.lap_seconds,
         "training_seconds": time.perf_counter() - began,
         "mean_loss": loss,
+        **({"losses": losses} if losses else {}),
         **laps.memory(),
     }

@@ -1,5 +1,6 @@
 """Showdown in `benchmarks.gpu.language_model`: the product's memory plan, engine and training loop."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,25 +33,35 @@ from showdown.stages.demand import rounding_of
 from showdown.stages.row_sizes import read_share, sizes_of
 from showdown.tasks.generation.task import Generation
 from showdown.training.batches import effective_batches, largest_drawn_tokens
-from showdown.training.loop import train
+from showdown.training.loop import _Loop
 from showdown.training.run import TrainingRun
 
 _GB = 1e9
 
 
 class _Watch:
-    """Tells the meter of every step; keeps the losses."""
+    """Keeps the losses."""
 
-    def __init__(self, laps: Laps) -> None:
-        self.laps = laps
+    def __init__(self) -> None:
         self.losses: list[float] = []
 
     def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
         self.losses.append(loss)
-        self.laps.step_done(step)
 
     def say(self, message: str) -> None:
         print(message, flush=True)
+
+
+class _Timed(_Loop):
+    """The product's loop, which tells a meter of each step before the next one is launched, as TRL's callbacks do."""
+
+    def __init__(self, run: TrainingRun, laps: Laps) -> None:
+        super().__init__(run)
+        self.laps = laps
+
+    def _step(self, rows: list[int]) -> None:
+        super()._step(rows)
+        self.laps.step_done(self.progress.step)
 
 
 def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -61,16 +72,17 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
         work: the rows of each step.
         shape: a key of `SHAPES`.
         device: `cuda`, or `cpu` to try it out.
-        settings: `memory` of the protocol: `speed`, `lean` or GB.
+        settings: `memory` of the protocol: `speed`, `lean` or GB; where wanted `micro_batch_rows` and
+            `weight_rounding`, which are keys of the protocol too.
 
     """
     protocol = SharedProtocol(
         effective_batch_rows=EFFECTIVE_ROWS, epochs=1, patience_epochs=None, tuning=None, warmup_steps=0,
-        weight_decay=WEIGHT_DECAY, max_gradient_norm=MAX_GRADIENT_NORM, select_epoch="last", memory=settings["memory"],
+        weight_decay=WEIGHT_DECAY, max_gradient_norm=MAX_GRADIENT_NORM, select_epoch="last", **settings,
     )  # fmt: skip
     module = _network(method, shape, device).train()
     examples = _examples(work)
-    rounding = rounding_of(protocol, method == "full")
+    rounding = rounding_of(protocol, method == "full", device)
     chosen, needed = _memory(method, module, examples, protocol, device)
     print(f"{method}, memory {protocol.memory}: {chosen}", flush=True)
     building = None
@@ -78,10 +90,8 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
         building = building_for(
             module.config, lengths=examples.lengths, micro_rows=chosen.micro_rows, micro_tokens=chosen.micro_tokens
         )
-    laps = Laps(
-        device=device, warmup_steps=len(work.warmup), lap_steps=len(work.steps), laps=work.laps, waits=False
-    )  # fmt: skip
-    watch = _Watch(laps)
+    laps = Laps(device=device, warmup_steps=len(work.warmup), lap_steps=len(work.steps), laps=work.laps)
+    watch = _Watch()
     run = TrainingRun(
         task=Generation(), module=module,
         forward=choose_forward(
@@ -95,11 +105,13 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
         learning_rate=LEARNING_RATE[method], seed=0, device=device, clock=PhaseClock(memory_of(device)),
         checkpoints=None, watcher=watch,
     )  # fmt: skip
-    progress = train(run)
+    laps.begin()
+    progress = _Timed(run, laps).go()
     return {
         "lap_seconds": laps.lap_seconds,
         "training_seconds": run.clock.seconds("training"),
         "mean_loss": sum(watch.losses) / len(watch.losses),
+        "losses": watch.losses,
         **laps.memory(),
         "attention": run.forward.name,
         "from_graphs": progress.from_graphs,
@@ -145,7 +157,7 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
     demand = Demand(
         weight_bytes=sum(value.numel() * value.itemsize for value in module.parameters()),
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
-        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full")),
+        optimizer_bytes=state_bytes(learning, rounding_of(protocol, method == "full", device)),
         trains_backbone=method == "full",
         adapts_feed_forward=True,
         four_bit=method == "qlora",
@@ -160,6 +172,8 @@ def _memory(method: str, module: Any, examples: EncodedExamples, protocol: Share
         shape_of(module.config), demand, memory=protocol.memory, lengths=examples.lengths,
         effective_rows=EFFECTIVE_ROWS, free_gb=free_gb,
     )  # fmt: skip
+    if protocol.micro_batch_rows:
+        chosen = replace(chosen, micro_rows=protocol.micro_batch_rows, micro_tokens=None, in_backward=False)
     limit = limit_gb(protocol.memory, free_gb)
     drawn = largest_drawn_tokens(examples.lengths, EFFECTIVE_ROWS, chosen.micro_rows, epochs=protocol.epochs)
     needed = expected(

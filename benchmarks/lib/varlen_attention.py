@@ -33,7 +33,10 @@ def _attend(
 
     assert attention_mask is None, "a pack has no padding"
     starts, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
-    heads = (states[0].transpose(0, 1) for states in (query, key, value))
+    kind = query.dtype
+    if kind == torch.float32 and torch.is_autocast_enabled(query.device.type):
+        kind = torch.get_autocast_dtype(query.device.type)  # as transformers' own FlashAttention does
+    heads = (states[0].transpose(0, 1).to(kind) for states in (query, key, value))
     return varlen_attn(*heads, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0))[None], None
 
 

@@ -18,7 +18,10 @@ from showdown.core.spec import Comparison
 from showdown.runner.store import read_results
 
 if TYPE_CHECKING:
+    from showdown.core.forecast import Forecast
     from showdown.display.display import Display
+    from showdown.planning.options import PlanOptions
+    from showdown.planning.planned import Planned
     from showdown.prediction.model import Model, Prediction
     from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
     from showdown.report.across.beside import Beside
@@ -59,6 +62,56 @@ def run(
     tracked = Tracked(display, requested.trackers, folder, requested.name)
     tracked.complete(results := execute(requested, folder, tracked))
     return results
+
+
+def dry_run(
+    comparison: Target,
+    *,
+    output: Path | str | None = None,
+    methods: Sequence[str] | None = None,
+    overrides: Sequence[str] = (),
+    display: "Display | None" = None,
+) -> "Forecast | None":
+    """Do all that `run` does before its first run, write nothing, and return the forecast. Arguments are as in `run`.
+
+    None is returned where nothing is left to run, or no forecast can be made here.
+    """
+    from showdown.display.display import Silent
+    from showdown.runner.execute import rehearse
+
+    display = display or Silent()
+    requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
+    return rehearse(requested, Path(output) if output else default_output(requested), display)
+
+
+def plan(
+    comparison: Target,
+    *,
+    methods: Sequence[str] | None = None,
+    overrides: Sequence[str] = (),
+    **options: Unpack["PlanOptions"],
+) -> "Planned":
+    """Say what a comparison will need before anything runs: memory, time and money of every arm. Nothing is written.
+
+    Args:
+        comparison: as in `run`; so for the next two.
+        methods: the arms.
+        overrides: `dotted.key=value` each.
+        options: `model`, `gpu`, `gpus`, `price_per_hour`, `budget`, as in `planning.options.PlanOptions`.
+
+    """
+    import json
+
+    from showdown.planning.planned import planned
+    from showdown.runner.device import devices_here, devices_named
+
+    budget, gpu, model = options.get("budget"), options.get("gpu"), options.get("model")
+    if budget is not None and not 0.0 < budget < float("inf"):
+        raise UserError(f"--budget {budget:g}: give an amount above 0")
+    count, price = options.get("gpus"), options.get("price_per_hour")
+    devices = devices_here(count, price) if gpu is None else devices_named(gpu, count, price)
+    given = [] if model is None else [f"model.id={json.dumps(model)}"]
+    return planned(comparison_for(comparison, methods=methods, overrides=[*given, *overrides]), devices, budget)
 
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> "Audited":

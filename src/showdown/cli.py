@@ -117,8 +117,14 @@ def run(
     *,
     task: TaskName = None,
     methods: Methods = None,
+    gpus: Annotated[
+        str | None, typer.Option(metavar="0,1", help="GPUs to use, by number or UUID; all by default, a run on each.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the forecast, and stop before the first run.")
+    ] = False,
     overrides: Overrides = None,
 ) -> None:
     """Run a comparison. Run it again to continue it, or to see its table."""
@@ -128,24 +134,88 @@ def run(
     from showdown import api
     from showdown.config.target import comparison_for, default_output
     from showdown.display.terminal import display_for
+    from showdown.report.forecast import forecast_table
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
     given = _given(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
+    given += [] if gpus is None else [f"gpus={json.dumps(gpus)}"]
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
     comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)
     folder = output or default_output(comparison)
     console = open_console()
     with closing(display_for(console)) as display:
+        if dry_run:
+            api.dry_run(comparison, output=folder, display=display)
+            say("dry run: nothing was written")
+            return
         results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
+    foreseen = forecast_table(results, folder)
+    if foreseen is not None:
+        print_lines(["", foreseen.sentence])
     report = write_report("markdown", results, verdict, folder)
     say(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def plan(
+    target: Annotated[str | None, typer.Argument(help="As for `showdown run`; not needed with --history.")] = None,
+    text: Text = None,
+    label: Label = None,
+    *,
+    task: TaskName = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model id, folder, or a config.json alone: no weights are needed.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="A device that need not be here, such as h100.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="How many; all of this machine by default.")] = None,
+    price_per_hour: PerHour = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Money: which seeds, folds and trials it buys, and what they cannot decide.")
+    ] = None,
+    methods: Methods = None,
+    overrides: Overrides = None,
+    machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show how far past forecasts were off.")] = False,
+) -> None:
+    """Say what a comparison will need before it runs: memory, time, money."""
+    from showdown import api
+    from showdown.planning.history import past_errors
+    from showdown.planning.terminal import print_history, print_plan
+    from showdown.runner.history import past_gaps
+
+    if history:
+        found = past_errors(past_gaps())
+        if machine:
+            say(_json_of([one.model_dump(mode="json") for one in found]))
+        elif found:
+            print_history(found, open_console())
+        else:
+            say("no forecast has been compared with a run yet: `showdown run` does so")
+        return
+    if target is None:
+        raise UserError("name what is to be planned: a comparison (.yaml) or a data file, as for `showdown run`")
+    _hide_library_warnings()
+    found_plan = api.plan(
+        target,
+        model=model,
+        gpu=gpu,
+        gpus=gpus,
+        price_per_hour=price_per_hour,
+        budget=budget,
+        methods=methods,
+        overrides=[*_given(task, text, label), *(overrides or [])],
+    )
+    if machine:
+        say(_json_of(found_plan.model_dump(mode="json")))
+    else:
+        print_plan(found_plan, open_console())
 
 
 @app.command()
@@ -161,8 +231,6 @@ def audit(
     overrides: Overrides = None,
 ) -> None:
     """Audit a data file: copies, leaks, rows to look at first."""
-    import json
-
     from showdown import api
     from showdown.config.target import comparison_for
 
@@ -170,8 +238,7 @@ def audit(
     comparison = comparison_for(target, overrides=[*_given(task, text, label), *(overrides or [])], say=say_guess)
     found = api.audit(comparison, listing=output)
     if machine:
-        every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
-        say(json.dumps({**found.facts, "findings": found.findings}, indent=2, ensure_ascii=not every_letter))
+        say(_json_of({**found.facts, "findings": found.findings}))
     else:
         print_lines(found.lines)
         if output:
@@ -354,6 +421,14 @@ def doctor(
 
     for line in check_machine():
         say(line)
+
+
+def _json_of(found: object) -> str:
+    """Return JSON for the terminal: letters that it lacks are escaped."""
+    import json
+
+    every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(found, indent=2, ensure_ascii=not every_letter)
 
 
 def _judge_options(

@@ -1,19 +1,30 @@
 """The benchmark of language models: what all parties train on is the same. Nothing is measured here."""
 
 import json
+import math
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
-from benchmarks.gpu.language_model import CASES, summary
+from benchmarks.gpu.language_losses import MICRO_ROWS, RIVALS, distances, name_of, trainings
+from benchmarks.gpu.language_model import CASES, named, summary
 from benchmarks.lib import instruction_lengths, varlen_attention
-from benchmarks.lib.language_model import EFFECTIVE_ROWS, IGNORED, Work, language_model, work
+from benchmarks.lib.language_model import (
+    EFFECTIVE_ROWS,
+    IGNORED,
+    WARMUP_STEPS,
+    Work,
+    language_model,
+    learnable,
+    work,
+)
 from benchmarks.lib.meter import Laps
 from benchmarks.lib.processes import in_a_process
-from benchmarks.lib.showdown_party import _examples
+from benchmarks.lib.showdown_party import _examples, run_showdown
 from showdown.core.spec import SharedProtocol
 from showdown.tasks.generation.objective import NextToken
 from showdown.training.batches import effective_batches
@@ -100,12 +111,63 @@ def test_no_row_of_a_padding_free_batch_sees_another(monkeypatch: pytest.MonkeyP
 
 def test_laps_are_counted_after_the_warm_up() -> None:
     laps = Laps(device="cpu", warmup_steps=2, lap_steps=3, laps=2)
+    laps.begin()
     ends = {}
     for step in range(1, 9):
         laps.step_done(step)
         ends[step] = len(laps.lap_seconds)
     assert ends == {1: 0, 2: 0, 3: 0, 4: 0, 5: 1, 6: 1, 7: 1, 8: 2}
     assert all(seconds > 0 for seconds in laps.lap_seconds)
+
+
+@pytest.fixture
+def short_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [instruction_lengths.Lengths(prompt=5, answer=3 + number % 4) for number in range(160)]
+    monkeypatch.setattr("benchmarks.lib.language_model.instruction_lengths", lambda: pairs)
+
+
+@pytest.mark.usefixtures("short_rows")
+def test_all_laps_of_the_product_are_taken_and_all_losses_kept() -> None:
+    short = work(512, steps=2, laps=2)
+    found = run_showdown("lora", short, shape="tiny", device="cpu", settings={"memory": "speed"})
+    assert len(found["lap_seconds"]) == 2
+    assert len(found["losses"]) == len(short.all_steps) == WARMUP_STEPS + 4
+    assert found["losses"][0] == pytest.approx(math.log(512), abs=0.5)
+
+
+@pytest.mark.usefixtures("short_rows")
+def test_rows_that_can_be_learned_come_once_and_each_word_has_few_followers() -> None:
+    found = learnable(512, steps=9)
+    rows = [row for step in found.all_steps for row in step]
+    assert len(rows) == len(set(rows)) == 9 * EFFECTIVE_ROWS
+    followers: dict[int, set[int]] = {}
+    for row in rows:
+        ids = found.rows.ids[row].tolist()
+        assert len(ids) == found.rows.lengths[row]
+        for word, follower in pairwise(ids):
+            followers.setdefault(word, set()).add(follower)
+    assert max(map(len, followers.values())) <= 4
+    assert len(followers) > 50
+
+
+def test_losses_are_compared_by_kind_and_beside_each_programs_own_noise() -> None:
+    curves = {
+        "showdown, lora, 16": [1.0, 2.0], "showdown, lora, 4": [1.0, 2.5], "trl, lora, 16": [1.5, 1.0],
+        "trl, full-masters, 16": [3.0, 3.0], "showdown, full-stochastic, 16": [3.0, 2.0],
+    }  # fmt: skip
+    found = distances(curves)
+    assert found["lora"] == {
+        "showdown, lora, 16 to trl, lora, 16": {"mean": 0.75, "largest": 1.0, "signed_mean": 0.25},
+        "showdown, lora, 16 to showdown, lora, 4": {"mean": 0.25, "largest": 0.5, "signed_mean": -0.25},
+    }
+    assert list(found["full-stochastic"]) == ["showdown, full-stochastic, 16 to trl, full-masters, 16"]
+    names = [name_of(*one) for one in trainings()]
+    assert {name_of("trl", rival, rows) for rival in RIVALS.values() for rows in MICRO_ROWS} <= set(names)
+
+
+def test_cases_are_chosen_by_name() -> None:
+    found = [case.name for case in named(CASES, "showdown-*lora-speed,trl-full-4")]
+    assert found == ["showdown-lora-speed", "showdown-qlora-speed", "trl-full-4"]
 
 
 def run(speed: float, memory: float) -> dict[str, float]:

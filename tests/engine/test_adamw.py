@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from showdown.engine.forward import PaddedForward, choose_forward
+from showdown.engine.optim import bf16
 from showdown.engine.optim.adamw import AdamW
 from showdown.engine.optim.bf16 import join_float32, split_float32
 from showdown.engine.optim.optimizer import total_norm
@@ -128,6 +129,25 @@ def test_nearest_rounding_loses_small_updates_and_the_others_do_not() -> None:
     assert (run_small_updates("nearest") == 1.0).all()
     assert run_small_updates("stochastic").mean().item() == pytest.approx(1 - 0.004, abs=2e-4)
     assert run_small_updates("float32").mean().item() == pytest.approx(1 - 0.00390625, abs=1e-6)
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "float32"])
+def test_a_step_is_the_same_whole_and_in_blocks(monkeypatch: pytest.MonkeyPatch, rounding: Rounding) -> None:
+    def stepped(block: int) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(bf16, "_BLOCK", block)
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(70, 13).bfloat16())
+        stepper = AdamW({"weight": weight}, OptimizerSettings(weight_decay=0.1, rounding=rounding))
+        for _ in range(3):
+            stepper.begin(1e-3)
+            weight.grad = torch.randn_like(weight)
+            stepper.end(1.0)
+        return {"weight": weight.detach(), **stepper.tensors()}
+
+    whole, blocks = stepped(1 << 18), stepped(100)
+    assert whole.keys() == blocks.keys()
+    for name, value in whole.items():
+        assert torch.equal(value, blocks[name]), name
 
 
 def test_adapters_train_as_they_do_padded() -> None:

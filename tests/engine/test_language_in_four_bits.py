@@ -9,6 +9,7 @@ from tiny_networks import causal, rows
 
 from showdown.core.method import Job, Placement, TunedMethod
 from showdown.core.spec import ModelSpec, SharedProtocol
+from showdown.engine.decoder import step
 from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.forward import choose_forward
 from showdown.methods.table import build
@@ -24,11 +25,11 @@ OBJECTIVE = NextToken(SharedProtocol())
 class Quantised:
     """A tiny language model with adapters over weights in four bits."""
 
-    def __init__(self, folder: Path, *, tied: bool) -> None:
+    def __init__(self, folder: Path, *, tied: bool, dtype: str = "float32") -> None:
         causal("llama", tie_word_embeddings=tied, initializer_range=0.3, **WIDTHS).save_pretrained(folder)
         self.job = Job(
             task=Generation(), labels=(), model=ModelSpec(id=str(folder)), protocol=SharedProtocol(),
-            placement=Placement(device="cpu", dtype="float32"), seed=0,
+            placement=Placement(device="cpu", dtype=dtype), seed=0,
         )  # fmt: skip
         built = build("qlora", {})
         assert isinstance(built, TunedMethod)
@@ -100,6 +101,23 @@ def test_it_writes_what_transformers_generates_and_comes_back(tmp_path: Path) ->
 
     again: Any = choose_forward(made.method.reload(saved, load).eval(), pad_token_id=0, device="cpu")
     assert [list(one.ids) for one in again.write(prompts, **settings)] == written
+
+
+def test_it_writes_in_bfloat16_what_it_writes_with_weights_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Quantised(tmp_path, tied=False, dtype="bfloat16")
+    made.module.eval()
+    prompts = [row.tolist() for row in rows(9, 4, 12)]
+
+    def written() -> list[list[int]]:
+        path: Any = choose_forward(made.module, pad_token_id=0, device="cpu")
+        return [list(one.ids) for one in path.write(prompts, stop_ids=frozenset(), most=20, batch_rows=3)]
+
+    arranged = written()
+    monkeypatch.setattr(step, "packs", lambda dtype: False)
+    assert arranged == written()
+    assert len({token for one in arranged for token in one}) > 5
 
 
 def saved_names(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from peft import LoraConfig, get_peft_model
 from tiny_networks import DECODERS, causal, rows
 
 from showdown.core.language import Continuation, LanguagePath
-from showdown.engine.decoder import cache, write
+from showdown.engine.decoder import cache, dense, step, write
 from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.forward import choose_forward
 from showdown.engine.language.batches import in_batches
@@ -80,6 +80,23 @@ def test_it_writes_what_transformers_generates(name: str, beginning: int, lora: 
     expected = generated(module, given, 12)
     assert len({token for one in expected for token in one}) > 10
     assert written(path_of(module), given) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_arranged_for_many_steps_write_the_same(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    arranged = 0
+
+    def counted(weight: torch.Tensor, bias: torch.Tensor | None) -> dense.Product:
+        nonlocal arranged
+        arranged += 1
+        return dense.packed_product(weight, bias)
+
+    monkeypatch.setattr(step, "packed_product", counted)
+    module = adapted(lively("llama")).to(dtype)
+    found = written(path_of(module), prompts(), most=20)
+    assert bool(arranged) == dense.packs(dtype)
+    monkeypatch.setattr(step, "packs", lambda dtype: False)
+    assert written(path_of(module), prompts(), most=20) == found
 
 
 def test_dora_writes_with_peft_s_own_layers() -> None:

@@ -85,3 +85,23 @@ def test_the_latency_is_a_median_of_calls_that_are_not_too_few(
     single, _ = speed.prediction_speeds(classifier, ["a text"] * 3, lambda: None)
     assert len(seconds) - len(classifier.left) == calls
     assert single.latency_p50_ms == pytest.approx(median_ms)
+
+
+@pytest.mark.parametrize(("single_seconds", "calls_of_four"), [(2.5, 1), (1.5, 2)])
+def test_a_larger_batch_is_warmed_up_only_where_calls_are_short(
+    monkeypatch: pytest.MonkeyPatch, single_seconds: float, calls_of_four: int
+) -> None:
+    clock, batches = 0.0, []
+
+    class Steady(Classifier):
+        score_kind: ScoreKind = "probability"
+
+        def scores(self, texts: object, *, batch_rows: int) -> np.ndarray:
+            nonlocal clock
+            clock += single_seconds
+            batches.append(batch_rows)
+            return np.zeros((batch_rows, 2))
+
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock)
+    speed.prediction_speeds(Steady(), ["a text"] * 9, lambda: None)
+    assert batches.count(4) == calls_of_four

@@ -9,7 +9,7 @@ import pytest
 
 from showdown.core.events import Listener
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
-from showdown.runner.executor import LocalExecutor
+from showdown.runner.executors.local import LocalExecutor
 
 _BEGIN = """
 import sys

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import showdown
-from runner.test_kills import Lab, Outcome, comparison_of
+from runner.kill_cases import Outcome, comparison_of
+from runner.test_kills import Lab
 from showdown.core.record import Results
 from showdown.core.samples import read_samples
 

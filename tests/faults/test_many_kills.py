@@ -1,6 +1,7 @@
 """Kills at named points, at random moments and again during the resume: the results are those of one left alone.
 
-A comparison of TF-IDF and LoRA with a checkpoint at every step, in the process of `runner/kill_lab.py`. What is
+A comparison of LoRA and another method with a checkpoint at every step, every day with labels and by `make faults` with
+written answers too, in the process of `runner/kill_lab.py`. What is
 compared are the scores, the predictions, the curve and the weights, by their SHA-256.
 """
 
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from faults.volume import of_all
-from runner.test_kills import Lab, Outcome, comparison_of, finished_runs
+from runner.kill_cases import Outcome, comparison_of
+from runner.test_kills import TASKS, Lab, finished_runs
 
 AT_POINTS = 500
 AT_MOMENTS = 200
@@ -22,9 +24,9 @@ DURING_RESUME = 50
 PARTS = 10
 
 
-@pytest.fixture(scope="module")
-def lab(pretrained: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows")))
+@pytest.fixture(scope="module", params=TASKS[: of_all(len(TASKS))])
+def lab(request: pytest.FixtureRequest, pretrained: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows"), request.param))
     yield made
     made.close()
 

@@ -22,7 +22,8 @@ COMPARISON = """
 import json, sys, os
 from pathlib import Path
 from showdown.measure.limits import memory_room
-from showdown.runner.executor import LocalExecutor, Resources, Stage
+from showdown.runner.executor import Resources, Stage
+from showdown.runner.executors.local import LocalExecutor
 root = Path(sys.argv[1])
 ends = []
 with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno(), lambda event: None) as executor:

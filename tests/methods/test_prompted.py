@@ -1,7 +1,7 @@
 """Few-shot prompts and the search for a prompt: which rows are shown, how, and what is chosen by what."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from showdown.config.read import check
 from showdown.core.chat import prompt_of, read_prompt
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
+from showdown.core.journal import Journal, Step
 from showdown.core.method import Fitted, FittedMethod
 from showdown.methods.demonstrations import Demonstrations, chooser, demonstrations
 from showdown.methods.halving import Tally, rounds, successive_halving
@@ -144,7 +145,7 @@ def prompt_as_read(writer: PromptedWriter, prompt: str) -> str:
 
 def test_the_network_reads_the_examples_before_the_prompt(workshop: Workshop) -> None:
     found = fitted(workshop, "few-shot", examples=2)
-    assert found.notes == ("few-shot: 2 training rows in every prompt, drawn at random",)
+    assert found.notes == ("2 training rows in every prompt, drawn at random",)
     assert isinstance(found.predictor, PromptedWriter)
     read = prompt_as_read(found.predictor, HELD_OUT.texts[0])
     turns = read.split("<|im_end|>\n")
@@ -205,7 +206,7 @@ def test_zero_shot_answers_the_prompt_as_it_is_with_another_model_too(workshop: 
         method = build("zero-shot", settings)
         assert isinstance(method, FittedMethod)
         found = method.fit(TRAIN, job, validation=HELD_OUT)
-        assert found.notes == (f"zero-shot by writing with {model}",)
+        assert found.notes == (f"{model} was asked with the prompt as it is",)
         (tmp_path / model.name).mkdir()
         method.save(found.predictor, tmp_path / model.name)
         again = method.load(tmp_path / model.name, job)
@@ -303,6 +304,27 @@ def test_equal_probabilities_are_decided_by_the_loss_and_then_by_the_order() -> 
     assert successive_halving(3, 8, judge, least=8)[0] == 1
 
 
+@pytest.mark.parametrize("calls", [1, 3, 4, 5, 6, 7, 9])
+def test_a_search_that_is_ended_takes_the_best_of_those_with_the_same_rows(calls: int) -> None:
+    """Four candidates: all on 8 rows, the better two on 16. What comes later in a round has fewer rows."""
+    order = [2, 0, 3, 1]  # worth on the first rows; on all rows candidate 2 is ahead of candidate 0
+    asked: list[int] = []
+
+    def judge(candidate: int, places: range) -> Tally | None:
+        if len(asked) == calls:
+            return None
+        asked.append(candidate)
+        score = (4 - order.index(candidate) if places.start == 0 else candidate) * len(places)
+        return Tally(rows=len(places), tokens=len(places), probability_sum=score, loss_sum=0.0)
+
+    best, tallies = successive_halving(4, 16, judge, least=8)
+    if calls < 4:
+        assert best == max(range(calls), key=lambda one: -order.index(one))
+    else:
+        assert best == 2
+    assert sum(tally.rows for tally in tallies) == 8 * min(calls, 6)
+
+
 def test_the_prompts_that_are_tried() -> None:
     tried = prompts_to_try(TRAIN, instructions(["mine"]), [0, 2], BOTH_WAYS, trials=20, seed=0)
     words = [str(one) for one in tried]
@@ -376,6 +398,74 @@ def test_the_search_sees_validation_rows_alone_and_needs_some(workshop: Workshop
     job = job_for(workshop.of("generation").model("llama"), "generation")
     with pytest.raises(UserError, match="there are no validation rows to judge prompts by"):
         method.fit(TRAIN, job, validation=chat_rows(0))
+
+
+def searched(workshop: Workshop, journal: Journal, **protocol: Any) -> tuple[str, tuple[str, ...]]:
+    """Search with a journal, and return what is saved and the notes."""
+    method = build("prompt-search", {"trials": 6, "validation_rows": 12})
+    assert isinstance(method, FittedMethod)
+    method.journal = journal
+    job = job_for(workshop.of("generation").model("llama"), "generation", **protocol)
+    found = method.fit(TRAIN, job, validation=HELD_OUT)
+    folder = workshop.folder / "searched"
+    folder.mkdir(exist_ok=True)
+    method.save(found.predictor, folder)
+    return (folder / "prompt.json").read_text(), found.notes
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+class KilledAfter(Journal):
+    """Is killed once so many steps are kept."""
+
+    def __init__(self, steps: int, kept: Sequence[Step] = ()) -> None:
+        super().__init__()
+        self.steps, self.most = [*kept], steps
+
+    def add(self, step: Step) -> None:
+        super().add(json.loads(json.dumps(step)))
+        if len(self.steps) == self.most:
+            raise Killed
+
+
+def test_a_killed_search_goes_on_from_what_it_judged(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Journal()
+    expected = searched(workshop, whole)
+    calls: list[int] = []
+    original = PromptedWriter.losses_by_token
+
+    def counting(self: PromptedWriter, prompts: Any, answers: Any) -> list[torch.Tensor]:
+        calls.append(len(prompts))
+        return original(self, prompts, answers)
+
+    monkeypatch.setattr(PromptedWriter, "losses_by_token", counting)
+    kept: list[Step] = []
+    for most in (2, 7):  # in the first round, and again in a later one
+        journal = KilledAfter(most, kept)
+        with pytest.raises(Killed):
+            searched(workshop, journal)
+        kept = journal.steps
+    assert searched(workshop, KilledAfter(-1, kept)) == expected
+    assert len(calls) == len(whole.steps), "no rows were judged twice for a prompt"
+
+
+def test_steps_of_something_else_are_not_taken(workshop: Workshop) -> None:
+    journal = KilledAfter(-1, [{"loss": 1.0}])
+    assert searched(workshop, journal) == searched(workshop, Journal())
+    assert {"loss": 1.0} not in journal.steps
+
+
+def test_a_search_ends_in_the_time_of_a_training_and_says_so(workshop: Workshop) -> None:
+    saved, notes = searched(workshop, cut := Journal(), max_seconds=1e-9)
+    assert len(json.loads(saved)["tried"]) == len(cut.steps) == 1, "one prompt is always judged"
+    assert notes[0].startswith("prompt search: of 1 prompts the prompt as it is did best on 8 validation rows")
+    assert notes[1].startswith("prompt search: cut short by the time limit after 0.")
+    assert notes[1].endswith("s; 1 of 6 prompts were judged, on 8 of 12 rows at the most")
+    goes_on = KilledAfter(-1, [{**cut.steps[0], "seconds": 50.0}])
+    assert searched(workshop, goes_on, max_seconds=50.0)[1][1:], "time before an interruption counts"
+    assert not searched(workshop, Journal(), max_seconds=3600.0)[1][1:]
 
 
 def test_a_template_without_system_messages_gets_no_instruction(workshop: Workshop) -> None:

@@ -16,7 +16,8 @@ from showdown.core.split import SingleSplit
 from showdown.data.prepare import load_side, prepare, write_prepared
 from showdown.report.disagreements import disagreements
 from showdown.report.formats import write_report
-from showdown.report.page.write import page, sort_key
+from showdown.report.page.rows import sort_key
+from showdown.report.page.write import page
 from showdown.verdict.classification.answers import load_outcomes
 from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows

@@ -12,10 +12,11 @@ from sklearn.metrics import matthews_corrcoef, recall_score
 from written_comparison import METHODS, write_comparison
 
 from showdown.report import columns as columns_module
+from showdown.report.above import one_row
 from showdown.report.columns import Column, columns_of
 from showdown.report.facts import data_facts, environment_facts
 from showdown.report.notes import reading, settings
-from showdown.report.table import Table, comparison_table, one_row
+from showdown.report.table import Table, comparison_table
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from ruamel.yaml import YAML
 from written_comparison import HOSTILE, write_comparison
 
 from generation_results import ARMS, Wanted, made_rows, write_generation
@@ -16,9 +17,12 @@ from showdown import api
 from showdown.core.errors import UserError
 from showdown.core.files import write_json
 from showdown.core.record import Elsewhere, OwnScore, Results
+from showdown.core.spec import Comparison, SharedProtocol
+from showdown.report.above import one_row
 from showdown.report.across.html import html as across_html
 from showdown.report.across.markdown import markdown as across_markdown
 from showdown.report.columns import columns_of
+from showdown.report.facts import comparison_yaml, protocol_facts
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
 from showdown.report.latex.paper import paper
@@ -30,12 +34,13 @@ from showdown.report.pairs import headings, pair_note, pair_rows
 from showdown.report.pdf.content import content
 from showdown.report.records.flat import flat_columns
 from showdown.report.samples import samples
-from showdown.report.table import Table, comparison_table, one_row
+from showdown.report.table import Table, comparison_table
 from showdown.report.terminal import fitting, print_table
+from showdown.report.writing_table import writing_table
 from showdown.verdict.model import Verdict
 from showdown.verdict.summary import judge
 
-COSTS = ["General loss", "KL from base", "Train s", "Total s", "Memory GB", "Trained params", "Saved MB"]
+COSTS = ["General loss nats", "KL from base nats", "Train s", "Total s", "Memory GB", "Trained params", "Saved MB"]
 SPEEDS = ["First token ms", "Tokens/s"]
 SCORES: dict[Wanted, list[str]] = {
     "json": ["JSON field F1", "95 % interval", "Exact match %", "Valid JSON %", "Perplexity"],
@@ -50,6 +55,10 @@ def judged(folder: Path, *, metric: str | None = None, **given: Any) -> tuple[Re
     return results, judge(results, folder, metric=metric)
 
 
+def yaml_of(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def table_of(folder: Path, **given: Any) -> Table:
     return comparison_table(*judged(folder, **given))
 
@@ -61,6 +70,29 @@ def test_the_columns_fit_the_answers(tmp_path: Path, wanted: Wanted) -> None:
     assert all(len(row) == len(table.headings) for row in table.rows)
 
 
+def with_corpus_scores(results: Results) -> Results:
+    scores = {"corpus_chrf": 0.5, "corpus_chrf_low": 0.4, "corpus_chrf_high": 0.6}
+    runs = [
+        run.model_copy(update={"writing": run.writing.model_copy(update=scores)}) if run.writing else run
+        for run in results.runs
+    ]
+    return results.model_copy(update={"runs": runs})
+
+
+def test_corpus_chrf_stands_beneath_a_table_with_chrf_and_nowhere_else(tmp_path: Path) -> None:
+    def lines(name: str, **given: Any) -> list[str]:
+        results, verdict = judged(tmp_path / name, **given)
+        assert not [line for line in comparison_table(results, verdict).reading if "Corpus" in line], "older records"
+        return [line for line in comparison_table(with_corpus_scores(results), verdict).reading if "Corpus" in line]
+
+    (one,) = lines("one", wanted="long", seeds=(0,))
+    assert one.endswith("over duplicate groups: " + ", ".join(f"{arm} 0.500 (0.400 to 0.600)" for arm in ARMS) + ".")
+    (several,) = lines("several", wanted="long")
+    assert several.endswith("without an interval: " + ", ".join(f"{arm} 0.500" for arm in ARMS) + ".")
+    assert not lines("json", wanted="json")
+    assert lines("chosen", wanted="json", metric="chrf")
+
+
 def test_the_scores_and_what_was_lost_elsewhere_are_those_of_the_records(tmp_path: Path) -> None:
     results, verdict = judged(tmp_path / "out")
     table = comparison_table(results, verdict)
@@ -70,7 +102,7 @@ def test_the_scores_and_what_was_lost_elsewhere_are_those_of_the_records(tmp_pat
         exact = sum(run.scores["exact_match"] for run in runs) / len(runs)
         assert found["Exact match %"] == f"{100 * exact:.1f}"
         rises = [run.elsewhere.general_loss_rise for run in runs if run.elsewhere]
-        assert found["General loss"] == (f"{sum(rises) / len(rises):+.2f}" if rises else "-")
+        assert found["General loss nats"] == (f"{sum(rises) / len(rises):+.2f}" if rises else "-")
         tokens = [run.writing.tokens_per_second for run in runs if run.writing and run.writing.tokens_per_second]
         assert found["Tokens/s"] == (f"{sum(tokens) / len(tokens):.1f}" if tokens else "-")
     assert dict(zip(table.headings, table.rows[0], strict=True))["Perplexity"] == "-", "a floor has no probabilities"
@@ -90,12 +122,12 @@ def test_less_is_better_of_losses_and_divergences(tmp_path: Path) -> None:
     assert table.headings[1] == "Token loss nats"
     assert marked(table, "Token loss nats") == [titles[best]]
     assert "no difference from the lowest token loss was shown" in table.marks[0]
-    assert marked(table, "General loss") == ["QLoRA"]
-    assert marked(table, "KL from base") == ["QLoRA"]
+    assert marked(table, "General loss nats") == ["QLoRA"]
+    assert marked(table, "KL from base nats") == ["QLoRA"]
     assert marked(table, "Tokens/s") == ["Zero-shot"]
     falling = {table.headings[place] for place in table.descending}
     assert falling >= {"95 % interval", "JSON field F1", "Exact match %", "Tokens/s"}
-    assert not falling & {"Token loss nats", "Perplexity", "General loss", "KL from base", "First token ms"}
+    assert not falling & {"Token loss nats", "Perplexity", "General loss nats", "KL from base nats", "First token ms"}
     names = [row.name for row in verdict.rows]
     near = {names[place] for place in table.near}
     shown = {
@@ -121,9 +153,9 @@ def test_a_loss_that_fell_is_better_than_none_and_never_minus_zero(tmp_path: Pat
             runs.append(run)
     changed = results.model_copy(update={"runs": runs})
     table = comparison_table(changed, judge(changed, folder))
-    cells = {row[0]: row[table.headings.index("General loss")] for row in table.rows}
+    cells = {row[0]: row[table.headings.index("General loss nats")] for row in table.rows}
     assert (cells["Full fine-tuning"], cells["LoRA"]) == ("-0.30", "+0.00")
-    assert marked(table, "General loss") == ["Full fine-tuning"]
+    assert marked(table, "General loss nats") == ["Full fine-tuning"]
 
 
 def test_the_users_own_score_has_its_title(tmp_path: Path) -> None:
@@ -145,8 +177,8 @@ def test_a_narrow_terminal_keeps_the_score_and_what_was_lost_elsewhere_longest(t
     ]
     lost = list(dict.fromkeys(heading for some in kept for heading in table.headings if heading not in some))
     assert kept[0] == table.headings
-    assert set(lost[-4:]) == {"Valid JSON %", "Exact match %", "95 % interval", "General loss"}
-    assert table.leaving_order[-4:] == ["Valid JSON %", "Exact match %", "95 % interval", "General loss"]
+    assert set(lost[-4:]) == {"Valid JSON %", "Exact match %", "95 % interval", "General loss nats"}
+    assert table.leaving_order[-4:] == ["Valid JSON %", "Exact match %", "95 % interval", "General loss nats"]
     assert kept[-1] == ["Method", "JSON field F1"]
     assert sorted(table.leaving_order) == sorted(set(table.leaving_order))
 
@@ -335,7 +367,7 @@ def test_every_format_is_of_written_answers(tmp_path: Path) -> None:
     found = all_formats(folder, results, judge(results, folder))
     for form, text in found.items():
         assert "JSON field F1" in text or "JSON field & " in text, form
-        assert "General loss" in text or "General & KL from" in text, form
+        assert "General loss nats" in text or "General loss & KL from base" in text, form
         for word in ("macro F1", "Macro F1", "Calibration", "Confusion", "McNemar", "classes"):
             assert word not in text, (form, word)
     assert '<section id="samples"' in found["page"]
@@ -349,6 +381,73 @@ def test_every_format_is_of_written_answers(tmp_path: Path) -> None:
     assert r"ROUGE-L~\cite{lin2004}" in found["paper"]
     assert r"\bibitem{lin2004}" in found["paper"]
     assert "first row answers better" in found["paper"]
+    cited = {key for keys in re.findall(r"\\cite\{([^}]*)\}", found["paper"]) for key in keys.split(",")}
+    assert cited == set(re.findall(r"\\bibitem\{([^}]*)\}", found["paper"]))
+
+
+def test_what_writing_cost_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
+    results, verdict = judged(tmp_path / "out")
+    table = writing_table(verdict)
+    assert table is not None
+    found = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
+    assert list(found) == ["zero_shot", "few_shot", "full", "lora", "qlora"], "a floor writes nothing"
+    runs = [run for run in results.runs if run.name == "zero_shot"]
+    written = [run.writing.tokens_written for run in runs if run.writing]
+    assert found["zero_shot"]["Tokens written"] == f"{sum(written) / 2:.0f}"
+    assert found["zero_shot"]["Tokens an answer"] == f"{sum(written) / 120:.1f}"
+    assert found["zero_shot"]["Answers cut"] == "10"
+    assert found["zero_shot"]["Tokens/s"] == "240.0"
+    assert found["zero_shot"]["First token ms, p95"] == "15.0"
+    assert found["zero_shot"]["Whole answer ms, p95"] == f"{runs[0].latency_p95_ms:.1f}"
+    assert "at the limit, 48 tokens." in table.notes[0]
+
+
+def test_reports_of_labels_have_no_table_of_writing(tmp_path: Path) -> None:
+    write_comparison(tmp_path / "labelled")
+    assert writing_table(api.judge(tmp_path / "labelled")) is None
+
+
+def test_keys_and_settings_of_labels_are_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    results = write_generation(folder)
+    filled = Comparison.model_validate({**results.comparison, "methods": {"few_shot": {}}}).model_dump(mode="json")
+    settings = {"template": "This text is about {label}.", "examples": 4}
+    runs = [run.model_copy(update={"spec": run.spec.model_copy(update={"settings": settings})}) for run in results.runs]
+    results = results.model_copy(update={"comparison": filled, "runs": runs})
+    told = markdown(results, judge(results, folder))
+    assert "examples 4" in told
+    for text in (told, comparison_yaml(results), " ".join(key for key, _ in protocol_facts(results))):
+        assert not re.search("label[ _]smoothing|rare_label|text is about", text)
+    assert "max_new_tokens" in comparison_yaml(results)
+    known = Comparison.model_validate(yaml_of(comparison_yaml(results)))
+    assert known == Comparison.model_validate(filled), "what is left out has its default"
+    smoothed = [
+        run.model_copy(update={"spec": run.spec.model_copy(update={"protocol": SharedProtocol(label_smoothing=0.1)})})
+        for run in results.runs
+    ]
+    facts = dict(protocol_facts(results.model_copy(update={"runs": smoothed})))
+    assert facts["label smoothing"] == "0.1"
+
+
+def test_keys_of_prompts_are_left_out_for_labels(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "labelled")
+    keys = {key for key, _ in protocol_facts(results)}
+    assert "label smoothing" in keys
+    assert not keys & {"loss on", "max new tokens", "scorer"}
+
+
+def test_many_columns_stand_in_two_halves_in_latex(tmp_path: Path) -> None:
+    results, verdict = judged(tmp_path / "out", failed={"full": "it did not fit"})
+    table = comparison_table(results, verdict)
+    first, second = re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", latex_table(table, caption="x"), re.DOTALL)
+    assert "General loss" in first
+    assert "out-of-memory" in first
+    assert "Tokens/s" in second
+    assert "Full fine-tuning" not in second, "a row without scores is in the first half alone"
+    assert [half.count("QLoRA") for half in (first, second)] == [1, 1]
+    for half in (first, second):
+        columns = half.splitlines()[0].count("r") - "\\begin{tabular}".count("r")
+        assert {line.count("&") for line in half.splitlines() if "&" in line and "multicolumn" not in line} == {columns}
 
 
 def test_a_paper_on_losses_names_no_statistics_of_shares(tmp_path: Path) -> None:

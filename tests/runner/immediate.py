@@ -1,19 +1,29 @@
 """An executor for tests: it runs a stage when it is submitted, in the way that the test chooses."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
+
+import pytest
 
 from showdown.core.events import Listener
-from showdown.runner.executor import Resources, Stage
+from showdown.runner import execute
+from showdown.runner.executor import Executor, Place, Resources, Stage
 from showdown.stages.results import StageError
+
+
+def use(patch: pytest.MonkeyPatch, kind: Callable[[int, Listener], Executor]) -> None:
+    """Have comparisons carried out by an executor of the test's own."""
+    patch.setattr(execute, "open_executor", lambda name, setup: kind(setup.lock, setup.listen))
 
 
 class ImmediateExecutor(ABC):
     """Has one slot, and no process of its own."""
 
     slots = 1
+    place: ClassVar[Place] = Place(gpu=False)
 
     def __init__(self, lock: int, listen: Listener) -> None:
         del lock

@@ -37,7 +37,7 @@ from showdown.runner.worker.results import stage_outcome
 from showdown.runner.worker.task import WorkerTask
 from showdown.stages.results import StageError
 
-COUNTER = mmap.mmap(-1, 8)  # shared with all forks
+COUNTER = mmap.mmap(-1, 16)  # shared with all forks: all calls, and those for one file
 WRITING = ("replace", "rename", "fsync")
 """Functions of `os` that make a file last; pathlib's are built on them."""
 
@@ -65,18 +65,24 @@ def counted() -> int:
 
 
 def reset_count() -> None:
-    COUNTER[:8] = bytes(8)
+    COUNTER[:] = bytes(16)
 
 
-def count_writes(kill_at: int | None) -> None:
-    """Count every call that makes a written file last, and kill this whole group just before one of them."""
+def count_writes(kill_at: int | None, before: tuple[str, int] | None) -> None:
+    """Count every call that makes a written file last, and kill this whole group just before one of them.
+
+    Args:
+        kill_at: number of the call.
+        before: the name of a file and which time it is put in its place.
+
+    """
 
     def counting(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
             if isinstance(given[0], int) and stat.S_ISDIR(os.fstat(given[0]).st_mode):
                 return function(*given, **named)  # a folder's own fsync: nothing changed since the point before
             COUNTER[:8] = (counted() + 1).to_bytes(8, "little")
-            if counted() == kill_at:
+            if counted() == kill_at or (before and is_that_time(given, before)):
                 os.killpg(0, signal.SIGKILL)
             return function(*given, **named)
 
@@ -84,6 +90,15 @@ def count_writes(kill_at: int | None) -> None:
 
     for name in WRITING:
         setattr(os, name, counting(getattr(os, name)))
+
+
+def is_that_time(given: tuple[Any, ...], before: tuple[str, int]) -> bool:
+    """Count the calls that put a file of a name in its place, and tell whether this is the one."""
+    name, time_ = before
+    if len(given) < 2 or Path(given[1]).name != name:
+        return False
+    COUNTER[8:] = (int.from_bytes(COUNTER[8:], "little") + 1).to_bytes(8, "little")
+    return int.from_bytes(COUNTER[8:], "little") == time_
 
 
 class ForkedWorkers(ImmediateExecutor):
@@ -118,7 +133,8 @@ def let_the_clock_jump() -> None:
 def carry_out(request: dict[str, Any]) -> dict[str, Any]:
     """Run a comparison in a fork.
 
-    ``kill_at`` kills it at a point where it writes, ``kill_after_seconds`` at a moment. ``largest_file`` bounds what it
+    ``kill_at`` kills it at a point where it writes, ``kill_before`` before a named file is there for the n-th time,
+    ``kill_after_seconds`` at a moment. ``largest_file`` bounds what it
     can write (bytes). With ``clock_jumps`` the time of day is another at each look.
     """
     answer = Path(request["output"] + ".answer")
@@ -128,7 +144,8 @@ def carry_out(request: dict[str, Any]) -> dict[str, Any]:
     if child == 0:
         os.setsid()
         display, message = Noting(), None
-        count_writes(request.get("kill_at"))
+        before = request.get("kill_before")
+        count_writes(request.get("kill_at"), None if before is None else (before[0], before[1]))
         if request.get("clock_jumps"):
             let_the_clock_jump()
         if "largest_file" in request:
@@ -172,16 +189,21 @@ AHEAD = (
     "transformers.models.auto.modeling_auto",
     "transformers.models.bert.modeling_bert",
 )
+OF_WRITING = (
+    "sacrebleu.metrics.chrf",
+    "transformers.models.llama.modeling_llama",
+    "showdown.tasks.generation.prompted",
+)
 
 
 def main() -> None:
-    for name in AHEAD:
+    for name in AHEAD + (OF_WRITING if "generation" in sys.argv else ()):
         importlib.import_module(name)
     # What costs time and touches no file: git's word on the commit, repeated timing.
     showdown.measure.environment._commit = lambda: None
     showdown.evaluation.speed._SINGLE_CALLS = 1
     showdown.evaluation.speed._BATCHES = ()
-    showdown.runner.execute.LocalExecutor = ForkedWorkers
+    showdown.runner.execute.open_executor = lambda name, setup: ForkedWorkers(setup.lock, setup.listen)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -7,6 +7,7 @@ import pytest
 
 from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol, TuningSpec
 from showdown.data.prepare import Prepared, prepare
+from showdown.models.described import DescribedModel
 from showdown.runner.auto_settings import MANY_SEEDS, SHORT_SEARCH, settled_effort
 from tiny_pretrained import separable_rows, write_csv
 
@@ -19,7 +20,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 def settled(prepared: Prepared, model: Path, *, gpu: bool = False, **given: object) -> tuple[Comparison, list[str]]:
     comparison = Comparison.model_validate({"methods": {"full": {}, "lora": {}, "tfidf": {}}, **given})
-    return settled_effort(comparison, ModelSpec(id=str(model)), prepared, gpu=gpu)
+    described = DescribedModel.of(ModelSpec(id=str(model)))
+    return settled_effort(comparison, described, prepared, gpu=gpu)
 
 
 def test_a_tiny_comparison_gets_three_seeds_and_a_search(prepared: Prepared, pretrained: Callable[[str], Path]) -> None:

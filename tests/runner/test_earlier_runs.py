@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import showdown.evaluation.speed
+from runner.immediate import use
 from runner.test_protocol import HereWorkers, comparison, results_of
 from showdown.config.read import check
 from showdown.core.spec import TRAINING_KEYS, ModelSpec, RunSpec, SharedProtocol
@@ -35,7 +36,7 @@ class Noting(Silent):
 @pytest.fixture(autouse=True)
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "LocalExecutor", HereWorkers)
+        use(patch, HereWorkers)
         patch.setattr(entry, "watch_over", lambda _: None)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())

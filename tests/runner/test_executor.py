@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import psutil
 import pytest
 
 from faults.stub_server import environment, run_folder, stubbed, write_stub
+from showdown.core.errors import UserError
 from showdown.core.events import Event, Message, WorkerStarted
-from showdown.runner.executor import LocalExecutor, Resources, Stage, local_devices
+from showdown.runner.executor import Resources, Stage
+from showdown.runner.executors.local import LocalExecutor, local_devices
 from showdown.runner.stage_trace import TRACE_FILE
 from showdown.stages.results import StageError
 
@@ -95,16 +98,26 @@ def test_one_slot_runs_stages_in_their_order_and_leaves_the_environment(
     assert texts == [("first", "5,7"), ("second", "5,7"), ("third", "5,7")]
 
 
-def test_runs_of_one_base_go_through_one_process_of_one_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = [run_folder(tmp_path, f"shared-{number}") for number in range(3)]
-    alone = [run_folder(tmp_path, f"alone-{number}") for number in range(2)]
+def test_each_slot_takes_the_runs_of_one_base_through_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two slots hold two networks; whatever is free takes what it holds."""
+    runs = [(base, run_folder(tmp_path, f"{base}-{number}")) for number in range(3) for base in ("one", "two")]
     with stubbed(tmp_path, NOTED, monkeypatch, devices=("0", "1")) as executor:
-        futures = [submit(executor, folder, base="a network") for folder in shared]
-        futures += [submit(executor, folder) for folder in alone]
-        assert [future.result(PATIENCE) for future in futures] == [None] * 5
-    workers = {(folder / "pid").read_text() for folder in shared}
-    assert len(workers) == 1
-    assert len({(folder / "pid").read_text().split()[0] for folder in (*shared, *alone)}) == 3
+        for first, second in zip(runs[::2], runs[1::2], strict=True):
+            both = [submit(executor, folder, base) for base, folder in (first, second)]
+            assert [future.result(PATIENCE) for future in both] == [None, None]
+    workers = {base: {(folder / "pid").read_text() for one, folder in runs if one == base} for base in ("one", "two")}
+    assert {len(found) for found in workers.values()} == {1}
+    assert workers["one"] != workers["two"]
+
+
+def test_runs_of_one_base_go_at_the_same_time_in_several_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = run_folder(tmp_path, "one"), run_folder(tmp_path, "two")
+    with stubbed(tmp_path, MEETING, monkeypatch, devices=("0", "1")) as executor:
+        futures = [submit(executor, folder, base="a network") for folder in (one, two)]
+        assert [future.result(PATIENCE) for future in futures] == [None, None]
+    assert (one / "pid").read_text() != (two / "pid").read_text()
 
 
 @pytest.fixture
@@ -147,7 +160,8 @@ def test_the_end_of_the_executor_ends_all_stages(
 COMPARISON = """
 import sys
 from pathlib import Path
-from showdown.runner.executor import LocalExecutor, Resources, Stage
+from showdown.runner.executor import Resources, Stage
+from showdown.runner.executors.local import LocalExecutor
 root = Path(sys.argv[1])
 with (root / "lock").open("w") as lock, LocalExecutor(lock.fileno(), lambda event: None, ("0", "1")) as executor:
     stage, needed = Stage(name="train", data=root), Resources(device="cpu")
@@ -232,3 +246,34 @@ def test_a_server_that_died_between_two_stages_is_started_again(
 def test_several_gpus_are_a_slot_each(monkeypatch: pytest.MonkeyPatch, visible: str, devices: list[str | None]) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert local_devices() == devices
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "devices"),
+    [
+        ("0,1,2", ["0", "2"], ["0", "2"]),
+        ("3,5", ["1"], ["5"]),
+        ("GPU-aa,GPU-bb", ["GPU-b", "0"], ["GPU-bb", "GPU-aa"]),
+    ],
+)
+def test_some_gpus_can_be_chosen(
+    monkeypatch: pytest.MonkeyPatch, visible: str, gpus: list[str], devices: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local_devices(gpus) == devices
+
+
+@pytest.mark.parametrize(
+    ("gpus", "why"),
+    [
+        (["2"], "no GPU `2` on this machine; the visible ones are 0, 1"),
+        (["0", "0"], "`0` names a GPU that is there already"),
+        (["tpu"], "no GPU `tpu`"),
+        (["-1"], "no GPU `-1`"),
+        (["GPU-zz"], "no GPU `GPU-zz`"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, gpus: list[str], why: str) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(UserError, match=re.escape(why)):
+        local_devices(gpus)

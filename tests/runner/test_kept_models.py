@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from showdown.runner.retention import best_of_each_arm, prune_models
+from showdown.runner.retention import KeptModels, best_of_each_arm
 
 RUNS = {
     "lora-s0": ("lora", "completed", 0.7),
     "lora-s1": ("lora", "completed", 0.9),
+    "lora-s2": ("lora", "completed", 0.9),
     "full-s0": ("full", "failed", None),
     "full-s1": ("full", "waiting", None),
 }
 
 
+@pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(
     ("keep", "left"),
     [
@@ -24,7 +26,8 @@ RUNS = {
         ("none", {"full-s0", "full-s1"}),
     ],
 )
-def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: Any, left: set[str]) -> None:
+def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: Any, left: set[str], backwards: bool) -> None:
+    """In whatever order runs end, the first in the table of those that are equally good is the best."""
     for run_id in RUNS:
         (tmp_path / run_id / "artifact").mkdir(parents=True)
     store: Any = SimpleNamespace(run_folder=lambda run_id: tmp_path / run_id)
@@ -39,7 +42,9 @@ def test_a_model_that_is_still_to_be_scored_stays(tmp_path: Path, keep: Any, lef
         )
         for run_id, (name, status, score) in RUNS.items()
     ]
-    prune_models(store, records, keep)
+    models = KeptModels(store, keep, {run_id: number for number, run_id in enumerate(RUNS)})
+    for record in reversed(records) if backwards else records:
+        models.add(record)
     assert {folder.parent.name for folder in tmp_path.glob("*/artifact")} == left
 
 

@@ -1,26 +1,26 @@
 """Killed at every point where a file is written, a comparison finishes with the results of one that was left alone."""
 
-import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from faults.volume import of_all
+from runner.kill_cases import FIRST, Outcome, comparison_of
 from showdown.core.record import Results, RunRecord
-from showdown.core.spec import Comparison
-from tiny_pretrained import separable_rows, write_csv
 
 SHARDS = 8
 """Parts of all points, each spread over the whole run: one every day, all by `make faults`."""
 LAB = Path(__file__).with_name("kill_lab.py")
-SAME = ("status", "accuracy", "f1_macro", "f1_weighted", "validation_f1_macro", "confusion_matrix", "per_class")
+TASKS = ("classification", "generation")
+NAMED = {"steps.json": 2, "trials.json": 2, "predictions.csv": 2, "score.json": 2}
+"""Files of a run that writes answers, and which writing of it is met by a kill: in the search for a prompt, in tuning,
+when LoRA's answers are written, and when their scores are."""
 
 
 class Lab:
@@ -28,8 +28,9 @@ class Lab:
 
     def __init__(self, comparison: dict[str, Any]) -> None:
         self.comparison = comparison
+        self.first: str = FIRST[comparison["task"]]
         self.process = subprocess.Popen(
-            [sys.executable, str(LAB)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(LAB), comparison["task"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, output: Path, **request: Any) -> dict[str, Any]:
@@ -47,26 +48,6 @@ class Lab:
         self.process.wait(30)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What must be equal, and what tells whether a run was done again."""
-
-    scores: dict[str, dict[str, Any]]
-    files: dict[str, str]
-
-    @classmethod
-    def of(cls, output: Path) -> "Outcome":
-        results = Results.model_validate_json((output / "results.json").read_bytes())
-        kept = [*output.glob("runs/*/predictions.csv"), *output.glob("runs/*/curve.json")]
-        kept += output.glob("runs/*/artifact/*.safetensors")
-        states = [(run.name, run.status, run.error) for run in results.runs]
-        assert len(kept) == 4, states  # two predictions files, the curve and the weights of LoRA
-        return cls(
-            scores={run.name: {key: run.model_dump()[key] for key in SAME} for run in results.runs},
-            files={str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept},
-        )
-
-
 def finished_runs(output: Path) -> dict[str, bytes]:
     """Records of runs that are done, by the name of their row."""
     found = {}
@@ -76,31 +57,11 @@ def finished_runs(output: Path) -> dict[str, bytes]:
     return found
 
 
-def comparison_of(pretrained: Callable[[str], Path], folder: Path) -> dict[str, Any]:
-    """TF-IDF and LoRA on 18 rows, with a checkpoint at every step."""
-    source = write_csv(folder / "rows.csv", separable_rows(18))
-    comparison = Comparison.model_validate(
-        {
-            "data": {"source": str(source), "near_duplicate_jaccard": 0.99},
-            "model": {"id": str(pretrained("bert"))},
-            "methods": {"tfidf": {}, "lora": {"learning_rate": 0.01}},
-            "seeds": [0],
-            "protocol": {
-                "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
-                "epochs": 2,
-                "patience_epochs": None,
-                "tuning": None,
-                "effective_batch_rows": 6,
-                "checkpoint_every_steps": 1,
-            },
-        }
-    )
-    return comparison.model_dump(mode="json")
-
-
 @pytest.fixture(scope="module")
-def lab(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows")))
+def lab(
+    request: pytest.FixtureRequest, pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    made = Lab(comparison_of(pretrained, tmp_path_factory.mktemp("rows"), request.param))
     yield made
     made.close()
 
@@ -110,12 +71,21 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A comparison that nobody disturbed: its folder, and the number of points where it can be killed."""
     output = tmp_path_factory.mktemp("alone") / "out"
     answer = lab.run(output)
-    assert (answer["message"], answer["started"]) == (None, ["tfidf", "lora"])
+    assert (answer["message"], answer["started"]) == (None, [lab.first, "lora"])
     return output, answer["points"]
 
 
+def of_tasks(cases: Sequence[Sequence[object]], written: Sequence[Sequence[object]]) -> list[Any]:
+    """Return the cases of both tasks: all of labels, and of written answers those given, or all by `make faults`."""
+    chosen = {"classification": cases, "generation": cases if of_all(2) == 2 else written}
+    return [pytest.param(task, *case) for task in TASKS for case in chosen[task]]
+
+
+SHARDS_BY_TASK = of_tasks([(shard,) for shard in range(of_all(SHARDS))], [])
+
+
 @pytest.mark.timeout(1800)  # kills and as many new starts: a minute, and more on a busy machine
-@pytest.mark.parametrize("shard", range(of_all(SHARDS)))
+@pytest.mark.parametrize(("lab", "shard"), SHARDS_BY_TASK, indirect=["lab"])
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:
     alone, points = left_alone
     expected = Outcome.of(alone)
@@ -133,9 +103,52 @@ def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path:
         shutil.rmtree(output)
 
 
-@pytest.mark.parametrize("cut", ["empty", "one byte", "half", "all but one byte"])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("lab", ["generation"], indirect=True)
 @pytest.mark.parametrize(
-    "name", ["result.json", "train.json", "score.json", "results.json", "artifact", "rows", "predictions.csv"]
+    "name", [pytest.param(name, marks=[] if name == "steps.json" else pytest.mark.long) for name in NAMED]
+)
+def test_a_kill_where_answers_are_written(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, name: str) -> None:
+    """What was judged, tried and trained before is not done again."""
+    expected, output = Outcome.of(left_alone[0]), tmp_path / "out"
+    assert lab.run(output, kill_before=[name, NAMED[name]])["killed"]
+    kept = {
+        path: path.read_bytes() for path in output.glob("runs/*/*.json") if path.name in ("tune.json", "train.json")
+    }
+    again = lab.run(output)
+    assert again["message"] is None
+    found = finished_runs(output)
+    assert again["started"] == (["lora"] if name != "steps.json" else [lab.first, "lora"])
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    notes = [note for run in found.values() for note in json.loads(run)["notes"]]
+    resumed = {"steps.json": "search continued after 1 step", "trials.json": "tuning continued after 1 trial"}
+    assert [note for note in notes if "continued after" in note] == ([resumed[name]] if name in resumed else [])
+    assert Outcome.of(output) == expected
+    assert not list(output.glob("runs/*/steps.json")), "nothing is left of a search that is over"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lab", ["generation"], indirect=True)
+def test_a_torn_journal_is_named_and_the_search_starts_again(
+    lab: Lab, left_alone: tuple[Path, int], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    assert lab.run(output, kill_before=["steps.json", 3])["killed"]
+    (torn,) = output.glob("runs/*/steps.json")
+    torn.write_bytes(torn.read_bytes()[:40])
+    again = lab.run(output)
+    assert f"{torn} is damaged; the search starts again" in again["said"]
+    assert Outcome.of(output) == Outcome.of(left_alone[0])
+
+
+CUTS = ("empty", "one byte", "half", "all but one byte")
+FILES = ("result.json", "train.json", "score.json", "results.json", "artifact", "rows", "predictions.csv")
+
+
+@pytest.mark.parametrize(
+    ("lab", "name", "cut"),
+    of_tasks([(name, cut) for name in FILES for cut in CUTS], [("predictions.csv", "half")]),
+    indirect=["lab"],
 )
 def test_a_torn_file_is_named_and_made_again(
     lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, name: str, cut: str
@@ -166,8 +179,11 @@ def test_a_torn_file_is_named_and_made_again(
         assert any(str(torn) in line for line in again["said"]), again["said"]
 
 
-@pytest.mark.parametrize("model", ["kept", "removed"])
-@pytest.mark.parametrize("lost", ["cut", "missing"])
+@pytest.mark.parametrize(
+    ("lab", "lost", "model"),
+    of_tasks([(lost, model) for lost in ("cut", "missing") for model in ("kept", "removed")], []),
+    indirect=["lab"],
+)
 def test_a_finished_run_without_its_predictions_is_scored_again(
     lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, lost: str, model: str
 ) -> None:
@@ -193,7 +209,7 @@ def test_a_finished_run_without_its_predictions_is_scored_again(
     assert lab.run(output)["started"] == []
 
 
-@pytest.mark.parametrize("largest", [100, 3_000, 30_000])
+@pytest.mark.parametrize(("lab", "largest"), of_tasks([(100,), (3_000,), (30_000,)], [(3_000,)]), indirect=["lab"])
 def test_a_full_disk_is_said_and_costs_no_finished_run(
     lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, largest: int
 ) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from runner.immediate import ImmediateExecutor
+from runner.immediate import ImmediateExecutor, use
 from showdown.config.read import check
 from showdown.core.memory import MemorySettings
 from showdown.core.method import Job
@@ -46,7 +46,7 @@ class Planning(ImmediateExecutor):
 
 @pytest.fixture(autouse=True)
 def _a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "LocalExecutor", Planning)
+    use(monkeypatch, Planning)
     monkeypatch.setattr(Planning, "seen", [])
     monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr("showdown.runner.memory.has_gpu", lambda: True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import showdown.evaluation.speed
-from runner.immediate import ImmediateExecutor
+from runner.immediate import ImmediateExecutor, use
 from showdown.config.read import check
 from showdown.core.events import EventWriter, StageName
 from showdown.core.record import Results, RunRecord
@@ -54,7 +54,7 @@ class HereWorkers(ImmediateExecutor):
 @pytest.fixture(scope="module", autouse=True)
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "LocalExecutor", HereWorkers)
+        use(patch, HereWorkers)
         patch.setattr(entry, "watch_over", lambda _: None)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())

@@ -1,5 +1,6 @@
 """Which stages of which runs may go at the same time, and that the loop over them uses all slots."""
 
+import random
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from runner.immediate import ImmediateExecutor
+from runner.immediate import ImmediateExecutor, use
 from showdown.config.read import check
-from showdown.core.events import Event, Message
+from showdown.core.events import Event, Message, StageName
 from showdown.core.record import RunRecord
-from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
+from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol, TuningSpec
 from showdown.display.display import PlannedRun, Silent
 from showdown.runner import execute, schedule
+from showdown.runner.effort import effort_of
 from showdown.runner.executor import Resources, Stage
 from showdown.runner.schedule import Schedule, Visit
 from showdown.stages.results import StageError
@@ -52,45 +54,135 @@ def sharing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "in_groups", grouped)
 
 
-def test_one_after_the_other_they_keep_the_order_of_the_table(sharing: None) -> None:
-    plan = Schedule(runs("a1", "a2", "b"), share=None)
-    found = [of(plan.take([])) for _ in range(8)]
-    assert found == [
+SECONDS = {"tune": 5.0, "train": 10.0, "score": 1.0}
+
+
+def schedule_of(*names: str, slots: int, longer: float = 1.0) -> Schedule:
+    """Plan runs of equal lengths, but for those named in capitals, which are so many times as long."""
+
+    def seconds_of(spec: RunSpec, stage: StageName) -> float:
+        return SECONDS[stage] * (longer if spec.name.endswith("-long") else 1.0)
+
+    return Schedule(runs(*names), share=None, slots=slots, seconds_of=seconds_of)
+
+
+def carried_out(plan: Schedule, slots: int) -> list[tuple[float, int, str, tuple[str, ...]]]:
+    """Carry a plan out in slots that take as long as forecast, and return when and where what began.
+
+    A slot that becomes free takes what comes next; of several that are free, one that holds its network.
+    """
+    clock, free, busy = 0.0, {slot: "" for slot in range(slots)}, []
+    begun = []
+    while True:
+        while free and (visit := plan.take()):
+            held = visit.shared_base or ""
+            slot = next((one for one, base in free.items() if held and base == held), min(free))
+            del free[slot]
+            seconds = sum(SECONDS[stage] for stage in visit.stages)
+            busy.append((clock + seconds, slot, visit))
+            begun.append((clock, slot, visit.spec.name, visit.stages))
+        if not busy:
+            return begun
+        clock, slot, visit = min(busy, key=lambda one: one[:2])
+        busy.remove((clock, slot, visit))
+        free[slot] = visit.shared_base or ""
+        plan.done(visit, over=visit.stages[-1] == "score")
+
+
+def test_one_slot_keeps_the_order_of_the_table(sharing: None) -> None:
+    plan = schedule_of("a1", "a2", "b-long", slots=1, longer=9.0)
+    assert [(name, stages) for _, _, name, stages in carried_out(plan, 1)] == [
         ("a1", ("tune",)),
         ("a2", ("tune",)),
         ("a1", ("train",)),
         ("a2", ("train",)),
         ("a1", ("score",)),
         ("a2", ("score",)),
-        ("b", ("tune", "train", "score")),
-        None,
+        ("b-long", ("tune", "train", "score")),
     ]
 
 
-def test_beside_each_other_no_run_is_twice_and_one_run_of_a_network_is_trained(sharing: None) -> None:
-    plan = Schedule(runs("a1", "a2", "b"), share=None)
-    first, second = plan.take([]), plan.take([])
-    assert first is not None
-    assert second is not None
-    assert (of(first), of(second)) == (("a1", ("tune",)), ("a2", ("tune",)))
-    third = plan.take([first, second])
-    assert of(third) == ("b", ("tune", "train", "score")), "a1 and a2 are still being tuned"
-    training = plan.take([])
+def test_several_slots_take_the_longest_first(sharing: None) -> None:
+    plan = schedule_of("a", "b", "c-long", "d", "e-long", slots=2, longer=2.0)
+    taken = [plan.take() for _ in range(5)]
+    assert [visit and visit.spec.name for visit in taken] == ["c-long", "e-long", "a", "b", "d"]
+    assert plan.take() is None
+
+
+def test_no_visit_of_a_run_begins_before_the_one_before_it_has_ended(sharing: None) -> None:
+    plan = schedule_of("a1", "a2", slots=4)
+    tunes = [plan.take(), plan.take()]
+    assert [of(visit) for visit in tunes] == [("a1", ("tune",)), ("a2", ("tune",))]
+    assert plan.take() is None
+    assert tunes[1] is not None
+    plan.done(tunes[1], over=False)
+    training = plan.take()
+    assert of(training) == ("a2", ("train",))
+    assert plan.take() is None
     assert training is not None
-    assert of(training) == ("a1", ("train",))
-    assert plan.take([training]) is None, "a2 waits for the network, and nothing of a run goes before its training"
-    plan.drop("nothing of that id")
-    after = plan.take([])
-    assert after is not None
-    assert of(after) == ("a2", ("train",))
-    assert of(plan.take([after])) == ("a1", ("score",)), "scored while the next run is trained"
+    plan.done(training, over=False)
+    assert of(plan.take()) == ("a2", ("score",)), "scored while the other is still tuned"
+
+
+def test_a_network_is_divided_over_the_slots_where_it_is_all_there_is(sharing: None) -> None:
+    begun = carried_out(schedule_of(*(f"a{number}" for number in range(8)), slots=2), 2)
+    trainings = [(clock, slot) for clock, slot, _, stages in begun if stages == ("train",)]
+    assert [sum(slot == one for _, slot in trainings) for one in (0, 1)] == [4, 4]
+    kinds = [stages[0] for _, _, _, stages in begun]
+    assert kinds == ["tune"] * 8 + ["train"] * 8 + ["score"] * 8, "nothing else comes between, so each loads it once"
+
+
+def test_two_networks_are_loaded_by_a_slot_each(sharing: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SECONDS, "tune", 0.0)
+    begun = carried_out(schedule_of("a1", "a2", "a3", "b1", "b2", "b3", slots=2), 2)
+    places = {(name[0], slot) for _, slot, name, stages in begun if stages == ("train",)}
+    assert len(places) == 2
+
+
+def test_the_rest_of_a_network_is_divided_in_the_end(sharing: None) -> None:
+    begun = carried_out(schedule_of("a1", "a2", "a3", "a4", "a5", "a6", "b1", "b2", slots=2), 2)
+    assert {slot for _, slot, name, stages in begun if name[0] == "a" and stages == ("train",)} == {0, 1}
+    last = max(clock + sum(SECONDS[stage] for stage in stages) for clock, _, _, stages in begun)
+    assert last <= 8 * sum(SECONDS.values()) / 2 + SECONDS["train"]
 
 
 def test_a_run_that_is_over_has_no_more_visits(sharing: None) -> None:
-    specs = runs("a1", "a2")
-    plan = Schedule(specs, share=None)
-    plan.drop(specs[0].run_id)
-    assert [of(plan.take([])) for _ in range(4)] == [("a2", ("tune",)), ("a2", ("train",)), ("a2", ("score",)), None]
+    plan = schedule_of("a1", "a2", slots=2)
+    first, second = plan.take(), plan.take()
+    assert first is not None
+    assert second is not None
+    plan.done(first, over=True)
+    plan.done(second, over=False)
+    left = []
+    while visit := plan.take():
+        left.append(of(visit))
+        plan.done(visit, over=visit.stages == ("score",))
+    assert left == [("a2", ("train",)), ("a2", ("score",))]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_visit_is_taken_once_in_any_mixture(sharing: None, slots: int, seed: int) -> None:
+    draw = random.Random(seed)
+    names = [f"{draw.choice('abcdef')}{number}{draw.choice(['', '-long'])}" for number in range(30)]
+    begun = carried_out(schedule_of(*names, slots=slots, longer=3.0), slots)
+    done = [(name, stage) for _, _, name, stages in begun for stage in stages]
+    assert sorted(done) == sorted((name, stage) for name in names for stage in SECONDS)
+    for name in names:
+        assert [stage for one, stage in done if one == name] == [*SECONDS]
+
+
+def test_the_effort_of_a_stage_follows_what_the_run_does() -> None:
+    (lora,) = runs("a")
+    part, text = lora.model_copy(update={"train_fraction": 0.5}), lora.model_copy(update={"needs": "text"})
+    searched = lora.model_copy(
+        update={"protocol": lora.protocol.model_copy(update={"tuning": TuningSpec(trials=4, epochs=5)})}
+    )
+    assert effort_of(lora, "train") == 2 * effort_of(part, "train") > effort_of(lora, "score")
+    assert effort_of(text, "train") < effort_of(lora, "score")
+    untuned = lora.model_copy(update={"protocol": lora.protocol.model_copy(update={"tuning": None})})
+    assert effort_of(untuned, "tune") == 0.0
+    assert effort_of(searched, "tune") == effort_of(lora, "train")
 
 
 class Following(Silent):
@@ -149,7 +241,7 @@ class TwoSlots(ImmediateExecutor):
 def test_the_loop_keeps_all_slots_busy_and_events_with_their_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execute, "LocalExecutor", TwoSlots)
+    use(monkeypatch, TwoSlots)
     asked = {
         "data": {"source": str(write_csv(tmp_path / "rows.csv", separable_rows(24))), "near_duplicate_jaccard": 0.99},
         "methods": {"majority": {}, "tfidf": {}, "words": {"method": "tfidf", "longest_ngram": 1}},

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from runner.immediate import ImmediateExecutor
+from runner.immediate import ImmediateExecutor, use
 from showdown.config.read import check
 from showdown.core.record import Results
 from showdown.core.samples import Sample
@@ -112,7 +112,7 @@ class Noting(Silent):
 def test_a_run_that_the_comparison_was_killed_with_is_not_begun_again(
     system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execute, "LocalExecutor", NoWorkers)
+    use(monkeypatch, NoWorkers)
     monkeypatch.setattr(NoWorkers, "asked", [])
     asked = {
         "data": {"source": str(write_csv(tmp_path / "rows.csv", separable_rows(24))), "near_duplicate_jaccard": 0.99},

@@ -400,10 +400,13 @@ def test_settings_are_described_in_a_line() -> None:
     )
 
 
-def test_masters_are_kept_where_few_weights_learn() -> None:
+def test_masters_are_kept_where_few_weights_learn_and_on_a_cpu() -> None:
     auto = SharedProtocol()
-    assert (rounding_of(auto, True), rounding_of(auto, False)) == ("stochastic", "float32")
-    assert rounding_of(SharedProtocol(weight_rounding="nearest"), False) == "nearest"
+    assert (rounding_of(auto, True, "cuda"), rounding_of(auto, False, "cuda")) == ("stochastic", "float32")
+    assert rounding_of(auto, True, "cpu") == "float32", "random bits are slow there, and memory is not scarce"
+    on_host = SharedProtocol(moments_on_host=True, max_gradient_norm=None)
+    assert rounding_of(on_host, True, "cpu") == "stochastic", "moments on the host keep no masters"
+    assert rounding_of(SharedProtocol(weight_rounding="nearest"), False, "cpu") == "nearest"
 
 
 def test_a_budget_is_refused_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

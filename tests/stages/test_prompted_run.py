@@ -47,7 +47,7 @@ def test_examples_that_were_left_out_are_in_the_record(tmp_path: Path) -> None:
     record = run_record(spec, store, ready, None)
     asked = len({text for side in ("test", "validation") for text in load_side(processed, side).texts})
     first, second = record.notes[:2]
-    assert first == "few-shot: 24 training rows in every prompt, drawn at random"
+    assert first == "24 training rows in every prompt, drawn at random"
     assert second.startswith(f"{asked} of {asked} different prompts were shown fewer examples, ")
     assert record.scores["token_loss"] > 0
     assert record.train_seconds is not None

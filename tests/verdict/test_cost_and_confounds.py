@@ -1,8 +1,9 @@
 import pytest
 
+from showdown.core.prices import money
 from showdown.core.record import Energy
 from showdown.verdict.confounds import between, confounds
-from showdown.verdict.cost import cost_of, energy_of_runs, money, own_price, price_of
+from showdown.verdict.cost import cost_of, energy_of_runs, own_price, price_of
 
 
 def test_cost_by_hand(built):

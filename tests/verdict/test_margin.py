@@ -104,6 +104,6 @@ def test_the_margin_of_the_comparison_is_the_default_and_is_said(built, answers)
     narrow = judge(wide, built.folder, margin_points=0.1)
     assert narrow.margin_points == 0.1
     assert any(
-        "the test could not show that any other method is at most 0.1 points worse than full. Its true loss" in text
+        "the test could not show that any other method is at most 0.1 points worse than full. The true gap" in text
         for text in narrow.sentences
     )

@@ -1,5 +1,6 @@
 """The verdict on written answers: what is ranked by what, and that nothing of labels is asked for."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from generation_results import ARMS, Arm, made_rows, write_generation
 from showdown.core.errors import UserError
 from showdown.core.metric import METRICS
-from showdown.core.record import OwnScore, Results, RunRecord
+from showdown.core.record import Convergence, OwnScore, Results, RunRecord
 from showdown.core.written import read_written
 from showdown.tasks.generation.scorers.bootstrap import bootstrap_interval
 from showdown.tasks.generation.scorers.corpus import perplexity_of_sums, perplexity_statistics
@@ -269,7 +271,8 @@ def test_fine_tuning_that_had_not_converged_was_not_beaten(tmp_path: Path) -> No
         for run in results.runs
     ]
     said = judge(results.model_copy(update={"runs": ends}), tmp_path / "out").sentences
-    assert said[0].startswith("Next to prompting, lora, the best fine-tuned method, had not converged; so far it has ")
+    assert said[0].startswith("It is open whether fine-tuning beats prompting: lora, the best fine-tuned method, has ")
+    assert " so far, but had not converged; few_shot, the best prompt method, has " in said[0]
 
 
 def test_without_a_prompt_method_there_is_no_such_sentence(tmp_path: Path) -> None:
@@ -350,17 +353,37 @@ def test_answers_that_were_cut_are_counted(tmp_path: Path) -> None:
 
 def test_quantised_twice_is_said_where_another_arm_is_not(tmp_path: Path) -> None:
     results = write_generation(tmp_path / "out", rows=20)
-    said = "The weights of this network were quantised once (Q4_1) and lie on a coarse grid. qlora quantises them again"
-    before = {"base_quantised_before": "Q4_1"}
+    said = (
+        "The weights of this network were rounded before, to 4 bits (GGUF Q4_1): all methods start from what that left."
+    )
+    before = {"base_quantised_before": "4 bits (GGUF Q4_1)"}
     marked = results.model_copy(
         update={"runs": [run.model_copy(update={"chosen": {**run.chosen, **before}}) for run in results.runs]}
     )
-    (found,) = [one for one in judge(marked, tmp_path / "out").sentences if "quantised once" in one]
+    (found,) = [one for one in judge(marked, tmp_path / "out").sentences if "rounded before" in one]
     assert found.startswith(said)
-    assert "beside full and lora, it looks better here" in found
-    assert not any("quantised once" in one for one in judge(results, tmp_path / "out").sentences)
+    assert "qlora rounds them again, with about as large an error as if they had never been rounded." in found
+    assert "So weights rounded twice (qlora) are compared with weights rounded once (full and lora)" in found
+    assert not any("rounded before" in one for one in judge(results, tmp_path / "out").sentences)
     alone = marked.model_copy(update={"runs": [run for run in marked.runs if run.name not in {"full", "lora"}]})
-    assert not any("quantised once" in one for one in judge(alone, tmp_path / "out").sentences)
+    assert not any("rounded before" in one for one in judge(alone, tmp_path / "out").sentences)
+
+
+def test_what_a_quantised_network_lost_includes_the_rounding(tmp_path: Path) -> None:
+    """And one that had not converged was not beaten."""
+    arms = {"lora": ARMS["lora"], "qlora": replace(ARMS["qlora"], skill=0.3, rise=0.3)}
+    results = write_generation(tmp_path / "out", arms=arms, rows=40)
+
+    def lost(given: Results) -> str:
+        (said,) = [one for one in judge(given, tmp_path / "out").sentences if "lost more elsewhere" in one]
+        return said
+
+    rounding = "Of qlora that includes what rounding the network's weights costs."
+    assert lost(results).endswith(f"and lora beats it on the task. {rounding}")
+    short = Convergence(converged=False, stopped="cap", epochs=3, best_epoch=3)
+    runs = [run.model_copy(update={"convergence": short if run.name == "qlora" else None}) for run in results.runs]
+    said = lost(results.model_copy(update={"runs": runs}))
+    assert said.endswith(f"and lora scored more on the task, where qlora had not converged. {rounding}")
 
 
 def test_a_limit_of_forgetting_leads_to_who_keeps_to_it(tmp_path: Path) -> None:
@@ -433,3 +456,18 @@ def test_assumptions_are_in_the_metric(tmp_path: Path) -> None:
 def test_rows_made_for_tests_are_the_same_each_time() -> None:
     assert made_rows(5) == made_rows(5)
     assert [one.cluster for one in made_rows(4, copies=2)] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("wanted", ["json", "number", "short", "long"])
+@pytest.mark.parametrize("data", [{}, {"written": None}, {"written": {}}])
+def test_results_without_counted_answers_are_judged(tmp_path: Path, wanted: Any, data: dict[str, Any]) -> None:
+    results = write_generation(tmp_path / "out", wanted=wanted)
+    verdict = judge(results.model_copy(update={"data": data}), tmp_path / "out")
+    assert any(line.startswith("Methods are ranked, tested and recommended by ") for line in verdict.sentences)
+
+
+def test_an_impossible_count_of_words_is_refused(tmp_path: Path) -> None:
+    results = json.loads(write_generation(tmp_path / "out").model_dump_json())
+    results["data"]["written"]["median_answer_words"] = "many"
+    with pytest.raises(ValidationError, match="median_answer_words"):
+        Results.model_validate(results)

@@ -1,6 +1,6 @@
 """Which keys belong to which task: a key of another task is refused, not ignored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,16 +8,8 @@ from pydantic import BaseModel
 from showdown.core.errors import UserError
 from showdown.core.metric import CLASSIFICATION, GENERATION
 from showdown.core.spec import Comparison, DataSpec, ModelSpec, SharedProtocol
+from showdown.core.task_keys import keys_of_others
 
-_KEYS: dict[str, Mapping[str, tuple[str, ...]]] = {
-    CLASSIFICATION: {"data": ("text", "label", "labels", "rare_labels", "rare_label")},
-    GENERATION: {
-        "data": ("prompt", "answer", "messages", "system", "overlong"),
-        "model": ("chat_template",),
-        "protocol": ("loss_on", "max_new_tokens", "scorer"),
-    },
-}
-"""Keys that one task alone has, by section."""
 _INSTEAD = {"data.text": "data.prompt", "data.label": "data.answer"}
 """What a key of classification is called for a task that writes text."""
 
@@ -54,19 +46,15 @@ def _keys_of_others(comparison: Comparison) -> Iterator[tuple[str, str]]:
         "model": (comparison.model, ModelSpec),
         "protocol": (comparison.protocol, SharedProtocol),
     }
-    for task, keys in _KEYS.items():
-        if task == comparison.task:
-            continue
-        for section, names in keys.items():
-            values, model = sections[section]
-            for name in names:
-                if getattr(values, name) != model.model_fields[name].default:
-                    yield task, f"{section}.{name}"
-        for row, written in comparison.methods.items():
-            own: Any = written.get("protocol") or {}
-            for name in keys.get("protocol", ()):
-                if name in own:
-                    yield task, f"methods.{row}.protocol.{name}"
+    for task, section, name in keys_of_others(comparison.task):
+        values, model = sections[section]
+        if getattr(values, name) != model.model_fields[name].default:
+            yield task, f"{section}.{name}"
+    for row, written in comparison.methods.items():
+        own: Any = written.get("protocol") or {}
+        for task, section, name in keys_of_others(comparison.task):
+            if section == "protocol" and name in own:
+                yield task, f"methods.{row}.protocol.{name}"
 
 
 def _refuse_key(task: str, other: str, key: str, source: str) -> None:

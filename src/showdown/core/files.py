@@ -14,9 +14,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from showdown.core.errors import UserError
 
@@ -176,12 +177,26 @@ def write_bytes(path: Path, content: bytes) -> None:
         UserError: when the disk is full or the file cannot be written; the old file is then intact.
 
     """
+    _replace(path, lambda file: file.write(content), lambda: _amount(len(content)))
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Replace ``path`` with UTF-8 text as `write_bytes` does, without holding all of it in memory."""
     partial = path.with_name(path.name + PARTIAL)
-    with _disk_full_reported(path, lambda: _amount(len(content)), lambda: partial.unlink(missing_ok=True)):
+    _replace(
+        path,
+        lambda file: file.writelines(piece.encode("utf-8") for piece in pieces),
+        lambda: f"more than {_amount(partial.stat().st_size)}",
+    )
+
+
+def _replace(path: Path, fill: Callable[[IO[bytes]], object], needed: Callable[[], str]) -> None:
+    partial = path.with_name(path.name + PARTIAL)
+    with _disk_full_reported(path, needed, lambda: partial.unlink(missing_ok=True)):
         prepare_to_write(path)
         prepare_to_write(partial)
         with os.fdopen(_new_file(partial), "wb") as file:
-            file.write(content)
+            fill(file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -69,5 +69,12 @@ class Forecast(Strict):
     cost: Range | None
     """At the price of an hour; None without a price."""
     currency: str | None = None
+    """Of an example price; None for the user's own."""
+    price_per_hour: Amount | None = None
+    """Of one device."""
+    price_source: str | None = None
+    """Where the price comes from, in words."""
     energy_kwh: Range | None
     """None where the device's power is not known."""
+    notes: list[str] = Field(default_factory=list)
+    """What was estimated, a line each."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from showdown.core.examples import Examples
+from showdown.core.journal import Journal
 from showdown.core.network import NetworkParts
+from showdown.core.network_reads import NetworkReads
 from showdown.core.parameter_group import ParameterGroup, default_groups
 from showdown.core.predictor import Predictor
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol
@@ -117,10 +119,26 @@ class Method(ABC):
 class FittedMethod(Method):
     """A method that fits itself, without the training loop."""
 
+    def __init__(self, settings: MethodSettings) -> None:
+        super().__init__(settings)
+        self.journal = Journal()
+        """Where a long fit finds what it did before it was interrupted, and keeps what it does; a run sets its own."""
+
     @classmethod
     def needs(cls) -> Needs:
         """Return `network` for a method that reads tokens, which are those of a pretrained network; else `text`."""
         return "network" if cls.traits.reads == "tokens" else "text"
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return how often it reads rows with a pretrained network; for a forecast, and only where it reads tokens.
+
+        Args:
+            train: training rows.
+            validation: validation rows.
+
+        """
+        del train, validation
+        return NetworkReads()
 
     @abstractmethod
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:

@@ -237,6 +237,11 @@ class Writing(Strict):
     """Answers that did not end by themselves before this limit."""
     own_score: OwnScore | None = None
     """None where the comparison has no `protocol.scorer`."""
+    corpus_chrf: Share | None = None
+    """chrF from the n-gram counts of all test rows together, from 0 to 1; None in older records."""
+    corpus_chrf_low: Share | None = None
+    """Its 95 % interval; None with fewer than two duplicate groups among the test rows. So for the next."""
+    corpus_chrf_high: Share | None = None
 
 
 class Elsewhere(Strict):

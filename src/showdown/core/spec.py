@@ -127,7 +127,8 @@ class SharedProtocol(Strict):
     """Epochs without progress on the validation rows after which the rate falls to 0 and training ends. With `null` all
     epochs are trained, the rate falling from the end of the warm-up."""
     max_seconds: float | None = Field(default=None, gt=0.0)
-    """The most seconds of training alone for one run; the rate then falls to 0 in time."""
+    """The most seconds of training alone for one run; the rate then falls to 0 in time. A search for a prompt ends with
+    the row of validation that they end in."""
     max_cost: float | None = Field(default=None, gt=0.0)
     """The most that the training of one run may cost, at `price_per_hour`."""
     price_per_hour: float | None = Field(default=None, gt=0.0)
@@ -145,7 +146,7 @@ class SharedProtocol(Strict):
     """Offload the optimizer state of full fine-tuning to the host's memory: slow, and a third of the GPU's memory."""
     weight_rounding: Literal["auto", "nearest", "stochastic", "float32"] = "auto"
     """How steps on bfloat16 weights are rounded: to nearest, at random in proportion, or with float32 master weights.
-    `auto` keeps master weights where few weights learn, and rounds stochastically where all do."""
+    `auto` keeps master weights on a CPU and where few weights learn; where all do, a GPU rounds stochastically."""
     max_tokens: int = Field(default=512, ge=8)
     """Texts are cut after this many tokens, for every method that counts tokens."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
@@ -157,8 +158,8 @@ class SharedProtocol(Strict):
     dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Dropout of the pretrained network; by default that of its own configuration."""
     label_smoothing: float = added_later(0.0, ge=0.0, lt=1.0)
-    """Share of the target that the training loss spreads evenly over all labels (Szegedy et al., arXiv 1512.00567). The
-    validation loss has none."""
+    """Share of the target that the training loss spreads evenly over all labels, or over the vocabulary where answers
+    are written (Szegedy et al., arXiv 1512.00567). The validation loss has none."""
     loss_on: Literal["answers", "all"] = added_later("answers")
     """Which tokens a task that writes text is trained on: those of the answers, or prompts too."""
     max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = added_later("auto")
@@ -242,6 +243,13 @@ class Comparison(Strict):
     the other in one process that loads it once. By default on a GPU alone."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
+    gpus: Annotated[list[str], Field(min_length=1)] | None = None
+    """GPUs of this machine to use, each by a run at a time: numbers, which count those in `CUDA_VISIBLE_DEVICES` where
+    it is set, or UUIDs. All by default. No run depends on it, nor on the next two."""
+    executor: str = "local"
+    """Where the stages of runs go: `local`, this machine, or `ray`, a Ray cluster (`docs/scale.md`)."""
+    address: str | None = None
+    """Of a running cluster, for `executor: ray`: `auto`, or as `ray start` says it. Without it Ray is started here."""
     trackers: list[str] = Field(default=[])
     """Tools that get a copy of every run's numbers: `wandb`, `mlflow`, `tensorboard`, `trackio`; no network is used."""
     margin_points: float = Field(default=1.0, gt=0.0, le=100.0)
@@ -262,6 +270,18 @@ class Comparison(Strict):
         except ValueError as error:
             raise ValueError(f"`protocol.metric`: {error}") from error
         return self
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, written: object) -> object:
+        """Read `gpus: 0,1`, `gpus: 0` and `gpus: [0, 1]` alike."""
+        if isinstance(written, int) and not isinstance(written, bool):
+            return [str(written)]
+        if isinstance(written, str):
+            return [word.strip() for word in written.split(",")]
+        if isinstance(written, list):
+            return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in written]
+        return written
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -303,8 +323,9 @@ class Comparison(Strict):
         return self
 
 
-Needs = Literal["training", "network", "text"]
-"""What a method works with: the training loop, the pretrained network without it, or the texts alone."""
+Needs = Literal["training", "search", "network", "text"]
+"""What a method works with: the training loop, the pretrained network without it, the same with a search in the time of
+a training, or the texts alone."""
 TRAINING_KEYS = frozenset(
     {
         "epochs",
@@ -330,8 +351,10 @@ TRAINING_KEYS = frozenset(
     }
 )
 """Keys of the protocol that a method without a training loop does not have."""
+_TIME_KEYS = frozenset({"max_seconds", "max_cost", "price_per_hour"})
 _UNUSED: dict[Needs, frozenset[str]] = {
     "training": frozenset(),
+    "search": TRAINING_KEYS - _TIME_KEYS,
     "network": TRAINING_KEYS,
     "text": TRAINING_KEYS | {"max_tokens", "max_new_tokens", "dropout"},
 }
@@ -369,9 +392,10 @@ class RunSpec(Strict):
         identity = identity_of(self)
         for key in _NO_IDENTITY:
             del identity[key]
-        identity["protocol"] = {
-            key: value for key, value in identity["protocol"].items() if key not in _UNUSED[self.needs]
-        }
+        unused = _UNUSED[self.needs]
+        if self.needs == "search" and self.protocol.seconds_allowed is None:
+            unused = TRAINING_KEYS  # as in earlier versions, where no search had a limit
+        identity["protocol"] = {key: value for key, value in identity["protocol"].items() if key not in unused}
         if self.needs == "text":
             del identity["model"]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

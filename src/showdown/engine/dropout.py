@@ -89,8 +89,16 @@ def keep_mask(shape: tuple[int, int], dropout: Dropout, *, mask: int, device: to
     return bits >= dropout.threshold
 
 
-def random_words(like: torch.Tensor, seeds: tuple[int, int], number: int) -> torch.Tensor:
-    """Return 16 random bits for each element, as int32; `number` differs between tensors of one pair of seeds."""
-    index = torch.arange(like.numel(), dtype=torch.int64, device=like.device).view(like.shape)
+def random_words(like: torch.Tensor, seeds: tuple[int, int], number: int, *, first: int = 0) -> torch.Tensor:
+    """Return 16 random bits for each element, as int32.
+
+    Args:
+        like: has the shape and the device.
+        seeds: of the hash.
+        number: differs between tensors of one pair of seeds.
+        first: number of the first element, where `like` is part of a tensor.
+
+    """
+    index = torch.arange(first, first + like.numel(), dtype=torch.int64, device=like.device).view(like.shape)
     word = _hash(index, seeds, number // 2)
     return ((word >> 16) if number % 2 == 0 else (word & 0xFFFF)).to(torch.int32)

@@ -17,6 +17,8 @@ _LEAST_SINGLE_CALLS = 5
 _MOST_SECONDS = 5.0
 """That single calls may take until there are five."""
 _MOST_ATTEMPTS = 3
+_WARM_MS = 2000.0
+"""Where a call takes longer, a larger batch is not warmed up: what its first call costs does not count beside that."""
 
 
 def undisturbed_speeds(
@@ -71,12 +73,13 @@ def prediction_speeds(
         Batch 1 and the best batch; its rows per second and its latency for one call in milliseconds.
 
     """
-    single = _time_batch(predictor, texts, 1, synchronize, timed)
+    single = _time_batch(predictor, texts, 1, synchronize, timed, warm_up=True)
     best = single
     for batch_rows in _BATCHES:
         if batch_rows > len(texts):
             break
-        found = _time_batch(predictor, texts, batch_rows, synchronize, timed)
+        warm_up = best.latency_p50_ms < _WARM_MS
+        found = _time_batch(predictor, texts, batch_rows, synchronize, timed, warm_up=warm_up)
         if found.rows_per_second <= best.rows_per_second:
             break
         best = found
@@ -89,9 +92,12 @@ def _time_batch(
     batch_rows: int,
     synchronize: Callable[[], None],
     timed: Callable[[int, object], None],
+    *,
+    warm_up: bool,
 ) -> PredictionSpeed:
     calls = [texts[start : start + batch_rows] for start in range(0, len(texts) - batch_rows + 1, batch_rows)]
-    predictor.answer(calls[0], batch_rows=batch_rows)
+    if warm_up:
+        predictor.answer(calls[0], batch_rows=batch_rows)
     at_most = _SINGLE_CALLS
     for _ in range(predictor.warm_up_rounds):  # of the very calls that are timed: each text may have a size of its own
         at_most = len(_seconds_of(predictor, calls, batch_rows, synchronize, at_most, lambda _, __: None))

@@ -9,7 +9,7 @@ from showdown.core.memory import MemorySettings
 from showdown.core.method import Method
 from showdown.core.spec import SharedProtocol
 from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
-from showdown.forecast.peak import peak_of
+from showdown.forecast.peak import Peak, peak_of
 from showdown.forecast.phases import fitted_seconds, tuned_seconds
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
@@ -45,6 +45,15 @@ def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecas
     tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
     settings = memory_settings_of(tuned, profile)
     return [_forecast(name, arm, settings, workload, profile) for name, arm in arms.items()]
+
+
+def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
+    """Return the peak of each row that trains a network, without its seconds, which take longer to forecast."""
+    arms = _arms(workload, profile)
+    tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
+    settings = memory_settings_of(tuned, profile)
+    rates = Rates(profile)
+    return {name: peak_of(StepSeconds(arm, settings[name], rates)) for name, arm in tuned.items()}
 
 
 def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:

@@ -40,7 +40,7 @@ def environment(device: str) -> Environment:
         versions=versions(),
         commit=_commit(),
         platform=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cpu_threads=torch.get_num_threads(),
         memory_gb=round(psutil.virtual_memory().total / GB, 1),
         gpu=properties.name if properties else None,
@@ -77,7 +77,8 @@ def _commit() -> str | None:
     return commit.stdout.strip() + ("-dirty" if status.stdout.strip() else "")
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Return the processor's name, and how many cores the system counts."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

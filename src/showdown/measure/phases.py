@@ -66,6 +66,10 @@ class PhaseClock:
         self._memory.reset()
         self._since = now
 
+    def pause(self) -> None:
+        """Charge the time so far to the current phase, so that `phases` has it too."""
+        self._record()
+
     def seconds(self, name: str) -> float:
         """Return the seconds of a phase so far; 0.0 for one that never ran."""
         running = time.perf_counter() - self._since if self._open and self._open[-1] == name else 0.0

@@ -3,7 +3,7 @@
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from showdown.core.errors import UserError
 from showdown.core.record import GB
 
 _GPU_SIGNS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
@@ -106,6 +107,15 @@ class GpuMeter:
             others_percent=None if own_pid is None else self._others_percent(own_pid),
         )
 
+    def name(self) -> str | None:
+        """Return what its driver calls it."""
+        import pynvml as nvml
+
+        try:
+            return _text(nvml.nvmlDeviceGetName(self._handle))
+        except nvml.NVMLError:
+            return None
+
     def total_gb(self) -> float | None:
         """Return the memory that the device has, in GB of 1e9 bytes."""
         import pynvml as nvml
@@ -159,6 +169,51 @@ def visible_devices() -> list[str]:
         return [_text(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
     except nvml.NVMLError:
         return []
+
+
+def chosen_devices(gpus: Sequence[str]) -> list[str]:
+    """Return some of the GPUs that CUDA would see, as `visible_devices` names them.
+
+    Args:
+        gpus: each a number, which counts the visible GPUs from 0, or a UUID or its beginning, as `nvidia-smi -L` says.
+
+    Raises:
+        UserError: for one that is not there or is there twice.
+
+    """
+    visible = visible_devices()
+    found: list[str] = []
+    for gpu in gpus:
+        device = _visible_as(gpu.strip(), visible)
+        if device is None:
+            known = f"the visible ones are {', '.join(map(str, range(len(visible))))}" if visible else "there is none"
+            hidden = " (`CUDA_VISIBLE_DEVICES` is set)" if "CUDA_VISIBLE_DEVICES" in os.environ else ""
+            raise UserError(f"`gpus`: no GPU `{gpu}` on this machine; {known}{hidden}")
+        if device in found:
+            raise UserError(f"`gpus`: `{gpu}` names a GPU that is there already; name each once")
+        found.append(device)
+    return found
+
+
+def _visible_as(gpu: str, visible: Sequence[str]) -> str | None:
+    """Return the name of a GPU among the visible ones; None for one that is not there."""
+    if gpu.isdecimal():
+        return visible[int(gpu)] if int(gpu) < len(visible) else None
+    if not gpu.startswith(("GPU-", "MIG-")):
+        return None
+    return next((device for device in visible if _uuid_of(device).startswith(gpu)), None)
+
+
+def _uuid_of(device: str) -> str:
+    """Return the UUID of a device; its name where that is one, or where the driver does not answer."""
+    import pynvml
+
+    if not device.isdecimal():
+        return device
+    try:
+        return _text(pynvml.nvmlDeviceGetUUID(device_handle(device)))
+    except pynvml.NVMLError:
+        return device
 
 
 def _is_device(entry: str) -> bool:

@@ -1,6 +1,6 @@
 """Successive halving (Jamieson and Talwalkar, arXiv 1502.07943): few rows for many candidates, many rows for few."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -48,27 +48,36 @@ def rounds(candidates: int, rows: int, *, least: int) -> list[int]:
 
 
 def successive_halving(
-    candidates: int, rows: int, judge: Callable[[int, range], Tally], *, least: int
+    candidates: int, rows: int, judge: Callable[[int, range], Tally | None], *, least: int
 ) -> tuple[int, list[Tally]]:
     """Search for the best candidate.
 
     Args:
         candidates: how many there are, at least one.
         rows: rows that the last two are judged by, at least one.
-        judge: returns what a candidate is worth on some of the rows.
+        judge: returns what a candidate is worth on some of the rows, or None to end the search at once; for the first
+            candidate it must return something.
         least: rows of the first round, where there are so many.
 
     Returns:
         The best candidate, of equal ones the first, and for each what it was worth on the rows that it was judged by.
+        Where the search was ended in a round, it is the best of those that the round has judged, which all have the
+        same rows, or the best of the round before.
 
     """
     tallies = [Tally() for _ in range(candidates)]
     left, judged = list(range(candidates)), 0
     for upto in rounds(candidates, rows, least=least):
         if upto > judged:
-            for one in left:
-                tallies[one] += judge(one, range(judged, upto))
+            for turn, one in enumerate(left):
+                found = judge(one, range(judged, upto))
+                if found is None:
+                    return _best_first(left[: max(1, turn)], tallies)[0], tallies
+                tallies[one] += found
         judged = upto
-        left.sort(key=lambda one: selection_key(tallies[one].score, tallies[one].loss), reverse=True)
-        left = left[: ceil(len(left) / 2)]
+        left = _best_first(left, tallies)[: ceil(len(left) / 2)]
     return left[0], tallies
+
+
+def _best_first(candidates: Sequence[int], tallies: Sequence[Tally]) -> list[int]:
+    return sorted(candidates, key=lambda one: selection_key(tallies[one].score, tallies[one].loss), reverse=True)

@@ -8,6 +8,8 @@ finds the best.
 A prompt is judged as an epoch of fine-tuning is: by the mean probability of the right next token over the wanted
 answers of validation rows, and by their loss where that is equal. That treats prompts and weights alike, takes one
 forward pass a row, and tells prompts apart on a few rows, where a small model's written answers are often all wrong.
+
+The search keeps within the seconds that the protocol allows a training, and goes on where it was interrupted.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +24,14 @@ from showdown.core.errors import UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
+from showdown.core.spec import Needs
 from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 from showdown.methods.demonstrations import Choice, Pair, chooser
-from showdown.methods.halving import Tally, successive_halving
+from showdown.methods.halving import Tally, rounds, successive_halving
 from showdown.methods.prompt_candidates import Prompt, instructions, prompts_to_try
+from showdown.methods.prompt_judge import PromptJudge
 
 if TYPE_CHECKING:
     from showdown.tasks.generation.pretrained import Pretrained
@@ -80,6 +85,21 @@ class PromptSearch(FittedMethod):
     tasks: ClassVar[frozenset[str]] = frozenset({"generation"})
     traits: ClassVar[Traits] = Traits(role="prompted", deterministic=False, reads="tokens", citation="zhou2023")
 
+    @classmethod
+    def needs(cls) -> Needs:
+        """Return `search`: the network, and the time that a training may take."""
+        return "search"
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return the rows of all rounds, and the examples of the longest prompt, which often does best."""
+        left, judged, read = self.settings.trials, 0, 0
+        for upto in rounds(left, min(validation, self.settings.validation_rows), least=_FIRST_ROWS):
+            read += left * max(0, upto - judged)
+            left, judged = -(-left // 2), max(judged, upto)
+        count = min(max(self.settings.examples), train)
+        own = "nearest" in self.settings.choose
+        return NetworkReads(fit_rows=read, examples=count * own, shared_examples=count * (not own))
+
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Load the model and search.
 
@@ -102,15 +122,24 @@ class PromptSearch(FittedMethod):
             seed=job.seed,
         )
         writers = _writers(prompts, pretrained)
-        best, tallies = _search(writers, self._judged_by(validation, job.seed))
-        self._found = Found(prompt=prompts[best], tried=tuple(map(_tried, prompts, tallies)))
+        rows = self._judged_by(validation, job.seed)
+        judge = PromptJudge(
+            lambda prompt, places: _worth(writers[prompt], [rows[place] for place in places]),
+            len(prompts),
+            self.journal,
+            job.protocol.seconds_allowed,
+        )
+        best, tallies = successive_halving(len(prompts), len(rows), judge, least=_FIRST_ROWS)
+        tried = tuple(_tried(prompt, tally) for prompt, tally in zip(prompts, tallies, strict=True) if tally.rows)
+        self._found = Found(prompt=prompts[best], tried=tried)
         return Fitted(
             predictor=writers[best].anew(),
             trainable_parameters=0,
             total_parameters=pretrained.total_parameters,
             notes=(
-                f"prompt search: of {len(prompts)} prompts {prompts[best]} did best on {tallies[best].rows} validation "
+                f"prompt search: of {len(tried)} prompts {prompts[best]} did best on {tallies[best].rows} validation "
                 f"rows (mean token probability {tallies[best].score:.3f})",
+                *judge.cut_note(tallies, len(rows)),
                 *(() if takes_system else ("no instruction was tried: the chat template takes no system message",)),
             ),
         )
@@ -161,20 +190,16 @@ def _writers(prompts: Sequence[Prompt], pretrained: "Pretrained") -> "list[Promp
     ]
 
 
-def _search(writers: "Sequence[PromptedWriter]", rows: Sequence[Pair]) -> tuple[int, list[Tally]]:
-    """Return the best writer, and what each was worth on the rows that it was judged by."""
-
-    def judge(writer: int, places: range) -> Tally:
-        prompts, answers = zip(*(rows[place] for place in places), strict=True)
-        losses = writers[writer].losses_by_token(prompts, answers)
-        return Tally(
-            rows=len(losses),
-            tokens=sum(map(len, losses)),
-            probability_sum=sum(float(one.neg().exp().sum()) for one in losses),
-            loss_sum=sum(float(one.sum()) for one in losses),
-        )
-
-    return successive_halving(len(writers), len(rows), judge, least=_FIRST_ROWS)
+def _worth(writer: "PromptedWriter", rows: Sequence[Pair]) -> Tally:
+    """Return what a writer's prompt is worth on rows."""
+    prompts, answers = zip(*rows, strict=True)
+    losses = writer.losses_by_token(prompts, answers)
+    return Tally(
+        rows=len(losses),
+        tokens=sum(map(len, losses)),
+        probability_sum=sum(float(one.neg().exp().sum()) for one in losses),
+        loss_sum=sum(float(one.sum()) for one in losses),
+    )
 
 
 def _tried(prompt: Prompt, tally: Tally) -> Tried:

@@ -17,6 +17,7 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_json
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
 from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
@@ -84,6 +85,11 @@ class ZeroShot(FittedMethod):
     )
     learns: ClassVar[bool] = False
 
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return that it compares labels, and reads nothing to be fitted."""
+        del train, validation
+        return NetworkReads(ranks_labels=True)
+
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Load the model and choose how it answers.
 
@@ -93,12 +99,16 @@ class ZeroShot(FittedMethod):
         """
         self._pinned = self._pin(job)
         way, total_parameters, predictor = self._open(job, self._pinned, None)
-        template = "" if way == "writing" else f", template `{self.settings.template}`"
+        name = self.settings.model or job.model.id
         return Fitted(
             predictor=predictor,
             trainable_parameters=0,
             total_parameters=total_parameters,
-            notes=(f"zero-shot by {way} with {self.settings.model or job.model.id}{template}",),
+            notes=(
+                f"{name} was asked with the prompt as it is"
+                if way == "writing"
+                else f"zero-shot by {way} with {name}, template `{self.settings.template}`",
+            ),
         )
 
     def unfit_reason(self, task: str) -> str | None:

@@ -14,7 +14,8 @@ from showdown.models.chat_template import with_chat_template
 from showdown.models.folder import checked_folder, fingerprint
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+_DESCRIBING_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
+_WANTED_FILES = [*_DESCRIBING_FILES, "*.safetensors"]
 
 
 def pin(spec: ModelSpec) -> ModelSpec:
@@ -71,9 +72,32 @@ def locate(spec: ModelSpec) -> Path:
     if spec.id in BUILT_IN:
         _checked_revision(spec, BUILT_IN[spec.id].revision)
         return built_in_folder(spec.id)
-    if _HUB_ID.fullmatch(spec.id) and not spec.id.startswith(("./", "../")):
-        return checked_folder(_from_hub(spec), spec.id)
-    raise UserError(f"model `{spec.id}`: no such folder, and not the form of a Hugging Face id (owner/name)")
+    return checked_folder(_from_hub(spec, _WANTED_FILES), spec.id)
+
+
+def locate_description(spec: ModelSpec) -> Path:
+    """Return the folder with a model's configuration, or a file that is one. Weights need not be there.
+
+    Of a model of the hub everything but its weights is downloaded if need be.
+
+    Raises:
+        UserError: when nothing describes the model.
+
+    """
+    place = Path(spec.id)
+    if place.suffix == ".json" and place.is_file():
+        return place.parent if place.name == "config.json" else place
+    if place.is_dir():
+        if not (place / "config.json").is_file():
+            raise UserError(f"model `{spec.id}`: no config.json in {place}; give a folder that has one, or the file")
+        return place
+    if spec.id in BUILT_IN:
+        return built_in_folder(spec.id)
+    if place.suffix == ".json":
+        raise UserError(
+            f"model `{spec.id}`: no such file; give a `config.json`, a folder that has one, or a model's id"
+        )
+    return _from_hub(spec, _DESCRIBING_FILES)
 
 
 def public_name(spec: ModelSpec) -> str:
@@ -83,12 +107,14 @@ def public_name(spec: ModelSpec) -> str:
     return BUILT_IN[spec.id].on_hub if spec.id in BUILT_IN else spec.id
 
 
-def _from_hub(spec: ModelSpec) -> Path:
+def _from_hub(spec: ModelSpec, files: list[str]) -> Path:
+    if not _HUB_ID.fullmatch(spec.id) or spec.id.startswith(("./", "../")):
+        raise UserError(f"model `{spec.id}`: no such folder, and not the form of a Hugging Face id (owner/name)")
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
-        return Path(snapshot_download(spec.id, revision=spec.revision, allow_patterns=_WANTED_FILES))
+        return Path(snapshot_download(spec.id, revision=spec.revision, allow_patterns=files))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         at = f" at revision {spec.revision}" if spec.revision else ""
         fix = f"download it where there is a network with `hf download {spec.id}`, or give the path of a local folder"

@@ -15,6 +15,8 @@ _NO_LIMIT = 1_000_000
 """Tokenizers without a limit of their own give a number far above this."""
 _COUNTED_AT_ONCE = 2_000
 """Texts in one call: a tokenizer keeps hundreds of bytes for each token until all are done."""
+TOKENS_A_WORD, _TOKENS_AROUND = 1.4, 2
+"""Where there is no tokenizer."""
 _ROUNDS = 4
 """A normaliser may join what was broken up; in practice one round is enough."""
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
@@ -185,3 +187,8 @@ def count_tokens(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> 
     for start in range(0, len(texts), _COUNTED_AT_ONCE):
         counts += [len(row) for row in _encode(tokenizer, texts[start : start + _COUNTED_AT_ONCE])]
     return counts
+
+
+def tokens_by_words(text: str) -> float:
+    """Return about how many tokens a text has, where no tokenizer is there to count them."""
+    return _TOKENS_AROUND + TOKENS_A_WORD * len(text.split())

@@ -41,9 +41,23 @@ def refuse_architecture(folder: Path, name: str, task: Task) -> None:
         UserError: naming the architecture.
 
     """
+    refuse_kind(read_config(folder, name).get("model_type"), name, task)
+
+
+def refuse_kind(kind: object, name: str, task: Task) -> None:
+    """Refuse an architecture, as `refuse_architecture` does.
+
+    Args:
+        kind: its `model_type`.
+        name: the model's name in messages.
+        task: what the network is for.
+
+    Raises:
+        UserError: naming the architecture.
+
+    """
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    kind = read_config(folder, name).get("model_type")
     if kind in task.architectures():
         return
     why = f"has no {task.network_title}"

@@ -81,7 +81,8 @@ def _training_peak(record: RunRecord) -> float | None:
     return peak.training if peak else None
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
+    """Return a positive number with one decimal, and a large one without."""
     return f"{value:.1f}" if value < _LARGE else f"{value:.0f}"
 
 
@@ -107,8 +108,8 @@ def _prompt_kl(run: RunRecord) -> float | None:
 
 
 _COSTS = (
-    Column(heading="Train s", direction="lower", value=lambda run: run.train_seconds, show=_amount),
-    Column(heading="Total s", direction="lower", value=lambda run: run.total_seconds, show=_amount),
+    Column(heading="Train s", direction="lower", value=lambda run: run.train_seconds, show=amount),
+    Column(heading="Total s", direction="lower", value=lambda run: run.total_seconds, show=amount),
     Column(heading="Memory GB", direction="lower", value=_training_peak, show=lambda value: f"{value:.2f}"),
     Column(
         heading="Trained params",
@@ -116,7 +117,7 @@ _COSTS = (
         value=lambda run: run.trainable_parameters,
         show=lambda value: counted(int(value)),
     ),
-    Column(heading="Saved MB", direction="lower", value=lambda run: run.model_size_mb, show=_amount),
+    Column(heading="Saved MB", direction="lower", value=lambda run: run.model_size_mb, show=amount),
 )
 _TIMES = (
     "Train: forward, backward, step and batching. Total: every phase, with loading, validation, saving, reloading and "
@@ -140,7 +141,7 @@ TABLES: Mapping[str, TaskColumns] = {
         scores=lambda _: ("accuracy", "f1_macro", "mcc"),
         columns=(
             *_COSTS,
-            Column(heading="Latency ms", direction="lower", value=lambda run: run.latency_p50_ms, show=_amount),
+            Column(heading="Latency ms", direction="lower", value=lambda run: run.latency_p50_ms, show=amount),
         ),
         left_out_first=("Trained params", "Total s", "Saved MB", "Latency ms", "Memory GB", "Train s"),
         kept_longest=(METRICS["f1_macro"].heading, METRICS["accuracy"].heading),
@@ -152,25 +153,26 @@ TABLES: Mapping[str, TaskColumns] = {
     GENERATION: TaskColumns(
         scores=_of_writing,
         columns=(
-            Column(heading="General loss", direction="lower", value=_general_loss_rise, show=_signed),
-            Column(heading="KL from base", direction="lower", value=_prompt_kl, show=lambda value: f"{value:.3f}"),
+            Column(heading="General loss nats", direction="lower", value=_general_loss_rise, show=_signed),
+            Column(heading="KL from base nats", direction="lower", value=_prompt_kl, show=lambda value: f"{value:.3f}"),
             *_COSTS,
-            Column(heading="First token ms", direction="lower", value=_first_token_ms, show=_amount),
-            Column(heading="Tokens/s", direction="higher", value=_tokens_per_second, show=_amount),
+            Column(heading="First token ms", direction="lower", value=_first_token_ms, show=amount),
+            Column(heading="Tokens/s", direction="higher", value=_tokens_per_second, show=amount),
         ),
         left_out_first=(
-            *("Trained params", "Total s", "Saved MB", "Tokens/s", "First token ms", "KL from base", "Memory GB"),
+            *("Trained params", "Total s", "Saved MB", "Tokens/s", "First token ms", "KL from base nats", "Memory GB"),
             METRICS["perplexity"].heading,
             "Train s",
         ),
-        kept_longest=("General loss",),
+        kept_longest=("General loss nats",),
         reading=(
-            f"{_TIMES} First token: from the call for one prompt to the first token of its answer, median. Tokens/s: "
-            "tokens written for the test prompts. The verdict, the limits and the figures use the latency of a whole "
-            "answer, 95th percentile.",
+            f"{_TIMES} Of a method that chooses its prompt, Train is loading the model and the choice. First token: "
+            "from the call for one prompt to the first token of its answer, median. Tokens/s: tokens written for the "
+            "test prompts. The verdict, the limits and the figures use the latency of a whole answer, 95th percentile.",
             "General loss: by how much the loss on a general text rose with fine-tuning, in nats a token. KL from "
             "base: how far the next-token distribution on the task's prompts moved from that of the network before "
-            "training, KL(before || after), in nats a token. Both are what fine-tuning cost elsewhere.",
+            "training, KL(before || after), in nats a token. Both are what fine-tuning cost elsewhere. Where a method "
+            "quantises the network, as QLoRA does, both include what rounding its weights costs.",
             "Perplexity: of the wanted answers, token by token, whatever was written.",
         ),
         by_label=False,

@@ -10,6 +10,7 @@ from statistics import fmean
 from showdown.core.calibration import BINS, calibration_error, error_if_calibrated, pooled_bins
 from showdown.core.record import Confidence, ReliabilityBin, Results, RunRecord
 from showdown.report.pool import pooled_scores, tested_together
+from showdown.report.small_table import SmallTable
 
 COVERAGE = 0.9
 """The one that the table shows."""
@@ -74,15 +75,6 @@ class ArmConfidence:
         return next((one for one in self.coverages if one.asked == coverage), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConfidenceTable:
-    """Headings and cells, and how to read them."""
-
-    headings: list[str]
-    rows: list[list[str]]
-    notes: list[str]
-
-
 def arm_confidences(results: Results) -> dict[str, ArmConfidence]:
     """Return the confidence of each arm; an arm with a run that was not measured is left out."""
     done: dict[str, list[RunRecord]] = {}
@@ -92,15 +84,16 @@ def arm_confidences(results: Results) -> dict[str, ArmConfidence]:
     return {name: _row(runs) for name, runs in done.items() if all(run.confidence for run in runs)}
 
 
-def confidence_table(results: Results) -> ConfidenceTable | None:
+def confidence_table(results: Results) -> SmallTable | None:
     """Lay out the table; None where nothing was measured."""
     found = arm_confidences(results)
     if not found:
         return None
-    return ConfidenceTable(
+    return SmallTable(
         headings=HEADINGS,
         rows=[_cells(name, row) for name, row in found.items()],
         notes=_notes(list(found.values())),
+        words=2,
     )
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.core.record import Results
-from showdown.data.prepare import load_side, partition_folder
+from showdown.report.tested_texts import tested_sides
 from showdown.verdict.classification.answers import answers_of, label_places, load_outcomes
 from showdown.verdict.outcomes import ArmOutcomes
 
-_PROCESSED = Path("data") / "processed"
 MOST_ANSWERS = 12
 """Up to so many answers to a test row stand beside each other, each with its arm; more are grouped."""
 
@@ -124,12 +123,8 @@ def _division(answers: Mapping[str, Answer]) -> int:
 
 def _texts(results: Results, folder: Path) -> dict[int, str]:
     """Return test texts by row of the source; empty where the processed data is gone or damaged."""
-    count = int(results.data.get("partitions", 1))
-    found: dict[int, str] = {}
     try:
-        for partition in range(count):
-            side = load_side(partition_folder(folder / _PROCESSED, partition, count), "test")
-            found |= dict(zip(side.row_ids, side.texts, strict=True))
+        sides = list(tested_sides(results, folder))
     except UserError:
         return {}
-    return found
+    return {row: text for side in sides for row, text in zip(side.row_ids, side.texts, strict=True)}

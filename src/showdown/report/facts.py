@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from showdown.core.record import Results
+from showdown.core.task_keys import shown_keys
 from showdown.report.columns import columns_of
 
 Fact = tuple[str, str]
@@ -16,6 +17,8 @@ _CALLED = {
     "gpu_memory_gb": "GPU memory, GB",
 }
 """What facts of the machine are called, with their units."""
+_SECTIONS = ("data", "model", "protocol")
+"""Of a comparison, those in which a task has keys of its own."""
 
 
 def data_facts(results: Results) -> list[Fact]:
@@ -52,7 +55,7 @@ def protocol_facts(results: Results) -> list[Fact]:
     if not results.runs:
         return []
     seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in results.runs}))
-    protocol = _leaves(results.runs[0].spec.protocol.model_dump(mode="json"))
+    protocol = _leaves(shown_keys(results.task, "protocol", results.runs[0].spec.protocol.model_dump(mode="json")))
     return [("seeds", seeds), *((key.replace("_", " ").replace(".", ", "), _said(value)) for key, value in protocol)]
 
 
@@ -77,14 +80,20 @@ def place(results: Results) -> str | None:
 
 
 def comparison_yaml(results: Results) -> str:
-    """Return the comparison as the YAML that `showdown run` takes, defaults filled in."""
+    """Return the comparison as the YAML that `showdown run` takes: defaults filled in, without keys of other tasks."""
     from ruamel.yaml import YAML
 
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     text = io.StringIO()
-    writer.dump(results.comparison, text)
+    writer.dump(
+        {
+            key: shown_keys(results.task, key, value) if key in _SECTIONS and value else value
+            for key, value in results.comparison.items()
+        },
+        text,
+    )
     return text.getvalue()
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from showdown.core.metric import GENERATION
+from showdown.core.prices import EXAMPLE_CURRENCY, money, three_digits
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import TuningSpec
+from showdown.core.task_keys import is_for_labels
 from showdown.report.columns import TaskColumns
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import EXAMPLE_CURRENCY, Price, money, three_digits
+from showdown.verdict.cost import Price
 from showdown.verdict.model import Verdict
 
 CUT_SHORT = "‡"
@@ -112,7 +115,11 @@ def settings(results: Results) -> list[str]:
     """List each arm's own settings, equal ones of many arms in one line, and what was tuned."""
     words_of: dict[str, str] = {}
     for name, run in {run.name: run for run in results.runs}.items():
-        shown = {key: value for key, value in run.spec.settings.items() if value is not None}
+        shown = {
+            key: value
+            for key, value in run.spec.settings.items()
+            if value not in (None, []) and not (results.task == GENERATION and is_for_labels(value))
+        }
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)
         if shown:

@@ -13,17 +13,17 @@ from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
 from showdown.core.metric import Metric
 from showdown.core.record import Results
-from showdown.data.prepare import load_side, partition_folder
 from showdown.report.answer_difference import Field, Piece, differing_fields, marked
 from showdown.report.row_answers import ALIKE, Answered, answers_by_row, writers
+from showdown.report.tested_texts import tested_sides
 from showdown.verdict.model import Verdict
 
-_PROCESSED = Path("data") / "processed"
 _MOST_ARMS = 12
 """Answers to one prompt beside each other: those of the methods with the best scores."""
 NOTE = (
     "Marked is the difference to the wanted answer, word by word: struck out what is missing, underlined what was "
-    "written in its place. Of JSON the fields that differ are listed."
+    "written in its place. Of JSON the fields that differ are listed. An answer that has hardly a word in common with "
+    "the wanted one is underlined as a whole."
 )
 PRIVATE = "The texts are yours: keep this report where they may be."
 
@@ -226,8 +226,6 @@ def _texts(results: Results, folder: Path) -> dict[int, tuple[str, str]]:
 
 
 def _rows(results: Results, folder: Path) -> Iterator[tuple[int, tuple[str, str]]]:
-    count = int(results.data.get("partitions", 1))
-    for partition in range(count):
-        side = load_side(partition_folder(folder / _PROCESSED, partition, count), "test")
+    for side in tested_sides(results, folder):
         for row, prompt, answer in zip(side.row_ids, side.texts, side.answers, strict=True):
             yield row, (shown_prompt(prompt), answer)

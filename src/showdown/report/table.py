@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from showdown.core.metric import ACCURACY, Metric, Quantity
+from showdown.core.metric import Metric, Quantity
 from showdown.core.record import Results, RunRecord
-from showdown.report.columns import INTERVAL, Column, columns_of
+from showdown.report.above import above_table
+from showdown.report.columns import columns_of
+from showdown.report.corpus import corpus_scores
+from showdown.report.filled_columns import Filled, measured, score_columns
 from showdown.report.notes import (
     CUT_SHORT,
     CUT_SHORT_NOTE,
@@ -16,18 +18,13 @@ from showdown.report.notes import (
     events,
     reading,
     settings,
-    some,
     without_interval,
 )
-from showdown.verdict.cost import three_digits
-from showdown.verdict.leak import leak_warning
 from showdown.verdict.model import NOT_COMPARED, ArmVerdict, Verdict
 from showdown.verdict.pair_words import pair_of
 
 _SCORES_BESIDE = 2
 """Places of the verdict's metric and of its interval; other scores follow."""
-_NOTICEABLE_POINTS = 0.1
-"""Of accuracy: the last digit that the table shows."""
 _DIVERGED_NOTE = "Runs that diverged have no score: a row's score is that of its other runs."
 
 
@@ -80,17 +77,6 @@ class Table:
         return [*self.reading, *self.events, *self.settings, *self.differing]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Filled:
-    """A column with what it holds of each arm."""
-
-    heading: str
-    quantity: Quantity | None
-    """What the values are of; None where none of them is marked."""
-    values: list[float | None]
-    cells: list[str]
-
-
 def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] | None = None) -> Table:
     """Lay out a comparison, one row for each arm.
 
@@ -110,11 +96,12 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
     judged = {row.name: row for row in verdict.rows}
     arms = [judged[name] for name in runs]
     known = {key for arm in arms for key in arm.scores} if scores is None else scores
-    of_scores = _score_columns(arms, metric, declared.score_metrics(known, verdict.own_score, metric))
-    columns = [*of_scores, *(_measured(column, list(runs.values())) for column in declared.columns)]
+    beside = declared.score_metrics(known, verdict.own_score, metric)
+    of_scores = score_columns(arms, metric, beside)
+    columns = [*of_scores, *(measured(column, list(runs.values())) for column in declared.columns)]
     spent = costs(results, verdict)
     return Table(
-        above=_above(results, verdict),
+        above=above_table(results, verdict),
         headings=["Method", *(column.heading for column in columns)],
         rows=[_row(arm, runs[arm.name], [column.cells[place] for column in columns]) for place, arm in enumerate(arms)],
         best=_best(arms, columns),
@@ -129,7 +116,13 @@ def comparison_table(results: Results, verdict: Verdict, scores: Sequence[str] |
         ),
         footnotes=_footnotes(verdict.rows),
         verdict=[*verdict.sentences, *verdict.assumptions],
-        reading=[*reading(results, declared), *agreement(verdict), *without_interval(verdict), *spent],
+        reading=[
+            *reading(results, declared),
+            *corpus_scores(results, [metric.key, *(one.key for one in beside)]),
+            *agreement(verdict),
+            *without_interval(verdict),
+            *spent,
+        ],
         costs=spent,
         events=events(results),
         settings=settings(results),
@@ -150,36 +143,6 @@ def _footnotes(rows: Sequence[ArmVerdict]) -> list[str]:
     return [*found, _DIVERGED_NOTE] if any(row.diverged and row.score for row in rows) else found
 
 
-def _score_columns(arms: Sequence[ArmVerdict], metric: Metric, others: Sequence[Metric]) -> list[_Filled]:
-    """Fill the columns of the verdict's metric, of its interval, and of the metrics that stand beside it."""
-    scores = [arm.score for arm in arms]
-    intervals = [
-        "-" if score is None or score.low is None or score.high is None else metric.short_ends(score.low, score.high)
-        for score in scores
-    ]
-    interval = _Filled(heading=INTERVAL, quantity=None, values=[None] * len(arms), cells=intervals)
-    return [
-        _of_metric(metric, [score.value if score else None for score in scores]),
-        interval,
-        *(_of_metric(other, [arm.scores.get(other.key) for arm in arms]) for other in others),
-    ]
-
-
-def _of_metric(metric: Metric, values: list[float | None]) -> _Filled:
-    cells = ["-" if value is None else metric.cell(value) for value in values]
-    return _Filled(heading=metric.heading, quantity=metric, values=values, cells=cells)
-
-
-def _measured(column: Column, runs: Sequence[Sequence[RunRecord]]) -> _Filled:
-    values = [_mean(column, found) for found in runs]
-    return _Filled(
-        heading=column.heading,
-        quantity=Quantity(key=column.heading, title=column.heading, direction=column.direction),
-        values=values,
-        cells=["-" if value is None else column.show(value) for value in values],
-    )
-
-
 def _row(arm: ArmVerdict, runs: Sequence[RunRecord], cells: Sequence[str]) -> list[str]:
     done = [run for run in runs if run.status == "completed"]
     title = arm.title if arm.name == arm.method else f"{arm.title} ({arm.name})"
@@ -195,7 +158,7 @@ def _ended(row: ArmVerdict, *, lost: int) -> str:
     return (f" {CUT_SHORT}" if row.cut_short else "") + (f" ({', '.join(counted)})" if counted else "")
 
 
-def _best(arms: Sequence[ArmVerdict], columns: Sequence[_Filled]) -> frozenset[tuple[int, int]]:
+def _best(arms: Sequence[ArmVerdict], columns: Sequence[Filled]) -> frozenset[tuple[int, int]]:
     """Find the best of each column; cells that show the same share the mark, and a column all alike has none."""
     marked = set()
     for place, column in enumerate(columns, start=1):
@@ -221,39 +184,3 @@ def _near(arms: Sequence[ArmVerdict], verdict: Verdict, metric: Metric) -> froze
         return frozenset()
     pairs = [pair_of(verdict.pairs, leader.name, arm.name) for arm in arms]
     return frozenset(place for place, pair in enumerate(pairs) if pair and not pair.different)
-
-
-def _mean(column: Column, runs: Sequence[RunRecord]) -> float | None:
-    values = [value for run in runs if run.status == "completed" and (value := column.value(run)) is not None]
-    return fmean(values) if values else None
-
-
-def one_row(test_rows: int, metric: Metric = ACCURACY) -> str | None:
-    """Return the sentence on how much one test row is worth; None for a score that a row can change without bounds."""
-    points = 100 / test_rows
-    if metric.is_of_writing:
-        if not metric.is_bounded:
-            return None
-        most = metric.size((metric.highest - metric.lowest) / test_rows)
-        return f"one row is at most {most} of {metric.title}, so small differences here are noise."
-    if metric != ACCURACY:
-        return f"one row is {three_digits(float(f'{points:.1g}'))} points of accuracy."
-    if points >= _NOTICEABLE_POINTS:
-        return f"one row is {points:.1f} points, so small differences here are noise."
-    return f"one row is {three_digits(float(f'{points:.1g}'))} points."
-
-
-def _above(results: Results, verdict: Verdict) -> list[str]:
-    lines = []
-    if any(run.allow_leakage for run in results.runs):
-        lines.append(
-            "LEAKAGE ALLOWED: copies of training rows are among the test rows (allow_leakage: true). "
-            f"{leak_warning(results.data)}"
-        )
-    judged = [row for row in verdict.rows if row.score]
-    if judged:
-        best = max(judged, key=lambda row: row.test_rows)
-        counts = f"{some(best.partitions, 'split')}, {some(best.seeds, 'seed')}, {best.test_rows} test rows"
-        worth = one_row(best.test_rows, verdict.ranking_metric)
-        lines.append(f"{counts}: {worth}" if worth else f"{counts}.")
-    return lines

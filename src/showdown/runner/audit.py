@@ -18,7 +18,7 @@ from showdown.data.listing import write_listing
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
 from showdown.models.chat_template import with_chat_template
-from showdown.models.source import locate
+from showdown.models.described import DescribedModel
 from showdown.models.tokens import count_tokens, load_tokenizer
 from showdown.runner.chats import chats_of
 
@@ -77,10 +77,11 @@ def audit(comparison: Comparison, listing: Path | None = None) -> Audited:
 
 def _deep(comparison: Comparison, rows: Rows, partitions: Sequence[Partition]) -> DeepAudit:
     model = with_chat_template(comparison.model)
-    chats = chats_of(comparison, model)
+    described = DescribedModel.of(model)
+    chats = chats_of(comparison, described)
     if chats is not None:
         return chats.inspect(rows)
-    tokenizer = load_tokenizer(locate(model))
+    tokenizer = described.tokenizer or load_tokenizer(described.place)
     return deep_audit(
         rows,
         partitions,

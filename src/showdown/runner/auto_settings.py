@@ -6,18 +6,22 @@ has the same runs: 6 floating-point operations for each weight of the layers and
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from showdown.core.method import TunedMethod
-from showdown.core.spec import Comparison, ModelSpec, TuningSpec
+from showdown.core.spec import Comparison, TuningSpec
 from showdown.data.prepare import Prepared
 from showdown.methods.table import method_and_settings, method_class
+from showdown.models.described import DescribedModel
+from showdown.models.tokens import tokens_by_words
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 MANY_SEEDS = (0, 1, 2)
 """Three: the fewest that show a spread (Dodge et al., arXiv 2002.06305)."""
 SHORT_SEARCH = TuningSpec(trials=4)
-_USUAL_EPOCHS = 20
-_TOKENS_A_WORD = 1.4
+USUAL_EPOCHS = 20
 _DEEP = 32
 _CHEAP = {"cpu": 2e14, "gpu": 5e17}
 """Operations of all trainings together: a quarter of an hour on two cores of a Xeon (0.2 TFLOP/s), or on an H100 at
@@ -25,7 +29,7 @@ most of its rate."""
 
 
 def settled_effort(
-    comparison: Comparison, model: ModelSpec, prepared: Prepared, *, gpu: bool
+    comparison: Comparison, model: DescribedModel, prepared: Prepared, *, gpu: bool
 ) -> tuple[Comparison, list[str]]:
     """Choose a value for `auto` seeds and tuning.
 
@@ -71,30 +75,26 @@ def _trained_rows(comparison: Comparison) -> int:
     return sum(issubclass(method_class(name), TunedMethod) for name in names)
 
 
-def _training_flops(comparison: Comparison, model: ModelSpec, prepared: Prepared) -> float:
+def _training_flops(comparison: Comparison, model: DescribedModel, prepared: Prepared) -> float:
     """Return the floating-point operations of one training on the first partition."""
-    epochs = min(_USUAL_EPOCHS, comparison.protocol.epochs)
+    epochs = min(USUAL_EPOCHS, comparison.protocol.epochs)
     train = prepared.side("train")
     texts = [f"{prompt} {answer}" for prompt, answer in zip(train.texts, train.answers, strict=False)]
     tokens = _tokens(texts or train.texts, comparison.protocol.max_tokens)
-    return 6.0 * _layer_weights(model) * tokens * epochs
+    return 6.0 * _layer_weights(model.config) * tokens * epochs
 
 
 def _tokens(texts: Sequence[str], most: int) -> float:
     """Return about how many tokens an epoch has, by the words of the texts."""
-    return sum(min(float(most), 2 + _TOKENS_A_WORD * len(text.split())) for text in texts)
+    return sum(min(float(most), tokens_by_words(text)) for text in texts)
 
 
-def _layer_weights(model: ModelSpec) -> float:
-    """Return about how many weights the network's layers have, by its configuration: 12 times depth and width squared.
-    One that does not name its depth counts as deep.
+def _layer_weights(config: "PretrainedConfig") -> float:
+    """Return about how many weights the network's layers have: 12 times depth and width squared. One that does not name
+    its depth counts as deep.
     """
-    from transformers import AutoConfig
-
-    from showdown.models.source import locate
     from showdown.models.width import width_of
 
-    config: Any = AutoConfig.from_pretrained(locate(model), trust_remote_code=False, local_files_only=True)
     text = config.get_text_config()
     depth = getattr(text, "num_hidden_layers", None) or getattr(text, "num_layers", None) or _DEEP
-    return 12.0 * depth * width_of(config) ** 2
+    return float(12.0 * depth * width_of(config) ** 2)

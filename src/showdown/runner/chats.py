@@ -1,18 +1,19 @@
 """What a comparison whose task is to write text needs before its first run: a template, lengths, a limit of tokens."""
 
 from pathlib import Path
-from typing import Any
 
+from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
 from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
 from showdown.core.metric_choice import refuse_metric_without_scores
-from showdown.core.spec import Comparison, ModelSpec, SharedProtocol
+from showdown.core.spec import Comparison, SharedProtocol
 from showdown.data.chats.overlong import fit_rows
 from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
 from showdown.data.rows import Rows
 from showdown.data.tables import count
 from showdown.methods.table import protocol_of
+from showdown.models.described import DescribedModel
 
 _SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
 """`auto` leaves room for answers longer than the wanted ones: half as much again and 8 tokens, as a multiple of 8."""
@@ -22,33 +23,28 @@ _NO_LIMIT = 2**40
 class ChatPreparation:
     """Lays out the chats of one comparison with its model's tokenizer and template."""
 
-    def __init__(self, comparison: Comparison, model: ModelSpec) -> None:
+    def __init__(self, comparison: Comparison, model: DescribedModel) -> None:
         """Open the tokenizer and try its template.
 
         Args:
             comparison: what to compare.
-            model: its model, pinned, with the content of its chat template.
+            model: its model, with a tokenizer, and with the content of its chat template.
 
         Raises:
             UserError: where the model has no chat template, or one that cannot lay out a chat.
 
         """
-        from transformers import AutoConfig
-
-        from showdown.models.source import locate
         from showdown.models.tokens import load_tokenizer, token_limit
         from showdown.tasks.generation.layout import ChatLayout
         from showdown.tasks.generation.lengths import ChatLengths
 
-        folder = locate(model)
-        tokenizer = load_tokenizer(folder, model.chat_template)
+        tokenizer = model.tokenizer or load_tokenizer(model.place, model.chat_template)  # which says what is missing
         layout = ChatLayout(tokenizer)
         assert layout.stop_ids  # laying out a chat shows what is wrong with a template
         self._comparison = comparison
         self.lengths = ChatLengths(layout)
         self._special_tokens = layout.special_tokens
-        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        self._room = token_limit(tokenizer, config, _NO_LIMIT)
+        self._room = token_limit(tokenizer, model.config, _NO_LIMIT)
         wanted = min(protocol.max_tokens for protocol in _protocols(comparison))
         self.limit = min(wanted, self._room)
         """The most tokens of a prompt with its answer: the lowest limit of any row of the table, and of the model."""
@@ -114,7 +110,7 @@ class ChatPreparation:
         return found[longest].whole - found[longest].answer, rows.row_ids[longest]
 
 
-def chats_of(comparison: Comparison, model: ModelSpec) -> ChatPreparation | None:
+def chats_of(comparison: Comparison, model: DescribedModel) -> ChatPreparation | None:
     """Return what prepares the chats of a comparison; None for a task without any."""
     return ChatPreparation(comparison, model) if comparison.task == GENERATION else None
 
@@ -139,17 +135,23 @@ def refuse_unscored_metric(comparison: Comparison, prepared: Prepared) -> None:
     refuse_metric_without_scores(metric, [*everywhere, *([OWN] if protocol.scorer else [])])
 
 
-def scorer_digests(comparison: Comparison) -> dict[str, str]:
+def scorer_digests(comparison: Comparison, rows: Rows) -> dict[str, str]:
     """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
 
+    Each is tried on the first row, with the wanted answer and with an empty one: one that fails there would fail after
+    hours of training.
+
     Raises:
-        UserError: for one that cannot be loaded.
+        UserError: for one that cannot be loaded, or fails.
 
     """
     from showdown.tasks.generation.scorers.own import load_scorer
 
     names = {protocol.scorer for protocol in _protocols(comparison) if protocol.scorer is not None}
     loaded = {name: load_scorer(name, Path()) for name in sorted(names)}
+    for own in loaded.values():
+        for written in (rows.answers[0], ""):
+            own(shown_prompt(rows.texts[0]), rows.answers[0], written, f"data row {rows.row_ids[0]}")
     return {name: own.sha256 or own.package or "" for name, own in loaded.items()}
 
 

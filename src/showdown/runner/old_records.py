@@ -11,7 +11,7 @@ from showdown.core.traits import Role, Traits
 from showdown.methods.table import method_class
 
 _Kind = TypeVar("_Kind", RunRecord, Results)
-_ROLES: dict[str, Role] = {"text": "cheap", "network": "cheap", "training": "fine-tuned"}
+_ROLES: dict[str, Role] = {"text": "cheap", "network": "cheap", "search": "prompted", "training": "fine-tuned"}
 """Role of an unknown method by `RunSpec.needs`."""
 
 

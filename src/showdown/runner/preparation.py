@@ -1,24 +1,32 @@
 """What comes before the first run: the data are read, split and audited, and the model is checked."""
 
+import os
 from collections.abc import Generator
 
+from showdown.core.errors import UserError
 from showdown.core.metric_choice import refuse_unknown_label
 from showdown.core.spec import Comparison, ModelSpec
 from showdown.core.strict import Strict
-from showdown.data.prepare import all_intact, prepare, write_prepared
+from showdown.data.prepare import Prepared, all_intact, prepare, write_prepared
 from showdown.measure.system import has_gpu
+from showdown.models.described import DescribedModel
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
-from showdown.runner.chats import chats_of, refuse_unscored_metric, scorer_digests
+from showdown.runner.chats import ChatPreparation, chats_of, refuse_unscored_metric, scorer_digests
+from showdown.runner.device import devices_here
+from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan, refuse_unusable_model
-from showdown.runner.prepared import ready
+from showdown.runner.prepared import Ready, ready
 from showdown.runner.store import Store
+
+FORECAST_SWITCH = "SHOWDOWN_FORECAST"
+"""Environment variable: with `0` no forecast is made before runs, and so none is kept."""
 
 
 def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Generator[Strict]:
-    """Prepare a comparison in two steps: a `Ready`, then, with the folder locked, the inspection of its rows.
+    """Prepare a comparison in three steps: a `Ready`, a `Foreseen`, then, with the folder locked, the inspection.
 
-    The first step writes nothing. The second writes the processed rows and what `inspected` keeps.
+    The first two steps write nothing. The last writes the processed rows and what `inspected` keeps.
 
     Args:
         comparison: what to compare.
@@ -29,17 +37,56 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
         UserError: for bad data, a model that cannot be used, a full disk.
 
     """
-    chats = chats_of(comparison, model)
-    prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
-    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
-    refuse_unscored_metric(comparison, prepared)
-    comparison, choices = settled_effort(comparison, model, prepared, gpu=has_gpu())
-    if chats is not None:
-        comparison, said = chats.settled(comparison, prepared)
-        choices = [*choices, *said]
-    found = ready(comparison, prepared, choices, scorer_digests(comparison))
+    described = DescribedModel.of(model)
+    chats = chats_of(comparison, described)
+    found, prepared = settle(comparison, described, chats, gpu=has_gpu())
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
+    yield _foreseen(found, prepared, model, described, store)
     if not all_intact(prepared, store.processed_folder):
         write_prepared(prepared, store.processed_folder)
     yield inspected(prepared, model, comparison.protocol.max_tokens, store.data_folder, chats)
+
+
+def settle(
+    comparison: Comparison, model: DescribedModel, chats: ChatPreparation | None, *, gpu: bool
+) -> tuple[Ready, Prepared]:
+    """Read and divide a comparison's data, and choose a value for every `auto`.
+
+    Args:
+        comparison: what to compare.
+        model: its model, whose weights need not be there.
+        chats: lays out its chats; None for a task without any, or for a plan without a tokenizer.
+        gpu: whether it runs on one.
+
+    Returns:
+        The comparison without its rows, and the rows.
+
+    Raises:
+        UserError: for bad data, or a model that cannot be used.
+
+    """
+    prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
+    refuse_unknown_label(comparison.protocol.metric, prepared.labels)
+    refuse_unscored_metric(comparison, prepared)
+    comparison, choices = settled_effort(comparison, model, prepared, gpu=gpu)
+    if chats is not None:
+        comparison, said = chats.settled(comparison, prepared)
+        choices = [*choices, *said]
+    return ready(comparison, prepared, choices, scorer_digests(comparison, prepared.rows)), prepared
+
+
+def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: DescribedModel, store: Store) -> Foreseen:
+    """Forecast a comparison of which something is left to run; a forecast that fails does not keep it from running."""
+    if os.environ.get(FORECAST_SWITCH) == "0" or not store.unfinished(plan(ready, model)):
+        return Foreseen()
+    from showdown.runner.foresee import foresee, quiet
+
+    try:
+        with quiet():
+            devices = devices_here(None, ready.comparison.protocol.price_per_hour, ready.comparison.gpus)
+            return Foreseen(forecast=foresee(ready, prepared, model, described, devices))
+    except UserError as error:
+        return Foreseen(why=str(error))
+    except Exception as error:  # whatever a library meets in a network that it was not tried with
+        return Foreseen(why=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")

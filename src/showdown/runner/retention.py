@@ -1,7 +1,7 @@
 """Which saved models stay on the disk, by the comparison's `keep_models`."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from showdown.core.metric import METRICS
@@ -10,22 +10,33 @@ from showdown.core.record import RunRecord
 from showdown.runner.store import Store
 
 
-def prune_models(store: Store, records: Iterable[RunRecord], keep: Literal["none", "best", "all"]) -> None:
-    """Remove the saved models of completed runs that are not kept; any other run may still need its model.
+class KeptModels:
+    """Removes the saved models of completed runs that are not kept; any other run may still need its model."""
 
-    Args:
-        store: the comparison's folder.
-        records: of the runs that are over.
-        keep: none, the best of every arm, or all.
+    def __init__(self, store: Store, keep: Literal["none", "best", "all"], order: Mapping[str, int]) -> None:
+        """Prepare.
 
-    """
-    if keep == "all":
-        return
-    completed = [record for record in records if record.status == "completed"]
-    kept = set() if keep == "none" else {record.run_id for record in best_of_each_arm(completed)}
-    for record in completed:
-        if record.run_id not in kept:
-            shutil.rmtree(store.run_folder(record.run_id) / "artifact", ignore_errors=True)
+        Args:
+            store: the comparison's folder.
+            keep: none, the best of every arm, or all.
+            order: place in the table of each run, by run id.
+
+        """
+        self._store, self._keep, self._order = store, keep, order
+        self._best: dict[str, RunRecord] = {}
+
+    def add(self, record: RunRecord) -> None:
+        """Take in a run that is over; it, or the one that it is better than, loses its model."""
+        if self._keep == "all" or record.status != "completed":
+            return
+        runs = [record] if self._keep == "none" else [*filter(None, [self._best.get(record.name)]), record]
+        runs.sort(key=lambda run: self._order[run.run_id])
+        kept = best_of_each_arm(runs) if self._keep == "best" else []
+        for best in kept:
+            self._best[record.name] = best
+        for run in runs:
+            if run not in kept:
+                shutil.rmtree(self._store.run_folder(run.run_id) / "artifact", ignore_errors=True)
 
 
 def best_of_each_arm(completed: Sequence[RunRecord]) -> list[RunRecord]:

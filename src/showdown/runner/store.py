@@ -2,6 +2,8 @@
 
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          the comparison, defaults filled in
+OUT/log.txt                  what the processes print that hold the libraries, before the first stage
+OUT/forecast.json            what was forecast before the runs that were left began
 OUT/memory.json              on a GPU: the memory plan, and what it was made for
 OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
@@ -9,6 +11,7 @@ OUT/data/processed/          train, validation and test as CSV and JSONL, label 
 OUT/runs/RUN_ID/spec.json    what the run is
                 started.json when a stage began; there while it goes, and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over
+                steps.json   prompts that were judged, while a search for a prompt is not over
                 tune.json    what tuning yielded
                 train.json   what training yielded; committed after the artifact
                 artifact/    the saved model, with model.json and confidence.json, which describe it
@@ -23,7 +26,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -35,14 +38,15 @@ from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_unsafe
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
-from showdown.core.spec import Comparison
+from showdown.core.spec import Comparison, RunSpec
 from showdown.runner.old_records import parse_record
 from showdown.stages.results import StageFile
 
 _ORPHAN_SECONDS = 3.0
 """A worker whose parent was killed holds the lock until it notices, well within this."""
 RESULT_FILE, TUNE_FILE, TRAIN_FILE, SCORE_FILE = "result.json", "tune.json", "train.json", "score.json"
-TRIALS_FILE = "trials.json"
+FORECAST_FILE = "forecast.json"
+TRIALS_FILE, STEPS_FILE = "trials.json", "steps.json"
 _OWN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and a pipe of that name does not block."""
 
@@ -57,6 +61,7 @@ class Store:
         self._lock_file = root / ".lock"
         self.results_file = root / "results.json"
         self.comparison_file = root / "comparison.json"
+        self.forecast_file = root / FORECAST_FILE
         self.runs_folder = root / "runs"
         self.data_folder = root / "data"
         self.processed_folder = self.data_folder / "processed"
@@ -64,6 +69,10 @@ class Store:
     def run_folder(self, run_id: str) -> Path:
         """Where a run's files are."""
         return self.runs_folder / run_id
+
+    def unfinished(self, specs: Sequence[RunSpec]) -> set[str]:
+        """Return the names of the rows with a run that has no record here."""
+        return {spec.name for spec in specs if not (self.run_folder(spec.run_id) / RESULT_FILE).is_file()}
 
     @contextmanager
     def lock(self) -> Iterator[int]:
@@ -140,7 +149,7 @@ class Store:
             UserError: naming the file and the versions.
 
         """
-        for name in (TUNE_FILE, TRIALS_FILE, TRAIN_FILE, SCORE_FILE):
+        for name in (TUNE_FILE, TRIALS_FILE, STEPS_FILE, TRAIN_FILE, SCORE_FILE):
             path = self.run_folder(run_id) / name
             with contextlib.suppress(OSError):
                 _refuse_other_schema(path, read_file(path))

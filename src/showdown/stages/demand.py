@@ -55,7 +55,7 @@ def demand_of(
         gradient_bytes=sum(value.numel() * value.itemsize for value in learning),
         optimizer_bytes=0.0
         if on_host
-        else state_bytes(learning, rounding_of(protocol, whole), optimizer=method.optimizer),
+        else state_bytes(learning, rounding_of(protocol, whole, job.placement.device), optimizer=method.optimizer),
         trains_backbone=whole,
         adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
@@ -94,12 +94,19 @@ def most_weights_learn(module: "torch.nn.Module") -> bool:
     return learning > _MOSTLY * sum(value.numel() for value in module.parameters())
 
 
-def rounding_of(protocol: SharedProtocol, most_weights_learn: bool) -> "Rounding":
+def rounding_of(protocol: SharedProtocol, most_weights_learn: bool, device: str) -> "Rounding":
     """Return how steps on bfloat16 weights are rounded.
 
     Master weights in float32 cost ten bytes a learning weight, which adapters can afford. Where all weights learn,
-    stochastic rounding loses no more and costs nothing (`benchmarks/cpu/rounding.py`).
+    stochastic rounding loses no more (`benchmarks/cpu/rounding.py`) and takes no memory of a GPU. A CPU has memory, and
+    draws random bits slowly (`benchmarks/cpu/optimizer_step.py`).
+
+    Args:
+        protocol: may name the rounding.
+        most_weights_learn: as with full fine-tuning.
+        device: `cpu` or `cuda`.
+
     """
     if protocol.weight_rounding != "auto":
         return protocol.weight_rounding
-    return "stochastic" if most_weights_learn else "float32"
+    return "stochastic" if most_weights_learn and (device != "cpu" or protocol.moments_on_host) else "float32"

@@ -32,6 +32,14 @@ class TuneProgress(StageFile):
     notes: list[str]
 
 
+class FitProgress(StageFile):
+    """The finished steps of a fit that is not over, such as prompts that were judged, and what they took."""
+
+    steps: list[dict[str, float]]
+    phases: list[Phase]
+    notes: list[str]
+
+
 class TuneStage(StageFile):
     """What tuning yielded."""
 

@@ -22,6 +22,7 @@ from showdown.methods.table import build, is_tuned
 from showdown.stages.artifact import write_description
 from showdown.stages.base_cache import NOTE, BaseCache
 from showdown.stages.context import StageContext, open_context
+from showdown.stages.kept_journal import STEPS_FILE, KeptJournal
 from showdown.stages.results import TrainStage, TuneStage
 from showdown.stages.setup import AdaptedNetwork, prepare_training
 
@@ -88,6 +89,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         )
     write_json(folder / "train.json", _stage(context, method, outcome, len(train)).model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    (folder / STEPS_FILE).unlink(missing_ok=True)
     if kept:
         kept.leave(outcome.give_back())
 
@@ -138,6 +140,7 @@ def _size_bytes(folder: Path) -> int:
 
 
 def _fit(context: StageContext, method: FittedMethod, train: Examples, validation: Examples) -> Outcome:
+    method.journal = KeptJournal(context)
     with context.phase("training" if method.learns else "loading"):
         fitted = method.fit(train, context.job, validation=validation)
     return Outcome(

@@ -75,7 +75,7 @@ def _resumed(context: StageContext) -> list[Trial]:
         return []
     context.clock.add(done.phases)
     context.events.messages.extend(done.notes)
-    context.events.say(f"tuning continued after {len(done.trials)} trials")
+    context.events.say(f"tuning continued after {len(done.trials)} trial{'s' * (len(done.trials) != 1)}")
     return list(done.trials)
 
 

@@ -1,41 +1,12 @@
 """Cost: measured seconds times a price per hour. It is computed for a report and never stored: prices change."""
 
-import re
 from collections.abc import Sequence
-from decimal import Decimal
 
 from pydantic import Field
 
+from showdown.core.prices import example_price
 from showdown.core.record import SCORING_PHASES, TUNING_PHASE, Phase, RunRecord
 from showdown.core.strict import Strict
-
-GPU_PRICES: dict[str, tuple[float, str]] = {
-    "B200": (6.79, "RunPod Secure Cloud, read 2026-10-07"),
-    "H200": (4.59, "RunPod Secure Cloud, read 2026-10-07"),
-    "H100 NVL": (3.19, "RunPod Secure Cloud, read 2026-11-09"),
-    "H100 PCIe": (2.89, "RunPod Secure Cloud, read 2026-11-09"),
-    "H100": (3.99, "RunPod Secure Cloud (SXM), read 2026-11-09"),
-    "A100": (1.79, "RunPod Secure Cloud (80 GB), read 2026-11-09"),
-}
-"""Examples, in US dollars per GPU hour on demand: the user's own price is taken where one is given.
-
-The first whose name occurs, as words, in the name of the GPU is taken."""
-CPU_THREAD_PRICE = (0.0425, "AWS c6i.2xlarge on demand, 0.34 for 8 threads, as of 2026-04-17")
-"""US dollars per hour of one CPU thread."""
-
-
-EXAMPLE_CURRENCY = "US dollars"
-
-
-def three_digits(value: float) -> str:
-    """Return a number with three significant digits and no exponent: 0.0000645, 3150."""
-    return format(Decimal(f"{value:.3g}"), "f")
-
-
-def money(amount: float, *, example: bool = False) -> str:
-    """Return an amount for people: three digits, no exponent, and its currency where the price is an example."""
-    text = three_digits(amount)
-    return f"{text} {EXAMPLE_CURRENCY}" if example else text
 
 
 class Price(Strict):
@@ -83,19 +54,8 @@ def own_price(per_hour: float, per_kwh: float = 0.0) -> Price:
 def price_of(run: RunRecord) -> Price | None:
     """Look up an example price for the device of a run; None where none is known."""
     place = run.environment
-    if place is None:
-        return None
-    if place.gpu is None:
-        per_thread, source = CPU_THREAD_PRICE
-        return Price(
-            per_hour=round(per_thread * place.cpu_threads, 6),
-            source=f"{source}; here {place.cpu_threads} thread{'' if place.cpu_threads == 1 else 's'}",
-            example=True,
-        )
-    for name, (per_hour, source) in GPU_PRICES.items():
-        if re.search(rf"\b{name}\b", place.gpu, flags=re.IGNORECASE):
-            return Price(per_hour=per_hour, source=source, example=True)
-    return None
+    found = None if place is None else example_price(place.gpu, place.cpu_threads)
+    return None if found is None else Price(per_hour=found[0], source=found[1], example=True)
 
 
 def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:

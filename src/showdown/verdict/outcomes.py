@@ -161,6 +161,24 @@ class ArmOutcomes:
         return len(self.parts) > 1
 
 
+def parts_of(row: ArmOutcomes, kind: type[Part], lacking: str) -> dict[int, Part]:
+    """Return the parts of an arm that are of one kind.
+
+    Args:
+        row: the arm.
+        kind: that all of its parts are.
+        lacking: what an arm of another task does not have.
+
+    Raises:
+        TypeError: for an arm of another task.
+
+    """
+    found = {key: part for key, part in row.parts.items() if isinstance(part, kind)}
+    if len(found) < len(row.parts):
+        raise TypeError(f"{row.name} has no {lacking}")
+    return found
+
+
 def shared(a: Part, b: Part) -> tuple[Part, Part]:
     """Return both restricted to the test rows that they share, in one order: themselves where these are all."""
     if np.array_equal(a.row_ids, b.row_ids) and (np.diff(a.row_ids) > 0).all():

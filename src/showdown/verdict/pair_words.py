@@ -54,6 +54,21 @@ def target(pair: PairVerdict) -> str:
     return "With new training sets of this kind" if pair.test == "corrected resampled t" else "With this training set"
 
 
+def still_open(rival: str, best: str, scored: str, rival_has: str) -> str:
+    """State that a fine-tuned method stopped too early to be ranked against a rival.
+
+    Args:
+        rival: what is beaten or not.
+        best: the fine-tuned method, with a comma behind it.
+        scored: what it scored.
+        rival_has: what the rival scored, with its name.
+
+    """
+    return (
+        f"It is open whether fine-tuning beats {rival}: {best} has {scored} so far, but had not converged; {rival_has}."
+    )
+
+
 def not_shown(pair: PairVerdict, pairs: Sequence[PairVerdict], metric: Metric = ACCURACY) -> str:
     """State that no difference was shown, what was measured, and why where the pair's own interval would show it."""
     if pair.score.value < 0:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from pydantic import Field
 
 from showdown.core.metric import ACCURACY, METRICS, Metric
+from showdown.core.prices import three_digits
 from showdown.core.strict import Strict
-from showdown.verdict.cost import three_digits
 from showdown.verdict.listing import listed
 
 FAR_CHEAPER = 5.0

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from showdown.core.metric import ACCURACY, Metric
+from showdown.core.prices import money, three_digits
 from showdown.verdict.confounds import Confound
-from showdown.verdict.cost import money, three_digits
 from showdown.verdict.generation.words import cut_answers, forgotten, prompting, quantised_twice
 from showdown.verdict.leak import copies_text, spoils_scores, worth_sentence
 from showdown.verdict.listing import listed
 from showdown.verdict.margin import most_worse
 from showdown.verdict.model import ArmVerdict, PairVerdict, Score
-from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, target
+from showdown.verdict.pair_words import better, lead, needed, not_shown, pair_of, still_open, target
 from showdown.verdict.pareto import Pareto
 from showdown.verdict.training import cut_short_first, divergences, endings
 
@@ -105,9 +105,7 @@ def sentences(
         found += [*forgotten(scored, pairs, metric), *cut_answers(scored), *endings(scored)]
         found += [quantised_twice(scored, findings.quantised_before)]
         found += [_single_seed(scored), _wins(scored), *_front(front, metric), *findings.memory]
-    found += [
-        f"{row.name} has no score ({row.missing_reason})." for row in rows if not row.score and row.missing_reason
-    ]
+    found += _without_score(rows)
     found += [
         f"Some runs of {row.name} are missing ({row.missing_reason})."
         for row in scored
@@ -175,9 +173,12 @@ def _not_beaten(
     cheap: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, cut_short: Sequence[str], metric: Metric
 ) -> str:
     best = f"{tuned.name}, the best fine-tuned method,"
-    scores = f"has {metric.scored(_score(tuned).value)} and {cheap.name} {metric.shown(_score(cheap).value)}"
+    theirs = metric.shown(_score(cheap).value)
+    scores = f"has {metric.scored(_score(tuned).value)} and {cheap.name} {theirs}"
     if tuned.name in cut_short:
-        return f"Next to the cheap rival {cheap.name}, {best} had not converged; so far it {scores}."
+        return still_open(
+            f"the cheap rival {cheap.name}", best, metric.scored(_score(tuned).value), f"{cheap.name} has {theirs}"
+        )
     rest = f" {listed(cut_short)} may do better when trained for longer." if cut_short else ""
     if pair.different:
         return f"{target(pair)}, the cheap rival {cheap.name} beats fine-tuning: {best} {scores}.{rest}"
@@ -208,14 +209,12 @@ def _beaten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: 
         if not others[pair.second].cut_short
     ]
     text = f"{target(ahead[0])}, {leader.name} beats {', '.join(won)}." if won else ""
-    short = [f"{pair.second} by {lead(pair, metric)}" for pair in ahead if others[pair.second].cut_short]
+    unfinished = [pair for pair in ahead if others[pair.second].cut_short]
+    which = "" if len(unfinished) > 1 else ", which had not converged,"
+    short = [f"{pair.second}{which} by {lead(pair, metric)}" for pair in unfinished]
     if short:
-        which = "none of which" if len(short) > 1 else "which"
-        had = "had converged" if len(short) > 1 else "had not converged"
-        text += (
-            f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored {metric.more} than {', '.join(short)}, "
-            f"{which} {had}."
-        )
+        than = f"{', '.join(short)}, none of which had converged" if len(short) > 1 else short[0]
+        text += f"{' ' if won else ''}{target(ahead[0])}, {leader.name} scored {metric.more} than {than}."
     if text and any(pair.lead for pair in ahead):
         text += " A fair estimate is below what was measured: a difference that stands out is in part luck."
     if won and leader.diverged:
@@ -273,12 +272,26 @@ def _within(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric: 
     near = f"at most {metric.margin(within.margin)} worse than {leader.name}"
     if not at_most:
         return (
-            f"{target(pair)}, the test could not show that any other method is {near}. Its true loss may be up to "
+            f"{target(pair)}, the test could not show that any other method is {near}. The true gap may be up to "
             f"{_first_few(may_be)}."
         )
-    rest = f" This was not shown of others: their true loss may be up to {_first_few(may_be)}." if may_be else ""
-    named = _first_few(at_most) if len(at_most) > _MANY + 1 else listed(at_most)
-    return f"{target(pair)}, {named} {are} {near}.{rest}"
+    rest = f" This was not shown of others: the true gap may be up to {_first_few(may_be)}." if may_be else ""
+    return f"{target(pair)}, {_named(at_most)} {are} {near}.{rest}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return _first_few(names) if len(names) > _MANY + 1 else listed(names)
+
+
+def _without_score(rows: Sequence[ArmVerdict]) -> list[str]:
+    """Name the arms without scores, those with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.score and row.missing_reason:
+            names.setdefault(row.missing_reason, []).append(row.name)
+    return [
+        f"{_named(found)} {'have' if len(found) > 1 else 'has'} no score ({reason})." for reason, found in names.items()
+    ]
 
 
 def _single_seed(scored: Sequence[ArmVerdict]) -> str | None:

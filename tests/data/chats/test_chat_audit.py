@@ -120,7 +120,7 @@ def test_each_check_has_its_line(tmp_path: Path) -> None:
         "0 exact copies, 0 near-copies; 20 different prompts",
         "No prompt has different answers",
         "No answer stands in its prompt as a whole",
-        "No test answer of at least 20 words stands in a training answer (0 such answers)",
+        "No test answer has 20 words, from which on they are looked for in training answers",
         "Copies across the split: none",
     ):
         assert phrase in text

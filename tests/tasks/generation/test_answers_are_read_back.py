@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sacrebleu.metrics.chrf import CHRF
 
 from generation_results import ARMS, write_generation
 from showdown.core.chat import prompt_of
@@ -92,6 +93,17 @@ def test_every_answer_and_score_comes_back(tmp_path: Path, losses: bool) -> None
     assert [*found.scores["own"]] == [len(text) for text in ANSWERS]
     assert found.finished[1] is False
     assert ("token_loss" in run.scores) == (found.losses is not None) == losses
+
+
+def test_corpus_chrf_is_that_of_the_library_and_lies_in_its_interval(tmp_path: Path) -> None:
+    writing = scored(tmp_path, losses=False).writing
+    assert writing is not None
+    wanted = [f"town {place}" for place in range(len(ANSWERS))]
+    assert writing.corpus_chrf == pytest.approx(CHRF().corpus_score(list(ANSWERS), [wanted]).score / 100)
+    assert writing.corpus_chrf is not None
+    assert writing.corpus_chrf_low is not None
+    assert writing.corpus_chrf_high is not None
+    assert writing.corpus_chrf_low < writing.corpus_chrf < writing.corpus_chrf_high
 
 
 def test_the_own_score_is_judged_by_its_title_and_bounds(tmp_path: Path) -> None:

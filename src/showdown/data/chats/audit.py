@@ -96,6 +96,8 @@ def chat_lines(audit: ChatAudit) -> list[str]:
         found += _repeated_lines(audit.repeated) or [
             f"No test answer of at least {LONG_ANSWER_WORDS} words stands in a training answer"
             f" ({count(audit.repeated.long_answers, 'such answer')})"
+            if audit.repeated.long_answers
+            else f"No test answer has {LONG_ANSWER_WORDS} words, from which on they are looked for in training answers"
         ]
     return found
 

@@ -17,17 +17,24 @@ Product = Callable[[torch.Tensor], torch.Tensor]
 """From x of shape (rows, input width) to x weight^T + bias."""
 
 
-def packs(weight: torch.Tensor) -> bool:
-    """Return whether a weight can be arranged on this machine."""
-    if weight.device.type != "cpu" or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+def packs(dtype: torch.dtype) -> bool:
+    """Return whether weights of this type can be arranged on this machine's processor."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    return hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    known = hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return known and (dtype == torch.float32 or (dtype == torch.bfloat16 and multiplies_bfloat16()))
+
+
+def multiplies_bfloat16() -> bool:
+    """Return whether the processor has instructions for bfloat16 (AVX-512 BF16, AMX) that oneDNN uses."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
 
 
 def packed_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
     """Return the product with a copy of a weight of shape (output width, input width) that is arranged for few rows."""
     arranged = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
-    offset = None if bias is None else bias.detach()
+    offset = None if bias is None else bias.detach().to(weight.dtype)
 
     def product(x: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, arranged, offset, "none", [], "")
@@ -43,6 +50,6 @@ def plain_product(weight: Callable[[torch.dtype], torch.Tensor], bias: torch.Ten
 
 def packed_linear(layer: nn.Module) -> Product | None:
     """Return a linear layer's product with an arranged weight; None for any other layer, and where nothing packs."""
-    if type(layer) is not nn.Linear or not packs(layer.weight):
+    if type(layer) is not nn.Linear or layer.weight.is_cuda or not packs(layer.weight.dtype):
         return None
     return packed_product(layer.weight, layer.bias)

@@ -32,7 +32,8 @@ class TokenStep:
         weight = next(backbone.embed_tokens.parameters())
         places = torch.arange(most_tokens, device=weight.device)
         self._positions = rotary(backbone, walk.embedded(places[:1] * 0), places)
-        self._layers = [_Layer(walk, number, packed=packed) for number in range(len(walk.layers))]
+        arranged = weight.dtype if packed and not weight.is_cuda and packs(weight.dtype) else None
+        self._layers = [_Layer(walk, number, arranged=arranged) for number in range(len(walk.layers))]
         self._windows = [layer.window for layer in self._layers]
         self._norm = plain_rms_norm(backbone.norm)
 
@@ -62,7 +63,7 @@ class TokenStep:
 class _Layer:
     """One decoder layer, its modules read once."""
 
-    def __init__(self, walk: PackedDecoder, number: int, *, packed: bool) -> None:
+    def __init__(self, walk: PackedDecoder, number: int, *, arranged: torch.dtype | None) -> None:
         layer: Any = walk.layers[number]
         attention, linears = layer.self_attn, walk.linears[number]
         last = number == len(walk.layers) - 1
@@ -71,11 +72,11 @@ class _Layer:
         self.window = window_of(attention, walk.backbone.config)
         self._scaling, self._width = float(attention.scaling), int(attention.head_dim)
         self._query_key_value = [
-            _Products(shared, packed=packed)
+            _Products(shared, arranged=arranged)
             for shared in ((linears.query, linears.key_value) if last else (linears.query_key_value,))
         ]
         self._output, self._gate_up, self._down = (
-            _Products(shared, packed=packed) for shared in (linears.output, linears.gate_up, linears.down)
+            _Products(shared, arranged=arranged) for shared in (linears.output, linears.gate_up, linears.down)
         )
         self._before = plain_rms_norm(layer.input_layernorm)
         self._behind = plain_rms_norm(layer.post_attention_layernorm)
@@ -120,10 +121,10 @@ class _Layer:
 class _Products:
     """Linear layers of one input with their adapters, as few calls as possible."""
 
-    def __init__(self, shared: SharedInput, *, packed: bool) -> None:
+    def __init__(self, shared: SharedInput, *, arranged: torch.dtype | None) -> None:
         self._modules: Sequence[nn.Module] = shared.modules
         known = shared.projections
-        self._products = None if known is None else [_product(projection, packed=packed) for projection in known]
+        self._products = None if known is None else [_product(projection, arranged) for projection in known]
         self._adapted, self._bank = shared.adapted, shared.bank
 
     def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -138,11 +139,15 @@ class _Products:
         return outputs
 
 
-def _product(projection: Projection, *, packed: bool) -> Product:
-    """Return a layer without its adapter; a 4-bit weight is dequantised once on a CPU, and for each step on a GPU."""
+def _product(projection: Projection, arranged: torch.dtype | None) -> Product:
+    """Return a layer without its adapter; a 4-bit weight is dequantised once on a CPU, and for each step on a GPU.
+
+    Args:
+        projection: the layer.
+        arranged: the type in which its weight is arranged for many steps; None where it is not.
+
+    """
     base = projection.base
-    if not base.weight.is_cuda and packed:
-        weight = projection.weight(torch.float32)
-        if packs(weight):
-            return packed_product(weight, base.bias)
+    if arranged is not None:
+        return packed_product(projection.weight(arranged).to(arranged), base.bias)
     return plain_product(projection.dense(keep=not base.weight.is_cuda), base.bias)

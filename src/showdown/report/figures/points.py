@@ -8,10 +8,10 @@ from typing import Any
 import altair as alt
 
 from showdown.core.metric import Metric
+from showdown.core.prices import EXAMPLE_CURRENCY
 from showdown.report.figures.design import LIGHT, MOST_OF_A_NAME, Style, rows_of, shape_scale, spelling
 from showdown.report.figures.placing import Box, Label, Spot, place
 from showdown.report.figures.scales import Axis, amount_axis, change_axis, score_axis
-from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.model import ArmVerdict
 from showdown.verdict.pareto import pareto
 

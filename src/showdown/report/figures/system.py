@@ -6,12 +6,12 @@ from typing import Any
 
 import altair as alt
 
+from showdown.core.prices import three_digits
 from showdown.core.samples import Sample
 from showdown.report.figures.design import PLOT_HEIGHT_PX, Style, colour_scale, dash_scale, rows_of
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material, thinned
 from showdown.report.figures.scales import linear_axis, score_axis
-from showdown.verdict.cost import three_digits
 
 METRICS = {
     "gpu_utilisation_percent": "GPU utilisation, %",

@@ -1,5 +1,6 @@
 """The verdict's score, with its interval, against an arm's cost in memory, time and money."""
 
+from showdown.core.prices import EXAMPLE_CURRENCY, three_digits
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.material import Material
 from showdown.report.figures.points import (
@@ -12,7 +13,6 @@ from showdown.report.figures.points import (
     panel,
     points_for,
 )
-from showdown.verdict.cost import EXAMPLE_CURRENCY, three_digits
 
 
 def trade_off(material: Material) -> Figure | None:

@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from showdown.core.metric import ACCURACY
+from showdown.core.prices import EXAMPLE_CURRENCY
 from showdown.report.figures.points import has_known_currency
-from showdown.verdict.cost import EXAMPLE_CURRENCY
 from showdown.verdict.decisions import Decisions, decisions, fit_on_page
 from showdown.verdict.margin import with_margin
 from showdown.verdict.model import Verdict
@@ -20,6 +20,7 @@ _LABELS = {
     "max_latency_ms": ("At most this latency", "ms"),
     "max_general_loss_rise": ("At most this rise of the loss on general text", "nats"),
 }
+_WHOLE_ANSWER = ("At most this latency of a whole answer", "ms")
 
 
 def choices(verdict: Verdict) -> Decisions | None:
@@ -39,6 +40,8 @@ def limits(found: Decisions, verdict: Verdict) -> dict[str, Any]:
     text["command"] = f"showdown recommend OUT{by}"
     currency = EXAMPLE_CURRENCY if has_known_currency(verdict.rows) else ""
     labels = {**_LABELS, "max_cost": (_LABELS["max_cost"][0], currency)}
+    if verdict.ranking_metric.is_of_writing:
+        labels["max_latency_ms"] = _WHOLE_ANSWER
     for criterion in text["criteria"]:
         criterion["label"], criterion["unit"] = labels[criterion["limit"]]
         if not criterion["least"]:

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,28 +18,22 @@ from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
 from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
-from showdown.report.figures.design import LIGHT, styles
 from showdown.report.figures.gallery import figures_of
+from showdown.report.forecast import forecast_table
 from showdown.report.label_table import label_table
-from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, Drawing, draw
+from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, draw
 from showdown.report.page.limits import choices, limits, margin_words
+from showdown.report.page.pair_cells import pair_cells, pair_headings
 from showdown.report.page.prose import prose
+from showdown.report.page.rows import rows_of
+from showdown.report.page.sections import groups_of, sections_of
 from showdown.report.pair_table import shown_pairs
-from showdown.report.pairs import (
-    flip_headings,
-    flipped,
-    interval_shown,
-    marked_names,
-    p_shown,
-    pair_note,
-    worse,
-    worse_heading,
-)
+from showdown.report.pairs import pair_note
 from showdown.report.pool import OWN_ROWS
 from showdown.report.samples import samples
-from showdown.report.table import Table, comparison_table
+from showdown.report.table import comparison_table
+from showdown.report.writing_table import writing_table
 from showdown.verdict.model import Verdict
-from showdown.verdict.pair_words import needed
 
 _MOST_DISAGREEMENTS = 30
 _FLIPS, _OTHERS = 20, 4
@@ -51,39 +43,9 @@ _MOST_ANSWERS, _MOST_NAMES = 6, 8
 _MOST_HEADINGS = 12
 """Of a table whose headings stand on one line each."""
 _SHORT_TEXT, _LONG_TEXT = 220, 4000
-_GROUPS = {
-    "scores": ("Scores", ("scores",)),
-    "fronts": ("Score against cost", ("pareto", "elsewhere")),
-    "training": ("Training", ("training-loss", "validation-score", "learning-curve")),
-    "memory": ("Memory", ("memory-over-time", "memory-split")),
-    "machine": ("The machine", ("system",)),
-    "confidence": ("Confidence", ("coverage", "reliability")),
-    "labels": ("Labels", ("label-f1", "confusion")),
-}
-"""Sections of figures: id, title and the names of their figures; one without a figure is left out."""
 _LIGHT = "color-scheme:light;--link:#0b57c2;--bad:#b3261e;--good:#1b6e3c;"
 _DARK = "color-scheme:dark;--link:#7db4ff;--bad:#ff8a80;--good:#6fd39a;"
-_NUMBER = re.compile(r"([+-]?[\d.]+)(?: ([KMB])\b)?")
 _WITH_UNIT = re.compile(r"[+-]?\d[\d.]* (?:%|GB|MB|ms|points)(?!\w)")
-_TIMES = {"K": 1e3, "M": 1e6, "B": 1e9}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cell:
-    shown: str
-    sort: float | None
-    best: bool
-    near: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    name: str
-    """Of the row, where its title says something else."""
-    colour: str
-    failed: str
-    """The status and why, or empty."""
-    cells: tuple[_Cell, ...]
 
 
 def write_html(results: Results, verdict: Verdict, folder: Path) -> Path:
@@ -102,10 +64,11 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     """Return the page; it holds texts of the test rows and asks for nothing from outside."""
     table = comparison_table(results, verdict)
     drawings = {figure.name: draw(figure) for figure in figures_of(results, verdict, folder)}
-    groups = _groups(drawings)
+    groups = groups_of(drawings)
     by_label = columns_of(verdict.task).by_label
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
     written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
+    writing, foreseen = writing_table(verdict), forecast_table(results, folder)
     found, compared = choices(verdict), shown_pairs(verdict)
     script = _file("page.js")
     context = {
@@ -116,19 +79,21 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "reasons": table.recommendation[1:],
         "table": table,
         "marks": table.marks,
-        "rows": _rows(results, verdict, table),
+        "rows": rows_of(results, verdict, table),
         "drawings": drawings,
         "groups": groups,
         "decisions": limits(found, verdict) if found and found.rows else None,
         "margins": margin_words(found, verdict) if found else [],
         "too_many_choices": found is None,
-        "pairs": _pairs(verdict.model_copy(update={"pairs": compared.pairs})),
+        "pairs": pair_cells(verdict.model_copy(update={"pairs": compared.pairs})),
         "pairs_left_out": compared.left_out,
         "pair_note": pair_note(verdict),
-        "pair_headings": _pair_headings(verdict),
+        "pair_headings": pair_headings(verdict),
         "own_rows": OWN_ROWS if verdict.left_out else "",
         "label_table": label_table(_done(results)),
         "confidence": confidence_table(results),
+        "writing": writing,
+        "foreseen": foreseen,
         "disagreements": shown,
         "samples": written if written and written.groups else None,
         "most_headings": _MOST_HEADINGS,
@@ -144,11 +109,13 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "confounds": [item.model_dump() for item in verdict.confounds],
         "confound_names": list(dict.fromkeys(name for item in verdict.confounds for name in item.values)),
         "yaml": comparison_yaml(results),
-        "sections": _sections(
+        "sections": sections_of(
             groups,
             limits=found is None or bool(found.rows),
             divided=bool(shown and shown.count),
+            timed=writing is not None,
             sampled=bool(written and written.groups),
+            foreseen=foreseen is not None,
         ),
         "style": _style() + (f"\n{_file('samples.css')}" if written and written.groups else ""),
         "script": script,
@@ -177,84 +144,6 @@ def _file(name: str) -> str:
 def _style() -> str:
     dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{_DARK}{DARK_VARIABLES}}}}}"
     return f":root{{{_LIGHT}{LIGHT_VARIABLES}}}\n{dark}\n{_file('style.css')}"
-
-
-def _groups(drawings: Mapping[str, Drawing]) -> list[dict[str, Any]]:
-    found = []
-    for key, (title, names) in _GROUPS.items():
-        drawn = [drawings[name] for name in names if name in drawings]
-        if drawn:
-            found.append({"id": key, "title": title, "drawings": drawn})
-    return found
-
-
-def _sections(
-    groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool, sampled: bool
-) -> list[dict[str, str]]:
-    titles = {"answer": "Answer"}
-    titles |= {"limits": "Limits"} if limits else {}
-    titles |= {"verdict": "Verdict", **{group["id"]: group["title"] for group in groups}}
-    titles |= {"disagreements": "Disagreements"} if divided else {}
-    titles |= {"samples": "Samples"} if sampled else {}
-    titles |= {"data": "Data", "protocol": "Protocol", "environment": "Environment", "reproduce": "Run it again"}
-    return [{"id": key, "title": title} for key, title in titles.items()]
-
-
-def _rows(results: Results, verdict: Verdict, table: Table) -> list[_Row]:
-    roles = {colour: role for role, colour in LIGHT.items()}
-    looks = styles(results.full_size)
-    found = []
-    for place, (row, cells) in enumerate(zip(verdict.rows, table.rows, strict=True)):
-        failed = "" if row.score else f"{cells[1]}: {(row.missing_reason or '').partition(': ')[2]}"
-        shown = tuple(
-            _Cell(
-                shown=cell,
-                sort=sort_key(cell),
-                best=(place, column) in table.best,
-                near=column == 1 and place in table.near,
-            )
-            for column, cell in enumerate(cells)
-        )
-        alias = row.name if row.name not in cells[0].split() and f"({row.name})" not in cells[0] else ""
-        found.append(_Row(name=alias, colour=f"--{roles[looks[row.name].colour]}", failed=failed, cells=shown))
-    return found
-
-
-def sort_key(cell: str) -> float | None:
-    """Return the number that a cell shows, by which it is sorted; None for a cell without one."""
-    found = _NUMBER.match(cell)
-    return None if found is None else float(found[1]) * _TIMES.get(found[2] or "", 1.0)
-
-
-def _pair_headings(verdict: Verdict) -> dict[str, str]:
-    metric = verdict.ranking_metric
-    first, second = flip_headings(metric)
-    unit = "points" if metric.in_points else metric.unit
-    return {
-        "difference": ", ".join(filter(None, ("Difference", unit))),
-        "only_first": first,
-        "only_second": second,
-        "worse": worse_heading(verdict),
-    }
-
-
-def _pairs(verdict: Verdict) -> list[dict[str, str]]:
-    names, metric = marked_names(verdict), verdict.ranking_metric
-    return [
-        {
-            "first": names[pair.first],
-            "second": names[pair.second],
-            "points": metric.signed(pair.score.value),
-            "interval": interval_shown(pair.score, metric),
-            "p": p_shown(pair.p_holm),
-            "different": "yes" if pair.different else "not shown",
-            "only_first": flipped(pair.first_only),
-            "only_second": flipped(pair.second_only),
-            "worse": worse(pair),
-            "needed": "" if pair.different else needed(pair),
-        }
-        for pair in verdict.pairs
-    ]
 
 
 def _done(results: Results) -> dict[str, list[Any]]:

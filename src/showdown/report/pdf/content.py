@@ -12,7 +12,9 @@ from showdown.report.figures.design import LIGHT
 from showdown.report.figures.figure import Figure
 from showdown.report.prose import spans
 from showdown.report.samples import Samples, WrittenAnswer
+from showdown.report.small_table import SmallTable
 from showdown.report.table import Table, comparison_table
+from showdown.report.writing_table import writing_table
 from showdown.verdict.model import Verdict
 
 _JOINERS = "\u200c\u200d"
@@ -52,7 +54,8 @@ def content(
         "figures": {
             figure.name: {"title": figure.title, "alt": figure.alt, "caption": figure.caption} for figure in figures
         },
-        "confidence": _confidence(results),
+        "confidence": _small(confidence_table(results)),
+        "writing": _small(writing_table(verdict)),
         "samples": _samples(written),
         "events": _prose(table.events),
         "settings": _prose(table.settings),
@@ -67,9 +70,10 @@ def content(
     return {**shown, "yaml": "\n".join(lines), "file": f"{results.name}.yaml"}
 
 
-def _confidence(results: Results) -> dict[str, Any] | None:
-    table = confidence_table(results)
-    return {"headings": table.headings, "rows": table.rows, "notes": _prose(table.notes)} if table else None
+def _small(table: SmallTable | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    return {"headings": table.headings, "rows": table.rows, "notes": _prose(table.notes), "words": table.words}
 
 
 def _samples(written: Samples | None) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ from showdown.core.record import MetricScores, Writing
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import Answers, MeasuredScores
 from showdown.core.written import COLUMNS, SCORE
+from showdown.tasks.generation.scorers.bootstrap import bootstrap_interval
+from showdown.tasks.generation.scorers.corpus import chrf_of_sums, chrf_statistics
 from showdown.tasks.generation.scoring import scorers_for
 
 Floats = npt.NDArray[np.float64]
@@ -82,17 +84,17 @@ class WriterAnswers(Answers):
 
     def _writing(self) -> Writing:
         tokens = sum(one.tokens for one in self.written)
-        if not self.waits or not isinstance(self.most, int):
-            return Writing(tokens_written=tokens, own_score=self.own_score)
-        return Writing(
-            tokens_written=tokens,
-            tokens_per_second=round(tokens / self.seconds, 3),
-            first_token_p50_ms=round(float(np.percentile(self.waits, 50)) * 1000, 3),
-            first_token_p95_ms=round(float(np.percentile(self.waits, 95)) * 1000, 3),
-            max_new_tokens=self.most,
-            cut_answers=sum(not one.finished for one in self.written),
-            own_score=self.own_score,
-        )
+        speed: dict[str, float] = {}
+        if self.waits and isinstance(self.most, int):
+            speed = {
+                "tokens_per_second": round(tokens / self.seconds, 3),
+                "first_token_p50_ms": round(float(np.percentile(self.waits, 50)) * 1000, 3),
+                "first_token_p95_ms": round(float(np.percentile(self.waits, 95)) * 1000, 3),
+                "max_new_tokens": self.most,
+                "cut_answers": sum(not one.finished for one in self.written),
+            }
+        corpus = _corpus_chrf(self.test, self.written)
+        return Writing.model_validate({"tokens_written": tokens, "own_score": self.own_score, **speed, **corpus})
 
 
 def _scores(
@@ -101,6 +103,15 @@ def _scores(
     """Return what each row scores, by the key of the score: shape (rows,)."""
     lines = list(zip(rows.row_ids, rows.texts, rows.answers, [one.text for one in written], strict=True))
     return {key: np.array([score(*line) for line in lines]) for key, score in scorers.items()}
+
+
+def _corpus_chrf(test: Examples, written: Sequence[Written]) -> dict[str, float | None]:
+    """Return corpus chrF of the test rows and its interval, whose draws are the same for every method."""
+    statistics = chrf_statistics(test.answers, [one.text for one in written])
+    groups = np.asarray(test.duplicate_groups, dtype=np.int64)
+    low, high = bootstrap_interval(statistics, chrf_of_sums, groups, seed=0) or (None, None)
+    value = float(chrf_of_sums(statistics.sum(axis=0)))
+    return {"corpus_chrf": value, "corpus_chrf_low": low, "corpus_chrf_high": high}
 
 
 def _means(scores: RowScores) -> MetricScores:

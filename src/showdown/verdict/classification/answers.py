@@ -10,7 +10,7 @@ from showdown.core.errors import UserError
 from showdown.core.predictions import checked_predictions
 from showdown.core.record import Results, RunRecord
 from showdown.verdict.arms import arms_of
-from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes, parts_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,10 +39,7 @@ def answers_of(row: ArmOutcomes) -> dict[int, Answers]:
         TypeError: for an arm of another task.
 
     """
-    found = {key: part for key, part in row.parts.items() if isinstance(part, Answers)}
-    if len(found) < len(row.parts):
-        raise TypeError(f"{row.name} has no predicted labels")
-    return found
+    return parts_of(row, Answers, "predicted labels")
 
 
 def load_outcomes(results: Results, folder: Path, *, score_of: str | None = None) -> dict[str, ArmOutcomes]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from showdown.verdict.both_ways import both_ways
 from showdown.verdict.classification.answers import answers_of
-from showdown.verdict.outcomes import ArmOutcomes, Outcomes, shared
+from showdown.verdict.outcomes import ArmOutcomes, Outcomes
 
 
 def flips(first: ArmOutcomes, second: ArmOutcomes) -> tuple[float, float]:
@@ -14,13 +15,7 @@ def flips(first: ArmOutcomes, second: ArmOutcomes) -> tuple[float, float]:
         repeats. Zero where the two share no test row.
 
     """
-    ours, theirs = answers_of(first), answers_of(second)
-    both = [shared(ours[key], theirs[key]) for key in ours if key in theirs]
-    counted = [_flips(a, b) for a, b in both if len(a.true)]
-    if not counted:
-        return 0.0, 0.0
-    first_only, second_only = np.mean(counted, axis=0)
-    return float(first_only), float(second_only)
+    return both_ways(answers_of(first), answers_of(second), _flips)
 
 
 def _flips(first: Outcomes, second: Outcomes) -> tuple[float, float]:

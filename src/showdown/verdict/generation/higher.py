@@ -1,9 +1,8 @@
 """On how many test rows one arm's answer scores better than another's."""
 
-import numpy as np
-
+from showdown.verdict.both_ways import both_ways
 from showdown.verdict.generation.writings import Writings, writings_of
-from showdown.verdict.outcomes import ArmOutcomes, shared
+from showdown.verdict.outcomes import ArmOutcomes
 
 
 def rows_scored_higher(first: ArmOutcomes, second: ArmOutcomes) -> tuple[float, float]:
@@ -14,13 +13,7 @@ def rows_scored_higher(first: ArmOutcomes, second: ArmOutcomes) -> tuple[float, 
         the two share no test row.
 
     """
-    ours, theirs = writings_of(first), writings_of(second)
-    both = [shared(ours[key], theirs[key]) for key in ours if key in theirs]
-    counted = [_counts(a, b) for a, b in both if len(a.row_ids)]
-    if not counted:
-        return 0.0, 0.0
-    first_only, second_only = np.mean(counted, axis=0)
-    return float(first_only), float(second_only)
+    return both_ways(writings_of(first), writings_of(second), _counts)
 
 
 def _counts(first: Writings, second: Writings) -> tuple[float, float]:

@@ -26,6 +26,7 @@ class WritingCost(Strict):
 
     tokens_written: float
     """By one run, for its test prompts together."""
+    tokens_an_answer: float
     tokens_per_second: float | None
     """None where nothing is generated. So for the next two."""
     first_token_p50_ms: float | None
@@ -62,6 +63,7 @@ def writing_of(runs: Sequence[RunRecord]) -> WritingCost | None:
     every = [writing for writing, _ in found]
     return WritingCost(
         tokens_written=fmean(one.tokens_written for one in every),
+        tokens_an_answer=sum(one.tokens_written for one in every) / max(1, sum(rows for _, rows in found)),
         tokens_per_second=_mean([one.tokens_per_second for one in every]),
         first_token_p50_ms=_mean([one.first_token_p50_ms for one in every]),
         first_token_p95_ms=_mean([one.first_token_p95_ms for one in every]),

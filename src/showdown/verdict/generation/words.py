@@ -7,7 +7,7 @@ from showdown.core.metric import Metric
 from showdown.verdict.generation.measured import Forgetting
 from showdown.verdict.listing import listed
 from showdown.verdict.model import ArmVerdict, PairVerdict, Score
-from showdown.verdict.pair_words import lead, pair_of, target
+from showdown.verdict.pair_words import lead, pair_of, still_open, target
 
 CLEAR_RISE = 0.05
 """In nats a token: a smaller difference between two rises of the loss on general text is not mentioned. A text that
@@ -53,7 +53,7 @@ def _not_ahead(rival: ArmVerdict, tuned: ArmVerdict, pair: PairVerdict, metric: 
     ours, theirs = metric.scored(_score(tuned).value), metric.shown(_score(rival).value)
     has = f"has {ours} and {rival.name}, {_best(rival)}, {theirs}"
     if tuned.cut_short:
-        return f"Next to {_kind(rival)}, {best} had not converged; so far it {has}."
+        return still_open(_kind(rival), best, ours, f"{rival.name}, {_best(rival)}, has {theirs}")
     if pair.different:
         return f"{target(pair)}, {_kind(rival)} beats fine-tuning: {best} {has}."
     return f"{target(pair)}, fine-tuning was not shown to beat {_kind(rival)}: {best} {has}."
@@ -95,7 +95,7 @@ def forgotten(scored: Sequence[ArmVerdict], pairs: Sequence[PairVerdict], metric
             yield (
                 f"{row.name} lost more elsewhere than {name}: the loss on general text rose by "
                 f"{ours.general_loss_rise:.3f} nats a token, against {theirs.general_loss_rise:.3f}, and {name} "
-                f"{_on_the_task(pair, metric)}."
+                f"{_on_the_task(pair, metric, cut_short=row.cut_short)}.{_rounded(row)}"
             )
 
 
@@ -109,8 +109,24 @@ def _is_clearly_less(less: Forgetting, more: Forgetting) -> bool:
     return apart >= CLEAR_RISE and apart > _CLEAR_ERRORS * errors
 
 
-def _on_the_task(pair: PairVerdict, metric: Metric) -> str:
-    """Return how the first arm of a pair, which was not shown to be worse, does on the task."""
+def _rounded(row: ArmVerdict) -> str:
+    """Return that a loss elsewhere is not of training alone."""
+    if not row.traits.quantised:
+        return ""
+    return f" Of {row.name} that includes what rounding the network's weights costs."
+
+
+def _on_the_task(pair: PairVerdict, metric: Metric, *, cut_short: bool) -> str:
+    """Return how the first arm of a pair, which was not shown to be worse, does on the task.
+
+    Args:
+        pair: the two arms.
+        metric: what they are ranked by.
+        cut_short: whether the second had not converged, and so was not beaten.
+
+    """
+    if pair.different and cut_short:
+        return f"scored {metric.more} on the task, where {pair.second} had not converged"
     if pair.different:
         return "beats it on the task"
     if pair.within and pair.within.first == "non-inferior":
@@ -143,10 +159,11 @@ def quantised_twice(scored: Sequence[ArmVerdict], before: Mapping[str, str]) -> 
     again, plain = ([row.name for row in tuned if row.traits.quantised is turn] for turn in (True, False))
     if not again or not plain:
         return None
-    many = len(again) > 1
+    rounds = "round" if len(again) > 1 else "rounds"
     return (
-        f"The weights of this network were quantised once ({before[again[0]]}) and lie on a coarse grid. "
-        f"{listed(again)} {'quantise' if many else 'quantises'} them again, which loses less than with weights that "
-        f"were never quantised: beside {listed(plain)}, {'they look' if many else 'it looks'} better here than with "
-        "those."
+        f"The weights of this network were rounded before, to {before[again[0]]}: all methods start from what that "
+        f"left. {listed(again)} {rounds} them again, with about as large an error as if they had never been rounded. "
+        f"So weights rounded twice ({listed(again)}) are compared with weights rounded once ({listed(plain)}), where "
+        "with the original weights it would be once and never. Their difference may then be another, and all scores "
+        "higher."
     )

@@ -13,7 +13,7 @@ from showdown.core.metric import METRICS, Metric
 from showdown.core.record import Results, RunRecord
 from showdown.core.written import read_written
 from showdown.verdict.arms import arms_of
-from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes, RowValues
+from showdown.verdict.outcomes import ArmOutcomes, Floats, Ints, Outcomes, RowValues, parts_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,10 +97,7 @@ def writings_of(row: ArmOutcomes) -> dict[int, Writings]:
         TypeError: for an arm of another task.
 
     """
-    found = {key: part for key, part in row.parts.items() if isinstance(part, Writings)}
-    if len(found) < len(row.parts):
-        raise TypeError(f"{row.name} has no written answers")
-    return found
+    return parts_of(row, Writings, "written answers")
 
 
 def load_writings(results: Results, folder: Path, metric: Metric) -> dict[str, ArmOutcomes]:

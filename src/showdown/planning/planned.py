@@ -1,0 +1,71 @@
+"""The plan of a comparison: its forecast on devices that need not be here, from a model without weights."""
+
+from showdown.core.forecast import Forecast
+from showdown.core.metric import CLASSIFICATION
+from showdown.core.spec import Comparison, TuningSpec
+from showdown.core.strict import Strict
+from showdown.models.chat_template import with_chat_template
+from showdown.models.described import DescribedModel
+from showdown.models.usable import refuse_kind
+from showdown.planning.budget import BudgetPlan, budget_plan
+from showdown.runner.chats import chats_of
+from showdown.runner.device import Devices
+from showdown.runner.foresee import foresee, quiet
+from showdown.runner.preparation import settle
+from showdown.tasks.table import task_named
+
+
+class Planned(Strict):
+    """What a comparison will need, and what money buys of it."""
+
+    name: str
+    task: str = CLASSIFICATION
+    model: str
+    rows: dict[str, int]
+    """Of each side of a usual partition."""
+    seeds: list[int]
+    split: str
+    """Its kind."""
+    partitions: int
+    trials: int
+    """Of the search for a learning rate, for each run; 0 without one."""
+    choices: list[str]
+    """What was chosen for `auto`, a line each."""
+    forecast: Forecast
+    budget: BudgetPlan | None = None
+
+
+def planned(comparison: Comparison, devices: Devices, budget: float | None = None) -> Planned:
+    """Plan a comparison. Its data are read, and of its model the configuration and, where it is there, the tokenizer.
+
+    Args:
+        comparison: what to plan.
+        devices: on which it would run.
+        budget: money, in the currency of the devices' price.
+
+    Raises:
+        UserError: for bad data, a model that nothing describes, or a budget without a price.
+
+    """
+    model = with_chat_template(comparison.model)
+    described = DescribedModel.of(model, weights=False)
+    refuse_kind(described.architecture, described.name, task_named(comparison.task))
+    chats = chats_of(comparison, described) if described.tokenizer is not None else None
+    ready, prepared = settle(comparison, described, chats, gpu=devices.profile.kind == "gpu")
+    with quiet():
+        forecast = foresee(ready, prepared, model, described, devices, cheapest=True)
+    tuning, seeds = ready.comparison.protocol.tuning, ready.comparison.seeds
+    assert isinstance(seeds, list)
+    return Planned(
+        name=comparison.name,
+        task=comparison.task,
+        model=comparison.model.id,
+        rows={side: len(prepared.side(side)) for side in ("train", "validation", "test")},
+        seeds=seeds,
+        split=ready.split.kind,
+        partitions=ready.partitions,
+        trials=tuning.trials if isinstance(tuning, TuningSpec) else 0,
+        choices=ready.choices,
+        forecast=forecast,
+        budget=None if budget is None else budget_plan(ready, prepared, forecast, budget),
+    )

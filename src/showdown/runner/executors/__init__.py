@@ -1,0 +1,1 @@
+"""Where stages run: one file an executor, one line each in `table.py`."""

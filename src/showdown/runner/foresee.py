@@ -1,0 +1,91 @@
+"""The forecast of a whole comparison. It imports torch: the comparison's own process leaves it to its fork."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from showdown.core.forecast import Forecast, Range
+from showdown.core.forecast_words import added, scaled
+from showdown.core.spec import ModelSpec
+from showdown.data.prepare import Prepared
+from showdown.forecast.arms import forecast_arms
+from showdown.forecast.fixes import with_cheapest_gpu, with_fixes
+from showdown.forecast.sizes import workload_of
+from showdown.models.described import DescribedModel
+from showdown.runner.device import Devices
+from showdown.runner.plan import plan
+from showdown.runner.prepared import Ready
+from showdown.runner.spread import spread
+
+PREPARATION_SECONDS = Range(low=3.0, expected=10.0, high=30.0)
+"""From the command to the start of the first run, with the libraries imported once (`docs/plan.md`)."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide what libraries say to a network without weights: it is not trained."""
+    loggers = [logging.getLogger(name) for name in ("bitsandbytes", "transformers", "peft")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def foresee(
+    ready: Ready,
+    prepared: Prepared,
+    model: ModelSpec,
+    described: DescribedModel,
+    devices: Devices,
+    *,
+    cheapest: bool = False,
+) -> Forecast:
+    """Return what a comparison will need.
+
+    Args:
+        ready: the comparison, with seeds and tuning chosen.
+        prepared: its rows.
+        model: what its runs have as their model.
+        described: the same by its configuration.
+        devices: that it runs on, or would.
+        cheapest: whether the cheapest GPU is looked for, which takes longer.
+
+    Raises:
+        UserError: for settings that a method does not take, or rows that cannot be laid out.
+
+    """
+    profile = devices.profile
+    workload, estimated = workload_of(ready.comparison, prepared, described)
+    arms = with_fixes(forecast_arms(workload, profile), workload, profile)
+    if cheapest:
+        arms = with_cheapest_gpu(arms, workload)
+    share = ready.comparison.share_base
+    busy = spread(
+        plan(ready, model),
+        arms,
+        devices=devices.count,
+        share=profile.kind == "gpu" if share is None else share,
+    )
+    seconds = added([PREPARATION_SECONDS, busy])
+    hours = scaled(seconds, devices.count / 3600)
+    watts = profile.rates.get("power_watts")
+    return Forecast(
+        device=profile,
+        devices=devices.count,
+        arms=arms,
+        seconds=seconds,
+        device_hours=hours,
+        cost=None if devices.price_per_hour is None else scaled(hours, devices.price_per_hour),
+        currency=devices.currency,
+        price_per_hour=devices.price_per_hour,
+        price_source=devices.price_source,
+        energy_kwh=None if watts is None else scaled(hours, watts / 1000),
+        notes=[*devices.notes, *estimated],
+    )
