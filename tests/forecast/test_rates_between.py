@@ -1,6 +1,7 @@
 """Rates between the sizes that were measured, and what a piece of work takes at them."""
 
 import pytest
+import torch
 
 from showdown.core.errors import UserError
 from showdown.core.files import write_json
@@ -92,3 +93,15 @@ def test_a_profile_of_this_machine_that_is_damaged_counts_as_none(
     assert local_profile() == PROFILE
     local_file().write_text("{")
     assert local_profile() is None
+
+
+def test_a_process_is_that_of_the_libraries_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(build: str) -> float:
+        rates = {**RATES, "process_gb": 0.9}
+        profile = PROFILE.model_copy(update={"kind": "cpu", "rates": rates, "measured_with": {"torch": build}})
+        return Rates(profile).process_gb
+
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert (found("2.11.0"), found("2.13.0+cpu")) == (0.46, 0.9)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert found("2.11.0") == 0.9

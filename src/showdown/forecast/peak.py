@@ -19,6 +19,9 @@ from showdown.forecast.step import StepSeconds
 from showdown.forecast.work import Pack
 from showdown.training.batches import effective_batches, largest_drawn_tokens
 
+_PROCESS_SPREAD_GB = 0.1
+"""By which the resident set of equal processes differs: libraries, and what an allocator gives back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
@@ -34,9 +37,20 @@ def peak_of(step: StepSeconds) -> Peak:
     expected = _packed_gb(step) if step.work.analytic else _traced_gb(step)
     opaque = step.work.analytic and any(kind.opaque for kind in step.work.linears)
     low, high = MEMORY_SPREAD[f"{step.path}, layers of PEFT" if opaque else step.path]
-    beside = 0.0 if on_gpu else step.rates.plain("process_gb")  # known apart from the rest
-    within = Range(low=beside + low * (expected - beside), expected=expected, high=beside + high * (expected - beside))
+    beside = 0.0 if on_gpu else step.rates.process_gb  # known apart from the rest
+    spare = 0.0 if on_gpu else _PROCESS_SPREAD_GB
+    within = Range(
+        low=max(0.0, beside + low * (expected - beside) - spare),
+        expected=expected,
+        high=beside + high * (expected - beside) + spare + _dense_gb(step),
+    )
     return Peak(allocated_gb=within, fits=within.high <= profile.memory_gb - (CONTEXT_GB if on_gpu else 0))
+
+
+def _dense_gb(step: StepSeconds) -> float:
+    """Return the weights as a CPU loads them before they become four bits: they need not be given back."""
+    dense = sum(kind.inputs * kind.outputs * count for kind, count in step.work.linears.items())
+    return 0.0 if step.on_gpu or not step.arm.needs.demand.four_bit else step.work.width * dense / GB
 
 
 def _drawn_tokens(step: StepSeconds) -> int:
@@ -102,4 +116,4 @@ def _traced_gb(step: StepSeconds) -> float:
     held = demand.weight_bytes + demand.optimizer_bytes
     if arm.decoder and not demand.trains_backbone:
         both *= CPU_ADAPTERS
-    return (held + CPU_ALLOCATOR * both) / GB + step.rates.plain("process_gb")
+    return (held + CPU_ALLOCATOR * both) / GB + step.rates.process_gb

@@ -16,6 +16,10 @@ NF4_BYTES = 0.53
 """Of a weight in four bits, with its share of the scales."""
 
 
+_CPU_BUILD_GB = 0.46
+"""Resident set of a process with PyTorch's CPU build and all libraries (`memory_split` of the default comparison)."""
+
+
 def optimizer_bytes(*, gradient: float, state: float, weights: float) -> float:
     """Return the bytes that a step moves: gradients are read for their norm and for the step, all else is rewritten."""
     return 2 * gradient + 2 * state + 2 * weights
@@ -84,6 +88,14 @@ class Rates:
         """Return the seconds for an amount: of bytes at a rate `..._gbps`, or of pieces at `..._us` each."""
         rate = self._of(name)
         return amount * rate * 1e-6 if name.endswith("_us") else amount / (rate * 1e9)
+
+    @cached_property
+    def process_gb(self) -> float:
+        """The resident set of a process before any network, of the build here where the profile's has CUDA."""
+        import torch
+
+        other = torch.version.cuda is None and not self.profile.measured_with.get("torch", "").endswith("+cpu")
+        return min(self._of("process_gb"), _CPU_BUILD_GB) if other else self._of("process_gb")
 
     def plain(self, name: str) -> float:
         """Return a rate as the profile has it."""
