@@ -184,7 +184,7 @@ def plan(
     machine: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show how far past forecasts were off.")] = False,
 ) -> None:
-    """Say what a comparison will need before it runs: memory, time, money."""
+    """Say what a comparison will need before it runs."""
     from showdown import api
     from showdown.planning.history import past_errors
     from showdown.planning.terminal import print_history, print_plan
