@@ -12,6 +12,9 @@ from pretrained import Pretrained
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["SHOWDOWN_FORECAST"] = (
+    "0"  # tests of forecasts ask for them; others need not wait, nor fill the user's cache
+)
 
 # A shell starts background jobs with Ctrl-C switched off, and programs started from there would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -23,6 +23,8 @@ def main() -> None:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--cells", choices=["calibration", "proof"], default="proof")
     parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first cells")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th cell from the I-th on")
     parser.add_argument("--device-profile", default="", metavar="NAME", help="a shipped profile; else it is measured")
     parser.add_argument("--seconds", type=float, default=480.0, help="no cell begins after so many")
     options = parser.parse_args()
@@ -32,7 +34,8 @@ def main() -> None:
     place = place_of("cuda")
     found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
     cells = gpu_calibration() if options.cells == "calibration" else gpu_proof()
-    for cell in cells:
+    part, parts = map(int, options.part.split("/"))
+    for cell in cells[options.skip :][part - 1 :: parts]:
         if options.only in cell.name and time.perf_counter() - begun < options.seconds:
             found["cells"].append(measured_cell(cell, profile, try_what_does_not_fit=options.cells == "proof"))
             found["seconds"] = time.perf_counter() - begun

@@ -86,8 +86,8 @@ _encoder(
 _encoder("modernbert-base", 768, 1152, 22, 12, kind="modernbert", vocab_size=50368)
 
 _LABELS = tuple("abcdefgh")
-_GRAPH_WARMUP, _WARMUP = 24, 4
-_MEASURED_SECONDS = {"cuda": 2.0, "cpu": 6.0}
+_GRAPH_WARMUP, _WARMUP = 24, 6
+_MEASURED_SECONDS = {"cuda": 1.5, "cpu": 5.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,41 +179,42 @@ class CellForecast:
         )
 
     def features(self) -> dict[str, Any]:
-        """Return the work by kind: of each micro-batch of a usual step, and of the optimizer, for a fit."""
-        packs = [
-            dict(self.step.pack_work(pack, trains=True))
-            for pack in self.step.packs([self.rows[row] for row in self.measured[0]])
-        ]
-        return {"path": self.step.path, "packs": packs, "optimizer": dict(self.step.optimizer_work())}
+        """Return the work of some of the steps that are timed, by kind: what coefficients are fitted on."""
+        steps = [dict(self.step.step_work([self.rows[row] for row in step])) for step in self.measured[:8]]
+        return {"path": self.step.path, "steps": steps}
 
 
-def forecast_cell(cell: Cell, profile: DeviceProfile) -> CellForecast:
-    """Return the forecast of a cell: the number of steps that are timed follows from it."""
-    steps = 2
-    for _ in range(2):
-        workload = cell.workload(steps)
-        protocol = workload.comparison.protocol
-        method = build(cell.method, cell.settings)
-        arm = tuned_arm(
-            method,
-            SharedProtocol.model_validate(protocol.model_dump(include=set(SharedProtocol.model_fields))),
-            workload,
-            profile,
-        )
-        assert arm is not None
-        settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
-        step = StepSeconds(arm, settings, Rates(profile))
-        device = arm.job.placement.device
-        first = [arm.train[row] for row in range(cell.rows)]
-        graphs = device == "cuda" and all(step.from_graphs(pack) for pack in step.packs(first))
+def forecast_cell(
+    cell: Cell, profile: DeviceProfile, *, steps: int | None = None, warmup: int | None = None
+) -> CellForecast:
+    """Return the forecast of a cell.
+
+    Args:
+        cell: the cell.
+        profile: of the device.
+        steps: of its training; by default so many as are timed well, which follows from their forecast.
+        warmup: steps before the clock starts; by default more of them where CUDA graphs are recorded first.
+
+    """
+    if steps is None or warmup is None:
+        trial = forecast_cell(cell, profile, steps=1, warmup=0)
+        first, device = trial.arm.train, trial.arm.job.placement.device
+        graphs = device == "cuda" and all(trial.step.from_graphs(pack) for pack in trial.step.packs(first))
         warmup = _GRAPH_WARMUP if graphs else (_WARMUP if device == "cuda" else 2)
-        found = step.step_seconds(first)
-        steps = warmup + 1 + max(3, min(60, round(_MEASURED_SECONDS[device] / found)))
-    batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
-    begun = warmup + 1 if device == "cuda" else warmup
-    return CellForecast(
-        arm=arm, settings=settings, step=step, steps=len(batches), warmup=warmup, measured=batches[begun:]
+        steps = warmup + 1 + max(3, min(40, round(_MEASURED_SECONDS[device] / trial.step.step_seconds(first))))
+    workload = cell.workload(steps)
+    protocol = SharedProtocol.model_validate(
+        workload.comparison.protocol.model_dump(include=set(SharedProtocol.model_fields))
     )
+    arm = tuned_arm(build(cell.method, cell.settings), protocol, workload, profile)
+    assert arm is not None
+    settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
+    batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
+    begun = warmup + 1 if arm.job.placement.device == "cuda" else warmup
+    return CellForecast(
+        arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, warmup=warmup,
+        measured=batches[begun:],
+    )  # fmt: skip
 
 
 class _Watch:
@@ -350,11 +351,13 @@ def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: 
     """
     begun = time.perf_counter()
     forecast = forecast_cell(cell, profile)
-    peak = peak_of(forecast.arm, forecast.settings, profile)
+    peak = peak_of(forecast.step)
     found: dict[str, Any] = {
         "cell": cell.name,
         "weights": sum(value.numel() for value in forecast.arm.module.parameters()),
         "settings": forecast.settings.model_dump(),
+        "steps": forecast.steps,
+        "warmup_steps": forecast.warmup,
         "steps_timed": len(forecast.measured),
         "forecast": {
             "peak_gb": peak.allocated_gb.model_dump(),

@@ -6,7 +6,19 @@ see `showdown.api`.
 
 from typing import Any
 
-__all__ = ["audit", "beside", "judge", "load", "load_model", "predict", "run", "sync", "write_reports"]
+__all__ = [
+    "audit",
+    "beside",
+    "dry_run",
+    "judge",
+    "load",
+    "load_model",
+    "plan",
+    "predict",
+    "run",
+    "sync",
+    "write_reports",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -138,6 +138,7 @@ def run(
     from showdown import api
     from showdown.config.target import comparison_for, default_output
     from showdown.display.terminal import display_for
+    from showdown.report.forecast import forecast_table
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
@@ -158,6 +159,9 @@ def run(
         results = api.run(comparison, output=folder, display=display)
     verdict = api.judge(folder)
     print_table(results, verdict, console)
+    foreseen = forecast_table(results, folder)
+    if foreseen is not None:
+        print_lines(["", foreseen.sentence])
     report = write_report("markdown", results, verdict, folder)
     say(f"\nResults: {folder / 'results.json'}\nReport:  {report}\nData:    {folder / 'data' / 'processed'}")
     if any(record.status == "failed" for record in results.runs):

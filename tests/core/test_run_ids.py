@@ -150,3 +150,19 @@ def test_an_added_key_changes_an_id_only_where_it_is_set() -> None:
     assert spec({}).run_id == "full-s0-p0-aa6d29799b"
     ids = {spec({}).run_id, spec({"smoothing": 0.1}).run_id, spec({}, task="generation").run_id}
     assert len(ids) == 3
+
+
+def test_a_limit_of_time_is_part_of_a_search_and_of_no_other_method_without_training() -> None:
+    def run_id(needs: str, **protocol: Any) -> str:
+        written = {"name": "x", "method": "x", "settings": {}, "model": PINNED.model_dump(), "seed": 0}
+        given = {**OLD_PROTOCOL, **protocol}
+        return RunSpec.model_validate(
+            {**written, "protocol": given, "data_fingerprint": FINGERPRINT, "needs": needs}
+        ).run_id
+
+    limits: list[dict[str, Any]] = [{}, {"max_seconds": 5.0}, {"max_seconds": 6.0}]
+    limits.append({"max_cost": 1.0, "price_per_hour": 2.0})
+    assert len({run_id("network", **one) for one in limits}) == 1
+    assert len({run_id("search", **one) for one in limits}) == 4
+    assert run_id("search") == run_id("network"), "searches of earlier versions keep their ids"
+    assert run_id("search", epochs=7, max_seconds=5.0) == run_id("search", max_seconds=5.0)

@@ -98,6 +98,12 @@ LANGUAGE = {
         ("qlora", 9203, False, 37.79),
         ("lora", 4957, True, 16.30),
         ("qlora", 3557, True, 5.78),
+        # one H200: benchmarks/results/gpu/language_model.json
+        ("full", 9822, False, 79.09),
+        ("lora", 9822, False, 49.91),
+        ("qlora", 9822, False, 40.04),
+        ("lora", 4798, True, 16.28),
+        ("qlora", 3584, True, 5.79),
     ],
 )
 def test_the_count_of_a_language_model_is_near_what_was_measured(

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generation_results import ARMS, made_rows, write_generation
+from processed_prompts import write_processed
 from report.written_comparison import METHODS, write_comparison
 from showdown.core.files import write_text
+from showdown.core.metric import CLASSIFICATION, GENERATION
 from showdown.core.samples import Sample
 from showdown.core.spec import Comparison
 
@@ -16,13 +19,25 @@ VALUES: tuple[Any, ...] = (
     *("", "a", "x" * 5000, "../../evil", "/etc/passwd", "\x1b[31m\x07", "\ud800", "<script>alert(1)</script>", "=1+1"),
     *([], {}, [[]], [None], [{}], {"a": {}}, {"": None}, [[[[[]]]]], [1, "a"], {"training": 1}, "nan", "1e999", "2024"),
 )
+_CURVE_SCORE = {CLASSIFICATION: "f1_macro", GENERATION: "token_probability"}
 
 
-def whole_results(folder: Path) -> dict[str, Any]:
+def whole_results(folder: Path, task: str = CLASSIFICATION) -> dict[str, Any]:
     """Write a finished comparison with everything that a report reads, and return its results."""
-    results = write_comparison(folder, methods={name: METHODS[name] for name in ("majority", "tfidf", "lora")})
+    if task == CLASSIFICATION:
+        results = write_comparison(folder, methods={name: METHODS[name] for name in ("majority", "tfidf", "lora")})
+        comparison = Comparison.model_validate({"name": "small", "methods": {"majority": {}, "tfidf": {}, "lora": {}}})
+    else:
+        arms = {name: ARMS[name] for name in ("common", "zero_shot", "lora")}
+        results = write_generation(folder, arms=arms, own=lambda wanted, written: float(wanted == written))
+        write_processed(folder, made_rows(60))
+        methods: dict[str, Any] = {
+            "common": {"method": "most-common"},
+            "zero_shot": {"method": "zero-shot"},
+            "lora": {},
+        }
+        comparison = Comparison.model_validate({"name": "small", "task": task, "methods": methods})
     found: dict[str, Any] = json.loads(results.model_dump_json())
-    comparison = Comparison.model_validate({"name": "small", "methods": {"majority": {}, "tfidf": {}, "lora": {}}})
     found["comparison"] = comparison.model_dump(mode="json")
     found["data"]["audit"]["across"] = {"test_copies": 1, "test_rows": 60, "crosses": True}
     lengths = {"max_tokens": 512, "median_tokens": 9.0, "longest_tokens": 40, "cut_rows": [], "cut_share": 0.0}
@@ -30,7 +45,11 @@ def whole_results(folder: Path) -> dict[str, Any]:
     found["data"]["inspection"] = {"lengths": lengths, "leak_worth": worth, "notices": ["long texts"]}
     found["data"]["notices"] = ["60 rows of 300"]
     lora = found["runs"][-1]
-    lora |= {"tuning_seconds": 3.0, "allow_leakage": True, "validation_f1_macro": 0.5}
+    lora |= {"tuning_seconds": 3.0, "allow_leakage": True}
+    if task == CLASSIFICATION:
+        lora["validation_f1_macro"] = 0.5
+    else:
+        lora["writing"] |= {"corpus_chrf": 0.5, "corpus_chrf_low": 0.4, "corpus_chrf_high": 0.6}
     lora["spec"]["protocol"]["tuning"] = {"trials": 3, "epochs": None, "widen": True}
     lora["chosen"] |= {"learning_rate": 0.001}
     curve = {
@@ -40,7 +59,7 @@ def whole_results(folder: Path) -> dict[str, Any]:
             "learning_rate": [0.1] * 3,
             "gradient_norm": [1.0] * 3,
         },
-        "validation": [{"epoch": 1, "step": 3, "f1_macro": 0.5, "loss": 0.7}],
+        "validation": [{"epoch": 1, "step": 3, _CURVE_SCORE[task]: 0.5, "loss": 0.7}],
     }
     sample = {**dict.fromkeys(Sample.model_fields), "phase": "training", "ram_gb": 0.75, "cpu_percent": 180.0}
     for name, content in {

@@ -169,6 +169,28 @@ def test_a_bad_comparison_of_answers(
     assert not (tmp_path / "out" / "runs").exists(), "nothing has run"
 
 
+SCORERS = {
+    "raises": ("    raise KeyError('oops')", "it raised KeyError: 'oops' (line 2); mend the function"),
+    "returns NaN": ("    return float('nan')", "it returned nan; return a finite number"),
+    "returns nothing": ("    return None", "it returned None; return a number"),
+    "fails at an empty answer": ("    return 1 / len(written)", "it raised ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize("kind", SCORERS)
+def test_a_scorer_that_fails_is_found_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pretrained: Pretrained, kind: str
+) -> None:
+    body, message = SCORERS[kind]
+    (tmp_path / "mine.py").write_text(f"def score(prompt, wanted, written):\n{body}\n")
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["prompt,answer", *(f"dough{row} oven{row},yeast {row}" for row in range(12))]) + "\n")
+    said = refused(capsys, *run_of(path, pretrained, tmp_path, **{"protocol.scorer": f"{tmp_path / 'mine.py'}:score"}))
+    assert said.startswith(f"scorer `{tmp_path / 'mine.py'}:score`, data row 1: ")
+    assert message in said
+    assert not (tmp_path / "out" / "runs").exists(), "nothing has run"
+
+
 def test_a_method_that_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("prompt,answer\na,b\n")

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from faults.volume import of_all
-from tiny_pretrained import separable_rows, write_csv
+from showdown.testing.material import MATERIALS
 
 BYTES_KB = (40, 90, 150, 200, 250, 300, 350, 400, 450, 500)
 FILES = (3, 8, 14, 20, 26, 32, 38, 44, 50, 56)
@@ -49,14 +50,26 @@ def limits() -> list[str]:
     return every if of_all(len(every)) > 1 else ["size=250k"]
 
 
+FLOORS: dict[str, dict[str, Any]] = {
+    "classification": {"methods": {"majority": {}, "tfidf": {}}},
+    "generation": {"methods": {"most-common": {}, "copy-prompt": {}}, "model": {"chat_template": "plain"}},
+}
+
+
+@pytest.mark.parametrize("task", [*FLOORS][: of_all(len(FLOORS))])
 @pytest.mark.parametrize("limit", limits())
-def test_a_full_disk_costs_nothing(disk: Path, tmp_path: Path, limit: str) -> None:
-    write_csv(tmp_path / "rows.csv", separable_rows(60))
+def test_a_full_disk_costs_nothing(
+    disk: Path, tmp_path: Path, pretrained: Callable[[str], Path], limit: str, task: str
+) -> None:
+    data = MATERIALS[task].source(tmp_path, 60)
     comparison = {
-        "data": {"source": "rows.csv", "near_duplicate_jaccard": 0.99},
-        "methods": {"majority": {}, "tfidf": {}},
+        "task": task,
+        "data": {"source": data.source, "near_duplicate_jaccard": 0.99},
         "protocol": {"split": {"kind": "single"}},
+        **FLOORS[task],
     }
+    if task == "generation":
+        comparison["model"]["id"] = str(pretrained("llama"))
     (tmp_path / "mine.yaml").write_text(json.dumps(comparison))
     subprocess.run(["mount", "-o", f"remount,{limit}", str(disk)], check=True)
     run = ("run", "mine.yaml", "--output", "disk/out")

@@ -11,6 +11,7 @@ from written_comparison import METHODS, write_comparison
 
 from showdown.core.record import Results
 from showdown.report.formats import write_report
+from showdown.report.records.flat import flat_columns
 from showdown.verdict.summary import judge
 
 FORMULA = "=1+1,\"two\"\nlines \U0001f600 'x'"
@@ -94,3 +95,15 @@ def test_csv_holds_the_same_as_parquet_and_quotes_formulas(written: tuple[Result
 def test_columns_with_a_unit_end_with_it(written: tuple[Results, Path]) -> None:
     names = written_as("parquet", written)[0]
     assert not [name for name in names for unit in ("_gb_", "_ms_", "_mb_", "_seconds_", "_kwh_") if unit in name]
+
+
+def test_a_number_that_no_column_can_hold_is_text(tmp_path: Path) -> None:
+    results = write_comparison(tmp_path / "out", methods={name: METHODS[name] for name in ("majority", "lora")})
+    runs = [
+        run.model_copy(update={"chosen": {**run.chosen, "micro_batch_rows": 10**400 if number else 0.5}})
+        for number, run in enumerate(results.runs)
+    ]
+    results = results.model_copy(update={"runs": runs})
+    found = flat_columns(results)["chosen_micro_batch_rows"]
+    assert found == ["0.5", *[f"1{'0' * 400}"] * (len(runs) - 1)]
+    write_report("parquet", results, judge(results, tmp_path / "out"), tmp_path / "out")

@@ -35,7 +35,7 @@ TWO = {
         ("something", ""),
         ("two\n\nlines", "two lines"),
         ("same", "same"),
-        ("\u00e9t\u00e9 \U0001f600", "ete"),
+        ("\u00e9t\u00e9 \U0001f600 ici", "ete \U0001f600 ici"),
         (" ".join(str(number) for number in range(700)), "0 1 2"),
     ],
 )
@@ -53,6 +53,12 @@ def test_the_difference_is_marked_word_by_word() -> None:
         Piece(text="dog", kind="added"),
         Piece(text=" sat.", kind="same"),
     )
+
+
+def test_an_answer_with_hardly_a_word_in_common_is_shown_whole() -> None:
+    written = "The gondolas need 16 haul rope rollers, go tonight."
+    wanted = '{"customer": "Summit Cable Car", "item": "haul rope roller", "quantity": 16, "day": null, "urgent": true}'
+    assert marked(wanted, written) == (Piece(text=written, kind="added"),)
 
 
 def test_white_space_alone_is_not_marked() -> None:

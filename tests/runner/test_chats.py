@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import showdown.runner.preparation
 from pretrained import Pretrained
 from showdown.core.chat import read_prompt
 from showdown.core.errors import UserError
@@ -14,6 +15,7 @@ from showdown.core.spec import Comparison
 from showdown.data.inspection import DeepAudit
 from showdown.data.prepare import load_side
 from showdown.models.source import pin
+from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan
 from showdown.runner.preparation import preparation
 from showdown.runner.prepared import Ready
@@ -47,11 +49,17 @@ def comparison(folder: Path, model: Path, written: list[dict[str, Any]], **keys:
     return Comparison.model_validate(asked)
 
 
+@pytest.fixture(autouse=True)
+def without_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forecast takes seconds, and has tests of its own."""
+    monkeypatch.setattr(showdown.runner.preparation, "_foreseen", lambda *_: Foreseen())
+
+
 def prepared(folder: Path, asked: Comparison) -> tuple[Ready, DeepAudit, Path]:
     store = Store(folder / "out")
     store.data_folder.mkdir(parents=True, exist_ok=True)
     steps = preparation(asked, pin(asked.model), store)
-    ready, inspection = next(steps), next(steps)
+    ready, _, inspection = next(steps), next(steps), next(steps)
     assert isinstance(ready, Ready)
     assert isinstance(inspection, DeepAudit)
     return ready, inspection, store.processed_folder

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tiny_pretrained import separable_rows, write_csv
+from runner.kill_cases import comparison_of
 
 PATIENCE = 280
 """Seconds that a command may take on a busy machine; alone it takes under ten."""
@@ -62,24 +62,12 @@ def is_free(folder: Path, *, within: float) -> bool:
     return False
 
 
-@pytest.fixture
-def asked(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.fixture(params=["classification"])
+def asked(request: pytest.FixtureRequest, pretrained: Callable[[str], Path], tmp_path: Path) -> None:
     """A comparison that takes a while, with a checkpoint at every step."""
-    write_csv(tmp_path / "rows.csv", separable_rows(18))
-    comparison = {
-        "model": {"id": str(pretrained("bert"))},
-        "data": {"source": "rows.csv", "near_duplicate_jaccard": 0.99},
-        "methods": {"lora": {"learning_rate": 0.001}},
-        "seeds": [0],
-        "protocol": {
-            "split": {"kind": "single", "train": 0.5, "validation": 0.25, "test": 0.25},
-            "epochs": 40,
-            "patience_epochs": None,
-            "tuning": None,
-            "effective_batch_rows": 6,
-            "checkpoint_every_steps": 1,
-        },
-    }
+    comparison = comparison_of(pretrained, tmp_path, request.param)
+    protocol = {**comparison["protocol"], "epochs": 40, "tuning": None}
+    comparison |= {"methods": {"lora": {"learning_rate": 0.001}}, "protocol": protocol}
     (tmp_path / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
 
 
@@ -113,6 +101,7 @@ def drain(terminal: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("asked", ["classification", "generation"], indirect=True)
 @pytest.mark.timeout(600)
 def test_stopped_in_every_way_it_goes_on(asked: None, tmp_path: Path) -> None:
     first = start(tmp_path)

@@ -19,7 +19,7 @@ from showdown.display.display import Silent
 from showdown.methods.table import method_class
 from showdown.runner.execute import execute
 from showdown.runner.store import Store, read_record, read_results, read_stage
-from showdown.stages.results import ScoreStage, TrainStage, TuneProgress, TuneStage
+from showdown.stages.results import FitProgress, ScoreStage, TrainStage, TuneProgress, TuneStage
 from showdown.watch.state import Watched
 
 Run = dict[str, Any]
@@ -105,7 +105,13 @@ def test_another_schema_is_named_and_never_written_over(root: Path, version: Any
         read_record(root / "result.json")
 
 
-STAGE_FILES = {"tune.json": TuneStage, "trials.json": TuneProgress, "train.json": TrainStage, "score.json": ScoreStage}
+STAGE_FILES = {
+    "tune.json": TuneStage,
+    "trials.json": TuneProgress,
+    "steps.json": FitProgress,
+    "train.json": TrainStage,
+    "score.json": ScoreStage,
+}
 
 
 @pytest.mark.parametrize("name", STAGE_FILES)

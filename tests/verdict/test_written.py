@@ -1,5 +1,6 @@
 """The verdict on written answers: what is ranked by what, and that nothing of labels is asked for."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from generation_results import ARMS, Arm, made_rows, write_generation
 from showdown.core.errors import UserError
@@ -454,3 +456,18 @@ def test_assumptions_are_in_the_metric(tmp_path: Path) -> None:
 def test_rows_made_for_tests_are_the_same_each_time() -> None:
     assert made_rows(5) == made_rows(5)
     assert [one.cluster for one in made_rows(4, copies=2)] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("wanted", ["json", "number", "short", "long"])
+@pytest.mark.parametrize("data", [{}, {"written": None}, {"written": {}}])
+def test_results_without_counted_answers_are_judged(tmp_path: Path, wanted: Any, data: dict[str, Any]) -> None:
+    results = write_generation(tmp_path / "out", wanted=wanted)
+    verdict = judge(results.model_copy(update={"data": data}), tmp_path / "out")
+    assert any(line.startswith("Methods are ranked, tested and recommended by ") for line in verdict.sentences)
+
+
+def test_an_impossible_count_of_words_is_refused(tmp_path: Path) -> None:
+    results = json.loads(write_generation(tmp_path / "out").model_dump_json())
+    results["data"]["written"]["median_answer_words"] = "many"
+    with pytest.raises(ValidationError, match="median_answer_words"):
+        Results.model_validate(results)

@@ -91,6 +91,10 @@ class _Inspection(_Loose):
     leak_worth: _LeakWorth | None = None
 
 
+class _Written(_Loose):
+    median_answer_words: Amount | None = None
+
+
 class DataFacts(_Loose):
     """The `data` section of `results.json`."""
 
@@ -100,7 +104,7 @@ class DataFacts(_Loose):
     split: dict[str, Any] | None = None
     partitions: Annotated[int, Field(ge=1, le=100_000)] = 1
     audit: _Audit | None = None
-    written: dict[str, Any] | None = None
+    written: _Written | None = None
     inspection: _Inspection | None = None
     notices: list[str] = []
 

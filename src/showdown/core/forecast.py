@@ -32,6 +32,8 @@ class DeviceProfile(Strict):
     """By name, each with its unit in the name, as `bfloat16_matmul_tflops`."""
     measured_with: dict[str, str] = Field(default_factory=dict)
     """Versions of torch and the driver, the date and the command; empty for rates that are derived."""
+    source: str | None = None
+    """Of rates that are derived: whose they are, and where the published ones stand."""
 
 
 class ArmForecast(Strict):

@@ -18,7 +18,7 @@ PHASES: dict[Quantity, Callable[[str], bool]] = {
     "other": is_other,
 }
 _SHORT_SECONDS = 1.0
-"""What took less, and was expected to, says nothing of a forecast."""
+"""What took less says nothing of a forecast: the whole of the run does."""
 
 
 class Gap(Strict):
@@ -33,6 +33,8 @@ class Gap(Strict):
     forecast: Range
     measured: Amount
     basis: Basis
+    busy: bool = False
+    """Whether other processes used so much of the machine that measured seconds are in doubt."""
 
     @property
     def error(self) -> float:
@@ -77,14 +79,11 @@ def _of_arm(arm: ArmForecast, runs: Sequence[RunRecord], forecast: Forecast) -> 
             forecast=expected,
             measured=measured,
             basis=arm.basis,
+            busy=quantity != "memory" and any(run.load is not None and run.load.is_busy for run in runs),
         )
         for quantity, expected, measured in pairs
-        if expected is not None and measured is not None and _tells(quantity, expected, measured)
+        if expected is not None and measured is not None and (quantity == "memory" or measured >= _SHORT_SECONDS)
     ]
-
-
-def _tells(quantity: Quantity, expected: Range, measured: float) -> bool:
-    return quantity == "memory" or max(expected.expected, measured) >= _SHORT_SECONDS
 
 
 def _memory(runs: Sequence[RunRecord]) -> float | None:

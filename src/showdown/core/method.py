@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from showdown.core.examples import Examples
 from showdown.core.journal import Journal
 from showdown.core.network import NetworkParts
+from showdown.core.network_reads import NetworkReads
 from showdown.core.parameter_group import ParameterGroup, default_groups
 from showdown.core.predictor import Predictor
 from showdown.core.spec import ModelSpec, Needs, SharedProtocol
@@ -127,6 +128,17 @@ class FittedMethod(Method):
     def needs(cls) -> Needs:
         """Return `network` for a method that reads tokens, which are those of a pretrained network; else `text`."""
         return "network" if cls.traits.reads == "tokens" else "text"
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return how often it reads rows with a pretrained network; for a forecast, and only where it reads tokens.
+
+        Args:
+            train: training rows.
+            validation: validation rows.
+
+        """
+        del train, validation
+        return NetworkReads()
 
     @abstractmethod
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:

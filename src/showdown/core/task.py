@@ -259,6 +259,10 @@ class Task(ABC):
     def chance_score(self, targets: Targets) -> float:
         """Return the selection score of a network that has learned nothing of the texts."""
 
+    def least_rise(self, score: float) -> float:
+        """Return the least rise above a selection score that counts as progress: 1 point."""
+        return 0.01
+
     @abstractmethod
     def still_learning(self, values: Mapping[str, float], protocol: SharedProtocol) -> bool:
         """Return whether the `Validation.values` of the last epoch show that training was cut short."""

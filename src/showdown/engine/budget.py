@@ -333,7 +333,15 @@ class _Planner:
         if self.demand.padded:
             rows = max(1, int(tokens) // self.longest)
             tokens = rows * self.longest
-        peak = peak_bytes(self.shape, self.demand, tokens=int(tokens), recompute=recompute, in_backward=inside)
+        several = tokens < self.whole  # the first one's gradients lie there while the others are computed
+        peak = peak_bytes(
+            self.shape,
+            self.demand,
+            tokens=int(tokens),
+            recompute=recompute,
+            in_backward=inside,
+            gradients_stay=several and not inside,
+        )
         return Plan(
             micro_rows=rows,
             micro_tokens=None if self.demand.padded else int(tokens),
@@ -345,8 +353,11 @@ class _Planner:
     def fitting(self, *, recompute: bool) -> Plan:
         """Return the largest micro-batch within the limit."""
         room = self.limit_bytes - held_bytes(self.shape, self.demand, recompute=recompute)
-        room -= self.demand.gradient_bytes if _always_stay(self.demand) else 0
-        return self.option(self.tokens_within(room, recompute=recompute), recompute=recompute)
+        beside = self.demand.gradient_bytes
+        tokens = self.tokens_within(room - (beside if _always_stay(self.demand) else 0), recompute=recompute)
+        if tokens < self.whole and not _always_stay(self.demand):
+            tokens = self.tokens_within(room - beside, recompute=recompute)
+        return self.option(tokens, recompute=recompute)
 
     def tokens_within(self, room: float, *, recompute: bool) -> float:
         """Return the most tokens of a micro-batch whose activations take so many bytes."""

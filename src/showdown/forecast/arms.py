@@ -11,6 +11,8 @@ from showdown.core.spec import SharedProtocol
 from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
 from showdown.forecast.peak import Peak, peak_of
 from showdown.forecast.phases import fitted_seconds, tuned_seconds
+from showdown.forecast.rates import Rates
+from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import Workload
 from showdown.methods.table import build, method_and_settings, protocol_of
 
@@ -50,7 +52,8 @@ def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
     arms = _arms(workload, profile)
     tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
     settings = memory_settings_of(tuned, profile)
-    return {name: peak_of(arm, settings[name], profile) for name, arm in tuned.items()}
+    rates = Rates(profile)
+    return {name: peak_of(StepSeconds(arm, settings[name], rates)) for name, arm in tuned.items()}
 
 
 def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:
@@ -78,12 +81,13 @@ def _forecast(
     if arm.tuned is None:
         seconds = fitted_seconds(arm.method, arm.protocol, workload, profile)
         return ArmForecast(name=name, runs=runs, peak_gb=None, fits=None, seconds=seconds, basis=basis)
-    peak = peak_of(arm.tuned, settings[name], profile)
+    step = StepSeconds(arm.tuned, settings[name], Rates(profile))
+    peak = peak_of(step)
     return ArmForecast(
         name=name,
         runs=runs,
         peak_gb=peak.allocated_gb,
         fits=peak.fits,
-        seconds=tuned_seconds(arm.tuned, settings[name], workload, profile),
+        seconds=tuned_seconds(step, workload),
         basis=basis,
     )

@@ -8,14 +8,14 @@ from showdown.core.forecast import ArmForecast, DeviceProfile
 from showdown.core.method import TunedMethod
 from showdown.core.prices import GPU_PRICES
 from showdown.forecast.arms import peaks
-from showdown.forecast.profiles import profile_of
+from showdown.forecast.profiles import shipped_profiles
 from showdown.forecast.workload import Workload
 from showdown.methods.table import METHODS, build, method_and_settings, protocol_of
 
 _ROOM_GB = 1.0
 """Of a GPU, left to its driver by a budget."""
 _ANY_GPU = "h100"
-"""Memory depends on the kind of device and its size, not on its rates."""
+"""Memory depends on the kind of device and its size, not on its rates: it stands for those without a profile."""
 
 
 def with_fixes(arms: Sequence[ArmForecast], workload: Workload, profile: DeviceProfile) -> list[ArmForecast]:
@@ -67,10 +67,12 @@ def with_cheapest_gpu(arms: Sequence[ArmForecast], workload: Workload) -> list[A
     """Fill in `cheapest_gpu`, by the hour, of the arms that train a network."""
     found: dict[str, str] = {}
     wanted = {arm.name for arm in arms if arm.peak_gb is not None}
+    shipped = shipped_profiles()
+    any_gpu = shipped[_ANY_GPU]
     for name, price in sorted(GPU_PRICES.items(), key=lambda one: one[1].per_hour):
         if wanted <= found.keys():
             break
-        profile = profile_of(_ANY_GPU).model_copy(update={"memory_gb": price.memory_gb})
+        profile = shipped.get(name.casefold()) or any_gpu.model_copy(update={"memory_gb": price.memory_gb})
         for row, peak in peaks(workload, profile).items():
             if peak.fits:
                 found.setdefault(row, name)

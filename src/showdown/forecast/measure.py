@@ -254,7 +254,17 @@ def _power_limit() -> float:
 
 
 def _process(device: str) -> dict[str, float]:
-    code = f"import torch, transformers, peft; torch.ones(1, device={device!r})"
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    return {"process_start_seconds": time.perf_counter() - begun}
+    """Time the start of a process with its libraries, the second time, and read what it holds then."""
+    code = f"""
+import psutil, torch, transformers, peft
+from showdown.core.method import TunedMethod
+import showdown.engine.forward, showdown.models.network
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, LlamaForCausalLM
+torch.ones(64, 64, device={device!r}) @ torch.ones(64, 64, device={device!r})
+print(psutil.Process().memory_info().rss)
+"""
+    for _ in range(2):
+        begun = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        seconds = time.perf_counter() - begun
+    return {"process_start_seconds": seconds, "process_gb": int(done.stdout.split()[-1]) / GB}

@@ -1,31 +1,29 @@
 """Seconds of one run by phase, named as in `docs/results.md`."""
 
 from showdown.core.forecast import DeviceProfile, Range
-from showdown.core.memory import MemorySettings
-from showdown.core.method import Method
+from showdown.core.method import FittedMethod, Method
 from showdown.core.spec import SharedProtocol, TuningSpec
+from showdown.forecast.answering import Answering
 from showdown.forecast.epochs import epochs_of, trial_epochs
 from showdown.forecast.fitted import TIME_SPREAD
-from showdown.forecast.needs import TunedArm, cut
+from showdown.forecast.needs import TunedArm, cut, memory_settings_of, tuned_arm
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
+from showdown.forecast.untrained import Untrained
 from showdown.forecast.workload import Workload
 
-_SPEED_SECONDS = 2.5
-"""Of measuring the speed of prediction: a second and a half at batch 1 and at most half a second at others."""
+_START_SECONDS = {"cpu": 0.2, "gpu": 2.0}
+"""Of a worker's start, with CUDA's: the libraries are imported once for a comparison, before it is forked."""
 _LOADING_SECONDS = 0.8
 """Of making a network's modules and opening its files, whatever its size."""
 _FITTED_SECONDS = 2.0
 
 
-def tuned_seconds(
-    arm: TunedArm, settings: MemorySettings, workload: Workload, profile: DeviceProfile
-) -> dict[str, Range]:
+def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     """Return the seconds of one run of an arm that trains a network, by phase."""
-    rates = Rates(profile)
-    step = StepSeconds(arm, settings, rates)
+    arm, rates = step.arm, step.rates
     protocol = arm.job.protocol
-    validation, test = cut(workload.validation, protocol.max_tokens), cut(workload.test, protocol.max_tokens)
+    validation = cut(workload.validation, protocol.max_tokens)
     epoch, judged = step.epoch_seconds(arm.train), step.forward_seconds(validation)
     loading = _loading_seconds(arm, workload, rates)
     saved = arm.needs.demand.gradient_bytes
@@ -34,11 +32,11 @@ def tuned_seconds(
     found["validation"] = epochs.scaled(judged, step.path)
     found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
     found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)
-    found["start of scoring"] = _single(rates.plain("process_start_seconds"))
+    found["start of scoring"] = _single(_START_SECONDS["gpu" if step.on_gpu else "cpu"])
     found["reloading"] = _single(loading)
-    answering = step.forward_seconds([*validation, *test]) + _writing_seconds(step, workload, rates)
-    found["prediction"] = _spread(answering, step.path)
-    found["speed"] = _single(_SPEED_SECONDS)
+    answering = Answering(step, workload)
+    found["prediction"] = _spread(answering.prediction_seconds, step.path)
+    found["speed"] = _single(answering.speed_seconds)
     if isinstance(protocol.tuning, TuningSpec):
         trials = trial_epochs(protocol)
         once = trials.scaled(epoch + judged, step.path)
@@ -55,8 +53,23 @@ def fitted_seconds(
     method: Method, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile
 ) -> dict[str, Range]:
     """Return the seconds of one run of an arm that trains no network, by phase."""
-    del method, protocol, workload, profile
-    return {"training": _single(_FITTED_SECONDS), "prediction": _single(_FITTED_SECONDS)}
+    if not isinstance(method, FittedMethod) or method.traits.reads != "tokens":
+        return {"training": _single(_FITTED_SECONDS), "prediction": _single(_FITTED_SECONDS)}
+    arm = tuned_arm(Untrained(), protocol, workload, profile)
+    assert arm is not None
+    rates = Rates(profile)
+    step = StepSeconds(arm, memory_settings_of({"": arm}, profile)[""], rates)
+    reads = method.network_reads(train=len(workload.train), validation=len(workload.validation))
+    answering = Answering(step, workload, reads)
+    loading = _single(_loading_seconds(arm, workload, rates))
+    return {
+        "loading": loading,
+        "training": _spread(answering.fit_seconds, step.path),
+        "start of scoring": _single(_START_SECONDS["gpu" if step.on_gpu else "cpu"]),
+        "reloading": loading,
+        "prediction": _spread(answering.prediction_seconds, step.path),
+        "speed": _single(answering.speed_seconds),
+    }
 
 
 def _single(seconds: float) -> Range:
@@ -71,16 +84,6 @@ def _spread(seconds: float, path: str) -> Range:
 def _loading_seconds(arm: TunedArm, workload: Workload, rates: Rates) -> float:
     weights = sum(value.numel() for value in arm.module.parameters())
     read = rates.seconds("read_gbps", workload.stored_bytes_per_weight * weights)
-    moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if arm.needs.demand else 0.0
+    on_gpu = arm.job.placement.device == "cuda"
+    moved = rates.seconds("host_to_device_gbps", arm.needs.demand.weight_bytes) if on_gpu else 0.0
     return _LOADING_SECONDS + read + moved
-
-
-def _writing_seconds(step: StepSeconds, workload: Workload, rates: Rates) -> float:
-    """Return the seconds of writing an answer to each test prompt: weights are read once for each token of a batch."""
-    if not workload.answer_tokens:
-        return 0.0
-    ordered, total = sorted(workload.answer_tokens), 0.0
-    for start in range(0, len(ordered), 16):
-        weights = step.arm.needs.demand.weight_bytes
-        total += ordered[start : start + 16][-1] * 1.4 * rates.moving_seconds(weights)
-    return total

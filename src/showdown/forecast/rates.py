@@ -41,6 +41,16 @@ class Rates:
                 by_tokens[int(match["width"])] = rate * 1e12
         return found
 
+    @cached_property
+    def _attentions(self) -> dict[str, dict[int, float]]:
+        """Operations a second by way and length."""
+        found: dict[str, dict[int, float]] = {"forward": {}, "backward": {}}
+        for name, rate in self.profile.rates.items():
+            match = _ATTENTION.fullmatch(name)
+            if match:
+                found[match["way"]][int(match["length"])] = rate * 1e12
+        return found
+
     def product_seconds(self, dtype: str, *, tokens: float, inputs: float, outputs: float, times: float = 1.0) -> float:
         """Return the seconds of a matrix product of `tokens` rows, or of a weight's gradient from so many.
 
@@ -67,11 +77,7 @@ class Rates:
     def attention_seconds(self, operations: float, length: float, *, backward: bool) -> float:
         """Return the seconds of attention's own products over sequences of about this length."""
         way = "backward" if backward else "forward"
-        grid = {
-            int(match["length"]): rate * 1e12
-            for name, rate in self.profile.rates.items()
-            if (match := _ATTENTION.fullmatch(name)) and match["way"] == way
-        }
+        grid = self._attentions[way]
         return operations / between(sorted(grid), max(1.0, length), grid.__getitem__)
 
     def seconds(self, name: str, amount: float) -> float:

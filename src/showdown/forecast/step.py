@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from showdown.core.memory import MemorySettings
-from showdown.engine.budget import gradients_may_stay, launch_bound_tokens
+from showdown.engine.budget import launch_bound_tokens
 from showdown.engine.graphs.cache import filled_size
-from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS
+from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS, OVERLAP
 from showdown.forecast.layers import learning_tensors
 from showdown.forecast.needs import TunedArm
 from showdown.forecast.rates import Rates, optimizer_bytes
 from showdown.forecast.work import Kinds, NetworkWork, Pack
 from showdown.training.batches import effective_batches, micro_batches
 
-SAMPLED_STEPS = 24
+SAMPLED_STEPS = 12
 """Steps of an epoch whose seconds are counted; the epoch's follow from their tokens."""
 
 
@@ -57,6 +57,7 @@ class StepSeconds:
         filled = filled_size(pack.tokens, settings.micro_batch_tokens)
         return filled <= launch_bound_tokens(arm.needs.shape)
 
+    @cached_property
     def optimizer_work(self) -> Kinds:
         """Return the work of an optimizer step: gradients clipped, moments and weights written."""
         found: Kinds = defaultdict(float)
@@ -74,15 +75,17 @@ class StepSeconds:
     def _tensors(self) -> Counter[tuple[int, str]]:
         return learning_tensors(self.arm.module)
 
-    @cached_property
-    def optimizer_seconds(self) -> float:
-        """Seconds of an optimizer step."""
-        return weighed(self.optimizer_work(), self.coefficients, on_gpu=False)
-
     def step_seconds(self, rows: Sequence[tuple[int, int]]) -> float:
         """Return the seconds of an optimizer step over rows of these tokens and tokens that are read."""
-        passes = sum(self.pack_seconds(pack, trains=True) for pack in self.packs(rows))
-        return passes + self.optimizer_seconds
+        return weighed(self.step_work(rows), self.coefficients, on_gpu=self.on_gpu)
+
+    def step_work(self, rows: Sequence[tuple[int, int]]) -> Kinds:
+        """Return the work of an optimizer step by kind."""
+        total: Kinds = defaultdict(float)
+        for work in (*(self.pack_work(pack, trains=True) for pack in self.packs(rows)), self.optimizer_work):
+            for kind, seconds in work.items():
+                total[kind] += seconds
+        return total
 
     def packs(self, rows: Sequence[tuple[int, int]]) -> list[Pack]:
         """Return the micro-batches of a step."""
@@ -112,20 +115,10 @@ class StepSeconds:
 
 
 def weighed(work: Mapping[str, float], coefficients: Mapping[str, float], *, on_gpu: bool) -> float:
-    """Return the seconds of work: on a GPU those of its kernels or of its host, whichever takes longer."""
+    """Return the seconds of work; on a GPU that of its host goes on beside that of its kernels."""
     parts = {kind: seconds * coefficients.get(kind, 1.0) for kind, seconds in work.items()}
     if not on_gpu:
         return sum(parts.values())
     host = sum(seconds for kind, seconds in parts.items() if kind in HOST_KINDS)
-    return max(host, sum(parts.values()) - host)
-
-
-def stays(arm: TunedArm, settings: MemorySettings) -> bool:
-    """Return whether gradients may stay, as the engine asks before it records graphs."""
-    return gradients_may_stay(
-        arm.needs.shape,
-        arm.needs.demand.gradient_bytes,
-        lengths=arm.needs.lengths,
-        rows=settings.micro_batch_rows,
-        micro_tokens=settings.micro_batch_tokens,
-    )
+    kernels = sum(parts.values()) - host
+    return float((host**OVERLAP + kernels**OVERLAP) ** (1 / OVERLAP))

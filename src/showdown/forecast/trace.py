@@ -6,15 +6,16 @@ PEFT's layers. Tensors on the meta device have shapes and no content, so that a 
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_ATTENTION = "showdown-traced"
 _aten: Any = torch.ops.aten
 _FREE = {_aten.detach.default, _aten.empty_like.default, _aten._unsafe_view.default, _aten.lift_fresh.default}
 """Operations that move no bytes, beside those that return a view."""
@@ -32,8 +33,8 @@ class Trace:
     """Operations that compute something, products included."""
     saved_bytes: float = 0.0
     """Kept between forward and backward pass, parameters not counted."""
-    largest_bytes: float = 0.0
-    """Of the largest tensor that an operation made."""
+    largest_activation_bytes: float = 0.0
+    """Of the largest tensor that the forward pass made."""
     attentions: Counter[tuple[int, int, int, int, bool]] = field(default_factory=Counter)
     """Attention by (rows, queries, keys, query heads times head width, causal)."""
 
@@ -49,6 +50,8 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, trace: Trace) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
+        self.forward = True
+        """Whether the forward pass is not over."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is _aten._local_scalar_dense.default:
@@ -59,7 +62,9 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         trace, inputs = self.trace, [one for one in _tensors(args)]
         outputs = [one for one in _tensors((result,))]
         trace.kernels += 1
-        trace.largest_bytes = max([trace.largest_bytes, *(float(_bytes(one)) for one in outputs)])
+        if self.forward:
+            sizes = (float(_bytes(one)) for one in outputs)
+            trace.largest_activation_bytes = max([trace.largest_activation_bytes, *sizes])
         shape = _product(func, inputs)
         if shape:
             trace.products[shape] += 1
@@ -124,54 +129,52 @@ class _Attention(torch.autograd.Function):
         return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value), None
 
 
-def traced(module: nn.Module, call: Callable[[], torch.Tensor], *, forward_only: bool = False) -> Trace:
+def traced(
+    module: nn.Module,
+    call: Callable[[], torch.Tensor],
+    *,
+    forward_only: bool = False,
+    within: AbstractContextManager[Any] | None = None,
+) -> Trace:
     """Return what a pass of a module on the meta device does.
 
     Args:
         module: transformers' network or one of its layers, on the meta device, in the mode of the pass.
-        call: the forward pass; what it returns is summed and differentiated.
+        call: the forward pass; what it returns is differentiated.
         forward_only: whether there is no backward pass.
+        within: what the forward pass runs in, such as the engine's own functions on a CPU.
 
     """
     trace = Trace()
-    with _attention_counted(module, trace):
+    with torch.device("meta"), _AttentionNoted(trace):
         if forward_only:
-            with torch.no_grad(), _Counting(trace):
+            with torch.no_grad(), _Counting(trace), within or nullcontext():
                 call()
             return trace
-        with _Counting(trace):
-            with _keeping(trace, module):
+        with _Counting(trace) as counting:
+            with _keeping(trace, module), within or nullcontext():
                 result = call()
+            counting.forward = False
             torch.autograd.backward(result, torch.empty_like(result))
     for parameter in module.parameters():
         parameter.grad = None
     return trace
 
 
-@contextmanager
-def _attention_counted(module: nn.Module, trace: Trace) -> Iterator[None]:
-    """Have transformers' attention noted instead of computed, where the network calls it by its table."""
-    from transformers import AttentionInterface, AttentionMaskInterface
+class _AttentionNoted(TorchFunctionMode):
+    """Notes attention instead of computing it: on the meta device torch would take it for a sum of plain products."""
 
-    def attend(
-        layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, **more: Any
-    ) -> tuple[torch.Tensor, None]:
-        rows, heads, queries, width = query.shape
-        causal = bool(more.get("is_causal", getattr(layer, "is_causal", False)))
-        trace.attentions[rows, queries, key.shape[2], heads * width, causal] += 1
-        kept = torch.empty(rows, heads, queries, dtype=torch.float32, device=query.device)
-        out = _Attention.apply(query, key, value, kept)  # type: ignore[no-untyped-call]
-        return out.transpose(1, 2).contiguous(), None
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self.trace = trace
 
-    AttentionInterface.register(_ATTENTION, attend)
-    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)
-    configs = {id(one): one for child in module.modules() if (one := getattr(child, "config", None)) is not None}
-    before = {key: getattr(one, "_attn_implementation_internal", None) for key, one in configs.items()}
-    for one in configs.values():
-        if getattr(one, "_attn_implementation_internal", None) == "sdpa":
-            one._attn_implementation_internal = _ATTENTION
-    try:
-        yield
-    finally:
-        for key, one in configs.items():
-            one._attn_implementation_internal = before[key]
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func is not functional.scaled_dot_product_attention:
+            return func(*args, **named)
+        query, key, value = [*args, *(named[name] for name in ("query", "key", "value") if name in named)][:3]
+        *around, heads, queries, width = query.shape
+        rows = around[0] if around else 1
+        self.trace.attentions[rows, queries, key.shape[-2], heads * width, bool(named.get("is_causal"))] += 1
+        kept = torch.empty(*query.shape[:-1], dtype=torch.float32, device=query.device)
+        return _Attention.apply(query, key, value, kept)  # type: ignore[no-untyped-call]

@@ -5,14 +5,21 @@ Coefficients of each kind, fitted on trainings that are not those of the proof, 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from showdown.core.memory import MemorySettings
+from showdown.engine.decoder.attention import Queries, layout_of
 from showdown.engine.decoder.cudnn_attention import worth_building
+from showdown.engine.decoder.pack import pack_of
+from showdown.engine.decoder.walk import PackedDecoder
+from showdown.engine.encoder.cpu import FastCpu
+from showdown.engine.encoder.forward import PackedEncoder
 from showdown.forecast.layers import LinearKind, linear_kinds
 from showdown.forecast.needs import TunedArm
 from showdown.forecast.rates import BYTES, NF4_BYTES, Rates
@@ -60,8 +67,16 @@ class NetworkWork:
         self.width = BYTES[self.dtype]
         self.on_gpu = arm.job.placement.device == "cuda"
         self.shape, self.demand = arm.needs.shape, arm.needs.demand
-        self.decoder = arm.decoder
+        self.analytic = arm.decoder and self.on_gpu
+        """Whether it is counted by its shapes alone, as the engine's kernels on a GPU are."""
         self._traces: dict[tuple[int, int, bool], Trace] = {}
+        self._works: dict[tuple[int, int, bool], Kinds] = {}
+
+    @cached_property
+    def positions(self) -> int:
+        """The most tokens of a row that the network has positions for; some count two beside those of tokens."""
+        config: Any = self.arm.called.config
+        return int(getattr(config, "max_position_embeddings", 0) or 1_000_000) - 2
 
     @cached_property
     def linears(self) -> dict[LinearKind, int]:
@@ -74,11 +89,13 @@ class NetworkWork:
 
     def of_pack(self, pack: Pack, *, trains: bool) -> Kinds:
         """Return the work of a micro-batch: forward and backward pass, or the forward pass alone."""
-        found = self._decoder(pack, trains=trains) if self.decoder else self._module(pack, trains=trains)
+        found = self._decoder(pack, trains=trains) if self.analytic else self._module(pack, trains=trains)
         if self.demand.four_bit:
             passes = (2 + self.settings.recompute) if trains else 1
             weights = sum(kind.inputs * kind.outputs * count for kind, count in self.linears.items())
             found["dequantise"] += self.rates.seconds("dequantise_gbps", passes * weights * (NF4_BYTES + self.width))
+            layers = passes * sum(self.linears.values())
+            found["dequantise launches"] += layers * self.rates.seconds("launch_us", 1)
         return found
 
     def _decoder(self, pack: Pack, *, trains: bool) -> Kinds:
@@ -139,6 +156,17 @@ class NetworkWork:
         found["opaque launches"] += count * trace.kernels * rates.seconds("launch_us", 1)
         found["kernels"] += count * trace.kernels * rates.seconds("kernel_us", 1)
 
+    def opaque_bytes(self, tokens: int) -> float:
+        """Return what layers of PEFT's keep for the backward pass beside their inputs, which others keep as well."""
+        total = 0.0
+        for kind, count in self.linears.items():
+            if kind.opaque:
+                trace = self._trace_layer(kind, tokens, trains=True)
+                kept = max(0.0, trace.saved_bytes - self.width * tokens * kind.inputs)
+                layers = 1 if self.settings.recompute else count
+                total += layers * kept
+        return total
+
     def _trace_layer(self, kind: LinearKind, tokens: int, *, trains: bool) -> Trace:
         layer = self._layers[kind][0].train(trains)
         kept = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
@@ -157,11 +185,27 @@ class NetworkWork:
         found["head"] += self.rates.moving_seconds(pack.read * output.vocabulary * (30.0 if trains else 10.0))
 
     def _module(self, pack: Pack, *, trains: bool) -> Kinds:
-        """Count a network that transformers computes, by a trace of it."""
-        found: Kinds = defaultdict(float)
+        """Count a network by traces of it, between the lengths that are traced."""
         rows = len(pack.rows)
-        padded = self.demand.padded
-        length = pack.longest if padded else max(1, round(pack.tokens / rows))
+        length = pack.longest if self.demand.padded else pack.tokens / rows
+        low, high = neighbours(length, self.positions)
+        share = (length - low) / (high - low) if high > low else 0.0
+        below = self._traced_work(rows, low, trains=trains)
+        above = self._traced_work(rows, high, trains=trains) if share else below
+        found: Kinds = defaultdict(float)
+        for kind in below.keys() | above.keys():
+            found[kind] = (1 - share) * below[kind] + share * above[kind]
+        self._head(found, pack, trains=trains)
+        return found
+
+    def _traced_work(self, rows: int, length: int, *, trains: bool) -> Kinds:
+        key = (rows, length, trains)
+        if key not in self._works:
+            self._works[key] = self._work_of_traces(rows, length, trains=trains)
+        return self._works[key]
+
+    def _work_of_traces(self, rows: int, length: int, *, trains: bool) -> Kinds:
+        found: Kinds = defaultdict(float)
         trace = self.trace(rows, length, trains=trains)
         traces = [trace]
         if trains and self.settings.recompute:
@@ -176,28 +220,53 @@ class NetworkWork:
             found["elementwise"] += self.rates.moving_seconds(one.moved_bytes)
             found["layers"] += one.kernels * self.rates.seconds("launch_us", 1)
             found["kernels"] += one.kernels * self.rates.seconds("kernel_us", 1)
-            squares = rows * length * length if padded else pack.squares
-            for (_, queries, keys, width, causal), times in one.attentions.items():
-                operations = 4.0 * squares * width * times * (0.5 if causal else 1.0) * (keys / queries)
+            for (batch, queries, keys, width, causal), times in one.attentions.items():
+                operations = 4.0 * batch * queries * keys * width * times * (0.5 if causal else 1.0)
                 found["attention"] += self.rates.attention_seconds(operations, length, backward=False)
                 if trains and one is trace:
                     backward = _BACKWARD_ATTENTION * operations
                     found["attention"] += self.rates.attention_seconds(backward, length, backward=True)
-        self._head(found, pack, trains=trains)
+        if trains and self.settings.recompute:
+            found["recomputed layers"] += self.shape.layers * self.rates.seconds("launch_us", 1)
         return found
 
     def trace(self, rows: int, length: int, *, trains: bool) -> Trace:
-        """Return the trace of a pass over rows of one length."""
+        """Return the trace of a pass over rows of one length, as it is computed on the device."""
         key = (rows, length, trains)
         if key not in self._traces:
-            module = self.arm.called.train(trains)
-            ids = torch.zeros(rows, length, dtype=torch.long, device="meta")
-            self._traces[key] = traced(
-                module,
-                lambda: module(input_ids=ids, attention_mask=torch.ones_like(ids), **self.arm.call_options)[0],
-                forward_only=not trains,
-            )
+            self.arm.module.train(trains)
+            call, within = self._forward(rows, length)
+            self._traces[key] = traced(self.arm.module, call, forward_only=not trains, within=within)
         return self._traces[key]
+
+    def _forward(self, rows: int, length: int) -> tuple[Callable[[], torch.Tensor], AbstractContextManager[Any] | None]:
+        """Return the forward pass that the engine would choose, without weights."""
+        arm = self.arm
+        sequences = [torch.zeros(length, dtype=torch.long, device="meta")] * rows
+        if self.on_gpu or self.demand.padded:
+            ids = torch.stack(sequences)
+            padded = lambda: arm.called(  # noqa: E731
+                input_ids=ids, attention_mask=torch.ones_like(ids), **arm.call_options
+            )[0]
+            return padded, None if self.on_gpu else FastCpu()
+        if arm.decoder:
+            walk = PackedDecoder(arm.called)
+            pack = pack_of([torch.zeros(length, dtype=torch.long)] * rows, streams=walk.streams)
+            last = Queries(places=pack.layout.last_tokens, layout=layout_of([1] * rows, "cpu"))
+            reads_all = self.demand.output is not None
+            pack = replace(pack, queries=None if reads_all else last, reads_all=reads_all).to("meta")
+            return lambda: walk.hidden(pack), None
+        return lambda: PackedEncoder(arm.module).logits(sequences), None
+
+
+def neighbours(length: float, most: int) -> tuple[int, int]:
+    """Return the lengths that are traced around this one: on a grid that grows by a quarter, and at most so many."""
+    low = 4
+    while True:
+        high = max(low + 4, round(low * 1.25))
+        if length < high or high >= most:
+            return min(low, most), min(high, most)
+        low = high
 
 
 def _other_widths(shape: tuple[int, int, int], tokens: int) -> tuple[int, int]:

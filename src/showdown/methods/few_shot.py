@@ -15,6 +15,7 @@ from showdown.core.errors import Unavailable
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
 from showdown.core.predictor import Predictor
 from showdown.core.traits import Traits
 from showdown.methods.demonstrations import Choice, Demonstrations, chooser, demonstrations
@@ -41,6 +42,13 @@ class FewShot(FittedMethod):
     Settings: ClassVar[type[MethodSettings]] = FewShotSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "generation"})
     traits: ClassVar[Traits] = Traits(role="prompted", deterministic=False, reads="tokens", citation="brown2020")
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return the examples before each prompt."""
+        del validation
+        count = min(self.settings.examples, train)
+        shared = self.settings.choose == "random"
+        return NetworkReads(ranks_labels=True, shared_examples=count * shared, examples=count * (not shared))
 
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Choose the examples and load the model.

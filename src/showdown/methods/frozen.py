@@ -10,6 +10,7 @@ from pydantic import Field
 
 from showdown.core.examples import Examples
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.traits import Traits
@@ -65,6 +66,11 @@ class Frozen(FittedMethod):
     traits: ClassVar[Traits] = Traits(
         role="cheap", deterministic=True, reads="tokens", linear_probe=True, color="green"
     )
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return that every training row is embedded once."""
+        del validation
+        return NetworkReads(fit_rows=train)
 
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Embed the training rows once and fit the regression."""

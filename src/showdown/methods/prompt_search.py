@@ -24,11 +24,12 @@ from showdown.core.errors import UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_text
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
 from showdown.core.spec import Needs
 from showdown.core.strict import Strict
 from showdown.core.traits import Traits
 from showdown.methods.demonstrations import Choice, Pair, chooser
-from showdown.methods.halving import Tally, successive_halving
+from showdown.methods.halving import Tally, rounds, successive_halving
 from showdown.methods.prompt_candidates import Prompt, instructions, prompts_to_try
 from showdown.methods.prompt_judge import PromptJudge
 
@@ -88,6 +89,16 @@ class PromptSearch(FittedMethod):
     def needs(cls) -> Needs:
         """Return `search`: the network, and the time that a training may take."""
         return "search"
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return the rows of all rounds, and the examples of the longest prompt, which often does best."""
+        left, judged, read = self.settings.trials, 0, 0
+        for upto in rounds(left, min(validation, self.settings.validation_rows), least=_FIRST_ROWS):
+            read += left * max(0, upto - judged)
+            left, judged = -(-left // 2), max(judged, upto)
+        count = min(max(self.settings.examples), train)
+        own = "nearest" in self.settings.choose
+        return NetworkReads(fit_rows=read, examples=count * own, shared_examples=count * (not own))
 
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Load the model and search.

@@ -17,6 +17,7 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
 from showdown.core.files import write_json
 from showdown.core.method import Fitted, FittedMethod, Job, MethodSettings
+from showdown.core.network_reads import NetworkReads
 from showdown.core.predictor import Classifier, Predictor
 from showdown.core.record import ScoreKind
 from showdown.core.spec import ModelSpec
@@ -83,6 +84,11 @@ class ZeroShot(FittedMethod):
         role="prompted", deterministic=True, reads="tokens", color="indigo", citation="yin2019"
     )
     learns: ClassVar[bool] = False
+
+    def network_reads(self, *, train: int, validation: int) -> NetworkReads:
+        """Return that it compares labels, and reads nothing to be fitted."""
+        del train, validation
+        return NetworkReads(ranks_labels=True)
 
     def fit(self, train: Examples, job: Job, *, validation: Examples) -> Fitted:
         """Load the model and choose how it answers.

@@ -180,16 +180,17 @@ def budget_plan(ready: Ready, prepared: Prepared, forecast: Forecast, budget: fl
     every = list(options.every())
     bought = [one for one in every if one.cost.expected <= budget]
     searched, plain = [one for one in bought if one.trials], [one for one in bought if not one.trials]
-    found = [
-        min(some, key=lambda one: (round(one.detectable_points, 1), one.cost.expected))
-        for some in (searched, plain)
-        if some
-    ]
+    found = [min(some, key=lambda one: (_points(one), one.cost.expected)) for some in (searched, plain) if some]
     return BudgetPlan(
         budget=budget,
         currency=forecast.currency,
         asked=options.of(*options.asked),
-        fits=sorted(found, key=lambda one: one.detectable_points),
+        fits=sorted(found, key=_points),
         cheapest=min(every, key=lambda one: one.cost.expected),
         left_out=[arm.name for arm in forecast.arms if arm.fits is False],
     )
+
+
+def _points(one: Option) -> float:
+    """Return the least difference that is found; a tenth of a point makes no size better."""
+    return round(one.detectable_points, 1)

@@ -40,6 +40,7 @@ _HEADINGS = [
     "Cost",
     "Cheapest GPU",
 ]
+_ELSEWHERE = "--json has all"
 _LEAVING = ["Cheapest GPU", "Other s", "Tuning s", "Scoring s", "Train s", "Runs"]
 
 
@@ -53,7 +54,9 @@ def print_plan(plan: Planned, console: Console) -> None:
     for text in _about(plan):
         line(text)
     console.print()
-    print_grid(_HEADINGS, [_cells(arm, forecast) for arm in forecast.arms], console, leaving=_LEAVING)
+    print_grid(
+        _HEADINGS, [_cells(arm, forecast) for arm in forecast.arms], console, leaving=_LEAVING, elsewhere=_ELSEWHERE
+    )
     for text in _misfits(forecast):
         line(text)
     for text in _whole(forecast):
@@ -89,15 +92,17 @@ def _cells(arm: ArmForecast, forecast: Forecast) -> list[str]:
         _seconds(of_phases(arm, is_other)),
         duration(total(arm)),
         str(arm.runs),
-        "-"
-        if cost is None
-        else f"{three_digits(float(f'{cost.low:.2g}'))} to {three_digits(float(f'{cost.high:.2g}'))}",
+        "-" if cost is None else _money(cost.expected),
         "-" if arm.peak_gb is None else arm.cheapest_gpu or "none",
     ]
 
 
 def _seconds(found: Range | None) -> str:
     return "-" if found is None else two_digits(found.expected)
+
+
+def _money(value: float) -> str:
+    return three_digits(float(f"{value:.2g}"))
 
 
 def _misfits(forecast: Forecast) -> list[str]:
@@ -139,7 +144,7 @@ def _print_budget(plan: BudgetPlan, console: Console, line: Callable[..., None])
     named += [] if plan.fits else [("cheapest", plan.cheapest)]
     unit = f" {plan.currency}" if plan.currency else ""
     line(f"Budget: {plan.budget:g}{unit}", "bold")
-    print_grid(headings, [_option(name, one) for name, one in named], console)
+    print_grid(headings, [_option(name, one) for name, one in named], console, elsewhere=_ELSEWHERE)
     for text in budget_lines(plan):
         line(text)
 
@@ -150,7 +155,7 @@ def _option(name: str, one: Option) -> list[str]:
         str(one.seeds),
         str(one.folds),
         str(one.trials),
-        f"{three_digits(float(f'{one.cost.low:.2g}'))} to {three_digits(float(f'{one.cost.high:.2g}'))}",
+        f"{_money(one.cost.expected)} ({_money(one.cost.low)} to {_money(one.cost.high)})",
         f"{one.test_rows:,}",
         f"{two_digits(one.detectable_points)} points",
         *(f"{100 * chance:.0f} %" for chance in one.power.values()),

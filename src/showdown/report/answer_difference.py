@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -11,6 +11,8 @@ from typing import Any, Literal
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_WORDS = 600
 """Of each text that are compared; what follows is shown as it is. The time grows with the square of their number."""
+_ALIKE = 0.25
+"""Of the words of the shorter text: where fewer are the same, in the same order, a difference says nothing."""
 _MOST_DEEP = 20
 
 
@@ -38,10 +40,13 @@ def marked(wanted: str, written: str) -> tuple[Piece, ...]:
     """Return the written answer with what is missing and what was added, in the order of the text.
 
     Joined, `same` and `added` pieces are the written answer. White space alone is no difference, as for the scores:
-    but for white space, `same` and `missing` ones are the wanted answer.
+    but for white space, `same` and `missing` ones are the wanted answer. Of an answer that has hardly a word in common
+    with it, no word is compared: all of it was added.
     """
     ours, theirs = _WORD.findall(wanted), _WORD.findall(written)
     found = list(_pieces(ours[:_MOST_WORDS], theirs[:_MOST_WORDS]))
+    if _words(ours) and _words(theirs) and _share_of_words(found, ours, theirs) < _ALIKE:
+        return (Piece(text=written, kind="added"),)
     found += [Piece(text="".join(ours[_MOST_WORDS:]), kind="missing")] if len(ours) > _MOST_WORDS else []
     found += [Piece(text="".join(theirs[_MOST_WORDS:]), kind="added")] if len(theirs) > _MOST_WORDS else []
     return tuple(found)
@@ -61,6 +66,16 @@ def _steps(ours: list[str], theirs: list[str]) -> Iterator[Piece]:
             yield Piece(text=missing, kind="missing")
         if written:
             yield Piece(text=written, kind="added" if kind != "equal" and written.strip() else "same")
+
+
+def _share_of_words(found: Sequence[Piece], ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """Return how many words are the same, as a share of those of the shorter text, 0 to 1."""
+    same = sum(len(_words(_WORD.findall(piece.text))) for piece in found if piece.kind == "same")
+    return same / max(1, min(len(_words(ours)), len(_words(theirs))))
+
+
+def _words(parts: Sequence[str]) -> list[str]:
+    return [part for part in parts if part[0].isalnum()]
 
 
 def _spaces_alike(words: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from showdown.core.record import Results, RunRecord
 from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
 from showdown.report.facts import place
+from showdown.report.forecast import ForecastTable, forecast_table
 from showdown.report.label_table import label_table
 from showdown.report.learning_curve import learning_curve
 from showdown.report.markdown_samples import samples_in_markdown
@@ -44,6 +45,7 @@ def markdown(
     verdict: Verdict,
     pictures: Mapping[str, Picture] | None = None,
     written: Samples | None = None,
+    foreseen: ForecastTable | None = None,
 ) -> str:
     """Return the whole report: warnings, the table, the verdict, scores by label or samples, the machine.
 
@@ -52,6 +54,7 @@ def markdown(
         verdict: what can be said of it.
         pictures: figures to link, by name.
         written: written answers side by side.
+        foreseen: the forecast beside what was measured.
 
     """
     table, pictures = comparison_table(results, verdict), pictures or {}
@@ -81,6 +84,13 @@ def markdown(
         parts += ["## Macro F1 by label", *_own_rows(verdict), _by_label(results.full_size)]
     if written and written.groups:
         parts += ["## Samples", *samples_in_markdown(written)]
+    if foreseen:
+        parts += [
+            "## Forecast",
+            escaped(foreseen.sentence),
+            grid(foreseen.headings, foreseen.rows),
+            escaped(foreseen.note),
+        ]
     parts += ["## Data", *_data(results), "## Where it ran", *_where(results)]
     return spaced(parts)
 
@@ -92,7 +102,8 @@ def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
     """
     path = folder / "report.md"
     written = samples(results, verdict, folder, flips=_FLIPS, others=1)
-    write_text(path, markdown(results, verdict, _pictures(results, verdict, folder), written))
+    pictures, foreseen = _pictures(results, verdict, folder), forecast_table(results, folder)
+    write_text(path, markdown(results, verdict, pictures, written, foreseen))
     return path
 
 

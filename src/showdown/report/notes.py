@@ -118,7 +118,7 @@ def settings(results: Results) -> list[str]:
         shown = {
             key: value
             for key, value in run.spec.settings.items()
-            if value is not None and not (results.task == GENERATION and is_for_labels(value))
+            if value not in (None, []) and not (results.task == GENERATION and is_for_labels(value))
         }
         if run.tuning_seconds is not None:
             shown.pop("learning_rate", None)

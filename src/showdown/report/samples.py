@@ -22,7 +22,8 @@ _MOST_ARMS = 12
 """Answers to one prompt beside each other: those of the methods with the best scores."""
 NOTE = (
     "Marked is the difference to the wanted answer, word by word: struck out what is missing, underlined what was "
-    "written in its place. Of JSON the fields that differ are listed."
+    "written in its place. Of JSON the fields that differ are listed. An answer that has hardly a word in common with "
+    "the wanted one is underlined as a whole."
 )
 PRIVATE = "The texts are yours: keep this report where they may be."
 

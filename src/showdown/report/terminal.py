@@ -47,8 +47,19 @@ def print_grid(
     *,
     left: int = 1,
     leaving: Sequence[str] = (),
+    elsewhere: str = "see the report",
 ) -> None:
-    """Print a table. At a terminal columns are left out where they do not fit, and named; elsewhere all are there."""
+    """Print a table. At a terminal columns are left out where they do not fit, and named; elsewhere all are there.
+
+    Args:
+        headings: one a column.
+        rows: cells.
+        console: where to.
+        left: how many columns, from the first on, are of text.
+        leaving: headings of the columns that are left out first.
+        elsewhere: where those that were left out can be seen.
+
+    """
     kept = (
         fitting(headings, rows, console, left=left, leaving=leaving)
         if console.is_terminal
@@ -60,7 +71,7 @@ def print_grid(
     console.print(table, soft_wrap=True)
     gone = [heading for place, heading in enumerate(headings) if place not in kept]
     if gone:
-        console.print(f"No room here for {', '.join(gone)}: see the report, or widen the window.", highlight=False)
+        console.print(f"No room here for {', '.join(gone)}: {elsewhere}, or widen the window.", highlight=False)
 
 
 def fitting(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
 from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
 from showdown.core.metric_choice import refuse_metric_without_scores
@@ -134,17 +135,23 @@ def refuse_unscored_metric(comparison: Comparison, prepared: Prepared) -> None:
     refuse_metric_without_scores(metric, [*everywhere, *([OWN] if protocol.scorer else [])])
 
 
-def scorer_digests(comparison: Comparison) -> dict[str, str]:
+def scorer_digests(comparison: Comparison, rows: Rows) -> dict[str, str]:
     """Load the scores of the user's own once, before any run, and return what identifies each, by `protocol.scorer`.
 
+    Each is tried on the first row, with the wanted answer and with an empty one: one that fails there would fail after
+    hours of training.
+
     Raises:
-        UserError: for one that cannot be loaded.
+        UserError: for one that cannot be loaded, or fails.
 
     """
     from showdown.tasks.generation.scorers.own import load_scorer
 
     names = {protocol.scorer for protocol in _protocols(comparison) if protocol.scorer is not None}
     loaded = {name: load_scorer(name, Path()) for name in sorted(names)}
+    for own in loaded.values():
+        for written in (rows.answers[0], ""):
+            own(shown_prompt(rows.texts[0]), rows.answers[0], written, f"data row {rows.row_ids[0]}")
     return {name: own.sha256 or own.package or "" for name, own in loaded.items()}
 
 

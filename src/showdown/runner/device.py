@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from showdown.core.errors import UserError
@@ -49,8 +50,13 @@ def devices_named(name: str, count: int | None, price_per_hour: float | None) ->
     return _priced(profile, count or 1, price_per_hour, threads=_SHIPPED_THREADS, notes=())
 
 
-def devices_here(count: int | None, price_per_hour: float | None) -> Devices:
-    """Return the devices of this machine, all its GPUs by default.
+def devices_here(count: int | None, price_per_hour: float | None, gpus: Sequence[str] | None = None) -> Devices:
+    """Return the devices of this machine.
+
+    Args:
+        count: how many; by default all its GPUs, or those that are named.
+        price_per_hour: of one; None for an example price.
+        gpus: those that a comparison uses, as in `local_devices`.
 
     Raises:
         UserError: for a GPU of which no rates are known, or GPUs that are not there.
@@ -63,7 +69,7 @@ def devices_here(count: int | None, price_per_hour: float | None) -> Devices:
             raise UserError(f"--gpus {count}: this machine has no GPU; name one with --gpu, such as h100")
         profile, notes = _processor_here()
         return _priced(profile, 1, price_per_hour, threads=_threads(), notes=notes)
-    return _priced(_gpu_here(), count or len(local_devices()), price_per_hour, threads=0, notes=())
+    return _priced(_gpu_here(), count or len(local_devices(gpus)), price_per_hour, threads=0, notes=())
 
 
 def _gpu_here() -> DeviceProfile:

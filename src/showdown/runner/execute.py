@@ -21,8 +21,9 @@ from showdown.models.built_in import first_use
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, Resources, Setup, Stage
-from showdown.runner.executors.table import executor_class, open_executor
+from showdown.runner.executors.table import LOCAL, executor_class, open_executor
 from showdown.runner.foreseen import Foreseen, refuse_misfits
+from showdown.runner.history import remember
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -58,8 +59,6 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         ready, store = prepared.ready, prepared.store
         with store.lock() as lock:
             write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
-            if prepared.forecast is not None:
-                write_json(store.forecast_file, prepared.forecast.model_dump(mode="json"))
             loop = _Loop(prepared, display)
             setup = Setup(
                 lock=lock,
@@ -71,11 +70,14 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
                 address=comparison.address,
                 sampling_seconds=comparison.sampling_seconds,
             )
-            with open_executor(comparison.executor, setup) as executor:
+            with open_executor(comparison.executor, setup) as executor:  # which imports libraries meanwhile
+                forecast = prepared.forecast(display)
+                if forecast is not None:
+                    write_json(store.forecast_file, forecast.model_dump(mode="json"))
                 inspection = prepared.steps.result(DeepAudit)
                 prepared.steps.end()
                 display.data(deep_lines(inspection))
-                return loop.run(executor, inspection)
+                return loop.run(executor, inspection, forecast)
 
 
 def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast | None:
@@ -88,7 +90,7 @@ def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast
 
     """
     with _prepared(comparison, output, display) as prepared:
-        return prepared.forecast
+        return prepared.forecast(display)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +99,30 @@ class _Prepared:
 
     store: Store
     ready: Ready
-    forecast: Forecast | None
     specs: list[RunSpec]
     steps: PreparationProcess
     """What is left of its preparation."""
 
+    def forecast(self, display: Display) -> Forecast | None:
+        """Show the forecast, and return it; None where nothing is left to run, or none can be made.
+
+        Raises:
+            UserError: for an arm that cannot fit.
+
+        """
+        foreseen = self.steps.result(Foreseen)
+        if foreseen.why is not None:
+            display.say(f"no forecast: {foreseen.why}")
+        if foreseen.forecast is not None:
+            display.data(short_lines(foreseen.forecast))
+            if self.ready.comparison.executor == LOCAL:  # others may have larger devices
+                refuse_misfits(foreseen.forecast, self.store.unfinished(self.specs))
+        return foreseen.forecast
+
 
 @contextmanager
 def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterator[_Prepared]:
-    """Check and prepare a comparison up to its forecast; nothing is written."""
+    """Check and prepare a comparison; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
     executor_class(comparison.executor)  # refused before any work
@@ -122,14 +139,7 @@ def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterato
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
         display.data([*ready.notices, *ready.choices])
-        specs = plan(ready, model)
-        foreseen = steps.result(Foreseen)
-        if foreseen.why is not None:
-            display.say(f"no forecast: {foreseen.why}")
-        if foreseen.forecast is not None:
-            display.data(short_lines(foreseen.forecast))
-            refuse_misfits(foreseen.forecast, store.unfinished(specs))
-        yield _Prepared(store=store, ready=ready, forecast=foreseen.forecast, specs=specs, steps=steps)
+        yield _Prepared(store=store, ready=ready, specs=plan(ready, model), steps=steps)
 
 
 @dataclass(kw_only=True)
@@ -149,7 +159,7 @@ class _Loop:
     def __init__(self, prepared: _Prepared, display: Display) -> None:
         self._store, self._ready = prepared.store, prepared.ready
         self._results = ResultsFile(prepared.store, prepared.ready)
-        self._forecast = prepared.forecast
+        self._forecast: Forecast | None = None
         self._display = display
         specs: Sequence[RunSpec] = prepared.specs
         self._specs = specs
@@ -175,9 +185,9 @@ class _Loop:
         """Pass an event to its run's sampler, and by it to the progress file and the display; called by any thread."""
         self._listeners[event.run_id](event)
 
-    def run(self, executor: Executor, inspection: DeepAudit) -> Results:
+    def run(self, executor: Executor, inspection: DeepAudit, forecast: Forecast | None) -> Results:
         """Carry out what is left, and return the results of all runs."""
-        self._results.inspection = inspection
+        self._results.inspection, self._forecast = inspection, forecast
         self._records = {
             spec.run_id: finished_record(self._store, self._ready, spec, self._display.say) for spec in self._specs
         }
@@ -188,12 +198,16 @@ class _Loop:
         self._display.plan([*self._planned.values()], [*self._records.values()])
         for record in filter(None, self._records.values()):
             self._kept.add(record)
+        before = {run_id for run_id, record in self._records.items() if record}
         try:
             self._results.write(self._specs, self._records)
             self._carry_out(executor)
         finally:
             for active in self._active.values():
                 active.sampling.close()
+            if self._forecast is not None:
+                made = [record for run_id, record in self._records.items() if record and run_id not in before]
+                remember(self._forecast, made)
             # A run that was not reached shows what is there of other settings, rather than nothing.
             shown = {
                 run_id: record or stand_in(spec, earlier)

@@ -18,8 +18,8 @@ from showdown.runner.plan import plan
 from showdown.runner.prepared import Ready
 from showdown.runner.spread import spread
 
-PREPARATION_SECONDS = Range(low=2.0, expected=5.0, high=20.0)
-"""From the command to the start of the first run, with the libraries read once: `docs/plan.md` says how measured."""
+PREPARATION_SECONDS = Range(low=3.0, expected=10.0, high=30.0)
+"""From the command to the start of the first run, with the libraries imported once (`docs/plan.md`)."""
 
 
 @contextmanager

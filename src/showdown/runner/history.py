@@ -1,7 +1,6 @@
 """Errors of past forecasts, in a file of the user's cache: what was forecast, and what was then measured."""
 
 import contextlib
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,6 @@ from showdown.core.forecast_error import Gap, gaps
 from showdown.core.record import RunRecord
 from showdown.models.converted import cache_folder
 
-SWITCH = "SHOWDOWN_HISTORY"
-"""Environment variable: with `0` nothing is kept."""
 _FILE = "forecasts.jsonl"
 _MOST_BYTES = 20_000_000
 """Of the file; nothing is added to a larger one."""
@@ -34,18 +31,18 @@ def history_file() -> Path:
 
 
 def remember(forecast: Forecast, records: Sequence[RunRecord]) -> None:
-    """Keep how far a forecast was off. A cache that cannot be written to keeps nothing, and no run fails for it.
+    """Keep how far a forecast was off, but for seconds beside which the machine was busy.
+
+    A cache that cannot be written to keeps nothing, and no run fails for it.
 
     Args:
         forecast: as it was made before these runs.
         records: of the runs that were made since.
 
     """
-    if os.environ.get(SWITCH) == "0":
-        return
     path, day = history_file(), datetime.now(UTC).date().isoformat()
     with contextlib.suppress(OSError, UserError, ValueError):
-        found = gaps(forecast, records)
+        found = [gap for gap in gaps(forecast, records) if not gap.busy]
         if not found or (path.exists() and path.stat().st_size > _MOST_BYTES):
             return
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """What comes before the first run: the data are read, split and audited, and the model is checked."""
 
+import os
 from collections.abc import Generator
 
 from showdown.core.errors import UserError
@@ -17,6 +18,9 @@ from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.prepared import Ready, ready
 from showdown.runner.store import Store
+
+FORECAST_SWITCH = "SHOWDOWN_FORECAST"
+"""Environment variable: with `0` no forecast is made before runs, and so none is kept."""
 
 
 def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Generator[Strict]:
@@ -69,18 +73,18 @@ def settle(
     if chats is not None:
         comparison, said = chats.settled(comparison, prepared)
         choices = [*choices, *said]
-    return ready(comparison, prepared, choices, scorer_digests(comparison)), prepared
+    return ready(comparison, prepared, choices, scorer_digests(comparison, prepared.rows)), prepared
 
 
 def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: DescribedModel, store: Store) -> Foreseen:
     """Forecast a comparison of which something is left to run; a forecast that fails does not keep it from running."""
-    if not store.unfinished(plan(ready, model)):
+    if os.environ.get(FORECAST_SWITCH) == "0" or not store.unfinished(plan(ready, model)):
         return Foreseen()
     from showdown.runner.foresee import foresee, quiet
 
     try:
         with quiet():
-            devices = devices_here(None, ready.comparison.protocol.price_per_hour)
+            devices = devices_here(None, ready.comparison.protocol.price_per_hour, ready.comparison.gpus)
             return Foreseen(forecast=foresee(ready, prepared, model, described, devices))
     except UserError as error:
         return Foreseen(why=str(error))

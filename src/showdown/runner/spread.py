@@ -1,6 +1,7 @@
 """How long a comparison takes on a number of equal devices: the real schedule, with a forecast's seconds."""
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from showdown.core.events import StageName
@@ -61,27 +62,27 @@ def stage_of(phase: str) -> StageName:
 def _simulated(schedule: Schedule, seconds: Mapping[str, Mapping[str, Range]], devices: int, end: _End) -> float:
     """Return when the last visit ends, if each device takes the next visit as soon as it is free."""
     active: list[tuple[float, int, Visit]] = []
-    loaded: set[str] = set()
+    holding: Counter[str] = Counter()
     now = 0.0
     while True:
         while len(active) < devices and (visit := schedule.take()):
-            heapq.heappush(active, (now + _visit_seconds(visit, seconds, loaded, end), visit.number, visit))
+            training = sum(one.shared_base == visit.shared_base for _, _, one in active)
+            loads = visit.shared_base is None or training >= holding[visit.shared_base]
+            if loads and visit.shared_base is not None:
+                holding[visit.shared_base] += 1
+            heapq.heappush(active, (now + _visit_seconds(visit, seconds, end, loads=loads), visit.number, visit))
         if not active:
             return now
         now, _, visit = heapq.heappop(active)
         schedule.done(visit, over=False)
 
 
-def _visit_seconds(visit: Visit, seconds: Mapping[str, Mapping[str, Range]], loaded: set[str], end: _End) -> float:
-    """Return what a visit takes; of runs that share a network the first alone loads it to be trained."""
-    base = visit.shared_base
-    has_base = base in loaded
-    if base is not None:
-        loaded.add(base)
+def _visit_seconds(visit: Visit, seconds: Mapping[str, Mapping[str, Range]], end: _End, *, loads: bool) -> float:
+    """Return what a visit takes; a device that holds the network already does not load it to train."""
     return sum(
         _of_phase(visit.spec, phase, end(found))
         for phase, found in seconds.get(visit.spec.name, {}).items()
-        if stage_of(phase) in visit.stages and not (has_base and phase == _LOADING)
+        if stage_of(phase) in visit.stages and (loads or phase != _LOADING)
     )
 
 

@@ -74,6 +74,7 @@ def convergence(run: TrainingRun, progress: Progress) -> Convergence:
         best_epoch=selected_epoch(run.protocol, progress),
         chance=run.task.chance_score(run.validation_targets),
         still_learning=run.task.still_learning(progress.validation[-1], run.protocol),
+        least_rise=run.task.least_rise,
     )
 
 
@@ -182,7 +183,9 @@ class _Loop:
             return
         scores = _scores(self.run, progress)
         epochs = min(cooldown_epochs(progress.epoch), protocol.epochs - progress.epoch)
-        if waited_enough(scores, patience=protocol.patience_epochs, chance=self.chance):
+        if waited_enough(
+            scores, patience=protocol.patience_epochs, chance=self.chance, least_rise=self.run.task.least_rise
+        ):
             self._wind_down("patience", epochs * self.steps_per_epoch)
         elif progress.epoch + cooldown_epochs(progress.epoch) >= protocol.epochs:
             self._wind_down("cap", epochs * self.steps_per_epoch)

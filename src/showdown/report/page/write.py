@@ -19,6 +19,7 @@ from showdown.report.confidence import confidence_table
 from showdown.report.disagreements import disagreements
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.gallery import figures_of
+from showdown.report.forecast import forecast_table
 from showdown.report.label_table import label_table
 from showdown.report.page.drawing import DARK_VARIABLES, LIGHT_VARIABLES, draw
 from showdown.report.page.limits import choices, limits, margin_words
@@ -67,7 +68,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     by_label = columns_of(verdict.task).by_label
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
     written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
-    writing = writing_table(verdict)
+    writing, foreseen = writing_table(verdict), forecast_table(results, folder)
     found, compared = choices(verdict), shown_pairs(verdict)
     script = _file("page.js")
     context = {
@@ -92,6 +93,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "label_table": label_table(_done(results)),
         "confidence": confidence_table(results),
         "writing": writing,
+        "foreseen": foreseen,
         "disagreements": shown,
         "samples": written if written and written.groups else None,
         "most_headings": _MOST_HEADINGS,
@@ -113,6 +115,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
             divided=bool(shown and shown.count),
             timed=writing is not None,
             sampled=bool(written and written.groups),
+            foreseen=foreseen is not None,
         ),
         "style": _style() + (f"\n{_file('samples.css')}" if written and written.groups else ""),
         "script": script,

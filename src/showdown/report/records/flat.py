@@ -28,6 +28,7 @@ _INSTEAD = {
     "environment_versions": "version",
 }
 """Shorter beginnings of names."""
+_TOO_LARGE = 2**63
 _LEFT_OUT = frozenset(
     {
         "spec_name",
@@ -97,11 +98,18 @@ def _slug(text: str) -> str:
     return re.sub(r"\W+", "_", text).strip("_").lower()
 
 
+def _is_number(value: Any) -> bool:
+    """Return whether a column of numbers can hold it; Parquet has no larger integers."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _TOO_LARGE
+    return isinstance(value, float)
+
+
 def _one_type(values: Sequence[Any]) -> list[Cell]:
     known = [value for value in values if value is not None]
     if all(isinstance(value, bool) for value in known):
         return list(values)
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
+    if all(_is_number(value) for value in known):
         whole = all(isinstance(value, int) for value in known)
         return [value if value is None or whole else float(value) for value in values]
     return [

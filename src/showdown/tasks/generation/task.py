@@ -112,6 +112,14 @@ class Generation(Task):
         """Return 0: a network that knows nothing spreads its probability over a whole vocabulary."""
         return 0.0
 
+    def least_rise(self, score: float) -> float:
+        """Return a twentieth of what is missing to certainty, and at most 1 point.
+
+        An answer has dozens of tokens, most of which are easy: from 95 to 96 % of the probability a token is a fifth of
+        all errors (`docs/decisions/0006-convergence.md`).
+        """
+        return min(super().least_rise(score), 0.05 * (1.0 - score))
+
     def still_learning(self, values: Mapping[str, float], protocol: SharedProtocol) -> bool:
         """Return False: the probability of a token has no accuracy that it must rise to."""
         return False

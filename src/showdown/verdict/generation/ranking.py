@@ -53,7 +53,8 @@ def ranked_by(metric: Metric, key: str, results: Results) -> str:
         return f"{how}."
     if words is None and metric.key in {"exact_match", "rouge_l"}:
         return f"{how}."
-    return f"{how}: {_BECAUSE[metric.key].format(words=f'{words:g} word{_plural(words)}')}."
+    counted = "" if words is None else f"{words:g} word{_plural(words)}"
+    return f"{how}: {_BECAUSE[metric.key].format(words=counted)}."
 
 
 def _plural(words: float | None) -> str:

@@ -1,6 +1,7 @@
 """A score that the user wrote: a function of the prompt, the wanted and the written answer.
 
-It is loaded and run in the process that scores, and nowhere else: it is code of the user's own, as a plugin is.
+It is code of the user's own, as a plugin is. It runs in the process that scores, and once before all runs, where it is
+tried on a row.
 """
 
 import inspect

@@ -1,0 +1,108 @@
+"""The forecast of whole comparisons: what must grow, what must not fit, and what is known exactly."""
+
+from typing import Any
+
+import pytest
+from transformers import BertConfig, LlamaConfig, PretrainedConfig
+
+from showdown.core.forecast import ArmForecast
+from showdown.core.spec import Comparison
+from showdown.forecast.arms import forecast_arms
+from showdown.forecast.profiles import profile_of
+from showdown.forecast.workload import Workload
+
+ENCODER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 99,
+}
+DECODER = {**ENCODER, "num_key_value_heads": 1, "pad_token_id": 0}
+
+
+def forecast(
+    methods: dict[str, Any], *, config: PretrainedConfig | None = None, tokens: int = 20, rows: int = 40,
+    device: str = "h100", task: str = "classification", **protocol: Any,
+) -> dict[str, ArmForecast]:  # fmt: skip
+    """Return the forecast of each arm."""
+    settings = {"tuning": None, "epochs": 2, "patience_epochs": None, "max_tokens": 4096, **protocol}
+    comparison = Comparison.model_validate({"task": task, "methods": methods, "protocol": settings, "seeds": [0, 1]})
+    writes = task == "generation"
+    sizes = [(tokens, tokens // 2 if writes else 1)] * rows
+    workload = Workload(
+        comparison=comparison, config=config or LlamaConfig(**DECODER), labels=() if writes else ("a", "b"),
+        train=sizes, validation=sizes[:4], test=sizes[:4], partitions=3, answer_tokens=[tokens // 2] * 4 * writes,
+    )  # fmt: skip
+    return {arm.name: arm for arm in forecast_arms(workload, profile_of(device))}
+
+
+def wide() -> LlamaConfig:
+    """Return the configuration of a decoder of 7.5 billion weights in few layers, of which a skeleton is soon made."""
+    widths = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 8, "num_attention_heads": 64}
+    return LlamaConfig(**widths, num_key_value_heads=64, vocab_size=1000, pad_token_id=0)
+
+
+def expected_gb(arm: ArmForecast) -> float:
+    assert arm.peak_gb is not None
+    return arm.peak_gb.expected
+
+
+@pytest.mark.parametrize("device", ["h100", "cpu"])
+@pytest.mark.parametrize("config", [LlamaConfig(**DECODER), BertConfig(**ENCODER)], ids=["decoder", "encoder"])
+def test_every_phase_and_peak_is_a_range_in_order(config: PretrainedConfig, device: str) -> None:
+    for arm in forecast({"full": {}, "lora": {}, "majority": {}}, config=config, device=device).values():
+        for found in (*arm.seconds.values(), *([arm.peak_gb] if arm.peak_gb else [])):
+            assert 0 <= found.low <= found.expected <= found.high
+        assert arm.runs == 6
+        assert {"training", "prediction"} <= arm.seconds.keys()
+
+
+@pytest.mark.parametrize("device", ["h100", "cpu"])
+def test_longer_rows_take_more_memory_and_more_time(device: str) -> None:
+    config = LlamaConfig(**DECODER | {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8})
+    short, long = (forecast({"lora": {}}, config=config, tokens=tokens, device=device)["lora"] for tokens in (64, 512))
+    assert expected_gb(long) > expected_gb(short)
+    assert long.seconds["training"].expected > short.seconds["training"].expected
+
+
+def test_attention_makes_long_rows_dear() -> None:
+    """The same tokens in fewer rows take longer: attention grows with the square of a row."""
+    many, few = (forecast({"full": {}}, tokens=tokens, rows=rows)["full"] for tokens, rows in ((64, 1024), (4096, 16)))
+    assert few.seconds["prediction"].expected > many.seconds["prediction"].expected
+
+
+def test_epochs_that_are_fixed_scale_training_and_those_that_are_not_make_it_a_wide_range() -> None:
+    two, four = (forecast({"full": {}}, epochs=epochs)["full"].seconds["training"] for epochs in (2, 4))
+    assert four.expected == pytest.approx(2 * two.expected)
+    patient = forecast({"full": {}}, epochs=50, patience_epochs=3)["full"].seconds["training"]
+    assert patient.high / patient.low > 2 * four.high / four.low
+
+
+def test_tuning_is_trials_times_a_training() -> None:
+    few, many = (
+        forecast({"full": {}}, tuning={"trials": trials})["full"].seconds["tuning"].expected for trials in (3, 6)
+    )
+    assert many == pytest.approx(2 * few)
+
+
+def test_a_method_that_cannot_work_on_a_network_says_why() -> None:
+    arm = forecast({"bitfit": {}})["bitfit"]
+    assert (arm.runs, arm.peak_gb, arm.fits) == (0, None, None)
+    assert "no biases" in arm.notes[0]
+
+
+def test_a_basis_is_derived_where_the_profile_is() -> None:
+    assert forecast({"full": {}})["full"].basis == "measured on this kind of device"
+    assert forecast({"full": {}}, device="a100")["full"].basis == "derived"
+
+
+def test_a_network_fits_with_adapters_and_not_whole() -> None:
+    """15.6 GB of weights; as much of gradients and twice as much of moments where all learn, on 47.8 GB."""
+    arms = forecast(
+        {"full": {}, "qlora": {}, "lora": {}}, config=wide(), device="l40s", match_memory=False, effective_batch_rows=2
+    )
+    assert (arms["full"].fits, arms["lora"].fits, arms["qlora"].fits) == (False, True, True)
+    assert expected_gb(arms["full"]) > 4 * 15.5
+    assert 17.0 > expected_gb(arms["lora"]) > 15.5
+    assert expected_gb(arms["qlora"]) < 7.0

@@ -1,0 +1,46 @@
+"""What cannot fit is refused before anything is trained, and nothing else."""
+
+import pytest
+
+from forecasts import arm, device, forecast
+from showdown.core.errors import UserError
+from showdown.runner import foreseen
+from showdown.runner.foreseen import refuse_misfits
+
+
+def refusal(*arms: object, left: tuple[str, ...] = ("full",), memory_gb: float = 80.0, kind: str = "gpu") -> str:
+    with pytest.raises(UserError) as found:
+        refuse_misfits(forecast(*arms, on=device(kind=kind, memory_gb=memory_gb)), left)  # type: ignore[arg-type]
+    return str(found.value)
+
+
+def test_an_arm_that_cannot_fit_is_refused_with_what_would() -> None:
+    full = arm("full", peak_gb=110.0, fits=False, fixes=["`memory: lean`: 62 GB", "`method: qlora`: 20 GB"])
+    line = refusal(full, arm("lora", peak_gb=20.0))
+    assert line.startswith(
+        "`methods.full` cannot fit: it needs 100 GB at the least, and NVIDIA H100 80GB HBM3 has 80; "
+    )
+    assert "`memory: lean`: 62 GB fits (`method: qlora`: 20 GB)" in line
+
+
+def test_without_a_fix_the_other_arms_are_named() -> None:
+    assert "--methods lora,tfidf" in refusal(arm("full", peak_gb=110.0, fits=False), arm("lora"), arm("tfidf"))
+    assert refusal(arm("full", peak_gb=110.0, fits=False)).endswith("choose a smaller model")
+
+
+def test_a_low_end_that_fits_runs() -> None:
+    refuse_misfits(forecast(arm("full", peak_gb=87.0, fits=False)), ["full"])
+
+
+def test_an_arm_that_is_over_is_not_refused() -> None:
+    refuse_misfits(forecast(arm("full", peak_gb=200.0, fits=False)), ["lora"])
+
+
+def test_a_processor_may_swap(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Swap:
+        total = 30e9
+
+    monkeypatch.setattr(foreseen.psutil, "swap_memory", Swap)
+    whole = forecast(arm("full", peak_gb=110.0, fits=False), on=device(kind="cpu", memory_gb=80.0))
+    refuse_misfits(whole, ["full"])
+    assert "has 90" in refusal(arm("full", peak_gb=110.0, fits=False), kind="cpu", memory_gb=60.0)
