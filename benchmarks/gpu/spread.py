@@ -4,8 +4,8 @@
 
 The weights are random (`benchmarks.gpu.study` writes them), so that only times mean something, and the equality of
 results. The eight runs are eight seeds of one epoch; the rest is the default of the product: the pretrained network is
-loaded once on each GPU, each run is scored in a process of its own. A first small comparison fills the caches of the
-disk. `--gpus` names the GPUs of each case, with commas inside.
+loaded once on each GPU, each run is scored in a process of its own. A first comparison of one run fills the caches of
+the disk. `--gpus` names the GPUs of each case, with commas inside.
 
 To try it out on a CPU: `CUDA_VISIBLE_DEVICES=0,1 python -m benchmarks.gpu.spread --data FILE --tiny`.
 """
@@ -49,10 +49,17 @@ def case(options: argparse.Namespace, model: Path, gpus: str, seeds: int, rows: 
         code = None
     seconds = time.perf_counter() - began
     runs = json.loads((output / "results.json").read_text())["runs"]
+    started_at = time.time() - (time.perf_counter() - began)
     for run in runs:
+        folder = output / "runs" / run["run_id"]
+        run["ended_seconds"] = {
+            name: round((folder / f"{name}.json").stat().st_mtime - started_at, 2)
+            for name in ("train", "score")
+            if (folder / f"{name}.json").is_file()
+        }
         curve = output / str(run["curve_file"])
         run["losses"] = json.loads(curve.read_text())["training"]["loss"] if curve.is_file() else None
-    kept = [{key: run[key] for key in (*KEPT, "losses")} for run in runs]
+    kept = [{key: run[key] for key in (*KEPT, "losses", "ended_seconds")} for run in runs]
     return {"gpus": gpus, "exit_code": code, "seconds": round(seconds, 2), "runs": kept}
 
 
@@ -76,6 +83,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the study's CSV file")
     parser.add_argument("--gpus", nargs="+", default=["0", "0,1"], help="of each case, the first is the reference")
     parser.add_argument("--rows", type=int, default=560, help="of the data")
+    parser.add_argument("--warm-rows", type=int, default=500, help="of the comparison that fills the caches")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--work", type=Path, default=Path("/dev/shm/gpu_spread"), help="of checkpoint and comparisons")
     parser.add_argument("--seconds", type=float, default=220.0, help="stop each comparison after so many seconds")
@@ -93,13 +101,8 @@ def main() -> None:
         write_checkpoint(model, shape, device)
         print(f"checkpoint written in {time.perf_counter() - began:.0f} s", flush=True)
     result: dict[str, Any] = {"shape": shape, "rows": options.rows, "settings": SETTINGS, "cases": []}
-    warm = subprocess.run(
-        [sys.executable, "-m", "showdown", "run", str(options.data), "--methods", "majority", "--output",
-         str(options.work / "warm"), "--set", f"model.id={model}",
-         "--set", "protocol.split={kind: single}"],
-        timeout=options.seconds, check=False, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    print(f"warmed up, code {warm.returncode}", flush=True)
+    warm = case(options, model, "0", 1, options.warm_rows)
+    print(f"warmed up in {warm['seconds']:.0f} s, code {warm['exit_code']}", flush=True)
     for gpus in options.gpus:
         found = case(options, model, gpus, options.runs, options.rows)
         cases = result["cases"]

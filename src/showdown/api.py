@@ -137,11 +137,17 @@ def judge(
         options: `margin_points`, `metric`, `price_per_hour`, `price_per_kwh`, as in `verdict.options.JudgeOptions`.
 
     """
+    return _judged(load(output), output, limits, options)
+
+
+def _judged(
+    results: Results, output: Path | str, limits: Mapping[str, float | None] | None, options: "JudgeOptions"
+) -> "Verdict":
     from showdown.verdict.options import checked_limits, checked_margin, checked_price
     from showdown.verdict.summary import judge as judge_results
 
     return judge_results(
-        load(output),
+        results,
         Path(output),
         limits=checked_limits(limits),
         price=checked_price(options.get("price_per_hour"), options.get("price_per_kwh")),
@@ -171,7 +177,11 @@ def write_reports(
         return write_beside(lambda: beside(*outputs, **options), place, formats)
     from showdown.report.formats import write_reports as write_all
 
-    return write_all(lambda: (load(outputs[0]), judge(outputs[0], **options)), Path(outputs[0]), formats)
+    def judged() -> "tuple[Results, Verdict]":
+        results = load(outputs[0])  # once: those of ten thousand runs take half a gigabyte
+        return results, _judged(results, outputs[0], None, options)
+
+    return write_all(judged, Path(outputs[0]), formats)
 
 
 def beside(*outputs: Path | str, **options: Unpack["JudgeOptions"]) -> "Beside":

@@ -120,6 +120,10 @@ def run(
     gpus: Annotated[
         str | None, typer.Option(metavar="0,1", help="GPUs to use, by number or UUID; all by default, a run on each.")
     ] = None,
+    executor: Annotated[str | None, typer.Option(help="Where runs go: local, or ray for a Ray cluster.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of a running cluster; without it Ray is started here.")
+    ] = None,
     margin: Margin = None,
     metric: Metric = None,
     dry_run: Annotated[
@@ -140,7 +144,8 @@ def run(
 
     given = _given(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
-    given += [] if gpus is None else [f"gpus={json.dumps(gpus)}"]
+    places = {"gpus": gpus, "executor": executor, "address": address}
+    given += [f"{key}={json.dumps(value)}" for key, value in places.items() if value is not None]
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
     comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)

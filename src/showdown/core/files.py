@@ -162,12 +162,20 @@ def locked(path: Path) -> Iterator[None]:
         OSError: when it cannot be opened.
 
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    descriptor = hold(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def hold(path: Path) -> int:
+    """Wait for a lock file as `locked` does, and return its descriptor. Closing it frees the lock, as does the end of
+    this process.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -49,6 +49,11 @@ def environment(device: str) -> Environment:
     )
 
 
+def own_version() -> str:
+    """Return the version of Showdown."""
+    return importlib.metadata.version(_PACKAGES[0])
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a run depends on, by name."""
     found = {"python": platform.python_version()}

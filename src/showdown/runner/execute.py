@@ -21,7 +21,7 @@ from showdown.models.built_in import first_use
 from showdown.models.source import pin
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, Resources, Setup, Stage
-from showdown.runner.executors.table import EXECUTORS, LOCAL, open_executor
+from showdown.runner.executors.table import LOCAL, executor_class, open_executor
 from showdown.runner.foreseen import Foreseen, refuse_misfits
 from showdown.runner.history import remember
 from showdown.runner.memory import trains, with_memory
@@ -35,7 +35,7 @@ from showdown.runner.record import run_record
 from showdown.runner.results_file import ResultsFile
 from showdown.runner.resume import finished_record, is_due
 from showdown.runner.retention import KeptModels
-from showdown.runner.sampler import Sampler
+from showdown.runner.sampler import Sampler, Samples
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
 from showdown.runner.spread import forecast_or_effort
 from showdown.runner.store import RESULT_FILE, Store
@@ -125,7 +125,7 @@ def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterato
     """Check and prepare a comparison; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
-    EXECUTORS.load(comparison.executor)  # refused before any work
+    executor_class(comparison.executor)  # refused before any work
     store = Store(output)
     store.refuse_other_schema()
     conversion = first_use(comparison.model)
@@ -225,7 +225,7 @@ class _Loop:
             return executor.submit(stage, folder, Resources(device="gpu")).result()
 
         waiting = [spec for spec in self._specs if self._records[spec.run_id] is None]
-        planned, error = with_memory(waiting, self._store, plan_stage)
+        planned, error = with_memory(waiting, self._store, plan_stage, gpu=executor.place.gpu)
         for spec in planned:
             if error and trains(spec):
                 self._records[spec.run_id] = run_record(spec, self._store, self._ready, error)
@@ -265,8 +265,12 @@ class _Loop:
         write_json(folder / "spec.json", spec.model_dump(mode="json"))
         progress = ProgressLog(folder, self._display.event)
         sampling = ExitStack()
-        sampler = sampling.enter_context(Sampler(folder, self._ready.comparison.sampling_seconds, progress.receive))
-        self._listeners[visit.run_id] = sampler.receive
+        if executor.place.samples:
+            listen: Listener = Samples(folder, progress.receive).receive
+        else:
+            every_seconds = self._ready.comparison.sampling_seconds
+            listen = sampling.enter_context(Sampler(folder, every_seconds, progress.receive)).receive
+        self._listeners[visit.run_id] = listen
         self._submit_next(_ActiveVisit(visit=visit, left=due, sampling=sampling), executor)
         return True
 

@@ -21,7 +21,7 @@ def trains(spec: RunSpec) -> bool:
 
 
 def with_memory(
-    waiting: Sequence[RunSpec], store: Store, plan_stage: Callable[[Path], StageError | None]
+    waiting: Sequence[RunSpec], store: Store, plan_stage: Callable[[Path], StageError | None], *, gpu: bool = False
 ) -> tuple[list[RunSpec], StageError | None]:
     """Return the runs with the memory settings of the comparison's plan.
 
@@ -32,13 +32,14 @@ def with_memory(
         waiting: the runs that are not finished.
         store: the comparison's folder, with its `comparison.json` and the processed rows.
         plan_stage: runs the stage `plan` with the folder of one run, and returns its error.
+        gpu: whether runs go to machines with a GPU, whether or not this one has one.
 
     Returns:
         The runs, and the error of the plan: the runs that train then have no settings and cannot start.
 
     """
     training = [spec for spec in waiting if trains(spec)]
-    if not training or not has_gpu():
+    if not training or not (gpu or has_gpu()):
         return list(waiting), None
     folder = store.run_folder(training[0].run_id)
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from showdown.core.events import StageName
-from showdown.core.files import write_json
+from showdown.core.files import read_file, write_json
 from showdown.core.manifest import damage
-from showdown.core.predictions import torn_predictions
+from showdown.core.predictions import digest, torn_predictions
 from showdown.core.record import RunRecord, Status
 from showdown.core.spec import RunSpec
 from showdown.methods.table import is_tuned
@@ -15,12 +15,13 @@ from showdown.runner.memory_retry import why_try_again
 from showdown.runner.prepared import Ready
 from showdown.runner.record import run_record
 from showdown.runner.stage_trace import ended_for_memory, remove_trace
-from showdown.runner.store import RESULT_FILE, TRAIN_FILE, TUNE_FILE, Store, read_record, read_stage
-from showdown.stages.results import StageError, TrainStage, TuneStage
+from showdown.runner.store import RESULT_FILE, SCORE_FILE, TRAIN_FILE, TUNE_FILE, Store, read_record, read_stage
+from showdown.stages.results import ScoreStage, StageError, TrainStage, TuneStage
 
 _FINAL: tuple[Status, ...] = ("completed", "diverged", "out-of-memory")
 """What is not tried again, because it would come out the same. `out-of-memory` is tried again with more memory."""
 
+PREDICTIONS_FILE = "predictions.csv"
 Say = Callable[[str], None]
 
 
@@ -87,6 +88,27 @@ def is_due(store: Store, spec: RunSpec, stage: StageName, say: Say) -> bool:
     if stage == "tune":
         return is_tuned(spec) and read_stage(TuneStage, folder / TUNE_FILE) is None
     return stage == "score" or not _is_trained(folder, say)
+
+
+def is_whole(folder: Path, stage: StageName) -> bool:
+    """Tell whether the files of a stage lie in a run's folder, whole. Those of an earlier scoring count too.
+
+    Args:
+        folder: the run's.
+        stage: which.
+
+    """
+    if stage == "tune":
+        return read_stage(TuneStage, folder / TUNE_FILE) is not None
+    if stage == "train":
+        return _is_trained(folder, lambda line: None)
+    scored = read_stage(ScoreStage, folder / SCORE_FILE) if stage == "score" else None
+    if scored is None or scored.predictions_sha256 is None:
+        return False
+    try:
+        return digest(read_file(folder / PREDICTIONS_FILE)) == scored.predictions_sha256
+    except OSError:
+        return False
 
 
 def _is_trained(folder: Path, say: Say) -> bool:

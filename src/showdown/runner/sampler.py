@@ -146,6 +146,19 @@ class Sampler:
         return round(self._energy_before + counter_joules - self._energy_began, 3)
 
 
+class Samples:
+    """Writes the samples of a run that are taken on another machine, and passes all events on."""
+
+    def __init__(self, folder: Path, listen: Listener) -> None:
+        self._path, self._listen = folder / SYSTEM_FILE, listen
+
+    def receive(self, event: Event) -> None:
+        """Take in an event of the worker or of its machine's sampler."""
+        if isinstance(event, SystemSample):
+            append_line(self._path, json.dumps(event.sample.model_dump()))
+        self._listen(event)
+
+
 def _process(pid: int) -> ProcessMeter | None:
     try:
         return ProcessMeter(pid)

@@ -104,7 +104,8 @@ def memory_settings(spec: RunSpec, job: Job, lengths: Sequence[int]) -> MemorySe
     """Return the memory settings of a run.
 
     Args:
-        spec: the run, with the plan's result where it runs on a GPU.
+        spec: the run, with the plan's result where it runs on a GPU; on a CPU with settings only where others ran out
+            of memory.
         job: what its method is given.
         lengths: tokens of each of its training rows.
 
@@ -113,7 +114,7 @@ def memory_settings(spec: RunSpec, job: Job, lengths: Sequence[int]) -> MemorySe
 
     """
     if job.placement.device == "cpu":
-        return cpu_settings(job.protocol, lengths)
+        return spec.memory or cpu_settings(job.protocol, lengths)
     if spec.memory is None:
         raise RuntimeError(f"{spec.run_id} has no memory settings; the stage `plan` makes them")
     return spec.memory

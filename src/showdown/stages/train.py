@@ -165,7 +165,7 @@ def _finetune(
     assert isinstance(method, TunedMethod)
     tuned = tuned_rate(context)
     setup = prepare_training(context, method, train, validation)
-    if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed":
+    if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed" or context.spec.memory:
         context.events.say(setup.memory.sentence(context.job.protocol.memory))
     adapted = setup.adapt(network)
     module, protocol = adapted.module, context.job.protocol

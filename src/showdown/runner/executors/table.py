@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from showdown.core.errors import UserError
 from showdown.core.registry import Registry
 from showdown.runner.executor import Executor, Setup
 
@@ -18,11 +19,29 @@ EXECUTORS: Registry[Callable[[Setup], Executor]] = Registry(
     "showdown.executors",
     {
         LOCAL: "showdown.runner.executors.local:local_executor",
+        "ray": "showdown.runner.executors.ray:RayExecutor",
     },
     _read,
 )
 """Strings, so that no library of an executor is imported but that of the one in use. Installed packages add executors
 by entry points of the group `showdown.executors`."""
+
+
+def executor_class(name: str) -> Callable[[Setup], Executor]:
+    """Return what makes an executor.
+
+    Raises:
+        UserError: for a name that is not in the table, or one whose library is not installed.
+
+    """
+    try:
+        return EXECUTORS.load(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("showdown"):
+            raise
+        raise UserError(
+            f"`executor: {name}` needs the package `{error.name}`: pip install 'finetuning-showdown[{name}]'"
+        ) from error
 
 
 def open_executor(name: str, setup: Setup) -> Executor:
@@ -36,4 +55,4 @@ def open_executor(name: str, setup: Setup) -> Executor:
         UserError: for a name that is not in the table, or what the executor refuses.
 
     """
-    return EXECUTORS.load(name)(setup)
+    return executor_class(name)(setup)

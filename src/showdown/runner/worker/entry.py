@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from showdown.core.events import EventWriter, StageName
-from showdown.core.files import write_json
+from showdown.core.files import hold, write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
 from showdown.runner.worker.results import ERROR_FILE
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from showdown.stages.base_cache import BaseCache
 
 EXIT_STAGE_ERROR = 3
+LOCK_FILE = ".lock"
+"""In a run's folder."""
 _PARENT_POLL_MILLISECONDS = 200
 
 
@@ -34,6 +36,8 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
         watch_over(events)
     try:
         spec = RunSpec.model_validate_json((task.folder / "spec.json").read_bytes())
+        if task.alone and _done_by_another(task):
+            return 0
         writer = EventWriter(events, task.folder.name)
         writer.worker(task.stage, task.device)
         _stage(task.stage)(spec, task.folder, task.data, writer, *([kept] if kept else []))
@@ -44,6 +48,17 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
     if kept:
         kept.tidy()
     return 0
+
+
+def _done_by_another(task: WorkerTask) -> bool:
+    """Wait for the process that works in the run's folder, if there is one, and tell whether it has done the stage.
+
+    The lock is held until this process ends.
+    """
+    from showdown.runner.resume import is_whole
+
+    hold(task.folder / LOCK_FILE)
+    return is_whole(task.folder, task.stage)
 
 
 def _stage(name: StageName) -> Callable[..., None]:

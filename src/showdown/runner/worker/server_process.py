@@ -27,11 +27,12 @@ _QUIET_ENVIRONMENT = {
 class ServerProcess:
     """One fork server, which does one stage at a time. All but `end` is called from one thread."""
 
-    def __init__(self, lock: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, lock: int | None, environment: Mapping[str, str]) -> None:
         """Prepare; nothing is started yet.
 
         Args:
-            lock: descriptor of the comparison's lock, which the server and its workers hold with it.
+            lock: descriptor of the comparison's lock, which the server and its workers hold with it; None on another
+                machine than the comparison's.
             environment: variables of the server beside those of this process.
 
         """
@@ -83,7 +84,9 @@ class ServerProcess:
                         stdout=subprocess.PIPE,
                         stderr=log,
                         env={**os.environ, **_QUIET_ENVIRONMENT, **self._environment},
-                        pass_fds=(self._lock,),  # an orphan keeps the comparison's lock until it is gone
+                        pass_fds=()
+                        if self._lock is None
+                        else (self._lock,),  # an orphan keeps the comparison's lock until it is gone
                         start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the rest
                     )
             return self._process

@@ -21,13 +21,17 @@ class WorkerTask:
     device: str | None = None
     """The GPU of the slot, as in `CUDA_VISIBLE_DEVICES`; None where the slot leaves that variable alone."""
 
+    alone: bool = False
+    """Whether the process takes a lock of the run's folder, and leaves a stage that is whole by then as it is: on a
+    cluster a process that nobody follows any more may still be at work on the same stage."""
+
     def line(self) -> bytes:
         """Return the task as a line, its end included."""
-        parts = [self.stage, str(self.folder.resolve()), str(self.data.resolve()), self.base, self.device]
+        parts = [self.stage, str(self.folder.resolve()), str(self.data.resolve()), self.base, self.device, self.alone]
         return json.dumps(parts).encode() + b"\n"
 
 
 def read_task(line: str) -> WorkerTask:
     """Return the task of a line."""
-    stage, folder, data, base, device = json.loads(line)
-    return WorkerTask(stage=stage, folder=Path(folder), data=Path(data), base=base, device=device)
+    stage, folder, data, base, device, alone = json.loads(line)
+    return WorkerTask(stage=stage, folder=Path(folder), data=Path(data), base=base, device=device, alone=alone)
