@@ -16,8 +16,9 @@ from showdown.core.record import Results
 from showdown.core.samples import read_samples
 
 WALL_CLOCK = {"time", "time_ns", "localtime", "gmtime", "strftime", "ctime"}
-ALLOWED = {"measure/system.py": 1}
-"""The age of a process where the system has no monotonic one to offer (not Linux): it is at least 0."""
+ALLOWED = {"measure/system.py": 1, "forecast/measure.py": 1, "runner/history.py": 1}
+"""The age of a process where the system has no monotonic one to offer (not Linux): it is at least 0. The others are the
+day of a measurement, which is shown and never counted with."""
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_a_killed_report_leaves_no_half_of_a_file(tmp_path: Path) -> None:
             "parquet",
             "html",
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "runner"), *sys.path])},
         capture_output=True,
         text=True,
         timeout=280,
