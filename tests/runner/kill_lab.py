@@ -68,7 +68,7 @@ def reset_count() -> None:
     COUNTER[:] = bytes(16)
 
 
-def count_writes(kill_at: int | None, before: tuple[str, int] | None) -> None:
+def count_writes(kill_at: int | None, before: tuple[str, int] | None = None) -> None:
     """Count every call that makes a written file last, and kill this whole group just before one of them.
 
     Args:
