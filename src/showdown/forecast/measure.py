@@ -259,7 +259,7 @@ def _process(device: str) -> dict[str, float]:
 import psutil, torch, transformers, peft
 from showdown.core.method import TunedMethod
 import showdown.engine.forward, showdown.models.network
-from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, LlamaForCausalLM
+from transformers import BertForSequenceClassification, LlamaForCausalLM
 torch.ones(64, 64, device={device!r}) @ torch.ones(64, 64, device={device!r})
 print(psutil.Process().memory_info().rss)
 """
