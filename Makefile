@@ -30,7 +30,7 @@ architectures: $(VENV)/.installed-dev
 		tests/models/test_causal_architectures.py
 
 faults: $(VENV)/.installed-dev
-	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 tests/faults tests/config tests/core tests/data/test_read.py tests/measure \
+	SHOWDOWN_FAULTS=all $(BIN)/python -m pytest -n 2 -m 'not architectures' tests/faults tests/config tests/core tests/data/test_read.py tests/measure \
 		tests/report/test_hostile_strings.py tests/runner/test_preparation_process.py tests/runner/test_fork_server.py \
 		tests/runner/test_kills.py tests/runner/test_signals.py tests/runner/test_stage_trace.py tests/runner/test_store.py tests/watch
 

@@ -78,12 +78,14 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def of_tasks(cases: Sequence[Sequence[object]], written: Sequence[Sequence[object]]) -> list[Any]:
     """Return the cases of both tasks: all of labels, and of written answers those given, or all by `make faults`."""
     chosen = {"classification": cases, "generation": cases if of_all(2) == 2 else written}
-    return [pytest.param(task, *case) for task in TASKS for case in chosen[task]]
+    marks: dict[str, list[pytest.MarkDecorator]] = {"classification": [], "generation": [pytest.mark.long]}
+    return [pytest.param(task, *case, marks=marks[task]) for task in TASKS for case in chosen[task]]
 
 
 SHARDS_BY_TASK = of_tasks([(shard,) for shard in range(of_all(SHARDS))], [])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)  # kills and as many new starts: a minute, and more on a busy machine
 @pytest.mark.parametrize(("lab", "shard"), SHARDS_BY_TASK, indirect=["lab"])
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:
