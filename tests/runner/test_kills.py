@@ -17,6 +17,7 @@ from showdown.core.record import Results, RunRecord
 SHARDS = 8
 """Parts of all points, each spread over the whole run: one every day, all by `make faults`."""
 LAB = Path(__file__).with_name("kill_lab.py")
+pytestmark = pytest.mark.long
 TASKS = ("classification", "generation")
 NAMED = {"steps.json": 2, "trials.json": 2, "predictions.csv": 2, "score.json": 2}
 """Files of a run that writes answers, and which writing of it is met by a kill: in the search for a prompt, in tuning,
@@ -78,14 +79,12 @@ def left_alone(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def of_tasks(cases: Sequence[Sequence[object]], written: Sequence[Sequence[object]]) -> list[Any]:
     """Return the cases of both tasks: all of labels, and of written answers those given, or all by `make faults`."""
     chosen = {"classification": cases, "generation": cases if of_all(2) == 2 else written}
-    marks: dict[str, list[pytest.MarkDecorator]] = {"classification": [], "generation": [pytest.mark.long]}
-    return [pytest.param(task, *case, marks=marks[task]) for task in TASKS for case in chosen[task]]
+    return [pytest.param(task, *case) for task in TASKS for case in chosen[task]]
 
 
 SHARDS_BY_TASK = of_tasks([(shard,) for shard in range(of_all(SHARDS))], [])
 
 
-@pytest.mark.long
 @pytest.mark.timeout(1800)  # kills and as many new starts: a minute, and more on a busy machine
 @pytest.mark.parametrize(("lab", "shard"), SHARDS_BY_TASK, indirect=["lab"])
 def test_a_kill_at_every_point(lab: Lab, left_alone: tuple[Path, int], tmp_path: Path, shard: int) -> None:
