@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),
-    "forecast": {"data", "measure", "stages", "training", "methods", "tasks", "models", "engine"},
+    "forecast": {"data", "evaluation", "measure", "stages", "training", "methods", "tasks", "models", "engine"},
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},
     "training": {"engine", "models", "measure"},
     "evaluation": set(),

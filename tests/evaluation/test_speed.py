@@ -105,3 +105,23 @@ def test_a_larger_batch_is_warmed_up_only_where_calls_are_short(
     monkeypatch.setattr(speed.time, "perf_counter", lambda: clock)
     speed.prediction_speeds(Steady(), ["a text"] * 9, lambda: None)
     assert batches.count(4) == calls_of_four
+
+
+@pytest.mark.parametrize(
+    "seconds", [(0.01, 0.02, 0.06, 0.11), (0.4, 0.8, 2.0, 6.0), (3.0, 4.0, 6.0, 9.0), (7.0, 40.0, 99.0, 99.0)]
+)
+def test_what_measuring_takes_is_known_beforehand(monkeypatch: pytest.MonkeyPatch, seconds: Sequence[float]) -> None:
+    """A forecast counts the very calls that are made; the last case stops at batches of four, which are no faster."""
+    clock, took = 0.0, dict(zip((1, 4, 16, 64), seconds, strict=True))
+
+    class Steady(Classifier):
+        score_kind: ScoreKind = "probability"
+
+        def scores(self, texts: object, *, batch_rows: int) -> np.ndarray:
+            nonlocal clock
+            clock += took[batch_rows]
+            return np.zeros((batch_rows, 2))
+
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock)
+    speed.prediction_speeds(Steady(), ["a text"] * 70, lambda: None)
+    assert speed.measuring_seconds(took.__getitem__, 70) == pytest.approx(clock)

@@ -17,7 +17,7 @@ _LEAST_SINGLE_CALLS = 5
 _MOST_SECONDS = 5.0
 """That single calls may take until there are five."""
 _MOST_ATTEMPTS = 3
-_WARM_MS = 2000.0
+_WARM_SECONDS = 2.0
 """Where a call takes longer, a larger batch is not warmed up: what its first call costs does not count beside that."""
 
 
@@ -78,12 +78,37 @@ def prediction_speeds(
     for batch_rows in _BATCHES:
         if batch_rows > len(texts):
             break
-        warm_up = best.latency_p50_ms < _WARM_MS
+        warm_up = best.latency_p50_ms < 1000 * _WARM_SECONDS
         found = _time_batch(predictor, texts, batch_rows, synchronize, timed, warm_up=warm_up)
         if found.rows_per_second <= best.rows_per_second:
             break
         best = found
     return [single, best]
+
+
+def measuring_seconds(call_seconds: Callable[[int], float], rows: int) -> float:
+    """Return how long `prediction_speeds` takes; for a forecast.
+
+    Args:
+        call_seconds: of one call with so many texts.
+        rows: texts that there are.
+
+    """
+
+    def timed(batch_rows: int) -> float:
+        seconds: list[float] = []
+        while len(seconds) < _SINGLE_CALLS and not _are_enough(seconds, batch_rows):
+            seconds.append(call_seconds(batch_rows))
+        return sum(seconds)
+
+    total, best, rate = call_seconds(1) + timed(1), call_seconds(1), 1 / call_seconds(1)
+    for batch_rows in (size for size in _BATCHES if size <= rows):
+        once = call_seconds(batch_rows)
+        total += (once if best < _WARM_SECONDS else 0.0) + timed(batch_rows)
+        if batch_rows / once <= rate:
+            break
+        best, rate = once, batch_rows / once
+    return total
 
 
 def _time_batch(

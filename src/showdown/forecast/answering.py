@@ -4,22 +4,17 @@ from functools import cached_property
 from statistics import fmean
 
 from showdown.core.network_reads import NetworkReads
+from showdown.evaluation.speed import measuring_seconds
 from showdown.forecast.needs import cut
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.work import Pack
 from showdown.forecast.workload import RowSizes, Workload
+from showdown.stages.score import BATCH_ROWS
 
-_BATCH_ROWS = 16
-"""Prompts that are answered together where answers are scored (`stages/score.py`)."""
 _LONGER = 1.2
 """Times the wanted answer's tokens that the longest of a batch writes: some answers run on to the limit."""
-_TIMED_SECONDS, _TIMED_CALLS = 0.5, 5
-_MOST_SECONDS = 5.0
-_TIMED_BATCHES = (4, 16, 64)
-_WARM_SECONDS = 2.0
-"""What `evaluation/speed.py` does: one text at a time until half a second or five calls, then larger batches."""
 _SPEED_SECONDS = 2.5
-"""The same of a classifier: a second and a half at batch 1 and at most half a second at others."""
+"""Of timing a classifier: a second and a half at batch 1 and at most half a second at others."""
 
 
 class Answering:
@@ -46,7 +41,7 @@ class Answering:
         """Return the seconds of answers to validation and test rows, with the losses of the wanted ones."""
         rows = [*self._validation, *self._test]
         if self._writes:
-            return self._reading(self._test) + self._batches(rows) * self._writing(_BATCH_ROWS)
+            return self._reading(self._test) + self._batches(rows) * self._writing(BATCH_ROWS)
         ranked = self._reads.ranks_labels and self._step.arm.decoder
         return self._reading(rows) * (len(self._workload.labels) if ranked else 1)
 
@@ -61,32 +56,23 @@ class Answering:
         """Return the seconds of timing answers, one at a time and in batches."""
         if not self._writes or not self._test:
             return _SPEED_SECONDS
-        single = self._writing(1)
-        few = min(_TIMED_CALLS, max(1, round(_MOST_SECONDS / single)))
-        total, last = single * (1 + max(few, round(_TIMED_SECONDS / single))), single
-        for size in _TIMED_BATCHES:
-            if size > len(self._test):
-                break
-            warm_up = last < _WARM_SECONDS
-            last = self._writing(size)
-            total += last * (warm_up + max(1, round(_TIMED_SECONDS / last)))
-        return total
+        return measuring_seconds(self._writing, len(self._test))
 
     @staticmethod
     def _batches(rows: RowSizes) -> float:
-        return len(rows) / _BATCH_ROWS
+        return len(rows) / BATCH_ROWS
 
     @cached_property
     def _token_seconds(self) -> float:
         """Return the seconds of a token in a forward pass over a batch of usual rows."""
         rows = [*self._validation, *self._test]
         tokens, read = (max(1, round(fmean(sizes))) for sizes in zip(*rows, strict=True))
-        pack = Pack(rows=[(tokens, read)] * _BATCH_ROWS)
+        pack = Pack(rows=[(tokens, read)] * BATCH_ROWS)
         return self._step.pack_seconds(pack, trains=False) / pack.tokens
 
     def _reading(self, rows: RowSizes) -> float:
         """Return the seconds of forward passes over prompts and answers, with the examples before them."""
-        return self._token_seconds * (sum(tokens for tokens, _ in rows) + len(rows) * self._before(_BATCH_ROWS))
+        return self._token_seconds * (sum(tokens for tokens, _ in rows) + len(rows) * self._before(BATCH_ROWS))
 
     def _before(self, batch_rows: int) -> float:
         """Return the tokens of examples that are read for each prompt of a batch."""

@@ -20,7 +20,8 @@ from showdown.stages.base_cache import free_memory
 from showdown.stages.context import StageContext, open_context
 from showdown.stages.results import ScoreStage
 
-_BATCH_ROWS = 16
+BATCH_ROWS = 16
+"""Texts that are answered together where answers are scored."""
 
 
 def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) -> None:
@@ -37,7 +38,7 @@ def score_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter)
             test=test,
             validation=validation,
             labels=job.labels,
-            batch_rows=_BATCH_ROWS,
+            batch_rows=BATCH_ROWS,
             protocol=job.protocol,
         )
     notes = predictor.notes()
