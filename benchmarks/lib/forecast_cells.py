@@ -16,12 +16,13 @@ import torch
 from benchmarks.lib.timing import synchronize
 from showdown.core.forecast import DeviceProfile
 from showdown.core.memory import MemorySettings
+from showdown.core.method import TunedMethod
 from showdown.core.spec import Comparison, SharedProtocol
 from showdown.core.task import EncodedExamples, Validation
 from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.settings import OptimizerSettings
-from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
+from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
 from showdown.forecast.peak import peak_of
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
@@ -159,7 +160,7 @@ class Cell:
 class CellForecast:
     """The forecast of a cell, and what it rests on."""
 
-    arm: TunedArm
+    arm: NetworkArm
     settings: MemorySettings
     step: StepSeconds
     steps: int
@@ -206,8 +207,7 @@ def forecast_cell(
     protocol = SharedProtocol.model_validate(
         workload.comparison.protocol.model_dump(include=set(SharedProtocol.model_fields))
     )
-    arm = tuned_arm(build(cell.method, cell.settings), protocol, workload, profile)
-    assert arm is not None
+    arm = network_arm(_method(cell), protocol, workload, profile)
     settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
     batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
     begun = warmup + 1 if arm.job.placement.device == "cuda" else warmup
@@ -215,6 +215,12 @@ def forecast_cell(
         arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, warmup=warmup,
         measured=batches[begun:],
     )  # fmt: skip
+
+
+def _method(cell: Cell) -> TunedMethod:
+    method = build(cell.method, cell.settings)
+    assert isinstance(method, TunedMethod)
+    return method
 
 
 class _Watch:
@@ -250,7 +256,8 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
     libraries_gb = memory.peak().allocated_gb if device == "cpu" else 0.0
     network = random_network(cell, arm)
     torch.manual_seed(0)
-    module = arm.method.adapt(network).train()
+    method = _method(cell)
+    module = method.adapt(network).train()
     module.to(device)
     building = None
     if device == "cuda" and not settings.recompute:
@@ -272,8 +279,8 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         micro_batch_tokens=settings.micro_batch_tokens,
         expected_peak_gb=settings.expected_peak_gb, gradients_stay=settings.gradients_stay,
         step=OptimizerSettings(
-            weight_decay=job.protocol.weight_decay, name=arm.method.optimizer,
-            groups=arm.method.parameter_groups(module), rounding=rounding_of(job.protocol, whole),
+            weight_decay=job.protocol.weight_decay, name=method.optimizer,
+            groups=method.parameter_groups(module), rounding=rounding_of(job.protocol, whole),
             in_backward=settings.step_in_backward, moments_on_host=whole and job.protocol.moments_on_host,
         ),
         learning_rate=1e-5, seed=0, device=device, clock=PhaseClock(memory), checkpoints=None, watcher=watch,
@@ -292,7 +299,7 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
     }
 
 
-def random_network(cell: Cell, arm: TunedArm) -> Network:
+def random_network(cell: Cell, arm: NetworkArm) -> Network:
     """Return the pretrained network with random weights on its device, in four bits where the method wants that."""
     import transformers
 
@@ -302,7 +309,7 @@ def random_network(cell: Cell, arm: TunedArm) -> Network:
     names = skeleton_of(config, job)
     with torch.device(job.placement.device):
         module = getattr(transformers, job.task.auto_class).from_config(config, dtype=dtype)
-    if arm.method.options.four_bit:
+    if _method(cell).options.four_bit:
         for name in names.linear_names:
             parent, _, child = name.rpartition(".")
             setattr(module.get_submodule(parent), child, _quantised(module.get_submodule(name), dtype))
@@ -325,7 +332,7 @@ def _quantised(linear: Any, dtype: torch.dtype) -> Any:
     return made
 
 
-def _examples(cell: Cell, arm: TunedArm) -> EncodedExamples:
+def _examples(cell: Cell, arm: NetworkArm) -> EncodedExamples:
     generator = torch.Generator().manual_seed(0)
     most = int(arm.called.config.vocab_size)
     ids = [torch.randint(10, most, (tokens,), generator=generator).tolist() for tokens, _ in arm.train]

@@ -28,12 +28,22 @@ def test_without_a_fix_the_other_arms_are_named() -> None:
     assert refusal(arm("full", peak_gb=110.0, fits=False)).endswith("choose a smaller model")
 
 
+def refused(peak_gb: float, left: list[str]) -> bool:
+    try:
+        refuse_misfits(forecast(arm("full", peak_gb=peak_gb, fits=False)), left)
+    except UserError:
+        return True
+    return False
+
+
 def test_a_low_end_that_fits_runs() -> None:
-    refuse_misfits(forecast(arm("full", peak_gb=87.0, fits=False)), ["full"])
+    assert not refused(87.0, ["full"])
+    assert refused(90.0, ["full"])
 
 
 def test_an_arm_that_is_over_is_not_refused() -> None:
-    refuse_misfits(forecast(arm("full", peak_gb=200.0, fits=False)), ["lora"])
+    assert not refused(200.0, ["lora"])
+    assert refused(200.0, ["lora", "full"])
 
 
 def test_a_processor_may_swap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -170,6 +170,21 @@ class NetworkOptions:
 
     four_bit: bool = False
     """NF4 with double quantisation, for all linear layers but those of the head."""
+
+
+class AdaptsNetwork(Protocol):
+    """What the memory of a network depends on: how it is loaded, what learns in it, and what steps that."""
+
+    @property
+    def options(self) -> NetworkOptions:
+        """How the network is loaded."""
+
+    @property
+    def optimizer(self) -> str:
+        """A key of `showdown.engine.optim.table.OPTIMIZERS`."""
+
+    def adapt(self, network: NetworkParts) -> "torch.nn.Module":
+        """Return the module with `requires_grad` set on exactly what learns."""
 
 
 class TunedMethod(Method):

@@ -1,16 +1,17 @@
 """The forecast of every arm of a comparison on one device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from showdown.core.errors import Unavailable
 from showdown.core.forecast import ArmForecast, Basis, DeviceProfile, Range
 from showdown.core.memory import MemorySettings
-from showdown.core.method import Method
+from showdown.core.method import Method, TunedMethod
 from showdown.core.spec import SharedProtocol
-from showdown.forecast.needs import TunedArm, memory_settings_of, tuned_arm
+from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
 from showdown.forecast.peak import Peak, peak_of
-from showdown.forecast.phases import fitted_seconds, tuned_seconds
+from showdown.forecast.phases import fitted_seconds, tuned_seconds, untrained_network
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import Workload
@@ -23,7 +24,7 @@ GB = 1e9
 class _Arm:
     method: Method
     protocol: SharedProtocol
-    tuned: TunedArm | None
+    tuned: NetworkArm | None
     unavailable: str | None = None
     """Why the method cannot work on this network."""
 
@@ -44,7 +45,8 @@ def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecas
     arms = _arms(workload, profile)
     tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
     settings = memory_settings_of(tuned, profile)
-    return [_forecast(name, arm, settings, workload, profile) for name, arm in arms.items()]
+    network_of = cache(lambda protocol: untrained_network(protocol, workload, profile))  # of all arms that train none
+    return [_forecast(name, arm, settings, workload, profile, network_of) for name, arm in arms.items()]
 
 
 def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
@@ -62,14 +64,20 @@ def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:
         name, settings = method_and_settings(row, written)
         method, protocol = build(name, settings), protocol_of(workload.comparison.protocol, written)
         try:
-            found[row] = _Arm(method=method, protocol=protocol, tuned=tuned_arm(method, protocol, workload, profile))
+            tuned = network_arm(method, protocol, workload, profile) if isinstance(method, TunedMethod) else None
+            found[row] = _Arm(method=method, protocol=protocol, tuned=tuned)
         except Unavailable as error:
             found[row] = _Arm(method=method, protocol=protocol, tuned=None, unavailable=str(error))
     return found
 
 
 def _forecast(
-    name: str, arm: _Arm, settings: Mapping[str, MemorySettings], workload: Workload, profile: DeviceProfile
+    name: str,
+    arm: _Arm,
+    settings: Mapping[str, MemorySettings],
+    workload: Workload,
+    profile: DeviceProfile,
+    network_of: Callable[[SharedProtocol], StepSeconds],
 ) -> ArmForecast:
     runs = workload.seeds * workload.partitions * len(workload.comparison.learning_curve if arm.method.learns else [1])
     basis: Basis = "measured on this kind of device" if profile.measured_with else "derived"
@@ -79,7 +87,7 @@ def _forecast(
             name=name, runs=0, peak_gb=None, fits=None, seconds=nothing, basis=basis, notes=[arm.unavailable]
         )
     if arm.tuned is None:
-        seconds = fitted_seconds(arm.method, arm.protocol, workload, profile)
+        seconds = fitted_seconds(arm.method, arm.protocol, workload, network_of)
         return ArmForecast(name=name, runs=runs, peak_gb=None, fits=None, seconds=seconds, basis=basis)
     step = StepSeconds(arm.tuned, settings[name], Rates(profile))
     peak = peak_of(step)

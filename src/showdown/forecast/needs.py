@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from showdown.core.forecast import DeviceProfile
 from showdown.core.memory import MemorySettings
-from showdown.core.method import Job, Method, Placement, TunedMethod
+from showdown.core.method import AdaptsNetwork, Job, Placement
 from showdown.core.spec import SharedProtocol
 from showdown.forecast.workload import RowSizes, Workload
 from showdown.stages.demand import demand_of
@@ -23,10 +23,9 @@ CONTEXT_GB = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunedArm:
-    """An arm that trains a network."""
+class NetworkArm:
+    """An arm that trains a network, or answers with it as it is."""
 
-    method: TunedMethod
     job: Job
     """With the arm's protocol, placed on the device of the forecast."""
     module: "nn.Module"
@@ -52,8 +51,10 @@ def placement_on(profile: DeviceProfile, protocol: SharedProtocol) -> Placement:
     return Placement(device=device, dtype="bfloat16" if device == "cuda" else "float32")
 
 
-def tuned_arm(method: Method, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile) -> TunedArm | None:
-    """Return an arm that trains a network; None for one that trains none.
+def network_arm(
+    method: AdaptsNetwork, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile
+) -> NetworkArm:
+    """Return an arm from its network without weights.
 
     Raises:
         Unavailable: when the method cannot work on this network.
@@ -62,8 +63,6 @@ def tuned_arm(method: Method, protocol: SharedProtocol, workload: Workload, prof
     from showdown.engine.structure import language_model, last_token_classifier, unwrapped
     from showdown.models.network import completed, skeleton_of
 
-    if not isinstance(method, TunedMethod):
-        return None
     job = Job(
         task=task_named(workload.comparison.task),
         labels=workload.labels,
@@ -78,11 +77,10 @@ def tuned_arm(method: Method, protocol: SharedProtocol, workload: Workload, prof
     lengths = [tokens for tokens, _ in train]
     language = language_model(module)
     parts = language or last_token_classifier(module)
-    return TunedArm(
+    return NetworkArm(
         decoder=parts is not None and not demand.padded,
         called=parts.backbone if parts and parts.backbone is not None else unwrapped(module),
         call_options={"use_cache": False} if parts else {},
-        method=method,
         job=job,
         module=module,
         linear_names=network.linear_names,
@@ -96,7 +94,7 @@ def cut(rows: RowSizes, limit: int) -> RowSizes:
     return [(min(tokens, limit), min(read, tokens, limit)) for tokens, read in rows]
 
 
-def memory_settings_of(arms: Mapping[str, TunedArm], profile: DeviceProfile) -> dict[str, MemorySettings]:
+def memory_settings_of(arms: Mapping[str, NetworkArm], profile: DeviceProfile) -> dict[str, MemorySettings]:
     """Return the memory settings that the product would choose for each arm on a device."""
     if profile.kind == "gpu":
         return gpu_settings({name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB)

@@ -1,12 +1,14 @@
 """Seconds of one run by phase, named as in `docs/results.md`."""
 
+from collections.abc import Callable
+
 from showdown.core.forecast import DeviceProfile, Range
 from showdown.core.method import FittedMethod, Method
 from showdown.core.spec import SharedProtocol, TuningSpec
 from showdown.forecast.answering import Answering
 from showdown.forecast.epochs import epochs_of, trial_epochs
 from showdown.forecast.fitted import TIME_SPREAD
-from showdown.forecast.needs import TunedArm, cut, memory_settings_of, tuned_arm
+from showdown.forecast.needs import NetworkArm, cut, memory_settings_of, network_arm
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.untrained import Untrained
@@ -50,18 +52,23 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
 
 
 def fitted_seconds(
-    method: Method, protocol: SharedProtocol, workload: Workload, profile: DeviceProfile
+    method: Method, protocol: SharedProtocol, workload: Workload, network_of: Callable[[SharedProtocol], StepSeconds]
 ) -> dict[str, Range]:
-    """Return the seconds of one run of an arm that trains no network, by phase."""
+    """Return the seconds of one run of an arm that trains no network, by phase.
+
+    Args:
+        method: of the arm. So for the next.
+        protocol: its own.
+        workload: the comparison's.
+        network_of: returns the seconds of the network as it is, as `untrained_network` does.
+
+    """
     if not isinstance(method, FittedMethod) or method.traits.reads != "tokens":
         return {"training": _single(_FITTED_SECONDS), "prediction": _single(_FITTED_SECONDS)}
-    arm = tuned_arm(Untrained(), protocol, workload, profile)
-    assert arm is not None
-    rates = Rates(profile)
-    step = StepSeconds(arm, memory_settings_of({"": arm}, profile)[""], rates)
+    step = network_of(protocol)
     reads = method.network_reads(train=len(workload.train), validation=len(workload.validation))
     answering = Answering(step, workload, reads)
-    loading = _single(_loading_seconds(arm, workload, rates))
+    loading = _single(_loading_seconds(step.arm, workload, step.rates))
     return {
         "loading": loading,
         "training": _spread(answering.fit_seconds, step.path),
@@ -70,6 +77,12 @@ def fitted_seconds(
         "prediction": _spread(answering.prediction_seconds, step.path),
         "speed": _single(answering.speed_seconds),
     }
+
+
+def untrained_network(protocol: SharedProtocol, workload: Workload, profile: DeviceProfile) -> StepSeconds:
+    """Return the seconds of passes of the pretrained network as it is."""
+    arm = network_arm(Untrained(), protocol, workload, profile)
+    return StepSeconds(arm, memory_settings_of({"": arm}, profile)[""], Rates(profile))
 
 
 def _single(seconds: float) -> Range:
@@ -81,7 +94,7 @@ def _spread(seconds: float, path: str) -> Range:
     return Range(low=low * seconds, expected=seconds, high=high * seconds)
 
 
-def _loading_seconds(arm: TunedArm, workload: Workload, rates: Rates) -> float:
+def _loading_seconds(arm: NetworkArm, workload: Workload, rates: Rates) -> float:
     weights = sum(value.numel() for value in arm.module.parameters())
     read = rates.seconds("read_gbps", workload.stored_bytes_per_weight * weights)
     on_gpu = arm.job.placement.device == "cuda"

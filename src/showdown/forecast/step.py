@@ -10,7 +10,7 @@ from showdown.engine.budget import launch_bound_tokens
 from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS, OVERLAP
 from showdown.forecast.layers import learning_tensors
-from showdown.forecast.needs import TunedArm
+from showdown.forecast.needs import NetworkArm
 from showdown.forecast.rates import Rates, optimizer_bytes
 from showdown.forecast.work import Kinds, NetworkWork, Pack
 from showdown.training.batches import effective_batches, micro_batches
@@ -22,7 +22,7 @@ SAMPLED_STEPS = 12
 class StepSeconds:
     """How long one arm's passes and steps take on one device."""
 
-    def __init__(self, arm: TunedArm, settings: MemorySettings, rates: Rates) -> None:
+    def __init__(self, arm: NetworkArm, settings: MemorySettings, rates: Rates) -> None:
         self.arm, self.settings, self.rates = arm, settings, rates
         self.work = NetworkWork(arm, settings, rates)
         self.on_gpu = self.work.on_gpu

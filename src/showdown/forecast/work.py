@@ -21,7 +21,7 @@ from showdown.engine.decoder.walk import PackedDecoder
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder
 from showdown.forecast.layers import LinearKind, linear_kinds
-from showdown.forecast.needs import TunedArm
+from showdown.forecast.needs import NetworkArm
 from showdown.forecast.rates import BYTES, NF4_BYTES, Rates
 from showdown.forecast.trace import Trace, traced
 
@@ -61,7 +61,7 @@ class Pack:
 class NetworkWork:
     """The work of one arm's network on one device."""
 
-    def __init__(self, arm: TunedArm, settings: MemorySettings, rates: Rates) -> None:
+    def __init__(self, arm: NetworkArm, settings: MemorySettings, rates: Rates) -> None:
         self.arm, self.settings, self.rates = arm, settings, rates
         self.dtype = arm.job.placement.dtype
         self.width = BYTES[self.dtype]

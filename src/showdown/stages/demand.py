@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from showdown.core.method import Job, TunedMethod
+from showdown.core.method import AdaptsNetwork, Job
 from showdown.core.spec import SharedProtocol
 from showdown.methods.parts import with_role
 
@@ -21,7 +21,7 @@ _MOSTLY = 0.5
 
 
 def demand_of(
-    method: TunedMethod, network: "Network", job: Job, read_share: float
+    method: AdaptsNetwork, network: "Network", job: Job, read_share: float
 ) -> "tuple[Shape, Demand, nn.Module]":
     """Return the network's widths, what the method holds in any case, and what it trains.
 

@@ -22,7 +22,7 @@ from ray import exceptions as lost
 
 from showdown.core.errors import UserError
 from showdown.core.events import Message, decode
-from showdown.core.files import read_file, write_json, write_text
+from showdown.core.files import read_file, write_bytes, write_json, write_text
 from showdown.core.memory import MemorySettings
 from showdown.core.spec import RunSpec
 from showdown.measure.environment import own_version
@@ -43,6 +43,7 @@ from showdown.runner.worker.remote import (
     Unseen,
     stage_on_machine,
 )
+from showdown.stages.memory_plan import FILE as MEMORY_PLAN
 from showdown.stages.results import StageError
 
 LEANEST = MemorySettings(micro_batch_rows=1, recompute=True)
@@ -226,7 +227,7 @@ class RayExecutor:
         run = files_of(folder, skip=("log.txt", "checkpoints", TRACE_FILE), within=self._root)
         run |= {
             name: read_file(self._root / name)
-            for name in ("comparison.json", "memory.json")
+            for name in ("comparison.json", MEMORY_PLAN)
             if (self._root / name).is_file()
         }
         return self._data[stage.data], ray.put(run)
@@ -262,6 +263,8 @@ class RayExecutor:
                 return None
             elif isinstance(reply, Finished):
                 take_in(files, folder)
+                if reply.memory_plan is not None:
+                    write_bytes(self._root / MEMORY_PLAN, reply.memory_plan)
                 return reply
         raise lost.WorkerCrashedError
 

@@ -24,6 +24,7 @@ from showdown.runner.worker.carry_out import carry_out
 from showdown.runner.worker.results import LOG_FILE
 from showdown.runner.worker.server_process import ServerProcess
 from showdown.runner.worker.task import WorkerTask
+from showdown.stages.memory_plan import FILE as MEMORY_PLAN
 from showdown.stages.results import StageError
 
 SIGN_FILE = ".sign"
@@ -72,6 +73,8 @@ class Finished:
     outcome: StageError | None
     in_place: bool
     """Whether it wrote in the comparison's folder. Otherwise its files were sent before this."""
+    memory_plan: bytes | None = None
+    """The comparison's memory plan, where the stage made one elsewhere: it is no file of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +172,9 @@ def stage_on_machine(stage: MachineStage, parcels: Parcels | None) -> Iterator[R
                 for name, content in files_of(folder, skip=_NOT_SENT).items()
                 if name not in before or not name.startswith("artifact/")
             )
-            if stage.stage == "plan" and (root / "memory.json").is_file():
-                yield Part(files={"../../memory.json": read_file(root / "memory.json")})
-        yield Finished(outcome=outcome, in_place=in_place)
+        made = not in_place and stage.stage == "plan" and (root / MEMORY_PLAN).is_file()
+        memory_plan = read_file(root / MEMORY_PLAN) if made else None
+        yield Finished(outcome=outcome, in_place=in_place, memory_plan=memory_plan)
 
 
 _NOT_SENT = ("checkpoints", SYSTEM_FILE, "progress.jsonl", ".lock", "started.json")
