@@ -118,7 +118,9 @@ def spread_over(group: Group, module: nn.Module, *, device: str, divided: bool, 
     if group.size == 1 or not (divided or (whole and packed)):
         return Spread(group, module)
     if decoder is None or not packed:
-        raise Unavailable("the weights of this network cannot be divided among devices: it is no decoder that is packed")
+        raise Unavailable(
+            "the weights of this network cannot be divided among devices: it is no decoder that is packed"
+        )
     layers = list(decoder.backbone.layers)[: decoder.backbone.config.num_hidden_layers]
     return DividedSpread(group, module, layers, gathered=not divided)
 

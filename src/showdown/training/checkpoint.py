@@ -81,8 +81,7 @@ def load_state(folder: Path, *, divided: frozenset[str] = frozenset(), group: Gr
     own = _file(group.rank if group.rank < processes else 0)
     with ExitStack() as stack:
         files = {
-            name: stack.enter_context(safe_open(folder / name, framework="pt"))
-            for name in map(_file, range(processes))
+            name: stack.enter_context(safe_open(folder / name, framework="pt")) for name in map(_file, range(processes))
         }
         holding: dict[str, list[Any]] = {}
         for file in files.values():

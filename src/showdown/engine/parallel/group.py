@@ -53,9 +53,7 @@ class Group:
         longest = max(int(length) for length in lengths)
         lines = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.size)]
         distributed.all_gather(lines, torch.nn.functional.pad(line, (0, longest - line.numel())))
-        return [
-            json.loads(bytes(one[: int(length)].tolist())) for one, length in zip(lines, lengths, strict=True)
-        ]
+        return [json.loads(bytes(one[: int(length)].tolist())) for one, length in zip(lines, lengths, strict=True)]
 
     def wait(self) -> None:
         """Wait until every process has come here."""

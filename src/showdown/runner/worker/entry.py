@@ -45,7 +45,9 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
             stage(spec, task.folder, task.data, writer, *([kept] if kept else []))
     except BaseException as error:
         traceback.print_exc()
-        if not (task.folder / ERROR_FILE).exists():  # the server removes an old one; a device that failed wrote this one
+        if not (
+            task.folder / ERROR_FILE
+        ).exists():  # the server removes an old one; a device that failed wrote this one
             write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
         return EXIT_STAGE_ERROR
     if kept:
