@@ -55,7 +55,8 @@ class Case:
 def _cases() -> list[Case]:
     return [
         Case(name="full-1", method="full", processes=1, effective_rows=32, micro_rows=8, steps=50),
-        Case(name="full-2", method="full", processes=2, effective_rows=32, micro_rows=8, steps=50, reference="full-1"),
+        Case(name="full-2", method="full", processes=2, effective_rows=32, micro_rows=16, steps=50, reference="full-1"),
+        Case(name="full-2-passes", method="full", processes=2, effective_rows=32, micro_rows=8, steps=20, reference="full-1"),
         Case(name="lora-1", method="lora", processes=1, effective_rows=32, micro_rows=16, steps=50),
         Case(name="lora-2", method="lora", processes=2, effective_rows=32, micro_rows=16, steps=50, reference="lora-1"),
         Case(

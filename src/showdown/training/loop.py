@@ -285,7 +285,8 @@ class _Loop:
         )[self.group.rank]
         progress.most_micro_batches = max(progress.most_micro_batches, len(batches))
         shortest = min(rows, key=self.lengths.__getitem__)
-        for micro in batches:
+        for number, micro in enumerate(batches, start=1):
+            self.spread.begin_pass(last=number == len(batches))
             given = micro or [shortest]  # a pass that counts for nothing, so that others find this process in theirs
             sequences = [torch.tensor(train.ids[row]) for row in given]
             targets = torch.tensor([target for row in given for target in train.targets[row]])

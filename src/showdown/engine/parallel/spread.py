@@ -41,6 +41,9 @@ class Spread:
         """Names of the parameters of which this process has a part."""
         return frozenset()
 
+    def begin_pass(self, *, last: bool) -> None:
+        """Be told that a forward and backward pass of a step begins, and whether it is the step's last one."""
+
     def settle(self) -> None:
         """Make the gradients of a step whole, once all its passes are made."""
         if self.group.size > 1:
@@ -70,13 +73,14 @@ class DividedSpread(Spread):
             group: the processes.
             module: the network, adapters included.
             layers: the decoder's.
-            gathered: keep the weights of a layer from the forward to the backward pass: more memory, less traffic.
+            gathered: keep the weights of a layer from the first to the last pass of a step, and all its gradients: the
+                memory of a network that is not divided, but for the optimizer's, and little traffic.
 
         """
         from torch.distributed.device_mesh import init_device_mesh
 
         device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
-        self._device = device
+        self._device, self._gathered = device, gathered
         copied = _copied(module, layers)
         for value in copied:
             value.data = value.data.to(device)
@@ -117,6 +121,12 @@ class DividedSpread(Spread):
         """Return what a pass through the network returns."""
         found: T = self._root(run)
         return found
+
+    def begin_pass(self, *, last: bool) -> None:
+        """See `Spread`: weights that stay gathered anyway stay so between passes, and gradients travel once."""
+        if self._gathered:
+            self._root.set_requires_gradient_sync(last)  # type: ignore[operator]  # FSDP2 adds it. So for the next
+            self._root.set_reshard_after_backward(last)  # type: ignore[operator]
 
     def settle(self) -> None:
         """See `Spread`: FSDP2 has added up the divided ones."""
