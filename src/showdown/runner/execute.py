@@ -39,6 +39,7 @@ from showdown.runner.sampler import Sampler, Samples
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
 from showdown.runner.spread import forecast_or_effort
 from showdown.runner.store import RESULT_FILE, Store
+from showdown.runner.worker.ranks import TOGETHER
 from showdown.stages.results import StageError
 
 
@@ -225,10 +226,18 @@ class _Loop:
             return executor.submit(stage, folder, Resources(device="gpu")).result()
 
         waiting = [spec for spec in self._specs if self._records[spec.run_id] is None]
-        planned, error = with_memory(waiting, self._store, plan_stage, gpu=executor.place.gpu)
+        planned, error = with_memory(
+            waiting,
+            self._store,
+            plan_stage,
+            gpu=executor.place.gpu,
+            slots=executor.place.together,
+            together=self._ready.comparison.gpus_per_run,
+        )
         for spec in planned:
-            if error and trains(spec):
-                self._records[spec.run_id] = run_record(spec, self._store, self._ready, error)
+            why = error or _too_many(spec, executor.place.together)
+            if why and trains(spec):
+                self._records[spec.run_id] = run_record(spec, self._store, self._ready, why)
         by_id = {spec.run_id: spec for spec in planned}
         self._specs = [by_id.get(spec.run_id, spec) for spec in self._specs]
 
@@ -280,6 +289,7 @@ class _Loop:
         resources = Resources(
             device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
             base=active.visit.base if name == "train" else None,
+            devices=spec.memory.devices if spec.memory and name in TOGETHER else 1,
         )
         folder = self._store.run_folder(active.visit.run_id)
         self._results.changed(active.visit.run_id)
@@ -306,3 +316,14 @@ class _Loop:
         part = "fold" if self._ready.split.kind == "kfold" else "repeat"
         name = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
         return name if spec.train_fraction == 1.0 else f"{name}, {100 * spec.train_fraction:g} % of the rows"
+
+
+def _too_many(spec: RunSpec, devices: int) -> StageError | None:
+    """Return the error of a run that needs more devices together than there are."""
+    if spec.memory is None or spec.memory.devices <= devices:
+        return None
+    gpus = f"{devices} GPUs are" if devices > 1 else "one GPU is"
+    return StageError(
+        status="out-of-memory",
+        error=f"it fits {spec.memory.devices} GPUs like this one, its weights divided among them, and {gpus} here",
+    )

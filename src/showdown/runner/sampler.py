@@ -14,7 +14,7 @@ from showdown.core.events import Event, Listener, Message, PhaseEntered, StageNa
 from showdown.core.files import append_line
 from showdown.core.samples import Sample, read_samples
 from showdown.measure.load import LoadMeter, load_average
-from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, gpu_meter
+from showdown.measure.system import GpuMeter, GpuMeters, GpuReading, ProcessMeter, stage_meter
 
 SYSTEM_FILE = "system.jsonl"
 _FIRST_PHASE: Mapping[StageName, str] = {
@@ -47,7 +47,7 @@ class Sampler:
         self._listen = listen
         self._process: ProcessMeter | None = None
         self._pid: int | None = None
-        self._gpu: GpuMeter | None = None
+        self._gpu: GpuMeter | GpuMeters | None = None
         self._load: LoadMeter | None = None
         self._stage: StageName | None = None
         self._phase: str | None = None
@@ -70,7 +70,7 @@ class Sampler:
         """Take in an event of the worker, and pass it on."""
         if isinstance(event, WorkerStarted):
             self._stage, self._phase = event.stage, _FIRST_PHASE[event.stage]
-            self._process, self._pid, self._gpu = _process(event.pid), event.pid, gpu_meter(event.device)
+            self._process, self._pid, self._gpu = _process(event.pid), event.pid, stage_meter(event.device)
             self._load = LoadMeter(self._own_seconds)
             self._wake.set()
             if self._every_seconds and self._thread is None:

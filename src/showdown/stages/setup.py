@@ -198,7 +198,7 @@ class TrainingSetup:
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
             name=self.method.optimizer,
-            groups=self.method.parameter_groups(module),
+            groups=spread.groups(self.method.parameter_groups(module)),
             rounding=rounding_of(protocol, whole, self.context.job.placement.device),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,

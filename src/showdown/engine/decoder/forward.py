@@ -69,6 +69,11 @@ class PackedPath(ABC):
         self._divided, self.walk.units = spread, spread.units
         self.name += ", weights divided"
 
+    @property
+    def is_divided(self) -> bool:
+        """Whether weights come and go."""
+        return self._divided is not None
+
     def within(self, run: Callable[[], T]) -> T:
         """Return what a pass returns, with the weights gathered that are needed from its beginning to its end."""
         return run() if self._divided is None else self._divided.call(run)

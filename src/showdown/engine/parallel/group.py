@@ -79,7 +79,7 @@ def join(rank: int, size: int, meeting: Path, *, device: str) -> None:
     """
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
-        store=distributed.FileStore(str(meeting), size),
+        store=distributed.FileStore(str(meeting), size),  # type: ignore[attr-defined]
         rank=rank,
         world_size=size,
         timeout=_PATIENCE,

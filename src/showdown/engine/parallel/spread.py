@@ -10,11 +10,13 @@ wrapped by a module whose call is the engine's own function (`_Unit`), and that 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from showdown.core.parameter_group import ParameterGroup
 from showdown.engine.optim.optimizer import total_norm
 from showdown.engine.parallel.group import Group
 
@@ -40,6 +42,12 @@ class Spread:
     def divided(self) -> frozenset[str]:
         """Names of the parameters of which this process has a part."""
         return frozenset()
+
+    def groups(self, every: Sequence[ParameterGroup] | None) -> Sequence[ParameterGroup] | None:
+        """Return the groups of a network's parameters, with those that this process steps."""
+        if every is None:
+            return None
+        return [replace(one, names=tuple(name for name in one.names if name in self.parameters)) for one in every]
 
     def begin_pass(self, *, last: bool) -> None:
         """Be told that a forward and backward pass of a step begins, and whether it is the step's last one."""
@@ -163,7 +171,7 @@ class DividedSpread(Spread):
                 if value is None:
                     continue
                 if id(value) not in found:
-                    whole = value.full_tensor() if _is_divided(value) else value.data
+                    whole = _whole(value)
                     kept = whole.cpu() if self.group.leads else whole.new_empty(0, device="cpu")
                     found[id(value)] = nn.Parameter(kept, requires_grad=value.requires_grad)
                 child._parameters[name] = found[id(value)]
@@ -221,6 +229,12 @@ def local(value: torch.Tensor) -> torch.Tensor:
     return held
 
 
+def _whole(value: nn.Parameter) -> torch.Tensor:
+    """Return a parameter with all its parts; all processes call it."""
+    found: torch.Tensor = value.full_tensor() if _is_divided(value) else value.data  # type: ignore[attr-defined]
+    return found
+
+
 def _add_up(group: Group, parameters: Sequence[nn.Parameter]) -> None:
     """Replace each gradient by the sum of those of all processes: one message for each number type."""
     by_type: dict[torch.dtype, list[torch.Tensor]] = {}
@@ -233,6 +247,6 @@ def _add_up(group: Group, parameters: Sequence[nn.Parameter]) -> None:
             gradients,
             [
                 part.view_as(gradient)
-                for part, gradient in zip(flat.split([one.numel() for one in gradients]), gradients, strict=True)
+                for part, gradient in zip(torch.split(flat, [one.numel() for one in gradients]), gradients, strict=True)
             ],
         )

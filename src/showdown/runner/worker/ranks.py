@@ -1,7 +1,7 @@
 """Processes that carry out one stage together, one for each device (`engine/parallel`).
 
-The worker of the stage leads. It forks the others before it touches a device. Each sees one device alone. A process that
-fails takes all others along: they would wait for it for ever inside a pass.
+The worker of the stage leads. It forks the others before it touches a device. Each sees one device alone. A process
+that fails takes all others along: they would wait for it for ever inside a pass.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ from showdown.core.events import EventWriter
 from showdown.core.files import write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
-from showdown.runner.worker.results import ERROR_FILE
+from showdown.runner.worker.results import ERROR_FILE, LOG_FILE
 from showdown.runner.worker.task import WorkerTask
+from showdown.stages.results import StageError
 
 EXIT_STAGE_ERROR = 3
 TOGETHER = ("tune", "train")
@@ -59,7 +60,7 @@ def together(task: WorkerTask, spec: RunSpec, work: Work) -> Iterator[None]:
                 os.environ["CUDA_VISIBLE_DEVICES"] = devices[rank]
             join(rank, size, meeting, device="cuda" if on_gpu else "cpu")
 
-        others = _Others([_fork(rank, task, begin, work) for rank in range(1, size)])
+        others = _Others([_fork(rank, task, begin, work) for rank in range(1, size)], task.folder / ERROR_FILE)
         try:
             begin(0)
             yield
@@ -78,8 +79,8 @@ def together(task: WorkerTask, spec: RunSpec, work: Work) -> Iterator[None]:
 class _Others:
     """The processes beside the leader, watched by a thread."""
 
-    def __init__(self, pids: list[int]) -> None:
-        self._left = set(pids)
+    def __init__(self, pids: list[int], error_file: Path) -> None:
+        self._left, self._error_file = set(pids), error_file
         self._ending = False
         self._threads = [threading.Thread(target=self._watch, args=(pid,), daemon=True) for pid in pids]
         for thread in self._threads:
@@ -88,8 +89,15 @@ class _Others:
     def _watch(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
         self._left.discard(pid)
-        if os.waitstatus_to_exitcode(status) and not self._ending:
-            os._exit(EXIT_STAGE_ERROR)  # the leader may be inside a pass that never returns; the kernel ends the rest
+        code = os.waitstatus_to_exitcode(status)
+        if code and not self._ending:
+            if not self._error_file.exists():
+                how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+                error = (
+                    f"a process that trained it with others was ended {how}; see {self._error_file.parent / LOG_FILE}"
+                )
+                write_json(self._error_file, StageError(status="failed", error=error).model_dump())
+            os._exit(EXIT_STAGE_ERROR)  # the leader may be inside a pass that never returns; the others see it go
 
     def finish(self) -> None:
         """Wait for all to end by themselves."""
