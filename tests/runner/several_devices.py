@@ -30,9 +30,8 @@ class Lab:
 
     def spec(self, method: str, family: str, memory: MemorySettings, **protocol: Any) -> RunSpec:
         """The spec of a run; 60 rows train, 12 in a step."""
-        base = self.shop.material.job(
-            self.shop.model(family), dropout=0.0, effective_batch_rows=12, epochs=2, **protocol
-        )
+        wanted = {"dropout": 0.0, "effective_batch_rows": 12, "epochs": 2, **protocol}
+        base = self.shop.material.job(self.shop.model(family), **wanted)
         built = tuned(method)
         return RunSpec(
             name=method, method=method, settings=built.settings.model_dump(), model=base.model, protocol=base.protocol,

@@ -32,23 +32,25 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lab]]:
         lab.shop.fresh.close()
 
 
-def same(one: Path, other: Path, *, within: float = 1e-4) -> None:
+def same(one: Path, other: Path) -> None:
     """Check that two runs made the same model: the same losses, files, tensors and counts."""
     assert losses(one) == pytest.approx(losses(other), abs=CLOSE)
     mine, others = saved(one), saved(other)
     assert {name: value.shape for name, value in mine.items()} == {name: value.shape for name, value in others.items()}
-    assert max(float((mine[name] - others[name]).abs().max()) for name in mine) < within
+    # The gradient of a key's bias is rounding alone, which AdamW scales to a whole step.
+    apart = {name: float((mine[name] - others[name]).abs().max()) for name in mine if "key.bias" not in name}
+    assert max(apart.values()) < 1e-4
     for key in ("trainable_parameters", "total_parameters", "model_size_mb", "train_rows"):
         assert stage_of(one)[key] == stage_of(other)[key]
     assert {p.name for p in (one / "artifact").iterdir()} == {p.name for p in (other / "artifact").iterdir()}
 
 
-def compare(lab: Lab, folder: Path, method: str, family: str, several: list[Any], *, within: float = 1e-4) -> None:
+def compare(lab: Lab, folder: Path, method: str, family: str, several: list[Any]) -> None:
     assert lab.stage(folder / "one", lab.spec(method, family, settings(1))) is None
     for number, memory in enumerate(several):
         run = folder / f"several-{number}"
         assert lab.stage(run, lab.spec(method, family, memory)) is None
-        same(folder / "one", run, within=within)
+        same(folder / "one", run)
         assert stage_of(run)["chosen"]["devices"] == memory.devices_words
         assert not (run / "checkpoints").exists()
 
@@ -70,8 +72,7 @@ def test_any_number_of_processes_makes_the_model_of_one(
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["full", "lora", "qlora", "dora", "bitfit"])
 def test_an_encoder_is_copied_to_each_process(labs: dict[str, Lab], tmp_path: Path, method: str) -> None:
-    # The gradient of a key's bias is rounding alone, which AdamW scales to a whole step.
-    compare(labs[CLASSIFICATION], tmp_path, method, "bert", [settings(2)], within=1e-3)
+    compare(labs[CLASSIFICATION], tmp_path, method, "bert", [settings(2)])
 
 
 @pytest.mark.long
@@ -156,12 +157,13 @@ def test_tuning_is_done_by_all_and_finds_what_one_finds(labs: dict[str, Lab], tm
 
 @pytest.mark.long
 def test_masks_differ_between_processes(labs: dict[str, Lab], tmp_path: Path) -> None:
-    """With dropout two processes train something else than one, and equal seeds train the same again."""
+    """With dropout two processes train something else than one, and equal seeds train the same again, to the bit."""
     lab = labs[CLASSIFICATION]
-    spec = lab.spec("lora", "mistral", settings(2))
-    spec = spec.model_copy(update={"settings": {**spec.settings, "dropout": 0.3}})
+    spec = lab.spec("lora", "mistral", settings(2), dropout=0.3)
     for name in ("a", "b"):
         assert lab.stage(tmp_path / name, spec) is None
     assert losses(tmp_path / "a") == losses(tmp_path / "b")
+    assert lab.stage(tmp_path / "one", lab.spec("lora", "mistral", settings(1), dropout=0.3)) is None
+    assert losses(tmp_path / "one") != pytest.approx(losses(tmp_path / "a"), abs=CLOSE)
     first, again = saved(tmp_path / "a"), saved(tmp_path / "b")
     assert all(torch.equal(first[name], again[name]) for name in first)

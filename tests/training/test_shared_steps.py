@@ -37,7 +37,7 @@ def test_a_process_without_rows_makes_empty_passes() -> None:
 
 
 class Alone(Group):
-    """One of several processes of a group, which meets no other; a leader has the others do their work when it waits."""
+    """One of several processes, which meets no other; a leader has the others do their work when it waits."""
 
     def __init__(self, rank: int, size: int, others: Callable[[], None] | None = None) -> None:
         super().__init__(rank, size)

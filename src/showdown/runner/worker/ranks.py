@@ -28,6 +28,8 @@ TOGETHER = ("tune", "train")
 """Stages that all devices of a run carry out."""
 _BLAME_SECONDS = 5.0
 """How long the leader waits, after an error of its own, for the process that caused it to say why."""
+_LIBRARIES = ("gloo", "NCCL", "Connection")
+"""Words of an error that one process gets when another one is gone."""
 _LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}
 """All processes are of this machine."""
 Work = Callable[[EventWriter], None]
@@ -134,9 +136,16 @@ def _fork(rank: int, task: WorkerTask, begin: Callable[[int], None], work: Work)
         code = 0
     except BaseException as error:
         traceback.print_exc()
-        write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
+        if _is_lost_connection(error):  # another process is gone: the leader says which, and ends this one
+            time.sleep(_BLAME_SECONDS)
+        if not (task.folder / ERROR_FILE).exists():
+            write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
     finally:
         os._exit(code)
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _LIBRARIES)
 
 
 def _end_with(leader: int) -> None:
