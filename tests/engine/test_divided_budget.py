@@ -75,6 +75,13 @@ def test_several_gpus_are_planned_for_what_fits_one() -> None:
     alone = gpu_settings(arms, 84.0)
     found = settings_together(arms, alone, 84.0)
     assert set(found) == {"lora"}
-    assert {devices: one.devices for devices, one in found["lora"].items()} == {n: n for n in (2, 4, 8, 16, 32, 64)}
+    assert {devices: one.devices for devices, one in found["lora"].items()} == {2: 2, 4: 4}
     assert not any(one.divided for one in found["lora"].values())
-    assert [found["lora"][n].micro_batch_rows for n in (2, 4, 8)] == [8, 4, 2]
+    assert [found["lora"][n].micro_batch_rows for n in (2, 4)] == [8, 4]
+
+
+def test_a_small_network_is_not_divided_into_steps_that_wait_for_the_host() -> None:
+    """8 layers of 1,024 took 3.3 s on one GPU and 7.5 s on two, at 16 rows of 400 tokens a step."""
+    small = Shape(layers=8, hidden=1024, inner=2816, queries=1024, keys=256)
+    arms = {"lora": needs(adapters(0.2), small)}
+    assert settings_together(arms, gpu_settings(arms, 84.0), 84.0) == {}

@@ -276,18 +276,23 @@ def settings_together(
 ) -> dict[str, dict[int, MemorySettings]]:
     """Return the memory settings of arms that fit one GPU where several train a run together, by their number.
 
+    Only as many as have enough tokens of a usual step each: with fewer, a GPU waits for its host, and is no faster.
+
     Args:
         needs: of each arm.
         alone: from `gpu_settings`.
         free_gb: of each GPU.
 
     """
-    from showdown.engine.budget import limit_gb
+    from showdown.engine.budget import launch_bound_tokens, limit_gb
     from showdown.engine.parallel.budget import DEVICES, copied
 
     found: dict[str, dict[int, MemorySettings]] = {}
     for name, arm in needs.items():
+        least_tokens = launch_bound_tokens(arm.shape)
         for devices in DEVICES if alone[name].devices == 1 else ():
+            if sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows / devices < least_tokens:
+                break
             share = _shared(arm, copied(arm.demand, devices), devices)
             own = _plan(share, free_gb)
             if own.expected_peak_gb <= limit_gb(arm.protocol.memory, free_gb):

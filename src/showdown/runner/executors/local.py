@@ -223,7 +223,7 @@ class LocalExecutor:
     def _next(self, slot: _Slot) -> _Task | None:
         """Wait for the next stage that a slot may run; None once the executor is closed."""
         with self._changed:
-            slot.idle = True
+            slot.idle = not slot.lent
             while not self._closed:
                 task = None if slot.lent else self._suited(slot)
                 if task is not None:
