@@ -1,12 +1,11 @@
 """The one training loop, for every fine-tuning method and every task."""
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 
-from showdown.core.record import Convergence, Phase
+from showdown.core.record import Convergence
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import selection_key
 from showdown.engine.allocator import reserve_memory
@@ -17,14 +16,10 @@ from showdown.engine.optim.table import build_optimizer
 from showdown.engine.parallel.group import Group
 from showdown.engine.parallel.spread import Spread
 from showdown.training.batches import effective_batches, shared_micro_batches
-from showdown.training.checkpoint import State
 from showdown.training.convergence import COOLDOWN_SHARE, cooldown_epochs, judge, waited_enough
 from showdown.training.run import Progress, TrainingRun
 from showdown.training.schedule import WARMUP_EPOCHS, rate_factor, warmup_steps
-
-_OPTIMIZER = "stepper."
-_WEIGHT = "weight."
-"""What names of tensors in a checkpoint begin with."""
+from showdown.training.snapshot import Snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +96,7 @@ class _Loop:
         self.group = self.spread.group
         self.parameters = self.spread.parameters
         self.optimizer = build_optimizer(self.parameters, run.step)
+        self.snapshots = Snapshots(run, self.spread, self.optimizer)
         self.objective = run.task.objective(run.protocol)
         self.accumulator = choose_accumulator(
             run.forward,
@@ -333,63 +329,17 @@ class _Loop:
                 if self.run.checkpoints
                 else self.kept
             )
-            self._copy_in(best)
-
-    def _copy_in(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[name])
+            self.snapshots.copy_in(best)
 
     def _save(self) -> None:
         if self.run.checkpoints is None:
             return
         self._read(0)
         with self.run.clock.phase("checkpoint"):
-            tensors = {f"{_WEIGHT}{name}": value for name, value in self.parameters.items()}
-            state = {f"{_OPTIMIZER}{name}": value for name, value in self.optimizer.tensors().items()}
-            random = {"random.cpu": torch.get_rng_state()}
-            if self.run.device == "cuda":
-                random["random.cuda"] = torch.cuda.get_rng_state()
-            facts = {
-                **vars(self.progress),
-                "best_score": self.progress.best_score if math.isfinite(self.progress.best_score) else None,
-                "best_loss": self.progress.best_loss if math.isfinite(self.progress.best_loss) else None,
-                "phases": [phase.model_dump() for phase in self.run.clock.phases()],
-            }
-            held = tensors | state
-            whole = State(tensors=held | random, facts=facts, parts=self._divided(held), own=frozenset(random))
-            self.run.checkpoints.save(self.progress.step, self.progress.epoch, whole)
+            self.snapshots.save(self.progress)
 
     def _resume(self) -> None:
-        held = [f"{_WEIGHT}{name}" for name in self.parameters]
-        held += [f"{_OPTIMIZER}{name}" for name in self.optimizer.tensors()]
-        state = self.run.checkpoints.newest(self._divided(held)) if self.run.checkpoints else None
-        if state is None:
-            return
-        facts = dict(state.facts)
-        self.run.clock.add([Phase.model_validate(phase) for phase in facts.pop("phases")])
-        facts["best_score"] = -math.inf if facts["best_score"] is None else facts["best_score"]
-        facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
-        self.progress = Progress(**facts)
-        self._copy_in({name: state.tensors[f"{_WEIGHT}{name}"] for name in self.parameters})
-        self.optimizer.load(
-            {
-                name.removeprefix(_OPTIMIZER): value
-                for name, value in state.tensors.items()
-                if name.startswith(_OPTIMIZER)
-            }
-        )
-        if self.group.rank < state.processes:  # others begin with the numbers of their seed
-            torch.set_rng_state(state.tensors["random.cpu"])
-            if "random.cuda" in state.tensors and self.run.device == "cuda":
-                torch.cuda.set_rng_state(state.tensors["random.cuda"])
-        self.run.watcher.say(f"continued from step {self.progress.step} of at most {self.most_steps}")
-
-    def _divided(self, tensors: Iterable[str]) -> frozenset[str]:
-        """Return which tensors of a checkpoint are this process's parts of larger ones: weights and their moments."""
-        return frozenset(
-            name
-            for name in tensors
-            if name.removeprefix(_WEIGHT) in self.spread.divided
-            or name.removeprefix(_OPTIMIZER).partition(".")[2] in self.spread.divided
-        )
+        found = self.snapshots.restore()
+        if found is not None:
+            self.progress = found
+            self.run.watcher.say(f"continued from step {found.step} of at most {self.most_steps}")
