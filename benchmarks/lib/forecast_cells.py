@@ -7,6 +7,8 @@ those that the product chooses. Nothing that was measured goes into its forecast
 import gc
 import random
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +25,6 @@ from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
-from showdown.forecast.peak import peak_of
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import RowSizes, Workload
@@ -87,8 +88,13 @@ _encoder(
 _encoder("modernbert-base", 768, 1152, 22, 12, kind="modernbert", vocab_size=50368)
 
 _LABELS = tuple("abcdefgh")
-_GRAPH_WARMUP, _WARMUP = 24, 6
-_MEASURED_SECONDS = {"cuda": 1.5, "cpu": 5.0}
+_WARMUP = {"cuda": 4, "cpu": 2}
+_MOST_WARMUP = 60
+_MOST_TIMED = {"cuda": 60, "cpu": 40}
+_LEAST_TIMED = 4
+_MEASURED_SECONDS = {"cuda": 1.2, "cpu": 5.0}
+_REPLAYED = 0.95
+"""Share of the packs from graphs that were recorded before the clock starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +123,22 @@ class Cell:
         method = f"{self.method}({settings})" if settings else self.method
         return f"{self.shape} {task} {method} {self.memory} {low}-{high} x{self.rows}"
 
-    def drawn(self, steps: int) -> RowSizes:
-        """Return the sizes of the rows of so many steps."""
+    def drawn(self, steps: int, *, largest_first: bool = True) -> RowSizes:
+        """Return the sizes of the rows of so many steps.
+
+        Args:
+            steps: of the training.
+            largest_first: whether the step with most tokens is the first, so that memory which grows with the largest
+                step is there before the clock starts, as it is after an epoch of any training.
+
+        """
         generator = random.Random(self.name)
         lengths = [generator.randint(*self.lengths) for _ in range(steps * self.rows)]
+        if largest_first:
+            batches = effective_batches(len(lengths), self.rows, seed=0, epoch=0)
+            largest = max(batches, key=lambda rows: sum(lengths[row] for row in rows))
+            for one, other in zip(batches[0], largest, strict=True):
+                lengths[one], lengths[other] = lengths[other], lengths[one]
         if self.task == "classification":
             return [(tokens, 1) for tokens in lengths]
         return [(tokens, max(1, round(tokens * self.answer_share))) for tokens in lengths]
@@ -142,9 +160,9 @@ class Cell:
         kind, keys = SHAPES[self.shape]
         return AutoConfig.for_model(kind, **{"pad_token_id": 0, **keys})
 
-    def workload(self, steps: int) -> Workload:
+    def workload(self, steps: int, *, largest_first: bool = True) -> Workload:
         """Return what is forecast."""
-        rows = self.drawn(steps)
+        rows = self.drawn(steps, largest_first=largest_first)
         labels = _LABELS if self.task == "classification" else ()
         return Workload(
             comparison=self.comparison(),
@@ -157,14 +175,25 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Which steps of a cell's training are timed."""
+
+    drawn: int
+    """Steps whose rows are drawn; the training may end before."""
+    warmup: int
+    timed: int | None = None
+    """None for all that are left."""
+    largest_first: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellForecast:
     """The forecast of a cell, and what it rests on."""
 
     arm: NetworkArm
     settings: MemorySettings
     step: StepSeconds
-    steps: int
-    warmup: int
+    steps: Steps
     measured: list[list[int]]
     """Rows of each step that is timed."""
 
@@ -185,36 +214,49 @@ class CellForecast:
         return {"path": self.step.path, "steps": steps}
 
 
-def forecast_cell(
-    cell: Cell, profile: DeviceProfile, *, steps: int | None = None, warmup: int | None = None
-) -> CellForecast:
+def steps_of(cell: Cell, profile: DeviceProfile) -> Steps:
+    """Return how many steps are taken before the clock starts: until packs of most sizes are replayed from graphs."""
+    device = "cuda" if profile.kind == "gpu" else "cpu"
+    drawn = _MOST_WARMUP + _MOST_TIMED[device]
+    forecast = forecast_cell(cell, profile, Steps(drawn=drawn, warmup=0))
+    batches = effective_batches(len(forecast.rows), cell.rows, seed=0, epoch=0)
+    seen: Counter[tuple[int, ...]] = Counter()
+    recurring = []
+    for rows in batches:
+        packs = forecast.step.packs([forecast.rows[row] for row in rows])
+        keys = [forecast.step.graph_size(pack) for pack in packs]
+        recurring.append(all(key is None or seen[key] >= 2 for key in keys))
+        seen.update(key for key in keys if key is not None)
+    warmup = _MOST_WARMUP
+    for first in range(_WARMUP[device], _MOST_WARMUP):
+        after = recurring[first + 1 : first + 1 + 20]
+        if sum(after) >= _REPLAYED * len(after):
+            warmup = first
+            break
+    return Steps(drawn=warmup + 1 + _MOST_TIMED[device], warmup=warmup)
+
+
+def forecast_cell(cell: Cell, profile: DeviceProfile, steps: Steps) -> CellForecast:
     """Return the forecast of a cell.
 
     Args:
         cell: the cell.
         profile: of the device.
-        steps: of its training; by default so many as are timed well, which follows from their forecast.
-        warmup: steps before the clock starts; by default more of them where CUDA graphs are recorded first.
+        steps: of its training.
 
     """
-    if steps is None or warmup is None:
-        trial = forecast_cell(cell, profile, steps=1, warmup=0)
-        first, device = trial.arm.train, trial.arm.job.placement.device
-        graphs = device == "cuda" and all(trial.step.from_graphs(pack) for pack in trial.step.packs(first))
-        warmup = _GRAPH_WARMUP if graphs else (_WARMUP if device == "cuda" else 2)
-        steps = warmup + 1 + max(3, min(40, round(_MEASURED_SECONDS[device] / trial.step.step_seconds(first))))
-    workload = cell.workload(steps)
+    workload = cell.workload(steps.drawn, largest_first=steps.largest_first)
     protocol = SharedProtocol.model_validate(
         workload.comparison.protocol.model_dump(include=set(SharedProtocol.model_fields))
     )
     arm = network_arm(_method(cell), protocol, workload, profile)
     settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
     batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
-    begun = warmup + 1 if arm.job.placement.device == "cuda" else warmup
+    begun = steps.warmup + 1 if arm.job.placement.device == "cuda" else steps.warmup
+    timed = batches[begun:] if steps.timed is None else batches[begun : begun + steps.timed]
     return CellForecast(
-        arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, warmup=warmup,
-        measured=batches[begun:],
-    )  # fmt: skip
+        arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, measured=timed
+    )
 
 
 def _method(cell: Cell) -> TunedMethod:
@@ -223,21 +265,33 @@ def _method(cell: Cell) -> TunedMethod:
     return method
 
 
+class _TimedEnough(Exception):
+    """Ends a training whose steps were timed."""
+
+
 class _Watch:
-    """Takes the time from the warm-up to the last step."""
+    """Takes the time from the warm-up on, and ends the training when that was enough."""
 
     def __init__(self, warmup: int, device: str) -> None:
         self.warmup, self.device = warmup, device
         self.begun = self.ended = 0.0
+        self.timed = 0
         self.losses: list[float] = []
         self.said: list[str] = []
 
     def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
         self.losses.append(loss)
-        if step in (self.warmup, steps):
+        if step == self.warmup:
             synchronize(self.device)
-            now = time.perf_counter()
-            self.begun, self.ended = (now, self.ended) if step == self.warmup else (self.begun, now)
+            self.begun = time.perf_counter()
+        if step <= self.warmup:
+            return
+        timed = step - self.warmup
+        passed = time.perf_counter() - self.begun
+        if timed >= _LEAST_TIMED and (passed >= _MEASURED_SECONDS[self.device] or timed >= _MOST_TIMED[self.device]):
+            synchronize(self.device)
+            self.ended, self.timed = time.perf_counter(), timed
+            raise _TimedEnough
 
     def say(self, message: str) -> None:
         self.said.append(message)
@@ -270,7 +324,7 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         attention=building.result() if building else None,
     )  # fmt: skip
     whole = most_weights_learn(module)
-    watch = _Watch(forecast.warmup, device)
+    watch = _Watch(forecast.steps.warmup, device)
     examples = _examples(cell, arm)
     run = TrainingRun(
         task=job.task, module=module, forward=path, train=examples, validation_targets=examples.targets[:1],
@@ -285,14 +339,15 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         ),
         learning_rate=1e-5, seed=0, device=device, clock=PhaseClock(memory), checkpoints=None, watcher=watch,
     )  # fmt: skip
-    progress = train(run)
+    with suppress(_TimedEnough):
+        train(run)
     peaks = next(phase for phase in run.clock.phases() if phase.name == "training")
     return {
-        "seconds_a_step": (watch.ended - watch.begun) / len(forecast.measured),
+        "seconds_a_step": (watch.ended - watch.begun) / watch.timed,
+        "steps_timed": watch.timed,
         "peak_gb": peaks.peak_allocated_gb,
         "reserved_gb": peaks.peak_reserved_gb,
         "libraries_gb": libraries_gb,
-        "from_graphs": progress.from_graphs,
         "forward": path.name,
         "said": watch.said,
         "last_loss": watch.losses[-1],
@@ -347,40 +402,33 @@ def _examples(cell: Cell, arm: NetworkArm) -> EncodedExamples:
     )
 
 
-def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: bool = False) -> dict[str, Any]:
-    """Forecast a cell, train it, and return both.
+def measured_cell(cell: Cell, profile: DeviceProfile) -> dict[str, Any]:
+    """Train a cell under the memory settings that the product chooses, and return what it took.
 
     Args:
         cell: the cell.
-        profile: of the device.
-        try_what_does_not_fit: whether a cell that is forecast not to fit is trained, to see that it does not.
+        profile: of the device: its memory is what settings follow from. Its forecast is made from the file, later.
 
     """
     begun = time.perf_counter()
-    forecast = forecast_cell(cell, profile)
-    peak = peak_of(forecast.step)
+    steps = steps_of(cell, profile)
+    forecast = forecast_cell(cell, profile, steps)
     found: dict[str, Any] = {
         "cell": cell.name,
         "weights": sum(value.numel() for value in forecast.arm.module.parameters()),
         "settings": forecast.settings.model_dump(),
-        "steps": forecast.steps,
-        "warmup_steps": forecast.warmup,
-        "steps_timed": len(forecast.measured),
-        "forecast": {
-            "peak_gb": peak.allocated_gb.model_dump(),
-            "fits": peak.fits,
-            "seconds_a_step": forecast.step_seconds(),
-        },
-        "features": forecast.features(),
+        "steps": steps.drawn,
+        "warmup_steps": steps.warmup,
+        "largest_first": steps.largest_first,
     }
-    found["forecast_took_seconds"] = time.perf_counter() - begun
-    if peak.fits or try_what_does_not_fit:
-        try:
-            found["measured"] = train_cell(cell, forecast)
-        except torch.OutOfMemoryError:
-            found["measured"] = {"out_of_memory": True}
-        except Exception as error:
-            found["error"] = f"{type(error).__name__}: {error}"[:600]
+    found["prepared_seconds"] = time.perf_counter() - begun
+    try:
+        found["measured"] = train_cell(cell, forecast)
+    except torch.OutOfMemoryError:
+        found["measured"] = {"out_of_memory": True}
+    except Exception as error:
+        found["error"] = f"{type(error).__name__}: {error}"[:600]
+    del forecast
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -390,12 +438,12 @@ def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: 
 
 
 def line_of(found: dict[str, Any]) -> str:
-    """Return a cell's result in a line."""
-    forecast, measured = found["forecast"], found.get("measured", {})
+    """Return what a cell took in a line."""
+    measured = found.get("measured", {})
     if "peak_gb" not in measured:
-        return f"{found['cell']}: {found.get('error') or measured or 'not tried'}, forecast {forecast}"
+        return f"{found['cell']}: {found.get('error') or measured}"
     return (
-        f"{found['cell']}: {measured['peak_gb']:.3f} GB, forecast {forecast['peak_gb']['expected']:.3f}; "
-        f"{measured['seconds_a_step'] * 1e3:.1f} ms, forecast {forecast['seconds_a_step'] * 1e3:.1f}"
-        f"{' graphs' if measured['from_graphs'] else ''}; took {found['took_seconds']:.1f} s; {measured['said'] or ''}"
+        f"{found['cell']}: {measured['peak_gb']:.3f} GB, {measured['seconds_a_step'] * 1e3:.1f} ms of "
+        f"{measured['steps_timed']} steps behind {found['warmup_steps']}; took {found['took_seconds']:.1f} s, "
+        f"{found['prepared_seconds']:.1f} before; {measured['said'] or ''}"
     )

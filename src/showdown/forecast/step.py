@@ -7,7 +7,9 @@ from functools import cached_property
 
 from showdown.core.memory import MemorySettings
 from showdown.engine.budget import launch_bound_tokens
+from showdown.engine.decoder.language import COUNTED_PARTS
 from showdown.engine.graphs.cache import filled_size
+from showdown.engine.graphs.capture import missing_rows
 from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS, OVERLAP
 from showdown.forecast.layers import learning_tensors
 from showdown.forecast.needs import NetworkArm
@@ -56,6 +58,14 @@ class StepSeconds:
             return False
         filled = filled_size(pack.tokens, settings.micro_batch_tokens)
         return filled <= launch_bound_tokens(arm.needs.shape)
+
+    def graph_size(self, pack: Pack) -> tuple[int, ...] | None:
+        """Return what packs have in common that one CUDA graph replays; None for one that no graph replays."""
+        if not self.on_gpu or not self.from_graphs(pack):
+            return None
+        filled, rows = filled_size(pack.tokens, self.settings.micro_batch_tokens), len(pack.rows)
+        counted = -(-pack.read // max(1, filled // COUNTED_PARTS)) if self.work.demand.output else 0
+        return filled, rows + missing_rows(rows, filled - pack.tokens), counted
 
     @cached_property
     def optimizer_work(self) -> Kinds:
