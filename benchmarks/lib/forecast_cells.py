@@ -66,7 +66,7 @@ _decoder("mistral-7b", 4096, 14336, 32, 32, 8, 32000, kind="mistral")
 _encoder("bert-base", 768, 3072, 12, 12)
 _encoder("roberta-large", 1024, 4096, 24, 16, kind="roberta", max_position_embeddings=514)
 _encoder("minilm-l12", 384, 1536, 12, 12)
-# Of the proof.
+# Of the first proof, which is part of the calibration since.
 _decoder("smollm2-135m", 576, 1536, 30, 9, 3, 49152, tie_word_embeddings=True)
 _decoder("smollm2-360m", 960, 2560, 32, 15, 5, 49152, tie_word_embeddings=True)
 _decoder("qwen2.5-0.5b", 896, 4864, 24, 14, 2, 151936, kind="qwen2", tie_word_embeddings=True)
@@ -86,11 +86,38 @@ _encoder(
     position_biased_input=False, max_relative_positions=-1, type_vocab_size=0,
 )  # fmt: skip
 _encoder("modernbert-base", 768, 1152, 22, 12, kind="modernbert", vocab_size=50368)
+_decoder("gpt2", 768, 3072, 12, 12, 12, 50257, kind="gpt2")
+# Of the proof.
+_decoder("qwen3-0.6b", 1024, 3072, 28, 16, 8, 151936, kind="qwen3", tie_word_embeddings=True, head_dim=128)
+_decoder("gemma3-1b", 1152, 6912, 26, 4, 1, 262144, kind="gemma3_text", tie_word_embeddings=True, head_dim=256)
+_decoder("llama3.2-1b", 2048, 8192, 16, 32, 8, 128256, tie_word_embeddings=True)
+_decoder("qwen2.5-1.5b", 1536, 8960, 28, 12, 2, 151936, kind="qwen2", tie_word_embeddings=True)
+_decoder("smollm2-1.7b", 2048, 8192, 24, 32, 32, 49152, tie_word_embeddings=True)
+_decoder("qwen3-4b", 2560, 9728, 36, 32, 8, 151936, kind="qwen3", tie_word_embeddings=True, head_dim=128)
+_decoder("qwen2.5-7b", 3584, 18944, 28, 28, 4, 152064, kind="qwen2")
+_decoder("qwen2.5-14b", 5120, 13824, 48, 40, 8, 152064, kind="qwen2")
+_decoder("pythia-160m", 768, 3072, 12, 12, 12, 50304, kind="gpt_neox")
+_encoder("bert-medium", 512, 2048, 8, 8)
+_encoder("electra-base", 768, 3072, 12, 12, kind="electra", embedding_size=768)
+_encoder("xlm-r-base", 768, 3072, 12, 12, kind="xlm-roberta", max_position_embeddings=514, vocab_size=250002)
+_encoder("mpnet-base", 768, 3072, 12, 12, kind="mpnet", max_position_embeddings=514, vocab_size=30527)
+_encoder(
+    "deberta-v3-small", 768, 3072, 6, 12, kind="deberta-v2", vocab_size=128100, relative_attention=True,
+    pos_att_type=["p2c", "c2p"], position_buckets=256, norm_rel_ebd="layer_norm", share_att_key=True,
+    position_biased_input=False, max_relative_positions=-1, type_vocab_size=0,
+)  # fmt: skip
+_encoder("modernbert-large", 1024, 2624, 28, 16, kind="modernbert", vocab_size=50368)
 
 _LABELS = tuple("abcdefgh")
 _WARMUP = {"cuda": 4, "cpu": 2}
-_MOST_WARMUP = 60
-_MOST_TIMED = {"cuda": 60, "cpu": 40}
+_MOST_WARMUP = 50
+_FEWEST_STEPS, _MOST_TOKENS = 14, 2_000_000
+"""Steps that are drawn, and tokens of all of them, which are drawn too."""
+_RECORDED = 2
+"""Passes of a size before it is replayed: one that is launched and one that is recorded."""
+_LOOKED_AT = 20
+"""Steps behind the warm-up, of which most must be replayed."""
+_MOST_TIMED = {"cuda": 50, "cpu": 30}
 _LEAST_TIMED = 4
 _MEASURED_SECONDS = {"cuda": 1.2, "cpu": 5.0}
 _REPLAYED = 0.95
@@ -214,26 +241,20 @@ class CellForecast:
         return {"path": self.step.path, "steps": steps}
 
 
-def steps_of(cell: Cell, profile: DeviceProfile) -> Steps:
-    """Return how many steps are taken before the clock starts: until packs of most sizes are replayed from graphs."""
+def prepared_cell(cell: Cell, profile: DeviceProfile) -> CellForecast:
+    """Return a cell to be measured: it warms up until packs of most sizes are replayed from graphs."""
     device = "cuda" if profile.kind == "gpu" else "cpu"
-    drawn = _MOST_WARMUP + _MOST_TIMED[device]
+    drawn = min(_MOST_WARMUP + _MOST_TIMED[device], max(_FEWEST_STEPS, _MOST_TOKENS // (cell.rows * cell.lengths[1])))
     forecast = forecast_cell(cell, profile, Steps(drawn=drawn, warmup=0))
-    batches = effective_batches(len(forecast.rows), cell.rows, seed=0, epoch=0)
     seen: Counter[tuple[int, ...]] = Counter()
     recurring = []
-    for rows in batches:
-        packs = forecast.step.packs([forecast.rows[row] for row in rows])
-        keys = [forecast.step.graph_size(pack) for pack in packs]
-        recurring.append(all(key is None or seen[key] >= 2 for key in keys))
+    for rows in effective_batches(len(forecast.rows), cell.rows, seed=0, epoch=0):
+        keys = [forecast.step.graph_size(pack) for pack in forecast.step.packs([forecast.rows[row] for row in rows])]
+        recurring.append(all(key is None or seen[key] >= _RECORDED for key in keys))
         seen.update(key for key in keys if key is not None)
-    warmup = _MOST_WARMUP
-    for first in range(_WARMUP[device], _MOST_WARMUP):
-        after = recurring[first + 1 : first + 1 + 20]
-        if sum(after) >= _REPLAYED * len(after):
-            warmup = first
-            break
-    return Steps(drawn=warmup + 1 + _MOST_TIMED[device], warmup=warmup)
+    tails = {first: recurring[first + 1 : first + 1 + _LOOKED_AT] for first in range(_WARMUP[device], _MOST_WARMUP)}
+    warmup = next((first for first, tail in tails.items() if tail and sum(tail) >= _REPLAYED * len(tail)), _MOST_WARMUP)
+    return replace(forecast, steps=Steps(drawn=drawn, warmup=min(warmup, drawn - _LEAST_TIMED - 1)))
 
 
 def forecast_cell(cell: Cell, profile: DeviceProfile, steps: Steps) -> CellForecast:
@@ -272,8 +293,9 @@ class _TimedEnough(Exception):
 class _Watch:
     """Takes the time from the warm-up on, and ends the training when that was enough."""
 
-    def __init__(self, warmup: int, device: str) -> None:
-        self.warmup, self.device = warmup, device
+    def __init__(self, steps: Steps, device: str) -> None:
+        self.warmup, self.device = steps.warmup, device
+        self.last = min(steps.drawn - (device == "cuda"), steps.warmup + _MOST_TIMED[device])
         self.begun = self.ended = 0.0
         self.timed = 0
         self.losses: list[float] = []
@@ -286,19 +308,26 @@ class _Watch:
             self.begun = time.perf_counter()
         if step <= self.warmup:
             return
-        timed = step - self.warmup
+        timed = step - self.warmup  # on a GPU a step is read when the next is launched
         passed = time.perf_counter() - self.begun
-        if timed >= _LEAST_TIMED and (passed >= _MEASURED_SECONDS[self.device] or timed >= _MOST_TIMED[self.device]):
+        if timed >= _LEAST_TIMED and (passed >= _MEASURED_SECONDS[self.device] or step >= self.last):
             synchronize(self.device)
             self.ended, self.timed = time.perf_counter(), timed
             raise _TimedEnough
 
     def say(self, message: str) -> None:
+        if "micro-batch halved" in message:  # it does not fit as it is
+            raise torch.OutOfMemoryError(message)
         self.said.append(message)
 
 
-def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
+def train_cell(cell: Cell, forecast: CellForecast, *, plans: bool = False) -> dict[str, Any]:
     """Train a cell as its forecast says; return the peak of memory and the seconds of a step.
+
+    Args:
+        cell: the cell.
+        forecast: its settings and steps.
+        plans: whether torch may take cuDNN's attention, as it would by itself.
 
     Raises:
         torch.OutOfMemoryError: where it does not fit.
@@ -323,8 +352,10 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         module, pad_token_id=0, device=device, recompute=settings.recompute,
         attention=building.result() if building else None,
     )  # fmt: skip
+    if plans:
+        torch.backends.cuda.enable_cudnn_sdp(True)
     whole = most_weights_learn(module)
-    watch = _Watch(forecast.steps.warmup, device)
+    watch = _Watch(forecast.steps, device)
     examples = _examples(cell, arm)
     run = TrainingRun(
         task=job.task, module=module, forward=path, train=examples, validation_targets=examples.targets[:1],
@@ -334,7 +365,7 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         expected_peak_gb=settings.expected_peak_gb, gradients_stay=settings.gradients_stay,
         step=OptimizerSettings(
             weight_decay=job.protocol.weight_decay, name=method.optimizer,
-            groups=method.parameter_groups(module), rounding=rounding_of(job.protocol, whole),
+            groups=method.parameter_groups(module), rounding=rounding_of(job.protocol, whole, device),
             in_backward=settings.step_in_backward, moments_on_host=whole and job.protocol.moments_on_host,
         ),
         learning_rate=1e-5, seed=0, device=device, clock=PhaseClock(memory), checkpoints=None, watcher=watch,
@@ -402,17 +433,18 @@ def _examples(cell: Cell, arm: NetworkArm) -> EncodedExamples:
     )
 
 
-def measured_cell(cell: Cell, profile: DeviceProfile) -> dict[str, Any]:
+def measured_cell(cell: Cell, profile: DeviceProfile, *, plans: bool = False) -> dict[str, Any]:
     """Train a cell under the memory settings that the product chooses, and return what it took.
 
     Args:
         cell: the cell.
         profile: of the device: its memory is what settings follow from. Its forecast is made from the file, later.
+        plans: see `train_cell`.
 
     """
     begun = time.perf_counter()
-    steps = steps_of(cell, profile)
-    forecast = forecast_cell(cell, profile, steps)
+    forecast = prepared_cell(cell, profile)
+    steps = forecast.steps
     found: dict[str, Any] = {
         "cell": cell.name,
         "weights": sum(value.numel() for value in forecast.arm.module.parameters()),
@@ -420,10 +452,11 @@ def measured_cell(cell: Cell, profile: DeviceProfile) -> dict[str, Any]:
         "steps": steps.drawn,
         "warmup_steps": steps.warmup,
         "largest_first": steps.largest_first,
+        "cudnn_plans": plans,
     }
     found["prepared_seconds"] = time.perf_counter() - begun
     try:
-        found["measured"] = train_cell(cell, forecast)
+        found["measured"] = train_cell(cell, forecast, plans=plans)
     except torch.OutOfMemoryError:
         found["measured"] = {"out_of_memory": True}
     except Exception as error:

@@ -18,7 +18,7 @@ from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.language.padded import PaddedLanguageModel
 from showdown.engine.structure import language_model, last_token_classifier, unwrapped
-from showdown.models.padding import PADDING_COUNTS, of_equal_length
+from showdown.models.padding import PADDING_COUNTS, attend_without_plans, of_equal_length
 
 
 def padded_batch(
@@ -130,6 +130,8 @@ def choose_forward(
         return PackedForward(decoder, device=device, recompute=recompute, attention=attention)
     if language is None and not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
+    if device.startswith("cuda"):
+        attend_without_plans()
     if recompute:
         # The second computation must be the same as the first: `FastCpu` is not active in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}

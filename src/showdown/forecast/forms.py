@@ -1,8 +1,8 @@
 """What a pass does as a function of its rows and their length, from two passes of other sizes.
 
-Every dimension and every size in bytes of a pass over rows of one length is a constant times a power of the rows and one
-of the length: an activation of BERT has rows x length x width numbers, its attention mask rows x length x length. Two
-passes tell which, operation by operation, so that the work at any other size follows without another pass.
+Every dimension and every size in bytes of a pass over rows of one length is a constant times a power of the rows and
+one of the length: an activation of BERT has rows x length x width numbers, its attention mask rows x length x length.
+Two passes tell which, operation by operation, so that the work at any other size follows without another pass.
 """
 
 from collections import Counter, defaultdict
@@ -103,9 +103,7 @@ def are_told_apart(small_at: tuple[int, int], large_at: tuple[int, int]) -> bool
     return len(factors) == len(_POWERS)
 
 
-def _sizes(
-    one: Noted, small_at: tuple[int, int], other: Noted, large_at: tuple[int, int]
-) -> tuple[Size, ...] | None:
+def _sizes(one: Noted, small_at: tuple[int, int], other: Noted, large_at: tuple[int, int]) -> tuple[Size, ...] | None:
     (kind, few), (other_kind, many) = one, other
     if kind != other_kind or len(few) != len(many):
         return None

@@ -96,7 +96,9 @@ def _traced_gb(step: StepSeconds) -> float:
     arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
     rows = settings.micro_batch_rows
     length = (
-        min(max(arm.needs.lengths), arm.passes.positions) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
+        min(max(arm.needs.lengths), arm.passes.positions)
+        if demand.padded
+        else max(1, round(_drawn_tokens(step) / rows))
     )
     trace = arm.passes.at(rows, length, trains=True)
     kept = trace.saved_bytes
