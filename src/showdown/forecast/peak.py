@@ -7,10 +7,12 @@ from showdown.core.forecast import Range
 from showdown.engine.budget import GB, held_bytes, kept_bytes, peak_bytes
 from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import (
+    CALLED_PASSING_TENSORS,
     CPU_ADAPTERS,
     CPU_ALLOCATOR,
     GRAPH_GB,
     MEMORY_SPREAD,
+    MODULE_WORKSPACE_GB,
     PASSING_TENSORS,
     WORKSPACE_GB,
 )
@@ -35,8 +37,7 @@ def peak_of(step: StepSeconds) -> Peak:
     """Return the peak of an arm under its memory settings, and whether it fits the device."""
     profile, on_gpu = step.rates.profile, step.on_gpu
     expected = _packed_gb(step) if step.work.analytic else _traced_gb(step)
-    opaque = step.work.analytic and any(kind.opaque for kind in step.work.linears)
-    low, high = MEMORY_SPREAD[f"{step.path}, layers of PEFT" if opaque else step.path]
+    low, high = MEMORY_SPREAD[memory_path(step)]
     beside = 0.0 if on_gpu else step.rates.process_gb  # known apart from the rest
     spare = 0.0 if on_gpu else _PROCESS_SPREAD_GB
     within = Range(
@@ -45,6 +46,11 @@ def peak_of(step: StepSeconds) -> Peak:
         high=beside + high * (expected - beside) + spare + _dense_gb(step),
     )
     return Peak(allocated_gb=within, fits=within.high <= profile.memory_gb - (CONTEXT_GB if on_gpu else 0))
+
+
+def memory_path(step: StepSeconds) -> str:
+    """Return by which of the spreads of memory an arm's peak is known."""
+    return f"{step.path}, layers of PEFT" if step.work.analytic and step.work.calls_layers else step.path
 
 
 def _dense_gb(step: StepSeconds) -> float:
@@ -75,6 +81,8 @@ def _packed_gb(step: StepSeconds) -> float:
     pack = Pack(rows=[(tokens, round(tokens * (demand.output.read_share if demand.output else 0)))])
     if step.from_graphs(pack):
         tokens, replayed = filled_size(tokens, settings.micro_batch_tokens), GRAPH_GB
+    if step.work.calls_layers:
+        return _called_gb(step, tokens)
     counted = peak_bytes(
         arm.needs.shape,
         demand,
@@ -88,7 +96,27 @@ def _packed_gb(step: StepSeconds) -> float:
     ):  # the last layer is computed in full then, so that sizes recur
         keeps = demand.trains_backbone or demand.adapts_feed_forward
         counted += (1 - demand.output.read_share) * tokens * kept_bytes(arm.needs.shape, keeps_inputs=keeps)
-    return (counted + step.work.opaque_bytes(tokens)) / GB + WORKSPACE_GB + replayed
+    return counted / GB + WORKSPACE_GB + replayed
+
+
+def _called_gb(step: StepSeconds, tokens: int) -> float:
+    """Return the peak of a decoder whose layers of PEFT the engine calls: of these nobody counts what they keep.
+
+    The engine's pass is traced as it is on a CPU, where norms keep their input in float32 instead of 16 bits.
+    """
+    arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
+    shape, width = arm.needs.shape, step.work.width
+    trace = arm.passes.at(1, tokens, trains=True)
+    normed = 2 * shape.hidden + ((shape.queries + shape.keys) if shape.head_norms else 0)
+    kept = trace.saved_bytes - (4 - width) * normed * tokens * shape.layers
+    if settings.recompute:
+        kept = kept / shape.layers + 3 * width * shape.hidden * tokens
+    passing = CALLED_PASSING_TENSORS * trace.largest_activation_bytes
+    if demand.output:
+        states = demand.output.kept_bytes(tokens, shape.hidden)
+        passing = max(demand.output.loss_bytes(tokens, shape.hidden), states + passing)
+    held = held_bytes(shape, demand, recompute=settings.recompute) + demand.gradient_bytes
+    return (held + kept + passing) / GB + MODULE_WORKSPACE_GB
 
 
 def _traced_gb(step: StepSeconds) -> float:
@@ -114,7 +142,7 @@ def _traced_gb(step: StepSeconds) -> float:
         gradients = max(gradients, demand.output.loss_bytes(rows * length, arm.needs.shape.hidden))
     both = kept + gradients if together else max(kept, gradients)
     if step.on_gpu:
-        return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
+        return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + MODULE_WORKSPACE_GB
     held = demand.weight_bytes + demand.optimizer_bytes
     if arm.decoder and not demand.trains_backbone:
         both *= CPU_ADAPTERS

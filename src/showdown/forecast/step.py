@@ -54,7 +54,7 @@ class StepSeconds:
     def from_graphs(self, pack: Pack) -> bool:
         """Return whether a micro-batch is replayed from a CUDA graph once its size has recurred."""
         arm, settings = self.arm, self.settings
-        if not arm.decoder or not settings.gradients_stay or any(kind.opaque for kind in self.work.linears):
+        if not arm.decoder or not settings.gradients_stay or self.work.calls_layers:
             return False
         filled = filled_size(pack.tokens, settings.micro_batch_tokens)
         return filled <= launch_bound_tokens(arm.needs.shape)

@@ -121,20 +121,20 @@ class _Held:
 def _keeping(trace: Trace, module: nn.Module) -> Iterator[None]:
     """Count what is kept for the backward pass when the forward pass ends, each piece of memory once."""
     own = {value.untyped_storage()._cdata for value in (*module.parameters(), *module.buffers())}
-    seen: dict[int, torch.Tensor] = {}  # with the tensors, so that no address is used twice
+    seen: dict[int, torch.UntypedStorage] = {}  # no tensors: with them, parts of the graph would stay that are dropped
     held: list[tuple[int, weakref.ref[_Held]]] = []
 
     def keep(tensor: torch.Tensor) -> _Held:
         one, address = _Held(tensor), tensor.untyped_storage()._cdata
         if address not in own:
-            seen.setdefault(address, tensor)
+            seen.setdefault(address, tensor.untyped_storage())
             held.append((address, weakref.ref(one)))
         return one
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
         yield
     for address in dict.fromkeys(address for address, one in held if one() is not None):
-        size = seen[address].untyped_storage().nbytes()
+        size = seen[address].nbytes()
         trace.saved_bytes += size
         trace.noted.append(("kept", (size,)))
 

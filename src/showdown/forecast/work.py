@@ -64,6 +64,11 @@ class NetworkWork:
         """Whether it is counted by its shapes alone, as the engine's kernels on a GPU are."""
         self._works: dict[tuple[int, int, bool], Kinds] = {}
 
+    @property
+    def calls_layers(self) -> bool:
+        """Whether the engine calls layers of PEFT's instead of computing them."""
+        return any(kind.opaque for kind in self.linears)
+
     @cached_property
     def linears(self) -> dict[LinearKind, int]:
         """How many layers of each kind the whole stack has."""
@@ -104,7 +109,9 @@ class NetworkWork:
             found[kind] += rates.attention_seconds(backward, length, backward=True)
             moved += 9 * shape.hidden + 2 * (shape.queries + shape.keys) + 8 * shape.inner
         found["elementwise"] += rates.moving_seconds(self.width * moved * pack.tokens * layers)
-        found["layers"] += (again + trains) * shape.layers * rates.seconds("launch_us", 1)
+        found["layers"] += (1 + trains) * shape.layers * rates.seconds("launch_us", 1)
+        if again > 1:
+            found["recomputed layers"] += shape.layers * rates.seconds("launch_us", 1)
         adapted = sum(count for kind, count in self.linears.items() if kind.rank) * (again + trains)
         found["adapter launches"] += adapted * rates.seconds("launch_us", 1)
         found["kernels"] += ((again + 2 * trains) * 14 * shape.layers + 2 * adapted) * rates.seconds("kernel_us", 1)
@@ -141,17 +148,6 @@ class NetworkWork:
         found["opaque"] += count * rates.moving_seconds(trace.moved_bytes) * (1 + 0.4 * (again - 1))
         found["opaque launches"] += count * trace.kernels * rates.seconds("launch_us", 1)
         found["kernels"] += count * trace.kernels * rates.seconds("kernel_us", 1)
-
-    def opaque_bytes(self, tokens: int) -> float:
-        """Return what layers of PEFT's keep for the backward pass beside their inputs, which others keep as well."""
-        total = 0.0
-        for kind, count in self.linears.items():
-            if kind.opaque:
-                trace = self._trace_layer(kind, tokens, trains=True)
-                kept = max(0.0, trace.saved_bytes - self.width * tokens * kind.inputs)
-                layers = 1 if self.settings.recompute else count
-                total += layers * kept
-        return total
 
     def _trace_layer(self, kind: LinearKind, tokens: int, *, trains: bool) -> Trace:
         layer = self._layers[kind][0].train(trains)
