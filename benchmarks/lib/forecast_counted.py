@@ -32,8 +32,12 @@ class Counted:
     work: list[dict[str, float]]
     """Of some steps, by kind."""
     peak: Peak
-    beside_gb: float
-    """Of the peak, what is known apart: a process with its libraries, on a CPU."""
+    counted_gb: float
+    """Expected of the peak, without a process's libraries on a CPU."""
+    libraries_gb: float
+    """Measured of a process with its libraries on a CPU; 0 on a GPU."""
+    process_gb: float
+    """The same as the profile has it."""
     warm: bool
     """Whether its seconds are those of a training of usual length: see `_is_warm`."""
     weights: int
@@ -74,7 +78,7 @@ def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
         largest_first=found.get("largest_first", False),
     )
     forecast = forecast_cell(cell, DeviceProfile.model_validate(profile), steps)
-    rows = forecast.rows
+    rows, peak = forecast.rows, peak_of(forecast.step)
     return Counted(
         cell=cell.name,
         machine=machine,
@@ -83,8 +87,10 @@ def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
         work=[
             dict(forecast.step.step_work([rows[row] for row in step])) for step in forecast.measured[:_COUNTED_STEPS]
         ],
-        peak=peak_of(forecast.step),
-        beside_gb=measured.get("libraries_gb", 0.0),
+        peak=peak,
+        counted_gb=peak.allocated_gb.expected - (0.0 if forecast.step.on_gpu else forecast.step.rates.process_gb),
+        libraries_gb=measured.get("libraries_gb", 0.0),
+        process_gb=0.0 if forecast.step.on_gpu else forecast.step.rates.plain("process_gb"),
         warm=_is_warm(found, forecast),
         weights=found["weights"],
         settings=found["settings"],

@@ -2,13 +2,13 @@
 
     python -m benchmarks.lib.forecast_fit --processes 2 --out src/showdown/forecast/fitted.json
 
-It reads the files of `CALIBRATION`, and no other: none of the proof. Each path (a GPU or a CPU; decoders that the engine
-packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared logarithms of
-forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no cell tells apart
-keeps its value. Work is counted anew by the code as it is; what was measured is read from the files.
+It reads the files of `CALIBRATION`, and no other: none of the proof. Each path (a GPU or a CPU; decoders that the
+engine packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared logarithms of
+forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no cell tells
+apart keeps its value. Work is counted anew by the code as it is; what was measured is read from the files.
 
-Ranges are what cells of one machine were off by where the coefficients were fitted on those of the other machines alone,
-as a forecast is: they hold nine of ten of them.
+Ranges are what cells of one machine were off by where the coefficients were fitted on those of the other machines
+alone, as a forecast is: they hold nine of ten of them.
 """
 
 import argparse
@@ -95,11 +95,7 @@ def between(errors: list[float], narrowest: float) -> list[float]:
 
 def memory_errors(cells: list[Counted]) -> list[float]:
     """Return the logarithms of forecast over measured peaks, a process's libraries left aside."""
-    return [
-        math.log((one.peak.allocated_gb.expected - one.beside_gb) / (one.peak_gb - one.beside_gb))
-        for one in cells
-        if one.peak_gb
-    ]
+    return [math.log(one.counted_gb / (one.peak_gb - one.libraries_gb)) for one in cells if one.peak_gb]
 
 
 def time_errors(path: str, cells: list[Counted]) -> list[float]:

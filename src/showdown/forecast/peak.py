@@ -133,14 +133,14 @@ def _traced_gb(step: StepSeconds) -> float:
     if settings.recompute:
         inputs = rows * length * arm.needs.shape.hidden * step.work.width
         kept = inputs * arm.needs.shape.layers + kept / arm.needs.shape.layers
-    kept += PASSING_TENSORS * trace.largest_activation_bytes
+    passing = PASSING_TENSORS * trace.largest_activation_bytes
+    if demand.output:  # the loss comes and goes before the backward pass is in a layer
+        states = demand.output.kept_bytes(rows * length, arm.needs.shape.hidden) * step.work.width / 2
+        passing = max(demand.output.loss_bytes(rows * length, arm.needs.shape.hidden), states + passing)
     inside = settings.step_in_backward or demand.moments_on_host
     gradients = 0.0 if inside else demand.gradient_bytes
     together = _has_several(step) or not demand.trains_backbone
-    if demand.output:
-        kept += demand.output.kept_bytes(rows * length, arm.needs.shape.hidden) * step.work.width / 2
-        gradients = max(gradients, demand.output.loss_bytes(rows * length, arm.needs.shape.hidden))
-    both = kept + gradients if together else max(kept, gradients)
+    both = kept + passing + gradients if together else max(kept + passing, gradients)
     if step.on_gpu:
         return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + MODULE_WORKSPACE_GB
     held = demand.weight_bytes + demand.optimizer_bytes
