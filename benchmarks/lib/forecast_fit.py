@@ -3,8 +3,8 @@
     python -m benchmarks.lib.forecast_fit --processes 2 --out src/showdown/forecast/fitted.json
 
 It reads the files of `CALIBRATION`, and no other: none of the proof. Each path (a GPU or a CPU; decoders that the
-engine packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared logarithms of
-forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no cell tells
+engine packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared logarithms
+of forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no cell tells
 apart keeps its value. Work is counted anew by the code as it is; what was measured is read from the files.
 
 Ranges are what cells of one machine were off by where the coefficients were fitted on those of the other machines
@@ -41,6 +41,10 @@ _BEFORE = {
 _DATA_SPREAD = 0.05
 _PRIOR_SPREAD = {True: 1.2, False: 0.35}
 """Of the logarithm of a coefficient: of launches, of which little is known, and of kernels whose rates are measured."""
+_FAR = 3.0
+"""Spreads from which on an error counts less."""
+_WITH_PLANS = "gpu modules"
+"""Its cells that were not warm held cuDNN's plans as well, which are not made any more."""
 _NARROWEST = {"time": 0.1, "memory": 0.04}
 """Of the logarithms of a range's ends: few cells of few machines show no less."""
 
@@ -75,10 +79,6 @@ def fitted(path: str, cells: list[Counted]) -> dict[str, float]:
     return {kind: float(f"{value:.4g}") for kind, value in zip(kinds, np.exp(logs), strict=True)}
 
 
-_FAR = 3.0
-"""Spreads from which on an error counts less."""
-
-
 def between(errors: list[float], narrowest: float) -> list[float]:
     """Return between which multiples of a forecast nine of ten measurements lie.
 
@@ -99,11 +99,18 @@ def memory_errors(cells: list[Counted]) -> list[float]:
 
 
 def time_errors(path: str, cells: list[Counted]) -> list[float]:
-    """Return the logarithms of forecast over measured seconds, by coefficients fitted on other machines' cells."""
+    """Return the logarithms of forecast over measured seconds, by coefficients fitted on other machines' cells.
+
+    Where one machine alone was measured, each cell is forecast by the others, but for those that have a kind of work
+    of their own.
+    """
+    machines = {one.machine for one in cells}
     found = []
-    for machine in sorted({one.machine for one in cells}):
-        others = [one for one in cells if one.machine != machine] or cells
-        found += logarithms([one for one in cells if one.machine == machine], fitted(path, others))
+    for left_out in sorted(machines if len(machines) > 1 else {one.cell for one in cells}):
+        others = [one for one in cells if left_out not in (one.machine, one.cell)]
+        known = set().union(*(one.work[0] for one in others))
+        some = [one for one in cells if left_out in (one.machine, one.cell) and known >= one.work[0].keys()]
+        found += logarithms(some, fitted(path, others)) if some else []
     return found
 
 
@@ -123,7 +130,7 @@ def main() -> None:
         for one, time in zip(warm, times, strict=True):
             print(f"{one.machine} {one.cell}: {one.seconds * 1e3:.1f} ms {math.expm1(time):+.1%}")
     for path in sorted({one.memory_path for one in cells}):
-        some = [one for one in cells if one.memory_path == path]
+        some = [one for one in cells if one.memory_path == path and (one.warm or path != _WITH_PLANS)]
         found["memory_spread"][path] = between(memory_errors(some), _NARROWEST["memory"])
         for one, peak in zip(some, memory_errors(some), strict=True):
             print(f"{one.machine} {one.cell}: {one.peak_gb:.3f} GB {math.expm1(peak):+.1%}")

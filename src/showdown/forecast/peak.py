@@ -10,9 +10,9 @@ from showdown.forecast.fitted import (
     CALLED_PASSING_TENSORS,
     CPU_ADAPTERS,
     CPU_ALLOCATOR,
+    CPU_BFLOAT16_GB,
     GRAPH_GB,
     MEMORY_SPREAD,
-    MODULE_WORKSPACE_GB,
     PASSING_TENSORS,
     WORKSPACE_GB,
 )
@@ -116,34 +116,52 @@ def _called_gb(step: StepSeconds, tokens: int) -> float:
         states = demand.output.kept_bytes(tokens, shape.hidden)
         passing = max(demand.output.loss_bytes(tokens, shape.hidden), states + passing)
     held = held_bytes(shape, demand, recompute=settings.recompute) + demand.gradient_bytes
-    return (held + kept + passing) / GB + MODULE_WORKSPACE_GB
+    return (held + kept + passing) / GB + WORKSPACE_GB
 
 
 def _traced_gb(step: StepSeconds) -> float:
     """Return the peak of a network whose passes are traced: what they keep, and gradients as they are made."""
     arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
     rows = settings.micro_batch_rows
-    length = (
-        min(max(arm.needs.lengths), arm.passes.positions)
-        if demand.padded
-        else max(1, round(_drawn_tokens(step) / rows))
-    )
+    length = max(arm.needs.lengths) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
+    inside = settings.step_in_backward or demand.moments_on_host
+    gradients = 0.0 if inside else demand.gradient_bytes
+    both = _activation_bytes(step, rows, length)
+    if not demand.trains_backbone:
+        both += gradients  # few, and held from step to step
+    else:  # the longest rows of a step come first, when it has no gradients yet
+        later = _later_rows(step)
+        both = max(both, gradients, _activation_bytes(step, *later) + gradients if later else 0.0)
+    if step.on_gpu:
+        return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
+    held = (demand.weight_bytes + demand.optimizer_bytes) / GB
+    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else 0.0
+    return held + CPU_ALLOCATOR * both / GB + primitives + step.rates.process_gb
+
+
+def _activation_bytes(step: StepSeconds, rows: int, length: int) -> float:
+    """Return the most that a micro-batch of rows of one length holds beside weights and gradients."""
+    arm, settings, output = step.arm, step.settings, step.arm.needs.demand.output
+    hidden, layers, width = arm.needs.shape.hidden, arm.needs.shape.layers, step.work.width
     trace = arm.passes.at(rows, length, trains=True)
     kept = trace.saved_bytes
     if settings.recompute:
-        inputs = rows * length * arm.needs.shape.hidden * step.work.width
-        kept = inputs * arm.needs.shape.layers + kept / arm.needs.shape.layers
+        kept = rows * length * hidden * width * layers + kept / layers
+    if arm.decoder and not arm.needs.demand.trains_backbone and not step.work.calls_layers:
+        kept *= CPU_ADAPTERS
     passing = PASSING_TENSORS * trace.largest_activation_bytes
-    if demand.output:  # the loss comes and goes before the backward pass is in a layer
-        states = demand.output.kept_bytes(rows * length, arm.needs.shape.hidden) * step.work.width / 2
-        passing = max(demand.output.loss_bytes(rows * length, arm.needs.shape.hidden), states + passing)
-    inside = settings.step_in_backward or demand.moments_on_host
-    gradients = 0.0 if inside else demand.gradient_bytes
-    together = _has_several(step) or not demand.trains_backbone
-    both = kept + passing + gradients if together else max(kept + passing, gradients)
-    if step.on_gpu:
-        return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + MODULE_WORKSPACE_GB
-    held = demand.weight_bytes + demand.optimizer_bytes
-    if arm.decoder and not demand.trains_backbone:
-        both *= CPU_ADAPTERS
-    return (held + CPU_ALLOCATOR * both) / GB + step.rates.process_gb
+    if output:  # the loss comes and goes before the backward pass is in a layer
+        states = output.kept_bytes(rows * length, hidden) * width / 2
+        passing = max(output.loss_bytes(rows * length, hidden), states + passing)
+    return kept + passing
+
+
+def _later_rows(step: StepSeconds) -> tuple[int, int] | None:
+    """Return rows and length of the largest micro-batch that is not the first of its step; None where none is."""
+    rows, protocol = step.arm.train, step.arm.job.protocol
+    found = []
+    for batch in effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0):
+        for pack in step.packs([rows[row] for row in batch])[1:]:
+            number = len(pack.rows)
+            found.append((number, pack.longest if step.work.demand.padded else max(1, round(pack.tokens / number))))
+    return max(found, key=lambda one: one[0] * one[1], default=None)
