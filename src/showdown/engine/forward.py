@@ -21,7 +21,7 @@ from showdown.engine.language.padded import PaddedLanguageModel
 from showdown.engine.parallel.group import Group
 from showdown.engine.parallel.spread import DividedSpread, Spread
 from showdown.engine.structure import language_model, last_token_classifier, unwrapped
-from showdown.models.padding import PADDING_COUNTS, of_equal_length
+from showdown.models.padding import PADDING_COUNTS, attend_without_plans, of_equal_length
 
 
 def padded_batch(
@@ -165,6 +165,8 @@ def choose_forward(
         return packed
     if language is None and not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
+    if device.startswith("cuda"):
+        attend_without_plans()
     if recompute:
         # The second computation must be the same as the first: `FastCpu` is not active in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}

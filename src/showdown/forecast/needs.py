@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.forecast import DeviceProfile
@@ -17,6 +18,8 @@ from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from showdown.forecast.passes import Passes
 
 CONTEXT_GB = 0.6
 """Of a GPU's memory that its driver and CUDA take before anything is allocated."""
@@ -41,6 +44,23 @@ class NetworkArm:
     """What is called otherwise: transformers' network, or its backbone where a head follows that the engine calls."""
     call_options: dict[str, bool]
     """Arguments of that call."""
+
+    @cached_property
+    def passes(self) -> "Passes":
+        """Return its passes, which are counted once whatever device they are for."""
+        from showdown.forecast.passes import Called, Passes
+
+        on_gpu, demand = self.job.placement.device == "cuda", self.needs.demand
+        called = Called(
+            module=self.module,
+            backbone=self.called,
+            options=self.call_options,
+            on_gpu=on_gpu,
+            padded=demand.padded,
+            packed_decoder=self.decoder,
+            reads_all=demand.output is not None,
+        )
+        return Passes(called, longest=max(self.needs.lengths, default=1))
 
 
 def placement_on(profile: DeviceProfile, protocol: SharedProtocol) -> Placement:

@@ -21,7 +21,7 @@ from showdown.engine.structure import LanguageModel
 
 _LEAST_SAVED = 1 / 10
 """Share of a pack's tokens that a common beginning must save: attention between it and the rest costs a little."""
-_COUNTED_PARTS = 8
+COUNTED_PARTS = 8
 """In a pack for a CUDA graph, tokens that count are filled up to a multiple of its tokens divided by this."""
 
 
@@ -91,7 +91,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         inputs = self._filled_up(
             counts.nonzero()[:, 0],
             targets[counts],
-            multiple=max(1, tokens // _COUNTED_PARTS),
+            multiple=max(1, tokens // COUNTED_PARTS),
             padding_target=padding_target,
         )
         return replace(pack, reads_all=True), inputs
