@@ -5,7 +5,7 @@ import pytest
 from showdown.core.spec import SharedProtocol
 from showdown.engine.budget import Demand, Shape
 from showdown.engine.parallel.budget import copied, divided, may_be_divided
-from showdown.stages.memory_plan import ArmNeeds, gpu_settings, settings_together
+from showdown.stages.memory_plan import ArmNeeds, gpu_settings, needs_of_one, settings_together
 
 THIRTEEN = Shape(layers=40, hidden=5120, inner=13824, queries=5120, keys=5120)
 """Llama-2-13B's."""
@@ -51,37 +51,39 @@ def test_a_copy_divides_the_optimizer_alone() -> None:
 def test_some_networks_cannot_be_divided(why: str) -> None:
     assert may_be_divided(full())
     assert not may_be_divided(full(**{why: True}))
-    assert gpu_settings({"full": needs(full(**{why: True}))}, 84.0)["full"].devices == 1
+    assert settings_together({"full": needs(full(**{why: True}))}, 84.0) == {"full": {}}
 
 
 def test_an_arm_that_does_not_fit_gets_the_fewest_gpus_that_hold_it() -> None:
-    two, four = (gpu_settings({"full": needs(full(size))}, 84.0)["full"] for size in (26.0, 50.0))
+    (two,), (four,) = (settings_together({"full": needs(full(size))}, 84.0)["full"].values() for size in (26.0, 50.0))
     assert (two.devices, two.divided) == (2, True)
     assert (four.devices, four.divided) == (4, True)
     assert two.expected_peak_gb is not None and 52 < two.expected_peak_gb < 77
     assert two.micro_batch_rows <= 8  # of 16 rows, each device has its half
 
 
-def test_what_fits_one_gpu_stays_there_and_keeps_its_settings_beside_what_does_not() -> None:
-    alone = gpu_settings({"lora": needs(adapters(14.0))}, 84.0)["lora"]
+def test_where_there_is_one_gpu_an_arm_that_is_counted_too_large_is_tried_all_the_same() -> None:
     both = gpu_settings({"lora": needs(adapters(14.0)), "full": needs(full())}, 84.0)
-    assert both["lora"] == alone
-    assert both["lora"].devices == 1
-    assert both["full"].devices == 2
+    assert {one.devices for one in both.values()} == {1}
 
 
 def test_several_gpus_are_planned_for_what_fits_one() -> None:
-    arms = {"lora": needs(adapters(14.0)), "full": needs(full())}
-    alone = gpu_settings(arms, 84.0)
-    found = settings_together(arms, alone, 84.0)
-    assert set(found) == {"lora"}
-    assert {devices: one.devices for devices, one in found["lora"].items()} == {2: 2, 4: 4}
-    assert not any(one.divided for one in found["lora"].values())
-    assert [found["lora"][n].micro_batch_rows for n in (2, 4)] == [8, 4]
+    found = settings_together({"lora": needs(adapters(14.0))}, 84.0)["lora"]
+    assert {devices: one.devices for devices, one in found.items()} == {2: 2, 4: 4}
+    assert not any(one.divided for one in found.values())
+    assert [found[n].micro_batch_rows for n in (2, 4)] == [8, 4]
 
 
 def test_a_small_network_is_not_divided_into_steps_that_wait_for_the_host() -> None:
     """8 layers of 1,024 took 3.3 s on one GPU and 7.5 s on two, at 16 rows of 400 tokens a step."""
     small = Shape(layers=8, hidden=1024, inner=2816, queries=1024, keys=256)
-    arms = {"lora": needs(adapters(0.2), small)}
-    assert settings_together(arms, gpu_settings(arms, 84.0), 84.0) == {}
+    assert settings_together({"lora": needs(adapters(0.2), small)}, 84.0) == {"lora": {}}
+
+
+def test_what_one_device_needs_is_what_it_was_planned_with() -> None:
+    arm = needs(full())
+    (settings,) = settings_together({"full": arm}, 84.0)["full"].values()
+    one = needs_of_one(arm, settings)
+    assert one.demand == divided(THIRTEEN, full(), 2)
+    assert one.protocol.effective_batch_rows == 8
+    assert needs_of_one(arm, gpu_settings({"full": arm}, 84.0)["full"]) == arm

@@ -235,9 +235,8 @@ class _Loop:
             together=self._ready.comparison.gpus_per_run,
         )
         for spec in planned:
-            why = error or _too_many(spec, executor.place.together)
-            if why and trains(spec):
-                self._records[spec.run_id] = run_record(spec, self._store, self._ready, why)
+            if error and trains(spec):
+                self._records[spec.run_id] = run_record(spec, self._store, self._ready, error)
         by_id = {spec.run_id: spec for spec in planned}
         self._specs = [by_id.get(spec.run_id, spec) for spec in self._specs]
 
@@ -316,14 +315,3 @@ class _Loop:
         part = "fold" if self._ready.split.kind == "kfold" else "repeat"
         name = spec.name if count == 1 else f"{spec.name}, {part} {spec.partition + 1} of {count}"
         return name if spec.train_fraction == 1.0 else f"{name}, {100 * spec.train_fraction:g} % of the rows"
-
-
-def _too_many(spec: RunSpec, devices: int) -> StageError | None:
-    """Return the error of a run that needs more devices together than there are."""
-    if spec.memory is None or spec.memory.devices <= devices:
-        return None
-    gpus = f"{devices} GPUs are" if devices > 1 else "one GPU is"
-    return StageError(
-        status="out-of-memory",
-        error=f"it fits {spec.memory.devices} GPUs like this one, its weights divided among them, and {gpus} here",
-    )

@@ -60,9 +60,9 @@ def with_memory(
     if error or plan is None:
         return list(waiting), error or StageError(status="failed", error=f"no memory plan in {store.root}")
     left = [spec for spec in training if trained_with[spec.run_id] is None]
-    devices = _devices(left, slots, together)
+    devices, most = _devices(left, slots, together), slots if together == "auto" else min(together, slots)
     return [
-        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or _planned(spec, plan, devices)})
+        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or _planned(spec, plan, devices, most)})
         for spec in waiting
     ], None
 
@@ -76,10 +76,19 @@ def _devices(left: Sequence[RunSpec], slots: int, together: Literal["auto"] | in
     return 1 << (slots // len(left)).bit_length() - 1
 
 
-def _planned(spec: RunSpec, plan: MemoryPlan, devices: int) -> MemorySettings | None:
-    """Return the settings of a run that several GPUs may train together; those of one GPU where no more are planned."""
-    alone = plan.settings.get(spec.name)
-    return plan.together.get(spec.name, {}).get(devices, alone)
+def _planned(spec: RunSpec, plan: MemoryPlan, devices: int, most: int) -> MemorySettings | None:
+    """Return the settings of a run.
+
+    Args:
+        spec: the run.
+        plan: the comparison's.
+        devices: that train it together where it fits one.
+        most: that may where it does not.
+
+    """
+    options = plan.together.get(spec.name, {})
+    least = next((number for number, one in options.items() if one.divided and number <= most), devices)
+    return options.get(least, plan.settings.get(spec.name))
 
 
 def with_current_spec(record: RunRecord, spec: RunSpec) -> RunRecord:

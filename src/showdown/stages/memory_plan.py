@@ -80,7 +80,7 @@ class MemoryPlan(Strict):
     settings: dict[str, MemorySettings]
     """By name of the arm; empty for a CPU."""
     together: dict[str, dict[int, MemorySettings]] = Field(default_factory=dict)
-    """By name of an arm that fits one GPU, and by the number of GPUs where several train a run together."""
+    """By name of the arm and number of GPUs, where several train a run together; divided where one has no room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,9 +236,8 @@ def _on_a_gpu(
             shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
             needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
     unusable = MemorySettings(micro_batch_rows=1, recompute=False)
-    settings = gpu_settings(needs, free_gb)
-    together = settings_together(needs, settings, free_gb)
-    return {name: unusable for name in arms if name not in needs} | settings, together
+    alone = gpu_settings(needs, free_gb)
+    return {name: unusable for name in arms if name not in needs} | alone, settings_together(needs, free_gb)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,70 +252,75 @@ class ArmNeeds:
 
 
 def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
-    """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so.
-
-    An arm that does not fit gets those of the fewest GPUs on which it does, if its weights can be divided.
-    """
+    """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so."""
     from showdown.engine.budget import matched
 
     plans = {name: _plan(arm, free_gb) for name, arm in needs.items()}
-    apart = {name: found for name, arm in needs.items() if (found := _divided(arm, plans[name], free_gb))}
-    alone = [own for name, own in plans.items() if name not in apart]
-    together = matched(alone) if alone else None
+    together = matched(list(plans.values())) if plans else None
     return {
-        name: apart[name]
-        if name in apart
-        else _expected(arm, together if together and arm.protocol.match_memory else plans[name], free_gb)
+        name: _expected(arm, together if together and arm.protocol.match_memory else plans[name], free_gb)
         for name, arm in needs.items()
     }
 
 
-def settings_together(
-    needs: Mapping[str, ArmNeeds], alone: Mapping[str, MemorySettings], free_gb: float
-) -> dict[str, dict[int, MemorySettings]]:
-    """Return the memory settings of arms that fit one GPU where several train a run together, by their number.
+def settings_together(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, dict[int, MemorySettings]]:
+    """Return the memory settings of arms where several GPUs train a run together, by their number.
 
-    Only as many as have enough tokens of a usual step each: with fewer, a GPU waits for its host, and is no faster.
+    For an arm that fits one GPU, those are all numbers at which a usual step has enough tokens for each: with fewer, a
+    GPU waits for its host and is no faster. For one that does not it is the least number on which it does, its weights
+    divided, if they can be.
 
     Args:
         needs: of each arm.
-        alone: from `gpu_settings`.
         free_gb: of each GPU.
 
     """
-    from showdown.engine.budget import launch_bound_tokens, limit_gb
-    from showdown.engine.parallel.budget import DEVICES, copied
+    from showdown.engine.budget import limit_gb
 
-    found: dict[str, dict[int, MemorySettings]] = {}
+    found = {}
     for name, arm in needs.items():
-        least_tokens = launch_bound_tokens(arm.shape)
-        for devices in DEVICES if alone[name].devices == 1 else ():
-            if sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows / devices < least_tokens:
-                break
-            share = _shared(arm, copied(arm.demand, devices), devices)
-            own = _plan(share, free_gb)
-            if own.expected_peak_gb <= limit_gb(arm.protocol.memory, free_gb):
-                settings = _expected(share, own, free_gb).model_copy(update={"devices": devices})
-                found.setdefault(name, {})[devices] = settings
+        limit = limit_gb(arm.protocol.memory, free_gb)
+        fits = _plan(arm, free_gb).expected_peak_gb <= limit
+        found[name] = _copied(arm, free_gb, limit) if fits else _divided(arm, free_gb, limit)
     return found
 
 
-def _divided(arm: ArmNeeds, alone: "Plan", free_gb: float) -> MemorySettings | None:
-    """Return the settings of the fewest GPUs that hold an arm divided; None where one does, or none can."""
-    from showdown.engine.budget import limit_gb
+def _copied(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySettings]:
+    from showdown.engine.budget import launch_bound_tokens
+    from showdown.engine.parallel.budget import DEVICES, copied
+
+    found = {}
+    tokens = sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows
+    for devices in DEVICES:
+        share = _shared(arm, copied(arm.demand, devices), devices)
+        own = _plan(share, free_gb)
+        if tokens / devices >= launch_bound_tokens(arm.shape) and own.expected_peak_gb <= limit:
+            found[devices] = _expected(share, own, free_gb).model_copy(update={"devices": devices})
+    return found
+
+
+def _divided(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySettings]:
     from showdown.engine.parallel.budget import DEVICES, divided, may_be_divided
 
-    limit = limit_gb(arm.protocol.memory, free_gb)
-    if alone.expected_peak_gb <= limit or not may_be_divided(arm.demand):
-        return None
-    for devices in DEVICES:
+    for devices in DEVICES if may_be_divided(arm.demand) else ():
         share = _shared(arm, divided(arm.shape, arm.demand, devices), devices)
         own = _plan(share, free_gb)
         if own.expected_peak_gb <= limit:
-            return _expected(share, own, free_gb).model_copy(
-                update={"devices": devices, "divided": True, "gradients_stay": False}
-            )
-    return None
+            more = {"devices": devices, "divided": True, "gradients_stay": False}
+            return {devices: _expected(share, own, free_gb).model_copy(update=more)}
+    return {}
+
+
+def needs_of_one(arm: ArmNeeds, settings: MemorySettings) -> ArmNeeds:
+    """Return what one of the devices that train an arm together needs: its part of the weights and of each step."""
+    from showdown.engine.parallel.budget import copied, divided
+
+    if settings.devices == 1:
+        return arm
+    part = (
+        divided(arm.shape, arm.demand, settings.devices) if settings.divided else copied(arm.demand, settings.devices)
+    )
+    return _shared(arm, part, settings.devices)
 
 
 def _shared(arm: ArmNeeds, demand: "Demand", devices: int) -> ArmNeeds:
