@@ -7,9 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
-    "__init__": {"api"},
+    "__init__": {"api", "comparison"},
     "__main__": {"cli"},
     "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "comparison": {"api", "config", "planning", "display", "prediction", "exporting", "report", "verdict"},
     "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},

@@ -1,12 +1,13 @@
 """Showdown: which fine-tuning method should I use, on my data, with my GPU, for my money?
 
-`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` do the same from Python as the command line;
-see `showdown.api`.
+`showdown.run`, `showdown.load`, `showdown.judge` and `showdown.predict` do the same from Python as the command line
+(`showdown.api`); `showdown.Comparison` has them as one object, for notebooks.
 """
 
 from typing import Any
 
 __all__ = [
+    "Comparison",
     "audit",
     "beside",
     "dry_run",
@@ -23,6 +24,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import the Python interface when it is first asked for: `showdown --help` does not pay for it."""
+    if name == "Comparison":
+        from showdown.comparison import Comparison
+
+        return Comparison
     if name in __all__:
         from showdown import api
 
