@@ -18,8 +18,6 @@ from showdown.core.errors import UserError, suggestion
 from showdown.core.record import Results
 
 if TYPE_CHECKING:
-    import pandas
-
     from showdown.exporting.export import Exported
     from showdown.planning.options import PlanOptions
     from showdown.planning.planned import Planned
@@ -97,7 +95,7 @@ class Comparison:
         """Return what can be said of it; `metric`, `margin_points` and others as in `api.judge`."""
         return api.judge(self.output, **options)
 
-    def frame(self) -> "pandas.DataFrame":
+    def frame(self) -> Any:
         """Return all records as a pandas DataFrame: a row a run, a column for each thing that a record holds.
 
         Raises:
