@@ -9,8 +9,15 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
-    "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "cli": {"commands", "api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "commands": {"api", "config", "start", "doctor", "folders", "report"},
+    "api": {
+        *("start", "folders", "config", "planning", "runner", "display", "prediction", "report", "trackers"),
+        *("verdict", "data"),
+    },
+    "start": {"config", "planning", "runner", "methods", "tasks", "data", "models"},
+    "doctor": {"trackers", "runner", "forecast", "stages", "methods", "measure", "models", "engine"},
+    "folders": {"verdict", "runner", "data"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},

@@ -9,14 +9,20 @@ from typing import Any
 __all__ = [
     "audit",
     "beside",
+    "comparisons",
+    "data_sets",
     "dry_run",
+    "fetch",
+    "init",
     "judge",
     "load",
     "load_model",
     "plan",
     "predict",
+    "remove",
     "run",
     "sync",
+    "to_remove",
     "write_reports",
 ]
 
