@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from showdown.folders.listing import Listed
 
 _HEADINGS = ["Folder", "Name", "Task", "Model", "Rows", "State", "Best method", "Size", "Written"]
+_DEPTH = "four levels"
+_WORTH_SAYING_GB = 0.05
 _LEAVING = ["Task", "Name", "Model", "Rows", "Written", "Size"]
 
 
@@ -59,7 +61,7 @@ def ls(
         if one.why is not None:
             say(f"{one.folder}: {one.why}")
     models = sum(one.models_gb for one in found)
-    if models:
+    if models >= _WORTH_SAYING_GB:
         say(f"Saved models take {_size(models)} of this; `showdown rm FOLDER --models` removes all but the best")
 
 
@@ -101,9 +103,6 @@ def rm(
             return
     api.remove(found)
     say(f"removed; {_size(found.size_gb)} are free again")
-
-
-_DEPTH = "four levels"
 
 
 def _size(gigabytes: float) -> str:

@@ -106,6 +106,7 @@ def doctor(
         raise UserError("give either --report or --measure")
     if force and not measure:
         raise UserError("--force is for --measure")
+    hide_library_warnings()
     if report:
         say(bug_report())
         return
@@ -115,7 +116,6 @@ def doctor(
         if not found.kept:
             raise typer.Exit(EXIT_SOME_FAILED)
         return
-    hide_library_warnings()
     for line in lines_of(examine()):
         say(line)
     say("")

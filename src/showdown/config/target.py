@@ -10,7 +10,7 @@ from showdown.config.guess import guessed_task
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import read_file
-from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION
 from showdown.core.spec import Comparison
 from showdown.methods.table import METHODS, method_class
 from showdown.tasks.table import TASKS
@@ -23,6 +23,8 @@ DEFAULT_METHODS = {
 
 _COMPARISON = "comparison.json"
 """In the folder of a comparison: the comparison, defaults filled in."""
+_CHOSEN = "chosen.json"
+"""Beside it where something was `auto` (`runner/chosen.py`)."""
 Target = Comparison | Mapping[str, Any] | Path | str
 """What `showdown.run` takes: a comparison, its mapping, its YAML file, its folder, or a data file."""
 
@@ -89,7 +91,7 @@ def is_output(target: Path) -> bool:
 
 
 def _read_output(folder: Path) -> dict[str, Any]:
-    """Return the comparison of a folder, with the values that were chosen for `auto`.
+    """Return the comparison of a folder, with `auto` where it had it: what that stood for is kept beside it.
 
     Raises:
         UserError: when its file is damaged.
@@ -101,9 +103,24 @@ def _read_output(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder / _COMPARISON} cannot be read; name the comparison (.yaml) or the data file"
         ) from error
-    if not isinstance(found, dict):
+    protocol = found.get("protocol") if isinstance(found, dict) else None
+    if not isinstance(protocol, dict):
         raise UserError(f"{folder / _COMPARISON} is no comparison; name the comparison (.yaml) or the data file")
-    return found
+    auto = _chosen_in(folder)
+    return {
+        **found,
+        **({"seeds": AUTO} if "seeds" in auto else {}),
+        "protocol": {**protocol, **({"tuning": AUTO} if "tuning" in auto else {})},
+    }
+
+
+def _chosen_in(folder: Path) -> Sequence[str]:
+    """Return which of `seeds` and `tuning` were `auto`."""
+    try:
+        found = json.loads(read_file(folder / _CHOSEN))["auto"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _with_added(comparison: Comparison, add: Sequence[str]) -> Comparison:

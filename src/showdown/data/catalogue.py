@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.files import prepare_to_write, read_file, write_bytes
+from showdown.core.files import prepare_to_write, write_bytes
 from showdown.core.spec import DataSpec
 from showdown.data.built_in import BUILT_INS
 from showdown.data.read import read_table
@@ -109,7 +109,7 @@ def fetch(name: str, folder: Path, *, force: bool = False) -> tuple[Path, list[s
         said.append(f"{path} is here already; --force brings it anew")
     else:
         prepare_to_write(path)
-        write_bytes(path, read_file(_downloaded(known)))
+        write_bytes(path, _downloaded(known).read_bytes())
     said += _fault_of(path, known)
     if name in BUILT_INS:
         said.append(f"this is the study's file {known.file}; `{name}` without an ending stays the built-in set")

@@ -6,11 +6,13 @@ with one row more.
 
 import hashlib
 import json
+from typing import Literal
 
 from showdown.core.files import read_file, write_json
 from showdown.core.metric import AUTO
 from showdown.core.spec import Comparison, ModelSpec, Seed, TuningSpec
 from showdown.core.strict import Strict
+from showdown.runner.auto_settings import trained_rows
 from showdown.runner.store import Store
 
 
@@ -19,10 +21,12 @@ class _Chosen(Strict):
 
     of: str
     """What it was chosen for: SHA-256 of all that the choice depends on, but for the rows of the table."""
-    seeds: list[Seed] | None
-    """None where the comparison names them. So for the next."""
-    tuning: TuningSpec | bool | None
-    """False where no rates are searched."""
+    auto: list[Literal["seeds", "tuning"]]
+    """What was `auto`; `showdown run FOLDER` reads it as that again."""
+    decided: bool
+    """Whether a row trained a network; otherwise nothing depended on the choice, and it is made anew."""
+    seeds: list[Seed]
+    tuning: TuningSpec | None
 
 
 def with_chosen(
@@ -40,18 +44,15 @@ def with_chosen(
         The comparison, and a line for each value that was kept.
 
     """
-    try:
-        found = _Chosen.model_validate_json(read_file(store.chosen_file))
-    except (OSError, ValueError):
-        return comparison, []
-    if found.of != _basis(comparison, fingerprint, model):
+    found = _read(store)
+    if found is None or not found.decided or found.of != _basis(comparison, fingerprint, model):
         return comparison, []
     said = []
-    if comparison.seeds == AUTO and found.seeds:
+    if comparison.seeds == AUTO and "seeds" in found.auto:
         comparison = comparison.model_copy(update={"seeds": found.seeds})
         said.append(f"seeds: {len(found.seeds)}, as before in this folder")
-    if comparison.protocol.tuning == AUTO and found.tuning is not None:
-        tuning = found.tuning if isinstance(found.tuning, TuningSpec) else None
+    if comparison.protocol.tuning == AUTO and "tuning" in found.auto:
+        tuning = found.tuning
         protocol = comparison.protocol.model_copy(update={"tuning": tuning})
         comparison = comparison.model_copy(update={"protocol": protocol})
         trials = f"searched, {tuning.trials} trials a run" if tuning else "not searched"
@@ -70,17 +71,29 @@ def keep_chosen(requested: Comparison, settled: Comparison, fingerprint: str, mo
         store: its folder, which is locked.
 
     """
-    seeds, tuning = requested.seeds == AUTO, requested.protocol.tuning == AUTO
-    if not (seeds or tuning):
+    auto: list[Literal["seeds", "tuning"]] = ["seeds"] if requested.seeds == AUTO else []
+    auto += ["tuning"] if requested.protocol.tuning == AUTO else []
+    if not auto:
+        store.chosen_file.unlink(missing_ok=True)
         return
     assert isinstance(settled.seeds, list)
     searched = settled.protocol.tuning
+    basis, before = _basis(requested, fingerprint, model), _read(store)
     found = _Chosen(
-        of=_basis(requested, fingerprint, model),
-        seeds=settled.seeds if seeds else None,
-        tuning=(searched if isinstance(searched, TuningSpec) else False) if tuning else None,
+        of=basis,
+        auto=auto,
+        decided=trained_rows(settled) > 0 or (before is not None and before.decided and before.of == basis),
+        seeds=settled.seeds,
+        tuning=searched if isinstance(searched, TuningSpec) else None,
     )
     write_json(store.chosen_file, found.model_dump(mode="json"))
+
+
+def _read(store: Store) -> _Chosen | None:
+    try:
+        return _Chosen.model_validate_json(read_file(store.chosen_file))
+    except (OSError, ValueError):
+        return None
 
 
 def _basis(comparison: Comparison, fingerprint: str, model: ModelSpec) -> str:
