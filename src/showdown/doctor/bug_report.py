@@ -54,6 +54,6 @@ def without_secrets(text: str, variables: Mapping[str, str]) -> str:
             if len(value) >= _LEAST_LETTERS:
                 text = text.replace(value, shown)
     for value, shown in names.items():
-        if len(value) >= _LEAST_LETTERS:
+        if len(value) >= _LEAST_LETTERS - 1:  # whole words alone
             text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", shown, text)
     return text

@@ -16,7 +16,7 @@ from showdown.methods.table import method_and_settings, method_class
 from showdown.start.draft import Draft
 
 _WIDTH = 118
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ -]*[A-Za-z0-9_./-]|[A-Za-z]")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./ -]*[A-Za-z0-9_./-]|[A-Za-z]")
 """Text that is the same text in YAML without quotes, but for the words below."""
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan", ".inf", ".nan"})
 
