@@ -29,10 +29,10 @@ from showdown.commands.options import (
     Text,
     folder_named,
     given_by,
-    hide_library_warnings,
     json_of,
     judge_options,
 )
+from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
@@ -182,7 +182,7 @@ def plan(
         return
     if target is None:
         raise UserError("name what is to be planned: a comparison (.yaml) or a data file, as for `showdown run`")
-    hide_library_warnings()
+    quiet_libraries()
     found_plan = api.plan(
         target,
         model=model,
@@ -360,7 +360,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     from showdown.prediction.file import TextFile
     from showdown.prediction.request import default_file, row_and_file
 
-    hide_library_warnings()
+    quiet_libraries()
     method, file = row_and_file(model, words or [], method, file)
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")

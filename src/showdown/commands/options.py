@@ -96,12 +96,3 @@ def given_by(task: str | None, text: str | None, label: str | None) -> list[str]
 
     given = {"task": task, "data.text": text, "data.label": label}
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-
-
-def hide_library_warnings() -> None:
-    """Hide library warnings."""
-    import logging
-    import warnings
-
-    warnings.simplefilter("ignore")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -13,8 +13,8 @@ from showdown.commands.options import (
     TaskName,
     Text,
     given_by,
-    hide_library_warnings,
 )
+from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import ask, can_ask, print_lines, say
 
@@ -44,7 +44,7 @@ def init(
 
     if source is not None and hub is not None:
         raise UserError(f"give either {source} or --hub {hub}")
-    hide_library_warnings()
+    quiet_libraries()
     given = [*given_by(task, text, label), *(overrides or [])]
     given += [] if model is None else [f"model.id={json.dumps(model)}"]
     data = source if hub is None else hub
@@ -79,7 +79,7 @@ def data(
     path, lines = api.fetch(name, folder=folder, force=force)
     for line in lines:
         say(line)
-    say(f"{path}: `showdown run comparisons/study.yaml --set data.source={path}`, or `showdown init {path}`")
+    say(f"{path}: `showdown run comparisons/study.yaml` reads it where its name is resumes.csv; `showdown init {path}` begins anew")
 
 
 def doctor(
@@ -106,7 +106,7 @@ def doctor(
         raise UserError("give either --report or --measure")
     if force and not measure:
         raise UserError("--force is for --measure")
-    hide_library_warnings()
+    quiet_libraries()
     if report:
         say(bug_report())
         return

@@ -9,7 +9,7 @@ from showdown.config.target import comparison_for, is_output
 from showdown.core.errors import UserError
 from showdown.core.files import prepare_to_write, write_text
 from showdown.core.forecast_words import short_lines
-from showdown.core.metric import GENERATION
+from showdown.core.metric import CLASSIFICATION, GENERATION
 from showdown.core.spec import Comparison
 from showdown.core.split import KFoldSplit
 from showdown.data.audit import audit_rows, findings, lines
@@ -31,6 +31,10 @@ from showdown.tasks.table import task_named
 SECONDS_AN_HOUR = 3600.0
 _ENDINGS = (".yaml", ".yml")
 _COLUMNS = ("text", "label", "prompt", "answer", "messages")
+_CHOICE = {
+    CLASSIFICATION: "a folder or a Hugging Face id of an encoder or a language model",
+    GENERATION: "a folder or a Hugging Face id of a language model with a chat template",
+}
 _FINDINGS = 4
 """That are shown; the audit has all."""
 
@@ -75,9 +79,11 @@ def begin(
         raise UserError(f"--hours {hours:g}: give a number above 0")
     if Path(source).suffix in _ENDINGS or is_output(Path(source)):
         raise UserError(f"{source} is a comparison already: `showdown run {shlex.quote(source)}` runs it")
+    named = [words.partition("=")[0] for words in overrides]
     comparison = comparison_for(source, overrides=overrides, say=say)
     path = _file(output or Path(f"{comparison.name}.yaml"), force=force)
-    draft, rows = with_rows(with_columns(Draft(comparison=comparison)))
+    why = {} if "model.id" in named else {"model": f"built in; `--model` names another: {_CHOICE[comparison.task]}"}
+    draft, rows = with_rows(with_columns(Draft(comparison=comparison, why=why)))
     quick = audit_rows(rows, comparison.protocol.split, [])
     audited = [*lines(quick), *findings(quick)[:_FINDINGS]]
     for line in dict.fromkeys(audited):
@@ -86,7 +92,7 @@ def begin(
     described = DescribedModel.of(model, weights=False)
     refuse_kind(described.architecture, described.name, task_named(comparison.task))
     draft = with_methods(draft, rows, described)
-    if "protocol.max_tokens" not in _named(overrides):
+    if "protocol.max_tokens" not in named:
         draft = with_max_tokens(draft, rows, described)
     draft, look, without = _fitted(draft, described, hours * SECONDS_AN_HOUR, say)
     draft = _with_reasons(draft, look)
@@ -102,10 +108,6 @@ def _file(path: Path, *, force: bool) -> Path:
         raise UserError(f"{path} is there already; --force replaces it, or name another file with --output")
     prepare_to_write(path)
     return path
-
-
-def _named(overrides: Sequence[str]) -> list[str]:
-    return [words.partition("=")[0] for words in overrides]
 
 
 def _fitted(

@@ -1,6 +1,6 @@
 """What the machine decides: which methods fit, and how much of the comparison a given time is enough for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from showdown.core.split import KFoldSplit, SingleSplit
 from showdown.data.prepare import Prepared
 from showdown.data.tables import count
 from showdown.methods.table import method_and_settings, method_class
+from showdown.runner.auto_settings import USUAL_EPOCHS
 from showdown.runner.prepared import Ready
 from showdown.start.draft import Draft
 from showdown.start.of_data import LIMITS
@@ -26,7 +27,7 @@ _ROWS_A_LABEL = 10
 _SPARE = 0.9
 """Of the time: a forecast is of the expected time."""
 _MOST_LOOKS = 4
-"""For one way of making a comparison shorter."""
+"""How often a comparison that was made shorter is looked at and made shorter again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def fitting(draft: Draft, look_at: LookAt, most_seconds: float) -> tuple[Draft, 
 
     Args:
         draft: everything but what the machine decides.
-        look_at: forecasts a comparison on this machine.
+        look_at: forecasts a comparison on this machine, in some seconds.
         most_seconds: that the whole may take, by what is expected.
 
     Raises:
@@ -96,44 +97,70 @@ def fitting(draft: Draft, look_at: LookAt, most_seconds: float) -> tuple[Draft, 
     """
     look = look_at(draft.comparison)
     draft = settled(draft, look)
-    draft, look = _within_memory(draft, look, look_at)
-    for step in _steps():
-        for _ in range(_MOST_LOOKS):
-            share = _share_left(look, most_seconds)
-            smaller = None if share >= 1.0 else step(draft, look, share)
-            if smaller is None:
-                break
-            draft, look = smaller, look_at(smaller.comparison)
+    fits = _without_hopeless(_within_memory(draft, look), look, most_seconds)
+    if fits.comparison != draft.comparison:
+        draft, look = fits, look_at(fits.comparison)
+    for _ in range(_MOST_LOOKS):
+        shorter = _shortened(draft, look, most_seconds)
+        if shorter.comparison == draft.comparison:
+            break
+        draft, look = shorter, look_at(shorter.comparison)
     return draft, look
 
 
-def _within_memory(draft: Draft, look: Look, look_at: LookAt) -> tuple[Draft, Look]:
+def _within_memory(draft: Draft, look: Look) -> Draft:
     """Leave out what cannot work on this network, and what does not fit even with the leanest settings."""
+    room = look.forecast.device.memory_gb
     for arm in look.forecast.arms:
         if arm.runs == 0:
             draft = draft.without(arm.name, "; ".join(arm.notes) or "it cannot work on this network")
-    misfits = [arm for arm in look.forecast.arms if arm.fits is False]
-    lean = any(fix.startswith("`memory: lean`:") for arm in misfits for fix in arm.fixes)
+    misfits = [arm for arm in look.forecast.arms if arm.peak_gb is not None and arm.peak_gb.expected > room]
+    lean = [arm.name for arm in misfits if any(fix.startswith("`memory: lean`:") for fix in arm.fixes)]
     if lean and draft.comparison.protocol.memory == "speed":
-        names = ", ".join(arm.name for arm in misfits)
-        draft = draft.with_protocol("memory", "lean", f"`speed` does not fit for {names}; the same for all methods")
-        look = look_at(draft.comparison)
-    room = look.forecast.device.memory_gb
+        why = f"`speed` does not fit for {', '.join(lean)}; the same for all methods"
+        draft = draft.with_protocol("memory", "lean", why)
+    for arm in misfits:
+        if arm.name not in lean and arm.peak_gb is not None:
+            draft = draft.without(arm.name, f"needs about {gigabytes(arm.peak_gb)}; there are {room:.3g} here")
+    return draft
+
+
+def _without_hopeless(draft: Draft, look: Look, most_seconds: float) -> Draft:
+    """Leave out the methods each of which would take the whole time by itself, however short the comparison is made.
+
+    Otherwise all others would be made as short for their sake, in vain.
+    """
+    short, least = draft, 1.0
+    for step in _STEPS:
+        if found := step(short, look, 0.0):
+            short, left = found
+            least *= left
     for arm in look.forecast.arms:
-        if arm.fits is False and arm.peak_gb is not None:
-            draft = draft.without(arm.name, f"needs about {gigabytes(arm.peak_gb)}, and there are {room:.3g} GB here")
-    return draft, look_at(draft.comparison) if len(draft.comparison.methods) < len(look.forecast.arms) else look
+        if (
+            arm.name in draft.comparison.methods
+            and _needs_network(draft, arm)
+            and least * _arm_seconds(arm) > most_seconds
+        ):
+            took = duration(scaled(total(arm), arm.runs))
+            draft = draft.without(arm.name, f"takes {took} by itself, too long even where all is made shorter")
+    return draft
 
 
-def _steps() -> Iterator[Callable[[Draft, Look, float], Draft | None]]:
-    """Yield what makes a comparison shorter, the mildest first; each returns None where it can do no more."""
-    yield partial(_fewer_tokens, least=_FEW_TOKENS)
-    yield _fewer_folds
-    yield partial(_fewer_tokens, least=_FEWEST_TOKENS)
-    yield _fewer_epochs
-    yield _one_split
-    yield _fewer_rows
-    yield _without_slowest
+def _needs_network(draft: Draft, arm: ArmForecast) -> bool:
+    method, _ = method_and_settings(arm.name, draft.comparison.methods[arm.name])
+    return method_class(method).needs() != "text"
+
+
+def _shortened(draft: Draft, look: Look, most_seconds: float) -> Draft:
+    """Return the draft with as many changes as are estimated to bring it into the time, the mildest first."""
+    share = _share_left(look, most_seconds)
+    for step in _STEPS:
+        if share >= 1.0:
+            break
+        if found := step(draft, look, share):
+            draft, left = found
+            share /= left
+    return draft if share >= 1.0 else _without_slowest(draft, look, share)
 
 
 def _share_left(look: Look, most_seconds: float) -> float:
@@ -151,63 +178,86 @@ def _share_left(look: Look, most_seconds: float) -> float:
     return max(0.0, _SPARE * most_seconds - (expected - grows)) / grows if grows else 1.0
 
 
-def _fewer_tokens(draft: Draft, look: Look, share: float, *, least: int) -> Draft | None:
+Shorter = tuple[Draft, float] | None
+"""A draft that takes less time, and about which part of the time it takes; None where there is no such."""
+
+
+def _fewer_tokens(draft: Draft, look: Look, share: float, *, least: int) -> Shorter:
     most = draft.comparison.protocol.max_tokens
     if draft.comparison.task != CLASSIFICATION or most <= least:
         return None
     wanted = max(least, next((one for one in reversed(LIMITS) if one <= share * most), least))
-    return draft.with_protocol("max_tokens", wanted, f"the first {wanted} tokens of each text, for time; {_was(look)}")
+    why = f"the first {wanted} tokens of each text, for time; {_was(look)}"
+    return draft.with_protocol("max_tokens", wanted, why), wanted / most
 
 
-def _fewer_folds(draft: Draft, look: Look, share: float) -> Draft | None:
+def _fewer_folds(draft: Draft, look: Look, share: float) -> Shorter:
     del share
     split = draft.comparison.protocol.split
     if not isinstance(split, KFoldSplit) or split.folds <= _FEW_FOLDS:
         return None
     why = f"{_FEW_FOLDS} folds in place of {split.folds}, for time; every row is still tested once; {_was(look)}"
-    return draft.with_protocol("split", split.model_copy(update={"folds": _FEW_FOLDS}), why)
+    fewer = split.model_copy(update={"folds": _FEW_FOLDS})
+    return draft.with_protocol("split", fewer, why), _trained(fewer) / _trained(split)
 
 
-def _fewer_epochs(draft: Draft, look: Look, share: float) -> Draft | None:
-    del share
-    if draft.comparison.task != GENERATION or draft.comparison.protocol.epochs <= _FEW_EPOCHS:
-        return None
-    why = f"at most, for time; a method that had not converged by then is marked; {_was(look)}"
-    return draft.with_protocol("epochs", _FEW_EPOCHS, why)
-
-
-def _one_split(draft: Draft, look: Look, share: float) -> Draft | None:
+def _one_split(draft: Draft, look: Look, share: float) -> Shorter:
     del share
     split = draft.comparison.protocol.split
     if not isinstance(split, KFoldSplit):
         return None
-    why = f"one split in place of {split.folds} folds, for time: fewer test rows, wider intervals; {_was(look)}"
-    return draft.with_protocol("split", SingleSplit(seed=split.seed), why)
+    single = SingleSplit(seed=split.seed)
+    why = f"one split in place of folds, for time: fewer test rows, wider intervals; {_was(look)}"
+    return draft.with_protocol("split", single, why), single.train / _trained(split)
 
 
-def _fewer_rows(draft: Draft, look: Look, share: float) -> Draft | None:
+def _trained(split: KFoldSplit) -> float:
+    """Return how often a row is trained on, over all folds."""
+    return split.folds * (1 - 1 / split.folds - split.validation)
+
+
+def _fewer_epochs(draft: Draft, look: Look, share: float) -> Shorter:
+    del share
+    epochs = draft.comparison.protocol.epochs
+    if draft.comparison.task != GENERATION or epochs <= _FEW_EPOCHS:
+        return None
+    why = f"at most, for time; a method that had not converged by then is marked; {_was(look)}"
+    return draft.with_protocol("epochs", _FEW_EPOCHS, why), _FEW_EPOCHS / min(epochs, USUAL_EPOCHS)
+
+
+def _fewer_rows(draft: Draft, look: Look, share: float) -> Shorter:
     least = max(_LEAST_ROWS, _ROWS_A_LABEL * len(look.prepared.labels))
     limit = _rounded(max(least, int(share * look.rows)))
     if limit >= look.rows:
         return None
     beyond = sum(len(part.rows) for part in look.prepared.rows.left_out if part.requested)
     why = f"a sample of the {look.rows + beyond:,} rows, the same share of every label, for time; {_was(look)}"
-    return draft.with_data("limit", limit, why)
+    return draft.with_data("limit", limit, why), limit / look.rows
 
 
-def _without_slowest(draft: Draft, look: Look, share: float) -> Draft | None:
+_STEPS: tuple[Callable[[Draft, Look, float], Shorter], ...] = (
+    partial(_fewer_tokens, least=_FEW_TOKENS),
+    _fewer_folds,
+    partial(_fewer_tokens, least=_FEWEST_TOKENS),
+    _fewer_epochs,
+    _one_split,
+    _fewer_rows,
+)
+"""What makes a comparison shorter, the mildest first."""
+
+
+def _without_slowest(draft: Draft, look: Look, share: float) -> Draft:
     """Leave out the methods that take longest, until the others fit; those without a network stay."""
-    seconds = {arm.name: _arm_seconds(arm) for arm in look.forecast.arms}
-    room = share * sum(seconds.values())
-    left = dict(seconds)
+    left = {arm.name: _arm_seconds(arm) for arm in look.forecast.arms}
+    room = share * sum(left.values())
     for arm in sorted(look.forecast.arms, key=_arm_seconds, reverse=True):
         if sum(left.values()) <= room or len(left) == 1:
             break
-        if method_class(method_and_settings(arm.name, draft.comparison.methods[arm.name])[0]).needs() != "text":
+        if _needs_network(draft, arm):
             del left[arm.name]
             took = duration(scaled(total(arm), arm.runs))
-            draft = draft.without(arm.name, f"takes {took} by itself, even on {count(look.rows, 'row')}")
-    return draft if len(left) < len(seconds) else None
+            draft = draft.without(arm.name, f"takes {took} by itself with {count(look.rows, 'row')}, too long here")
+    return draft
 
 
 def _arm_seconds(arm: ArmForecast) -> float:
@@ -221,4 +271,4 @@ def _rounded(rows: int) -> int:
 
 
 def _was(look: Look) -> str:
-    return f"{duration(look.forecast.seconds)} before"
+    return f"without it {duration(look.forecast.seconds)}"
