@@ -79,7 +79,7 @@ def data(
     path, lines = api.fetch(name, folder=folder, force=force)
     for line in lines:
         say(line)
-    say(f"{path}: `showdown run comparisons/study.yaml` reads it where its name is resumes.csv; `showdown init {path}` begins anew")
+    say(f"{path}: `showdown run comparisons/study.yaml --set data.source={path}`, or `showdown init {path}`")
 
 
 def doctor(
