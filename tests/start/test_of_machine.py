@@ -32,10 +32,12 @@ class Machine:
         needs_gb: dict[str, float] | None = None,
         lean: float = 1.0,
         slow: str = "",
+        fixed: float = 0.0,
         unavailable: str = "",
     ) -> None:
         self.seconds_a_row, self.all_rows, self.split = seconds_a_row, rows, split or KFoldSplit()
         self.needs_gb, self.lean, self.slow, self.unavailable = needs_gb or {}, lean, slow, unavailable
+        self.fixed = fixed
         self.looked: list[Comparison] = []
 
     def __call__(self, comparison: Comparison) -> Look:
@@ -54,11 +56,18 @@ class Machine:
                 fixes = ["`memory: lean`: 1 GB"] if self.needs_gb.get(name, 1.0) * self.lean <= 16 else []
                 took = each * (50 if name == self.slow else 1)
                 arms.append(
-                    arm(name, runs=folds, peak_gb=peak, fits=peak <= 16, fixes=fixes, seconds={"training": took})
+                    arm(
+                        name,
+                        runs=folds,
+                        peak_gb=peak,
+                        fits=peak <= 16,
+                        fixes=fixes,
+                        seconds={"saving": self.fixed, "training": took},
+                    )
                 )
             else:
                 arms.append(arm(name, runs=folds, seconds={"training": 1.0}))
-        whole = sum(one.runs * one.seconds["training"].expected for one in arms)
+        whole = sum(one.runs * seconds.expected for one in arms for seconds in one.seconds.values())
         settled = comparison.model_copy(update={"seeds": [0], "protocol": protocol.model_copy(update={"tuning": None})})
         kept: Any = SimpleNamespace(
             rows=SimpleNamespace(
@@ -160,3 +169,14 @@ def test_what_does_not_fit_at_all_is_left_out_with_what_it_needs() -> None:
 def test_what_cannot_work_on_the_network_is_left_out_with_the_reason() -> None:
     draft, _ = fitted(asked(), Machine(unavailable="qlora"))
     assert draft.left_out == {"qlora": "no such layer"}
+
+
+def test_where_runs_themselves_take_long_there_are_fewer_of_them_and_no_row_is_lost() -> None:
+    """A large network is loaded and saved in minutes, whatever it reads."""
+    draft, look = fitted(asked(), Machine(seconds_a_row=0.1, fixed=400.0))
+    assert draft.comparison.protocol.split == SingleSplit()
+    assert (draft.comparison.data.limit, draft.left_out) == (None, {})
+    assert draft.comparison.protocol.max_tokens == 512
+    assert look.forecast.seconds.expected <= HOUR
+    crowded, _ = fitted(asked(), Machine(seconds_a_row=0.1, fixed=1500.0))
+    assert len(crowded.left_out) == 1, "no more than have to be left out"

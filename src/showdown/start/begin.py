@@ -148,7 +148,7 @@ def _with_reasons(draft: Draft, look: Look | None) -> Draft:
     points = 100 * detectable(size, max(1, rows * (rows - 1) // 2))
     if draft.comparison.task == GENERATION or points >= 100:
         return draft
-    said = f"{count(groups, 'different text')} tested: differences under about {points:.0f} points will stay open"
+    said = f"with {count(groups, 'tested text')} differences under about {points:.0f} points will stay open"
     why = "; ".join(filter(None, [draft.why.get("protocol.split"), said]))
     return Draft(
         comparison=draft.comparison,

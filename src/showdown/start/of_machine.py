@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from showdown.core.forecast import ArmForecast, Forecast
-from showdown.core.forecast_words import duration, gigabytes, is_scoring, is_training, is_tuning, scaled, total
+from showdown.core.forecast_words import duration, gigabytes, scaled, total
 from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION
 from showdown.core.spec import Comparison, TuningSpec
 from showdown.core.split import KFoldSplit, SingleSplit
@@ -15,6 +15,7 @@ from showdown.methods.table import method_and_settings, method_class
 from showdown.runner.auto_settings import USUAL_EPOCHS
 from showdown.runner.prepared import Ready
 from showdown.start.draft import Draft
+from showdown.start.effort import Effort
 from showdown.start.of_data import LIMITS
 
 _FEW_FOLDS = 3
@@ -130,17 +131,14 @@ def _without_hopeless(draft: Draft, look: Look, most_seconds: float) -> Draft:
 
     Otherwise all others would be made as short for their sake, in vain.
     """
-    short, least = draft, 1.0
+    short, least = draft, Effort.of(look.forecast)
     for step in _STEPS:
         if found := step(short, look, 0.0):
-            short, left = found
-            least *= left
+            short, runs, growing = found
+            least = least.times(runs=runs, growing=growing)
     for arm in look.forecast.arms:
-        if (
-            arm.name in draft.comparison.methods
-            and _needs_network(draft, arm)
-            and least * _arm_seconds(arm) > most_seconds
-        ):
+        hopeless = least.arms[arm.name].seconds > most_seconds
+        if hopeless and arm.name in draft.comparison.methods and _needs_network(draft, arm):
             took = duration(scaled(total(arm), arm.runs))
             draft = draft.without(arm.name, f"takes {took} by itself, too long even where all is made shorter")
     return draft
@@ -153,33 +151,24 @@ def _needs_network(draft: Draft, arm: ArmForecast) -> bool:
 
 def _shortened(draft: Draft, look: Look, most_seconds: float) -> Draft:
     """Return the draft with as many changes as are estimated to bring it into the time, the mildest first."""
-    share = _share_left(look, most_seconds)
-    for step in _STEPS:
-        if share >= 1.0:
+    effort = Effort.of(look.forecast)
+    if effort.seconds <= most_seconds:
+        return draft
+    room = _SPARE * most_seconds
+    # Where starting, loading and saving alone take too long, smaller runs are of no use before there are fewer of them.
+    for step in _STEPS if effort.growth_for(room) > 0.0 else (*_FEWER_RUNS, *_STEPS):
+        share = effort.growth_for(room)
+        if effort.seconds <= room:
             break
-        if found := step(draft, look, share):
-            draft, left = found
-            share /= left
-    return draft if share >= 1.0 else _without_slowest(draft, look, share)
+        if (share > 0.0 or step in _FEWER_RUNS) and (found := step(draft, look, share)):
+            draft, runs, growing = found
+            effort = effort.times(runs=runs, growing=growing)
+    return _without_slowest(draft, look, effort, room)
 
 
-def _share_left(look: Look, most_seconds: float) -> float:
-    """Return which part of the time that grows with the rows there is room for; 1 or more where all of it fits."""
-    expected = look.forecast.seconds.expected
-    if expected <= most_seconds:
-        return 1.0
-    grows = sum(
-        arm.runs * seconds.expected
-        for arm in look.forecast.arms
-        for phase, seconds in arm.seconds.items()
-        if is_tuning(phase) or is_training(phase) or is_scoring(phase)
-    )
-    grows = min(grows / look.forecast.devices, expected)
-    return max(0.0, _SPARE * most_seconds - (expected - grows)) / grows if grows else 1.0
-
-
-Shorter = tuple[Draft, float] | None
-"""A draft that takes less time, and about which part of the time it takes; None where there is no such."""
+Shorter = tuple[Draft, float, float] | None
+"""A draft that takes less time; about which part of the runs, and of what grows with the rows in each, is left. None
+where there is no such draft."""
 
 
 def _fewer_tokens(draft: Draft, look: Look, share: float, *, least: int) -> Shorter:
@@ -188,7 +177,7 @@ def _fewer_tokens(draft: Draft, look: Look, share: float, *, least: int) -> Shor
         return None
     wanted = max(least, next((one for one in reversed(LIMITS) if one <= share * most), least))
     why = f"the first {wanted} tokens of each text, for time; {_was(look)}"
-    return draft.with_protocol("max_tokens", wanted, why), wanted / most
+    return draft.with_protocol("max_tokens", wanted, why), 1.0, wanted / most
 
 
 def _fewer_folds(draft: Draft, look: Look, share: float) -> Shorter:
@@ -198,7 +187,7 @@ def _fewer_folds(draft: Draft, look: Look, share: float) -> Shorter:
         return None
     why = f"{_FEW_FOLDS} folds in place of {split.folds}, for time; every row is still tested once; {_was(look)}"
     fewer = split.model_copy(update={"folds": _FEW_FOLDS})
-    return draft.with_protocol("split", fewer, why), _trained(fewer) / _trained(split)
+    return draft.with_protocol("split", fewer, why), _FEW_FOLDS / split.folds, _train_share(fewer) / _train_share(split)
 
 
 def _one_split(draft: Draft, look: Look, share: float) -> Shorter:
@@ -208,12 +197,12 @@ def _one_split(draft: Draft, look: Look, share: float) -> Shorter:
         return None
     single = SingleSplit(seed=split.seed)
     why = f"one split in place of folds, for time: fewer test rows, wider intervals; {_was(look)}"
-    return draft.with_protocol("split", single, why), single.train / _trained(split)
+    return draft.with_protocol("split", single, why), 1 / split.folds, single.train / _train_share(split)
 
 
-def _trained(split: KFoldSplit) -> float:
-    """Return how often a row is trained on, over all folds."""
-    return split.folds * (1 - 1 / split.folds - split.validation)
+def _train_share(split: KFoldSplit) -> float:
+    """Return which part of the rows a fold trains on."""
+    return 1 - 1 / split.folds - split.validation
 
 
 def _fewer_epochs(draft: Draft, look: Look, share: float) -> Shorter:
@@ -222,7 +211,7 @@ def _fewer_epochs(draft: Draft, look: Look, share: float) -> Shorter:
     if draft.comparison.task != GENERATION or epochs <= _FEW_EPOCHS:
         return None
     why = f"at most, for time; a method that had not converged by then is marked; {_was(look)}"
-    return draft.with_protocol("epochs", _FEW_EPOCHS, why), _FEW_EPOCHS / min(epochs, USUAL_EPOCHS)
+    return draft.with_protocol("epochs", _FEW_EPOCHS, why), 1.0, _FEW_EPOCHS / min(epochs, USUAL_EPOCHS)
 
 
 def _fewer_rows(draft: Draft, look: Look, share: float) -> Shorter:
@@ -232,9 +221,10 @@ def _fewer_rows(draft: Draft, look: Look, share: float) -> Shorter:
         return None
     beyond = sum(len(part.rows) for part in look.prepared.rows.left_out if part.requested)
     why = f"a sample of the {look.rows + beyond:,} rows, the same share of every label, for time; {_was(look)}"
-    return draft.with_data("limit", limit, why), limit / look.rows
+    return draft.with_data("limit", limit, why), 1.0, limit / look.rows
 
 
+_FEWER_RUNS = (_fewer_folds, _one_split)
 _STEPS: tuple[Callable[[Draft, Look, float], Shorter], ...] = (
     partial(_fewer_tokens, least=_FEW_TOKENS),
     _fewer_folds,
@@ -243,25 +233,20 @@ _STEPS: tuple[Callable[[Draft, Look, float], Shorter], ...] = (
     _one_split,
     _fewer_rows,
 )
-"""What makes a comparison shorter, the mildest first."""
+"""What makes a comparison shorter, the mildest first. Each gets the part of what grows with the rows for which there is
+time, and makes it no smaller than it has to."""
 
 
-def _without_slowest(draft: Draft, look: Look, share: float) -> Draft:
+def _without_slowest(draft: Draft, look: Look, effort: Effort, room: float) -> Draft:
     """Leave out the methods that take longest, until the others fit; those without a network stay."""
-    left = {arm.name: _arm_seconds(arm) for arm in look.forecast.arms}
-    room = share * sum(left.values())
-    for arm in sorted(look.forecast.arms, key=_arm_seconds, reverse=True):
-        if sum(left.values()) <= room or len(left) == 1:
+    for arm in sorted(look.forecast.arms, key=lambda one: -effort.arms[one.name].seconds):
+        if effort.seconds <= room:
             break
         if _needs_network(draft, arm):
-            del left[arm.name]
             took = duration(scaled(total(arm), arm.runs))
             draft = draft.without(arm.name, f"takes {took} by itself with {count(look.rows, 'row')}, too long here")
+            effort = effort.without(arm.name)
     return draft
-
-
-def _arm_seconds(arm: ArmForecast) -> float:
-    return arm.runs * total(arm).expected
 
 
 def _rounded(rows: int) -> int:

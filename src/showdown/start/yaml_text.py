@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from showdown.config.read import check
 from showdown.config.yaml import load_yaml
 from showdown.core.errors import UserError
@@ -16,6 +18,8 @@ from showdown.methods.table import method_and_settings, method_class
 from showdown.start.draft import Draft
 
 _WIDTH = 118
+_ALWAYS = {"split": "kind", "tuning": "trials"}
+"""Sections of the protocol, and the key of each that is always written."""
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./ -]*[A-Za-z0-9_./-]|[A-Za-z]")
 """Text that is the same text in YAML without quotes, but for the words below."""
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan", ".inf", ".nan"})
@@ -64,20 +68,23 @@ def _others(draft: Draft) -> list[str]:
 
 def _section(name: str, values: Mapping[str, Any], draft: Draft, always: Sequence[str]) -> Iterator[str]:
     """Yield a section with the keys that the draft shows, and all that do not have their defaults."""
-    changed = getattr(draft.comparison, name).model_dump(mode="json", exclude_defaults=True)
+    section = getattr(draft.comparison, name)
+    changed = section.model_dump(mode="json", exclude_defaults=True)
     keys = [key for key in values if f"{name}.{key}" in (*draft.shown, *always) or key in changed]
     if not keys:
         return
     yield f"{name}:"
     for key in keys:
         value = values[key]
-        if key == "split":  # its kind, and what of it differs
-            value = {
-                "kind": value["kind"],
-                **{k: v for k, v in value.items() if k in ("folds", "repeats")},
-                **changed["split"],
-            }
+        if isinstance(value, dict) and key in _ALWAYS:
+            value = {_ALWAYS[key]: value[_ALWAYS[key]], **_differing(getattr(section, key))}
         yield from _entry(key, value, draft.why, "  ", f"{name}.{key}")
+
+
+def _differing(value: BaseModel) -> dict[str, Any]:
+    """Return the keys of a section that do not have their defaults, and the number of folds or repeats."""
+    numbers = {key: found for key in ("folds", "repeats") if (found := getattr(value, key, None)) is not None}
+    return {**numbers, **value.model_dump(mode="json", exclude_defaults=True)}
 
 
 def _methods(draft: Draft) -> Iterator[str]:
