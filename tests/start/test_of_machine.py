@@ -9,7 +9,8 @@ from forecasts import about, arm, device, forecast
 from showdown.core.spec import Comparison, TuningSpec
 from showdown.core.split import KFoldSplit, SingleSplit
 from showdown.start.draft import Draft
-from showdown.start.of_machine import Look, fitting
+from showdown.start.look import Look
+from showdown.start.of_machine import fitting
 
 HOUR = 3600.0
 METHODS = ("majority", "tfidf", "full", "lora", "qlora")
@@ -112,7 +113,7 @@ def test_what_the_user_named_is_not_chosen() -> None:
         (0.7, 128, KFoldSplit(), None),
         (1.2, 128, KFoldSplit(folds=3), None),
         (2.5, 64, KFoldSplit(folds=3), None),
-        (5.0, 64, SingleSplit(), None),
+        (5.0, 96, SingleSplit(), None),
         (20.0, 64, SingleSplit(), 400),
     ],
 )
@@ -180,3 +181,27 @@ def test_where_runs_themselves_take_long_there_are_fewer_of_them_and_no_row_is_l
     assert look.forecast.seconds.expected <= HOUR
     crowded, _ = fitted(asked(), Machine(seconds_a_row=0.1, fixed=1500.0))
     assert len(crowded.left_out) == 1, "no more than have to be left out"
+
+
+def test_what_was_taken_away_too_much_comes_back_folds_before_tokens() -> None:
+    """Texts that are far shorter than the limit gain nothing from a lower one, so that estimates take too much away."""
+    machine = Machine(seconds_a_row=1.2, rows=1000)
+    draft, look = fitted(asked(), machine)
+    assert (draft.comparison.protocol.max_tokens, draft.comparison.protocol.split) == (128, KFoldSplit(folds=3))
+
+    class ShortTexts(Machine):
+        """All texts have 60 tokens."""
+
+        def __call__(self, comparison: Comparison) -> Look:
+            most = min(60, comparison.protocol.max_tokens)
+            protocol = comparison.protocol.model_copy(update={"max_tokens": most})
+            found = super().__call__(comparison.model_copy(update={"protocol": protocol}))
+            self.looked[-1] = comparison
+            return found
+
+    short = ShortTexts(seconds_a_row=3.2, rows=1000)
+    draft, look = fitted(asked(), short)
+    assert draft.comparison.protocol.split == KFoldSplit(folds=3)
+    assert draft.why["protocol.split"].startswith("3 folds, for time")
+    assert HOUR / 2 < look.forecast.seconds.expected <= HOUR
+    assert len(short.looked) <= 4

@@ -23,8 +23,9 @@ from showdown.runner.device import Devices, devices_here
 from showdown.runner.foresee import foresee, quiet
 from showdown.runner.preparation import settle
 from showdown.start.draft import Draft
+from showdown.start.look import Look, LookAt
 from showdown.start.of_data import with_columns, with_max_tokens, with_methods, with_rows
-from showdown.start.of_machine import Look, LookAt, fitting
+from showdown.start.of_machine import fitting
 from showdown.start.yaml_text import yaml_text
 from showdown.tasks.table import task_named
 

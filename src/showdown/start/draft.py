@@ -33,6 +33,16 @@ class Draft:
         """Return the draft with other seeds."""
         return self._changed({"seeds": seeds}, "seeds", why)
 
+    def taken_over(self, other: Self, key: str) -> Self:
+        """Return another draft with this one's value of a dotted key, and its reason."""
+        section, _, name = key.partition(".")
+        value = getattr(getattr(self.comparison, section), name)
+        changed = (other.with_data if section == "data" else other.with_protocol)(name, value, "")
+        why = {place: reason for place, reason in changed.why.items() if place != key}
+        if key in self.shown:
+            return replace(changed, why={**why, key: self.why[key]} if key in self.why else why)
+        return replace(changed, why=why, shown=tuple(place for place in changed.shown if place != key))
+
     def without(self, method: str, why: str) -> Self:
         """Return the draft without a method."""
         methods = {row: written for row, written in self.comparison.methods.items() if row != method}

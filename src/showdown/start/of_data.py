@@ -19,9 +19,8 @@ from showdown.models.folder import FOUR_BITS, quantised_as
 from showdown.models.tokens import count_tokens, positions_of, token_limit, tokens_by_words
 from showdown.runner.chats import chats_of
 from showdown.start.draft import Draft
+from showdown.start.look import LIMITS
 
-LIMITS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
-"""Numbers of tokens that are chosen among."""
 _WHOLE_SHARE = 0.95
 """Of the labelled texts that are read whole: the last ones are often far longer than all others."""
 _MOST_COUNTED = 2_000

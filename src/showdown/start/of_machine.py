@@ -1,51 +1,22 @@
 """What the machine decides: which methods fit, and how much of the comparison a given time is enough for."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-
-from showdown.core.forecast import ArmForecast, Forecast
+from showdown.core.forecast import ArmForecast
 from showdown.core.forecast_words import duration, gigabytes, scaled, total
-from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION
-from showdown.core.spec import Comparison, TuningSpec
-from showdown.core.split import KFoldSplit, SingleSplit
-from showdown.data.prepare import Prepared
+from showdown.core.metric import AUTO
+from showdown.core.spec import TuningSpec
+from showdown.core.split import KFoldSplit
 from showdown.data.tables import count
 from showdown.methods.table import method_and_settings, method_class
-from showdown.runner.auto_settings import USUAL_EPOCHS
-from showdown.runner.prepared import Ready
 from showdown.start.draft import Draft
 from showdown.start.effort import Effort
-from showdown.start.of_data import LIMITS
+from showdown.start.longer import longer
+from showdown.start.look import Look, LookAt
+from showdown.start.shorter import FEWER_RUNS, STEPS
 
-_FEW_FOLDS = 3
-_FEW_TOKENS, _FEWEST_TOKENS = 128, 64
-"""Of a labelled text: its beginning tells most labels apart, and folds are worth more than its end."""
-_FEW_EPOCHS = 3
-"""Of a model that writes: usual for instructions, where a classifier needs more."""
-_LEAST_ROWS = 100
-_ROWS_A_LABEL = 10
 _SPARE = 0.9
 """Of the time: a forecast is of the expected time."""
 _MOST_LOOKS = 4
 """How often a comparison that was made shorter is looked at and made shorter again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """A comparison as it would run here."""
-
-    ready: Ready
-    prepared: Prepared
-    forecast: Forecast
-
-    @property
-    def rows(self) -> int:
-        """Return how many rows are used."""
-        return len(self.prepared.rows.row_ids)
-
-
-LookAt = Callable[[Comparison], Look]
 
 
 def settled(draft: Draft, look: Look) -> Draft:
@@ -101,11 +72,18 @@ def fitting(draft: Draft, look_at: LookAt, most_seconds: float) -> tuple[Draft, 
     fits = _without_hopeless(_within_memory(draft, look), look, most_seconds)
     if fits.comparison != draft.comparison:
         draft, look = fits, look_at(fits.comparison)
+    before, first = draft, look
     for _ in range(_MOST_LOOKS):
         shorter = _shortened(draft, look, most_seconds)
         if shorter.comparison == draft.comparison:
             break
         draft, look = shorter, look_at(shorter.comparison)
+    if first is not look:
+        more = longer(draft, before, look, first, _SPARE * most_seconds)
+        if more.comparison != draft.comparison:
+            again = look_at(more.comparison)
+            if again.forecast.seconds.expected <= most_seconds:
+                return more, again
     return draft, look
 
 
@@ -132,7 +110,7 @@ def _without_hopeless(draft: Draft, look: Look, most_seconds: float) -> Draft:
     Otherwise all others would be made as short for their sake, in vain.
     """
     short, least = draft, Effort.of(look.forecast)
-    for step in _STEPS:
+    for step in STEPS:
         if found := step(short, look, 0.0):
             short, runs, growing = found
             least = least.times(runs=runs, growing=growing)
@@ -156,85 +134,14 @@ def _shortened(draft: Draft, look: Look, most_seconds: float) -> Draft:
         return draft
     room = _SPARE * most_seconds
     # Where starting, loading and saving alone take too long, smaller runs are of no use before there are fewer of them.
-    for step in _STEPS if effort.growth_for(room) > 0.0 else (*_FEWER_RUNS, *_STEPS):
+    for step in STEPS if effort.growth_for(room) > 0.0 else (*FEWER_RUNS, *STEPS):
         share = effort.growth_for(room)
         if effort.seconds <= room:
             break
-        if (share > 0.0 or step in _FEWER_RUNS) and (found := step(draft, look, share)):
+        if (share > 0.0 or step in FEWER_RUNS) and (found := step(draft, look, share)):
             draft, runs, growing = found
             effort = effort.times(runs=runs, growing=growing)
     return _without_slowest(draft, look, effort, room)
-
-
-Shorter = tuple[Draft, float, float] | None
-"""A draft that takes less time; about which part of the runs, and of what grows with the rows in each, is left. None
-where there is no such draft."""
-
-
-def _fewer_tokens(draft: Draft, look: Look, share: float, *, least: int) -> Shorter:
-    most = draft.comparison.protocol.max_tokens
-    if draft.comparison.task != CLASSIFICATION or most <= least:
-        return None
-    wanted = max(least, next((one for one in reversed(LIMITS) if one <= share * most), least))
-    why = f"the first {wanted} tokens of each text, for time; {_was(look)}"
-    return draft.with_protocol("max_tokens", wanted, why), 1.0, wanted / most
-
-
-def _fewer_folds(draft: Draft, look: Look, share: float) -> Shorter:
-    del share
-    split = draft.comparison.protocol.split
-    if not isinstance(split, KFoldSplit) or split.folds <= _FEW_FOLDS:
-        return None
-    why = f"{_FEW_FOLDS} folds in place of {split.folds}, for time; every row is still tested once; {_was(look)}"
-    fewer = split.model_copy(update={"folds": _FEW_FOLDS})
-    return draft.with_protocol("split", fewer, why), _FEW_FOLDS / split.folds, _train_share(fewer) / _train_share(split)
-
-
-def _one_split(draft: Draft, look: Look, share: float) -> Shorter:
-    del share
-    split = draft.comparison.protocol.split
-    if not isinstance(split, KFoldSplit):
-        return None
-    single = SingleSplit(seed=split.seed)
-    why = f"one split in place of folds, for time: fewer test rows, wider intervals; {_was(look)}"
-    return draft.with_protocol("split", single, why), 1 / split.folds, single.train / _train_share(split)
-
-
-def _train_share(split: KFoldSplit) -> float:
-    """Return which part of the rows a fold trains on."""
-    return 1 - 1 / split.folds - split.validation
-
-
-def _fewer_epochs(draft: Draft, look: Look, share: float) -> Shorter:
-    del share
-    epochs = draft.comparison.protocol.epochs
-    if draft.comparison.task != GENERATION or epochs <= _FEW_EPOCHS:
-        return None
-    why = f"at most, for time; a method that had not converged by then is marked; {_was(look)}"
-    return draft.with_protocol("epochs", _FEW_EPOCHS, why), 1.0, _FEW_EPOCHS / min(epochs, USUAL_EPOCHS)
-
-
-def _fewer_rows(draft: Draft, look: Look, share: float) -> Shorter:
-    least = max(_LEAST_ROWS, _ROWS_A_LABEL * len(look.prepared.labels))
-    limit = _rounded(max(least, int(share * look.rows)))
-    if limit >= look.rows:
-        return None
-    beyond = sum(len(part.rows) for part in look.prepared.rows.left_out if part.requested)
-    why = f"a sample of the {look.rows + beyond:,} rows, the same share of every label, for time; {_was(look)}"
-    return draft.with_data("limit", limit, why), 1.0, limit / look.rows
-
-
-_FEWER_RUNS = (_fewer_folds, _one_split)
-_STEPS: tuple[Callable[[Draft, Look, float], Shorter], ...] = (
-    partial(_fewer_tokens, least=_FEW_TOKENS),
-    _fewer_folds,
-    partial(_fewer_tokens, least=_FEWEST_TOKENS),
-    _fewer_epochs,
-    _one_split,
-    _fewer_rows,
-)
-"""What makes a comparison shorter, the mildest first. Each gets the part of what grows with the rows for which there is
-time, and makes it no smaller than it has to."""
 
 
 def _without_slowest(draft: Draft, look: Look, effort: Effort, room: float) -> Draft:
@@ -247,13 +154,3 @@ def _without_slowest(draft: Draft, look: Look, effort: Effort, room: float) -> D
             draft = draft.without(arm.name, f"takes {took} by itself with {count(look.rows, 'row')}, too long here")
             effort = effort.without(arm.name)
     return draft
-
-
-def _rounded(rows: int) -> int:
-    """Return a number of rows with two digits that is not more."""
-    size: int = 10 ** max(0, len(str(rows)) - 2)
-    return rows // size * size
-
-
-def _was(look: Look) -> str:
-    return f"without it {duration(look.forecast.seconds)}"
