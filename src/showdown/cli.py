@@ -107,7 +107,7 @@ def run(
     ] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Run a comparison, or go on with it: what is finished is not done again."""
+    """Run a comparison, or continue it and see its table."""
     import json
     from contextlib import closing
 

@@ -18,8 +18,8 @@ EXIT_FINDINGS = 3
 Target = Annotated[
     str,
     typer.Argument(
-        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
-        "`resumes` or `notes` for a built-in set."
+        help="A comparison (.yaml), the folder of one that was run, or a data file (.csv, .tsv, .jsonl, .json, .parquet), "
+        "a Hugging Face dataset id, `resumes` or `notes` for a built-in set."
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]

@@ -37,7 +37,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Write a comparison for your data and this machine, with a reason for each choice."""
+    """Write a commented comparison for your data and this machine."""
     from showdown import api
     from showdown.config.guess import guessed_task
     from showdown.start.questions import asked_columns, asked_model, asked_source, asked_task
@@ -70,7 +70,7 @@ def data(
     folder: Annotated[Path, typer.Option("--output", help="Folder to write into.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Bring it anew where it is here already.")] = False,
 ) -> None:
-    """List the data sets that can be had by name, or bring the study's from Kaggle."""
+    """List data sets, or bring the study's from Kaggle."""
     from showdown import api
 
     if name is None:

@@ -31,6 +31,7 @@ _OURS = (
     "table.tex",
     "paper",
     "trackers",
+    "exports",
     "data/findings.csv",
     "data/inspection.json",
     "data/processed",
