@@ -18,7 +18,7 @@ EXIT_FINDINGS = 3
 Target = Annotated[
     str,
     typer.Argument(
-        help="A comparison (.yaml), the folder of one that was run, or a data file (.csv, .tsv, .jsonl, .json, .parquet), "
+        help="A comparison (.yaml), the folder of one, or a data file (.csv, .tsv, .jsonl, .json, .parquet), "
         "a Hugging Face dataset id, `resumes` or `notes` for a built-in set."
     ),
 ]
