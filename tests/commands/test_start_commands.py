@@ -11,6 +11,7 @@ import showdown.doctor.fits
 import showdown.doctor.measuring
 from in_process import Says, in_process
 from showdown.config.read import read_comparison
+from showdown.core.errors import UserError
 from showdown.doctor.check import Group, ok
 from showdown.doctor.measuring import Measured
 from tiny_pretrained import separable_rows, write_csv
@@ -138,3 +139,21 @@ def test_doctor_fails_where_rates_were_not_kept(
     monkeypatch.setattr(showdown.doctor.measuring, "measure_machine", lambda say, force: found)
     code, said, _ = showdown_says("doctor", "--measure")
     assert (code, said) == (0 if kept else 1, "busy\n")
+
+
+def test_init_without_a_forecast_leaves_auto_and_says_so(
+    folder: Path, pretrained: Callable[[str], Path], showdown_says: Says, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*arguments: object) -> None:
+        raise UserError("no rates of the GPU `X` are known; `showdown doctor --measure` finds them")
+
+    monkeypatch.setattr("showdown.start.begin.devices_here", unknown)
+    write_csv(folder / "rows.csv", separable_rows(60))
+    code, said, _ = showdown_says("init", "rows.csv", "--model", str(pretrained("bert")), "--output", "new/mine.yaml")
+    assert code == 0
+    assert "no forecast: no rates of the GPU `X` are known" in said
+    comparison = read_comparison(folder / "new" / "mine.yaml", base={}, overrides=())
+    assert (comparison.protocol.split.kind, comparison.protocol.tuning, comparison.seeds) == ("auto", "auto", "auto")
+    assert comparison.protocol.max_tokens == 32
+    text = (folder / "new" / "mine.yaml").read_text(encoding="utf-8")
+    assert "Nothing is left out for memory or time" in " ".join(text.replace("\n# ", " ").split())
