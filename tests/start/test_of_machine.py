@@ -1,5 +1,6 @@
 """`showdown init` changes a comparison until it fits memory and time: the mildest first, the same for all rows."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -205,3 +206,16 @@ def test_what_was_taken_away_too_much_comes_back_folds_before_tokens() -> None:
     assert draft.why["protocol.split"].startswith("3 folds, for time")
     assert HOUR / 2 < look.forecast.seconds.expected <= HOUR
     assert len(short.looked) <= 4
+
+
+def test_what_the_user_set_stays_whatever_it_takes() -> None:
+    keys = frozenset({"protocol.max_tokens", "protocol.split.kind", "protocol.memory"})
+    given = asked(protocol={"max_tokens": 512, "split": {"kind": "kfold"}})
+    draft, look = fitted(
+        replace(given, named=keys), Machine(seconds_a_row=5.0, needs_gb={"full": 30.0}, lean=0.5), hours=2.0
+    )
+    protocol = draft.comparison.protocol
+    assert (protocol.max_tokens, protocol.split, protocol.memory) == (512, KFoldSplit(), "speed")
+    assert draft.comparison.data.limit is not None
+    assert look.forecast.seconds.expected <= 2 * HOUR
+    assert list(draft.left_out) == ["full"], "lean would have made it fit"

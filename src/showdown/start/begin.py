@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from showdown.config.target import comparison_for, is_output
@@ -80,11 +80,11 @@ def begin(
         raise UserError(f"--hours {hours:g}: give a number above 0")
     if Path(source).suffix in _ENDINGS or is_output(Path(source)):
         raise UserError(f"{source} is a comparison already: `showdown run {shlex.quote(source)}` runs it")
-    named = [words.partition("=")[0] for words in overrides]
+    named = frozenset(words.partition("=")[0] for words in overrides)
     comparison = comparison_for(source, overrides=overrides, say=say)
     path = _file(output or Path(f"{comparison.name}.yaml"), force=force)
     why = {} if "model.id" in named else {"model": f"built in; `--model` names another: {_CHOICE[comparison.task]}"}
-    draft, rows = with_rows(with_columns(Draft(comparison=comparison, why=why)))
+    draft, rows = with_rows(with_columns(Draft(comparison=comparison, why=why, named=named)))
     quick = audit_rows(rows, comparison.protocol.split, [])
     audited = [*lines(quick), *findings(quick)[:_FINDINGS]]
     for line in dict.fromkeys(audited):
@@ -92,9 +92,7 @@ def begin(
     model = with_chat_template(comparison.model)
     described = DescribedModel.of(model, weights=False)
     refuse_kind(described.architecture, described.name, task_named(comparison.task))
-    draft = with_methods(draft, rows, described)
-    if "protocol.max_tokens" not in named:
-        draft = with_max_tokens(draft, rows, described)
+    draft = with_max_tokens(with_methods(draft, rows, described), rows, described)
     draft, look, without = _fitted(draft, described, hours * SECONDS_AN_HOUR, say)
     draft = _with_reasons(draft, look)
     text = yaml_text(draft, _heading(source, path, look, without))
@@ -151,12 +149,8 @@ def _with_reasons(draft: Draft, look: Look | None) -> Draft:
         return draft
     said = f"with {count(groups, 'tested text')} differences under about {points:.0f} points will stay open"
     why = "; ".join(filter(None, [draft.why.get("protocol.split"), said]))
-    return Draft(
-        comparison=draft.comparison,
-        shown=tuple(dict.fromkeys([*draft.shown, "protocol.split"])),
-        why={**draft.why, "protocol.split": why},
-        left_out=draft.left_out,
-    )
+    shown = tuple(dict.fromkeys([*draft.shown, "protocol.split"]))
+    return replace(draft, shown=shown, why={**draft.why, "protocol.split": why})
 
 
 def _heading(source: str, path: Path, look: Look | None, without: str | None) -> list[str]:

@@ -16,6 +16,8 @@ class Draft:
     """Keys that the file names, dotted, beside those that every file has."""
     why: Mapping[str, str] = field(default_factory=dict)
     """Reasons by dotted key: a comment in the file."""
+    named: frozenset[str] = frozenset()
+    """Keys that the user set, dotted: they stay as they are."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Methods that are no rows, with the reason."""
 
@@ -49,7 +51,13 @@ class Draft:
         comparison = self.comparison.model_copy(update={"methods": methods})
         return replace(self, comparison=comparison, left_out={**self.left_out, method: why})
 
+    def is_named(self, key: str) -> bool:
+        """Return whether the user set a key, or one below it."""
+        return any(name == key or name.startswith(f"{key}.") for name in self.named)
+
     def _changed(self, update: dict[str, Any], key: str, why: str) -> Self:
+        if self.is_named(key):
+            return self
         return replace(
             self,
             comparison=self.comparison.model_copy(update=update),

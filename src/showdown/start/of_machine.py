@@ -95,6 +95,8 @@ def _within_memory(draft: Draft, look: Look) -> Draft:
             draft = draft.without(arm.name, "; ".join(arm.notes) or "it cannot work on this network")
     misfits = [arm for arm in look.forecast.arms if arm.peak_gb is not None and arm.peak_gb.expected > room]
     lean = [arm.name for arm in misfits if any(fix.startswith("`memory: lean`:") for fix in arm.fixes)]
+    if draft.is_named("protocol.memory"):
+        lean = []
     if lean and draft.comparison.protocol.memory == "speed":
         why = f"`speed` does not fit for {', '.join(lean)}; the same for all methods"
         draft = draft.with_protocol("memory", "lean", why)
@@ -111,7 +113,8 @@ def _without_hopeless(draft: Draft, look: Look, most_seconds: float) -> Draft:
     """
     short, least = draft, Effort.of(look.forecast)
     for step in STEPS:
-        if found := step(short, look, 0.0):
+        found = step(short, look, 0.0)
+        if found and found[0] != short:  # what the user named stays
             short, runs, growing = found
             least = least.times(runs=runs, growing=growing)
     for arm in look.forecast.arms:
@@ -138,7 +141,8 @@ def _shortened(draft: Draft, look: Look, most_seconds: float) -> Draft:
         share = effort.growth_for(room)
         if effort.seconds <= room:
             break
-        if (share > 0.0 or step in FEWER_RUNS) and (found := step(draft, look, share)):
+        found = step(draft, look, share) if share > 0.0 or step in FEWER_RUNS else None
+        if found and found[0] != draft:
             draft, runs, growing = found
             effort = effort.times(runs=runs, growing=growing)
     return _without_slowest(draft, look, effort, room)
