@@ -12,10 +12,10 @@ from showdown.core.terminal import can_ask, confirmed, open_console, say
 if TYPE_CHECKING:
     from showdown.folders.listing import Listed
 
-_HEADINGS = ["Folder", "Name", "Task", "Model", "Rows", "State", "Best method", "Size", "Written"]
+_HEADINGS = ["Folder", "State", "Best method", "Size", "Rows", "Model", "Task", "Name", "Written"]
 _DEPTH = "four levels"
 _WORTH_SAYING_GB = 0.05
-_LEAVING = ["Task", "Name", "Model", "Rows", "Written", "Size"]
+_LEAVING = ["Name", "Task", "Written", "Model", "Rows", "Size"]
 
 
 def show(
@@ -55,7 +55,7 @@ def ls(
         say(f"no comparison in {folder.resolve()} or {_DEPTH} below; `showdown run` writes one into showdown-out")
         return
     print_grid(
-        _HEADINGS, list(map(_cells, found)), open_console(), left=4, leaving=_LEAVING, elsewhere="--json has all"
+        _HEADINGS, list(map(_cells, found)), open_console(), left=3, leaving=_LEAVING, elsewhere="--json has all"
     )
     for one in found:
         if one.why is not None:
@@ -119,4 +119,4 @@ def _cells(one: "Listed") -> list[str]:
     best = "-" if one.best is None else f"{one.best}, {one.score}"
     rows = "-" if one.rows is None else f"{one.rows:,}"
     written = one.changed.replace("T", " ")[: len("2026-01-01 12:00")]
-    return [one.folder, one.name, one.task, one.model or "-", rows, state, best, _size(one.size_gb), f"{written} UTC"]
+    return [one.folder, state, best, _size(one.size_gb), rows, one.model or "-", one.task, one.name, f"{written} UTC"]
