@@ -9,9 +9,16 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api", "comparison"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "cli": {"commands", "api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "commands": {"api", "config", "start", "doctor", "folders", "report"},
     "comparison": {"api", "config", "planning", "display", "prediction", "exporting", "report", "verdict"},
-    "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "api": {
+        *("start", "folders", "config", "planning", "runner", "display", "prediction", "report", "trackers"),
+        *("verdict", "data"),
+    },
+    "start": {"config", "planning", "runner", "methods", "tasks", "data", "models"},
+    "doctor": {"trackers", "runner", "forecast", "stages", "methods", "measure", "models", "engine"},
+    "folders": {"verdict", "runner", "data"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},

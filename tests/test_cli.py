@@ -84,7 +84,7 @@ def test_a_call_without_a_command_prints_the_help(tmp_path: Path) -> None:
     assert lines[0].strip() == "" or lines[0].startswith("Usage: ")
     assert "Compare fine-tuning methods on your labelled text" in bare.stdout
     assert not any(line.endswith("...") for line in lines[1:]), "no command's line is cut"
-    for command in ("run", "audit", "report", "watch", "recommend", "predict", "methods", "doctor"):
+    for command in ("init", "run", "audit", "report", "show", "ls", "rm", "recommend", "predict", "data", "doctor"):
         assert any(line.split()[:1] == [command] for line in lines)
 
 

@@ -7,7 +7,7 @@ print(showdown.load_model("out", "lora").predict(["Eight years of ABAP ..."]))
 Every function raises `UserError` for bad input, with the place and the fix in one line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -20,14 +20,44 @@ from showdown.runner.store import read_results
 if TYPE_CHECKING:
     from showdown.core.forecast import Forecast
     from showdown.display.display import Display
+    from showdown.folders.listing import Listed
+    from showdown.folders.removal import Removal
     from showdown.planning.options import PlanOptions
     from showdown.planning.planned import Planned
     from showdown.prediction.model import Model, Prediction
     from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
+    from showdown.start.begin import Begun
     from showdown.verdict.model import Verdict
     from showdown.verdict.options import JudgeOptions
+
+
+def init(
+    source: str | Path,
+    *,
+    output: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    hours: float = 1.0,
+    force: bool = False,
+    say: "Callable[[str], None] | None" = None,
+) -> "Begun":
+    """Choose a comparison that fits data and machine, and write it as a commented YAML file.
+
+    Args:
+        source: a data file, a Hugging Face dataset id, `resumes` or `notes`.
+        output: the file; NAME.yaml in this folder by default.
+        overrides: `dotted.key=value` each: what is not to be chosen.
+        hours: that the comparison may take on this machine, by what is expected.
+        force: whether a file that is there is replaced.
+        say: called with a line about the data while it goes on.
+
+    """
+    from showdown.start.begin import begin
+
+    place = None if output is None else Path(output)
+    silent: Callable[[str], None] = lambda line: None  # noqa: E731
+    return begin(str(source), output=place, overrides=overrides, hours=hours, force=force, say=say or silent)
 
 
 def run(
@@ -35,15 +65,17 @@ def run(
     *,
     output: Path | str | None = None,
     methods: Sequence[str] | None = None,
+    add: Sequence[str] = (),
     overrides: Sequence[str] = (),
     display: "Display | None" = None,
 ) -> Results:
     """Run what is left of a comparison, and return its results.
 
     Args:
-        comparison: a comparison, its mapping, its YAML file, or a data file.
+        comparison: a comparison, its mapping, its YAML file, the folder that it was run into, or a data file.
         output: its folder; `showdown-out/NAME` by default.
         methods: the arms to run; by default all of the comparison, or the default methods for a data file.
+        add: methods that become arms beside those that there are.
         overrides: `dotted.key=value` each, for a file.
         display: shows the progress; silent by default.
 
@@ -53,10 +85,10 @@ def run(
     from showdown.trackers.tracked import Tracked
 
     display = display or Silent()
-    requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
+    requested = comparison_for(comparison, methods=methods, add=add, overrides=overrides, say=display.say)
     if output is not None and not str(output).strip():
         raise UserError("the output folder has no name; name one, or leave it out for showdown-out/NAME")
-    folder = Path(output) if output else default_output(requested)
+    folder = Path(output) if output else default_output(requested, comparison)
     if not requested.trackers:
         return execute(requested, folder, display)
     tracked = Tracked(display, requested.trackers, folder, requested.name)
@@ -81,7 +113,7 @@ def dry_run(
 
     display = display or Silent()
     requested = comparison_for(comparison, methods=methods, overrides=overrides, say=display.say)
-    return rehearse(requested, Path(output) if output else default_output(requested), display)
+    return rehearse(requested, Path(output) if output else default_output(requested, comparison), display)
 
 
 def plan(
@@ -225,3 +257,45 @@ def predict(
     if len(plain) < len(texts):
         raise UserError(f"`{row}` gives labels to texts: give each as a str, not as a chat")
     return model.predict(plain, coverage=coverage)
+
+
+def data_sets(folder: Path | str = ".") -> list[str]:
+    """Return a line for each data set that can be had by name; `folder` is where one that was brought would be."""
+    from showdown.data.catalogue import catalogue
+
+    return catalogue(Path(folder))
+
+
+def fetch(name: str, *, folder: Path | str = ".", force: bool = False) -> tuple[Path, list[str]]:
+    """Bring a data set, such as `study`, from Kaggle into a folder; return its file, and what is to be known of it."""
+    from showdown.data.catalogue import fetch as fetch_set
+
+    return fetch_set(name, Path(folder), force=force)
+
+
+def comparisons(folder: Path | str = ".") -> "list[Listed]":
+    """Return the comparisons in a folder and below it in short, the newest first."""
+    from showdown.folders.listing import comparisons_in
+
+    return comparisons_in(Path(folder))
+
+
+def to_remove(output: Path | str, *, models: bool, keep: Sequence[str] = ()) -> "Removal":
+    """Return what would be removed of a comparison. Nothing is removed before it is given to `remove`.
+
+    Args:
+        output: its folder.
+        models: whether saved models alone are, but for those of the rows `keep`; otherwise all that Showdown wrote.
+        keep: rows; by default the one with the best score, and the recommended one.
+
+    """
+    from showdown.folders.removal import models_to_remove, whole_comparison
+
+    return models_to_remove(Path(output), keep) if models else whole_comparison(Path(output))
+
+
+def remove(found: "Removal") -> None:
+    """Remove what `to_remove` returned."""
+    from showdown.folders.removal import carry_out
+
+    carry_out(found)

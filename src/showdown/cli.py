@@ -6,19 +6,36 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from showdown.commands import folders, start
+from showdown.commands.options import (
+    EXIT_BAD_INPUT,
+    EXIT_FINDINGS,
+    EXIT_SOME_FAILED,
+    FORMAT_HELP,
+    Finished,
+    Label,
+    Margin,
+    Methods,
+    Metric,
+    Overrides,
+    PerHour,
+    PerKwh,
+    Target,
+    TaskName,
+    Text,
+    folder_named,
+    given_by,
+    json_of,
+    judge_options,
+)
+from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
-if TYPE_CHECKING:
-    from showdown.verdict.options import JudgeOptions
-
-EXIT_SOME_FAILED = 1
-EXIT_BAD_INPUT = 2
-EXIT_FINDINGS = 3
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
@@ -29,48 +46,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Target = Annotated[
-    str,
-    typer.Argument(
-        help="A comparison (.yaml), or a data file (.csv, .tsv, .jsonl, .json, .parquet), a Hugging Face dataset id, "
-        "`resumes` or `notes` for a built-in set."
-    ),
-]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set protocol.epochs=5.")]
-Text = Annotated[str | None, typer.Option(help="Column of the text.")]
-Label = Annotated[str | None, typer.Option(help="Column of the label.")]
-TaskName = Annotated[
-    str | None,
-    typer.Option("--task", help="classification or generation; guessed from the columns of a data file."),
-]
-FORMAT_HELP = "markdown, latex, csv, parquet ...; may be given again. Without it: HTML, Markdown, PDF and figures."
-PerHour = Annotated[float | None, typer.Option(help="Your price of an hour of the device.")]
-PerKwh = Annotated[float | None, typer.Option(help="Your price of a kWh, on top of the hours.")]
-Margin = Annotated[
-    float | None,
-    typer.Option(
-        "--margin", help="Points of the metric that a method may be worse and still do as well; 1 by default."
-    ),
-]
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        help="Rank by accuracy, f1_macro, mcc, balanced_accuracy, f1:LABEL or average_precision:LABEL; written answers "
-        "by exact_match, json_fields, rouge_l, token_loss and others.",
-    ),
-]
-Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--methods",
-        metavar="A,B",
-        help="Run these rows alone, in this order: rows of the comparison, or methods for a data file. --set is "
-        "applied before, and may define a row.",
-    ),
-]
-
 
 class Terminated(BaseException):
     """A signal to end: SIGTERM, or SIGHUP when the terminal is gone."""
@@ -78,12 +53,6 @@ class Terminated(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.exit_code = 128 + number
-
-
-def _folder(written: str) -> Path:
-    if not written.strip():
-        raise UserError("--output has no name; name a folder")
-    return Path(written)
 
 
 @app.callback(invoke_without_command=True)
@@ -102,6 +71,9 @@ def showdown(
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
+app.command()(start.init)
+
+
 @app.command()
 def run(
     target: Target,
@@ -109,7 +81,7 @@ def run(
     label: Label = None,
     output: Annotated[
         Path | None,
-        typer.Option(parser=_folder, metavar="PATH", help="Folder to write; showdown-out/NAME by default."),
+        typer.Option(parser=folder_named, metavar="PATH", help="Folder to write; showdown-out/NAME by default."),
     ] = None,
     track: Annotated[
         list[str] | None, typer.Option(help="Copy every run's numbers for wandb, mlflow, tensorboard or trackio.")
@@ -117,6 +89,10 @@ def run(
     *,
     task: TaskName = None,
     methods: Methods = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="More methods, as rows beside those that there are; finished runs stay."),
+    ] = None,
     gpus: Annotated[
         str | None, typer.Option(metavar="0,1", help="GPUs to use, by number or UUID; all by default, a run on each.")
     ] = None,
@@ -131,7 +107,7 @@ def run(
     ] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Run a comparison. Run it again to continue it, or to see its table."""
+    """Run a comparison, or continue it and see its table."""
     import json
     from contextlib import closing
 
@@ -142,14 +118,14 @@ def run(
     from showdown.report.formats import write_report
     from showdown.report.terminal import print_table
 
-    given = _given(task, text, label)
+    given = given_by(task, text, label)
     given += [f"trackers={json.dumps(track)}"] if track else []
     places = {"gpus": gpus, "executor": executor, "address": address}
     given += [f"{key}={json.dumps(value)}" for key, value in places.items() if value is not None]
     given += [] if margin is None else [f"margin_points={margin}"]
     given += [] if metric is None else [f"protocol.metric={json.dumps(metric)}"]
-    comparison = comparison_for(target, methods=methods, overrides=[*given, *(overrides or [])], say=say)
-    folder = output or default_output(comparison)
+    comparison = comparison_for(target, methods=methods, add=add or (), overrides=[*given, *(overrides or [])], say=say)
+    folder = output or default_output(comparison, target)
     console = open_console()
     with closing(display_for(console)) as display:
         if dry_run:
@@ -198,7 +174,7 @@ def plan(
     if history:
         found = past_errors(past_gaps())
         if machine:
-            say(_json_of([one.model_dump(mode="json") for one in found]))
+            say(json_of([one.model_dump(mode="json") for one in found]))
         elif found:
             print_history(found, open_console())
         else:
@@ -206,7 +182,7 @@ def plan(
         return
     if target is None:
         raise UserError("name what is to be planned: a comparison (.yaml) or a data file, as for `showdown run`")
-    _hide_library_warnings()
+    quiet_libraries()
     found_plan = api.plan(
         target,
         model=model,
@@ -215,10 +191,10 @@ def plan(
         price_per_hour=price_per_hour,
         budget=budget,
         methods=methods,
-        overrides=[*_given(task, text, label), *(overrides or [])],
+        overrides=[*given_by(task, text, label), *(overrides or [])],
     )
     if machine:
-        say(_json_of(found_plan.model_dump(mode="json")))
+        say(json_of(found_plan.model_dump(mode="json")))
     else:
         print_plan(found_plan, open_console())
 
@@ -240,10 +216,10 @@ def audit(
     from showdown.config.target import comparison_for
 
     say_guess = partial(say, err=machine)
-    comparison = comparison_for(target, overrides=[*_given(task, text, label), *(overrides or [])], say=say_guess)
+    comparison = comparison_for(target, overrides=[*given_by(task, text, label), *(overrides or [])], say=say_guess)
     found = api.audit(comparison, listing=output)
     if machine:
-        say(_json_of({**found.facts, "findings": found.findings}))
+        say(json_of({**found.facts, "findings": found.findings}))
     else:
         print_lines(found.lines)
         if output:
@@ -259,7 +235,7 @@ def report(
     paper: Annotated[bool, typer.Option("--paper", help="The draft of a paper in LaTeX: --format paper.")] = False,
     folder: Annotated[
         Path | None,
-        typer.Option("--output", parser=_folder, metavar="PATH", help="Where a report of several goes."),
+        typer.Option("--output", parser=folder_named, metavar="PATH", help="Where a report of several goes."),
     ] = None,
     *,
     margin: Margin = None,
@@ -271,7 +247,7 @@ def report(
     from showdown import api
 
     requested = [*(forms or []), *(["paper"] if paper else [])]
-    options = _judge_options(margin, metric, price_per_hour, price_per_kwh)
+    options = judge_options(margin, metric, price_per_hour, price_per_kwh)
     if len(outputs) > 1:
         from showdown.report.across.terminal import print_beside
 
@@ -280,6 +256,11 @@ def report(
         raise UserError("--output is for a report of several comparisons; that of one goes into its folder")
     for path in api.write_reports(*outputs, formats=requested, folder=folder, **options):
         say(path)
+
+
+app.command()(folders.show)
+app.command()(folders.ls)
+app.command()(folders.rm)
 
 
 @app.command()
@@ -341,7 +322,7 @@ def recommend(
         "max_train_seconds": max_train_seconds,
         "max_general_loss_rise": max_general_loss_rise,
     }
-    verdict = api.judge(output, limits=limits, **_judge_options(margin, metric, price_per_hour, price_per_kwh))
+    verdict = api.judge(output, limits=limits, **judge_options(margin, metric, price_per_hour, price_per_kwh))
     found = verdict.recommendation
     priced = max_cost is not None or price_per_hour is not None
     more = [*found.warnings, *found.reasons, *found.flips, *(costs(api.load(output), verdict) if priced else [])]
@@ -379,7 +360,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     from showdown.prediction.file import TextFile
     from showdown.prediction.request import default_file, row_and_file
 
-    _hide_library_warnings()
+    quiet_libraries()
     method, file = row_and_file(model, words or [], method, file)
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
@@ -409,59 +390,8 @@ def methods() -> None:
         say(line)
 
 
-@app.command()
-def doctor(
-    measure: Annotated[
-        bool,
-        typer.Option("--measure", help="Measure this device for forecasts, in under a minute, and keep its rates."),
-    ] = False,
-) -> None:
-    """Check which methods can run here, and how to fix the others."""
-    from showdown.runner.doctor import check_machine, measure_machine
-
-    if measure:
-        for line in measure_machine(say):
-            say(line)
-        return
-
-    for line in check_machine():
-        say(line)
-
-
-def _json_of(found: object) -> str:
-    """Return JSON for the terminal: letters that it lacks are escaped."""
-    import json
-
-    every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
-    return json.dumps(found, indent=2, ensure_ascii=not every_letter)
-
-
-def _judge_options(
-    margin: float | None, metric: str | None, price_per_hour: float | None, price_per_kwh: float | None
-) -> "JudgeOptions":
-    return {
-        "margin_points": margin,
-        "metric": metric,
-        "price_per_hour": price_per_hour,
-        "price_per_kwh": price_per_kwh,
-    }
-
-
-def _given(task: str | None, text: str | None, label: str | None) -> list[str]:
-    """Return the overrides that options of their own stand for."""
-    import json
-
-    given = {"task": task, "data.text": text, "data.label": label}
-    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-
-
-def _hide_library_warnings() -> None:
-    """Hide library warnings."""
-    import logging
-    import warnings
-
-    warnings.simplefilter("ignore")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+app.command()(start.data)
+app.command()(start.doctor)
 
 
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -1,11 +1,13 @@
 """What a user names becomes a comparison: a file, a data file, and some of its arms."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from showdown.config.read import check
-from showdown.config.target import DEFAULT_METHODS, comparison_for
+from showdown.config.target import DEFAULT_METHODS, comparison_for, default_output
 from showdown.core.errors import UserError
 
 FILE = """
@@ -77,3 +79,42 @@ def test_an_unknown_method_of_a_data_file_is_refused_with_a_suggestion() -> None
 def test_arms_of_a_mapping_are_chosen_too() -> None:
     written = {"methods": {"tfidf": {}, "full": {}}}
     assert comparison_for(written, methods=["full"]) == check({"methods": {"full": {}}}, "the test")
+
+
+def ran(folder: Path, **more: Any) -> Path:
+    """Write what `showdown run` leaves of a comparison in its folder."""
+    comparison = comparison_for("resumes", methods=["tfidf", "lora"]).model_copy(update={"seeds": [0, 1, 2], **more})
+    folder.mkdir()
+    (folder / "comparison.json").write_text(json.dumps(comparison.model_dump(mode="json")), encoding="utf-8")
+    return folder
+
+
+def test_the_folder_of_a_comparison_takes_more_methods(tmp_path: Path) -> None:
+    output = ran(tmp_path / "out")
+    same = comparison_for(output)
+    assert (list(same.methods), same.seeds, same.data.source) == (["tfidf", "lora"], [0, 1, 2], "resumes")
+    more = comparison_for(str(output), add=["dora,lora", "bitfit"], overrides=["methods.lora.rank=4"])
+    assert list(more.methods) == ["tfidf", "lora", "dora", "bitfit"]
+    assert more.methods["lora"] == {"rank": 4}, "a row that is there stays as it is"
+    assert default_output(more, output) == output
+    assert default_output(more, "resumes") == Path("showdown-out/resumes")
+    with pytest.raises(UserError, match="--add: method `lorra` unknown in `methods`; did you mean `lora`"):
+        comparison_for(output, add=["lorra"])
+    with pytest.raises(UserError, match="`most-common` cannot do the task classification"):
+        comparison_for(output, add=["most-common"])
+
+
+def test_what_was_auto_is_auto_again_from_its_folder(tmp_path: Path) -> None:
+    output = ran(tmp_path / "out")
+    (output / "chosen.json").write_text(json.dumps({"auto": ["seeds", "tuning"]}), encoding="utf-8")
+    found = comparison_for(output)
+    assert (found.seeds, found.protocol.tuning) == ("auto", "auto")
+    (output / "chosen.json").write_text('{"auto"', encoding="utf-8")
+    assert comparison_for(output).seeds == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"name": "x"}'])
+def test_a_damaged_folder_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "comparison.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"comparison.json (cannot be read|is no comparison); name the comparison"):
+        comparison_for(tmp_path)

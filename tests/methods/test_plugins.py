@@ -8,8 +8,9 @@ import pytest
 
 from showdown.config.read import check
 from showdown.core.errors import UserError
+from showdown.doctor.check import lines_of
+from showdown.doctor.examine import examine
 from showdown.methods.table import METHODS, build, method_lines, usable_methods
-from showdown.runner.doctor import check_machine
 from showdown.tasks.classification.metrics import score
 from showdown.trackers.table import TRACKERS
 from showdown.trackers.table import build as build_tracker
@@ -109,7 +110,7 @@ def test_a_plugin_that_cannot_be_used_is_told_of_when_it_is_asked_for(site: Path
     assert one_line(caught).endswith("update the package or uninstall it")
     (line,) = (line for line in method_lines() if line.split()[0] == name)
     assert "not usable" in line
-    assert any(line.split()[0] == name and "not usable" in line for line in check_machine())
+    assert any(line.split()[1:2] == [name] and "not usable" in line for line in lines_of(examine()))
 
 
 def test_a_module_that_fails_is_told_of_in_one_line(site: Path) -> None:

@@ -200,7 +200,7 @@ def main() -> None:
     for name in AHEAD + (OF_WRITING if "generation" in sys.argv else ()):
         importlib.import_module(name)
     # What costs time and touches no file: git's word on the commit, repeated timing.
-    showdown.measure.environment._commit = lambda: None
+    showdown.measure.environment.commit = lambda: None
     showdown.evaluation.speed._SINGLE_CALLS = 1
     showdown.evaluation.speed._BATCHES = ()
     showdown.runner.execute.open_executor = lambda name, setup: ForkedWorkers(setup.lock, setup.listen)

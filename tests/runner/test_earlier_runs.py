@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 import showdown.evaluation.speed
+import showdown.runner.auto_settings
 from runner.immediate import use
 from runner.test_protocol import HereWorkers, comparison, results_of
 from showdown.config.read import check
+from showdown.config.target import comparison_for
 from showdown.core.spec import TRAINING_KEYS, ModelSpec, RunSpec, SharedProtocol
 from showdown.display.display import PlannedRun, Silent
 from showdown.runner import execute
@@ -148,3 +150,25 @@ def test_what_reads_no_network_is_not_run_again_for_another_model() -> None:
 
 def test_every_key_of_the_protocol_is_of_training_or_not() -> None:
     assert set(SharedProtocol.model_fields) > TRAINING_KEYS
+
+
+def test_one_more_row_runs_alone_whatever_auto_would_now_stand_for(
+    pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a row more, three seeds would be too many, and other seeds would be other runs."""
+    methods = {"majority": {}, "lora": {"learning_rate": 0.01}}
+    asked = comparison(
+        tmp_path, pretrained("bert"), methods, {"epochs": 1, "split": {"kind": "single"}, "tuning": None}
+    )
+    asked.pop("seeds", None)
+    output = tmp_path / "out"
+    first = carry_out(asked, output)
+    assert first.started == ["majority"] * 3 + ["lora"] * 3
+    monkeypatch.setitem(showdown.runner.auto_settings._CHEAP, "cpu", 0.0)
+    more = comparison_for(output, add=["bitfit"])
+    assert list(more.methods) == ["majority", "lora", "bitfit"]
+    second = Noting()
+    execute.execute(more, output, second)
+    assert second.started == ["bitfit"] * 3
+    assert [run.status for run in results_of(output).runs] == ["completed"] * 9
+    assert carry_out({**asked, "methods": {"majority": {}}}, tmp_path / "anew").started == ["majority"]

@@ -1,6 +1,7 @@
 """From what a user names (a comparison file, a data file, some methods) to a checked comparison."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from showdown.config.guess import guessed_task
 from showdown.config.read import check, read_comparison
 from showdown.core.errors import UserError, suggestion, then
-from showdown.core.metric import CLASSIFICATION, GENERATION
+from showdown.core.files import read_file
+from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION
 from showdown.core.spec import Comparison
 from showdown.methods.table import METHODS, method_class
 from showdown.tasks.table import TASKS
@@ -19,24 +21,30 @@ DEFAULT_METHODS = {
 }
 """The arms where no comparison file names any, by task."""
 
+_COMPARISON = "comparison.json"
+"""In the folder of a comparison: the comparison, defaults filled in."""
+_CHOSEN = "chosen.json"
+"""Beside it where something was `auto` (`runner/chosen.py`)."""
 Target = Comparison | Mapping[str, Any] | Path | str
-"""What `showdown.run` takes: a comparison, its mapping, its YAML file, or a data file."""
+"""What `showdown.run` takes: a comparison, its mapping, its YAML file, its folder, or a data file."""
 
 
 def comparison_for(
     target: Target | None,
     *,
     methods: Sequence[str] | None = None,
+    add: Sequence[str] = (),
     overrides: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Return the comparison that a target means. The task of a data file is guessed from its columns.
 
     Args:
-        target: a comparison, its mapping, its YAML file, or else a data file, dataset id or `resumes`, whose arms are
-            `methods` or the default methods of its task.
+        target: a comparison, its mapping, its YAML file, the folder that it was run into, or else a data file, dataset
+            id or `resumes`, whose arms are `methods` or the default methods of its task.
         methods: names of the arms to keep, in this order; all by default. A string may hold several, with commas. They
             are chosen after `overrides` are applied, which may define them.
+        add: methods that become rows with their default settings, beside those that there are; with commas as well.
         overrides: `dotted.key=value` each, for a file.
         say: called with a line where a task other than classification was guessed.
 
@@ -44,14 +52,29 @@ def comparison_for(
         UserError: for anything wrong in it, or an arm that it does not have.
 
     """
-    if methods is not None:
-        methods = [word.strip() for words in methods for word in words.split(",") if word.strip()]
+    comparison = _requested(target, methods=None if methods is None else _words(methods), overrides=overrides, say=say)
+    return _with_added(comparison, _words(add))
+
+
+def _words(written: Sequence[str]) -> list[str]:
+    return [word.strip() for words in written for word in words.split(",") if word.strip()]
+
+
+def _requested(
+    target: Target | None,
+    *,
+    methods: Sequence[str] | None,
+    overrides: Sequence[str],
+    say: Callable[[str], None] | None,
+) -> Comparison:
     if isinstance(target, Comparison):
         return _with_arms(target, methods)
     if isinstance(target, Mapping):
         return _with_arms(check(target, "the comparison"), methods)
     if target is not None and Path(target).suffix in (".yaml", ".yml"):
         return _with_arms(read_comparison(Path(target), base={}, overrides=overrides), methods)
+    if target is not None and is_output(Path(target)):
+        return _with_arms(read_comparison(None, base=_read_output(Path(target)), overrides=overrides), methods)
     known = [name for name in methods or () if name in METHODS]
     task, why = guessed_task(None if target is None else str(target), overrides)
     if why and say:
@@ -60,6 +83,53 @@ def comparison_for(
     if target is not None:
         base |= {"data": {"source": str(target)}, "name": _name_of(str(target))}
     return _with_arms(read_comparison(None, base=base, overrides=overrides), methods, METHODS)
+
+
+def is_output(target: Path) -> bool:
+    """Return whether a path is the folder of a comparison that was run, or begun."""
+    return (target / _COMPARISON).is_file()
+
+
+def _read_output(folder: Path) -> dict[str, Any]:
+    """Return the comparison of a folder, with `auto` where it had it: what that stood for is kept beside it.
+
+    Raises:
+        UserError: when its file is damaged.
+
+    """
+    try:
+        found = json.loads(read_file(folder / _COMPARISON))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{folder / _COMPARISON} cannot be read; name the comparison (.yaml) or the data file"
+        ) from error
+    protocol = found.get("protocol") if isinstance(found, dict) else None
+    if not isinstance(protocol, dict):
+        raise UserError(f"{folder / _COMPARISON} is no comparison; name the comparison (.yaml) or the data file")
+    auto = _chosen_in(folder)
+    return {
+        **found,
+        **({"seeds": AUTO} if "seeds" in auto else {}),
+        "protocol": {**protocol, **({"tuning": AUTO} if "tuning" in auto else {})},
+    }
+
+
+def _chosen_in(folder: Path) -> Sequence[str]:
+    """Return which of `seeds` and `tuning` were `auto`."""
+    try:
+        found = json.loads(read_file(folder / _CHOSEN))["auto"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _with_added(comparison: Comparison, add: Sequence[str]) -> Comparison:
+    """Return the comparison with more rows; a row that is there stays as it is."""
+    new: dict[str, Any] = {name: {} for name in add if name not in comparison.methods}
+    if not new:
+        return comparison
+    written = comparison.model_dump(mode="json")
+    return check({**written, "methods": {**written["methods"], **new}}, "--add")
 
 
 def _default_methods(task: str) -> list[str]:
@@ -104,6 +174,8 @@ def _name_of(source: str) -> str:
     return name
 
 
-def default_output(comparison: Comparison) -> Path:
-    """Return the folder of a comparison where the user names none."""
+def default_output(comparison: Comparison, target: Target | None = None) -> Path:
+    """Return the folder of a comparison where the user names none: the one that was named as the target, if it was."""
+    if isinstance(target, (str, Path)) and is_output(Path(target)):
+        return Path(target)
     return Path("showdown-out") / comparison.name

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from showdown.core.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
     from rich.segment import Segment
@@ -75,3 +77,28 @@ def print_lines(lines: Iterable[str]) -> None:
     console = open_console()
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=False)
+
+
+def can_ask() -> bool:
+    """Tell whether a person can be asked: input and output are a terminal."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def ask(question: str) -> str:
+    """Ask at a terminal, and return the answer without the spaces around it.
+
+    Raises:
+        UserError: when the input has ended.
+
+    """
+    print(f"{escape_controls(question)} ", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        say("")
+        raise UserError("the input ended before the question was answered; run the same command again")
+    return answer.strip()
+
+
+def confirmed(question: str) -> bool:
+    """Ask a question at a terminal, and tell whether the answer was yes; no is what nothing means."""
+    return ask(f"{question} [y/N]").casefold() in ("y", "yes")

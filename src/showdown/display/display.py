@@ -20,6 +20,8 @@ class PlannedRun:
     name: str
     """Its arm, with its fold or repeat and its part of the training rows where there are several."""
     seed: int
+    row: str = ""
+    """Its arm alone."""
     task: str = CLASSIFICATION
     """What is learned from the examples."""
 

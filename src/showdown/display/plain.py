@@ -57,7 +57,9 @@ class PlainLines:
             self.say("the one run is finished" if finished == 1 else f"all {len(runs)} runs are finished")
         elif finished:
             are = "is" if finished == 1 else "are"
-            self.say(f"{finished} of {len(runs)} runs {are} finished; continuing")
+            left = dict.fromkeys(run.row for run, record in zip(runs, records, strict=True) if record is None)
+            rows = f"; left: {', '.join(filter(None, left))}" if any(left) else "; continuing"
+            self.say(f"{finished} of {len(runs)} runs {are} finished{rows}")
         else:
             self.say(f"{len(runs)} run{'' if len(runs) == 1 else 's'} to do")
 

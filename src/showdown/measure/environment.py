@@ -38,7 +38,7 @@ def environment(device: str) -> Environment:
     properties = torch.cuda.get_device_properties(0) if gpu else None
     return Environment(
         versions=versions(),
-        commit=_commit(),
+        commit=commit(),
         platform=platform.platform(),
         cpu=cpu_name(),
         cpu_threads=torch.get_num_threads(),
@@ -65,7 +65,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the checkout that holds this package; None when it is installed elsewhere."""
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]

@@ -47,10 +47,11 @@ class DescribedModel:
     @property
     def architecture(self) -> str:
         """Return its `model_type`, as it is written."""
-        return str(self._written.get("model_type"))
+        return str(self.written.get("model_type"))
 
     @cached_property
-    def _written(self) -> dict[str, Any]:
+    def written(self) -> dict[str, Any]:
+        """Return its configuration as it is written."""
         if self.place.is_dir():
             return read_config(self.place, self.name)
         try:
@@ -77,7 +78,7 @@ class DescribedModel:
                 "transformers does not have, and code that comes with a model is never run; give another model"
             )
         try:
-            found: PretrainedConfig = CONFIG_MAPPING[self.architecture].from_dict(dict(self._written))
+            found: PretrainedConfig = CONFIG_MAPPING[self.architecture].from_dict(dict(self.written))
         except Exception as error:  # the library raises whatever it meets
             why = " ".join(str(error).split())[:200]
             raise UserError(f"model `{self.name}`: its configuration cannot be read ({why}); download it again") from (
@@ -102,5 +103,5 @@ class DescribedModel:
     @property
     def stored_bytes_per_weight(self) -> float:
         """Return the bytes of a weight on the disk, as the configuration says; 2 where it does not say."""
-        named = self._written.get("dtype") or self._written.get("torch_dtype")
+        named = self.written.get("dtype") or self.written.get("torch_dtype")
         return _BYTES.get(str(named), 2.0)

@@ -111,7 +111,8 @@ def _kept_run(results: Results, output: Path, arm: str, names: list[str]) -> Run
     if not kept:
         states = ", ".join(sorted({run.status for run in results.runs if run.name == arm}))
         raise UserError(
-            f"no saved model of `{arm}` in {output} (its runs: {states}); run the comparison with `keep_models: best`"
+            f"no saved model of `{arm}` in {output} (its runs: {states}): it was removed, or not kept; run the "
+            "comparison with `keep_models: best`, into another folder where its runs are completed here"
         )
     (best,) = best_of_each_arm(kept)
     return best

@@ -43,7 +43,7 @@ def settled_effort(
     if "auto" not in (comparison.seeds, comparison.protocol.tuning):
         return comparison, []
     choices = []
-    trainings = _trained_rows(comparison) * len(prepared.partitions) * len(comparison.learning_curve)
+    trainings = trained_rows(comparison) * len(prepared.partitions) * len(comparison.learning_curve)
     effort = trainings * _training_flops(comparison, model, prepared)
     cheap = _CHEAP["gpu" if gpu else "cpu"]
     if comparison.seeds == "auto":
@@ -69,7 +69,7 @@ def settled_effort(
     return comparison, choices
 
 
-def _trained_rows(comparison: Comparison) -> int:
+def trained_rows(comparison: Comparison) -> int:
     """Count the rows of the table that train a network."""
     names = [method_and_settings(row, written)[0] for row, written in comparison.methods.items()]
     return sum(issubclass(method_class(name), TunedMethod) for name in names)

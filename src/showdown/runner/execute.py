@@ -19,6 +19,7 @@ from showdown.measure.limits import memory_room
 from showdown.methods.table import protocol_of
 from showdown.models.built_in import first_use
 from showdown.models.source import pin
+from showdown.runner.chosen import keep_chosen
 from showdown.runner.earlier_runs import earlier_line, earlier_runs, stand_in
 from showdown.runner.executor import Executor, Resources, Setup, Stage
 from showdown.runner.executors.table import LOCAL, executor_class, open_executor
@@ -60,6 +61,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
         ready, store = prepared.ready, prepared.store
         with store.lock() as lock:
             write_json(store.comparison_file, ready.comparison.model_dump(mode="json"))
+            keep_chosen(comparison, ready.comparison, ready.fingerprint, prepared.specs[0].model, store)
             loop = _Loop(prepared, display)
             setup = Setup(
                 lock=lock,
@@ -169,6 +171,7 @@ class _Loop:
                 run_id=spec.run_id,
                 number=number,
                 name=self._shown_name(spec),
+                row=spec.name,
                 seed=spec.seed,
                 total=len(specs),
                 task=spec.task,

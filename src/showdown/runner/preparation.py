@@ -1,7 +1,8 @@
 """What comes before the first run: the data are read, split and audited, and the model is checked."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 
 from showdown.core.errors import UserError
 from showdown.core.metric_choice import refuse_unknown_label
@@ -13,6 +14,7 @@ from showdown.models.described import DescribedModel
 from showdown.runner.audit_cache import inspected
 from showdown.runner.auto_settings import settled_effort
 from showdown.runner.chats import ChatPreparation, chats_of, refuse_unscored_metric, scorer_digests
+from showdown.runner.chosen import with_chosen
 from showdown.runner.device import devices_here
 from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan, refuse_unusable_model
@@ -39,7 +41,9 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
     """
     described = DescribedModel.of(model)
     chats = chats_of(comparison, described)
-    found, prepared = settle(comparison, described, chats, gpu=has_gpu())
+    found, prepared = settle(
+        comparison, described, chats, gpu=has_gpu(), before=partial(with_chosen, store=store, model=model)
+    )
     refuse_unusable_model(plan(found, model), prepared.labels)
     yield found
     yield _foreseen(found, prepared, model, described, store)
@@ -49,7 +53,12 @@ def preparation(comparison: Comparison, model: ModelSpec, store: Store) -> Gener
 
 
 def settle(
-    comparison: Comparison, model: DescribedModel, chats: ChatPreparation | None, *, gpu: bool
+    comparison: Comparison,
+    model: DescribedModel,
+    chats: ChatPreparation | None,
+    *,
+    gpu: bool,
+    before: Callable[[Comparison, str], tuple[Comparison, list[str]]] | None = None,
 ) -> tuple[Ready, Prepared]:
     """Read and divide a comparison's data, and choose a value for every `auto`.
 
@@ -58,6 +67,7 @@ def settle(
         model: its model, whose weights need not be there.
         chats: lays out its chats; None for a task without any, or for a plan without a tokenizer.
         gpu: whether it runs on one.
+        before: puts what `auto` stood for in the comparison's folder in its place, given the data's fingerprint.
 
     Returns:
         The comparison without its rows, and the rows.
@@ -69,7 +79,9 @@ def settle(
     prepared = prepare(comparison.data, comparison.protocol.split, comparison.task, chats.fit if chats else None)
     refuse_unknown_label(comparison.protocol.metric, prepared.labels)
     refuse_unscored_metric(comparison, prepared)
+    comparison, kept = before(comparison, prepared.fingerprint) if before else (comparison, [])
     comparison, choices = settled_effort(comparison, model, prepared, gpu=gpu)
+    choices = [*kept, *choices]
     if chats is not None:
         comparison, said = chats.settled(comparison, prepared)
         choices = [*choices, *said]

@@ -2,6 +2,7 @@
 
 OUT/results.json             the comparison and all its runs, written anew after every run
 OUT/comparison.json          the comparison, defaults filled in
+OUT/chosen.json              what `auto` seeds and tuning stood for, kept when rows are added
 OUT/log.txt                  what the processes print that hold the libraries, before the first stage
 OUT/forecast.json            what was forecast before the runs that were left began
 OUT/memory.json              on a GPU: the memory plan, and what it was made for
@@ -62,6 +63,7 @@ class Store:
         self.results_file = root / "results.json"
         self.comparison_file = root / "comparison.json"
         self.forecast_file = root / FORECAST_FILE
+        self.chosen_file = root / "chosen.json"
         self.runs_folder = root / "runs"
         self.data_folder = root / "data"
         self.processed_folder = self.data_folder / "processed"

@@ -1,0 +1,1 @@
+"""Folders of comparisons: which there are, and what of them is removed."""
