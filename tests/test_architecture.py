@@ -9,8 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
-    "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "cli": {"api", "commands", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "commands": {"api", "export", "prediction", "report"},
+    "api": {"config", "planning", "runner", "display", "export", "prediction", "report", "trackers", "verdict"},
+    "export": {
+        *("prediction", "report", "verdict", "runner", "stages", "evaluation", "methods", "tasks", "models"),
+        *("data", "measure"),
+    },
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},

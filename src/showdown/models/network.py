@@ -209,7 +209,7 @@ def _from_pretrained(
         arguments["quantization_config"] = _nf4(job.placement, dense)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
-    with _quiet():
+    with quiet():
         module, info = _auto_class(job).from_pretrained(
             folder,
             config=config,
@@ -251,7 +251,7 @@ def from_library(
         more: other arguments of `from_pretrained`.
 
     """
-    with _quiet():
+    with quiet():
         module = kind.from_pretrained(
             folder,
             dtype=dtype_of(placement),
@@ -265,7 +265,7 @@ def from_library(
     return frozen
 
 
-class _quiet:
+class quiet:
     """Hides the loading report of transformers: a new head is intended, and the record names it."""
 
     def __enter__(self) -> None:
