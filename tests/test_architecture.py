@@ -10,9 +10,9 @@ MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
     "cli": {"api", "commands", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
-    "commands": {"api", "export", "prediction", "report"},
-    "api": {"config", "planning", "runner", "display", "export", "prediction", "report", "trackers", "verdict"},
-    "export": {
+    "commands": {"api", "prediction", "report"},
+    "api": {"config", "planning", "runner", "display", "exporting", "prediction", "report", "trackers", "verdict"},
+    "exporting": {
         *("prediction", "report", "verdict", "runner", "stages", "evaluation", "methods", "tasks", "models"),
         *("data", "measure"),
     },

@@ -10,6 +10,7 @@ __all__ = [
     "audit",
     "beside",
     "dry_run",
+    "export",
     "judge",
     "load",
     "load_model",

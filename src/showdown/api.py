@@ -20,7 +20,7 @@ from showdown.runner.store import read_results
 if TYPE_CHECKING:
     from showdown.core.forecast import Forecast
     from showdown.display.display import Display
-    from showdown.export.export import Exported
+    from showdown.exporting.export import Exported
     from showdown.planning.options import PlanOptions
     from showdown.planning.planned import Planned
     from showdown.prediction.model import Model, Prediction
@@ -227,9 +227,9 @@ def export(
     """
     from dataclasses import replace
 
-    from showdown.export.export import export as export_model
-    from showdown.export.push import checked_name
-    from showdown.export.push import push as push_folder
+    from showdown.exporting.export import export as export_model
+    from showdown.exporting.push import checked_name
+    from showdown.exporting.push import push as push_folder
 
     name = None if push is None else checked_name(push)
     done = export_model(Path(output), row, Path(folder), form=form, base=None if base is None else Path(base))

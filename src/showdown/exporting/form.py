@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from showdown.core.predictor import Predictor
-from showdown.export.source import Source
+from showdown.exporting.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)

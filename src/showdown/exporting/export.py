@@ -8,11 +8,11 @@ from showdown.core.errors import Unavailable, UserError
 from showdown.core.exported import EXPORTS_FOLDER, PREDICTIONS_FILE, RECORD_FILE, ExportRecord, export_key
 from showdown.core.files import write_folder, write_json, write_text
 from showdown.core.predictor import Predictor
-from showdown.export.card import card
-from showdown.export.form import Form, Shipped
-from showdown.export.score import Answered, Timed, answered, compared, timed
-from showdown.export.source import Source, open_source
-from showdown.export.table import chosen_form
+from showdown.exporting.card import card
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.score import Answered, Timed, answered, compared, timed
+from showdown.exporting.source import Source, open_source
+from showdown.exporting.table import chosen_form
 from showdown.models.companions import CARD
 from showdown.prediction.failure import reason_of
 

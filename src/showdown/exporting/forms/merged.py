@@ -10,9 +10,9 @@ from showdown.core.method import TunedMethod
 from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
 from showdown.core.spec import RunSpec
-from showdown.export.form import Form, Shipped
-from showdown.export.network import is_network, merged_network, set_greedy, tokenizer_of
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.network import is_network, merged_network, set_greedy, tokenizer_of
+from showdown.exporting.source import Source
 from showdown.methods.table import build
 from showdown.models.built_in import quantised_before
 from showdown.models.source import public_name

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import ClassVar
 
-from showdown.export.forms.onnx import Onnx
+from showdown.exporting.forms.onnx import Onnx
 
 
 class OnnxInt8(Onnx):
@@ -21,7 +21,7 @@ class OnnxInt8(Onnx):
 
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        from showdown.export.onnx_graph import GRAPH
+        from showdown.exporting.onnx_graph import GRAPH
 
         whole = folder / f"float32-{GRAPH}"
         (folder / GRAPH).rename(whole)

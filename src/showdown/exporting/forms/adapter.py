@@ -11,8 +11,8 @@ from showdown.core.files import read_file, write_bytes, write_json
 from showdown.core.manifest import write_sizes
 from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
-from showdown.export.form import Form, Shipped
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.source import Source
 from showdown.models.companions import CARD
 from showdown.models.folder import ADAPTER_CONFIG
 from showdown.stages.artifact import open_predictor

@@ -2,20 +2,20 @@
 
 from showdown.core.errors import UserError
 from showdown.core.registry import Registry, class_of
-from showdown.export.form import Form
-from showdown.export.source import Source
+from showdown.exporting.form import Form
+from showdown.exporting.source import Source
 
 FORMS: Registry[type[Form]] = Registry(
     "form",
     "showdown.forms",
     {
-        "adapter": "showdown.export.forms.adapter:Adapter",
-        "merged": "showdown.export.forms.merged:Merged",
-        "skops": "showdown.export.forms.skops:Skops",
-        "onnx": "showdown.export.forms.onnx:Onnx",
-        "onnx-int8": "showdown.export.forms.onnx_int8:OnnxInt8",
-        "gguf": "showdown.export.forms.gguf:Gguf",
-        "gguf-q8": "showdown.export.forms.gguf_q8:GgufQ8",
+        "adapter": "showdown.exporting.forms.adapter:Adapter",
+        "merged": "showdown.exporting.forms.merged:Merged",
+        "skops": "showdown.exporting.forms.skops:Skops",
+        "onnx": "showdown.exporting.forms.onnx:Onnx",
+        "onnx-int8": "showdown.exporting.forms.onnx_int8:OnnxInt8",
+        "gguf": "showdown.exporting.forms.gguf:Gguf",
+        "gguf-q8": "showdown.exporting.forms.gguf_q8:GgufQ8",
     },
     class_of(Form),  # type: ignore[type-abstract]
 )

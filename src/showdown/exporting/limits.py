@@ -2,8 +2,8 @@
 
 from showdown.core.calibration import calibration_error
 from showdown.core.exported import ExportRecord
-from showdown.export.form import Shipped
-from showdown.export.source import Source
+from showdown.exporting.form import Shipped
+from showdown.exporting.source import Source
 
 
 def limits_of_use(source: Source, record: ExportRecord, shipped: Shipped) -> list[str]:

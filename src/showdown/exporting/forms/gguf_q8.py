@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from showdown.export.forms.gguf import Gguf
+from showdown.exporting.forms.gguf import Gguf
 
 
 class GgufQ8(Gguf):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.method import Job, TunedMethod
-from showdown.export.source import Source
+from showdown.exporting.source import Source
 
 if TYPE_CHECKING:
     from torch import nn

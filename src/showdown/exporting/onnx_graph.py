@@ -11,8 +11,8 @@ from torch import nn
 
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
-from showdown.export.network import merged_network
-from showdown.export.source import Source
+from showdown.exporting.network import merged_network
+from showdown.exporting.source import Source
 from showdown.models.tokens import encode
 
 if TYPE_CHECKING:

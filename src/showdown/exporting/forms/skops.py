@@ -7,8 +7,8 @@ import numpy as np
 
 from showdown.core.files import read_file, write_bytes
 from showdown.core.predictor import Predictor
-from showdown.export.form import Form, Shipped
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.source import Source
 
 PIPELINE = "pipeline.skops"
 _CODE = """import skops.io

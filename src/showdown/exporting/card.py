@@ -9,9 +9,9 @@ from showdown.core.exported import ExportRecord, ScoreRange
 from showdown.core.files import read_file
 from showdown.core.own_metric import metric_with
 from showdown.data.read import ENDINGS
-from showdown.export.form import Shipped
-from showdown.export.limits import limits_of_use
-from showdown.export.source import Source
+from showdown.exporting.form import Shipped
+from showdown.exporting.limits import limits_of_use
+from showdown.exporting.source import Source
 from showdown.models.built_in import licence_of, quantised_before
 from showdown.models.companions import CARD
 from showdown.models.source import public_name

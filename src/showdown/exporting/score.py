@@ -12,8 +12,8 @@ from showdown.core.predictor import Predictor
 from showdown.core.record import PredictionSpeed, Results
 from showdown.core.task import Answers, MeasuredScores
 from showdown.evaluation.speed import undisturbed_speeds
-from showdown.export.form import Form, Shipped
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.source import Source
 from showdown.measure.environment import environment
 from showdown.measure.load import LoadMeter
 from showdown.measure.memory import memory_of

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from showdown.core.errors import UserError
 from showdown.core.predictor import Predictor
-from showdown.export.form import Form, Shipped
-from showdown.export.network import is_decoder, is_network, tokenizer_of
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.network import is_decoder, is_network, tokenizer_of
+from showdown.exporting.source import Source
 
 _COMPARED = 256
 """Test texts that the graph's logits are compared on."""
@@ -49,7 +49,7 @@ class Onnx(Form):
 
     def write(self, source: Source, folder: Path) -> Shipped:
         """Trace the network, write the graph, and compare its logits with torch's."""
-        from showdown.export.onnx_graph import GRAPH, OnnxClassifier, graph_module, most_difference, write_graph
+        from showdown.exporting.onnx_graph import GRAPH, OnnxClassifier, graph_module, most_difference, write_graph
         from showdown.models.companions import write_tokenizer
 
         module, config = graph_module(source)
@@ -73,7 +73,7 @@ class Onnx(Form):
 
     def open(self, source: Source, folder: Path) -> Predictor:
         """Open the graph with onnxruntime."""
-        from showdown.export.onnx_graph import GRAPH, OnnxClassifier
+        from showdown.exporting.onnx_graph import GRAPH, OnnxClassifier
         from showdown.models.tokens import load_tokenizer
 
         tokenizer = load_tokenizer(folder)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from showdown.core.errors import UserError
 from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
-from showdown.export.form import Form, Shipped
-from showdown.export.network import is_network, merged_network, tokenizer_of
-from showdown.export.source import Source
+from showdown.exporting.form import Form, Shipped
+from showdown.exporting.network import is_network, merged_network, tokenizer_of
+from showdown.exporting.source import Source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -57,7 +57,7 @@ class Gguf(Form):
         """Refuse what is no language model of LLaMA's architecture."""
         if not is_network(source) or source.job.task.name != GENERATION:
             return "is no language model; GGUF is for those"
-        from showdown.export.gguf_file import ARCHITECTURE, split_name
+        from showdown.exporting.gguf_file import ARCHITECTURE, split_name
         from showdown.models.folder import read_config
         from showdown.models.source import locate_description
 
@@ -72,7 +72,7 @@ class Gguf(Form):
         """Write the file, read it again, and compare its logits with those of the trained network."""
         from gguf import GGMLQuantizationType
 
-        from showdown.export.gguf_file import split_name, write_gguf
+        from showdown.exporting.gguf_file import split_name, write_gguf
         from showdown.tasks.generation.layout import ChatLayout
 
         module, tokenizer = merged_network(source), tokenizer_of(source)
