@@ -34,7 +34,7 @@ class Source:
     artifact: Path
     description: ModelDescription
     data: RequestedData
-    """How the comparison's texts were read and cleaned."""
+    """How the comparison's texts were read and cleaned, with the system message of the training prompts."""
 
     def trained(self) -> Predictor:
         """Open the model as it was saved."""
@@ -73,7 +73,8 @@ def open_source(output: Path, arm: str | None, base: Path | None) -> Source:
     fault = damage(artifact)
     if fault:
         raise UserError(f"the saved model of `{arm}`: {fault} is cut short or missing; remove {folder} and run again")
-    spec = on_base(record.spec, base)
+    spec, description = on_base(record.spec, base), read_description(artifact)
+    data = requested_data(results.comparison)
     return Source(
         output=output,
         results=results,
@@ -82,6 +83,6 @@ def open_source(output: Path, arm: str | None, base: Path | None) -> Source:
         job=job_of(spec, tuple(record.labels)),
         method=build(spec.method, spec.settings),
         artifact=artifact,
-        description=read_description(artifact),
-        data=requested_data(results.comparison),
+        description=description,
+        data=data.model_copy(update={"system": description.system or data.system}),
     )
