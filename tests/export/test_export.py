@@ -13,6 +13,7 @@ from comparison_to_export import TEXTS, exported, run_comparison, trained
 import showdown
 from showdown.core.errors import UserError
 from showdown.core.exported import read_exports
+from showdown.exporting.card import written_licence
 from showdown.exporting.table import FORMS
 from tiny_pretrained import LABELS
 
@@ -126,13 +127,13 @@ def test_the_card_has_scores_protocol_and_licence(output: Path, tmp_path: Path) 
     assert "look at the base's own card" in text
     assert "baker, night nurse, pilot" in text
     assert "It was tested on" in text
-    base = Path(showdown.load(output).runs[0].spec.model.id)
-    (base / "README.md").write_text("---\nlicense: mit\n---\nA base.\n")
-    try:
-        exported(output, "lora", tmp_path / "y")
-    finally:
-        (base / "README.md").unlink()
-    assert ModelCard((tmp_path / "y/README.md").read_text(encoding="utf-8")).data.license == "mit"
+
+
+def test_the_licence_of_a_local_base_is_read_from_its_card(tmp_path: Path) -> None:
+    assert written_licence(tmp_path / "README.md") is None
+    for content, found in (("---\nlicense: mit\n---\nA base.\n", "mit"), ("A base.\n", None), ("---\n[", None)):
+        (tmp_path / "README.md").write_text(content, encoding="utf-8")
+        assert written_licence(tmp_path / "README.md") == found
 
 
 @pytest.mark.parametrize(

@@ -95,10 +95,10 @@ def _licence(source: Source) -> str | None:
     """Return the licence of the base, as the hub abbreviates it; None where it is not known here."""
     if source.spec.needs == "text":
         return None
-    return licence_of(source.job.model) or _written_licence(Path(source.job.model.id) / CARD)
+    return licence_of(source.job.model) or written_licence(Path(source.job.model.id) / CARD)
 
 
-def _written_licence(path: Path) -> str | None:
+def written_licence(path: Path) -> str | None:
     """Return the licence that the card of a local model names; None where it names none."""
     from huggingface_hub import ModelCard
 

@@ -59,7 +59,7 @@ def export(output: Path, arm: str | None, folder: Path, *, form: str | None, bas
         write_text(partial / CARD, card(source, records[0], shipped))
 
     try:
-        write_folder(folder, fill)
+        write_folder(folder.resolve(), fill)
     except (UserError, OSError):
         raise
     except Unavailable as error:

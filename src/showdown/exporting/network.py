@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.method import Job, TunedMethod
+from showdown.core.metric import GENERATION
 from showdown.exporting.source import Source
+from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,15 +79,17 @@ def _forget_four_bits(module: "PreTrainedModel") -> None:
         del module.config.quantization_config
 
 
-def is_decoder(source: Source) -> bool:
-    """Return whether the base reads a text from left to right."""
+def base_type(source: Source) -> str:
+    """Return transformers' `model_type` of the base."""
     from showdown.models.folder import read_config
     from showdown.models.source import locate_description
-    from showdown.tasks.table import task_named
 
-    folder = locate_description(source.job.model)
-    kind = str(read_config(folder, source.job.model.id).get("model_type"))
-    return kind in task_named("generation").architectures()
+    return str(read_config(locate_description(source.job.model), source.job.model.id).get("model_type"))
+
+
+def reads_from_left_to_right(model_type: str) -> bool:
+    """Return whether networks of a type are decoders."""
+    return model_type in task_named(GENERATION).architectures()
 
 
 def tokenizer_of(source: Source) -> "PreTrainedTokenizerBase":

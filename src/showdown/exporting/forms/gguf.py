@@ -1,5 +1,7 @@
 """A language model as one GGUF file, for llama.cpp and what is built on it."""
 
+import contextlib
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -9,7 +11,7 @@ from showdown.core.errors import UserError
 from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import is_network, merged_network, tokenizer_of
+from showdown.exporting.network import base_type, is_network, merged_network, tokenizer_of
 from showdown.exporting.source import Source
 
 if TYPE_CHECKING:
@@ -58,10 +60,8 @@ class Gguf(Form):
         if not is_network(source) or source.job.task.name != GENERATION:
             return "is no language model; GGUF is for those"
         from showdown.exporting.gguf_file import ARCHITECTURE, split_name
-        from showdown.models.folder import read_config
-        from showdown.models.source import locate_description
 
-        kind = read_config(locate_description(source.job.model), source.job.model.id).get("model_type")
+        kind = base_type(source)
         if kind != ARCHITECTURE:
             return f"has the architecture `{kind}`; GGUF is written for `{ARCHITECTURE}` alone here"
         if split_name(tokenizer_of(source)) is None:
@@ -111,7 +111,7 @@ def _read_network(source: Source, folder: Path) -> Any:
     from showdown.models.network import dtype_of, quiet
 
     placement = source.job.placement
-    with quiet():
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # a bar of progress that no setting hides
         module: Any = AutoModelForCausalLM.from_pretrained(
             folder, gguf_file=FILE, dtype=dtype_of(placement), trust_remote_code=False, local_files_only=True
         )

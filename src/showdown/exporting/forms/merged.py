@@ -35,6 +35,7 @@ class Merged(Form):
     def write(self, source: Source, folder: Path) -> Shipped:
         """Merge and save the network, and what others need beside it."""
         from showdown.models.companions import usage_code, write_tokenizer
+        from showdown.models.network import quiet
 
         module, tokenizer = merged_network(source), tokenizer_of(source)
         job, whole = source.job, build(_WHOLE, {})
@@ -42,7 +43,8 @@ class Merged(Form):
         if job.task.name == GENERATION:
             assert isinstance(job.protocol.max_new_tokens, int)
             set_greedy(module, tokenizer, job.protocol.max_new_tokens)
-        module.save_pretrained(folder)
+        with quiet():
+            module.save_pretrained(folder)
         usage, limit = whole.usage(module), int(tokenizer.model_max_length)
         write_tokenizer(folder, tokenizer, job, limit)
         write_sizes(folder)

@@ -6,8 +6,9 @@ from typing import ClassVar
 from showdown.core.errors import UserError
 from showdown.core.predictor import Predictor
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import is_decoder, is_network, tokenizer_of
+from showdown.exporting.network import base_type, is_network, reads_from_left_to_right, tokenizer_of
 from showdown.exporting.source import Source
+from showdown.models.padding import PADDING_COUNTS
 
 _COMPARED = 256
 """Test texts that the graph's logits are compared on."""
@@ -45,7 +46,10 @@ class Onnx(Form):
             return "has no network to trace"
         if not source.job.labels:
             return "writes its answers; ONNX is for encoders with labels here"
-        return "has a decoder as its base; ONNX is for encoders here" if is_decoder(source) else None
+        kind = base_type(source)
+        if kind in PADDING_COUNTS:
+            return f"has a base (`{kind}`) whose answers change with padding, which onnxruntime needs"
+        return "has a decoder as its base; ONNX is for encoders here" if reads_from_left_to_right(kind) else None
 
     def write(self, source: Source, folder: Path) -> Shipped:
         """Trace the network, write the graph, and compare its logits with torch's."""
