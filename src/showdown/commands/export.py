@@ -25,7 +25,7 @@ def export(
     public: Annotated[bool, typer.Option("--public", help="With --push: a new repository is public.")] = False,
     base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
-    """Export a saved model in a form that others use, scored again on the test rows."""
+    """Export a saved model for others, scored again on the test rows."""
     from showdown import api
     from showdown.report.exports import exports_table
     from showdown.report.terminal import print_grid

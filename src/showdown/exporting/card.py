@@ -103,9 +103,10 @@ def written_licence(path: Path) -> str | None:
     from huggingface_hub import ModelCard
 
     try:
-        found = ModelCard(read_file(path, most_bytes=_MOST_BYTES).decode("utf-8")).data.to_dict().get("license")
+        metadata: Any = ModelCard(read_file(path, most_bytes=_MOST_BYTES).decode("utf-8")).data
     except Exception:  # the card may hold anything
         return None
+    found = getattr(metadata, "license", None)
     return found if isinstance(found, str) else None
 
 
@@ -116,9 +117,8 @@ def _title(source: Source, key: str) -> str:
 def _data_name(source: Source) -> str:
     """Return what the data are called, without the folder that they were in."""
     data = source.data
-    written = data.source or ", ".join(path for path in (data.files or {}).values() if path) or source.results.name
-    is_file = written.lower().endswith(ENDINGS) or Path(written).is_absolute()
-    return ", ".join(Path(part.strip()).name for part in written.split(",")) if is_file else written
+    named = [path for path in (data.files or {}).values() if path] or [data.source or source.results.name]
+    return ", ".join(Path(one).name if one.lower().endswith(ENDINGS) else one for one in named)
 
 
 def _summary(source: Source) -> str:

@@ -13,12 +13,10 @@ from showdown.prediction.file import (
     TextFile,
     free_heading,
     new_parts,
-    own_cells,
     standard_ending,
-    surveyed,
-    unanswered,
 )
 from showdown.prediction.output import OutputCell, OutputColumn, check_output, write_rows
+from showdown.prediction.survey import own_cells, surveyed, unanswered
 from showdown.prediction.writer import WriterModel
 
 _ANSWER = "answer"
