@@ -121,7 +121,7 @@ def test_the_page_and_the_terminal_have_the_section(
         main(["export", str(output), "--method", "tfidf", "--to", str(tmp_path / "x")])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert "Lost: test rows of the trained model" in said
+    assert "Lost: test rows that the trained model" in said
     assert f"Model: {tmp_path / 'x'}" in said
     page = showdown.write_reports(output, formats=["html"])[0].read_text(encoding="utf-8")
     assert '<section id="exports"' in page

@@ -70,10 +70,14 @@ def _interval(score: ScoreRange, metric: Metric) -> str:
 
 def _notes(records: Sequence[ExportRecord]) -> list[str]:
     writes = any(one.mcnemar_p is None for one in records)
-    better = "on which it scores better than the export" if writes else "that it answers rightly and the export wrongly"
+    lost = (
+        "on which the trained model's answer scores better than the export's"
+        if writes
+        else "that the trained model answers rightly and the export wrongly"
+    )
     notes = [
         "Each form was opened from its files and answered the test rows of the run that it comes of, whose model is "
-        f"the best of its row's. Lost: test rows of the trained model {better}; won: the other way round.",
+        f"the best of its row's. Lost: test rows {lost}; won: the other way round.",
         "Size: without tokenizer; that of an adapter is without its base. Latency: of one text, the median, of the "
         "export and of the trained model in the same call on the same machine. Rows/s: at the export's best batch.",
     ]
