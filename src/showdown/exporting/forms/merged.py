@@ -13,13 +13,11 @@ from showdown.core.spec import RunSpec
 from showdown.exporting.form import Form, Shipped
 from showdown.exporting.network import is_network, merged_network, set_greedy, tokenizer_of
 from showdown.exporting.source import Source
-from showdown.methods.table import build
+from showdown.methods.full import Full
+from showdown.methods.table import METHODS
 from showdown.models.built_in import quantised_before
 from showdown.models.source import public_name
 from showdown.stages.artifact import open_predictor
-
-_WHOLE = "full"
-"""The method whose saved models are whole networks: a merged one is opened as one of them."""
 
 
 class Merged(Form):
@@ -38,8 +36,7 @@ class Merged(Form):
         from showdown.models.network import quiet
 
         module, tokenizer = merged_network(source), tokenizer_of(source)
-        job, whole = source.job, build(_WHOLE, {})
-        assert isinstance(whole, TunedMethod)
+        job, whole = source.job, Full(Full.Settings())
         if job.task.name == GENERATION:
             assert isinstance(job.protocol.max_new_tokens, int)
             set_greedy(module, tokenizer, job.protocol.max_new_tokens)
@@ -58,8 +55,9 @@ class Merged(Form):
 
 
 def _as_whole(spec: RunSpec) -> RunSpec:
-    """Return the run as one that saved a whole network."""
-    return spec.model_copy(update={"method": _WHOLE, "settings": {}, "memory": None})
+    """Return the run as one of the method whose saved models are whole networks: so a merged one is opened."""
+    name = next(name for name, place in METHODS.items() if place == f"{Full.__module__}:{Full.__name__}")
+    return spec.model_copy(update={"method": name, "settings": {}, "memory": None})
 
 
 def _description(source: Source) -> dict[str, object]:
