@@ -26,11 +26,13 @@ def output(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
         "lora": {"learning_rate": 0.01},
         "qlora": {"learning_rate": 0.01},
         "bitfit": {"learning_rate": 0.03},
+        "dora": {"learning_rate": 0.01},
+        "ia3": {"learning_rate": 0.03},
     }
     yield run_comparison(pretrained("bert"), tmp_path_factory.mktemp("export"), methods)
 
 
-@pytest.mark.parametrize("arm", ["full", "lora", "qlora", "bitfit"])
+@pytest.mark.parametrize("arm", ["full", "lora", "qlora", "bitfit", "dora", "ia3"])
 def test_a_whole_network_answers_with_plain_transformers(output: Path, tmp_path: Path, arm: str) -> None:
     from transformers import pipeline
 
