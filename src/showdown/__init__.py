@@ -13,6 +13,7 @@ __all__ = [
     "comparisons",
     "data_sets",
     "dry_run",
+    "export",
     "fetch",
     "init",
     "judge",

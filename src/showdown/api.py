@@ -20,6 +20,7 @@ from showdown.runner.store import read_results
 if TYPE_CHECKING:
     from showdown.core.forecast import Forecast
     from showdown.display.display import Display
+    from showdown.exporting.export import Exported
     from showdown.folders.listing import Listed
     from showdown.folders.removal import Removal
     from showdown.planning.options import PlanOptions
@@ -234,6 +235,39 @@ def sync(output: Path | str) -> Iterator[tuple[str, str]]:
     return upload(Path(output), load(output).name)
 
 
+def export(
+    output: Path | str,
+    row: str | None,
+    folder: Path | str,
+    *,
+    form: str | None = None,
+    base: Path | str | None = None,
+    push: str | None = None,
+    public: bool = False,
+) -> "Exported":
+    """Write the saved model of a comparison's row in a form that others use, and score it again on the test rows.
+
+    Args:
+        output: the comparison's folder, which keeps the record; reports show it.
+        row: of the table.
+        folder: where the model and its card go: a new folder, or an empty one.
+        form: `adapter`, `merged`, `skops`, `onnx`, `onnx-int8`, `gguf` or `gguf-q8`; by default the first that goes.
+        base: where its base model is now, if that was a local folder.
+        push: `user/name` on the Hugging Face hub, where it is sent with huggingface_hub's login.
+        public: whether a new repository there is public.
+
+    """
+    from dataclasses import replace
+
+    from showdown.exporting.export import export as export_model
+    from showdown.exporting.push import checked_name
+    from showdown.exporting.push import push as push_folder
+
+    name = None if push is None else checked_name(push)
+    done = export_model(Path(output), row, Path(folder), form=form, base=None if base is None else Path(base))
+    return done if name is None else replace(done, address=push_folder(done.folder, name, public=public))
+
+
 def load_model(folder: Path | str, row: str | None = None, *, base: Path | str | None = None) -> "Model | WriterModel":
     """Open a saved model (an `artifact` folder or a copy), or that of a row. `base`: where its base model is now."""
     from showdown.prediction.load import load_model as load_saved
@@ -242,7 +276,13 @@ def load_model(folder: Path | str, row: str | None = None, *, base: Path | str |
 
 
 def predict(
-    output: Path | str, row: str, texts: "Sequence[Prompt]", *, coverage: float | None = None
+    output: Path | str,
+    row: str,
+    texts: "Sequence[Prompt]",
+    *,
+    coverage: float | None = None,
+    threshold: float | None = None,
+    top: int = 1,
 ) -> "list[Prediction] | list[WrittenAnswer]":
     """Answer texts with the saved model of a comparison's row, as its `predict` says.
 
@@ -252,11 +292,12 @@ def predict(
 
     model = load_model(output, row)
     if isinstance(model, WriterModel):
-        return model.predict(texts, coverage=coverage)
+        model.refuse_options(coverage=coverage, threshold=threshold, top=top)
+        return model.predict(texts)
     plain = [text for text in texts if isinstance(text, str)]
     if len(plain) < len(texts):
         raise UserError(f"`{row}` gives labels to texts: give each as a str, not as a chat")
-    return model.predict(plain, coverage=coverage)
+    return model.predict(plain, coverage=coverage, threshold=threshold, top=top)
 
 
 def data_sets(folder: Path | str = ".") -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from showdown.commands import folders, start
+from showdown.commands.export import export
 from showdown.commands.options import (
     EXIT_BAD_INPUT,
     EXIT_FINDINGS,
@@ -32,6 +33,7 @@ from showdown.commands.options import (
     json_of,
     judge_options,
 )
+from showdown.commands.predict import predict
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
@@ -329,56 +331,8 @@ def recommend(
     print_lines([found.sentence, *(f"- {line}" for line in more)])
 
 
-@app.command()
-def predict(  # noqa: PLR0917 - each is an option of the command line
-    model: Annotated[
-        Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
-    ],
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[METHOD] [FILE]", help="The row, for a comparison's folder; and the file, as --file."),
-    ] = None,
-    method: Annotated[str | None, typer.Option(help="Row of the table whose saved model predicts.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text or prompt; may be given again.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A file of texts or prompts (.csv, .tsv, .jsonl, .json, .parquet).")
-    ] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the text, prompt or chat in the file.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="CSV to write, for a file; FILE-predictions.csv by default.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the file; by default that of the training data.")] = None,
-    separator: Annotated[str | None, typer.Option(help="Of the file; by default that of the training data.")] = None,
-    coverage: Annotated[
-        float | None, typer.Option(help="Answer about this share, the surest, and leave the rest to a person: 0.9.")
-    ] = None,
-    base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
-) -> None:
-    """Answer new texts or prompts with a saved model."""
-    from showdown import api
-    from showdown.prediction.answer import answer_into, answers_in_lines
-    from showdown.prediction.file import TextFile
-    from showdown.prediction.request import default_file, row_and_file
-
-    quiet_libraries()
-    method, file = row_and_file(model, words or [], method, file)
-    if (text is None) == (file is None):
-        raise UserError("give either --text or --file")
-    output = output or default_file(file)
-    opened = api.load_model(model, method, base=base)
-    if file is None or output is None:
-        lines, cut = answers_in_lines(opened, text or [], coverage)
-        for line in lines:
-            print(line)
-        for line in cut:
-            say(line, err=True)
-        return
-    requested = TextFile(file=file, column=column, encoding=encoding, separator=separator, coverage=coverage)
-    done = answer_into(output, opened, requested)
-    for line in done.notices:
-        say(line)
-    left = "" if coverage is None else f", {done.left_to_person} left to a person"
-    say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {output}")
+app.command()(predict)
+app.command()(export)
 
 
 @app.command()

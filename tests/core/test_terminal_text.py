@@ -98,7 +98,9 @@ def test_a_message_is_one_line_of_bounded_length() -> None:
 def test_an_answer_is_one_line_whatever_its_label_holds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = SimpleNamespace(label=f"a{ORDERS}\nb", score=0.5, score_kind="probability", confidence=0.5, sure=True)
+    label = f"a{ORDERS}\nb"
+    ranked = ((label, 0.5), (f"c{ORDERS}", 0.3))
+    answer = SimpleNamespace(label=label, score=0.5, score_kind="probability", confidence=0.5, sure=True, ranked=ranked)
     model = SimpleNamespace(predict=lambda *given, **named: [answer])
     monkeypatch.setattr("showdown.api.load_model", lambda *given, **named: model)
     with pytest.raises(SystemExit) as left:
@@ -106,5 +108,5 @@ def test_an_answer_is_one_line_whatever_its_label_holds(
     assert not left.value.code
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("a\\u001b[2J")
-    assert line.count("\t") >= 1
+    assert line.count("\t") >= 2
     assert not any(sign in line.replace("\t", "") for sign in CONTROLS)

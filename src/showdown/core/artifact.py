@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import ValidationError, model_validator
 
+from showdown.core.chat import Systems
 from showdown.core.errors import UserError
 from showdown.core.files import read_file
 from showdown.core.record import Confidence, ScoreKind
@@ -34,6 +35,9 @@ class ModelDescription(Strict):
     """The column of the texts in the training data, or of prompts or chats; None where it was guessed."""
     system: str | None = None
     """The system message that stands before a prompt that has none of its own, for a model that writes text."""
+    systems: Systems | None = None
+    """Which system messages the prompts had that it was trained on; None for a classifier, and in the descriptions of
+    earlier versions, where `system` is that of `data.system` alone."""
     max_tokens: int | None
     """A longer text is cut after this many tokens; None for a method that counts no tokens."""
     score_kind: ScoreKind | None

@@ -5,7 +5,7 @@ text is the prompt, as the JSON of its messages. `written_prompt` writes it, `re
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -48,6 +48,27 @@ def prompt_of(content: str, *, system: str | None = None) -> str:
     """Return a plain text as the prompt of one user message, behind a system message where there is one."""
     messages = [Message(role="user", content=content)]
     return written_prompt([Message(role="system", content=system), *messages] if system else messages)
+
+
+Systems = Literal["none", "one", "several"]
+"""Which system messages a number of prompts have: none of them has one, all have the same, or they differ."""
+
+
+def systems_of(prompts: Iterable[str]) -> tuple[Systems, str | None]:
+    """Return which system messages prompts have, and the one that all have in common.
+
+    Args:
+        prompts: each as `written_prompt` made it.
+
+    """
+    found: set[str | None] = set()
+    for prompt in prompts:
+        first = read_prompt(prompt)[0]
+        found.add(first.content if first.role == "system" else None)
+        if len(found) > 1:
+            return "several", None
+    (only,) = found or {None}
+    return ("none", None) if only is None else ("one", only)
 
 
 def shown_prompt(text: str) -> str:

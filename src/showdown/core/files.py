@@ -198,6 +198,12 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     )
 
 
+def write_stream(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """Replace ``path`` as `write_bytes` does with what ``fill`` writes into the open file that it gets."""
+    partial = path.with_name(path.name + PARTIAL)
+    _replace(path, fill, lambda: f"more than {_amount(partial.stat().st_size)}")
+
+
 def _replace(path: Path, fill: Callable[[IO[bytes]], object], needed: Callable[[], str]) -> None:
     partial = partial_of(path)
     with _disk_full_reported(path, needed, lambda: partial.unlink(missing_ok=True)):

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,7 +13,7 @@ from showdown.core.spec import Quoting
 from showdown.data.columns import LABEL_NAME, TEXT_NAME, folded
 from showdown.data.tables import Cell, LeftOut, Table, count, refuse_twin_columns, shown
 
-_MAGIC = (
+MAGIC = (
     (b"PAR1", "a Parquet file; name it .parquet"),
     (b"PK\x03\x04", "a zip archive or a spreadsheet; export it as CSV"),
     (b"\xd0\xcf\x11\xe0", "an Excel file; export it as CSV"),
@@ -31,7 +31,7 @@ _MOST_ENCLOSED = 0.5
 characters after a quoting error. Above it, the error is reported."""
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
     """A record of a file, and its position."""
 
     number: int
@@ -63,7 +63,7 @@ def decode(content: bytes, place: str, encoding: str) -> str:
         UserError: for an unknown encoding, or a byte that is invalid in it.
 
     """
-    for magic, what in _MAGIC:
+    for magic, what in MAGIC:
         if content.startswith(magic):
             raise UserError(f"{place}: this is {what}")
     name = encoding.strip().lower().replace("_", "-")
@@ -111,7 +111,7 @@ def read_delimited(
             of the same name, or quote marks that can be read in two ways. The message names the row.
 
     """
-    _check_separator(separator)
+    check_separator(separator)
     text = decode(read_bytes(path, place), place, encoding)
     _refuse_nul(text, place, separator)
     records, notices = _read(text, place, separator, quoting)
@@ -135,7 +135,7 @@ def read_delimited(
 
     left_out = (LeftOut(reason="blank line", rows=tuple(blank)),) if blank else ()
     unnamed = [index for index, name in enumerate(names, start=1) if not name.strip()]
-    notices += [f"{place}: {_unnamed(unnamed)}"] if unnamed else []
+    notices += [f"{place}: {unnamed_columns(unnamed)}"] if unnamed else []
     return Table(
         place=place,
         names=names,
@@ -147,7 +147,7 @@ def read_delimited(
     )
 
 
-def _read(text: str, place: str, separator: str, quoting: Quoting) -> tuple[list[_Record], list[str]]:
+def _read(text: str, place: str, separator: str, quoting: Quoting) -> tuple[list[Record], list[str]]:
     """Return the records, with the header first, and notices about the reading of quote marks.
 
     When both readings of quote marks are valid, they enclose cells.
@@ -179,7 +179,7 @@ def _read(text: str, place: str, separator: str, quoting: Quoting) -> tuple[list
     return enclosing, []
 
 
-def _or_none(text: str, place: str, separator: str) -> list[_Record] | None:
+def _or_none(text: str, place: str, separator: str) -> list[Record] | None:
     """Return the records with quote marks as plain characters; None when their cells do not fit the header."""
     try:
         return _checked(text, place, separator, csv.QUOTE_NONE)
@@ -187,17 +187,17 @@ def _or_none(text: str, place: str, separator: str) -> list[_Record] | None:
         return None
 
 
-def _checked(text: str, place: str, separator: str, quoting: int) -> list[_Record]:
+def _checked(text: str, place: str, separator: str, quoting: int) -> list[Record]:
     """Return all records, with the header first.
 
     Raises:
         UserError: for a quoting error, or a record with more or fewer cells than the header.
 
     """
-    records = [record for record in _records(text, place, separator, quoting) if record.number >= 0]
+    records = [record for record in records_of(text, place, separator, quoting) if record.number >= 0]
     if not records:
         raise UserError(f"{place} has 0 data rows; it is empty")
-    _check_separates(records[0].cells, place, separator)
+    check_separates(records[0].cells, place, separator)
     wanted = len(records[0].cells)
     ragged = [record for record in records[1:] if record.cells and len(record.cells) != wanted]
     if ragged:
@@ -209,20 +209,20 @@ def _checked(text: str, place: str, separator: str, quoting: int) -> list[_Recor
     return records
 
 
-def _enclosed_share(records: Sequence[_Record]) -> float:
+def _enclosed_share(records: Sequence[Record]) -> float:
     """Return the share of the cells with a quote mark that are enclosed in quote marks, with inner ones doubled."""
     marked = [cell for record in records for cell in record.cells if '"' in cell]
     enclosed = [cell for cell in marked if _ENCLOSED.fullmatch(cell)]
     return len(enclosed) / max(1, len(marked))
 
 
-def _recurring_without_header(records: Sequence[_Record]) -> str | None:
+def _recurring_without_header(records: Sequence[Record]) -> str | None:
     """Return a cell of the first record that shows that it is not a header; None when it is one.
 
     Such a cell also occurs in its column of a different row. A record with a usual column name is always a header.
     """
     first = records[0].cells
-    if any(pattern.fullmatch(folded(cell)) for cell in first for pattern in (TEXT_NAME, LABEL_NAME)):
+    if has_usual_name(first):
         return None
     others = [record.cells for record in records[1:] if record.cells and record.cells != first]
     for index, cell in enumerate(first):
@@ -231,7 +231,12 @@ def _recurring_without_header(records: Sequence[_Record]) -> str | None:
     return None
 
 
-def _unnamed(places: Sequence[int]) -> str:
+def has_usual_name(cells: Sequence[str]) -> bool:
+    """Return whether a record has a usual column name, and so is a header."""
+    return any(pattern.fullmatch(folded(cell)) for cell in cells for pattern in (TEXT_NAME, LABEL_NAME))
+
+
+def unnamed_columns(places: Sequence[int]) -> str:
     """Return a sentence about the columns without a name: the first ones, and the number of the others."""
     first = ", ".join(map(str, places[:_SHOWN_COLUMNS]))
     more = f" and {len(places) - _SHOWN_COLUMNS:,} more" if len(places) > _SHOWN_COLUMNS else ""
@@ -240,12 +245,24 @@ def _unnamed(places: Sequence[int]) -> str:
     return f"columns {first}{more} have no name and are not read"
 
 
-def _check_separator(separator: str) -> None:
+def check_separator(separator: str) -> None:
+    """Refuse what is no single character, or one that cells need themselves.
+
+    Raises:
+        UserError: for it.
+
+    """
     if len(separator) != 1 or separator in '"\r\n\0 ':
         raise UserError(f"data.separator: {shown(separator)} cannot separate columns; set one character such as `;`")
 
 
-def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
+def check_separates(header: Sequence[str], place: str, separator: str) -> None:
+    """Refuse a header of one cell in which another character seems to separate columns.
+
+    Raises:
+        UserError: naming that character.
+
+    """
     if len(header) != 1:
         return
     likely = next((mark for mark in _SEPARATORS if mark != separator and mark in header[0]), None)
@@ -257,7 +274,7 @@ def _check_separates(header: Sequence[str], place: str, separator: str) -> None:
 
 
 def _columns_and_rows(
-    records: Sequence[_Record], *, has_header: bool
+    records: Sequence[Record], *, has_header: bool
 ) -> tuple[tuple[str, ...], list[int], list[list[str]], list[int]]:
     """Return the column names, the numbers and cells of the rows, and the numbers of the blank rows."""
     names = tuple(records[0].cells)
@@ -271,10 +288,13 @@ def _columns_and_rows(
     return names, [record.number for record in filled], [record.cells for record in filled], blank
 
 
-def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[_Record]:
-    """Yield all records; blank lines before the header have the number -1."""
+def records_of(
+    text: str | Iterable[str], place: str, separator: str, quoting: int = csv.QUOTE_MINIMAL
+) -> Iterator[Record]:
+    """Yield all records of a text, or of its lines; blank lines before the header have the number -1."""
     csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, quoting=quoting)  # type: ignore[arg-type]
+    lines = io.StringIO(text, newline="") if isinstance(text, str) else text
+    reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)  # type: ignore[arg-type]
     number, begun = -1, False
     while True:
         line = reader.line_num + 1
@@ -287,7 +307,7 @@ def _records(text: str, place: str, separator: str, quoting: int = csv.QUOTE_MIN
             raise UserError(f"{place}: {_quoting_error(str(error), where, separator)}") from error
         begun = begun or bool(cells)
         number += begun
-        yield _Record(number, line, reader.line_num - line + 1, cells)
+        yield Record(number, line, reader.line_num - line + 1, cells)
 
 
 def _quoting_error(error: str, where: str, separator: str) -> str:
@@ -311,7 +331,7 @@ def _refuse_nul(text: str, place: str, separator: str) -> None:
     with suppress(UserError, StopIteration):
         where = next(
             f"row {record.number} (line {record.line})" if record.number else "the header"
-            for record in _records(text, place, separator)
+            for record in records_of(text, place, separator)
             if any("\0" in cell for cell in record.cells)
         )
     raise UserError(f"{place}: a NUL character in {where}; remove it, or check that the file is text in UTF-8")

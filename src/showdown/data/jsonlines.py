@@ -32,10 +32,10 @@ def read_json_lines(path: Path, place: str, *, encoding: str) -> Table:
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             numbers.append(number)
-            objects.append(_row(line, place, number))
+            objects.append(read_object(line, place, number))
         else:
             blank.append(number)
-    return _table(place, numbers, objects, blank)
+    return objects_table(place, numbers, objects, blank)
 
 
 def read_json(path: Path, place: str, *, encoding: str) -> Table:
@@ -56,13 +56,32 @@ def read_json(path: Path, place: str, *, encoding: str) -> Table:
     for number, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise UserError(f"{place}: row {number} is {_kind(value)}, not an object; write an array of objects")
-    return _table(place, range(1, len(values) + 1), values, ())
+    return objects_table(place, range(1, len(values) + 1), values, ())
 
 
-def _table(place: str, numbers: Sequence[int], objects: Sequence[dict[str, Any]], blank: Sequence[int]) -> Table:
+def objects_table(
+    place: str,
+    numbers: Sequence[int],
+    objects: Sequence[dict[str, Any]],
+    blank: Sequence[int],
+    names: tuple[str, ...] | None = None,
+) -> Table:
+    """Return objects as a table.
+
+    Args:
+        place: its name in messages.
+        numbers: data row of each object.
+        objects: one a row.
+        blank: numbers of blank lines.
+        names: of the columns; by default all keys, in order of appearance.
+
+    Raises:
+        UserError: where there is no object.
+
+    """
     if not objects:
         raise UserError(f"{place} has 0 data rows; write one JSON object a row")
-    names = tuple(dict.fromkeys(name for row in objects for name in row))
+    names = names or tuple(dict.fromkeys(name for row in objects for name in row))
 
     def column(index: int) -> Sequence[Cell]:
         return [_cell(row.get(names[index])) for row in objects]
@@ -71,7 +90,13 @@ def _table(place: str, numbers: Sequence[int], objects: Sequence[dict[str, Any]]
     return Table(place=place, names=names, numbers=tuple(numbers), column=column, left_out=left_out)
 
 
-def _row(line: str, place: str, number: int) -> dict[str, Any]:
+def read_object(line: str, place: str, number: int) -> dict[str, Any]:
+    """Return the object in a line.
+
+    Raises:
+        UserError: as `read_json_lines`.
+
+    """
     value = _parse(line, f"{place}: row {number}", "write one object a line")
     if not isinstance(value, dict):
         raise UserError(f"{place}: row {number} is {_kind(value)}, not an object; write one object a line")

@@ -1,6 +1,7 @@
 """Read Parquet files with pyarrow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,35 @@ def read_parquet(path: Path, place: str) -> Table:
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         raise UserError(f"{place}: no valid Parquet file ({shown(str(error))}); write it again") from error
     return arrow_table(table, place)
+
+
+def parquet_parts(path: Path, place: str, rows: int) -> "Callable[[], Iterator[Table]]":
+    """Return a Parquet file in parts of so many rows, read anew each time that they are asked for.
+
+    Raises:
+        UserError: as `read_parquet`; what is damaged within a part is found when that is read.
+
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    def read() -> Iterator[Table]:
+        try:
+            with parquet.ParquetFile(path, memory_map=False) as file:
+                refuse_twin_columns(place, file.schema_arrow.names)
+                if not file.metadata.num_rows:
+                    raise UserError(f"{place} has 0 data rows; write rows into it")
+                begun = 0
+                for batch in file.iter_batches(batch_size=rows):
+                    table = pyarrow.Table.from_batches([batch])
+                    table.validate(full=True)
+                    part = arrow_table(table, place)
+                    yield replace(part, numbers=tuple(range(begun + 1, begun + table.num_rows + 1)))
+                    begun += table.num_rows
+        except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+            raise UserError(f"{place}: no valid Parquet file ({shown(str(error))}); write it again") from error
+
+    return read
 
 
 def arrow_table(table: "pyarrow.Table", place: str) -> Table:

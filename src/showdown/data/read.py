@@ -110,7 +110,7 @@ def read_table(spec: DataSpec) -> Table:
     if shipped is not None:
         with resources.as_file(resources.files("showdown") / "datasets" / shipped.file) as file:
             return read_delimited(file, spec.source, encoding="utf-8", separator=",", quoting="standard", header=True)
-    path = _local(spec.source)
+    path = local_file(spec.source)
     return read_hub(spec.source) if path is None else _read_file(path, spec)
 
 
@@ -159,7 +159,7 @@ def _read_file(path: Path, spec: DataSpec) -> Table:
     return read_parquet(path, place)
 
 
-def _local(source: str) -> Path | None:
+def local_file(source: str) -> Path | None:
     """Return the path of a local file with a known ending; None when the source can only be a Hub id.
 
     Raises:

@@ -34,6 +34,8 @@ class BuiltIn:
     """In which form the weights were quantised before they became plain numbers; None where they never were."""
     on_hub: str
     """The model that the package says it contains."""
+    licence: str = "apache-2.0"
+    """Of the model, as the Hugging Face hub abbreviates it."""
 
     @property
     def revision(self) -> str:
@@ -129,6 +131,11 @@ def quantised_before(spec: ModelSpec) -> str | None:
 
     """
     return BUILT_IN[spec.id].was_quantised if _is_built_in(spec) else None
+
+
+def licence_of(spec: ModelSpec) -> str | None:
+    """Return the licence of a built-in model, as the hub abbreviates it; None for any other model."""
+    return BUILT_IN[spec.id].licence if _is_built_in(spec) else None
 
 
 def _is_built_in(spec: ModelSpec) -> bool:

@@ -108,19 +108,11 @@ def write_companions(
         usage: how it is opened.
 
     """
-    tokenizer.model_max_length = limit
-    if job.labels:
-        write_json(folder / LABELS_FILE, list(job.labels))
-    else:  # others lay out chats with it, whose special tokens are no text
-        tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = False
-    tokenizer.save_pretrained(folder)
     base = public_name(job.model)
-    for name in ("config.json", ADAPTER_CONFIG):
-        if (folder / name).is_file():
-            _name_base(folder / name, base, job, pad_token_id=int(tokenizer.pad_token_id))
+    write_tokenizer(folder, tokenizer, job, limit)
     revision = job.model.revision
     before = quantised_before(job.model)
-    words = job.task.card(tokenizer, labels=job.labels, protocol=job.protocol, limit=limit, scoring=usage.scoring)
+    words = _words(job, usage, tokenizer=tokenizer, limit=limit)
     card = _CARD.format(
         library="peft" if (folder / ADAPTER_CONFIG).is_file() else "transformers",
         title=f"{method.title}: {words.heading}",
@@ -136,6 +128,46 @@ def write_companions(
         use=words.use,
     )
     write_text(folder / CARD, card)
+
+
+def write_tokenizer(folder: Path, tokenizer: "PreTrainedTokenizerBase", job: Job, limit: int) -> None:
+    """Write tokenizer and labels beside a saved model, and name its base as others can find it.
+
+    Args:
+        folder: with what a method or a form wrote.
+        tokenizer: as in `write_companions`.
+        job: what the method was given.
+        limit: tokens after which texts are cut; the saved tokenizer cuts there too.
+
+    """
+    tokenizer.model_max_length = limit
+    if job.labels:
+        write_json(folder / LABELS_FILE, list(job.labels))
+    else:  # others lay out chats with it, whose special tokens are no text
+        tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = False
+    tokenizer.save_pretrained(folder)
+    for name in ("config.json", ADAPTER_CONFIG):
+        if (folder / name).is_file():
+            _name_base(folder / name, public_name(job.model), job, pad_token_id=int(tokenizer.pad_token_id))
+
+
+def usage_code(base: str, job: Job, usage: Usage, *, tokenizer: "PreTrainedTokenizerBase", limit: int) -> str:
+    """Return the Python that answers texts with a saved model, without Showdown.
+
+    Args:
+        base: the base's public name.
+        job: what the method was given.
+        usage: how the model is opened.
+        tokenizer: as it is saved beside the model.
+        limit: tokens after which texts are cut.
+
+    """
+    words = _words(job, usage, tokenizer=tokenizer, limit=limit)
+    return f"{usage.code(base, job, words)}\n{words.use}"
+
+
+def _words(job: Job, usage: Usage, *, tokenizer: "PreTrainedTokenizerBase", limit: int) -> CardText:
+    return job.task.card(tokenizer, labels=job.labels, protocol=job.protocol, limit=limit, scoring=usage.scoring)
 
 
 def is_companion(path: Path) -> bool:

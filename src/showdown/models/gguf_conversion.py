@@ -68,13 +68,13 @@ def write_safetensors(name: str, gguf_file: Path, folder: Path, expected: str) -
         del module.config.quantization_config
     module.save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(gguf_file.parent, **place)
-    _split_as_trained(tokenizer, gguf_file)
+    split_as_trained(tokenizer, gguf_file)
     tokenizer.model_max_length = module.config.max_position_embeddings
     tokenizer.save_pretrained(folder)
     write_json(folder / CHECKSUMS, {path.name: sha256_of(path) for path in sorted(folder.iterdir())})
 
 
-def _split_as_trained(tokenizer: "PreTrainedTokenizerBase", gguf_file: Path) -> None:
+def split_as_trained(tokenizer: "PreTrainedTokenizerBase", gguf_file: Path) -> None:
     r"""Have the tokenizer split a text into pieces as the model saw them in training.
 
     A GGUF names its rule. transformers 5.23 ignores it and splits as GPT-2 does, so that "\n\n1" begins with two tokens

@@ -210,7 +210,7 @@ def _from_pretrained(
         arguments["quantization_config"] = _nf4(job.placement, dense)
     if options.four_bit or job.placement.device != "cpu":
         arguments["device_map"] = {"": job.placement.device}
-    with _quiet():
+    with quiet():
         module, info = _auto_class(job).from_pretrained(
             folder,
             config=config,
@@ -254,7 +254,7 @@ def from_library(
     """
     if placement.device != "cpu":
         attend_without_plans()
-    with _quiet():
+    with quiet():
         module = kind.from_pretrained(
             folder,
             dtype=dtype_of(placement),
@@ -268,7 +268,7 @@ def from_library(
     return frozen
 
 
-class _quiet:
+class quiet:
     """Hides the loading report of transformers: a new head is intended, and the record names it."""
 
     def __enter__(self) -> None:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from showdown.core.artifact import MODEL_FILE, read_confidence, read_description
 from showdown.core.bounds import RequestedData, requested_data
+from showdown.core.chat import Systems, systems_of
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import refuse_unsafe
 from showdown.core.record import Results, RunRecord
 from showdown.core.spec import RunSpec
+from showdown.data.prepare import load_side, partition_folder
 from showdown.models.source import was_local
 from showdown.prediction.model import Model
 from showdown.prediction.open import open_model
@@ -43,7 +45,7 @@ def _load_alone(folder: Path, base: Path | None) -> Model | WriterModel:
         raise UserError(f"no folder {folder}; give a comparison's folder, or a saved model")
     refuse_unsafe(folder)
     description = read_description(folder)
-    spec = _on_base(description.spec, base)
+    spec = on_base(description.spec, base)
     _require_base(spec, folder)
     return open_model(
         spec,
@@ -52,10 +54,11 @@ def _load_alone(folder: Path, base: Path | None) -> Model | WriterModel:
         data=RequestedData(text=description.text_column, clean=description.clean, system=description.system),
         confidence=read_confidence(folder),
         fix="copy the whole folder again",
+        hint=hint_on_system(description.systems, description.system),
     )
 
 
-def _on_base(spec: RunSpec, base: Path | None) -> RunSpec:
+def on_base(spec: RunSpec, base: Path | None) -> RunSpec:
     """Return the spec with the pretrained model in another folder; its revision stays, and is checked when it loads."""
     if base is None:
         return spec
@@ -86,19 +89,63 @@ def _load_from_comparison(output: Path, arm: str | None, base: Path | None) -> M
         raise UserError(
             f"{output} is a comparison: name the row whose model answers (--method); it has {', '.join(names)}"
         )
-    record = _kept_run(results, output, arm, names)
+    record = kept_run(results, output, arm, names)
     folder = Store(output).run_folder(record.run_id)
+    data, hint = requested_data(results.comparison), None
+    if not record.labels:
+        systems, system = _trained_with(results, output, record, data.system)
+        data, hint = data.model_copy(update={"system": system}), hint_on_system(systems, system)
     return open_model(
-        _on_base(record.spec, base),
+        on_base(record.spec, base),
         record.labels,
         folder / "artifact",
-        data=requested_data(results.comparison),
+        data=data,
         confidence=record.confidence,
         fix=f"remove {folder} and run the comparison again",
+        hint=hint,
     )
 
 
-def _kept_run(results: Results, output: Path, arm: str, names: list[str]) -> RunRecord:
+def _trained_with(
+    results: Results, output: Path, record: RunRecord, requested: str | None
+) -> tuple[Systems | None, str | None]:
+    """Return which system messages the training prompts of a run had, and the one that all have in common.
+
+    The saved model says so, but for one of an earlier version: then the training rows are looked at, if they are there.
+    """
+    try:
+        description = read_description(Store(output).run_folder(record.run_id) / "artifact")
+        if description.systems is not None:
+            return description.systems, description.system
+        count = int(results.data.get("partitions", 1))
+        place = partition_folder(Store(output).processed_folder, record.partition, count)
+        return systems_of(load_side(place, "train").texts)
+    except (UserError, ValueError):
+        return None, requested
+
+
+def hint_on_system(systems: Systems | None, system: str | None) -> str | None:
+    """Return what a user of a model that writes must know of the system message before prompts, or None.
+
+    Args:
+        systems: which ones the training prompts had; None where that is not known.
+        system: the one that is put before prompts without one.
+
+    """
+    if systems == "several":
+        return (
+            "the prompts of its training had different system messages, so none is put before yours; name one with "
+            "--system"
+        )
+    if systems is None and system is None:
+        return (
+            "this saved model is of an earlier version and does not say which system message its training prompts had; "
+            "if they had one, name it with --system"
+        )
+    return None
+
+
+def kept_run(results: Results, output: Path, arm: str, names: list[str]) -> RunRecord:
     """Return the run of an arm whose model was kept: the best on validation rows, where there are several."""
     if arm not in names:
         raise UserError(f"no row `{arm}` in {output}{then(suggestion(arm, names), 'it has ' + ', '.join(names))}")

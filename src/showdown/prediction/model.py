@@ -10,7 +10,7 @@ from showdown.core.predictor import Classifier
 from showdown.core.record import Confidence, ScoreKind
 from showdown.data.clean import clean
 from showdown.prediction.failure import reason_of
-from showdown.prediction.threshold import confidences, threshold_of
+from showdown.prediction.threshold import confidences, least_confidence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,10 @@ class Prediction:
     confidence: float
     """How sure the model is: the score where that is a probability, else its lead over the second best."""
     sure: bool = True
-    """False where the confidence is below the threshold of the requested coverage: ask a person."""
+    """False where the confidence is below the threshold that was asked for, or below that of the requested coverage:
+    ask a person."""
+    ranked: tuple[tuple[str, float], ...] = ()
+    """The best labels with their scores, the best first: as many as were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +52,26 @@ class Model:
     fix: str
     """What to do when its folder is damaged."""
 
-    def predict(self, texts: Sequence[str], *, coverage: float | None = None) -> list[Prediction]:
+    def predict(
+        self, texts: Sequence[str], *, coverage: float | None = None, threshold: float | None = None, top: int = 1
+    ) -> list[Prediction]:
         """Predict the label of each text.
 
         Args:
             texts: what to classify; cleaned here as the training texts were.
             coverage: the share of texts like the training texts to be `sure` of; all by default. The threshold is the
                 one that lets this share of the validation rows through.
+            threshold: the least confidence of a `sure` prediction, in place of a coverage.
+            top: so many labels of each text in `ranked`.
 
         Raises:
-            UserError: when a text is empty, the model is damaged, or no threshold is kept for the coverage.
+            UserError: when a text is empty, the model is damaged, no threshold is kept for the coverage, or there are
+                fewer labels than are asked for.
 
         """
-        threshold = threshold_of(self.name, self.confidence, coverage)
+        least = least_confidence(self.name, self.confidence, coverage=coverage, threshold=threshold)
+        if not 1 <= top <= len(self.labels):
+            raise UserError(f"--top {top}: `{self.name}` has {len(self.labels)} labels; give 1 to {len(self.labels)}")
         cleaned = [clean(text, self.data.clean) for text in texts]
         for number, text in enumerate(cleaned, start=1):
             if not text.strip():
@@ -77,7 +87,8 @@ class Model:
                 score=float(line.max()),
                 score_kind=kind,
                 confidence=confidence,
-                sure=confidence >= threshold,
+                sure=confidence >= least,
+                ranked=tuple((self.labels[place], float(line[place])) for place in _best(line, top)),
             )
             for line, confidence in zip(scores, confidences(scores, kind), strict=True)
         ]
@@ -103,3 +114,9 @@ class Model:
                 f"{len(self.labels)}; {self.fix}"
             )
         return scores
+
+
+def _best(scores: "npt.NDArray[np.float64]", top: int) -> list[int]:
+    """Return the places of the highest scores, the highest first; of equals the first."""
+    found: list[int] = (-scores).argsort(kind="stable")[:top].tolist()
+    return found

@@ -23,6 +23,7 @@ def open_model(
     data: RequestedData,
     confidence: Confidence | None,
     fix: str,
+    hint: str | None = None,
 ) -> Model | WriterModel:
     """Open a saved model.
 
@@ -33,6 +34,7 @@ def open_model(
         data: how the texts of its comparison were read and cleaned.
         confidence: what scoring measured of it.
         fix: what to do when the folder is damaged.
+        hint: what must be known before it is asked, for one that writes.
 
     Raises:
         UserError: when the model is damaged, or cannot run on this machine.
@@ -52,7 +54,7 @@ def open_model(
             f"the saved model of `{spec.name}` in {folder} cannot be read ({reason_of(error)}); {fix}"
         ) from error
     if isinstance(predictor, Writer):
-        return WriterModel(name=spec.name, data=data, writer=predictor, fix=fix)
+        return WriterModel(name=spec.name, data=data, writer=predictor, fix=fix, hint=hint)
     if not isinstance(predictor, Classifier):
         raise UserError(f"`{spec.name}` neither gives labels nor writes answers")
     return Model(name=spec.name, labels=tuple(labels), data=data, classifier=predictor, confidence=confidence, fix=fix)

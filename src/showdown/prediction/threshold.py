@@ -19,6 +19,30 @@ def confidences(scores: npt.NDArray[np.float64], kind: ScoreKind) -> list[float]
     return [float(value) for value in confidence_of(scores, kind)]
 
 
+def least_confidence(
+    name: str, confidence: Confidence | None, *, coverage: float | None, threshold: float | None
+) -> float:
+    """Return the least confidence of a sure prediction; minus infinity where all are sure.
+
+    Args:
+        name: of the arm.
+        confidence: what scoring measured of the model.
+        coverage: see `threshold_of`.
+        threshold: that confidence itself.
+
+    Raises:
+        UserError: as `threshold_of`; and for both, or a threshold that is no number.
+
+    """
+    if threshold is None:
+        return threshold_of(name, confidence, coverage)
+    if coverage is not None:
+        raise UserError("--threshold and --coverage both say when a prediction is sure; give one of them")
+    if not np.isfinite(threshold):
+        raise UserError(f"--threshold {threshold}: give a number")
+    return threshold
+
+
 def threshold_of(name: str, confidence: Confidence | None, coverage: float | None) -> float:
     """Return the least confidence of a sure prediction; minus infinity where all are sure.
 

@@ -1,7 +1,7 @@
 """A saved model that writes, opened, and its answers to new prompts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from showdown.core.bounds import RequestedData
 from showdown.core.chat import Message, written_prompt
@@ -40,6 +40,12 @@ class WriterModel:
     writer: Writer
     fix: str
     """What to do when its folder is damaged."""
+    hint: str | None = None
+    """What a user must know before prompts without a system message are asked, or None."""
+
+    def with_system(self, system: str) -> "WriterModel":
+        """Return the same with another system message before prompts that have none; an empty one puts none there."""
+        return replace(self, data=self.data.model_copy(update={"system": system or None}), hint=None)
 
     def predict(self, prompts: Sequence[Prompt], *, coverage: float | None = None) -> list[WrittenAnswer]:
         """Write an answer to each prompt, behind the comparison's system message where a prompt has none.
@@ -52,7 +58,7 @@ class WriterModel:
             UserError: when a prompt is empty, no chat, or too long, when the model is damaged, or with a coverage.
 
         """
-        self.refuse_coverage(coverage)
+        self.refuse_options(coverage=coverage)
         return self.write([self._prompt(number, len(prompts), one) for number, one in enumerate(prompts, start=1)])
 
     def write(self, prompts: Sequence[str], called: Callable[[int], str] | None = None) -> list[WrittenAnswer]:
@@ -66,14 +72,10 @@ class WriterModel:
             UserError: when a prompt is too long, or the model is damaged.
 
         """
-        called = called or (lambda place: f"prompt {place + 1} of {len(prompts)}")
         if not prompts:
             return []
+        self.check(prompts, called or (lambda place: f"prompt {place + 1} of {len(prompts)}"))
         try:
-            for place, prompt in enumerate(prompts):
-                refusal = self.writer.refusal(prompt)
-                if refusal:
-                    raise UserError(f"{called(place)} {refusal}")
             written = self.writer.write(prompts, batch_rows=_BATCH_ROWS)
         except UserError:
             raise
@@ -83,16 +85,40 @@ class WriterModel:
             ) from error
         return [WrittenAnswer(text=one.text, tokens=one.tokens, finished=one.finished) for one in written]
 
-    def refuse_coverage(self, coverage: float | None) -> None:
-        """Refuse a share of texts to be sure of.
+    def check(self, prompts: Sequence[str], called: Callable[[int], str]) -> None:
+        """Refuse prompts that cannot be answered, before any is.
+
+        Args:
+            prompts: each as `core/chat.py` keeps it.
+            called: gives the name of a prompt in messages, by its number from 0.
+
+        Raises:
+            UserError: for one that is too long, or a model that is damaged.
+
+        """
+        for place, prompt in enumerate(prompts):
+            try:
+                refusal = self.writer.refusal(prompt)
+            except UserError:
+                raise
+            except Exception as error:
+                raise UserError(
+                    f"the saved model of `{self.name}` cannot answer ({reason_of(error)}); {self.fix}"
+                ) from error
+            if refusal:
+                raise UserError(f"{called(place)} {refusal}")
+
+    def refuse_options(self, *, coverage: float | None = None, threshold: float | None = None, top: int = 1) -> None:
+        """Refuse options that are for labels.
 
         Raises:
             UserError: for any.
 
         """
-        if coverage is not None:
+        given = {"--coverage": coverage is not None, "--threshold": threshold is not None, "--top": top != 1}
+        for option in (name for name, is_there in given.items() if is_there):
             raise UserError(
-                f"`{self.name}` writes its answers: they have no confidence to compare with --coverage; leave it out"
+                f"`{self.name}` writes its answers: they have no confidence to compare with {option}; leave it out"
             )
 
     def _prompt(self, number: int, count: int, given: Prompt) -> str:

@@ -8,6 +8,8 @@ from showdown.core.files import write_text
 from showdown.core.record import Results, RunRecord
 from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
+from showdown.report.exports import TITLE as EXPORTED
+from showdown.report.exports import exported_forms
 from showdown.report.facts import place
 from showdown.report.forecast import ForecastTable, forecast_table
 from showdown.report.label_table import label_table
@@ -18,6 +20,7 @@ from showdown.report.pair_table import shown_pairs
 from showdown.report.pairs import headings, pair_note, pair_rows
 from showdown.report.pool import OWN_ROWS
 from showdown.report.samples import Samples, samples
+from showdown.report.small_table import SmallTable
 from showdown.report.table import Table, comparison_table
 from showdown.report.writing_table import writing_table
 from showdown.verdict.model import Verdict
@@ -46,6 +49,7 @@ def markdown(
     pictures: Mapping[str, Picture] | None = None,
     written: Samples | None = None,
     foreseen: ForecastTable | None = None,
+    exported: SmallTable | None = None,
 ) -> str:
     """Return the whole report: warnings, the table, the verdict, scores by label or samples, the machine.
 
@@ -55,6 +59,7 @@ def markdown(
         pictures: figures to link, by name.
         written: written answers side by side.
         foreseen: the forecast beside what was measured.
+        exported: models that were exported, each form scored.
 
     """
     table, pictures = comparison_table(results, verdict), pictures or {}
@@ -84,6 +89,9 @@ def markdown(
         parts += ["## Macro F1 by label", *_own_rows(verdict), _by_label(results.full_size)]
     if written and written.groups:
         parts += ["## Samples", *samples_in_markdown(written)]
+    if exported:
+        parts += [f"## {EXPORTED}", grid(exported.headings, exported.rows, left=exported.words)]
+        parts += [f"- {escaped(line)}" for line in exported.notes]
     if foreseen:
         parts += [
             "## Forecast",
@@ -103,7 +111,7 @@ def write_markdown(results: Results, verdict: Verdict, folder: Path) -> Path:
     path = folder / "report.md"
     written = samples(results, verdict, folder, flips=_FLIPS, others=1)
     pictures, foreseen = _pictures(results, verdict, folder), forecast_table(results, folder)
-    write_text(path, markdown(results, verdict, pictures, written, foreseen))
+    write_text(path, markdown(results, verdict, pictures, written, foreseen, exported_forms(results, folder)))
     return path
 
 

@@ -9,6 +9,7 @@ OUT/memory.json              on a GPU: the memory plan, and what it was made for
 OUT/data/findings.csv        the rows behind each finding of the audit, with inspection.json, its slower part
 OUT/data/processed/          train, validation and test as CSV and JSONL, label mapping, manifest
                              (with several folds or repeats in partition-0, partition-1 and so on)
+OUT/exports/ARM-FORM/        what an exported model scored (`core/exported.py`)
 OUT/runs/RUN_ID/spec.json    what the run is
                 started.json when a stage began; there while it goes, and where memory ended it
                 trials.json  trials that are finished, while a tuning is not over

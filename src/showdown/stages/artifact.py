@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from showdown.core.artifact import CONFIDENCE_FILE, MODEL_FILE, ModelDescription, without_path
+from showdown.core.chat import systems_of
 from showdown.core.files import read_file, write_json
 from showdown.core.method import FittedMethod, Job, Method, NetworkOptions, Placement, TunedMethod
 from showdown.core.predictor import Predictor
@@ -16,6 +17,7 @@ from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
@@ -49,6 +51,7 @@ def write_description(
     *,
     score_kind: ScoreKind | None,
     limit: int | None,
+    prompts: Sequence[str] = (),
 ) -> None:
     """Write `model.json` beside a saved model.
 
@@ -59,16 +62,20 @@ def write_description(
         labels: in the order of the scores.
         score_kind: what the model's scores are; None for one that writes text.
         limit: tokens after which a text is cut; None where the method did not say.
+        prompts: that it was trained on, for a model that writes text. The system message that all of them have stands
+            before new prompts too, wherever the data had it.
 
     """
     data = _data_of(run_folder)
+    systems, system = systems_of(prompts) if prompts else (None, None)
     description = ModelDescription(
         task=spec.task,
         title=build(spec.method, spec.settings).title,
         labels=list(labels),
         clean=data.clean,
         text_column=data.text or data.messages or data.prompt,
-        system=data.system,
+        system=system or data.system,
+        systems=systems,
         max_tokens=None if spec.needs == "text" else limit or spec.protocol.max_tokens,
         score_kind=score_kind,
         spec=without_path(spec),
@@ -134,12 +141,18 @@ def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
 
 
 def _predictor(job: Job, module: "torch.nn.Module", tokenizer_folder: Path) -> Predictor:
+    from showdown.models.tokens import load_tokenizer
+
+    return predictor_with(job, module, load_tokenizer(tokenizer_folder, job.model.chat_template))
+
+
+def predictor_with(job: Job, module: "torch.nn.Module", tokenizer: "PreTrainedTokenizerBase") -> Predictor:
+    """Return a network with its tokenizer as what answers texts."""
     from showdown.engine.forward import choose_forward
     from showdown.engine.graphs.capture import answering_forward
-    from showdown.models.tokens import load_tokenizer, token_limit
+    from showdown.models.tokens import token_limit
 
     module.eval()
-    tokenizer = load_tokenizer(tokenizer_folder, job.model.chat_template)
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
     limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
     return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)

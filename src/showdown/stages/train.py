@@ -88,7 +88,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
     with context.phase("saving"):
         at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
         write_folder(
-            folder / "artifact", lambda partial: _save(context, outcome, partial), at_least_bytes=at_least_bytes
+            folder / "artifact", lambda partial: _save(context, outcome, train, partial), at_least_bytes=at_least_bytes
         )
     write_json(folder / "train.json", _stage(context, method, outcome, len(train), peaks).model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -154,12 +154,20 @@ def training_rows(spec: RunSpec, processed: Path) -> Examples:
     return nested_subset(load_side(processed, "train"), spec.train_fraction, spec.protocol.split.seed)
 
 
-def _save(context: StageContext, outcome: Outcome, partial: Path) -> None:
+def _save(context: StageContext, outcome: Outcome, train: Examples, partial: Path) -> None:
     outcome.save(partial)
     write_sizes(partial)
     # Behind the manifest, so that the description has no part in the model's size; JSON shows a cut by itself.
     labels, kind = context.job.labels, outcome.score_kind
-    write_description(partial, context.folder, context.spec, labels, score_kind=kind, limit=outcome.limit)
+    write_description(
+        partial,
+        context.folder,
+        context.spec,
+        labels,
+        score_kind=kind,
+        limit=outcome.limit,
+        prompts=() if labels else train.texts,
+    )
 
 
 def _size_bytes(folder: Path) -> int:

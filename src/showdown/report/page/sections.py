@@ -28,7 +28,14 @@ def groups_of(drawings: Mapping[str, Drawing]) -> list[dict[str, Any]]:
 
 
 def sections_of(
-    groups: Sequence[Mapping[str, Any]], *, limits: bool, divided: bool, timed: bool, sampled: bool, foreseen: bool
+    groups: Sequence[Mapping[str, Any]],
+    *,
+    limits: bool,
+    divided: bool,
+    timed: bool,
+    sampled: bool,
+    exported: bool,
+    foreseen: bool,
 ) -> list[dict[str, str]]:
     """Return all sections in their order, each with its id and its title.
 
@@ -38,6 +45,7 @@ def sections_of(
         divided: whether there are rows on which labels differ.
         timed: whether answers were written, and so what that cost.
         sampled: whether there are written answers side by side.
+        exported: whether models were exported.
         foreseen: whether a forecast stands beside what was measured.
 
     """
@@ -47,6 +55,7 @@ def sections_of(
     titles |= {"disagreements": "Disagreements"} if divided else {}
     titles |= {"writing": "Writing"} if timed else {}
     titles |= {"samples": "Samples"} if sampled else {}
+    titles |= {"exports": "Exports"} if exported else {}
     titles |= {"forecast": "Forecast"} if foreseen else {}
     titles |= {"data": "Data", "protocol": "Protocol", "environment": "Environment", "reproduce": "Run it again"}
     return [{"id": key, "title": title} for key, title in titles.items()]

@@ -17,6 +17,7 @@ from showdown.data.audit import Audit, findings, lines
 from showdown.report.columns import columns_of
 from showdown.report.confidence import confidence_table
 from showdown.report.disagreements import disagreements
+from showdown.report.exports import exported_forms
 from showdown.report.facts import comparison_yaml, data_facts, environment_facts, model_facts, protocol_facts
 from showdown.report.figures.gallery import figures_of
 from showdown.report.forecast import forecast_table
@@ -69,6 +70,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
     shown = disagreements(results, folder, _MOST_DISAGREEMENTS) if by_label else None
     written = samples(results, verdict, folder, flips=_FLIPS, others=_OTHERS)
     writing, foreseen = writing_table(verdict), forecast_table(results, folder)
+    exported = exported_forms(results, folder)
     found, compared = choices(verdict), shown_pairs(verdict)
     script = _file("page.js")
     context = {
@@ -94,6 +96,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
         "confidence": confidence_table(results),
         "writing": writing,
         "foreseen": foreseen,
+        "exported": exported,
         "disagreements": shown,
         "samples": written if written and written.groups else None,
         "most_headings": _MOST_HEADINGS,
@@ -115,6 +118,7 @@ def page(results: Results, verdict: Verdict, folder: Path) -> str:
             divided=bool(shown and shown.count),
             timed=writing is not None,
             sampled=bool(written and written.groups),
+            exported=exported is not None,
             foreseen=foreseen is not None,
         ),
         "style": _style() + (f"\n{_file('samples.css')}" if written and written.groups else ""),

@@ -29,7 +29,11 @@ _FIRST_FACTS = ("model", "source", "labels")
 
 
 def content(
-    results: Results, verdict: Verdict, figures: Sequence[Figure], written: Samples | None = None
+    results: Results,
+    verdict: Verdict,
+    figures: Sequence[Figure],
+    written: Samples | None = None,
+    exported: SmallTable | None = None,
 ) -> dict[str, Any]:
     """Return everything that the template shows, each text on one line, ready for JSON.
 
@@ -38,6 +42,7 @@ def content(
         verdict: what can be said of it.
         figures: its pictures, which lie beside the template as `NAME.pdf`.
         written: written answers side by side.
+        exported: models that were exported, each form scored.
 
     """
     table = comparison_table(results, verdict)
@@ -56,6 +61,7 @@ def content(
         },
         "confidence": _small(confidence_table(results)),
         "writing": _small(writing_table(verdict)),
+        "exports": _small(exported),
         "samples": _samples(written),
         "events": _prose(table.events),
         "settings": _prose(table.settings),

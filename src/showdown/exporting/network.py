@@ -1,0 +1,121 @@
+"""The trained network whole and plain: adapters merged into their layers, weights of four bits dequantised."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from showdown.core.method import Job, TunedMethod
+from showdown.core.metric import GENERATION
+from showdown.exporting.source import Source
+from showdown.tasks.table import task_named
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from showdown.models.network import Network
+
+
+def is_network(source: Source) -> bool:
+    """Return whether the arm trained a network."""
+    return isinstance(source.method, TunedMethod)
+
+
+def merged_network(source: Source) -> Any:
+    """Return the trained network as one of transformers' own classes, in the number type that it was trained in."""
+    from showdown.models.network import load_network, load_saved_network
+    from showdown.models.source import locate
+
+    method, job = source.method, source.job
+    assert isinstance(method, TunedMethod)
+
+    def load(place: Path | None) -> "Network":
+        if place is not None:
+            return load_saved_network(place, job)
+        network = load_network(locate(job.model), job, method.options)
+        return dequantised(network, job) if method.options.four_bit else network
+
+    module: Any = method.reload(source.artifact, load)
+    if hasattr(module, "merge_and_unload"):
+        module = module.merge_and_unload()
+    if hasattr(module, "peft_config"):
+        del module.peft_config
+    return module.eval()
+
+
+def dequantised(network: "Network", job: Job) -> "Network":
+    """Return the same network with its weights of four bits as plain numbers of the type that it computes in.
+
+    They are the numbers that it computed with while it was trained: no more is lost than was lost then.
+    """
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+    from torch import nn
+
+    from showdown.models.network import dtype_of
+
+    module: Any = network.module
+    for name, layer in list(module.named_modules()):
+        weight: Any = getattr(layer, "weight", None)
+        if getattr(weight, "quant_state", None) is None:
+            continue
+        plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+        numbers = dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
+        plain.weight = nn.Parameter(numbers.reshape(layer.out_features, layer.in_features), requires_grad=False)
+        if layer.bias is not None:
+            plain.bias = nn.Parameter(layer.bias.detach().to(torch.float32).to(layer.bias.dtype), requires_grad=False)
+        module.set_submodule(name, plain)
+    _forget_four_bits(module)
+    return replace(network, module=module)
+
+
+def _forget_four_bits(module: "PreTrainedModel") -> None:
+    """Remove what says that the network is quantised, which transformers would write into its configuration."""
+    module.hf_quantizer = None
+    for name in ("is_loaded_in_4bit", "is_quantized", "quantization_method"):
+        if hasattr(module, name):
+            setattr(module, name, None if name == "quantization_method" else False)
+    if hasattr(module.config, "quantization_config"):
+        del module.config.quantization_config
+
+
+def base_type(source: Source) -> str:
+    """Return transformers' `model_type` of the base."""
+    from showdown.models.folder import read_config
+    from showdown.models.source import locate_description
+
+    return str(read_config(locate_description(source.job.model), source.job.model.id).get("model_type"))
+
+
+def reads_from_left_to_right(model_type: str) -> bool:
+    """Return whether networks of a type are decoders."""
+    return model_type in task_named(GENERATION).architectures()
+
+
+def tokenizer_of(source: Source) -> "PreTrainedTokenizerBase":
+    """Load the tokenizer that was saved beside the model, with its chat template and its limit."""
+    from showdown.models.tokens import load_tokenizer
+
+    return load_tokenizer(source.artifact)
+
+
+def set_greedy(module: "nn.Module", tokenizer: "PreTrainedTokenizerBase", most: int) -> None:
+    """Have a language model answer greedily, up to where an answer ends, with no settings of the base.
+
+    Args:
+        module: the network; its generation settings are replaced.
+        tokenizer: with its chat template, which says what ends an answer.
+        most: the most tokens of an answer.
+
+    """
+    from transformers import GenerationConfig
+
+    from showdown.tasks.generation.layout import ChatLayout
+
+    network: Any = module
+    network.generation_config = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=most,
+        eos_token_id=sorted(ChatLayout(tokenizer).stop_ids),
+        pad_token_id=tokenizer.pad_token_id,
+    )
