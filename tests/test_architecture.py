@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "folders": {"verdict", "runner", "data"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
-    "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
+    "runner": {"engine", "forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),
     "forecast": {"data", "evaluation", "measure", "stages", "training", "methods", "tasks", "models", "engine"},
     "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},

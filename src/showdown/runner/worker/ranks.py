@@ -5,6 +5,7 @@ that fails takes all others along: they would wait for it for ever inside a pass
 """
 
 import contextlib
+import io
 import os
 import signal
 import tempfile
@@ -78,6 +79,14 @@ def together(task: WorkerTask, spec: RunSpec, work: Work) -> Iterator[None]:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
 
 
+class _Nowhere(io.StringIO):
+    """Keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Forget a text."""
+        return len(text)
+
+
 class _Others:
     """The processes beside the leader, watched by a thread."""
 
@@ -130,9 +139,8 @@ def _fork(rank: int, task: WorkerTask, begin: Callable[[int], None], work: Work)
     code = EXIT_STAGE_ERROR
     try:
         _end_with(leader)
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - no file of ours
-            begin(rank)
-            work(EventWriter(nowhere, task.folder.name))
+        begin(rank)
+        work(EventWriter(_Nowhere(), task.folder.name))
         code = 0
     except BaseException as error:
         traceback.print_exc()
