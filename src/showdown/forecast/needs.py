@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from showdown.core.method import AdaptsNetwork, Job, Placement
 from showdown.core.spec import SharedProtocol
 from showdown.forecast.workload import RowSizes, Workload
 from showdown.stages.demand import demand_of
-from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings
+from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings, needs_of_one, settings_together
 from showdown.stages.row_sizes import read_share
 from showdown.tasks.table import task_named
 
@@ -114,8 +114,25 @@ def cut(rows: RowSizes, limit: int) -> RowSizes:
     return [(min(tokens, limit), min(read, tokens, limit)) for tokens, read in rows]
 
 
-def memory_settings_of(arms: Mapping[str, NetworkArm], profile: DeviceProfile) -> dict[str, MemorySettings]:
-    """Return the memory settings that the product would choose for each arm on a device."""
+def of_one_device(arm: NetworkArm, settings: MemorySettings) -> NetworkArm:
+    """Return an arm as one of the devices that train it together sees it: with its part of weights and steps."""
+    needs = needs_of_one(arm.needs, settings)
+    return replace(arm, needs=needs, job=replace(arm.job, protocol=needs.protocol)) if needs is not arm.needs else arm
+
+
+def memory_settings_of(
+    arms: Mapping[str, NetworkArm], profile: DeviceProfile, devices: int = 1
+) -> dict[str, MemorySettings]:
+    """Return the memory settings that the product would choose for each arm, where there are so many devices."""
     if profile.kind == "gpu":
-        return gpu_settings({name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB)
+        needs, free_gb = {name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB
+        alone = gpu_settings(needs, free_gb)
+        several = settings_together(needs, free_gb) if devices > 1 else {}
+        divided = {
+            name: one
+            for name, options in several.items()
+            for number, one in options.items()
+            if one.divided and number <= devices
+        }
+        return alone | divided
     return {name: cpu_settings(arm.job.protocol, arm.needs.lengths) for name, arm in arms.items()}

@@ -66,8 +66,8 @@ def answering_forward(forward: ForwardPath) -> ForwardPath:
 
 
 def _recordable(forward: PackedPath) -> bool:
-    """Whether a GPU runs it, and every kernel is known to launch alike each time."""
-    return forward.device.startswith("cuda") and forward.walk.understood
+    """Whether a GPU runs it, every kernel is known to launch alike each time, and weights stay where they are."""
+    return forward.device.startswith("cuda") and forward.walk.understood and not forward.is_divided
 
 
 class GraphAccumulator:
@@ -107,7 +107,7 @@ class GraphAccumulator:
         """See `Accumulator`."""
         return self._cache.replayed
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: float) -> torch.Tensor:
         """See `Accumulator`."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
