@@ -19,12 +19,16 @@ from showdown.forecast.measure import measure_device, with_own_launches
 from showdown.forecast.needs import CONTEXT_GB
 from showdown.forecast.profiles import profile_of
 
+_VARIANTS: dict[str, str | None] = {"proof": None}
+"""Names of files that are not those of their sets."""
+
 
 def main() -> None:
     """Measure the cells of sets and write them."""
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--cells", choices=list(SETS["gpu"]), nargs="+", default=["proof"], metavar="SET")
     parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first cells of each set")
     parser.add_argument("--device-profile", default="", metavar="NAME", help="a shipped profile; else it is measured")
     parser.add_argument("--memory-gb", type=float, metavar="GB", help="take the GPU for one of so much memory")
     parser.add_argument("--seconds", type=float, default=480.0, help="no cell begins after so many")
@@ -40,11 +44,11 @@ def main() -> None:
     place = place_of("cuda")
     for name in options.cells:
         found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
-        for cell in SETS["gpu"][name]():
+        for cell in SETS["gpu"][name]()[options.skip :]:
             if options.only in cell.name and time.perf_counter() - begun < options.seconds:
                 found["cells"].append(measured_cell(cell, profile, plans=name == "plans"))
                 found["seconds"] = time.perf_counter() - begun
-                write_result(options, found, place=place, variant=None if name == "proof" else name)
+                write_result(options, found, place=place, variant=options.variant or _VARIANTS.get(name, name))
 
 
 if __name__ == "__main__":

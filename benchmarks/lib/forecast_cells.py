@@ -24,6 +24,7 @@ from showdown.core.task import EncodedExamples, Validation
 from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.settings import OptimizerSettings
+from showdown.forecast.measure import with_own_launches
 from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
@@ -455,6 +456,7 @@ def measured_cell(cell: Cell, profile: DeviceProfile, *, plans: bool = False) ->
         "cudnn_plans": plans,
     }
     found["prepared_seconds"] = time.perf_counter() - begun
+    found["launch_us"] = with_own_launches(profile).rates["launch_us"]
     try:
         found["measured"] = train_cell(cell, forecast, plans=plans)
     except torch.OutOfMemoryError:

@@ -13,6 +13,7 @@ from benchmarks.lib.forecast_cells import Cell, CellForecast, Steps, forecast_ce
 from benchmarks.lib.forecast_sets import SETS
 from showdown.core.forecast import DeviceProfile
 from showdown.forecast.peak import Peak, memory_path, peak_of
+from showdown.forecast.profiles import profile_of
 from showdown.forecast.step import weighed
 
 _COUNTED_STEPS = 8
@@ -53,11 +54,20 @@ class Counted:
         return float(np.mean([weighed(step, coefficients, on_gpu=on_gpu) for step in self.work]))
 
 
-def counted(paths: Sequence[Path], processes: int) -> list[Counted]:
-    """Return the cells of result files, but for those that failed for another reason than memory."""
+def counted(paths: Sequence[Path], processes: int, shipped: str | None = None) -> list[Counted]:
+    """Return the cells of result files, but for those that failed for another reason than memory.
+
+    Args:
+        paths: the files.
+        processes: that count beside each other.
+        shipped: name of a profile in place of that of a file, whose launches and memory it takes.
+
+    """
     jobs = []
     for path in paths:
         results = json.loads(path.read_text())["results"]
+        if shipped:
+            results["profile"] = _with_launches_of(results["profile"], shipped)
         cells = {cell.name: cell for some in SETS[path.parent.name].values() for cell in some()}
         jobs += [
             (cells[one["cell"]], one, results["profile"], path.stem) for one in results["cells"] if one.get("measured")
@@ -68,9 +78,17 @@ def counted(paths: Sequence[Path], processes: int) -> list[Counted]:
         return list(pool.map(_counted, jobs))
 
 
+def _with_launches_of(measured: dict[str, Any], shipped: str) -> dict[str, Any]:
+    found = profile_of(shipped).model_dump()
+    found["rates"]["launch_us"] = measured["rates"]["launch_us"]
+    return found | {"memory_gb": measured["memory_gb"]}
+
+
 def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
     cell, found, profile, machine = job
     measured = found["measured"]
+    if "launch_us" in found:  # of the host at that time
+        profile = profile | {"rates": {**profile["rates"], "launch_us": found["launch_us"]}}
     steps = Steps(
         drawn=found["steps"],
         warmup=found["warmup_steps"],

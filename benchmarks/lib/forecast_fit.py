@@ -3,9 +3,9 @@
     python -m benchmarks.lib.forecast_fit --processes 2 --out src/showdown/forecast/fitted.json
 
 It reads the files of `CALIBRATION`, and no other: none of the proof. Each path (a GPU or a CPU; decoders that the
-engine packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared logarithms
-of forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no cell tells
-apart keeps its value. Work is counted anew by the code as it is; what was measured is read from the files.
+engine packs, or other modules) has its own coefficients, one for each kind of work. They minimise the squared
+logarithms of forecast over measured seconds, and of each coefficient over what it is beforehand, so that a kind that no
+cell tells apart keeps its value. Work is counted anew by the code as it is; what was measured is read from the files.
 
 Ranges are what cells of one machine were off by where the coefficients were fitted on those of the other machines
 alone, as a forecast is: they hold nine of ten of them.

@@ -161,3 +161,13 @@ def test_other_encoders_are_padded(change: dict[str, Any]) -> None:
     path = choose_forward(encoder(**change), pad_token_id=0, device="cpu")
     assert path.name == "padded"
     assert path.logits(rows(*LENGTHS)).shape == (len(LENGTHS), LABELS)
+
+
+def test_padded_rows_on_a_gpu_attend_without_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", asked.append)
+    module = encoder("bert")
+    choose_forward(module, pad_token_id=0, device="cpu")
+    assert not asked
+    choose_forward(module, pad_token_id=0, device="cuda")
+    assert asked == [False]

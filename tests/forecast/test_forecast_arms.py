@@ -73,9 +73,9 @@ def test_attention_makes_long_rows_dear() -> None:
 
 
 def test_epochs_that_are_fixed_scale_training_and_those_that_are_not_make_it_a_wide_range() -> None:
-    two, four = (forecast({"full": {}}, epochs=epochs)["full"].seconds["training"] for epochs in (2, 4))
+    two, four = (forecast({"full": {}}, epochs=epochs, device="cpu")["full"].seconds["training"] for epochs in (2, 4))
     assert four.expected == pytest.approx(2 * two.expected)
-    patient = forecast({"full": {}}, epochs=50, patience_epochs=3)["full"].seconds["training"]
+    patient = forecast({"full": {}}, epochs=50, patience_epochs=3, device="cpu")["full"].seconds["training"]
     assert patient.high / patient.low > 2 * four.high / four.low
 
 
@@ -106,3 +106,30 @@ def test_a_network_fits_with_adapters_and_not_whole() -> None:
     assert expected_gb(arms["full"]) > 4 * 15.5
     assert 17.0 > expected_gb(arms["lora"]) > 15.5
     assert expected_gb(arms["qlora"]) < 7.0
+
+
+def test_recording_graphs_is_counted_once_for_a_training() -> None:
+    """Rows of one length make packs of one size, whose graph each training records once."""
+    two, four, six = (
+        forecast({"full": {}}, epochs=epochs)["full"].seconds["training"].expected for epochs in (2, 4, 6)
+    )
+    assert six - four == pytest.approx(four - two)
+    assert 0 < 2 * two - four < two
+
+
+def test_the_first_of_several_micro_batches_meets_no_gradients() -> None:
+    """The longest rows of a step come first: beside gradients there are the shorter ones alone."""
+    config = BertConfig(**ENCODER | {"vocab_size": 60_000})  # gradients that count
+    whole, halves = (
+        expected_gb(forecast({"full": {}}, config=config, device="cpu", effective_batch_rows=rows)["full"])
+        for rows in (8, 16)
+    )
+    assert whole <= halves
+
+
+def test_products_in_bfloat16_take_memory_of_their_own_on_a_processor() -> None:
+    wide, narrow = (
+        expected_gb(forecast({"full": {}}, device="cpu", precision=precision)["full"])
+        for precision in ("float32", "bfloat16")
+    )
+    assert narrow - wide == pytest.approx(0.9, abs=0.05)

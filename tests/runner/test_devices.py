@@ -86,6 +86,7 @@ def test_all_gpus_of_a_machine_are_taken_with_their_own_memory(gpus: Callable[[s
     gpus(GPU)
     here = devices_here(None, None)
     assert (here.count, here.profile.memory_gb) == (2, 79.0)
+    assert devices_here(None, None).of_another_host, "its launches are those of another machine"
     assert devices_here(1, None).count == 1
     assert devices_here(None, None, ["1"]).count == 1, "those that the comparison names"
 

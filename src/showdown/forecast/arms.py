@@ -57,11 +57,15 @@ def forecast_arms(workload: Workload, profile: DeviceProfile, devices: int = 1) 
 
 def peaks(workload: Workload, profile: DeviceProfile) -> dict[str, Peak]:
     """Return the peak of each row that trains a network, without its seconds, which take longer to forecast."""
-    arms = _arms(workload, profile)
-    tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
+    tuned = network_arms(workload, profile)
     settings = memory_settings_of(tuned, profile)
     rates = Rates(profile)
     return {name: peak_of(StepSeconds(arm, settings[name], rates)) for name, arm in tuned.items()}
+
+
+def network_arms(workload: Workload, profile: DeviceProfile) -> dict[str, NetworkArm]:
+    """Return each row that trains a network, but for those whose method cannot work on it."""
+    return {name: arm.tuned for name, arm in _arms(workload, profile).items() if arm.tuned is not None}
 
 
 def _arms(workload: Workload, profile: DeviceProfile) -> dict[str, _Arm]:

@@ -18,7 +18,7 @@ from showdown.engine.decoder.walk import PackedDecoder
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder
 from showdown.forecast.forms import Forms, are_told_apart, forms_of
-from showdown.forecast.shallow import Stack, stack_of
+from showdown.forecast.shallow import Stack, likeness, stack_of
 from showdown.forecast.trace import Trace, traced
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ Forward = tuple[Callable[[], torch.Tensor], AbstractContextManager[Any] | None]
 """A forward pass, and what it runs in."""
 _ROWS = (2, 3)
 """Rows of the two passes that tell what any number of them takes."""
+_MOST_KNOWN = 64
 _LEAST_TOKENS = 12
 """Of the longer of the two lengths that are traced."""
 
@@ -49,6 +50,11 @@ class Called:
     reads_all: bool
     """Whether the last layer computes all tokens, as that of a language model may."""
 
+    @property
+    def way(self) -> tuple[bool, ...]:
+        """How it is called."""
+        return self.on_gpu, self.padded, self.packed_decoder, self.reads_all
+
     def forward(self, rows: int, length: int) -> Forward:
         """Return the forward pass that the engine would choose, without weights."""
         if self.packed_decoder:
@@ -66,6 +72,10 @@ class Called:
         last = Queries(places=pack.layout.last_tokens, layout=layout_of([1] * rows, "cpu"))
         pack = replace(pack, queries=None if self.reads_all else last, reads_all=self.reads_all).to("meta")
         return lambda: walk.hidden(pack)
+
+
+_KNOWN: dict[Any, Forms | None] = {}
+"""Of this process: arms of a comparison share networks, and so do devices of one kind."""
 
 
 class Passes:
@@ -121,8 +131,19 @@ class Passes:
 
     def _cached(self, key: tuple[bool, int], few: int, many: int) -> Forms | None:
         if key not in self._forms:
-            self._forms[key] = self._told((few, self._shorter(few, many)), (many, self._longest), trains=key[0])
+            trains, sizes = key[0], ((few, self._shorter(few, many)), (many, self._longest))
+            alike = (self._called.way, sizes, self._likeness(trains))
+            if alike not in _KNOWN:
+                while len(_KNOWN) >= _MOST_KNOWN:
+                    _KNOWN.pop(next(iter(_KNOWN)))
+                _KNOWN[alike] = self._told(*sizes, trains=trains)
+            self._forms[key] = _KNOWN[alike]
         return self._forms[key]
+
+    def _likeness(self, trains: bool) -> int:
+        """Return what networks have in common whose passes are alike, such as LoRA's and QLoRA's without weights."""
+        config = self._called.backbone.config.to_json_string(use_diff=False)
+        return hash((trains, config, likeness(self._called.module, learning=trains)))
 
     def _shorter(self, few: int, many: int) -> int:
         """Return a length by which, beside the longest, every growth is told apart."""

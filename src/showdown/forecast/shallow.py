@@ -55,7 +55,7 @@ def stack_of(module: nn.Module) -> Stack | None:
     if len(found) != 1:
         return None
     parent, name, layers = found[0]
-    period = _period([_likeness(layer) for layer in layers])
+    period = _period([likeness(layer) for layer in layers])
     if period is None or _FIRST + 2 * period >= len(layers):
         return None
     return Stack(parent=parent, name=name, layers=layers, period=period)
@@ -70,17 +70,24 @@ def _period(kinds: list[Any]) -> int | None:
     return None
 
 
-def _likeness(layer: nn.Module) -> tuple[Any, ...]:
-    """Return what must be equal in layers that compute alike: modules, their plain attributes, shapes, what learns."""
+def likeness(module: nn.Module, *, learning: bool = True) -> tuple[Any, ...]:
+    """Return what is equal in modules that compute alike: parts, their plain attributes, shapes, and what learns.
+
+    Args:
+        module: a layer or a whole network.
+        learning: whether it matters what learns.
+
+    """
     parts = []
-    for name, child in layer.named_modules():
-        plain = tuple(
-            sorted(
-                (key, value)
-                for key, value in vars(child).items()
-                if key not in _OWN and isinstance(value, (bool, int, float, str, type(None)))
-            )
+    for name, child in module.named_modules():
+        plain = sorted(
+            (key, str(value))
+            for key, value in vars(child).items()
+            if key not in _OWN and isinstance(value, (bool, int, float, str, type(None)))
         )
-        parts.append((name, type(child).__name__, repr(plain)))
-    learning = tuple((name, tuple(value.shape), value.requires_grad) for name, value in layer.named_parameters())
-    return (*parts, learning)
+        parts.append((name, type(child).__name__, tuple(plain)))
+    shapes = (
+        (name, tuple(value.shape), str(value.dtype), learning and value.requires_grad)
+        for name, value in module.named_parameters()
+    )
+    return (*parts, *shapes)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from showdown.core.errors import UserError
 from showdown.core.forecast import DeviceProfile
@@ -33,6 +33,8 @@ class Devices:
     currency: str | None = None
     notes: tuple[str, ...] = ()
     """What must be known of the profile."""
+    of_another_host: bool = False
+    """Whether the profile is that of the same GPU in another machine than this one, whose host may be slower."""
 
 
 def devices_named(name: str, count: int | None, price_per_hour: float | None) -> Devices:
@@ -69,17 +71,20 @@ def devices_here(count: int | None, price_per_hour: float | None, gpus: Sequence
             raise UserError(f"--gpus {count}: this machine has no GPU; name one with --gpu, such as h100")
         profile, notes = _processor_here()
         return _priced(profile, 1, price_per_hour, threads=_threads(), notes=notes)
-    return _priced(_gpu_here(), count or len(local_devices(gpus)), price_per_hour, threads=0, notes=())
+    profile, of_another_host = _gpu_here()
+    found = _priced(profile, count or len(local_devices(gpus)), price_per_hour, threads=0, notes=())
+    return replace(found, of_another_host=of_another_host)
 
 
-def _gpu_here() -> DeviceProfile:
+def _gpu_here() -> tuple[DeviceProfile, bool]:
+    """Return this machine's GPU: as measured, else the shipped one, and whether it is that."""
     meter = gpu_meter()
     name, total = (meter.name(), meter.total_gb()) if meter else (None, None)
     if name is None:
         raise UserError("this machine's GPU does not answer; name one with --gpu, such as h100")
     measured = local_profile()
     if measured is not None and measured.name == name:
-        return measured
+        return measured, False
     try:
         found = profile_of(name)
     except UserError as error:
@@ -88,7 +93,7 @@ def _gpu_here() -> DeviceProfile:
             f"no rates of the GPU `{name}` are known; `showdown doctor --measure` finds them in under a minute, "
             f"or name another GPU with --gpu ({known})"
         ) from error
-    return found if total is None else found.model_copy(update={"memory_gb": total})
+    return found if total is None else found.model_copy(update={"memory_gb": total}), True
 
 
 def _processor_here() -> tuple[DeviceProfile, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from showdown.core.spec import ModelSpec
 from showdown.data.prepare import Prepared
 from showdown.forecast.arms import forecast_arms
 from showdown.forecast.fixes import with_cheapest_gpu, with_fixes
+from showdown.forecast.measure import with_own_launches
 from showdown.forecast.sizes import workload_of
 from showdown.models.described import DescribedModel
 from showdown.runner.device import Devices
@@ -67,7 +68,7 @@ def foresee(
         UserError: for settings that a method does not take, or rows that cannot be laid out.
 
     """
-    profile = devices.profile
+    profile = with_own_launches(devices.profile) if devices.of_another_host else devices.profile
     workload, estimated = workload_of(ready.comparison, prepared, described)
     arms = with_fixes(
         forecast_arms(workload, profile, _together(ready.comparison.gpus_per_run, devices)), workload, profile
