@@ -9,9 +9,11 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 MAY_IMPORT = {
     "__init__": {"api"},
     "__main__": {"cli"},
-    "cli": {"api", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
-    "api": {"config", "planning", "runner", "display", "prediction", "report", "trackers", "verdict"},
+    "cli": {"api", "commands", "config", "planning", "runner", "display", "prediction", "report", "watch", "methods"},
+    "commands": {"api", "serving"},
+    "api": {"config", "planning", "runner", "display", "prediction", "report", "serving", "trackers", "verdict"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
+    "serving": {"prediction", "measure", "data"},
     "prediction": {"models", "runner", "stages", "tasks", "data"},
     "runner": {"forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),

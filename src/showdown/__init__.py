@@ -16,6 +16,7 @@ __all__ = [
     "plan",
     "predict",
     "run",
+    "serve",
     "sync",
     "write_reports",
 ]

@@ -7,7 +7,7 @@ print(showdown.load_model("out", "lora").predict(["Eight years of ABAP ..."]))
 Every function raises `UserError` for bad input, with the place and the fix in one line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
+    from showdown.serving.limits import Limits
+    from showdown.serving.options import ServeOptions
     from showdown.verdict.model import Verdict
     from showdown.verdict.options import JudgeOptions
 
@@ -225,3 +227,27 @@ def predict(
     if len(plain) < len(texts):
         raise UserError(f"`{row}` gives labels to texts: give each as a str, not as a chat")
     return model.predict(plain, coverage=coverage)
+
+
+def serve(
+    folder: Path | str,
+    row: str | None = None,
+    *,
+    limits: "Limits | None" = None,
+    say: Callable[[str], None] = lambda _: None,
+    **options: Unpack["ServeOptions"],
+) -> None:
+    """Serve a saved model over HTTP until SIGTERM or SIGINT ends it. Call it from the main thread.
+
+    Args:
+        folder: as in `load_model`; so for `row`.
+        row: of a comparison.
+        limits: of what is accepted, by default those of `showdown serve`.
+        say: is told where the server listens, and that it ended.
+        options: `base`, `host`, `port`, `token_file`, `coverage`, as in `serving.options.ServeOptions`.
+
+    """
+    from showdown.serving.limits import Limits
+    from showdown.serving.run import serve as serve_model
+
+    serve_model(Path(folder), row, limits or Limits(), say, options)

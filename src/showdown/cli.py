@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from showdown.commands.serve import serve
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
@@ -398,6 +399,9 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         say(line)
     left = "" if coverage is None else f", {done.left_to_person} left to a person"
     say(f"{done.rows} row{'' if done.rows == 1 else 's'} answered{left}: {output}")
+
+
+app.command()(serve)
 
 
 @app.command()

@@ -62,15 +62,9 @@ class Model:
 
         """
         threshold = threshold_of(self.name, self.confidence, coverage)
-        cleaned = [clean(text, self.data.clean) for text in texts]
-        for number, text in enumerate(cleaned, start=1):
-            if not text.strip():
-                raise UserError(
-                    f"text {number} of {len(texts)} is empty (cleaned with `{self.data.clean}`); give a text with words"
-                )
         if not texts:
             return []
-        scores, kind = self._scores(cleaned), self.classifier.score_kind
+        scores, kind = self.scores(texts), self.classifier.score_kind
         return [
             Prediction(
                 label=self.labels[int(line.argmax())],
@@ -81,6 +75,27 @@ class Model:
             )
             for line, confidence in zip(scores, confidences(scores, kind), strict=True)
         ]
+
+    def scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
+        """Return the score of each label for each text, which is cleaned as the training texts were.
+
+        Args:
+            texts: at least one.
+
+        Returns:
+            Scores: shape (texts, labels).
+
+        Raises:
+            UserError: when a text is empty, or the model is damaged.
+
+        """
+        cleaned = [clean(text, self.data.clean) for text in texts]
+        for number, text in enumerate(cleaned, start=1):
+            if not text.strip():
+                raise UserError(
+                    f"text {number} of {len(texts)} is empty (cleaned with `{self.data.clean}`); give a text with words"
+                )
+        return self._scores(cleaned)
 
     def _scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
         """Return the score of each label for each text: shape (texts, labels).

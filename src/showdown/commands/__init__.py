@@ -1,0 +1,1 @@
+"""Commands in groups, each a thin call of `showdown.api`; `cli.py` has the others."""

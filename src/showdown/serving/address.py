@@ -1,0 +1,60 @@
+"""Where a server listens."""
+
+import errno
+import ipaddress
+import socket
+
+from showdown.core.errors import UserError
+
+LOOPBACK = "127.0.0.1"
+_BACKLOG = 2048
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and does not listen yet.
+
+    Args:
+        host: a name or an address of this machine.
+        port: 0 takes a free one.
+
+    Raises:
+        UserError: when the host is none of this machine, or the port is taken.
+
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise UserError(f"--host {host}: no such address ({error.strerror}); give one of this machine") from error
+    found = socket.socket(family, kind, protocol)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(f"--host {host}: not an address of this machine") from error
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise UserError(f"port {port} of {host} cannot be had ({error.strerror}); choose another with --port") from (
+            error
+        )
+    return found
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Return whether programs of this machine alone reach a socket."""
+    return ipaddress.ip_address(str(listening.getsockname()[0])).is_loopback
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the address of a socket as browsers write it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def own_hosts(listening: socket.socket) -> frozenset[str]:
+    """Return what a `Host` header says where a program of this machine means this socket."""
+    port = listening.getsockname()[1]
+    return frozenset(f"{name}:{port}" for name in (LOOPBACK, "localhost", "[::1]"))
