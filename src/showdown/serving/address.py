@@ -3,6 +3,8 @@
 import errno
 import ipaddress
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from showdown.core.errors import UserError
 
@@ -30,17 +32,37 @@ def bound_socket(host: str, port: int) -> socket.socket:
     found = socket.socket(family, kind, protocol)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind(address)
-    except OSError as error:
+        with _taken_reported(host, port):
+            found.bind(address)
+    except BaseException:
         found.close()
+        raise
+    return found
+
+
+def start_listening(bound: socket.socket) -> None:
+    """Let clients connect.
+
+    Raises:
+        UserError: when another program, which was bound to the same port too, was faster.
+
+    """
+    host, port = bound.getsockname()[:2]
+    with _taken_reported(host, port):
+        bound.listen(_BACKLOG)
+
+
+@contextmanager
+def _taken_reported(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise UserError(f"--host {host}: not an address of this machine") from error
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise UserError(f"port {port} of {host} cannot be had ({error.strerror}); choose another with --port") from (
-            error
-        )
-    return found
+        why = f"port {port} of {host} cannot be had ({error.strerror})"
+        raise UserError(f"{why}; choose another with --port") from error
 
 
 def is_loopback(listening: socket.socket) -> bool:

@@ -13,7 +13,7 @@ from showdown.serving.guard import PAGE_FILES, TRUSTED, Guard
 from showdown.serving.labels import ServedModel, label_route
 from showdown.serving.limits import Limits
 from showdown.serving.metrics import Metrics
-from showdown.serving.observer import Observer
+from showdown.serving.observer import FAILED, Observer
 from showdown.serving.prompts import ServedWriter, prompt_route
 from showdown.serving.queue import RowQueue
 from showdown.serving.served import Refused
@@ -130,6 +130,11 @@ class Service:
         async def refused(request: Request, refusal: Refused) -> JSONResponse:
             del request
             return JSONResponse({"detail": refusal.reason}, refusal.status, headers=refusal.headers)
+
+        @app.exception_handler(Exception)
+        async def failed(request: Request, error: Exception) -> JSONResponse:
+            del request, error  # the observer writes it down
+            return JSONResponse({"detail": FAILED}, 500)
 
         @app.exception_handler(RequestValidationError)
         async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LOG = logging.getLogger("showdown.serving")
+FAILED = "the server failed; its log says where"
 _PATHS = frozenset({"/predict", "/health", "/metrics", "/openapi.json", "/docs"})
 
 
@@ -43,7 +44,7 @@ class Observer:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             _LOG.error("a request failed: %s in %s, line %d", type(error).__name__, frame.filename, frame.lineno)
             if not status:
-                await answer_plainly(noted, 500, "the server failed; its log says where")
+                await answer_plainly(noted, 500, FAILED)
         finally:
             if status:  # otherwise the client left before an answer
                 path = scope["path"] if scope["path"] in _PATHS else "other"

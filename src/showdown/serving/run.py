@@ -7,7 +7,7 @@ from pathlib import Path
 
 from showdown.core.errors import UserError
 from showdown.prediction.load import load_model
-from showdown.serving.address import LOOPBACK, bound_socket, is_loopback, own_hosts, url_of
+from showdown.serving.address import LOOPBACK, bound_socket, is_loopback, own_hosts, start_listening, url_of
 from showdown.serving.limits import Limits
 from showdown.serving.options import ServeOptions
 from showdown.serving.token import VARIABLE, read_token
@@ -52,6 +52,7 @@ def serve(folder: Path, row: str | None, limits: Limits, say: Callable[[str], No
             service, limits, lambda: say(f"`{model.name}` answers at {url}/predict (page: {url}/docs){guarded}")
         )
         service.start(server.end_broken)
+        start_listening(listening)
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
         try:

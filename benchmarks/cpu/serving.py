@@ -1,0 +1,234 @@
+"""Load of `showdown serve` on the loopback, beside transformers' `pipeline` behind FastAPI.
+
+    python -m benchmarks.cpu.serving --out benchmarks/results
+    python -m benchmarks.cpu.serving --soak-minutes 30 --variant soak --out benchmarks/results
+
+All servers have the same fully fine-tuned all-MiniLM-L6-v2 (the quickstart's, trained here for two epochs, or that of
+`--model`), cut texts after as many tokens, and run under the same uvicorn, each in a process of its own. Clients ask
+for one resume at a time and again once it is answered. Servers are loaded in turns, one at a time, and clients share
+the cores with the server. Every label is compared with that of `Model.predict` on the text alone.
+
+With `--soak-minutes` one server is loaded all the time, and its memory is sampled every five seconds. Growth is the
+slope of a line through the samples after the first minute.
+"""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.lib.load import Seen, ask
+from benchmarks.lib.plain_server import FORMS
+from benchmarks.lib.result import ROOT, argument_parser, write_result
+from benchmarks.lib.texts import different_texts
+from showdown import api
+from showdown.core.artifact import read_description
+from showdown.measure.load import LoadMeter
+from showdown.prediction.load import load_model
+from showdown.prediction.model import Model, Prediction
+
+CLIENTS = (1, 32, 256)
+COMPARED = 32
+"""Clients at which the best plain server is chosen."""
+OURS = "showdown serve"
+START_SECONDS = 120.0
+WARM_SECONDS = 1.0
+SAMPLE_SECONDS = 5.0
+SETTLED_SECONDS = 60.0
+MB = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that runs."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+
+class Expected:
+    """The labels and scores of texts that are answered alone, and how far a server's answers were from them."""
+
+    def __init__(self, alone: Sequence[Prediction]) -> None:
+        self._alone = alone
+        self.other_labels, self.largest_difference = 0, 0.0
+
+    def check(self, place: int, answer: Any) -> None:
+        """Compare an answer of either server."""
+        found = answer["answers"][0] if "answers" in answer else answer
+        self.other_labels += found["label"] != self._alone[place].label
+        self.largest_difference = max(self.largest_difference, abs(found["score"] - self._alone[place].score))
+
+    def summary(self) -> dict[str, float]:
+        """Return how far answers were from those of the model alone."""
+        return {"other_labels": self.other_labels, "largest_difference_of_scores": self.largest_difference}
+
+
+def answered_alone(model: Path, texts: Sequence[str]) -> list[Prediction]:
+    """Return the model's answer to each text by itself."""
+    opened = load_model(model)
+    assert isinstance(opened, Model)
+    return [opened.predict([text])[0] for text in texts]
+
+
+def spent() -> float:
+    """Return the processor seconds of this process and of the servers."""
+    own = psutil.Process()
+    return sum(sum(one.cpu_times()[:2]) for one in [own, *own.children()])
+
+
+def trained(folder: Path) -> Path:
+    """Train the model of the benchmark, and return its folder."""
+    comparison = ROOT / "comparisons" / "quickstart.yaml"
+    api.run(str(comparison), output=folder, methods=["full"], overrides=["protocol.epochs=2"])
+    return next(folder.glob("runs/full-*/artifact"))
+
+
+@contextlib.contextmanager
+def serving(name: str, model: Path, most_tokens: int) -> Iterator[Server]:
+    """Start a server, and end it at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    if name == OURS:
+        words = ["showdown", "serve", str(model), "--port", port]
+    else:
+        words = ["benchmarks.lib.plain_server", str(model), "--form", name, "--most-tokens", str(most_tokens)]
+        words += ["--port", port]
+    process = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/openapi.json", process)
+        yield Server(url=f"http://127.0.0.1:{port}", process=process)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a server answers."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"no answer at {url}")
+
+
+def compare(model: Path, texts: Sequence[str], turns: int, seconds: float) -> dict[str, Any]:
+    """Load all servers in turns."""
+    most_tokens = read_description(model).max_tokens
+    assert most_tokens is not None
+    names, alone = [OURS, *FORMS], answered_alone(model, texts)
+    expected = {name: Expected(alone) for name in names}
+    seen = {name: {clients: Seen() for clients in CLIENTS} for name in names}
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(serving(name, model, most_tokens)) for name in names}
+        others, shares = LoadMeter(spent), list[float | None]()
+        for turn in range(turns):
+            for clients in CLIENTS:
+                for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                    ask(
+                        servers[name].url, texts, seen[name][clients], clients=clients, seconds=seconds,
+                        warm_seconds=WARM_SECONDS, check=expected[name].check,
+                    )  # fmt: skip
+                    print(
+                        f"turn {turn + 1}: {name}, {clients} clients: {seen[name][clients].rates[-1]:.1f}/s", flush=True
+                    )
+                    shares.append(others.read())
+    found: dict[str, Any] = {
+        name: {
+            **{f"{clients} clients": seen[name][clients].summary() for clients in CLIENTS},
+            **expected[name].summary(),
+        }
+        for name in names
+    }
+    return {"processor_share_of_others": known(shares), "most_tokens": most_tokens, **found, **ratios(found)}
+
+
+def known(shares: Sequence[float | None]) -> list[float]:
+    """Return the shares of the processors that other processes used in each turn, without those that are unknown."""
+    return [round(share, 3) for share in shares if share is not None]
+
+
+def ratios(found: dict[str, Any]) -> dict[str, Any]:
+    """Return Showdown's rate and latency as multiples of the best plain server's, chosen at 32 clients."""
+    best = max(FORMS, key=lambda name: found[name][f"{COMPARED} clients"]["requests_per_second"])
+    result: dict[str, Any] = {"best_plain": best}
+    for clients in CLIENTS:
+        ours, plain = found[OURS][f"{clients} clients"], found[best][f"{clients} clients"]
+        result[f"{clients} clients, ratios to the best plain"] = {
+            key: round(ours[key] / plain[key], 3)
+            for key in ("requests_per_second", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
+        }
+    return result
+
+
+def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
+    """Load one server all the time and sample its memory."""
+    expected, seen, samples = Expected(answered_alone(model, texts)), Seen(), list[tuple[float, float]]()
+    with serving(OURS, model, 0) as server:
+        process, began, over = psutil.Process(server.process.pid), time.monotonic(), threading.Event()
+
+        def sample() -> None:
+            while not over.wait(SAMPLE_SECONDS):
+                samples.append((time.monotonic() - began, process.memory_info().rss / MB))
+
+        sampler = threading.Thread(target=sample)
+        sampler.start()
+        others = LoadMeter(spent)
+        try:
+            ask(
+                server.url, texts, seen, clients=COMPARED, seconds=60 * minutes, warm_seconds=WARM_SECONDS,
+                check=expected.check,
+            )  # fmt: skip
+        finally:
+            share = others.read()
+            over.set()
+            sampler.join()
+    settled = np.array([one for one in samples if one[0] > SETTLED_SECONDS])
+    slope = float(np.polyfit(settled[:, 0], settled[:, 1], 1)[0]) * 3600 if len(settled) > 1 else None
+    by_minute = {str(int(at // 60)): round(mb, 1) for at, mb in samples}
+    return {
+        "minutes": minutes,
+        "processor_share_of_others": known([share]),
+        "clients": COMPARED,
+        **seen.summary(),
+        **expected.summary(),
+        "memory_mb_at_the_end_of_each_minute": list(by_minute.values()),
+        "memory_growth_mb_an_hour": None if slope is None else round(slope, 1),
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--model", type=Path, help="a saved, fully fine-tuned network; by default one is trained")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8.0, help="that count of each turn")
+    parser.add_argument("--soak-minutes", type=float, default=0.0)
+    options = parser.parse_args()
+    texts, _ = different_texts("resumes")
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or trained(Path(folder) / "out")
+        if options.soak_minutes:
+            found = soak(model, texts, options.soak_minutes)
+        else:
+            found = compare(model, texts, options.turns, options.seconds)
+    for name, one in found.items():
+        print(name, one)
+    write_result(options, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Clients that ask a server again as soon as it has answered, and what they saw.
+
+They run in this process, on the cores that the server uses too.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Check = Callable[[int, Any], None]
+
+
+@dataclass
+class Seen:
+    """What clients saw of one server."""
+
+    seconds: list[float] = field(default_factory=list)
+    """Of each request that was answered within the time that counts."""
+    rates: list[float] = field(default_factory=list)
+    """Answers a second of each turn."""
+    refused: int = 0
+    """Requests with another status than 200."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return rates and percentiles of the latency."""
+        p50, p95, p99 = (round(1000 * float(np.percentile(self.seconds, share)), 1) for share in (50, 95, 99))
+        return {
+            "requests_per_second": round(float(np.median(self.rates)), 1),
+            "requests_per_second_of_each_turn": [round(rate, 1) for rate in self.rates],
+            "latency_p50_ms": p50,
+            "latency_p95_ms": p95,
+            "latency_p99_ms": p99,
+            "requests": len(self.seconds),
+            "refused": self.refused,
+        }
+
+
+def ask(
+    url: str, texts: Sequence[str], seen: Seen, *, clients: int, seconds: float, warm_seconds: float, check: Check
+) -> None:
+    """Let clients ask, each one text at a time, and add what they saw.
+
+    Args:
+        url: of the server, without a path.
+        texts: are asked for in random order.
+        seen: gets it.
+        clients: at the same time, each with a connection of its own.
+        seconds: that count.
+        warm_seconds: before, which do not count.
+        check: told the place of a text and the server's answer to it.
+
+    """
+    asyncio.run(_ask(url, texts, seen, clients, (warm_seconds, seconds), check))
+
+
+async def _ask(
+    url: str, texts: Sequence[str], seen: Seen, clients: int, times: tuple[float, float], check: Check
+) -> None:
+    import aiohttp
+
+    begin = time.perf_counter() + times[0]
+    end = begin + times[1]
+    counted = 0
+
+    async def client(number: int) -> None:
+        nonlocal counted
+        draw = random.Random(number)
+        while time.perf_counter() < end:
+            place = draw.randrange(len(texts))
+            began = time.perf_counter()
+            async with session.post(f"{url}/predict", json={"text": texts[place]}) as response:
+                answer = await response.json()
+            done = time.perf_counter()
+            if response.status != 200:
+                seen.refused += 1
+                await asyncio.sleep(0.05)
+                continue
+            check(place, answer)
+            if begin <= done < end:
+                seen.seconds.append(done - began)
+                counted += 1
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as session:
+        await asyncio.gather(*(client(number) for number in range(clients)))
+    seen.rates.append(counted / times[1])
