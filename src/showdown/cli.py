@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from showdown.commands.quiet import quiet_libraries
 from showdown.commands.serve import serve
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
@@ -207,7 +208,7 @@ def plan(
         return
     if target is None:
         raise UserError("name what is to be planned: a comparison (.yaml) or a data file, as for `showdown run`")
-    _hide_library_warnings()
+    quiet_libraries()
     found_plan = api.plan(
         target,
         model=model,
@@ -380,7 +381,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     from showdown.prediction.file import TextFile
     from showdown.prediction.request import default_file, row_and_file
 
-    _hide_library_warnings()
+    quiet_libraries()
     method, file = row_and_file(model, words or [], method, file)
     if (text is None) == (file is None):
         raise UserError("give either --text or --file")
@@ -457,15 +458,6 @@ def _given(task: str | None, text: str | None, label: str | None) -> list[str]:
 
     given = {"task": task, "data.text": text, "data.label": label}
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-
-
-def _hide_library_warnings() -> None:
-    """Hide library warnings."""
-    import logging
-    import warnings
-
-    warnings.simplefilter("ignore")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _terminated(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -66,7 +66,7 @@ def test_a_long_prompt_does_not_keep_others_from_their_answers() -> None:
 
 
 def test_written_answers_have_no_coverage() -> None:
-    with pytest.raises(UserError, match="`capitals` writes its answers: they have no confidence"):
+    with pytest.raises(UserError, match="`capitals` writes its answers, which have no confidence"):
         ServedWriter(writer_model(), 0.9)
     with client_of(writer_model()) as (client, _):
         assert client.post("/predict", json={"prompt": "a", "coverage": 0.9}).status_code == 422

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from showdown.commands.quiet import quiet_libraries
 from showdown.core.terminal import say
 
 
@@ -39,6 +40,7 @@ def serve(
     from showdown import api
     from showdown.serving.limits import Limits
 
+    quiet_libraries()
     limits = Limits(
         rows=max_rows,
         characters=max_characters,

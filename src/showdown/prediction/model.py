@@ -62,9 +62,15 @@ class Model:
 
         """
         threshold = threshold_of(self.name, self.confidence, coverage)
+        cleaned = [clean(text, self.data.clean) for text in texts]
+        for number, text in enumerate(cleaned, start=1):
+            if not text.strip():
+                raise UserError(
+                    f"text {number} of {len(texts)} is empty (cleaned with `{self.data.clean}`); give a text with words"
+                )
         if not texts:
             return []
-        scores, kind = self.scores(texts), self.classifier.score_kind
+        scores, kind = self._scores(cleaned), self.classifier.score_kind
         return [
             Prediction(
                 label=self.labels[int(line.argmax())],
@@ -77,25 +83,16 @@ class Model:
         ]
 
     def scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
-        """Return the score of each label for each text, which is cleaned as the training texts were.
+        """Return the score of each label for each text: shape (texts, labels).
 
         Args:
-            texts: at least one.
-
-        Returns:
-            Scores: shape (texts, labels).
+            texts: at least one, each with words; cleaned here as the training texts were.
 
         Raises:
-            UserError: when a text is empty, or the model is damaged.
+            UserError: when the model is damaged.
 
         """
-        cleaned = [clean(text, self.data.clean) for text in texts]
-        for number, text in enumerate(cleaned, start=1):
-            if not text.strip():
-                raise UserError(
-                    f"text {number} of {len(texts)} is empty (cleaned with `{self.data.clean}`); give a text with words"
-                )
-        return self._scores(cleaned)
+        return self._scores([clean(text, self.data.clean) for text in texts])
 
     def _scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
         """Return the score of each label for each text: shape (texts, labels).

@@ -53,8 +53,7 @@ class WriterModel:
 
         """
         self.refuse_coverage(coverage)
-        count = len(prompts)
-        return self.write([self.prompt(f"prompt {number} of {count}", one) for number, one in enumerate(prompts, 1)])
+        return self.write([self._prompt(number, len(prompts), one) for number, one in enumerate(prompts, start=1)])
 
     def write(self, prompts: Sequence[str], called: Callable[[int], str] | None = None) -> list[WrittenAnswer]:
         """Write an answer to each prompt.
@@ -96,12 +95,15 @@ class WriterModel:
                 f"`{self.name}` writes its answers: they have no confidence to compare with --coverage; leave it out"
             )
 
+    def _prompt(self, number: int, count: int, given: Prompt) -> str:
+        return self.prompt(f"prompt {number} of {count}", given)
+
     def prompt(self, place: str, given: Prompt) -> str:
         """Return a prompt as `core/chat.py` keeps it, behind the comparison's system message where it has none.
 
         Args:
             place: what messages call it.
-            given: what a user writes, or a chat.
+            given: what a user writes, or a chat whose last message is the user's.
 
         Raises:
             UserError: when it is empty, or no chat.

@@ -70,7 +70,8 @@ class ServedWriter(Served):
             UserError: for a coverage, since written answers have no confidence.
 
         """
-        model.refuse_coverage(coverage)
+        if coverage is not None:
+            raise UserError(f"--coverage: `{model.name}` writes its answers, which have no confidence; leave it out")
         self.model = model
         self.pads = model.writer.pads
 
