@@ -6,7 +6,9 @@
 All servers have the same fully fine-tuned all-MiniLM-L6-v2 (the quickstart's, trained here for two epochs, or that of
 `--model`), cut texts after as many tokens, and run under the same uvicorn, each in a process of its own. Clients ask
 for one resume at a time and again once it is answered. Servers are loaded in turns, one at a time, and clients share
-the cores with the server. Every label is compared with that of `Model.predict` on the text alone.
+the cores with the server. A turn in which other processes used over a tenth of the processors is taken again, for
+twenty minutes at most (`--most-others`, `--patience-minutes`). Every label is compared with that of `Model.predict` on
+the text alone.
 
 With `--soak-minutes` one server is loaded all the time, and its memory is sampled every five seconds. Growth is the
 slope of a line through the samples after the first minute.
@@ -22,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ import psutil
 
 from benchmarks.lib.load import Seen, ask
 from benchmarks.lib.plain_server import FORMS
+from benchmarks.lib.quiet import Quiet, spent
 from benchmarks.lib.result import ROOT, argument_parser, write_result
 from benchmarks.lib.texts import different_texts
 from showdown import api
@@ -38,12 +42,12 @@ from showdown.measure.load import LoadMeter
 from showdown.prediction.load import load_model
 from showdown.prediction.model import Model, Prediction
 
-CLIENTS = (1, 32, 256)
+CLIENTS = {1: 1.0, 32: 3.0, 256: 8.0}
+"""How many at the same time, and for how many seconds they ask before what they see counts."""
 COMPARED = 32
 """Clients at which the best plain server is chosen."""
 OURS = "showdown serve"
 START_SECONDS = 120.0
-WARM_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
 SETTLED_SECONDS = 60.0
 MB = 1e6
@@ -80,12 +84,6 @@ def answered_alone(model: Path, texts: Sequence[str]) -> list[Prediction]:
     opened = load_model(model)
     assert isinstance(opened, Model)
     return [opened.predict([text])[0] for text in texts]
-
-
-def spent() -> float:
-    """Return the processor seconds of this process and of the servers."""
-    own = psutil.Process()
-    return sum(sum(one.cpu_times()[:2]) for one in [own, *own.children()])
 
 
 def trained(folder: Path) -> Path:
@@ -125,7 +123,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError(f"no answer at {url}")
 
 
-def compare(model: Path, texts: Sequence[str], turns: int, seconds: float) -> dict[str, Any]:
+def compare(model: Path, texts: Sequence[str], turns: int, seconds: float, quiet: Quiet) -> dict[str, Any]:
     """Load all servers in turns."""
     most_tokens = read_description(model).max_tokens
     assert most_tokens is not None
@@ -134,18 +132,16 @@ def compare(model: Path, texts: Sequence[str], turns: int, seconds: float) -> di
     seen = {name: {clients: Seen() for clients in CLIENTS} for name in names}
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(serving(name, model, most_tokens)) for name in names}
-        others, shares = LoadMeter(spent), list[float | None]()
         for turn in range(turns):
-            for clients in CLIENTS:
+            for clients, warm_seconds in CLIENTS.items():
                 for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                    ask(
-                        servers[name].url, texts, seen[name][clients], clients=clients, seconds=seconds,
-                        warm_seconds=WARM_SECONDS, check=expected[name].check,
+                    one = partial(
+                        ask, servers[name].url, texts, clients=clients, seconds=seconds, warm_seconds=warm_seconds,
+                        check=expected[name].check,
                     )  # fmt: skip
-                    print(
-                        f"turn {turn + 1}: {name}, {clients} clients: {seen[name][clients].rates[-1]:.1f}/s", flush=True
-                    )
-                    shares.append(others.read())
+                    seen[name][clients].add(quiet.turn(one))
+                    rate, share = seen[name][clients].rates[-1], quiet.shares[-1]
+                    print(f"turn {turn + 1}: {name}, {clients} clients: {rate:.1f}/s, others {share:.2f}", flush=True)
     found: dict[str, Any] = {
         name: {
             **{f"{clients} clients": seen[name][clients].summary() for clients in CLIENTS},
@@ -153,12 +149,8 @@ def compare(model: Path, texts: Sequence[str], turns: int, seconds: float) -> di
         }
         for name in names
     }
-    return {"processor_share_of_others": known(shares), "most_tokens": most_tokens, **found, **ratios(found)}
-
-
-def known(shares: Sequence[float | None]) -> list[float]:
-    """Return the shares of the processors that other processes used in each turn, without those that are unknown."""
-    return [round(share, 3) for share in shares if share is not None]
+    beside = {"processor_share_of_others": quiet.shares, "turns_taken_again": quiet.again}
+    return {"most_tokens": most_tokens, **beside, **found, **ratios(found)}
 
 
 def ratios(found: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +160,7 @@ def ratios(found: dict[str, Any]) -> dict[str, Any]:
     for clients in CLIENTS:
         ours, plain = found[OURS][f"{clients} clients"], found[best][f"{clients} clients"]
         result[f"{clients} clients, ratios to the best plain"] = {
-            key: round(ours[key] / plain[key], 3)
+            key: round(ours[key] / plain[key], 3) if plain[key] else None
             for key in ("requests_per_second", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
         }
     return result
@@ -176,7 +168,7 @@ def ratios(found: dict[str, Any]) -> dict[str, Any]:
 
 def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
     """Load one server all the time and sample its memory."""
-    expected, seen, samples = Expected(answered_alone(model, texts)), Seen(), list[tuple[float, float]]()
+    expected, samples = Expected(answered_alone(model, texts)), list[tuple[float, float]]()
     with serving(OURS, model, 0) as server:
         process, began, over = psutil.Process(server.process.pid), time.monotonic(), threading.Event()
 
@@ -188,8 +180,8 @@ def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
         sampler.start()
         others = LoadMeter(spent)
         try:
-            ask(
-                server.url, texts, seen, clients=COMPARED, seconds=60 * minutes, warm_seconds=WARM_SECONDS,
+            seen = ask(
+                server.url, texts, clients=COMPARED, seconds=60 * minutes, warm_seconds=CLIENTS[COMPARED],
                 check=expected.check,
             )  # fmt: skip
         finally:
@@ -201,7 +193,7 @@ def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
     by_minute = {str(int(at // 60)): round(mb, 1) for at, mb in samples}
     return {
         "minutes": minutes,
-        "processor_share_of_others": known([share]),
+        "processor_share_of_others": share,
         "clients": COMPARED,
         **seen.summary(),
         **expected.summary(),
@@ -215,8 +207,10 @@ def main() -> None:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--model", type=Path, help="a saved, fully fine-tuned network; by default one is trained")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8.0, help="that count of each turn")
+    parser.add_argument("--seconds", type=float, default=10.0, help="that count of each turn")
     parser.add_argument("--soak-minutes", type=float, default=0.0)
+    parser.add_argument("--most-others", type=float, default=0.1, help="share of the processors that others may use")
+    parser.add_argument("--patience-minutes", type=float, default=20.0, help="for turns that are quiet enough")
     options = parser.parse_args()
     texts, _ = different_texts("resumes")
     with tempfile.TemporaryDirectory() as folder:
@@ -224,7 +218,9 @@ def main() -> None:
         if options.soak_minutes:
             found = soak(model, texts, options.soak_minutes)
         else:
-            found = compare(model, texts, options.turns, options.seconds)
+            until = time.monotonic() + 60 * options.patience_minutes
+            quiet = Quiet(most=options.most_others, until=until)
+            found = compare(model, texts, options.turns, options.seconds, quiet)
     for name, one in found.items():
         print(name, one)
     write_result(options, found)

@@ -26,9 +26,18 @@ class Seen:
     refused: int = 0
     """Requests with another status than 200."""
 
+    def add(self, other: "Seen") -> None:
+        """Add what was seen in another turn."""
+        self.seconds += other.seconds
+        self.rates += other.rates
+        self.refused += other.refused
+
     def summary(self) -> dict[str, Any]:
-        """Return rates and percentiles of the latency."""
-        p50, p95, p99 = (round(1000 * float(np.percentile(self.seconds, share)), 1) for share in (50, 95, 99))
+        """Return rates and percentiles of the latency, which are null where no request was answered in time."""
+        p50, p95, p99 = (
+            round(1000 * float(np.percentile(self.seconds, share)), 1) if self.seconds else None
+            for share in (50, 95, 99)
+        )
         return {
             "requests_per_second": round(float(np.median(self.rates)), 1),
             "requests_per_second_of_each_turn": [round(rate, 1) for rate in self.rates],
@@ -40,22 +49,21 @@ class Seen:
         }
 
 
-def ask(
-    url: str, texts: Sequence[str], seen: Seen, *, clients: int, seconds: float, warm_seconds: float, check: Check
-) -> None:
-    """Let clients ask, each one text at a time, and add what they saw.
+def ask(url: str, texts: Sequence[str], *, clients: int, seconds: float, warm_seconds: float, check: Check) -> Seen:
+    """Let clients ask, each one text at a time, and return what they saw.
 
     Args:
         url: of the server, without a path.
         texts: are asked for in random order.
-        seen: gets it.
         clients: at the same time, each with a connection of its own.
         seconds: that count.
         warm_seconds: before, which do not count.
         check: told the place of a text and the server's answer to it.
 
     """
+    seen = Seen()
     asyncio.run(_ask(url, texts, seen, clients, (warm_seconds, seconds), check))
+    return seen
 
 
 async def _ask(
