@@ -15,6 +15,7 @@ slope of a line through the samples after the first minute.
 """
 
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.lib.load import Seen, ask
+from benchmarks.lib.load import Seen, Server, ask
 from benchmarks.lib.plain_server import FORMS
 from benchmarks.lib.quiet import Quiet, spent
 from benchmarks.lib.result import ROOT, argument_parser, write_result
@@ -51,14 +51,6 @@ START_SECONDS = 120.0
 SAMPLE_SECONDS = 5.0
 SETTLED_SECONDS = 60.0
 MB = 1e6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server that runs."""
-
-    url: str
-    process: "subprocess.Popen[bytes]"
 
 
 class Expected:
@@ -107,7 +99,7 @@ def serving(name: str, model: Path, most_tokens: int) -> Iterator[Server]:
     process = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/openapi.json", process)
-        yield Server(url=f"http://127.0.0.1:{port}", process=process)
+        yield Server(url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()
         process.wait(60)
@@ -136,7 +128,7 @@ def compare(model: Path, texts: Sequence[str], turns: int, seconds: float, quiet
             for clients, warm_seconds in CLIENTS.items():
                 for name in names[turn % len(names) :] + names[: turn % len(names)]:
                     one = partial(
-                        ask, servers[name].url, texts, clients=clients, seconds=seconds, warm_seconds=warm_seconds,
+                        ask, servers[name], texts, clients=clients, seconds=seconds, warm_seconds=warm_seconds,
                         check=expected[name].check,
                     )  # fmt: skip
                     seen[name][clients].add(quiet.turn(one))
@@ -161,7 +153,13 @@ def ratios(found: dict[str, Any]) -> dict[str, Any]:
         ours, plain = found[OURS][f"{clients} clients"], found[best][f"{clients} clients"]
         result[f"{clients} clients, ratios to the best plain"] = {
             key: round(ours[key] / plain[key], 3) if plain[key] else None
-            for key in ("requests_per_second", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
+            for key in (
+                "requests_per_second",
+                "latency_p50_ms",
+                "latency_p95_ms",
+                "latency_p99_ms",
+                "server_processor_ms_per_request",
+            )
         }
     return result
 
@@ -170,7 +168,7 @@ def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
     """Load one server all the time and sample its memory."""
     expected, samples = Expected(answered_alone(model, texts)), list[tuple[float, float]]()
     with serving(OURS, model, 0) as server:
-        process, began, over = psutil.Process(server.process.pid), time.monotonic(), threading.Event()
+        process, began, over = psutil.Process(server.pid), time.monotonic(), threading.Event()
 
         def sample() -> None:
             while not over.wait(SAMPLE_SECONDS):
@@ -181,7 +179,7 @@ def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
         others = LoadMeter(spent)
         try:
             seen = ask(
-                server.url, texts, clients=COMPARED, seconds=60 * minutes, warm_seconds=CLIENTS[COMPARED],
+                server, texts, clients=COMPARED, seconds=60 * minutes, warm_seconds=CLIENTS[COMPARED],
                 check=expected.check,
             )  # fmt: skip
         finally:
@@ -212,6 +210,7 @@ def main() -> None:
     parser.add_argument("--most-others", type=float, default=0.1, help="share of the processors that others may use")
     parser.add_argument("--patience-minutes", type=float, default=20.0, help="for turns that are quiet enough")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with this process
     texts, _ = different_texts("resumes")
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or trained(Path(folder) / "out")

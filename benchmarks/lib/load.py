@@ -11,8 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import psutil
 
 Check = Callable[[int, Any], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that runs."""
+
+    url: str
+    """Without a path."""
+    pid: int
+    """Of its process."""
 
 
 @dataclass
@@ -25,12 +36,15 @@ class Seen:
     """Answers a second of each turn."""
     refused: int = 0
     """Requests with another status than 200."""
+    processor_ms: list[float] = field(default_factory=list)
+    """Processor milliseconds of the server an answer, in each turn: they hardly depend on what else runs."""
 
     def add(self, other: "Seen") -> None:
         """Add what was seen in another turn."""
         self.seconds += other.seconds
         self.rates += other.rates
         self.refused += other.refused
+        self.processor_ms += other.processor_ms
 
     def summary(self) -> dict[str, Any]:
         """Return rates and percentiles of the latency, which are null where no request was answered in time."""
@@ -46,14 +60,17 @@ class Seen:
             "latency_p99_ms": p99,
             "requests": len(self.seconds),
             "refused": self.refused,
+            "server_processor_ms_per_request": round(float(np.median(self.processor_ms)), 2),
         }
 
 
-def ask(url: str, texts: Sequence[str], *, clients: int, seconds: float, warm_seconds: float, check: Check) -> Seen:
+def ask(
+    server: Server, texts: Sequence[str], *, clients: int, seconds: float, warm_seconds: float, check: Check
+) -> Seen:
     """Let clients ask, each one text at a time, and return what they saw.
 
     Args:
-        url: of the server, without a path.
+        server: answers them.
         texts: are asked for in random order.
         clients: at the same time, each with a connection of its own.
         seconds: that count.
@@ -61,8 +78,16 @@ def ask(url: str, texts: Sequence[str], *, clients: int, seconds: float, warm_se
         check: told the place of a text and the server's answer to it.
 
     """
-    seen = Seen()
-    asyncio.run(_ask(url, texts, seen, clients, (warm_seconds, seconds), check))
+    seen, answers, process = Seen(), 0, psutil.Process(server.pid)
+
+    def counted(place: int, answer: Any) -> None:
+        nonlocal answers
+        answers += 1
+        check(place, answer)
+
+    before = sum(process.cpu_times()[:2])
+    asyncio.run(_ask(server.url, texts, seen, clients, (warm_seconds, seconds), counted))
+    seen.processor_ms.append(1000 * (sum(process.cpu_times()[:2]) - before) / max(answers, 1))
     return seen
 
 
