@@ -3,6 +3,7 @@
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +74,16 @@ def test_the_page_needs_nothing_from_outside_and_describes_every_path() -> None:
     answers = set(described["paths"]["/predict"]["post"]["responses"])
     assert {"200", "401", "408", "413", "422", "429", "500", "503", "504"} <= answers
     assert "texts" in described["components"]["schemas"]["LabelRequest"]["properties"]
+    assert "securitySchemes" not in described["components"]
+
+
+def test_the_page_can_be_given_the_token() -> None:
+    with client_of(label_model(), token=TOKEN) as (client, _):
+        described = client.get("/openapi.json").json()
+    (scheme,) = described["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    secured = {path for path, asked in described["paths"].items() if any("security" in one for one in asked.values())}
+    assert secured == {"/predict", "/metrics"}
 
 
 def test_metrics_are_in_the_form_of_prometheus() -> None:
@@ -137,6 +148,19 @@ def test_addresses_of_this_machine() -> None:
         bound_socket("192.0.2.1", 0)
     with pytest.raises(UserError, match="no such address"):
         bound_socket("no such host", 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "hosts"),
+    [
+        (("127.0.0.1", 8000), {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"}),
+        (("127.0.0.2", 8000), {"127.0.0.2:8000", "127.0.0.1:8000", "localhost:8000", "[::1]:8000"}),
+        (("::1", 80), {"127.0.0.1:80", "localhost:80", "[::1]:80", "127.0.0.1", "localhost", "[::1]"}),
+    ],
+)
+def test_names_of_a_server(address: tuple[str, int], hosts: set[str]) -> None:
+    listening: Any = SimpleNamespace(getsockname=lambda: address)
+    assert own_hosts(listening) == hosts
 
 
 def test_other_machines_need_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

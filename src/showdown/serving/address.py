@@ -10,6 +10,8 @@ from showdown.core.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
+_HTTP_PORT = 80
+"""Clients leave it out."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -78,5 +80,7 @@ def url_of(listening: socket.socket) -> str:
 
 def own_hosts(listening: socket.socket) -> frozenset[str]:
     """Return what a `Host` header says where a program of this machine means this socket."""
-    port = listening.getsockname()[1]
-    return frozenset(f"{name}:{port}" for name in (LOOPBACK, "localhost", "[::1]"))
+    host, port = listening.getsockname()[:2]
+    names = {LOOPBACK, "localhost", "[::1]", f"[{host}]" if ":" in host else host}
+    ends = (f":{port}", "") if port == _HTTP_PORT else (f":{port}",)
+    return frozenset(name + end for name in names for end in ends)

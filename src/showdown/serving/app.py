@@ -91,13 +91,14 @@ class Service:
         self.worker.finish(seconds)
 
     def _guarded(self, token: str | None, hosts: Collection[str]) -> "ASGIApp":
-        guarded = Guard(BodyLimit(self._routes(), limits=self._limits), token=token, hosts=hosts)
+        guarded = Guard(BodyLimit(self._routes(token), limits=self._limits), token=token, hosts=hosts)
         return Observer(guarded, metrics=self.metrics)
 
-    def _routes(self) -> "FastAPI":
-        from fastapi import Request
+    def _routes(self, token: str | None) -> "FastAPI":
+        from fastapi import Depends, Request
         from fastapi.exceptions import RequestValidationError
         from fastapi.responses import JSONResponse, Response
+        from fastapi.security import HTTPBearer
         from fastapi_offline import FastAPIOffline
         from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -109,11 +110,13 @@ class Service:
             version=own_version(),
             description=_ABOUT,
         )
+        # For the page, which then asks for the token; `Guard` is what refuses.
+        needs = [] if token is None else [Depends(HTTPBearer(auto_error=False))]
         desk = Desk(self.served, self.queue, self._limits)
         if isinstance(self.served, ServedWriter):
-            app.post("/predict", responses=_REFUSALS)(prompt_route(self.served, desk))
+            app.post("/predict", responses=_REFUSALS, dependencies=needs)(prompt_route(self.served, desk))
         else:
-            app.post("/predict", responses=_REFUSALS)(label_route(self.served, desk))
+            app.post("/predict", responses=_REFUSALS, dependencies=needs)(label_route(self.served, desk))
 
         @app.get("/health", responses={503: {"description": "It cannot answer, or ends."}})
         async def health(request: Request) -> JSONResponse:
@@ -121,7 +124,7 @@ class Service:
             ready = self.worker.alive
             return JSONResponse(self._health(ready, trusted=request.scope[TRUSTED]), 200 if ready else 503)
 
-        @app.get("/metrics", response_class=Response)
+        @app.get("/metrics", response_class=Response, dependencies=needs)
         async def metrics() -> Response:
             """Return counts, sizes and seconds in Prometheus's text format."""
             return Response(self.metrics.page(), media_type=CONTENT_TYPE_LATEST)
