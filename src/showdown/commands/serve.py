@@ -33,7 +33,7 @@ def serve(
     max_wait_ms: Annotated[
         float, typer.Option(help="The longest that a row waits for company while the model has nothing else to do.")
     ] = 0.0,
-    batch_tokens: Annotated[int, typer.Option(help="About how many tokens the model reads at a time.")] = 2048,
+    batch_tokens: Annotated[int, typer.Option(help="About how many tokens the model reads at a time.")] = 1024,
     base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
 ) -> None:
     """Serve a saved model over HTTP."""

@@ -27,7 +27,7 @@ class Limits:
     wait_ms: float = 0.0
     """The longest that a row waits for others to be answered with it, while the model has nothing else to do. Rows that
     come while the model works are answered together in any case."""
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     """About how many tokens the model reads at a time. A longer text is answered alone."""
     connections: int = 1024
     """At the same time; one more gets status 503."""

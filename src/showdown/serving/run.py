@@ -1,7 +1,6 @@
 """`showdown serve`: what must be true before a server starts, and what it says."""
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from showdown.serving.options import ServeOptions
 from showdown.serving.token import VARIABLE, read_token
 
 _PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
-_SWITCH_SECONDS = 0.001
-"""After so long the thread of the requests lets that of the model go on, which has work for a GPU or for all cores."""
 
 
 def serve(folder: Path, row: str | None, limits: Limits, say: Callable[[str], None], options: ServeOptions) -> None:
@@ -53,12 +50,9 @@ def serve(folder: Path, row: str | None, limits: Limits, say: Callable[[str], No
         )
         service.start(server.end_broken)
         start_listening(listening)
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_SECONDS)
         try:
             server.run(sockets=[listening])
         finally:
-            sys.setswitchinterval(before)
             service.finish(0.0 if server.force_exit else limits.timeout_seconds)
     if server.broken:
         raise UserError(
