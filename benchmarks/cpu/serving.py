@@ -115,53 +115,78 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError(f"no answer at {url}")
 
 
-def compare(model: Path, texts: Sequence[str], turns: int, seconds: float, quiet: Quiet) -> dict[str, Any]:
-    """Load all servers in turns."""
-    most_tokens = read_description(model).max_tokens
-    assert most_tokens is not None
-    names, alone = [OURS, *FORMS], answered_alone(model, texts)
-    expected = {name: Expected(alone) for name in names}
-    seen = {name: {clients: Seen() for clients in CLIENTS} for name in names}
-    with contextlib.ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(name, model, most_tokens)) for name in names}
-        for turn in range(turns):
-            for clients, warm_seconds in CLIENTS.items():
-                for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                    one = partial(
-                        ask, servers[name], texts, clients=clients, seconds=seconds, warm_seconds=warm_seconds,
-                        check=expected[name].check,
-                    )  # fmt: skip
-                    seen[name][clients].add(quiet.turn(one))
-                    rate, share = seen[name][clients].rates[-1], quiet.shares[-1]
-                    print(f"turn {turn + 1}: {name}, {clients} clients: {rate:.1f}/s, others {share:.2f}", flush=True)
-    found: dict[str, Any] = {
-        name: {
-            **{f"{clients} clients": seen[name][clients].summary() for clients in CLIENTS},
-            **expected[name].summary(),
+class Comparison:
+    """Showdown's server and plain ones, loaded in turns with one model."""
+
+    def __init__(self, model: Path, texts: Sequence[str], seconds: float, quiet: Quiet) -> None:
+        """Prepare.
+
+        Args:
+            model: folder of the network.
+            texts: to ask for.
+            seconds: that count of each turn.
+            quiet: decides which turns are kept.
+
+        """
+        most_tokens = read_description(model).max_tokens
+        assert most_tokens is not None
+        self.model, self.most_tokens, self.texts, self.seconds, self.quiet = model, most_tokens, texts, seconds, quiet
+        alone = answered_alone(model, texts)
+        self.expected = {name: Expected(alone) for name in (OURS, *FORMS)}
+        self.seen = {name: {clients: Seen() for clients in CLIENTS} for name in (OURS, *FORMS)}
+
+    def turn(self, name: str, server: Server, clients: int) -> None:
+        """Load a server."""
+        one = partial(
+            ask, server, self.texts, clients=clients, seconds=self.seconds, warm_seconds=CLIENTS[clients],
+            check=self.expected[name].check,
+        )  # fmt: skip
+        seen = self.seen[name][clients]
+        seen.add(self.quiet.turn(one))
+        print(f"{name}, {clients} clients: {seen.rates[-1]:.1f}/s, others {self.quiet.shares[-1]:.2f}", flush=True)
+
+    def best_plain(self) -> str:
+        """Return the plain form that answers most at 32 clients."""
+        for name in FORMS:
+            with serving(name, self.model, self.most_tokens) as server:
+                self.turn(name, server, COMPARED)
+        return max(FORMS, key=lambda name: self.seen[name][COMPARED].rates[0])
+
+    def run(self, turns: int) -> dict[str, Any]:
+        """Load Showdown's server and the best plain one in turns."""
+        best = self.best_plain()
+        forms = {name: self.seen[name][COMPARED].summary() for name in FORMS}
+        self.seen[best] = {clients: Seen() for clients in CLIENTS}  # what it was chosen by would flatter it
+        names = (OURS, best)
+        with contextlib.ExitStack() as stack:
+            servers = {name: stack.enter_context(serving(name, self.model, self.most_tokens)) for name in names}
+            for turn in range(turns):
+                for clients in CLIENTS:
+                    for name in names if turn % 2 else names[::-1]:
+                        self.turn(name, servers[name], clients)
+        found: dict[str, Any] = {
+            name: {
+                **{f"{clients} clients": self.seen[name][clients].summary() for clients in CLIENTS},
+                **self.expected[name].summary(),
+            }
+            for name in names
         }
-        for name in names
-    }
-    beside = {"processor_share_of_others": quiet.shares, "turns_taken_again": quiet.again}
-    return {"most_tokens": most_tokens, **beside, **found, **ratios(found)}
+        return {
+            "most_tokens": self.most_tokens,
+            "processor_share_of_others": self.quiet.shares,
+            "turns_taken_again": self.quiet.again,
+            "plain forms at 32 clients, one turn": forms,
+            "best_plain": best,
+            **found,
+            **{f"{clients} clients, ratios": ratios(found[OURS], found[best], clients) for clients in CLIENTS},
+        }
 
 
-def ratios(found: dict[str, Any]) -> dict[str, Any]:
-    """Return Showdown's rate and latency as multiples of the best plain server's, chosen at 32 clients."""
-    best = max(FORMS, key=lambda name: found[name][f"{COMPARED} clients"]["requests_per_second"])
-    result: dict[str, Any] = {"best_plain": best}
-    for clients in CLIENTS:
-        ours, plain = found[OURS][f"{clients} clients"], found[best][f"{clients} clients"]
-        result[f"{clients} clients, ratios to the best plain"] = {
-            key: round(ours[key] / plain[key], 3) if plain[key] else None
-            for key in (
-                "requests_per_second",
-                "latency_p50_ms",
-                "latency_p95_ms",
-                "latency_p99_ms",
-                "server_processor_ms_per_request",
-            )
-        }
-    return result
+def ratios(ours: dict[str, Any], plain: dict[str, Any], clients: int) -> dict[str, float | None]:
+    """Return Showdown's rate, latencies and processor time as multiples of the plain server's."""
+    key = f"{clients} clients"
+    names = [name for name in ours[key] if name.endswith(("_second", "_ms", "_request"))]
+    return {name: round(ours[key][name] / plain[key][name], 3) if plain[key][name] else None for name in names}
 
 
 def soak(model: Path, texts: Sequence[str], minutes: float) -> dict[str, Any]:
@@ -219,7 +244,7 @@ def main() -> None:
         else:
             until = time.monotonic() + 60 * options.patience_minutes
             quiet = Quiet(most=options.most_others, until=until)
-            found = compare(model, texts, options.turns, options.seconds, quiet)
+            found = Comparison(model, texts, options.seconds, quiet).run(options.turns)
     for name, one in found.items():
         print(name, one)
     write_result(options, found)

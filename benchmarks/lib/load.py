@@ -119,6 +119,6 @@ async def _ask(
                 counted += 1
 
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session:
         await asyncio.gather(*(client(number) for number in range(clients)))
     seen.rates.append(counted / times[1])
