@@ -44,6 +44,7 @@ from showdown.prediction.model import Model, Prediction
 
 CLIENTS = {1: 1.0, 32: 3.0, 256: 8.0}
 """How many at the same time, and for how many seconds they ask before what they see counts."""
+TEXTS = 128
 COMPARED = 32
 """Clients at which the best plain server is chosen."""
 OURS = "showdown serve"
@@ -101,7 +102,7 @@ def serving(name: str, model: Path, most_tokens: int) -> Iterator[Server]:
         wait_for(f"http://127.0.0.1:{port}/openapi.json", process)
         yield Server(url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
-        process.terminate()
+        (process.terminate if name == OURS else process.kill)()
         process.wait(60)
 
 
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--patience-minutes", type=float, default=20.0, help="for turns that are quiet enough")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with this process
-    texts, _ = different_texts("resumes")
+    texts = different_texts("resumes")[0][:TEXTS]
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or trained(Path(folder) / "out")
         if options.soak_minutes:
