@@ -1,6 +1,5 @@
-"""The forecast on a CPU: cells that are forecast, then trained in a process each, and both set beside each other.
+"""Trainings on a CPU that the forecast is fitted on or judged by, in a process each: memory and seconds a step.
 
-    python -m benchmarks.cpu.forecast --cells calibration --variant calibration --out benchmarks/results
     python -m benchmarks.cpu.forecast --cells proof --out benchmarks/results
 
 As `benchmarks.gpu.forecast`. The processors must be idle; torch takes a thread for each that the process may use.
@@ -10,7 +9,7 @@ import time
 from typing import Any
 
 from benchmarks.lib.forecast_cells import Cell, measured_cell
-from benchmarks.lib.forecast_sets import cpu_calibration, cpu_proof
+from benchmarks.lib.forecast_sets import SETS
 from benchmarks.lib.processes import in_a_process
 from benchmarks.lib.result import argument_parser, place_of, write_result
 from showdown.core.forecast import DeviceProfile
@@ -19,14 +18,14 @@ from showdown.forecast.profiles import profile_of
 
 
 def measure(cell: Cell, profile: DeviceProfile) -> dict[str, Any]:
-    """Forecast and train a cell in this process."""
+    """Train a cell in this process."""
     return measured_cell(cell, profile)
 
 
 def main() -> None:
     """Measure the cells of a set and write them."""
     parser = argument_parser(__file__, __doc__)
-    parser.add_argument("--cells", choices=["calibration", "proof"], default="proof")
+    parser.add_argument("--cells", choices=list(SETS["cpu"]), default="proof")
     parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first cells")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th cell from the I-th on")
@@ -37,7 +36,7 @@ def main() -> None:
     profile = profile_of(options.device_profile) if options.device_profile else measure_device(print, "cpu")
     print(profile.model_dump_json(), flush=True)
     found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
-    cells = cpu_calibration() if options.cells == "calibration" else cpu_proof()
+    cells = SETS["cpu"][options.cells]()
     part, parts = map(int, options.part.split("/"))
     for cell in cells[options.skip :][part - 1 :: parts]:
         if options.only in cell.name and time.perf_counter() - begun < options.seconds:

@@ -7,6 +7,8 @@ those that the product chooses. Nothing that was measured goes into its forecast
 import gc
 import random
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +25,6 @@ from showdown.engine.decoder.cudnn_attention import building_for
 from showdown.engine.forward import choose_forward
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
-from showdown.forecast.peak import peak_of
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import RowSizes, Workload
@@ -65,7 +66,7 @@ _decoder("mistral-7b", 4096, 14336, 32, 32, 8, 32000, kind="mistral")
 _encoder("bert-base", 768, 3072, 12, 12)
 _encoder("roberta-large", 1024, 4096, 24, 16, kind="roberta", max_position_embeddings=514)
 _encoder("minilm-l12", 384, 1536, 12, 12)
-# Of the proof.
+# Of the first proof, which is part of the calibration since.
 _decoder("smollm2-135m", 576, 1536, 30, 9, 3, 49152, tie_word_embeddings=True)
 _decoder("smollm2-360m", 960, 2560, 32, 15, 5, 49152, tie_word_embeddings=True)
 _decoder("qwen2.5-0.5b", 896, 4864, 24, 14, 2, 151936, kind="qwen2", tie_word_embeddings=True)
@@ -85,10 +86,42 @@ _encoder(
     position_biased_input=False, max_relative_positions=-1, type_vocab_size=0,
 )  # fmt: skip
 _encoder("modernbert-base", 768, 1152, 22, 12, kind="modernbert", vocab_size=50368)
+_decoder("gpt2", 768, 3072, 12, 12, 12, 50257, kind="gpt2")
+# Of the proof.
+_decoder("qwen3-0.6b", 1024, 3072, 28, 16, 8, 151936, kind="qwen3", tie_word_embeddings=True, head_dim=128)
+_decoder("gemma3-1b", 1152, 6912, 26, 4, 1, 262144, kind="gemma3_text", tie_word_embeddings=True, head_dim=256)
+_decoder("llama3.2-1b", 2048, 8192, 16, 32, 8, 128256, tie_word_embeddings=True)
+_decoder("qwen2.5-1.5b", 1536, 8960, 28, 12, 2, 151936, kind="qwen2", tie_word_embeddings=True)
+_decoder("smollm2-1.7b", 2048, 8192, 24, 32, 32, 49152, tie_word_embeddings=True)
+_decoder("qwen3-4b", 2560, 9728, 36, 32, 8, 151936, kind="qwen3", tie_word_embeddings=True, head_dim=128)
+_decoder("qwen2.5-7b", 3584, 18944, 28, 28, 4, 152064, kind="qwen2")
+_decoder("qwen2.5-14b", 5120, 13824, 48, 40, 8, 152064, kind="qwen2")
+_decoder("pythia-160m", 768, 3072, 12, 12, 12, 50304, kind="gpt_neox")
+_encoder("bert-medium", 512, 2048, 8, 8)
+_encoder("electra-base", 768, 3072, 12, 12, kind="electra", embedding_size=768)
+_encoder("xlm-r-base", 768, 3072, 12, 12, kind="xlm-roberta", max_position_embeddings=514, vocab_size=250002)
+_encoder("mpnet-base", 768, 3072, 12, 12, kind="mpnet", max_position_embeddings=514, vocab_size=30527)
+_encoder(
+    "deberta-v3-small", 768, 3072, 6, 12, kind="deberta-v2", vocab_size=128100, relative_attention=True,
+    pos_att_type=["p2c", "c2p"], position_buckets=256, norm_rel_ebd="layer_norm", share_att_key=True,
+    position_biased_input=False, max_relative_positions=-1, type_vocab_size=0,
+)  # fmt: skip
+_encoder("modernbert-large", 1024, 2624, 28, 16, kind="modernbert", vocab_size=50368)
 
 _LABELS = tuple("abcdefgh")
-_GRAPH_WARMUP, _WARMUP = 24, 6
-_MEASURED_SECONDS = {"cuda": 1.5, "cpu": 5.0}
+_WARMUP = {"cuda": 4, "cpu": 2}
+_MOST_WARMUP = 50
+_FEWEST_STEPS, _MOST_TOKENS = 14, 2_000_000
+"""Steps that are drawn, and tokens of all of them, which are drawn too."""
+_RECORDED = 2
+"""Passes of a size before it is replayed: one that is launched and one that is recorded."""
+_LOOKED_AT = 20
+"""Steps behind the warm-up, of which most must be replayed."""
+_MOST_TIMED = {"cuda": 50, "cpu": 30}
+_LEAST_TIMED = 4
+_MEASURED_SECONDS = {"cuda": 1.2, "cpu": 5.0}
+_REPLAYED = 0.95
+"""Share of the packs from graphs that were recorded before the clock starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +150,22 @@ class Cell:
         method = f"{self.method}({settings})" if settings else self.method
         return f"{self.shape} {task} {method} {self.memory} {low}-{high} x{self.rows}"
 
-    def drawn(self, steps: int) -> RowSizes:
-        """Return the sizes of the rows of so many steps."""
+    def drawn(self, steps: int, *, largest_first: bool = True) -> RowSizes:
+        """Return the sizes of the rows of so many steps.
+
+        Args:
+            steps: of the training.
+            largest_first: whether the step with most tokens is the first, so that memory which grows with the largest
+                step is there before the clock starts, as it is after an epoch of any training.
+
+        """
         generator = random.Random(self.name)
         lengths = [generator.randint(*self.lengths) for _ in range(steps * self.rows)]
+        if largest_first:
+            batches = effective_batches(len(lengths), self.rows, seed=0, epoch=0)
+            largest = max(batches, key=lambda rows: sum(lengths[row] for row in rows))
+            for one, other in zip(batches[0], largest, strict=True):
+                lengths[one], lengths[other] = lengths[other], lengths[one]
         if self.task == "classification":
             return [(tokens, 1) for tokens in lengths]
         return [(tokens, max(1, round(tokens * self.answer_share))) for tokens in lengths]
@@ -142,9 +187,9 @@ class Cell:
         kind, keys = SHAPES[self.shape]
         return AutoConfig.for_model(kind, **{"pad_token_id": 0, **keys})
 
-    def workload(self, steps: int) -> Workload:
+    def workload(self, steps: int, *, largest_first: bool = True) -> Workload:
         """Return what is forecast."""
-        rows = self.drawn(steps)
+        rows = self.drawn(steps, largest_first=largest_first)
         labels = _LABELS if self.task == "classification" else ()
         return Workload(
             comparison=self.comparison(),
@@ -157,14 +202,25 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Which steps of a cell's training are timed."""
+
+    drawn: int
+    """Steps whose rows are drawn; the training may end before."""
+    warmup: int
+    timed: int | None = None
+    """None for all that are left."""
+    largest_first: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellForecast:
     """The forecast of a cell, and what it rests on."""
 
     arm: NetworkArm
     settings: MemorySettings
     step: StepSeconds
-    steps: int
-    warmup: int
+    steps: Steps
     measured: list[list[int]]
     """Rows of each step that is timed."""
 
@@ -185,36 +241,43 @@ class CellForecast:
         return {"path": self.step.path, "steps": steps}
 
 
-def forecast_cell(
-    cell: Cell, profile: DeviceProfile, *, steps: int | None = None, warmup: int | None = None
-) -> CellForecast:
+def prepared_cell(cell: Cell, profile: DeviceProfile) -> CellForecast:
+    """Return a cell to be measured: it warms up until packs of most sizes are replayed from graphs."""
+    device = "cuda" if profile.kind == "gpu" else "cpu"
+    drawn = min(_MOST_WARMUP + _MOST_TIMED[device], max(_FEWEST_STEPS, _MOST_TOKENS // (cell.rows * cell.lengths[1])))
+    forecast = forecast_cell(cell, profile, Steps(drawn=drawn, warmup=0))
+    seen: Counter[tuple[int, ...]] = Counter()
+    recurring = []
+    for rows in effective_batches(len(forecast.rows), cell.rows, seed=0, epoch=0):
+        keys = [forecast.step.graph_size(pack) for pack in forecast.step.packs([forecast.rows[row] for row in rows])]
+        recurring.append(all(key is None or seen[key] >= _RECORDED for key in keys))
+        seen.update(key for key in keys if key is not None)
+    tails = {first: recurring[first + 1 : first + 1 + _LOOKED_AT] for first in range(_WARMUP[device], _MOST_WARMUP)}
+    warmup = next((first for first, tail in tails.items() if tail and sum(tail) >= _REPLAYED * len(tail)), _MOST_WARMUP)
+    return replace(forecast, steps=Steps(drawn=drawn, warmup=min(warmup, drawn - _LEAST_TIMED - 1)))
+
+
+def forecast_cell(cell: Cell, profile: DeviceProfile, steps: Steps) -> CellForecast:
     """Return the forecast of a cell.
 
     Args:
         cell: the cell.
         profile: of the device.
-        steps: of its training; by default so many as are timed well, which follows from their forecast.
-        warmup: steps before the clock starts; by default more of them where CUDA graphs are recorded first.
+        steps: of its training.
 
     """
-    if steps is None or warmup is None:
-        trial = forecast_cell(cell, profile, steps=1, warmup=0)
-        first, device = trial.arm.train, trial.arm.job.placement.device
-        graphs = device == "cuda" and all(trial.step.from_graphs(pack) for pack in trial.step.packs(first))
-        warmup = _GRAPH_WARMUP if graphs else (_WARMUP if device == "cuda" else 2)
-        steps = warmup + 1 + max(3, min(40, round(_MEASURED_SECONDS[device] / trial.step.step_seconds(first))))
-    workload = cell.workload(steps)
+    workload = cell.workload(steps.drawn, largest_first=steps.largest_first)
     protocol = SharedProtocol.model_validate(
         workload.comparison.protocol.model_dump(include=set(SharedProtocol.model_fields))
     )
     arm = network_arm(_method(cell), protocol, workload, profile)
     settings = memory_settings_of({cell.method: arm}, profile)[cell.method]
     batches = effective_batches(len(arm.train), cell.rows, seed=0, epoch=0)
-    begun = warmup + 1 if arm.job.placement.device == "cuda" else warmup
+    begun = steps.warmup + 1 if arm.job.placement.device == "cuda" else steps.warmup
+    timed = batches[begun:] if steps.timed is None else batches[begun : begun + steps.timed]
     return CellForecast(
-        arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, warmup=warmup,
-        measured=batches[begun:],
-    )  # fmt: skip
+        arm=arm, settings=settings, step=StepSeconds(arm, settings, Rates(profile)), steps=steps, measured=timed
+    )
 
 
 def _method(cell: Cell) -> TunedMethod:
@@ -223,28 +286,48 @@ def _method(cell: Cell) -> TunedMethod:
     return method
 
 
-class _Watch:
-    """Takes the time from the warm-up to the last step."""
+class _TimedEnough(Exception):
+    """Ends a training whose steps were timed."""
 
-    def __init__(self, warmup: int, device: str) -> None:
-        self.warmup, self.device = warmup, device
+
+class _Watch:
+    """Takes the time from the warm-up on, and ends the training when that was enough."""
+
+    def __init__(self, steps: Steps, device: str) -> None:
+        self.warmup, self.device = steps.warmup, device
+        self.last = min(steps.drawn - (device == "cuda"), steps.warmup + _MOST_TIMED[device])
         self.begun = self.ended = 0.0
+        self.timed = 0
         self.losses: list[float] = []
         self.said: list[str] = []
 
     def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
         self.losses.append(loss)
-        if step in (self.warmup, steps):
+        if step == self.warmup:
             synchronize(self.device)
-            now = time.perf_counter()
-            self.begun, self.ended = (now, self.ended) if step == self.warmup else (self.begun, now)
+            self.begun = time.perf_counter()
+        if step <= self.warmup:
+            return
+        timed = step - self.warmup  # on a GPU a step is read when the next is launched
+        passed = time.perf_counter() - self.begun
+        if timed >= _LEAST_TIMED and (passed >= _MEASURED_SECONDS[self.device] or step >= self.last):
+            synchronize(self.device)
+            self.ended, self.timed = time.perf_counter(), timed
+            raise _TimedEnough
 
     def say(self, message: str) -> None:
+        if "micro-batch halved" in message:  # it does not fit as it is
+            raise torch.OutOfMemoryError(message)
         self.said.append(message)
 
 
-def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
+def train_cell(cell: Cell, forecast: CellForecast, *, plans: bool = False) -> dict[str, Any]:
     """Train a cell as its forecast says; return the peak of memory and the seconds of a step.
+
+    Args:
+        cell: the cell.
+        forecast: its settings and steps.
+        plans: whether torch may take cuDNN's attention, as it would by itself.
 
     Raises:
         torch.OutOfMemoryError: where it does not fit.
@@ -269,8 +352,10 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         module, pad_token_id=0, device=device, recompute=settings.recompute,
         attention=building.result() if building else None,
     )  # fmt: skip
+    if plans:
+        torch.backends.cuda.enable_cudnn_sdp(True)
     whole = most_weights_learn(module)
-    watch = _Watch(forecast.warmup, device)
+    watch = _Watch(forecast.steps, device)
     examples = _examples(cell, arm)
     run = TrainingRun(
         task=job.task, module=module, forward=path, train=examples, validation_targets=examples.targets[:1],
@@ -280,19 +365,20 @@ def train_cell(cell: Cell, forecast: CellForecast) -> dict[str, Any]:
         expected_peak_gb=settings.expected_peak_gb, gradients_stay=settings.gradients_stay,
         step=OptimizerSettings(
             weight_decay=job.protocol.weight_decay, name=method.optimizer,
-            groups=method.parameter_groups(module), rounding=rounding_of(job.protocol, whole),
+            groups=method.parameter_groups(module), rounding=rounding_of(job.protocol, whole, device),
             in_backward=settings.step_in_backward, moments_on_host=whole and job.protocol.moments_on_host,
         ),
         learning_rate=1e-5, seed=0, device=device, clock=PhaseClock(memory), checkpoints=None, watcher=watch,
     )  # fmt: skip
-    progress = train(run)
+    with suppress(_TimedEnough):
+        train(run)
     peaks = next(phase for phase in run.clock.phases() if phase.name == "training")
     return {
-        "seconds_a_step": (watch.ended - watch.begun) / len(forecast.measured),
+        "seconds_a_step": (watch.ended - watch.begun) / watch.timed,
+        "steps_timed": watch.timed,
         "peak_gb": peaks.peak_allocated_gb,
         "reserved_gb": peaks.peak_reserved_gb,
         "libraries_gb": libraries_gb,
-        "from_graphs": progress.from_graphs,
         "forward": path.name,
         "said": watch.said,
         "last_loss": watch.losses[-1],
@@ -347,40 +433,35 @@ def _examples(cell: Cell, arm: NetworkArm) -> EncodedExamples:
     )
 
 
-def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: bool = False) -> dict[str, Any]:
-    """Forecast a cell, train it, and return both.
+def measured_cell(cell: Cell, profile: DeviceProfile, *, plans: bool = False) -> dict[str, Any]:
+    """Train a cell under the memory settings that the product chooses, and return what it took.
 
     Args:
         cell: the cell.
-        profile: of the device.
-        try_what_does_not_fit: whether a cell that is forecast not to fit is trained, to see that it does not.
+        profile: of the device: its memory is what settings follow from. Its forecast is made from the file, later.
+        plans: see `train_cell`.
 
     """
     begun = time.perf_counter()
-    forecast = forecast_cell(cell, profile)
-    peak = peak_of(forecast.step)
+    forecast = prepared_cell(cell, profile)
+    steps = forecast.steps
     found: dict[str, Any] = {
         "cell": cell.name,
         "weights": sum(value.numel() for value in forecast.arm.module.parameters()),
         "settings": forecast.settings.model_dump(),
-        "steps": forecast.steps,
-        "warmup_steps": forecast.warmup,
-        "steps_timed": len(forecast.measured),
-        "forecast": {
-            "peak_gb": peak.allocated_gb.model_dump(),
-            "fits": peak.fits,
-            "seconds_a_step": forecast.step_seconds(),
-        },
-        "features": forecast.features(),
+        "steps": steps.drawn,
+        "warmup_steps": steps.warmup,
+        "largest_first": steps.largest_first,
+        "cudnn_plans": plans,
     }
-    found["forecast_took_seconds"] = time.perf_counter() - begun
-    if peak.fits or try_what_does_not_fit:
-        try:
-            found["measured"] = train_cell(cell, forecast)
-        except torch.OutOfMemoryError:
-            found["measured"] = {"out_of_memory": True}
-        except Exception as error:
-            found["error"] = f"{type(error).__name__}: {error}"[:600]
+    found["prepared_seconds"] = time.perf_counter() - begun
+    try:
+        found["measured"] = train_cell(cell, forecast, plans=plans)
+    except torch.OutOfMemoryError:
+        found["measured"] = {"out_of_memory": True}
+    except Exception as error:
+        found["error"] = f"{type(error).__name__}: {error}"[:600]
+    del forecast
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -390,12 +471,12 @@ def measured_cell(cell: Cell, profile: DeviceProfile, *, try_what_does_not_fit: 
 
 
 def line_of(found: dict[str, Any]) -> str:
-    """Return a cell's result in a line."""
-    forecast, measured = found["forecast"], found.get("measured", {})
+    """Return what a cell took in a line."""
+    measured = found.get("measured", {})
     if "peak_gb" not in measured:
-        return f"{found['cell']}: {found.get('error') or measured or 'not tried'}, forecast {forecast}"
+        return f"{found['cell']}: {found.get('error') or measured}"
     return (
-        f"{found['cell']}: {measured['peak_gb']:.3f} GB, forecast {forecast['peak_gb']['expected']:.3f}; "
-        f"{measured['seconds_a_step'] * 1e3:.1f} ms, forecast {forecast['seconds_a_step'] * 1e3:.1f}"
-        f"{' graphs' if measured['from_graphs'] else ''}; took {found['took_seconds']:.1f} s; {measured['said'] or ''}"
+        f"{found['cell']}: {measured['peak_gb']:.3f} GB, {measured['seconds_a_step'] * 1e3:.1f} ms of "
+        f"{measured['steps_timed']} steps behind {found['warmup_steps']}; took {found['took_seconds']:.1f} s, "
+        f"{found['prepared_seconds']:.1f} before; {measured['said'] or ''}"
     )

@@ -83,7 +83,8 @@ def _model(method: str, *, tiny: bool, device: str, dropout: float, liger: bool,
 def run(
     method: str, rows: Rows, steps: list[list[int]], warmup: list[list[int]], *, tiny: bool, device: str,
     dropout: float, grouped: bool, curve: bool, checkpointing: bool | None = None, clip: bool = True,
-    batch_rows: int | None = None, weights: torch.dtype | None = None,
+    batch_rows: int | None = None, weights: torch.dtype | None = None, effective_rows: int | None = None,
+    processes: int = 1, arguments: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train the given steps and return losses, seconds and memory.
 
@@ -101,25 +102,28 @@ def run(
         clip: clip gradients to a norm of 1, the Trainer's default.
         batch_rows: rows of a micro-batch; by default as in the study.
         weights: type of the weights; by default as in the study, float32 on a CPU.
+        effective_rows: rows of a step; by default as in the study.
+        processes: that train together, this one among them.
+        arguments: more of `TrainingArguments`.
 
     """
     kind = (weights or WEIGHTS[method]) if device == "cuda" else torch.float32
     batch_rows = batch_rows or BATCH[method]
     model = _model(method, tiny=tiny, device=device, dropout=dropout, liger=grouped and device == "cuda", kind=kind)
     order = [{"ids": rows.ids[row], "target": rows.targets[row]} for batch in [*warmup, *steps] for row in batch]
-    accumulate = EFFECTIVE_ROWS[method] // batch_rows
+    accumulate = (effective_rows or EFFECTIVE_ROWS[method]) // batch_rows // processes
     meter = Meter(device=device)
-    arguments = TrainingArguments(
+    settings = TrainingArguments(
         output_dir="/tmp/recipe", per_device_train_batch_size=batch_rows, gradient_accumulation_steps=accumulate,
         max_steps=len(warmup) + len(steps), learning_rate=LEARNING_RATE[method], weight_decay=WEIGHT_DECAY,
         lr_scheduler_type="constant", warmup_steps=0, bf16=device == "cuda", use_cpu=device == "cpu",
         gradient_checkpointing=method != "lora" if checkpointing is None else checkpointing,
         save_strategy="no", report_to=[], disable_tqdm=True, logging_strategy="steps" if curve else "no",
         logging_steps=1, remove_unused_columns=False, dataloader_num_workers=0, seed=0,
-        max_grad_norm=1.0 if clip else 0.0,
+        max_grad_norm=1.0 if clip else 0.0, **(arguments or {}),
     )  # fmt: skip
     trainer = _InOrder(
-        model=model, args=arguments, train_dataset=order, data_collator=_collate, callbacks=[_Watch(meter, len(warmup))]
+        model=model, args=settings, train_dataset=order, data_collator=_collate, callbacks=[_Watch(meter, len(warmup))]
     )
     trainer.model_accepts_loss_kwargs = False  # transformers issue 47688: gradients times the accumulation steps
     trainer.train()

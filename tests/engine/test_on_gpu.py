@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_networks import DECODERS, decoder, rows
 from torch.nn import functional
+from transformers import BertConfig, BertForSequenceClassification
 
 from showdown.engine import dropout
 from showdown.engine.decoder import cudnn_attention
@@ -131,3 +132,25 @@ def test_adamw_kernel_equals_plain_pytorch(master: bool) -> None:
         else:  # the last float32 bit may differ, and with it, rarely, the way a value is rounded
             assert (on_cpu != on_gpu).float().mean() < 0.01
             torch.testing.assert_close(on_gpu, on_cpu, atol=1e-2, rtol=2e-2)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_padded_encoders_attend_without_plans_and_repeat_bitwise(recompute: bool) -> None:
+    """cuDNN's attention builds a plan for each shape; PyTorch's memory-efficient one is there at once."""
+    config = BertConfig(hidden_size=256, num_hidden_layers=2, num_attention_heads=4, intermediate_size=512,
+                        vocab_size=99, num_labels=5)  # fmt: skip
+    module = BertForSequenceClassification(config).to("cuda", torch.bfloat16).train()
+    path = choose_forward(module, pad_token_id=0, device="cuda", recompute=recompute)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            with torch.profiler.profile() as profiled:
+                found.append(gradients(path, module, "cuda"))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    names = {event.name for event in profiled.events()}
+    assert not any("cudnn_attention" in name for name in names)
+    assert any("efficient_attention" in name for name in names)
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -277,3 +277,43 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, gpu
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(UserError, match=re.escape(why)):
         local_devices(gpus)
+
+
+JOINT = """
+import os, time
+(folder / "device").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+with open(folder.parent / "order", "a") as order:
+    order.write(f"+{folder.name} ")
+time.sleep(0.3)
+with open(folder.parent / "order", "a") as order:
+    order.write(f"-{folder.name} ")
+"""
+"""Notes when it began and ended."""
+
+
+def joint(executor: LocalExecutor, folder: Path, devices: int) -> "Future[StageError | None]":
+    stage = Stage(name="train", data=folder.parent)
+    return executor.submit(stage, folder, Resources(device="cpu", devices=devices))
+
+
+def test_a_stage_of_several_devices_has_them_alone_and_none_passes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("first", "both", "later", "last")
+    folders = {name: run_folder(tmp_path, name) for name in names}
+    with stubbed(tmp_path, JOINT, monkeypatch, devices=("0", "GPU-b")) as executor:
+        futures = [joint(executor, folders[name], 2 if name == "both" else 1) for name in names]
+        assert [future.result(PATIENCE) for future in futures] == [None] * 4
+    assert (folders["both"] / "device").read_text() == "0,GPU-b"
+    assert {(folders[name] / "device").read_text() for name in ("later", "last")} == {"0", "GPU-b"}
+    order = (tmp_path / "order").read_text().split()
+    assert order[:4] == ["+first", "-first", "+both", "-both"]
+
+
+def test_two_pairs_of_devices_work_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = run_folder(tmp_path, "one"), run_folder(tmp_path, "two")
+    with stubbed(tmp_path, MEETING, monkeypatch, devices=("0", "1", "2", "3")) as executor:
+        futures = [joint(executor, folder, 2) for folder in (one, two)]
+        assert [future.result(PATIENCE) for future in futures] == [None, None]
+    taken = [(folder / "device").read_text().split(",") for folder in (one, two)]
+    assert sorted(device for pair in taken for device in pair) == ["0", "1", "2", "3"]

@@ -59,3 +59,12 @@ def test_a_part_of_the_rows_trains_for_a_part_of_the_time() -> None:
 )
 def test_every_phase_has_its_stage(phase: str, stage: str) -> None:
     assert stage_of(phase) == stage
+
+
+def test_a_run_of_several_devices_has_them_to_itself() -> None:
+    """Beside one device that is busy for 60 s it waits for the other; those that come later wait behind it."""
+    long, both = arm("long", seconds={"training": 100.0}), arm("both").model_copy(update={"devices": 2})
+    assert spread(runs("both"), [both], devices=2, share=False).expected == 60.0
+    assert spread(runs("both", "long"), [both, long], devices=2, share=False).expected == 160.0
+    quick = [arm(name, seconds={"training": 10.0}) for name in ("c", "d")]
+    assert spread(runs("both", "long", "c", "d"), [both, long, *quick], devices=2, share=False).expected == 170.0

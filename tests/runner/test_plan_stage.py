@@ -51,7 +51,7 @@ def _a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr("showdown.runner.memory.has_gpu", lambda: True)
     monkeypatch.setattr(memory_plan, "current_gpu", lambda: memory_plan.Gpu(name="G", total_gb=9.0, free_gb=9.0))
-    monkeypatch.setattr(memory_plan, "_on_a_gpu", lambda arms, job, free_gb: dict.fromkeys(arms, PLANNED))
+    monkeypatch.setattr(memory_plan, "_on_a_gpu", lambda arms, job, free_gb: (dict.fromkeys(arms, PLANNED), {}))
     job_of = memory_plan.job_of
     monkeypatch.setattr(memory_plan, "job_of", lambda *given: _on_gpu(job_of(*given)))
 

@@ -46,8 +46,24 @@ class FakeGpu:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     fake = FakeGpu()
-    monkeypatch.setattr(sampler_module, "gpu_meter", lambda device: fake)
+    monkeypatch.setattr(sampler_module, "stage_meter", lambda device: fake)
     yield fake
+
+
+def test_energy_goes_on_where_another_stage_has_other_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs have spent more in their lives than one of them: the difference is not the run's."""
+    both, one = FakeGpu(), FakeGpu()
+    both.joules = 90_000.0
+    monkeypatch.setattr(sampler_module, "stage_meter", lambda device: both if device == "0,1" else one)
+    path = tmp_path / SYSTEM_FILE
+    with Sampler(tmp_path, 0.02, nothing) as sampler:
+        sampler.receive(started()._replace(device="0,1"))
+        before = len(wait_for_samples(path, 3))
+        sampler.receive(started("score")._replace(device="0"))
+        wait_for_samples(path, before + 3)
+    joules = [found.gpu_energy_joules or 0.0 for found in read_samples(path)]
+    assert joules == sorted(joules)
+    assert max(joules) <= 100.0 * len(joules)
 
 
 def wait_for_samples(path: Path, count: int) -> list[Sample]:
@@ -208,7 +224,7 @@ def test_which_gpus_are_visible(monkeypatch: pytest.MonkeyPatch, visible: str | 
 
 def test_the_sampler_of_a_run_reads_the_gpu_of_its_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meters = {"0": FakeGpu(), "1": FakeGpu()}
-    monkeypatch.setattr(sampler_module, "gpu_meter", lambda device: meters[device])
+    monkeypatch.setattr(sampler_module, "stage_meter", lambda device: meters[device])
     with Sampler(tmp_path, 0.05, nothing) as sampler:
         sampler.receive(WorkerStarted(RUN, "train", os.getpid(), "1"))
         wait_for_samples(tmp_path / SYSTEM_FILE, 2)

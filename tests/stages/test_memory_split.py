@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from showdown.engine.parallel.group import Group
+from showdown.engine.parallel.spread import Spread
 from showdown.stages.train import _memory_split, _together
 from showdown.training.loop import Progress
 
@@ -19,7 +21,9 @@ def split(rest_gb: float, *, together: bool, in_backward: bool = False) -> Any:
     phase = SimpleNamespace(name="training", peak_allocated_gb=HELD_GB + rest_gb)
     step = SimpleNamespace(in_backward=in_backward, moments_on_host=False, rounding="float32", name="adamw")
     module = torch.nn.Linear(1000, LEARNING // 1000, bias=False)
-    adapted = SimpleNamespace(module=module, step=step, setup=SimpleNamespace(libraries_gb=0.0))
+    adapted = SimpleNamespace(
+        module=module, step=step, spread=Spread(Group(), module), setup=SimpleNamespace(libraries_gb=0.0)
+    )
     context = SimpleNamespace(clock=SimpleNamespace(phases=lambda: [phase]))
     return _memory_split(context, adapted, together=together)  # type: ignore[arg-type]
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from showdown.engine.optim.settings import OptimizerSettings
+from showdown.engine.parallel.group import Group
+from showdown.engine.parallel.spread import Spread
 from showdown.stages.train import _checkpoints
 
 LEARNING = 100 * 50
@@ -33,6 +35,7 @@ def test_two_must_fit(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     context: Any = SimpleNamespace(folder=tmp_path, events=SimpleNamespace(say=said.append))
     settings = OptimizerSettings(weight_decay=0.0, rounding=rounding)
-    assert (_checkpoints(context, module, settings) is not None) == kept
+    adapted: Any = SimpleNamespace(step=settings, spread=Spread(Group(), module))
+    assert (_checkpoints(context, module, adapted) is not None) == kept
     assert bool(said) == (not kept)
     assert all("no checkpoints: two need" in line and "starts from its beginning" in line for line in said)

@@ -1,5 +1,6 @@
 import pytest
 
+from showdown.core.memory import MemorySettings
 from showdown.core.prices import money
 from showdown.core.record import Energy
 from showdown.verdict.confounds import between, confounds
@@ -15,6 +16,16 @@ def test_cost_by_hand(built):
     assert cost.per_thousand_predictions == pytest.approx(0.01)
     assert cost.price.source == "your own price"
     assert cost.model == pytest.approx(0.018)
+
+
+def test_hours_of_all_gpus_that_train_a_run_together_are_paid(built):
+    built.run("lora", [0], [0])
+    one = cost_of(built.runs, own_price(3.6))
+    memory = MemorySettings(micro_batch_rows=1, recompute=False, devices=4)
+    several = [run.model_copy(update={"spec": run.spec.model_copy(update={"memory": memory})}) for run in built.runs]
+    four = cost_of(several, own_price(3.6))
+    assert four.training == pytest.approx(4 * one.training)
+    assert four.per_thousand_predictions == one.per_thousand_predictions  # which one GPU makes
 
 
 def test_tuning_is_apart_and_runs_are_averaged(built):

@@ -190,7 +190,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """Replace ``path`` with UTF-8 text as `write_bytes` does, without holding all of it in memory."""
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
     _replace(
         path,
         lambda file: file.writelines(piece.encode("utf-8") for piece in pieces),
@@ -199,7 +199,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def _replace(path: Path, fill: Callable[[IO[bytes]], object], needed: Callable[[], str]) -> None:
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
     with _disk_full_reported(path, needed, lambda: partial.unlink(missing_ok=True)):
         prepare_to_write(path)
         prepare_to_write(partial)
@@ -270,6 +270,11 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
 
 
+def partial_of(path: Path) -> Path:
+    """Return where a file or folder lies while it is being written."""
+    return path.with_name(path.name + PARTIAL)
+
+
 def write_folder(path: Path, fill: Callable[[Path], None], *, at_least_bytes: int = 0) -> None:
     """Create the folder ``path`` in one step: ``fill`` writes into a temporary folder, which is then renamed.
 
@@ -282,7 +287,7 @@ def write_folder(path: Path, fill: Callable[[Path], None], *, at_least_bytes: in
         UserError: when the disk is full.
 
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
 
     def needed() -> str:
         return f"more than {_amount(max(at_least_bytes, _written_bytes(partial)))}"

@@ -115,5 +115,6 @@ def short_lines(forecast: Forecast) -> list[str]:
         runs = f"{arm.runs} x " if arm.runs > 1 else ""
         doubt = fits_words(arm, forecast.device.memory_gb)
         fits = "" if doubt in ("yes", "-") else f", fits: {doubt}"
+        fits += f", on {arm.devices} together" if arm.devices > 1 else ""
         lines.append(f"  {arm.name:<{width}}  {memory[arm.name]:<{room}}  {runs}{duration(total(arm))}{fits}".rstrip())
     return lines

@@ -245,7 +245,11 @@ class Comparison(Strict):
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
     gpus: Annotated[list[str], Field(min_length=1)] | None = None
     """GPUs of this machine to use, each by a run at a time: numbers, which count those in `CUDA_VISIBLE_DEVICES` where
-    it is set, or UUIDs. All by default. No run depends on it, nor on the next two."""
+    it is set, or UUIDs. All by default. No run depends on it, nor on the next three."""
+    gpus_per_run: Literal["auto", 1, 2, 4, 8, 16, 32, 64] = "auto"
+    """GPUs of this machine that train one run together. `auto` takes several for an arm that does not fit one, its
+    weights divided among them, and where fewer trainings are left than GPUs, unless `deterministic` is set. The table
+    names the difference."""
     executor: str = "local"
     """Where the stages of runs go: `local`, this machine, or `ray`, a Ray cluster (`docs/scale.md`)."""
     address: str | None = None

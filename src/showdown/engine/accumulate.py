@@ -16,13 +16,14 @@ class Accumulator(Protocol):
         """How many micro-batches were replayed from CUDA graphs."""
         ...
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: float) -> torch.Tensor:
         """Add a micro-batch's gradients to the parameters' `grad`, and return its share of the step's mean loss.
 
         Args:
             sequences: token ids of each sequence: 1-D, int64, not empty, on the CPU.
             targets: target ids, one for each row of the logits: 1-D, int64, on the CPU.
-            step_terms: loss terms of the whole step, over which its loss is a mean (`Objective.terms`).
+            step_terms: loss terms of the whole step, over which its loss is a mean (`Objective.terms`);
+                infinite for a pass that counts for nothing.
 
         Returns:
             A float32 scalar on the network's device; the next call may write to it.
@@ -44,7 +45,7 @@ class EagerAccumulator:
         self._forward = forward
         self._objective = objective
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: float) -> torch.Tensor:
         """See `Accumulator`."""
         loss = self._forward.loss_sum(sequences, targets, self._objective) / step_terms
         loss.backward()  # type: ignore[no-untyped-call]

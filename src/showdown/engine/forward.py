@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from showdown.core.errors import Unavailable
 from showdown.core.task import ForwardPath
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
@@ -17,8 +18,10 @@ from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.language.padded import PaddedLanguageModel
+from showdown.engine.parallel.group import Group
+from showdown.engine.parallel.spread import DividedSpread, Spread
 from showdown.engine.structure import language_model, last_token_classifier, unwrapped
-from showdown.models.padding import PADDING_COUNTS, of_equal_length
+from showdown.models.padding import PADDING_COUNTS, attend_without_plans, of_equal_length
 
 
 def padded_batch(
@@ -96,6 +99,32 @@ def is_packed(module: nn.Module, device: str) -> bool:
     return unpackable_encoder_reason(module, device) is None
 
 
+def spread_over(group: Group, module: nn.Module, *, device: str, divided: bool, whole: bool) -> Spread:
+    """Lay a network on the devices of a group.
+
+    Args:
+        group: the processes, one for each device.
+        module: the network, adapters included.
+        device: `cpu` or `cuda`.
+        divided: divide large weights among the devices all the time. Otherwise each device has them while it computes.
+        whole: whether most weights learn; the optimizer's work on them is then divided in any case.
+
+    Raises:
+        Unavailable: when weights are to be divided of a network that the engine does not compute layer by layer.
+
+    """
+    decoder = language_model(module) or last_token_classifier(module)
+    packed = decoder is not None and unpackable_reason(decoder, device) is None
+    if group.size == 1 or not (divided or (whole and packed)):
+        return Spread(group, module)
+    if decoder is None or not packed:
+        raise Unavailable(
+            "the weights of this network cannot be divided among devices: it is no decoder that is packed"
+        )
+    layers = list(decoder.backbone.layers)[: decoder.backbone.config.num_hidden_layers]
+    return DividedSpread(group, module, layers, gathered=not divided)
+
+
 def choose_forward(
     module: nn.Module,
     *,
@@ -103,6 +132,7 @@ def choose_forward(
     device: str,
     recompute: bool = False,
     attention: CudnnAttention | None = None,
+    spread: Spread | None = None,
 ) -> ForwardPath:
     """Choose the fastest forward path that is correct for this network on this device.
 
@@ -114,6 +144,7 @@ def choose_forward(
         recompute: checkpoint activations: keep the input of each layer alone and compute the rest again in the backward
             pass. It takes less memory and a third more arithmetic.
         attention: cuDNN's attention, for the packs of a decoder that it can compute.
+        spread: how the network lies on the devices that compute it; None on a single one.
 
     Returns:
         A `LanguagePath` for a causal language model.
@@ -122,14 +153,20 @@ def choose_forward(
         Unavailable: for a wrapper around a network that the engine does not understand.
 
     """
-    language = language_model(module)
+    language, decoder = language_model(module), last_token_classifier(module)
+    packed: PackedForward | PackedLanguageModel | None = None
     if language is not None and unpackable_reason(language, device) is None:
-        return PackedLanguageModel(language, device=device, recompute=recompute, attention=attention)
-    decoder = last_token_classifier(module)
-    if decoder is not None and unpackable_reason(decoder, device) is None:
-        return PackedForward(decoder, device=device, recompute=recompute, attention=attention)
+        packed = PackedLanguageModel(language, device=device, recompute=recompute, attention=attention)
+    elif decoder is not None and unpackable_reason(decoder, device) is None:
+        packed = PackedForward(decoder, device=device, recompute=recompute, attention=attention)
+    if packed is not None:
+        if isinstance(spread, DividedSpread):
+            packed.divide(spread)
+        return packed
     if language is None and not recompute and unpackable_encoder_reason(module, device) is None:
         return PackedEncoder(module)
+    if device.startswith("cuda"):
+        attend_without_plans()
     if recompute:
         # The second computation must be the same as the first: `FastCpu` is not active in the backward pass.
         ways = {"context_fn": lambda: (nullcontext(), FastCpu())} if device == "cpu" else {}

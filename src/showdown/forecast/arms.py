@@ -6,10 +6,12 @@ from functools import cache
 
 from showdown.core.errors import Unavailable
 from showdown.core.forecast import ArmForecast, Basis, DeviceProfile, Range
+from showdown.core.forecast_words import scaled
 from showdown.core.memory import MemorySettings
 from showdown.core.method import Method, TunedMethod
+from showdown.core.record import TRAINING_PHASE, TUNING_PHASE
 from showdown.core.spec import SharedProtocol
-from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
+from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm, of_one_device
 from showdown.forecast.peak import Peak, peak_of
 from showdown.forecast.phases import fitted_seconds, tuned_seconds, untrained_network
 from showdown.forecast.rates import Rates
@@ -18,6 +20,9 @@ from showdown.forecast.workload import Workload
 from showdown.methods.table import build, method_and_settings, protocol_of
 
 GB = 1e9
+_DIVIDED_RATE = 0.66
+"""Of several devices beside as many single ones, where weights are divided among them: 1.32 of two on NVLink
+(`docs/scale.md`). Not measured with other links."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,7 @@ class _Arm:
     """Why the method cannot work on this network."""
 
 
-def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecast]:
+def forecast_arms(workload: Workload, profile: DeviceProfile, devices: int = 1) -> list[ArmForecast]:
     """Return what each row of the table will need on a device, in the order of the table.
 
     No weights are read, and the device need not be here: a network is built without weights.
@@ -37,6 +42,7 @@ def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecas
     Args:
         workload: the comparison, its network's configuration and the sizes of its rows.
         profile: the device's rates.
+        devices: how many there are; an arm that does not fit one is forecast on several that train it together.
 
     Raises:
         UserError: for settings that a method does not take.
@@ -44,7 +50,7 @@ def forecast_arms(workload: Workload, profile: DeviceProfile) -> list[ArmForecas
     """
     arms = _arms(workload, profile)
     tuned = {name: arm.tuned for name, arm in arms.items() if arm.tuned is not None}
-    settings = memory_settings_of(tuned, profile)
+    settings = memory_settings_of(tuned, profile, devices)
     network_of = cache(lambda protocol: untrained_network(protocol, workload, profile))  # of all arms that train none
     return [_forecast(name, arm, settings, workload, profile, network_of) for name, arm in arms.items()]
 
@@ -89,13 +95,21 @@ def _forecast(
     if arm.tuned is None:
         seconds = fitted_seconds(arm.method, arm.protocol, workload, network_of)
         return ArmForecast(name=name, runs=runs, peak_gb=None, fits=None, seconds=seconds, basis=basis)
-    step = StepSeconds(arm.tuned, settings[name], Rates(profile))
+    step = StepSeconds(of_one_device(arm.tuned, settings[name]), settings[name], Rates(profile))
     peak = peak_of(step)
+    seconds = tuned_seconds(step, workload)
     return ArmForecast(
         name=name,
         runs=runs,
         peak_gb=peak.allocated_gb,
         fits=peak.fits,
-        seconds=tuned_seconds(step, workload),
-        basis=basis,
+        devices=settings[name].devices,
+        seconds={phase: _together(phase, found, settings[name].devices) for phase, found in seconds.items()},
+        basis=basis if settings[name].devices == 1 else "derived",
     )
+
+
+def _together(phase: str, seconds: Range, devices: int) -> Range:
+    """Return the seconds of a phase on several devices, each of which has its share of every step."""
+    faster = devices * _DIVIDED_RATE if devices > 1 and phase in (TRAINING_PHASE, TUNING_PHASE) else 1.0
+    return scaled(seconds, 1 / faster)

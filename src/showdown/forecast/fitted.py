@@ -35,7 +35,12 @@ GRAPH_GB = 0.08
 """The same of the stream that CUDA graphs are captured on, and their inputs."""
 PASSING_TENSORS = 2.0
 """Tensors of the size of the largest activation that come and go in a backward pass that is not the engine's."""
-CPU_ALLOCATOR = 1.1
+CALLED_PASSING_TENSORS = 4.0
+"""The same of the engine's pass around layers of PEFT's, with what these make anew in their backward pass."""
+CPU_ALLOCATOR = 1.15
 """Times what is counted: memory that a CPU's allocator holds between pieces in use."""
-CPU_ADAPTERS = 1.3
-"""The same again for decoders with adapters that the engine packs on a CPU, on top of the former."""
+CPU_ADAPTERS = 1.2
+"""The same again of what is kept, for decoders with adapters that the engine computes on a CPU."""
+CPU_BFLOAT16_GB = 0.9
+"""Of oneDNN's products in bfloat16, of which PyTorch keeps a thousand for later use, one for each number of tokens and
+each weight: 0.7 GB after 20 steps on a Xeon, 1.0 after 50 on an EPYC (`docs/forecast.md`)."""

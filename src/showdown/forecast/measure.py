@@ -66,6 +66,17 @@ def measure_device(say: Callable[[str], None], device: str | None = None) -> Dev
     )
 
 
+def with_own_launches(profile: DeviceProfile) -> DeviceProfile:
+    """Return another machine's profile of this GPU with the launches of this host, which take it some milliseconds.
+
+    Hosts of one kind of GPU differ by a tenth and more, and steps of small networks wait for them.
+    """
+    if profile.kind != "gpu" or not torch.cuda.is_available():
+        return profile
+    launch = float(f"{_launches('cuda')['launch_us']:.4g}")
+    return profile.model_copy(update={"rates": {**profile.rates, "launch_us": launch}})
+
+
 def keep(profile: DeviceProfile) -> Path:
     """Write a profile where `local_profile` finds it; return the file."""
     path = local_file()

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from showdown.core.forecast import DeviceProfile
@@ -11,12 +12,14 @@ from showdown.core.method import AdaptsNetwork, Job, Placement
 from showdown.core.spec import SharedProtocol
 from showdown.forecast.workload import RowSizes, Workload
 from showdown.stages.demand import demand_of
-from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings
+from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings, needs_of_one, settings_together
 from showdown.stages.row_sizes import read_share
 from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from showdown.forecast.passes import Passes
 
 CONTEXT_GB = 0.6
 """Of a GPU's memory that its driver and CUDA take before anything is allocated."""
@@ -41,6 +44,23 @@ class NetworkArm:
     """What is called otherwise: transformers' network, or its backbone where a head follows that the engine calls."""
     call_options: dict[str, bool]
     """Arguments of that call."""
+
+    @cached_property
+    def passes(self) -> "Passes":
+        """Return its passes, which are counted once whatever device they are for."""
+        from showdown.forecast.passes import Called, Passes
+
+        on_gpu, demand = self.job.placement.device == "cuda", self.needs.demand
+        called = Called(
+            module=self.module,
+            backbone=self.called,
+            options=self.call_options,
+            on_gpu=on_gpu,
+            padded=demand.padded,
+            packed_decoder=self.decoder,
+            reads_all=demand.output is not None,
+        )
+        return Passes(called, longest=max(self.needs.lengths, default=1))
 
 
 def placement_on(profile: DeviceProfile, protocol: SharedProtocol) -> Placement:
@@ -94,8 +114,25 @@ def cut(rows: RowSizes, limit: int) -> RowSizes:
     return [(min(tokens, limit), min(read, tokens, limit)) for tokens, read in rows]
 
 
-def memory_settings_of(arms: Mapping[str, NetworkArm], profile: DeviceProfile) -> dict[str, MemorySettings]:
-    """Return the memory settings that the product would choose for each arm on a device."""
+def of_one_device(arm: NetworkArm, settings: MemorySettings) -> NetworkArm:
+    """Return an arm as one of the devices that train it together sees it: with its part of weights and steps."""
+    needs = needs_of_one(arm.needs, settings)
+    return replace(arm, needs=needs, job=replace(arm.job, protocol=needs.protocol)) if needs is not arm.needs else arm
+
+
+def memory_settings_of(
+    arms: Mapping[str, NetworkArm], profile: DeviceProfile, devices: int = 1
+) -> dict[str, MemorySettings]:
+    """Return the memory settings that the product would choose for each arm, where there are so many devices."""
     if profile.kind == "gpu":
-        return gpu_settings({name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB)
+        needs, free_gb = {name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB
+        alone = gpu_settings(needs, free_gb)
+        several = settings_together(needs, free_gb) if devices > 1 else {}
+        divided = {
+            name: one
+            for name, options in several.items()
+            for number, one in options.items()
+            if one.divided and number <= devices
+        }
+        return alone | divided
     return {name: cpu_settings(arm.job.protocol, arm.needs.lengths) for name, arm in arms.items()}

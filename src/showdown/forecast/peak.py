@@ -7,8 +7,10 @@ from showdown.core.forecast import Range
 from showdown.engine.budget import GB, held_bytes, kept_bytes, peak_bytes
 from showdown.engine.graphs.cache import filled_size
 from showdown.forecast.fitted import (
+    CALLED_PASSING_TENSORS,
     CPU_ADAPTERS,
     CPU_ALLOCATOR,
+    CPU_BFLOAT16_GB,
     GRAPH_GB,
     MEMORY_SPREAD,
     PASSING_TENSORS,
@@ -35,8 +37,7 @@ def peak_of(step: StepSeconds) -> Peak:
     """Return the peak of an arm under its memory settings, and whether it fits the device."""
     profile, on_gpu = step.rates.profile, step.on_gpu
     expected = _packed_gb(step) if step.work.analytic else _traced_gb(step)
-    opaque = step.work.analytic and any(kind.opaque for kind in step.work.linears)
-    low, high = MEMORY_SPREAD[f"{step.path}, layers of PEFT" if opaque else step.path]
+    low, high = MEMORY_SPREAD[memory_path(step)]
     beside = 0.0 if on_gpu else step.rates.process_gb  # known apart from the rest
     spare = 0.0 if on_gpu else _PROCESS_SPREAD_GB
     within = Range(
@@ -45,6 +46,11 @@ def peak_of(step: StepSeconds) -> Peak:
         high=beside + high * (expected - beside) + spare + _dense_gb(step),
     )
     return Peak(allocated_gb=within, fits=within.high <= profile.memory_gb - (CONTEXT_GB if on_gpu else 0))
+
+
+def memory_path(step: StepSeconds) -> str:
+    """Return by which of the spreads of memory an arm's peak is known."""
+    return f"{step.path}, layers of PEFT" if step.work.analytic and step.work.calls_layers else step.path
 
 
 def _dense_gb(step: StepSeconds) -> float:
@@ -75,6 +81,8 @@ def _packed_gb(step: StepSeconds) -> float:
     pack = Pack(rows=[(tokens, round(tokens * (demand.output.read_share if demand.output else 0)))])
     if step.from_graphs(pack):
         tokens, replayed = filled_size(tokens, settings.micro_batch_tokens), GRAPH_GB
+    if step.work.calls_layers:
+        return _called_gb(step, tokens)
     counted = peak_bytes(
         arm.needs.shape,
         demand,
@@ -88,32 +96,72 @@ def _packed_gb(step: StepSeconds) -> float:
     ):  # the last layer is computed in full then, so that sizes recur
         keeps = demand.trains_backbone or demand.adapts_feed_forward
         counted += (1 - demand.output.read_share) * tokens * kept_bytes(arm.needs.shape, keeps_inputs=keeps)
-    return (counted + step.work.opaque_bytes(tokens)) / GB + WORKSPACE_GB + replayed
+    return counted / GB + WORKSPACE_GB + replayed
+
+
+def _called_gb(step: StepSeconds, tokens: int) -> float:
+    """Return the peak of a decoder whose layers of PEFT the engine calls: of these nobody counts what they keep.
+
+    The engine's pass is traced as it is on a CPU, where norms keep their input in float32 instead of 16 bits.
+    """
+    arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
+    shape, width = arm.needs.shape, step.work.width
+    trace = arm.passes.at(1, tokens, trains=True)
+    normed = 2 * shape.hidden + ((shape.queries + shape.keys) if shape.head_norms else 0)
+    kept = trace.saved_bytes - (4 - width) * normed * tokens * shape.layers
+    if settings.recompute:
+        kept = kept / shape.layers + 3 * width * shape.hidden * tokens
+    passing = CALLED_PASSING_TENSORS * trace.largest_activation_bytes
+    if demand.output:
+        states = demand.output.kept_bytes(tokens, shape.hidden)
+        passing = max(demand.output.loss_bytes(tokens, shape.hidden), states + passing)
+    held = held_bytes(shape, demand, recompute=settings.recompute) + demand.gradient_bytes
+    return (held + kept + passing) / GB + WORKSPACE_GB
 
 
 def _traced_gb(step: StepSeconds) -> float:
     """Return the peak of a network whose passes are traced: what they keep, and gradients as they are made."""
     arm, settings, demand = step.arm, step.settings, step.arm.needs.demand
     rows = settings.micro_batch_rows
-    length = (
-        min(max(arm.needs.lengths), step.work.positions) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
-    )
-    trace = step.work.trace(rows, length, trains=True)
-    kept = trace.saved_bytes
-    if settings.recompute:
-        inputs = rows * length * arm.needs.shape.hidden * step.work.width
-        kept = inputs * arm.needs.shape.layers + kept / arm.needs.shape.layers
-    kept += PASSING_TENSORS * trace.largest_activation_bytes
+    length = max(arm.needs.lengths) if demand.padded else max(1, round(_drawn_tokens(step) / rows))
     inside = settings.step_in_backward or demand.moments_on_host
     gradients = 0.0 if inside else demand.gradient_bytes
-    together = _has_several(step) or not demand.trains_backbone
-    if demand.output:
-        kept += demand.output.kept_bytes(rows * length, arm.needs.shape.hidden) * step.work.width / 2
-        gradients = max(gradients, demand.output.loss_bytes(rows * length, arm.needs.shape.hidden))
-    both = kept + gradients if together else max(kept, gradients)
+    both = _activation_bytes(step, rows, length)
+    if not demand.trains_backbone:
+        both += gradients  # few, and held from step to step
+    else:  # the longest rows of a step come first, when it has no gradients yet
+        later = _later_rows(step)
+        both = max(both, gradients, _activation_bytes(step, *later) + gradients if later else 0.0)
     if step.on_gpu:
         return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
-    held = demand.weight_bytes + demand.optimizer_bytes
-    if arm.decoder and not demand.trains_backbone:
-        both *= CPU_ADAPTERS
-    return (held + CPU_ALLOCATOR * both) / GB + step.rates.process_gb
+    held = (demand.weight_bytes + demand.optimizer_bytes) / GB
+    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else 0.0
+    return held + CPU_ALLOCATOR * both / GB + primitives + step.rates.process_gb
+
+
+def _activation_bytes(step: StepSeconds, rows: int, length: int) -> float:
+    """Return the most that a micro-batch of rows of one length holds beside weights and gradients."""
+    arm, settings, output = step.arm, step.settings, step.arm.needs.demand.output
+    hidden, layers, width = arm.needs.shape.hidden, arm.needs.shape.layers, step.work.width
+    trace = arm.passes.at(rows, length, trains=True)
+    kept = trace.saved_bytes
+    if settings.recompute:
+        kept = rows * length * hidden * width * layers + kept / layers
+    if arm.decoder and not arm.needs.demand.trains_backbone and not step.work.calls_layers:
+        kept *= CPU_ADAPTERS
+    passing = PASSING_TENSORS * trace.largest_activation_bytes
+    if output:  # the loss comes and goes before the backward pass is in a layer
+        states = output.kept_bytes(rows * length, hidden) * width / 2
+        passing = max(output.loss_bytes(rows * length, hidden), states + passing)
+    return kept + passing
+
+
+def _later_rows(step: StepSeconds) -> tuple[int, int] | None:
+    """Return rows and length of the largest micro-batch that is not the first of its step; None where none is."""
+    rows, protocol = step.arm.train, step.arm.job.protocol
+    found = []
+    for batch in effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0):
+        for pack in step.packs([rows[row] for row in batch])[1:]:
+            number = len(pack.rows)
+            found.append((number, pack.longest if step.work.demand.padded else max(1, round(pack.tokens / number))))
+    return max(found, key=lambda one: one[0] * one[1], default=None)

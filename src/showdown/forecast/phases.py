@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from showdown.core.forecast import DeviceProfile, Range
+from showdown.core.forecast_words import added
 from showdown.core.method import FittedMethod, Method
 from showdown.core.spec import SharedProtocol, TuningSpec
 from showdown.forecast.answering import Answering
@@ -31,6 +32,9 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     saved = arm.needs.demand.gradient_bytes
     epochs = epochs_of(protocol, protocol.epochs)
     found = {"loading": _single(loading), "training": epochs.scaled(epoch, step.path)}
+    recording = step.recording_seconds(arm.train)
+    if recording:
+        found["training"] = added([found["training"], _single(recording)])
     found["validation"] = epochs.scaled(judged, step.path)
     found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
     found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)

@@ -7,7 +7,9 @@ from functools import cached_property
 
 from showdown.core.memory import MemorySettings
 from showdown.engine.budget import launch_bound_tokens
-from showdown.engine.graphs.cache import filled_size
+from showdown.engine.decoder.language import COUNTED_PARTS
+from showdown.engine.graphs.cache import MOST_GRAPHS, filled_size
+from showdown.engine.graphs.capture import missing_rows
 from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS, OVERLAP
 from showdown.forecast.layers import learning_tensors
 from showdown.forecast.needs import NetworkArm
@@ -45,6 +47,9 @@ class StepSeconds:
                 work.pop(kind, None)
             work["replays"] += self.rates.seconds("launch_us", 1)
             return work
+        return self._launched(pack, trains=trains)
+
+    def _launched(self, pack: Pack, *, trains: bool) -> Kinds:
         work = self.work.of_pack(pack, trains=trains)
         work["passes"] += self.rates.seconds("launch_us", 1)
         return work
@@ -52,10 +57,29 @@ class StepSeconds:
     def from_graphs(self, pack: Pack) -> bool:
         """Return whether a micro-batch is replayed from a CUDA graph once its size has recurred."""
         arm, settings = self.arm, self.settings
-        if not arm.decoder or not settings.gradients_stay or any(kind.opaque for kind in self.work.linears):
+        if not arm.decoder or not settings.gradients_stay or self.work.calls_layers:
             return False
         filled = filled_size(pack.tokens, settings.micro_batch_tokens)
         return filled <= launch_bound_tokens(arm.needs.shape)
+
+    def graph_size(self, pack: Pack) -> tuple[int, ...] | None:
+        """Return what packs have in common that one CUDA graph replays; None for one that no graph replays."""
+        if not self.on_gpu or not self.from_graphs(pack):
+            return None
+        filled, rows = filled_size(pack.tokens, self.settings.micro_batch_tokens), len(pack.rows)
+        counted = -(-pack.read // max(1, filled // COUNTED_PARTS)) if self.work.demand.output else 0
+        return filled, rows + missing_rows(rows, filled - pack.tokens), counted
+
+    def recording_seconds(self, rows: Sequence[tuple[int, int]]) -> float:
+        """Return the seconds that a training takes once for its CUDA graphs: two passes of each size are launched."""
+        sizes: dict[tuple[int, ...], Pack] = {}
+        for batch in effective_batches(len(rows), self.arm.job.protocol.effective_batch_rows, seed=0, epoch=0):
+            for pack in self.packs([rows[row] for row in batch]):
+                size = self.graph_size(pack)
+                if size is not None and len(sizes) < MOST_GRAPHS:
+                    sizes.setdefault(size, pack)
+        launched = (self._launched(pack, trains=True) for pack in sizes.values())
+        return 2 * sum(weighed(work, self.coefficients, on_gpu=self.on_gpu) for work in launched)
 
     @cached_property
     def optimizer_work(self) -> Kinds:

@@ -4,6 +4,7 @@ It serves networks and layers that the engine does not compute itself: transform
 PEFT's layers. Tensors on the meta device have shapes and no content, so that a pass takes milliseconds for each layer.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,8 +18,14 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten: Any = torch.ops.aten
-_FREE = {_aten.detach.default, _aten.empty_like.default, _aten._unsafe_view.default, _aten.lift_fresh.default}
-"""Operations that move no bytes, beside those that return a view."""
+_FREE = {
+    _aten.detach.default, _aten.empty_like.default, _aten._unsafe_view.default, _aten.lift_fresh.default,
+    _aten.arange.default,
+}  # fmt: skip
+"""Operations that move no bytes or hardly any, beside those that return a view."""
+ATTENTION, CAUSAL = "attention", "causal attention"
+Noted = tuple[str, tuple[int, ...]]
+"""What an operation is, and its sizes: dimensions of a product, bytes of each tensor that is moved, kept or made."""
 
 
 @dataclass(kw_only=True)
@@ -37,6 +44,8 @@ class Trace:
     """Of the largest tensor that the forward pass made."""
     attentions: Counter[tuple[int, int, int, int, bool]] = field(default_factory=Counter)
     """Attention by (rows, queries, keys, query heads times head width, causal)."""
+    noted: list[Noted] = field(default_factory=list)
+    """All of that, in the order in which it happened."""
 
     @property
     def flops(self) -> float:
@@ -63,13 +72,17 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = [one for one in _tensors((result,))]
         trace.kernels += 1
         if self.forward:
-            sizes = (float(_bytes(one)) for one in outputs)
-            trace.largest_activation_bytes = max([trace.largest_activation_bytes, *sizes])
+            sizes = [_bytes(one) for one in outputs]
+            trace.largest_activation_bytes = max([trace.largest_activation_bytes, *map(float, sizes)])
+            trace.noted.append(("made", tuple(sizes)))
         shape = _product(func, inputs)
         if shape:
             trace.products[shape] += 1
+            trace.noted.append(("product", shape))
         else:
-            trace.moved_bytes += sum(map(_bytes, inputs)) + sum(map(_bytes, outputs))
+            read, written = [_bytes(one) for one in inputs], [_bytes(one) for one in outputs]
+            trace.moved_bytes += sum(read) + sum(written)
+            trace.noted.append(("moved", (*([sum(read)] if func is _aten.cat.default else read), *written)))
         return result
 
 
@@ -97,21 +110,33 @@ def _bytes(tensor: torch.Tensor) -> int:
     return tensor.numel() * tensor.itemsize
 
 
+class _Held:
+    """A tensor that autograd keeps, until the part of the graph that needs it is dropped."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
 @contextmanager
 def _keeping(trace: Trace, module: nn.Module) -> Iterator[None]:
-    """Count what is kept for the backward pass, each piece of memory once."""
+    """Count what is kept for the backward pass when the forward pass ends, each piece of memory once."""
     own = {value.untyped_storage()._cdata for value in (*module.parameters(), *module.buffers())}
-    kept: dict[int, torch.Tensor] = {}
+    seen: dict[int, torch.UntypedStorage] = {}  # no tensors: with them, parts of the graph would stay that are dropped
+    held: list[tuple[int, weakref.ref[_Held]]] = []
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own and storage._cdata not in kept:
-            kept[storage._cdata] = tensor
-            trace.saved_bytes += storage.nbytes()
-        return tensor
+    def keep(tensor: torch.Tensor) -> _Held:
+        one, address = _Held(tensor), tensor.untyped_storage()._cdata
+        if address not in own:
+            seen.setdefault(address, tensor.untyped_storage())
+            held.append((address, weakref.ref(one)))
+        return one
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
         yield
+    for address in dict.fromkeys(address for address, one in held if one() is not None):
+        size = seen[address].nbytes()
+        trace.saved_bytes += size
+        trace.noted.append(("kept", (size,)))
 
 
 class _Attention(torch.autograd.Function):
@@ -175,6 +200,8 @@ class _AttentionNoted(TorchFunctionMode):
         query, key, value = [*args, *(named[name] for name in ("query", "key", "value") if name in named)][:3]
         *around, heads, queries, width = query.shape
         rows = around[0] if around else 1
-        self.trace.attentions[rows, queries, key.shape[-2], heads * width, bool(named.get("is_causal"))] += 1
+        causal = bool(named.get("is_causal"))
+        self.trace.attentions[rows, queries, key.shape[-2], heads * width, causal] += 1
+        self.trace.noted.append((CAUSAL if causal else ATTENTION, (rows, queries, key.shape[-2], heads * width)))
         kept = torch.empty(*query.shape[:-1], dtype=torch.float32, device=query.device)
         return _Attention.apply(query, key, value, kept)  # type: ignore[no-untyped-call]

@@ -5,21 +5,14 @@ Coefficients of each kind, fitted on trainings that are not those of the proof, 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 
 from showdown.core.memory import MemorySettings
-from showdown.engine.decoder.attention import Queries, layout_of
 from showdown.engine.decoder.cudnn_attention import worth_building
-from showdown.engine.decoder.pack import pack_of
-from showdown.engine.decoder.walk import PackedDecoder
-from showdown.engine.encoder.cpu import FastCpu
-from showdown.engine.encoder.forward import PackedEncoder
 from showdown.forecast.layers import LinearKind, linear_kinds
 from showdown.forecast.needs import NetworkArm
 from showdown.forecast.rates import BYTES, NF4_BYTES, Rates
@@ -69,14 +62,12 @@ class NetworkWork:
         self.shape, self.demand = arm.needs.shape, arm.needs.demand
         self.analytic = arm.decoder and self.on_gpu
         """Whether it is counted by its shapes alone, as the engine's kernels on a GPU are."""
-        self._traces: dict[tuple[int, int, bool], Trace] = {}
         self._works: dict[tuple[int, int, bool], Kinds] = {}
 
-    @cached_property
-    def positions(self) -> int:
-        """The most tokens of a row that the network has positions for; some count two beside those of tokens."""
-        config: Any = self.arm.called.config
-        return int(getattr(config, "max_position_embeddings", 0) or 1_000_000) - 2
+    @property
+    def calls_layers(self) -> bool:
+        """Whether the engine calls layers of PEFT's instead of computing them."""
+        return any(kind.opaque for kind in self.linears)
 
     @cached_property
     def linears(self) -> dict[LinearKind, int]:
@@ -118,7 +109,9 @@ class NetworkWork:
             found[kind] += rates.attention_seconds(backward, length, backward=True)
             moved += 9 * shape.hidden + 2 * (shape.queries + shape.keys) + 8 * shape.inner
         found["elementwise"] += rates.moving_seconds(self.width * moved * pack.tokens * layers)
-        found["layers"] += (again + trains) * shape.layers * rates.seconds("launch_us", 1)
+        found["layers"] += (1 + trains) * shape.layers * rates.seconds("launch_us", 1)
+        if again > 1:
+            found["recomputed layers"] += shape.layers * rates.seconds("launch_us", 1)
         adapted = sum(count for kind, count in self.linears.items() if kind.rank) * (again + trains)
         found["adapter launches"] += adapted * rates.seconds("launch_us", 1)
         found["kernels"] += ((again + 2 * trains) * 14 * shape.layers + 2 * adapted) * rates.seconds("kernel_us", 1)
@@ -156,17 +149,6 @@ class NetworkWork:
         found["opaque launches"] += count * trace.kernels * rates.seconds("launch_us", 1)
         found["kernels"] += count * trace.kernels * rates.seconds("kernel_us", 1)
 
-    def opaque_bytes(self, tokens: int) -> float:
-        """Return what layers of PEFT's keep for the backward pass beside their inputs, which others keep as well."""
-        total = 0.0
-        for kind, count in self.linears.items():
-            if kind.opaque:
-                trace = self._trace_layer(kind, tokens, trains=True)
-                kept = max(0.0, trace.saved_bytes - self.width * tokens * kind.inputs)
-                layers = 1 if self.settings.recompute else count
-                total += layers * kept
-        return total
-
     def _trace_layer(self, kind: LinearKind, tokens: int, *, trains: bool) -> Trace:
         layer = self._layers[kind][0].train(trains)
         kept = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
@@ -185,16 +167,19 @@ class NetworkWork:
         found["head"] += self.rates.moving_seconds(pack.read * output.vocabulary * (30.0 if trains else 10.0))
 
     def _module(self, pack: Pack, *, trains: bool) -> Kinds:
-        """Count a network by traces of it, between the lengths that are traced."""
-        rows = len(pack.rows)
+        """Count a network by traces of it; where they must be of the whole network, between lengths on a grid."""
+        rows, passes = len(pack.rows), self.arm.passes
         length = pack.longest if self.demand.padded else pack.tokens / rows
-        low, high = neighbours(length, self.positions)
-        share = (length - low) / (high - low) if high > low else 0.0
-        below = self._traced_work(rows, low, trains=trains)
-        above = self._traced_work(rows, high, trains=trains) if share else below
         found: Kinds = defaultdict(float)
-        for kind in below.keys() | above.keys():
-            found[kind] = (1 - share) * below[kind] + share * above[kind]
+        if passes.has_forms(rows, trains=trains):
+            found |= self._traced_work(rows, round(length), trains=trains)
+        else:
+            low, high = neighbours(length, passes.positions)
+            share = (length - low) / (high - low) if high > low else 0.0
+            below = self._traced_work(rows, low, trains=trains)
+            above = self._traced_work(rows, high, trains=trains) if share else below
+            for kind in below.keys() | above.keys():
+                found[kind] = (1 - share) * below[kind] + share * above[kind]
         self._head(found, pack, trains=trains)
         return found
 
@@ -206,10 +191,10 @@ class NetworkWork:
 
     def _work_of_traces(self, rows: int, length: int, *, trains: bool) -> Kinds:
         found: Kinds = defaultdict(float)
-        trace = self.trace(rows, length, trains=trains)
+        trace = self.arm.passes.at(rows, length, trains=trains)
         traces = [trace]
         if trains and self.settings.recompute:
-            traces.append(self.trace(rows, length, trains=False))
+            traces.append(self.arm.passes.at(rows, length, trains=False))
         for one in traces:
             for (batch, m, k, n), times in one.products.items():
                 inputs, outputs = _other_widths((m, k, n), rows * length)
@@ -229,34 +214,6 @@ class NetworkWork:
         if trains and self.settings.recompute:
             found["recomputed layers"] += self.shape.layers * self.rates.seconds("launch_us", 1)
         return found
-
-    def trace(self, rows: int, length: int, *, trains: bool) -> Trace:
-        """Return the trace of a pass over rows of one length, as it is computed on the device."""
-        key = (rows, length, trains)
-        if key not in self._traces:
-            self.arm.module.train(trains)
-            call, within = self._forward(rows, length)
-            self._traces[key] = traced(self.arm.module, call, forward_only=not trains, within=within)
-        return self._traces[key]
-
-    def _forward(self, rows: int, length: int) -> tuple[Callable[[], torch.Tensor], AbstractContextManager[Any] | None]:
-        """Return the forward pass that the engine would choose, without weights."""
-        arm = self.arm
-        sequences = [torch.zeros(length, dtype=torch.long, device="meta")] * rows
-        if self.on_gpu or self.demand.padded:
-            ids = torch.stack(sequences)
-            padded = lambda: arm.called(  # noqa: E731
-                input_ids=ids, attention_mask=torch.ones_like(ids), **arm.call_options
-            )[0]
-            return padded, None if self.on_gpu else FastCpu()
-        if arm.decoder:
-            walk = PackedDecoder(arm.called)
-            pack = pack_of([torch.zeros(length, dtype=torch.long)] * rows, streams=walk.streams)
-            last = Queries(places=pack.layout.last_tokens, layout=layout_of([1] * rows, "cpu"))
-            reads_all = self.demand.output is not None
-            pack = replace(pack, queries=None if reads_all else last, reads_all=reads_all).to("meta")
-            return lambda: walk.hidden(pack), None
-        return lambda: PackedEncoder(arm.module).logits(sequences), None
 
 
 def neighbours(length: float, most: int) -> tuple[int, int]:

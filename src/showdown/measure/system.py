@@ -261,6 +261,48 @@ def gpu_meter(device: str | None = None) -> GpuMeter | None:
     return None if handle is None else GpuMeter(handle)
 
 
+class GpuMeters:
+    """Several GPUs that carry out one stage together: power and energy of all, the means of their use and temperature,
+    and the memory of the fullest one."""
+
+    def __init__(self, meters: Sequence[GpuMeter]) -> None:
+        self._meters = meters
+
+    def read(self, own_pid: int | None = None) -> GpuReading:
+        """Return what can be read now; what one GPU does not report is unknown of all. See `GpuMeter.read`."""
+        found = [meter.read(own_pid) for meter in self._meters]
+        return GpuReading(
+            utilisation_percent=_of_all([one.utilisation_percent for one in found], _mean),
+            memory_gb=_of_all([one.memory_gb for one in found], max),
+            power_watts=_of_all([one.power_watts for one in found], sum),
+            temperature_c=_of_all([one.temperature_c for one in found], _mean),
+            energy_joules=_of_all([one.energy_joules for one in found], sum),
+            others_percent=None,  # each GPU has a process of its own
+        )
+
+    def total_gb(self) -> float | None:
+        """Return the memory of the smallest device, in GB of 1e9 bytes."""
+        return _of_all([meter.total_gb() for meter in self._meters], min)
+
+
+def _of_all(values: Sequence[float | None], together: Callable[[list[float]], float]) -> float | None:
+    known = [value for value in values if value is not None]
+    return together(known) if len(known) == len(values) else None
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def stage_meter(devices: str | None) -> GpuMeter | GpuMeters | None:
+    """Return the meter of the GPUs of a stage, as `CUDA_VISIBLE_DEVICES` names them; None without one."""
+    meters = [gpu_meter(device) for device in devices.split(",")] if devices else [gpu_meter(devices)]
+    known = [meter for meter in meters if meter is not None]
+    if len(known) < len(meters):
+        return None
+    return known[0] if len(known) == 1 else GpuMeters(known)
+
+
 def has_gpu() -> bool:
     """Tell whether this machine has an NVIDIA GPU, without touching it."""
     return any(sign.exists() for sign in _GPU_SIGNS)

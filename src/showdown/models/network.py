@@ -13,6 +13,7 @@ from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.task import Task
 from showdown.models.folder import checked_folder, quantised_as, read_config
 from showdown.models.nf4 import load_nf4
+from showdown.models.padding import attend_without_plans
 from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
 from showdown.models.usable import refuse_architecture
 
@@ -251,6 +252,8 @@ def from_library(
         more: other arguments of `from_pretrained`.
 
     """
+    if placement.device != "cpu":
+        attend_without_plans()
     with _quiet():
         module = kind.from_pretrained(
             folder,

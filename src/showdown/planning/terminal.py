@@ -81,10 +81,10 @@ def _about(plan: Planned) -> list[str]:
 def _cells(arm: ArmForecast, forecast: Forecast) -> list[str]:
     cost = None
     if forecast.price_per_hour is not None:
-        cost = scaled(total(arm), arm.runs * forecast.price_per_hour / 3600)
+        cost = scaled(total(arm), arm.devices * arm.runs * forecast.price_per_hour / 3600)
     return [
         arm.name,
-        fits_words(arm, forecast.device.memory_gb),
+        fits_words(arm, forecast.device.memory_gb) + (f", {arm.devices} together" if arm.devices > 1 else ""),
         "-" if arm.peak_gb is None else f"{three_digits(arm.peak_gb.low)} to {three_digits(arm.peak_gb.high)}",
         _seconds(of_phases(arm, is_tuning)),
         _seconds(of_phases(arm, is_training)),

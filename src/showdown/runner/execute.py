@@ -39,6 +39,7 @@ from showdown.runner.sampler import Sampler, Samples
 from showdown.runner.schedule import ALL_STAGES, Schedule, Visit
 from showdown.runner.spread import forecast_or_effort
 from showdown.runner.store import RESULT_FILE, Store
+from showdown.runner.worker.ranks import TOGETHER
 from showdown.stages.results import StageError
 
 
@@ -225,7 +226,14 @@ class _Loop:
             return executor.submit(stage, folder, Resources(device="gpu")).result()
 
         waiting = [spec for spec in self._specs if self._records[spec.run_id] is None]
-        planned, error = with_memory(waiting, self._store, plan_stage, gpu=executor.place.gpu)
+        planned, error = with_memory(
+            waiting,
+            self._store,
+            plan_stage,
+            gpu=executor.place.gpu,
+            slots=executor.place.together,
+            together=self._ready.comparison.gpus_per_run,
+        )
         for spec in planned:
             if error and trains(spec):
                 self._records[spec.run_id] = run_record(spec, self._store, self._ready, error)
@@ -280,6 +288,7 @@ class _Loop:
         resources = Resources(
             device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
             base=active.visit.base if name == "train" else None,
+            devices=spec.memory.devices if spec.memory and name in TOGETHER else 1,
         )
         folder = self._store.run_folder(active.visit.run_id)
         self._results.changed(active.visit.run_id)

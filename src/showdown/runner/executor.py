@@ -30,6 +30,8 @@ class Resources:
     base: str | None = None
     """Names the pretrained network that this training shares with others. Stages of the same name that go through one
     slot one after the other go through one process; None is a process of its own."""
+    devices: int = 1
+    """How many it takes together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,8 @@ class Place:
     """Whether there is a GPU for those that need one."""
     shares_bases: bool = True
     """Whether trainings of one pretrained network can follow each other in one process."""
+    together: int = 1
+    """How many devices one stage can take."""
     samples: bool = False
     """Whether the executor samples the system itself, where the stage runs, and sends `SystemSample` events. Otherwise
     workers are processes of this machine, and are sampled from here."""

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from showdown.core.forecast import Forecast, Range
 from showdown.core.forecast_words import added, scaled
@@ -38,6 +39,11 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+def _together(gpus_per_run: Literal["auto"] | int, devices: Devices) -> int:
+    """Return how many devices may train a run together that does not fit one."""
+    return devices.count if gpus_per_run == "auto" else min(gpus_per_run, devices.count)
+
+
 def foresee(
     ready: Ready,
     prepared: Prepared,
@@ -63,7 +69,9 @@ def foresee(
     """
     profile = devices.profile
     workload, estimated = workload_of(ready.comparison, prepared, described)
-    arms = with_fixes(forecast_arms(workload, profile), workload, profile)
+    arms = with_fixes(
+        forecast_arms(workload, profile, _together(ready.comparison.gpus_per_run, devices)), workload, profile
+    )
     if cheapest:
         arms = with_cheapest_gpu(arms, workload)
     share = ready.comparison.share_base

@@ -17,6 +17,8 @@ def base_key(spec: RunSpec, *, share: bool | None) -> str | None:
         share: whether runs share at all; None shares on a GPU, where loading takes longest and memory can be freed.
 
     """
+    if spec.memory is not None and spec.memory.devices > 1:
+        return None
     method = build(spec.method, spec.settings)
     wanted = has_gpu() if share is None else share
     if not (wanted and isinstance(method, TunedMethod) and method.leaves_network):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from showdown.core.files import read_file, write_json
 from showdown.core.memory import MemorySettings
@@ -11,7 +12,7 @@ from showdown.core.spec import RunSpec
 from showdown.measure.system import has_gpu
 from showdown.methods.table import method_class
 from showdown.runner.store import Store
-from showdown.stages.memory_plan import read_plan
+from showdown.stages.memory_plan import MemoryPlan, read_plan
 from showdown.stages.results import StageError
 
 
@@ -21,7 +22,13 @@ def trains(spec: RunSpec) -> bool:
 
 
 def with_memory(
-    waiting: Sequence[RunSpec], store: Store, plan_stage: Callable[[Path], StageError | None], *, gpu: bool = False
+    waiting: Sequence[RunSpec],
+    store: Store,
+    plan_stage: Callable[[Path], StageError | None],
+    *,
+    gpu: bool = False,
+    slots: int = 1,
+    together: Literal["auto"] | int = 1,
 ) -> tuple[list[RunSpec], StageError | None]:
     """Return the runs with the memory settings of the comparison's plan.
 
@@ -33,6 +40,8 @@ def with_memory(
         store: the comparison's folder, with its `comparison.json` and the processed rows.
         plan_stage: runs the stage `plan` with the folder of one run, and returns its error.
         gpu: whether runs go to machines with a GPU, whether or not this one has one.
+        slots: GPUs that can train one run together.
+        together: how many of them do, the comparison's `gpus_per_run`.
 
     Returns:
         The runs, and the error of the plan: the runs that train then have no settings and cannot start.
@@ -50,10 +59,36 @@ def with_memory(
     plan = read_plan(store.root)
     if error or plan is None:
         return list(waiting), error or StageError(status="failed", error=f"no memory plan in {store.root}")
+    left = [spec for spec in training if trained_with[spec.run_id] is None]
+    devices, most = _devices(left, slots, together), slots if together == "auto" else min(together, slots)
     return [
-        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or plan.settings.get(spec.name)})
+        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or _planned(spec, plan, devices, most)})
         for spec in waiting
     ], None
+
+
+def _devices(left: Sequence[RunSpec], slots: int, together: Literal["auto"] | int) -> int:
+    """Return how many GPUs train a run together that fits one: the largest power of two for which there is room."""
+    if together != "auto":
+        return min(together, slots)
+    if not left or len(left) >= slots or any(spec.protocol.deterministic for spec in left):
+        return 1
+    return 1 << (slots // len(left)).bit_length() - 1
+
+
+def _planned(spec: RunSpec, plan: MemoryPlan, devices: int, most: int) -> MemorySettings | None:
+    """Return the settings of a run.
+
+    Args:
+        spec: the run.
+        plan: the comparison's.
+        devices: that train it together where it fits one.
+        most: that may where it does not.
+
+    """
+    options = plan.together.get(spec.name, {})
+    least = next((number for number, one in options.items() if one.divided and number <= most), devices)
+    return options.get(least, plan.settings.get(spec.name))
 
 
 def with_current_spec(record: RunRecord, spec: RunSpec) -> RunRecord:

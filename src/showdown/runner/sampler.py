@@ -14,7 +14,7 @@ from showdown.core.events import Event, Listener, Message, PhaseEntered, StageNa
 from showdown.core.files import append_line
 from showdown.core.samples import Sample, read_samples
 from showdown.measure.load import LoadMeter, load_average
-from showdown.measure.system import GpuMeter, GpuReading, ProcessMeter, gpu_meter
+from showdown.measure.system import GpuMeter, GpuMeters, GpuReading, ProcessMeter, stage_meter
 
 SYSTEM_FILE = "system.jsonl"
 _FIRST_PHASE: Mapping[StageName, str] = {
@@ -47,7 +47,11 @@ class Sampler:
         self._listen = listen
         self._process: ProcessMeter | None = None
         self._pid: int | None = None
-        self._gpu: GpuMeter | None = None
+        self._gpu: GpuMeter | GpuMeters | None = None
+        self._energy = self._energy_before = 0.0
+        """Joules of the run so far, and before the counter that is read now."""
+        self._energy_began: float | None = None
+        """What that counter said when it was first read."""
         self._load: LoadMeter | None = None
         self._stage: StageName | None = None
         self._phase: str | None = None
@@ -70,7 +74,8 @@ class Sampler:
         """Take in an event of the worker, and pass it on."""
         if isinstance(event, WorkerStarted):
             self._stage, self._phase = event.stage, _FIRST_PHASE[event.stage]
-            self._process, self._pid, self._gpu = _process(event.pid), event.pid, gpu_meter(event.device)
+            self._process, self._pid = _process(event.pid), event.pid
+            self._take_meter(stage_meter(event.device))
             self._load = LoadMeter(self._own_seconds)
             self._wake.set()
             if self._every_seconds and self._thread is None:
@@ -80,12 +85,17 @@ class Sampler:
             self._wake.set()
         self._listen(event)
 
+    def _take_meter(self, meter: GpuMeter | GpuMeters | None) -> None:
+        """Read another meter from now on: the energy so far is kept, and that of the other GPUs counts from here."""
+        if meter is not self._gpu:
+            self._energy_before, self._energy_began = self._energy, None
+        self._gpu = meter
+
     def _begin(self) -> None:
         """Begin with the first worker: the import of libraries before it belongs to no run."""
         before = read_samples(self._path)
         self._began = time.monotonic() - (before[-1].seconds if before else 0.0)
-        self._energy_before = max((one.gpu_energy_joules or 0.0 for one in before), default=0.0)
-        self._energy_began: float | None = None
+        self._energy = self._energy_before = max((one.gpu_energy_joules or 0.0 for one in before), default=0.0)
         self._thread = threading.Thread(target=self._sample_on, daemon=True)
         self._thread.start()
 
@@ -143,7 +153,8 @@ class Sampler:
             return None
         if self._energy_began is None:
             self._energy_began = counter_joules
-        return round(self._energy_before + counter_joules - self._energy_began, 3)
+        self._energy = round(self._energy_before + counter_joules - self._energy_began, 3)
+        return self._energy
 
 
 class Samples:

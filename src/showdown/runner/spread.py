@@ -31,9 +31,13 @@ def spread(specs: Sequence[RunSpec], arms: Sequence[ArmForecast], *, devices: in
 
     """
     seconds = {arm.name: arm.seconds for arm in arms}
-    order = forecast_or_effort(arms)
+    order, several = forecast_or_effort(arms), {arm.name: arm.devices for arm in arms}
+
+    def together(visit: Visit) -> int:
+        return several.get(visit.spec.name, 1) if "train" in visit.stages else 1
+
     low, expected, high = (
-        _simulated(Schedule(specs, share=share, slots=devices, seconds_of=order), seconds, devices, end)
+        _simulated(Schedule(specs, share=share, slots=devices, seconds_of=order), seconds, devices, end, together)
         for end in (lambda one: one.low, lambda one: one.expected, lambda one: one.high)
     )
     return Range(low=min(low, expected), expected=expected, high=max(expected, high))
@@ -59,13 +63,26 @@ def stage_of(phase: str) -> StageName:
     return "score" if phase in SCORING_PHASES else "train"
 
 
-def _simulated(schedule: Schedule, seconds: Mapping[str, Mapping[str, Range]], devices: int, end: _End) -> float:
-    """Return when the last visit ends, if each device takes the next visit as soon as it is free."""
+def _simulated(
+    schedule: Schedule,
+    seconds: Mapping[str, Mapping[str, Range]],
+    devices: int,
+    end: _End,
+    together: Callable[[Visit], int],
+) -> float:
+    """Return when the last visit ends, if each device takes the next visit as soon as it is free.
+
+    A visit that takes several devices waits until so many are free, and none that comes later passes it.
+    """
     active: list[tuple[float, int, Visit]] = []
     holding: Counter[str] = Counter()
-    now = 0.0
+    now, waiting = 0.0, None
     while True:
-        while len(active) < devices and (visit := schedule.take()):
+        while visit := waiting or (schedule.take() if len(active) < devices else None):
+            taken = sum(together(one) for _, _, one in active)
+            waiting = visit if taken and taken + together(visit) > devices else None
+            if waiting:
+                break
             training = sum(one.shared_base == visit.shared_base for _, _, one in active)
             loads = visit.shared_base is None or training >= holding[visit.shared_base]
             if loads and visit.shared_base is not None:

@@ -10,11 +10,14 @@ On a CPU there is nothing to plan: the settings follow from the protocol and the
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
@@ -76,6 +79,8 @@ class MemoryPlan(Strict):
     planned_for: PlannedFor
     settings: dict[str, MemorySettings]
     """By name of the arm; empty for a CPU."""
+    together: dict[str, dict[int, MemorySettings]] = Field(default_factory=dict)
+    """By name of the arm and number of GPUs, where several train a run together; divided where one has no room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +158,9 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     )
     kept = read_plan(path.parent)
     if kept is None or kept.planned_for != planned_for:
-        settings = _on_a_gpu(arms, job, gpu.free_gb) if gpu else {}
-        write_json(path, MemoryPlan(planned_for=planned_for, settings=settings).model_dump(mode="json"))
+        settings, together = _on_a_gpu(arms, job, gpu.free_gb) if gpu else ({}, {})
+        made = MemoryPlan(planned_for=planned_for, settings=settings, together=together)
+        write_json(path, made.model_dump(mode="json"))
 
 
 def read_plan(output: Path) -> MemoryPlan | None:
@@ -216,8 +222,10 @@ def cpu_settings(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySett
     )
 
 
-def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[str, MemorySettings]:
-    """Plan every arm, and match them where the protocol says so."""
+def _on_a_gpu(
+    arms: dict[str, _PlannedArm], job: Job, free_gb: float
+) -> tuple[dict[str, MemorySettings], dict[str, dict[int, MemorySettings]]]:
+    """Plan every arm, matched where the protocol says so, and again for several GPUs together."""
     from showdown.models.network import network_skeleton
     from showdown.models.source import locate
 
@@ -228,7 +236,8 @@ def _on_a_gpu(arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> dict[st
             shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
             needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
     unusable = MemorySettings(micro_batch_rows=1, recompute=False)
-    return {name: unusable for name in arms if name not in needs} | gpu_settings(needs, free_gb)
+    alone = gpu_settings(needs, free_gb)
+    return {name: unusable for name in arms if name not in needs} | alone, settings_together(needs, free_gb)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,32 +253,109 @@ class ArmNeeds:
 
 def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
     """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so."""
-    from showdown.engine.budget import expected, limit_gb, matched, plan
-    from showdown.training.batches import largest_drawn_tokens
+    from showdown.engine.budget import matched
 
-    plans = {
-        name: plan(
-            arm.shape,
-            arm.demand,
-            memory=arm.protocol.memory,
-            lengths=arm.lengths,
-            effective_rows=arm.protocol.effective_batch_rows,
-            free_gb=free_gb,
-        )
+    plans = {name: _plan(arm, free_gb) for name, arm in needs.items()}
+    together = matched(list(plans.values())) if plans else None
+    return {
+        name: _expected(arm, together if together and arm.protocol.match_memory else plans[name], free_gb)
         for name, arm in needs.items()
     }
-    together = matched(list(plans.values())) if plans else None
-    settings = {}
-    for name, own in plans.items():
-        arm = needs[name]
-        chosen = _as_requested(arm.protocol, together if together and arm.protocol.match_memory else own)
+
+
+def settings_together(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, dict[int, MemorySettings]]:
+    """Return the memory settings of arms where several GPUs train a run together, by their number.
+
+    For an arm that fits one GPU, those are all numbers at which a usual step has enough tokens for each: with fewer, a
+    GPU waits for its host and is no faster. For one that does not it is the least number on which it does, its weights
+    divided, if they can be.
+
+    Args:
+        needs: of each arm.
+        free_gb: of each GPU.
+
+    """
+    from showdown.engine.budget import limit_gb
+
+    found = {}
+    for name, arm in needs.items():
         limit = limit_gb(arm.protocol.memory, free_gb)
-        drawn = largest_drawn_tokens(
-            arm.lengths, arm.protocol.effective_batch_rows, chosen.micro_rows, epochs=arm.protocol.epochs
-        )
-        needed = expected(arm.shape, arm.demand, chosen, lengths=arm.lengths, drawn_tokens=drawn, limit_gb=limit)
-        settings[name] = _settings(chosen, needed)
-    return settings
+        fits = _plan(arm, free_gb).expected_peak_gb <= limit
+        found[name] = _copied(arm, free_gb, limit) if fits else _divided(arm, free_gb, limit)
+    return found
+
+
+def _copied(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySettings]:
+    from showdown.engine.budget import launch_bound_tokens
+    from showdown.engine.parallel.budget import DEVICES, copied
+
+    found = {}
+    tokens = sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows
+    for devices in DEVICES:
+        share = _shared(arm, copied(arm.demand, devices), devices)
+        own = _plan(share, free_gb)
+        if tokens / devices >= launch_bound_tokens(arm.shape) and own.expected_peak_gb <= limit:
+            found[devices] = _expected(share, own, free_gb).model_copy(update={"devices": devices})
+    return found
+
+
+def _divided(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySettings]:
+    from showdown.engine.parallel.budget import DEVICES, divided, may_be_divided
+
+    for devices in DEVICES if may_be_divided(arm.demand) else ():
+        share = _shared(arm, divided(arm.shape, arm.demand, devices), devices)
+        own = _plan(share, free_gb)
+        if own.expected_peak_gb <= limit:
+            more = {"devices": devices, "divided": True, "gradients_stay": False}
+            return {devices: _expected(share, own, free_gb).model_copy(update=more)}
+    return {}
+
+
+def needs_of_one(arm: ArmNeeds, settings: MemorySettings) -> ArmNeeds:
+    """Return what one of the devices that train an arm together needs: its part of the weights and of each step."""
+    from showdown.engine.parallel.budget import copied, divided
+
+    if settings.devices == 1:
+        return arm
+    part = (
+        divided(arm.shape, arm.demand, settings.devices) if settings.divided else copied(arm.demand, settings.devices)
+    )
+    return _shared(arm, part, settings.devices)
+
+
+def _shared(arm: ArmNeeds, demand: "Demand", devices: int) -> ArmNeeds:
+    """Return the needs of one of several devices, each with its share of a step's rows."""
+    rows = math.ceil(arm.protocol.effective_batch_rows / devices)
+    protocol = arm.protocol.model_copy(update={"effective_batch_rows": rows})
+    return replace(arm, demand=demand, protocol=protocol)
+
+
+def _plan(arm: ArmNeeds, free_gb: float) -> "Plan":
+    from showdown.engine.budget import plan
+
+    return plan(
+        arm.shape,
+        arm.demand,
+        memory=arm.protocol.memory,
+        lengths=arm.lengths,
+        effective_rows=arm.protocol.effective_batch_rows,
+        free_gb=free_gb,
+    )
+
+
+def _expected(arm: ArmNeeds, chosen: "Plan", free_gb: float) -> MemorySettings:
+    """Return settings with the memory that an arm is expected to need under them."""
+    from showdown.engine.budget import expected, limit_gb
+    from showdown.training.batches import largest_drawn_tokens
+
+    chosen = _as_requested(arm.protocol, chosen)
+    limit = limit_gb(arm.protocol.memory, free_gb)
+    drawn = largest_drawn_tokens(
+        arm.lengths, arm.protocol.effective_batch_rows, chosen.micro_rows, epochs=arm.protocol.epochs
+    )
+    return _settings(
+        chosen, expected(arm.shape, arm.demand, chosen, lengths=arm.lengths, drawn_tokens=drawn, limit_gb=limit)
+    )
 
 
 def _as_requested(protocol: SharedProtocol, chosen: "Plan") -> "Plan":

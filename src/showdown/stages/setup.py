@@ -9,7 +9,7 @@ import psutil
 
 from showdown.core.examples import Examples
 from showdown.core.memory import MemorySettings
-from showdown.core.method import TunedMethod
+from showdown.core.method import Job, TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Objective, Validation
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
     from showdown.engine.decoder.cudnn_attention import CudnnAttention
     from showdown.engine.optim.settings import OptimizerSettings
+    from showdown.engine.parallel.spread import Spread
     from showdown.models.network import Network
     from showdown.training.checkpoint import Checkpoints
     from showdown.training.run import TrainingRun
+
+_SEEDS_APART = 1_000_003
+"""Between the seeds of the processes that train one network together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class AdaptedNetwork:
     module: "nn.Module"
     forward: ForwardPath
     step: "OptimizerSettings"
+    spread: "Spread"
+    """The module on the devices that train it together, or on the only one."""
     setup: "TrainingSetup"
     network: "Network"
     """The pretrained network with the names of its parts, for when the method's own parts are removed again."""
@@ -71,12 +77,14 @@ class AdaptedNetwork:
             clock=context.clock,
             checkpoints=checkpoints,
             watcher=context.events,
+            spread=self.spread,
         )
 
     def validate(self) -> Validation:
         """Judge the network on the validation examples."""
         setup = self.setup
-        return setup.context.job.task.validate(self.module, self.forward, setup.objective, setup.held_out)
+        found = setup.context.job.task.validate(self.module, self.forward, setup.objective, setup.held_out)
+        return Validation(**self.spread.group.told(vars(found))[0])  # the same for all: it decides what they do next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +128,48 @@ class TrainingSetup:
             building = self._start_building_attention()
             torch.manual_seed(job.seed)
             if network is None:
-                network = load_network(self.base, job, self.method.options)
+                network = load_network(self.base, self._loading_job(), self.method.options)
             else:
                 network.redraw(job.seed)
             torch.manual_seed(job.seed)
             module = self.method.adapt(network)
+            spread = self._spread(module)
             forward = choose_forward(
                 module,
                 pad_token_id=self.pad_token_id,
                 device=job.placement.device,
                 recompute=self.memory.recompute,
                 attention=building.result() if building else None,
+                spread=spread,
             )
-        return AdaptedNetwork(module=module, forward=forward, step=self._step(module), setup=self, network=network)
+            if spread.group.rank:  # masks of its rows are its own
+                torch.manual_seed(job.seed + spread.group.rank * _SEEDS_APART)
+        return AdaptedNetwork(
+            module=module,
+            forward=forward,
+            step=self._step(module, spread),
+            spread=spread,
+            setup=self,
+            network=network,
+        )
+
+    def _loading_job(self) -> Job:
+        """Return the job that the network is loaded for: on the host, where no single device has room for it."""
+        job = self.context.job
+        return replace(job, placement=replace(job.placement, device="cpu")) if self.memory.divided else job
+
+    def _spread(self, module: "nn.Module") -> "Spread":
+        """Lay a network on the devices of this process's group."""
+        from showdown.engine.forward import spread_over
+        from showdown.engine.parallel.group import current
+
+        return spread_over(
+            current(),
+            module,
+            device=self.context.job.placement.device,
+            divided=self.memory.divided,
+            whole=most_weights_learn(module),
+        )
 
     def _start_building_attention(self) -> "Future[CudnnAttention | None] | None":
         """Build cuDNN's attention in a thread while the network is loaded; None where it is of no use."""
@@ -150,21 +187,22 @@ class TrainingSetup:
         )
 
     def give_back(self, adapted: AdaptedNetwork) -> "Network | None":
-        """Return the pretrained network as it was loaded, or None where training changed it."""
-        stripped = self.method.strip(adapted.module)
+        """Return the pretrained network as it was loaded, or None where training changed or divided it."""
+        stripped = None if adapted.spread.is_divided else self.method.strip(adapted.module)
         return None if stripped is None else replace(adapted.network, module=stripped)
 
-    def _step(self, module: "nn.Module") -> "OptimizerSettings":
+    def _step(self, module: "nn.Module", spread: "Spread") -> "OptimizerSettings":
         from showdown.engine.optim.settings import OptimizerSettings
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
             name=self.method.optimizer,
-            groups=self.method.parameter_groups(module),
+            groups=spread.groups(self.method.parameter_groups(module)),
             rounding=rounding_of(protocol, whole, self.context.job.placement.device),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,
+            first_place=len(spread.parameters) * spread.group.rank if spread.divided else 0,
         )
 
 

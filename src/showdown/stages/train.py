@@ -1,7 +1,7 @@
 """The training stage of a run: from processed rows to a saved artifact."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from showdown.core.examples import Examples
 from showdown.core.files import write_folder, write_json
 from showdown.core.manifest import write_sizes
 from showdown.core.method import FittedMethod, Method, TunedMethod
-from showdown.core.record import GB, Convergence, MemorySplit, ScoreKind
+from showdown.core.record import GB, Convergence, MemorySplit, Phase, ScoreKind
 from showdown.core.spec import RunSpec
 from showdown.data.prepare import load_side
 from showdown.data.subset import nested_subset
@@ -29,7 +29,6 @@ from showdown.stages.setup import AdaptedNetwork, prepare_training
 if TYPE_CHECKING:
     from torch import nn
 
-    from showdown.engine.optim.settings import OptimizerSettings
     from showdown.models.network import Network
     from showdown.training.checkpoint import Checkpoints
     from showdown.training.run import Progress
@@ -38,6 +37,7 @@ MB = 1e6
 _TWO_CHECKPOINTS = 2
 _FEWEST_BYTES = 2
 """Of a number that was learned, as it is saved."""
+_PEAKS = ("peak_allocated_gb", "peak_reserved_gb", "peak_device_gb")
 _CLEARLY_MORE = 1.25
 """Times the gradients; what a step holds beside them for a moment is less than a quarter of them."""
 
@@ -82,24 +82,54 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         if isinstance(method, FittedMethod)
         else _finetune(context, method, train, validation, kept.take() if kept else None)
     )
+    peaks = _of_all_devices(context.clock.phases())
+    if outcome is None:
+        return
     with context.phase("saving"):
         at_least_bytes = _FEWEST_BYTES * outcome.trainable_parameters
         write_folder(
             folder / "artifact", lambda partial: _save(context, outcome, partial), at_least_bytes=at_least_bytes
         )
-    write_json(folder / "train.json", _stage(context, method, outcome, len(train)).model_dump())
+    write_json(folder / "train.json", _stage(context, method, outcome, len(train), peaks).model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     (folder / STEPS_FILE).unlink(missing_ok=True)
     if kept:
         kept.leave(outcome.give_back())
 
 
-def _stage(context: StageContext, method: Method, outcome: Outcome, train_rows: int) -> TrainStage:
-    """Return what the stage hands on, once the artifact is written."""
+def _of_all_devices(phases: Sequence[Phase]) -> dict[str, Phase]:
+    """Return the phases by name, with the largest peak of any process that trained; all of them call it."""
+    from showdown.engine.parallel.group import current
+
+    told = current().told([phase.model_dump() for phase in phases])
+    found: dict[str, Phase] = {}
+    for phase in (Phase.model_validate(one) for every in told for one in every):
+        kept = found.setdefault(phase.name, phase)
+        peaks = {name: max(getattr(kept, name), getattr(phase, name)) for name in _PEAKS}
+        found[phase.name] = kept.model_copy(update=peaks)
+    return found
+
+
+def _stage(
+    context: StageContext, method: Method, outcome: Outcome, train_rows: int, peaks: Mapping[str, Phase]
+) -> TrainStage:
+    """Return what the stage hands on, once the artifact is written.
+
+    Args:
+        context: the run's.
+        method: its method.
+        outcome: what was trained.
+        train_rows: how many rows it was trained on.
+        peaks: the phases before the artifact was written, with the peaks of all devices.
+
+    """
     device = context.job.placement.device
     return TrainStage(
         title=method.title,
-        phases=context.clock.phases(),
+        phases=[
+            phase.model_copy(update={name: getattr(peaks.get(phase.name, phase), name) for name in _PEAKS})
+            for phase in context.clock.phases()
+        ],
         trained=method.learns,
         train_rows=train_rows,
         trainable_parameters=outcome.trainable_parameters,
@@ -155,7 +185,8 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples, validatio
 
 def _finetune(
     context: StageContext, method: Method, train: Examples, validation: Examples, network: "Network | None"
-) -> Outcome:
+) -> Outcome | None:
+    """Fine-tune a network; None in a process that does not lead the group that trained it."""
     from showdown.models.built_in import quantised_before
     from showdown.models.companions import save_for_others
     from showdown.models.network import trainable_parameters, unpacked_parameters
@@ -173,9 +204,14 @@ def _finetune(
         protocol=protocol,
         learning_rate=setup.learning_rate if tuned is None else tuned,
         validate=adapted.validate,
-        checkpoints=_checkpoints(context, module, adapted.step),
+        checkpoints=_checkpoints(context, module, adapted),
     )
     progress, rounded = run_loop(training), quantised_before(context.job.model)
+    split = _memory_split(context, adapted, together=_together(setup.memory.recompute, progress))
+    with context.phase("saving"):
+        adapted.spread.gather()
+    if not adapted.spread.group.leads:
+        return None
     write_json(context.folder / "curve.json", {"training": progress.curve, "validation": progress.validation})
     return Outcome(
         save=lambda folder: save_for_others(
@@ -193,13 +229,14 @@ def _finetune(
             "weight_rounding": adapted.step.rounding if context.job.placement.dtype == "bfloat16" else None,
             "epoch": selected_epoch(protocol, progress),
             "learning_rate": training.learning_rate,
+            **({"devices": setup.memory.devices_words} if adapted.spread.group.size > 1 else {}),
             **({"base_quantised_before": rounded} if rounded else {}),
             **({} if network is None else {"network": "kept from the run before"}),
         },
         notes=() if network is None else (NOTE,),
         score_kind=context.job.task.score_kind,
         limit=setup.limit,
-        memory_split=_memory_split(context, adapted, together=_together(setup.memory.recompute, progress)),
+        memory_split=split,
         convergence=convergence(training, progress),
         give_back=lambda: setup.give_back(adapted),
     )
@@ -221,9 +258,10 @@ def _memory_split(context: StageContext, adapted: "AdaptedNetwork", *, together:
 
     """
     from showdown.engine.optim.table import state_bytes
+    from showdown.engine.parallel.spread import local
 
-    weights = sum(value.numel() * value.itemsize for value in adapted.module.parameters()) / GB
-    learning = [value for value in adapted.module.parameters() if value.requires_grad]
+    weights = sum(local(value).numel() * value.itemsize for value in adapted.module.parameters()) / GB
+    learning = list(adapted.spread.parameters.values())
     gradients = 0.0 if adapted.step.in_backward else sum(value.numel() * value.itemsize for value in learning) / GB
     optimiser = (
         0.0
@@ -251,7 +289,7 @@ def tuned_rate(context: StageContext) -> float | None:
     return TuneStage.model_validate_json((context.folder / "tune.json").read_bytes()).learning_rate
 
 
-def _checkpoints(context: StageContext, module: "nn.Module", step: "OptimizerSettings") -> "Checkpoints | None":
+def _checkpoints(context: StageContext, module: "nn.Module", adapted: "AdaptedNetwork") -> "Checkpoints | None":
     """Return where checkpoints go, or None, with a message, where two of them do not fit on the disk."""
     from showdown.engine.optim.table import state_bytes
     from showdown.training.checkpoint import Checkpoints
@@ -259,13 +297,13 @@ def _checkpoints(context: StageContext, module: "nn.Module", step: "OptimizerSet
     # A checkpoint holds the weights that learn and the optimizer's state; the best epoch's weights lie beside it.
     learning = [value for value in module.parameters() if value.requires_grad]
     weights = sum(value.numel() * value.element_size() for value in learning)
-    state = state_bytes(learning, step.rounding, optimizer=step.name)
+    state = state_bytes(learning, adapted.step.rounding, optimizer=adapted.step.name)
     needed = _TWO_CHECKPOINTS * (2 * weights + state)
-    free = shutil.disk_usage(context.folder).free
+    free = adapted.spread.group.agreed(shutil.disk_usage(context.folder).free)
     if needed > free:
         context.events.say(
             f"no checkpoints: two need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
             "an interrupted run starts from its beginning"
         )
         return None
-    return Checkpoints(context.folder / "checkpoints", context.events.say)
+    return Checkpoints(context.folder / "checkpoints", context.events.say, adapted.spread.group)

@@ -33,6 +33,8 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
         FloatingPointError: when every trial diverged.
 
     """
+    from showdown.engine.parallel.group import current
+
     context = open_context(spec, folder, processed, events)
     method = build(spec.method, spec.settings)
     assert isinstance(method, TunedMethod)
@@ -42,14 +44,17 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     trials = _resumed(context)
     setup = prepare_training(context, method, training_rows(spec, processed), load_side(processed, "validation"))
     plan, protocol = _plan(spec, setup)
-    network = None
+    network, leads = None, current().leads
     while (proposal := propose(plan, trials)) is not None:
         events.phase(f"tuning, trial {proposal.number + 1} of {plan.trials}, rate {proposal.learning_rate:.2g}")
         attempt = _Attempt(setup, protocol)
         trials.append(attempt.make(proposal, network))
         network = attempt.given_back
         done = TuneProgress(trials=trials, phases=context.clock.phases(), notes=events.messages)
-        write_json(folder / _PROGRESS, done.model_dump())
+        if leads:
+            write_json(folder / _PROGRESS, done.model_dump())
+    if not leads:
+        return
     write_json(folder / "tune.json", _stage(context, plan, trials).model_dump())
     (folder / _PROGRESS).unlink(missing_ok=True)
 

@@ -95,10 +95,10 @@ class Workshop:
             folder = self.folder / "runs" / f"{method}-{family}-{epochs}"
             folder.mkdir(parents=True, exist_ok=True)
             spec = _spec(method, self.model(family), epochs, self.material)
-            self._trained[key] = _train(spec, folder, self._rows())
+            self._trained[key] = _train(spec, folder, self.rows())
         return self._trained[key]
 
-    def _rows(self) -> Path:
+    def rows(self) -> Path:
         """Return the folder of 84 rows, of which 60 train, prepared as a comparison prepares them."""
         from showdown.data.prepare import prepare, write_prepared
 

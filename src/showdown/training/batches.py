@@ -82,3 +82,38 @@ def micro_batches(
         filled[place].append(row)
         room[place] -= lengths[row]
     return filled
+
+
+def shared_micro_batches(
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    micro_rows: int,
+    micro_tokens: int | None = None,
+    *,
+    processes: int,
+) -> list[list[list[int]]]:
+    """Divide the rows of a step among processes, and each share into micro-batches.
+
+    The longest row goes to the process with the fewest tokens so far (Graham 1969). All processes get the same number
+    of micro-batches, since all gather weights for each pass; one without a row is empty.
+
+    Args:
+        rows: as in `micro_batches`. So for the next three.
+        lengths: see there.
+        micro_rows: see there.
+        micro_tokens: see there.
+        processes: how many.
+
+    Returns:
+        The micro-batches of each process.
+
+    """
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    tokens = [0] * processes
+    for row in sorted(rows, key=lambda row: (-lengths[row], row)):
+        least = min(range(processes), key=lambda number: (tokens[number], len(shares[number]), number))
+        shares[least].append(row)
+        tokens[least] += lengths[row]
+    divided = [micro_batches(share, lengths, micro_rows, micro_tokens) for share in shares]
+    most = max(map(len, divided))
+    return [[*batches, *[[] for _ in range(most - len(batches))]] for batches in divided]

@@ -1,27 +1,25 @@
 """The one training loop, for every fine-tuning method and every task."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-from showdown.core.record import Convergence, Phase
+from showdown.core.record import Convergence
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import selection_key
 from showdown.engine.allocator import reserve_memory
+from showdown.engine.dropout import draw_seed
 from showdown.engine.garbage_collector import paused_garbage_collector
 from showdown.engine.graphs.capture import choose_accumulator
 from showdown.engine.optim.table import build_optimizer
-from showdown.training.batches import effective_batches, micro_batches
-from showdown.training.checkpoint import State
+from showdown.engine.parallel.group import Group
+from showdown.engine.parallel.spread import Spread
+from showdown.training.batches import effective_batches, shared_micro_batches
 from showdown.training.convergence import COOLDOWN_SHARE, cooldown_epochs, judge, waited_enough
 from showdown.training.run import Progress, TrainingRun
 from showdown.training.schedule import WARMUP_EPOCHS, rate_factor, warmup_steps
-
-_OPTIMIZER = "stepper."
-_WEIGHT = "weight."
-"""What names of tensors in a checkpoint begin with."""
+from showdown.training.snapshot import Snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +92,11 @@ class _Loop:
 
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
-        self.parameters = {name: value for name, value in run.module.named_parameters() if value.requires_grad}
+        self.spread = run.spread or Spread(Group(), run.module)
+        self.group = self.spread.group
+        self.parameters = self.spread.parameters
         self.optimizer = build_optimizer(self.parameters, run.step)
+        self.snapshots = Snapshots(run, self.spread, self.optimizer)
         self.objective = run.task.objective(run.protocol)
         self.accumulator = choose_accumulator(
             run.forward,
@@ -156,6 +157,7 @@ class _Loop:
         with run.clock.phase("validation"):
             run.module.eval()
             found = run.validate()
+            self.spread.rest()
         if not math.isfinite(found.loss):
             raise FloatingPointError(
                 f"the validation loss is {found.loss} after epoch {progress.epoch + 1}; a lower learning rate may hold"
@@ -200,7 +202,7 @@ class _Loop:
         progress, allowed = self.progress, self.run.protocol.seconds_allowed
         if allowed is None:
             return
-        taken = self.run.clock.seconds("training")
+        (taken,) = self.group.largest([self.run.clock.seconds("training")])
         if progress.end_step is None and taken * (1 + COOLDOWN_SHARE) >= allowed:
             self._wind_down("seconds", max(0, math.floor((allowed - taken) / taken * progress.step)))
         elif taken >= allowed and not self._over():
@@ -215,9 +217,13 @@ class _Loop:
             decay_from=progress.decay_from,
             end=self.most_steps if progress.end_step is None else progress.end_step,
         )
-        self.optimizer.begin(rate)
-        loss = self._accumulate_backing_off(rows)
-        norm = self.optimizer.end(None if run.step.in_backward else run.protocol.max_gradient_norm)
+        self.optimizer.begin(rate, lambda: int(self.group.agreed(draw_seed())))
+        loss = self.group.add_(self._accumulate_backing_off(rows))
+        self.spread.settle()
+        norm = self.optimizer.end(
+            None if run.step.in_backward else run.protocol.max_gradient_norm, norm_of=self.spread.norm
+        )
+        self.spread.drop_gradients()
         progress.step += 1
         progress.step_in_epoch += 1
         self.taken.append(
@@ -237,6 +243,8 @@ class _Loop:
             try:
                 return self._accumulate(rows)
             except torch.OutOfMemoryError:
+                if self.group.size > 1:  # the others wait for this process inside a pass
+                    raise
                 graphs = self._make_room()
                 if graphs:
                     self.run.watcher.say(f"out of memory at step {progress.step + 1}: CUDA graphs given up")
@@ -264,12 +272,21 @@ class _Loop:
         total = torch.zeros((), device=self.run.device)
         progress, train = self.progress, self.run.train
         terms = self.objective.terms([train.targets[row] for row in rows])
-        batches = micro_batches(rows, self.lengths, progress.micro_batch_rows, progress.micro_batch_tokens)
+        batches = shared_micro_batches(
+            rows,
+            self.lengths,
+            progress.micro_batch_rows,
+            progress.micro_batch_tokens,
+            processes=self.group.size,
+        )[self.group.rank]
         progress.most_micro_batches = max(progress.most_micro_batches, len(batches))
-        for micro in batches:
-            sequences = [torch.tensor(train.ids[row]) for row in micro]
-            targets = torch.tensor([target for row in micro for target in train.targets[row]])
-            total += self.accumulator.accumulate(sequences, targets, terms)
+        shortest = min(rows, key=self.lengths.__getitem__)
+        for number, micro in enumerate(batches, start=1):
+            self.spread.begin_pass(last=number == len(batches))
+            given = micro or [shortest]  # a pass that counts for nothing, so that others find this process in theirs
+            sequences = [torch.tensor(train.ids[row]) for row in given]
+            targets = torch.tensor([target for row in given for target in train.targets[row]])
+            total += self.accumulator.accumulate(sequences, targets, terms if micro else math.inf)
         progress.from_graphs |= self.accumulator.replayed > 0
         return total
 
@@ -299,59 +316,30 @@ class _Loop:
             self.kept = {name: value.detach().cpu().clone() for name, value in self.parameters.items()}
             return
         with self.run.clock.phase("checkpoint"):
-            self.progress.best_weights = self.run.checkpoints.save_best(self.progress.epoch, self.parameters)
+            self.progress.best_weights = self.run.checkpoints.save_best(
+                self.progress.epoch, self.parameters, self.spread.divided
+            )
 
     def _take_selected_weights(self) -> None:
         if selected_epoch(self.run.protocol, self.progress) == len(self.progress.validation):
             return
         with self.run.clock.phase("checkpoint"):
             best = (
-                self.run.checkpoints.load_best(str(self.progress.best_weights)) if self.run.checkpoints else self.kept
+                self.run.checkpoints.load_best(str(self.progress.best_weights), self.spread.divided)
+                if self.run.checkpoints
+                else self.kept
             )
-            self._copy_in(best)
-
-    def _copy_in(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[name])
+            self.snapshots.copy_in(best)
 
     def _save(self) -> None:
         if self.run.checkpoints is None:
             return
         self._read(0)
         with self.run.clock.phase("checkpoint"):
-            tensors = {f"{_WEIGHT}{name}": value for name, value in self.parameters.items()}
-            state = {f"{_OPTIMIZER}{name}": value for name, value in self.optimizer.tensors().items()}
-            random = {"random.cpu": torch.get_rng_state()}
-            if self.run.device == "cuda":
-                random["random.cuda"] = torch.cuda.get_rng_state()
-            facts = {
-                **vars(self.progress),
-                "best_score": self.progress.best_score if math.isfinite(self.progress.best_score) else None,
-                "best_loss": self.progress.best_loss if math.isfinite(self.progress.best_loss) else None,
-                "phases": [phase.model_dump() for phase in self.run.clock.phases()],
-            }
-            whole = State(tensors={**tensors, **state, **random}, facts=facts)
-            self.run.checkpoints.save(self.progress.step, self.progress.epoch, whole)
+            self.snapshots.save(self.progress)
 
     def _resume(self) -> None:
-        state = self.run.checkpoints.newest() if self.run.checkpoints else None
-        if state is None:
-            return
-        facts = dict(state.facts)
-        self.run.clock.add([Phase.model_validate(phase) for phase in facts.pop("phases")])
-        facts["best_score"] = -math.inf if facts["best_score"] is None else facts["best_score"]
-        facts["best_loss"] = math.inf if facts["best_loss"] is None else facts["best_loss"]
-        self.progress = Progress(**facts)
-        self._copy_in({name: state.tensors[f"{_WEIGHT}{name}"] for name in self.parameters})
-        self.optimizer.load(
-            {
-                name.removeprefix(_OPTIMIZER): value
-                for name, value in state.tensors.items()
-                if name.startswith(_OPTIMIZER)
-            }
-        )
-        torch.set_rng_state(state.tensors["random.cpu"])
-        if "random.cuda" in state.tensors and self.run.device == "cuda":
-            torch.cuda.set_rng_state(state.tensors["random.cuda"])
-        self.run.watcher.say(f"continued from step {self.progress.step} of at most {self.most_steps}")
+        found = self.snapshots.restore()
+        if found is not None:
+            self.progress = found
+            self.run.watcher.say(f"continued from step {found.step} of at most {self.most_steps}")

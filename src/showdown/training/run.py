@@ -10,6 +10,7 @@ from torch import nn
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Targets, Task, Validation
 from showdown.engine.optim.settings import OptimizerSettings
+from showdown.engine.parallel.spread import Spread
 from showdown.measure.phases import PhaseClock
 from showdown.training.checkpoint import Checkpoints
 
@@ -51,6 +52,8 @@ class TrainingRun:
     clock: PhaseClock
     checkpoints: Checkpoints | None
     watcher: Watcher
+    spread: Spread | None = None
+    """The network on the devices that train it together; None for a single one."""
 
 
 @dataclass(kw_only=True)

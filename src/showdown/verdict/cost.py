@@ -69,6 +69,13 @@ def phase_seconds(phases: Sequence[Phase]) -> tuple[float, float]:
     return training, tuning
 
 
+def _device_seconds(run: RunRecord) -> tuple[float, float]:
+    """Return the seconds of training and of tuning, of all devices that a run took together."""
+    devices = run.spec.memory.devices if run.spec.memory else 1
+    training, tuning = phase_seconds(run.phases)
+    return devices * training, devices * tuning
+
+
 def energy_of_runs(runs: Sequence[RunRecord]) -> EnergyUse | None:
     """Return the mean energy of one model of an arm; None where it was not read for every run."""
     known = [run.energy_kwh for run in runs if run.energy_kwh]
@@ -94,7 +101,7 @@ def cost_of(runs: Sequence[RunRecord], price: Price | None) -> Cost | None:
     found = price or (price_of(runs[0]) if runs else None)
     if found is None or not runs:
         return None
-    seconds = [phase_seconds(run.phases) for run in runs]
+    seconds = [_device_seconds(run) for run in runs]
     per_second = found.per_hour / 3600
     energy = energy_of_runs(runs)
     speeds = [run.rows_per_second for run in runs if run.rows_per_second]

@@ -1,8 +1,8 @@
 """Forward passes of decoders without padding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -12,7 +12,10 @@ from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.pack import Pack, pack_of
 from showdown.engine.decoder.walk import PackedDecoder, called_apart, unsupported_reason
+from showdown.engine.parallel.spread import DividedSpread
 from showdown.engine.structure import LanguageModel, LastTokenClassifier, altered_reason
+
+T = TypeVar("T")
 
 
 def unpackable_reason(decoder: LastTokenClassifier | LanguageModel, device: str) -> str | None:
@@ -59,6 +62,21 @@ class PackedPath(ABC):
         self.device = device
         self.config: Any = backbone.config
         self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
+        self._divided: DividedSpread | None = None
+
+    def divide(self, spread: DividedSpread) -> None:
+        """Compute from now on with weights that are divided among several devices."""
+        self._divided, self.walk.units = spread, spread.units
+        self.name += ", weights divided"
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether weights come and go."""
+        return self._divided is not None
+
+    def within(self, run: Callable[[], T]) -> T:
+        """Return what a pass returns, with the weights gathered that are needed from its beginning to its end."""
+        return run() if self._divided is None else self._divided.call(run)
 
     def missing_tokens(self, sequences: Sequence[torch.Tensor]) -> int:
         """Return the tokens that fill a pack of these sequences up."""
@@ -108,7 +126,8 @@ class PackedForward(PackedPath, ForwardPath):
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (sequences, labels), differentiable."""
-        return self.logits_of(self.pack(sequences, fill=self.missing_tokens(sequences)).to(self.device))
+        pack = self.pack(sequences, fill=self.missing_tokens(sequences)).to(self.device)
+        return self.within(lambda: self.logits_of(pack))
 
     def filled(
         self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, *, tokens: int, rows: int, padding_target: int

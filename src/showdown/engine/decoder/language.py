@@ -21,7 +21,7 @@ from showdown.engine.structure import LanguageModel
 
 _LEAST_SAVED = 1 / 10
 """Share of a pack's tokens that a common beginning must save: attention between it and the rest costs a little."""
-_COUNTED_PARTS = 8
+COUNTED_PARTS = 8
 """In a pack for a CUDA graph, tokens that count are filled up to a multiple of its tokens divided by this."""
 
 
@@ -67,14 +67,14 @@ class PackedLanguageModel(PackedPath, LanguagePath):
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return float32 logits of shape (tokens of all sequences, vocabulary), differentiable."""
-        pack = replace(self.pack(sequences, fill=self.missing_tokens(sequences)), reads_all=True)
-        hidden = self.walk.hidden(pack.to(self.device))
-        return self.head(hidden[: sum(sequence.numel() for sequence in sequences)])
+        pack = replace(self.pack(sequences, fill=self.missing_tokens(sequences)), reads_all=True).to(self.device)
+        tokens = sum(sequence.numel() for sequence in sequences)
+        return self.within(lambda: self.head(self.walk.hidden(pack)[:tokens]))
 
     def loss_sum(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, objective: Objective) -> torch.Tensor:
         """See `ForwardPath`."""
         given = self.lay_out(sequences, targets, objective.padding_target).to(self.device)
-        return self.loss_of(given, objective)
+        return self.within(lambda: self.loss_of(given, objective))
 
     def loss_of(self, given: Counted, objective: Objective) -> torch.Tensor:
         """Return the loss sum of a pack on the device."""
@@ -91,7 +91,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
         inputs = self._filled_up(
             counts.nonzero()[:, 0],
             targets[counts],
-            multiple=max(1, tokens // _COUNTED_PARTS),
+            multiple=max(1, tokens // COUNTED_PARTS),
             padding_target=padding_target,
         )
         return replace(pack, reads_all=True), inputs
@@ -108,7 +108,7 @@ class PackedLanguageModel(PackedPath, LanguagePath):
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """See `LanguagePath`."""
         given = self.lay_out(sequences, targets, Objective.padding_target).to(self.device)
-        hidden = self.walk.hidden(given.pack).index_select(0, given.rows[: given.count])
+        hidden = self.within(lambda: self.walk.hidden(given.pack).index_select(0, given.rows[: given.count]))
         size = chunk_rows(len(hidden), self.head.vocabulary)
         for rows, wanted in zip(torch.split(hidden, size), torch.split(given.wanted[: given.count], size), strict=True):
             if len(rows):

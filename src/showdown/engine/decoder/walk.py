@@ -5,7 +5,7 @@ that are read need queries, the output projection and the MLP, so these are comp
 each sequence for a classifier, and for a language model the end of each sequence from the first token with a loss on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -118,6 +118,8 @@ class PackedDecoder:
         self.linears = [linears_of(layer, keep_scales=not recompute) for layer in self.layers]
         self._shared = in_use(self.linears)
         self._opaque = any(has_foreign_dropout(layer) for layer in self.layers)
+        self.units: Sequence[nn.Module] = ()
+        """Modules that gather a layer's weights while a function runs that reads them; none where they are all here."""
         self.streams = STREAMS_A_LAYER * len(self.layers) + 1
         """Number of inputs with their own dropout masks; the last is the input of the last layer's queries."""
 
@@ -149,9 +151,9 @@ class PackedDecoder:
         self._inputs.begin()
         stream: _Stream = (hidden, None)
         for number in range(len(self.layers) - 1):
-            stream = self._run(number, stream, step)
+            stream = self._gathered(number, stream, step)
         last = step if pack.reads_all else replace(step, queries=pack.queries or last_queries(layout))
-        _, normed = add_rms_norm(*self._run(len(self.layers) - 1, stream, last), self.backbone.norm)
+        _, normed = add_rms_norm(*self._gathered(len(self.layers) - 1, stream, last), self.backbone.norm)
         return normed
 
     def embedded(self, ids: torch.Tensor) -> torch.Tensor:
@@ -161,6 +163,13 @@ class PackedDecoder:
         if self._config.model_type.startswith("gemma") and not hasattr(embedding, "embed_scale"):
             hidden = hidden * float(torch.tensor(self._config.hidden_size**0.5, dtype=hidden.dtype))
         return hidden
+
+    def _gathered(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
+        """Run a layer with its weights gathered. Its second computation, if any, is inside: it needs them as well."""
+        if not self.units:
+            return self._run(number, stream, step)
+        found: _Stream = self.units[number](self._run, number, stream, step)
+        return found
 
     def _run(self, number: int, stream: "_Stream", step: Pass) -> "_Stream":
         if not (self.recompute and torch.is_grad_enabled()):

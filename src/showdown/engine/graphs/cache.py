@@ -21,7 +21,7 @@ from showdown.engine.decoder.pack import Pack
 _FINEST_FILL = 128
 _FILL_SHARE = 16
 """Packs are filled up to a multiple of the next power of two divided by this: 3 % more tokens on average."""
-_MOST_GRAPHS = 48
+MOST_GRAPHS = 48
 _ROOM = 1.3
 """Times the counted activations that must be free before a graph is captured: it takes memory of its own."""
 _ROOM_BESIDE = 0.3e9
@@ -195,7 +195,7 @@ class GraphCache:
 
     def _is_due(self, size: _Size) -> bool:
         graphs = sum(one.replay is not None for one in self._sizes.values())
-        return self._recording and size.replay is None and size.passes > 0 and graphs < _MOST_GRAPHS
+        return self._recording and size.replay is None and size.passes > 0 and graphs < MOST_GRAPHS
 
     def _has_room(self, tokens: int) -> bool:
         if not self._forward.device.startswith("cuda"):

@@ -18,6 +18,18 @@ _ROWS_MULTIPLE = 4
 """Rows of a training pack are filled up to a multiple of it by rows of one token without a target, where they fit."""
 
 
+def missing_rows(rows: int, room: int) -> int:
+    """Return how many rows of one token fill a pack up.
+
+    Args:
+        rows: of the pack.
+        room: tokens by which it is filled up.
+
+    """
+    missing = -rows % _ROWS_MULTIPLE
+    return missing if missing <= room else 0
+
+
 def choose_accumulator(
     forward: ForwardPath,
     objective: Objective,
@@ -54,8 +66,8 @@ def answering_forward(forward: ForwardPath) -> ForwardPath:
 
 
 def _recordable(forward: PackedPath) -> bool:
-    """Whether a GPU runs it, and every kernel is known to launch alike each time."""
-    return forward.device.startswith("cuda") and forward.walk.understood
+    """Whether a GPU runs it, every kernel is known to launch alike each time, and weights stay where they are."""
+    return forward.device.startswith("cuda") and forward.walk.understood and not forward.is_divided
 
 
 class GraphAccumulator:
@@ -95,19 +107,18 @@ class GraphAccumulator:
         """See `Accumulator`."""
         return self._cache.replayed
 
-    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: int) -> torch.Tensor:
+    def accumulate(self, sequences: Sequence[torch.Tensor], targets: torch.Tensor, step_terms: float) -> torch.Tensor:
         """See `Accumulator`."""
         tokens = sum(sequence.numel() for sequence in sequences)
         filled = filled_size(tokens, self._most_tokens)
         if not self._cache.worthwhile(filled):
             self._gradients.settle()
             return self._otherwise.accumulate(sequences, targets, step_terms)
-        missing = -len(sequences) % _ROWS_MULTIPLE
         pack, inputs = self._forward.filled(
             sequences,
             targets,
             tokens=filled,
-            rows=missing if missing <= filled - tokens else 0,
+            rows=missing_rows(len(sequences), filled - tokens),
             padding_target=self._padding_target,
         )
         loss = self._cache(pack, *inputs, torch.tensor(1.0 / step_terms))

@@ -44,7 +44,7 @@ class Optimizer(ABC):
         self._settings = settings
         self._parameters = dict(parameters)
         self._groups = _group_of_each(self._parameters, settings)
-        self._places = {name: place for place, name in enumerate(parameters)}
+        self._places = {name: settings.first_place + place for place, name in enumerate(parameters)}
         """Tells the random bits of one parameter from every other's."""
         self._steps = 0
         self._rate = 0.0
@@ -95,18 +95,27 @@ class Optimizer(ABC):
             return None
         return hash_seeds(self._seed, self._places[name])
 
-    def begin(self, learning_rate: float) -> None:
-        """Begin a step: with `in_backward` the next backward pass takes it."""
+    def begin(self, learning_rate: float, draw: Callable[[], int] = draw_seed) -> None:
+        """Begin a step: with `in_backward` the next backward pass takes it.
+
+        Args:
+            learning_rate: of the step.
+            draw: returns the seed of stochastic rounding; copies of a parameter must be rounded alike.
+
+        """
         self._steps += 1
         self._rate = learning_rate
-        self._seed = draw_seed() if self._settings.rounding == "stochastic" else 0
+        self._seed = draw() if self._settings.rounding == "stochastic" else 0
 
     @torch.no_grad()
-    def end(self, max_norm: float | None) -> torch.Tensor | None:
+    def end(
+        self, max_norm: float | None, norm_of: Callable[[Mapping[str, torch.Tensor]], torch.Tensor] | None = None
+    ) -> torch.Tensor | None:
         """End a step: clip by the global norm, step, and drop the gradients.
 
         Args:
             max_norm: gradients are scaled down to this Euclidean norm; None for no clipping.
+            norm_of: returns the norm of gradients, by name, where those here are not all; None where they are.
 
         Returns:
             The gradients' norm before clipping, a float32 scalar on their device, or None with `in_backward`.
@@ -122,7 +131,7 @@ class Optimizer(ABC):
                 self._offloaded.end_step()
             return None
         gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
-        norm = total_norm(gradients.values())
+        norm = norm_of(gradients) if norm_of else total_norm(gradients.values())
         scale = torch.ones_like(norm) if max_norm is None else ((norm + 1e-6) / max_norm).clamp(min=1.0)
         self._step(gradients, scale)
         self.drop_gradients()

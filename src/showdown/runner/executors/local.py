@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +64,10 @@ class _Slot:
         self.base: str | None = None
         """The pretrained network that the slot's shared process holds, or loads."""
         self.idle = True
+        self.lent = False
+        """Whether another slot carries out a stage that takes this one's device, too."""
+        self.borrowed: list[_Slot] = []
+        """Slots whose devices this one's stage takes beside its own."""
         self._listen = listen
 
     def carry_out(self, task: _Task) -> None:
@@ -84,6 +89,12 @@ class _Slot:
             device=self.device,
         )
         return carry_out(self.server, work, self._listen, on_gpu=task.resources.device == "gpu")
+
+    def give_up_base(self) -> None:
+        """End the process that holds a pretrained network: the device's memory is needed."""
+        if self.base is not None:
+            self.server.stop()
+            self.base = None
 
 
 class LocalExecutor:
@@ -116,6 +127,10 @@ class LocalExecutor:
         self._slots = [
             _Slot(device, ServerProcess(lock, _environment(device, len(devices))), listen) for device in devices
         ]
+        self._lock = lock
+        self._listen = listen
+        self._joint: dict[str, _Slot] = {}
+        """Slots of several devices, by their names with commas."""
         self._ahead = ahead
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()
@@ -130,7 +145,7 @@ class LocalExecutor:
     @property
     def place(self) -> Place:
         """This machine."""
-        return Place(gpu=has_gpu())
+        return Place(gpu=has_gpu(), together=len(self._slots) if has_gpu() else 1)
 
     def __enter__(self) -> Self:
         if self._ahead is not None:
@@ -148,7 +163,7 @@ class LocalExecutor:
                 task.future.cancel()
             self._waiting.clear()
             self._changed.notify_all()
-        for slot in self._slots:
+        for slot in (*self._slots, *self._joint.values()):
             slot.server.end()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
@@ -181,28 +196,65 @@ class LocalExecutor:
         with contextlib.suppress(RuntimeError):  # closed already
             slot.server.start(log_folder)
         while (task := self._next(slot)) is not None:
-            slot.carry_out(task)
+            if task.resources.devices == 1:
+                slot.carry_out(task)
+            else:
+                self._carry_out_together(slot, task)
         slot.server.stop()
+
+    def _carry_out_together(self, slot: _Slot, task: _Task) -> None:
+        """Carry out a stage that takes the devices of several slots: this one, and others that have become free."""
+        group = sorted([slot, *slot.borrowed], key=self._slots.index)
+        with self._changed:
+            names = ",".join(str(one.device) for one in group)
+            if names not in self._joint:
+                self._joint[names] = _Slot(
+                    names, ServerProcess(self._lock, _environment(names, len(self._slots))), self._listen
+                )
+        for one in group:
+            one.give_up_base()
+        self._joint[names].carry_out(task)
+        with self._changed:
+            for one in slot.borrowed:
+                one.lent, one.idle = False, True
+            slot.borrowed = []
+            self._changed.notify_all()
 
     def _next(self, slot: _Slot) -> _Task | None:
         """Wait for the next stage that a slot may run; None once the executor is closed."""
         with self._changed:
-            slot.idle = True
+            slot.idle = not slot.lent
             while not self._closed:
-                task = self._suited(slot)
+                task = None if slot.lent else self._suited(slot)
                 if task is not None:
                     self._waiting.remove(task)
-                    slot.base, slot.idle = task.resources.base, False
+                    self._take(slot, task)
                     self._changed.notify_all()  # others may now take what this slot was left to take
                     return task
                 self._changed.wait()
         return None
 
+    def _take(self, slot: _Slot, task: _Task) -> None:
+        """Mark the slots that a stage takes: this one, and for several devices others that are free."""
+        slot.idle = False
+        if task.resources.devices == 1:
+            slot.base = task.resources.base
+            return
+        slot.borrowed = [one for one in self._slots if one.idle][: task.resources.devices - 1]
+        for other in slot.borrowed:
+            other.idle, other.lent = False, True
+
     def _suited(self, slot: _Slot) -> _Task | None:
-        """Return the first stage whose network the slot holds, else the first that no other free slot would take so."""
+        """Return the first stage whose network the slot holds, else the first that no other free slot would take so.
+
+        A stage that takes several devices lets none pass that came later: they would keep it waiting for ever.
+        """
+        if self._waiting and (wanted := self._waiting[0].resources.devices) > 1:
+            return self._waiting[0] if sum(one.idle for one in self._slots) >= wanted else None
+        waiting = list(takewhile(lambda task: task.resources.devices == 1, self._waiting))
         held = {other.base for other in self._slots if other.idle and other is not slot} - {None, slot.base}
-        own = (task for task in self._waiting if task.resources.base == slot.base is not None)
-        return next(own, None) or next((task for task in self._waiting if task.resources.base not in held), None)
+        own = (task for task in waiting if task.resources.base == slot.base is not None)
+        return next(own, None) or next((task for task in waiting if task.resources.base not in held), None)
 
 
 def _environment(device: str | None, slots: int) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """One stage by a fork server of this machine, with its trace in the run's folder while it goes."""
 
 from showdown.core.events import Listener
-from showdown.measure.system import gpu_meter
+from showdown.measure.system import stage_meter
 from showdown.runner.stage_trace import leave_trace, remove_trace
 from showdown.runner.worker.results import stage_outcome
 from showdown.runner.worker.server_process import ServerProcess
@@ -19,7 +19,7 @@ def carry_out(server: ServerProcess, task: WorkerTask, listen: Listener, *, on_g
         on_gpu: whether the stage needs the GPU, whose memory the trace then names.
 
     """
-    meter = gpu_meter(task.device) if on_gpu else None
+    meter = stage_meter(task.device) if on_gpu else None
     started = leave_trace(task.folder, meter.total_gb() if meter else None)
     outcome: StageError | None = None
     try:

@@ -11,13 +11,13 @@ from showdown.core.events import EventWriter, StageName
 from showdown.core.files import hold, write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
+from showdown.runner.worker.ranks import EXIT_STAGE_ERROR, together
 from showdown.runner.worker.results import ERROR_FILE
 from showdown.runner.worker.task import WorkerTask
 
 if TYPE_CHECKING:
     from showdown.stages.base_cache import BaseCache
 
-EXIT_STAGE_ERROR = 3
 LOCK_FILE = ".lock"
 """In a run's folder."""
 _PARENT_POLL_MILLISECONDS = 200
@@ -40,10 +40,15 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
             return 0
         writer = EventWriter(events, task.folder.name)
         writer.worker(task.stage, task.device)
-        _stage(task.stage)(spec, task.folder, task.data, writer, *([kept] if kept else []))
+        stage = _stage(task.stage)
+        with together(task, spec, lambda events: stage(spec, task.folder, task.data, events)):
+            stage(spec, task.folder, task.data, writer, *([kept] if kept else []))
     except BaseException as error:
         traceback.print_exc()
-        write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
+        if not (
+            task.folder / ERROR_FILE
+        ).exists():  # the server removes an old one; a device that failed wrote this one
+            write_json(task.folder / ERROR_FILE, stage_error(error).model_dump())
         return EXIT_STAGE_ERROR
     if kept:
         kept.tidy()

@@ -1,0 +1,112 @@
+"""Measured cells of result files, each with its work and its peak as the code as it is counts them."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.lib.forecast_cells import Cell, CellForecast, Steps, forecast_cell
+from benchmarks.lib.forecast_sets import SETS
+from showdown.core.forecast import DeviceProfile
+from showdown.forecast.peak import Peak, memory_path, peak_of
+from showdown.forecast.step import weighed
+
+_COUNTED_STEPS = 8
+"""Of those that are timed: their work stands for that of all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """A cell as it was measured, and what the code counts."""
+
+    cell: str
+    machine: str
+    """The file that it comes from: a call of the benchmark on one machine."""
+    path: str
+    """Whose coefficients it takes. So for the next."""
+    memory_path: str
+    work: list[dict[str, float]]
+    """Of some steps, by kind."""
+    peak: Peak
+    counted_gb: float
+    """Expected of the peak, without a process's libraries on a CPU."""
+    libraries_gb: float
+    """Measured of a process with its libraries on a CPU; 0 on a GPU."""
+    process_gb: float
+    """The same as the profile has it."""
+    warm: bool
+    """Whether its seconds are those of a training of usual length: see `_is_warm`."""
+    weights: int
+    settings: dict[str, Any]
+    seconds: float | None
+    """Measured, of a step; None where it ran out of memory."""
+    peak_gb: float | None
+    """Measured."""
+
+    def forecast_seconds(self, coefficients: dict[str, float]) -> float:
+        """Return what a step takes by these coefficients."""
+        on_gpu = self.path.startswith("gpu")
+        return float(np.mean([weighed(step, coefficients, on_gpu=on_gpu) for step in self.work]))
+
+
+def counted(paths: Sequence[Path], processes: int) -> list[Counted]:
+    """Return the cells of result files, but for those that failed for another reason than memory."""
+    jobs = []
+    for path in paths:
+        results = json.loads(path.read_text())["results"]
+        cells = {cell.name: cell for some in SETS[path.parent.name].values() for cell in some()}
+        jobs += [
+            (cells[one["cell"]], one, results["profile"], path.stem) for one in results["cells"] if one.get("measured")
+        ]
+    if processes == 1:
+        return list(map(_counted, jobs))
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(_counted, jobs))
+
+
+def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
+    cell, found, profile, machine = job
+    measured = found["measured"]
+    steps = Steps(
+        drawn=found["steps"],
+        warmup=found["warmup_steps"],
+        timed=measured.get("steps_timed") if "largest_first" in found else None,
+        largest_first=found.get("largest_first", False),
+    )
+    forecast = forecast_cell(cell, DeviceProfile.model_validate(profile), steps)
+    rows, peak = forecast.rows, peak_of(forecast.step)
+    return Counted(
+        cell=cell.name,
+        machine=machine,
+        path=forecast.step.path,
+        memory_path=memory_path(forecast.step),
+        work=[
+            dict(forecast.step.step_work([rows[row] for row in step])) for step in forecast.measured[:_COUNTED_STEPS]
+        ],
+        peak=peak,
+        counted_gb=peak.allocated_gb.expected - (0.0 if forecast.step.on_gpu else forecast.step.rates.process_gb),
+        libraries_gb=measured.get("libraries_gb", 0.0),
+        process_gb=0.0 if forecast.step.on_gpu else forecast.step.rates.plain("process_gb"),
+        warm=_is_warm(found, forecast),
+        weights=found["weights"],
+        settings=found["settings"],
+        seconds=measured.get("seconds_a_step"),
+        peak_gb=measured.get("peak_gb"),
+    )
+
+
+def _is_warm(found: dict[str, Any], forecast: CellForecast) -> bool:
+    """Return whether the steps that were timed are like those of a training of usual length.
+
+    In the first files padded rows on a GPU waited for cuDNN's plans, packs that come in many sizes were still being
+    recorded as CUDA graphs, and host memory for the inputs of recomputed layers was still growing.
+    """
+    if "largest_first" in found or forecast.arm.job.placement.device == "cpu":
+        return not found.get("cudnn_plans")
+    first = [forecast.rows[row] for row in forecast.measured[0]]
+    several = len(forecast.step.packs(first)) > 1 or forecast.settings.recompute
+    return forecast.arm.decoder and not several
