@@ -53,11 +53,10 @@ def test_results_are_a_frame_a_verdict_and_charts(made: showdown.Comparison) -> 
     assert set(records["name"]) == {"majority", "tfidf"}
     assert list(records["accuracy"]) == [run.accuracy for run in made.results.runs]
     assert made.judge(metric="f1_macro").metric == "f1_macro"
-    assert "trade_off" in made.figures() or made.figures()
-    name = next(iter(made.figures()))
-    assert made.plot(name).to_dict()["$schema"].startswith("https://vega.github.io")
-    with pytest.raises(UserError, match="no figure `tarde_off`"):
-        made.plot("tarde_off")
+    assert "trade-off" in made.figures()
+    assert made.plot().to_dict()["$schema"].startswith("https://vega.github.io")
+    with pytest.raises(UserError, match="no figure `trade-of`"):
+        made.plot("trade-of")
 
 
 def test_the_recommended_row_answers(made: showdown.Comparison) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "predict",
     "remove",
     "run",
+    "serve",
     "sync",
     "to_remove",
     "write_reports",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from showdown.prediction.writer import Prompt, WriterModel, WrittenAnswer
     from showdown.report.across.beside import Beside
     from showdown.runner.audit import Audited
+    from showdown.serving.limits import Limits
+    from showdown.serving.options import ServeOptions
     from showdown.start.begin import Begun
     from showdown.verdict.model import Verdict
     from showdown.verdict.options import JudgeOptions
@@ -340,3 +342,27 @@ def remove(found: "Removal") -> None:
     from showdown.folders.removal import carry_out
 
     carry_out(found)
+
+
+def serve(
+    folder: Path | str,
+    row: str | None = None,
+    *,
+    limits: "Limits | None" = None,
+    say: Callable[[str], None] = lambda _: None,
+    **options: Unpack["ServeOptions"],
+) -> None:
+    """Serve a saved model over HTTP until SIGTERM or SIGINT ends it. Call it from the main thread.
+
+    Args:
+        folder: as in `load_model`; so for `row`.
+        row: of a comparison.
+        limits: of what is accepted, by default those of `showdown serve`.
+        say: is told where the server listens, and that it ended.
+        options: `base`, `host`, `port`, `token_file`, `coverage`, as in `serving.options.ServeOptions`.
+
+    """
+    from showdown.serving.limits import Limits
+    from showdown.serving.run import serve as serve_model
+
+    serve_model(Path(folder), row, limits or Limits(), say, options)

@@ -35,6 +35,7 @@ from showdown.commands.options import (
 )
 from showdown.commands.predict import predict
 from showdown.commands.quiet import quiet_libraries
+from showdown.commands.serve import serve
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
 
@@ -333,6 +334,9 @@ def recommend(
 
 app.command()(predict)
 app.command()(export)
+
+
+app.command()(serve)
 
 
 @app.command()

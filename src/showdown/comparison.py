@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from showdown.verdict.model import Verdict
     from showdown.verdict.options import JudgeOptions
 
-_FIRST_FIGURE = "trade_off"
+_FIRST_FIGURE = "trade-off"
 
 
 class Comparison:

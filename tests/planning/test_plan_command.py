@@ -24,7 +24,7 @@ def place(pretrained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
         arm("full", peak_gb=110.0, fits=False, seconds={"training": 90.0, "validation": 9.0, "prediction": 5.0}),
         arm("lora", peak_gb=20.0, seconds={"tuning": 200.0, "training": 50.0}),
     ]
-    monkeypatch.setattr(foresee, "forecast_arms", lambda workload, profile: arms)
+    monkeypatch.setattr(foresee, "forecast_arms", lambda workload, profile, devices: arms)
     monkeypatch.setattr(fixes, "peaks", lambda workload, profile: {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

@@ -47,7 +47,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def arms(monkeypatch: pytest.MonkeyPatch) -> list[ArmForecast]:
     """What is forecast, which a test may change."""
     found = [arm("majority", seconds={"training": 2.0}), arm("tfidf", seconds={"training": 3.0, "prediction": 1.0})]
-    monkeypatch.setattr(foresee, "forecast_arms", lambda workload, profile: found)
+    monkeypatch.setattr(foresee, "forecast_arms", lambda workload, profile, devices: found)
     monkeypatch.setattr(foresee, "with_fixes", lambda arms, workload, profile: arms)
     return found
 

@@ -19,6 +19,10 @@ class Predictor(ABC):
 
     warm_up_rounds: int = 0
     """Rounds of calls after which it is as fast as it will be, beyond the very first call."""
+    pads: bool = True
+    """Whether texts answered together may be padded to the longest, so that those of similar length cost less."""
+    limit: int | None = None
+    """Tokens after which a text is cut; None where nothing is cut, or the method does not say."""
 
     @abstractmethod
     def answer(self, texts: Sequence[str], *, batch_rows: int) -> object:

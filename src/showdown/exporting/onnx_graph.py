@@ -124,7 +124,7 @@ class OnnxClassifier(Classifier):
         self.session: InferenceSession = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self.tokenizer, self.limit = tokenizer, limit
+        self.tokenizer, self.limit, self._most_tokens = tokenizer, limit, limit
 
     def scores(self, texts: Sequence[str], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Return probabilities: shape (texts, labels), each row sums to one."""
@@ -140,7 +140,7 @@ class OnnxClassifier(Classifier):
             found: Any = self.session.run([LOGITS], dict(zip(_INPUTS, (ids.numpy(), mask.numpy()), strict=True)))
             return np.asarray(found[0], dtype=np.float32)
 
-        return _in_batches(self.tokenizer, texts, self.limit, batch_rows, answer)
+        return _in_batches(self.tokenizer, texts, self._most_tokens, batch_rows, answer)
 
 
 def most_difference(module: nn.Module, classifier: OnnxClassifier, texts: Sequence[str]) -> float:
@@ -150,7 +150,7 @@ def most_difference(module: nn.Module, classifier: OnnxClassifier, texts: Sequen
         with torch.inference_mode():
             return np.asarray(module(input_ids=ids, attention_mask=mask).float().numpy())
 
-    wanted = _in_batches(classifier.tokenizer, texts, classifier.limit, _ROWS, answer)
+    wanted = _in_batches(classifier.tokenizer, texts, classifier._most_tokens, _ROWS, answer)
     return float(np.abs(wanted - classifier.logits(texts, batch_rows=_ROWS)).max())
 
 

@@ -93,6 +93,18 @@ class Model:
             for line, confidence in zip(scores, confidences(scores, kind), strict=True)
         ]
 
+    def scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
+        """Return the score of each label for each text: shape (texts, labels).
+
+        Args:
+            texts: at least one, each with words; cleaned here as the training texts were.
+
+        Raises:
+            UserError: when the model is damaged.
+
+        """
+        return self._scores([clean(text, self.data.clean) for text in texts])
+
     def _scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
         """Return the score of each label for each text: shape (texts, labels).
 

@@ -122,8 +122,19 @@ class WriterModel:
             )
 
     def _prompt(self, number: int, count: int, given: Prompt) -> str:
-        """Return a prompt as `core/chat.py` keeps it."""
-        place = f"prompt {number} of {count}"
+        return self.prompt(f"prompt {number} of {count}", given)
+
+    def prompt(self, place: str, given: Prompt) -> str:
+        """Return a prompt as `core/chat.py` keeps it, behind the comparison's system message where it has none.
+
+        Args:
+            place: what messages call it.
+            given: what a user writes, or a chat whose last message is the user's.
+
+        Raises:
+            UserError: when it is empty, or no chat.
+
+        """
         if isinstance(given, str):
             fault = unwritable(given)
             if fault:

@@ -10,6 +10,8 @@ import torch
 from showdown.core.predictor import Classifier
 from showdown.core.record import ScoreKind
 from showdown.core.task import ForwardPath
+from showdown.engine.decoder.forward import PackedForward
+from showdown.engine.encoder.forward import PackedEncoder
 from showdown.engine.graphs.capture import CapturedForward
 from showdown.evaluation.logits import logits_of
 from showdown.models.tokens import encode
@@ -32,7 +34,8 @@ class NetworkClassifier(Classifier):
         self.module = module
         self.forward = forward
         self.tokenizer = tokenizer
-        self.limit = limit
+        self.limit: int = limit
+        self.pads = not isinstance(forward, (CapturedForward, PackedEncoder, PackedForward))
         if isinstance(forward, CapturedForward):
             self.warm_up_rounds = _ROUNDS_TO_RECORD
 
