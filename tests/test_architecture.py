@@ -21,7 +21,7 @@ MAY_IMPORT = {
         *("data", "measure"),
     },
     "start": {"config", "planning", "runner", "methods", "tasks", "data", "models"},
-    "doctor": {"trackers", "runner", "forecast", "stages", "methods", "measure", "models", "engine"},
+    "doctor": {"config", "trackers", "runner", "forecast", "stages", "methods", "measure", "models", "engine"},
     "folders": {"verdict", "runner", "data"},
     "planning": {"runner", "verdict", "report", "forecast", "data", "tasks", "models"},
     "serving": {"prediction", "measure", "data"},

@@ -15,7 +15,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> showdown.Comparison:
     folder = tmp_path_factory.mktemp("object")
     data = write_csv(folder / "rows.csv", separable_rows(60))
     comparison = showdown.Comparison(
-        data, output=folder / "out", methods=["majority", "tfidf"], seeds=[0], data={"near_duplicate_jaccard": 0.99}
+        data,
+        output=folder / "out",
+        methods=["majority", "tfidf"],
+        seeds=[0],
+        data={"near_duplicate_jaccard": 0.99},
+        protocol={"split": {"kind": "single"}},
     )
     assert comparison.run(quiet=True) is comparison
     return comparison

@@ -43,6 +43,7 @@ def test_a_run_is_the_same_whatever_the_clock_shows(lab: Lab, tmp_path: Path) ->
         assert all(0 <= moment <= seconds for moment in sampled)
 
 
+@pytest.mark.long
 def test_a_run_goes_on_and_its_lock_is_waited_for_whatever_the_clock_shows(lab: Lab, tmp_path: Path) -> None:
     """Killed under one clock and continued under another."""
     assert lab.run(tmp_path / "steady")["message"] is None
@@ -51,6 +52,7 @@ def test_a_run_goes_on_and_its_lock_is_waited_for_whatever_the_clock_shows(lab: 
     assert Outcome.of(tmp_path / "killed") == Outcome.of(tmp_path / "steady")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jumps", [False, True])
 def test_the_seconds_that_are_allowed_are_those_that_pass(lab: Lab, tmp_path: Path, jumps: bool) -> None:
     """A clock that shows a day more ends no training; with no second allowed it ends at once."""

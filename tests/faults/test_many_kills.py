@@ -79,6 +79,7 @@ def test_killed_at_a_point(lab: Lab, alone: Alone, tmp_path: Path, part: int) ->
         finish(lab, output, alone)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_at_a_moment(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:
@@ -91,6 +92,7 @@ def test_killed_at_a_moment(lab: Lab, alone: Alone, tmp_path: Path, part: int) -
     assert killed
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_again_and_again(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from showdown.config.target import DEFAULT_METHODS
 from showdown.core.errors import UserError
 from showdown.core.forecast import DeviceProfile
+from showdown.core.method import TunedMethod
+from showdown.core.metric import CLASSIFICATION
 from showdown.core.prices import three_digits
 from showdown.core.spec import Comparison
 from showdown.forecast.arms import peaks
@@ -12,13 +15,14 @@ from showdown.forecast.peak import Peak
 from showdown.forecast.profiles import profile_of
 from showdown.forecast.workload import Workload
 from showdown.measure.system import gpu_meter
+from showdown.methods.table import method_class
 from showdown.runner.device import devices_here
 from showdown.runner.foresee import quiet
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-METHODS = ("full", "lora", "qlora")
+METHODS = [name for name in DEFAULT_METHODS[CLASSIFICATION] if issubclass(method_class(name), TunedMethod)]
 TOKENS = 256
 _ROWS = 64
 _ANY_GPU = "h100"

@@ -85,16 +85,15 @@ def _rare_labels(rows: Rows) -> list[str]:
 def with_methods(draft: Draft, rows: Rows, described: DescribedModel) -> Draft:
     """Return the draft without methods that cannot work with these labels, this model, or what is installed here."""
     labels = rows.labels
-    if labels and "zero-shot" in draft.comparison.methods and all(map(_says_nothing, labels)):
-        draft = draft.without(
-            "zero-shot", f"labels such as {shown(labels[0])} say nothing to a model that was not trained on them"
-        )
+    silent = bool(labels) and all(map(_says_nothing, labels))
     kind = quantised_as(described.written)
     for row, written in list(draft.comparison.methods.items()):
         method = build(*method_and_settings(row, written))
         reason = method.unsupported_reason()
         if kind is not None and isinstance(method, TunedMethod) and not (kind == FOUR_BITS and method.options.four_bit):
             reason = f"the weights of this model are quantised already ({kind})"
+        if silent and method.traits.role == "prompted":
+            reason = f"labels such as {shown(labels[0])} say nothing to a model that was not trained on them"
         if reason:
             draft = draft.without(row, reason)
     if not draft.comparison.methods:
