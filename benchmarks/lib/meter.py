@@ -71,3 +71,18 @@ class Laps(Meter):
         self._begun = now
         if lap == self.laps:
             self.end()
+
+
+class Losses:
+    """Watches a training of the product, and keeps its losses."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
+        """Keep a step's loss."""
+        self.losses.append(loss)
+
+    def say(self, message: str) -> None:
+        """Print a message."""
+        print(message, flush=True)

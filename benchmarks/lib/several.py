@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.lib import recipe, workload
 from benchmarks.lib.engine import network
-from benchmarks.lib.meter import Meter
+from benchmarks.lib.meter import Losses, Meter
 from benchmarks.lib.workload import LEARNING_RATE, PAD, TINY_SHAPE, WEIGHT_DECAY, training_rows, vocabulary_of
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, Validation
@@ -54,19 +54,6 @@ class _Enough(Exception):
     """The last measured step is over."""
 
 
-class _Watch:
-    """Keeps the losses."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-
-    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
-        self.losses.append(loss)
-
-    def say(self, message: str) -> None:
-        print(message, flush=True)
-
-
 class _Timed(_Loop):
     """The product's loop, measured from the end of the warm-up to the last step of the case."""
 
@@ -94,7 +81,7 @@ def train(case: Case, rank: int, meeting: Path, *, tiny: bool) -> dict[str, Any]
     shape = TINY_SHAPE if tiny else (SHAPE_13B if case.large else None)
     module = network(case.method, tiny=tiny, device=device, dropout=0.0, shape=shape).train()
     spread = spread_over(current(), module, device=device, divided=case.divided, whole=case.method == "full")
-    meter, watch = Meter(device=device), _Watch()
+    meter, watch = Meter(device=device), Losses()
     run = _run(case, module, spread, watch, device=device, tiny=tiny)
     loop = _Timed(run, case, meter)
     with contextlib.suppress(_Enough):
@@ -109,7 +96,7 @@ def train(case: Case, rank: int, meeting: Path, *, tiny: bool) -> dict[str, Any]
     }
 
 
-def _run(case: Case, module: Any, spread: Spread, watch: _Watch, *, device: str, tiny: bool) -> TrainingRun:
+def _run(case: Case, module: Any, spread: Spread, watch: Losses, *, device: str, tiny: bool) -> TrainingRun:
     rows = training_rows(vocabulary_of(tiny=tiny))
     building = None
     if device == "cuda" and not case.recompute:

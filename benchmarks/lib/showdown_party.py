@@ -17,7 +17,7 @@ from benchmarks.lib.language_model import (
     Work,
     language_model,
 )
-from benchmarks.lib.meter import Laps
+from benchmarks.lib.meter import Laps, Losses
 from benchmarks.lib.workload import PAD
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, Validation
@@ -37,19 +37,6 @@ from showdown.training.loop import _Loop
 from showdown.training.run import TrainingRun
 
 _GB = 1e9
-
-
-class _Watch:
-    """Keeps the losses."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-
-    def step(self, *, step: int, steps: int, epoch: int, loss: float, seconds: float) -> None:
-        self.losses.append(loss)
-
-    def say(self, message: str) -> None:
-        print(message, flush=True)
 
 
 class _Timed(_Loop):
@@ -91,7 +78,7 @@ def run_showdown(method: str, work: Work, *, shape: str, device: str, settings: 
             module.config, lengths=examples.lengths, micro_rows=chosen.micro_rows, micro_tokens=chosen.micro_tokens
         )
     laps = Laps(device=device, warmup_steps=len(work.warmup), lap_steps=len(work.steps), laps=work.laps)
-    watch = _Watch()
+    watch = Losses()
     run = TrainingRun(
         task=Generation(), module=module,
         forward=choose_forward(

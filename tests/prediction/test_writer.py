@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from echo_writer import Echo
 from showdown.core.bounds import RequestedData
 from showdown.core.chat import prompt_of, read_prompt, shown_prompt
 from showdown.core.errors import UserError
@@ -18,24 +19,6 @@ from showdown.prediction.file import FileResult, TextFile
 from showdown.prediction.writer import WriterModel
 from showdown.tasks.generation.composition import Instruction
 from showdown.tasks.generation.prompted import PromptedWriter
-
-POSITIONS = 40
-
-
-class Echo(Writer):
-    """Writes what the user wrote in capitals, cut after twenty letters, and refuses long prompts."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def write(self, prompts: Sequence[str], *, batch_rows: int) -> list[Written]:
-        self.asked += prompts
-        said = [shown_prompt(prompt).upper() for prompt in prompts]
-        return [Written(text=text[:20], tokens=min(20, len(text)), finished=len(text) <= 20) for text in said]
-
-    def refusal(self, prompt: str) -> str | None:
-        tokens = len(shown_prompt(prompt))
-        return f"has {tokens} letters, more than {POSITIONS}; shorten it" if tokens > POSITIONS else None
 
 
 class Broken(Echo):

@@ -8,7 +8,7 @@ import pytest
 from showdown.core.memory import MemorySettings
 from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
 from showdown.measure.system import GpuMeters, GpuReading
-from showdown.runner.memory import _devices, _planned
+from showdown.runner.memory import _Choice, _room
 
 ALONE = MemorySettings(micro_batch_rows=8, recompute=False)
 TOGETHER = {n: ALONE.model_copy(update={"devices": n}) for n in (2, 4)}
@@ -27,38 +27,38 @@ def runs(count: int, *, deterministic: bool = False) -> list[RunSpec]:
 
 
 @pytest.mark.parametrize(
-    ("left", "slots", "together", "devices"),
-    [
-        (1, 2, "auto", 2), (2, 2, "auto", 1), (1, 8, "auto", 8), (3, 8, "auto", 2), (2, 7, "auto", 2),
-        (0, 8, "auto", 1), (5, 8, 4, 4), (5, 2, 4, 2), (1, 8, 1, 1),
-    ],
-)  # fmt: skip
-def test_several_train_together_where_fewer_runs_than_gpus_are_left(
-    left: int, slots: int, together: Any, devices: int
-) -> None:
-    assert _devices(runs(left), slots, together) == devices
+    ("left", "slots", "room"), [(1, 2, 2), (2, 2, 1), (1, 8, 8), (3, 8, 2), (2, 7, 3), (0, 8, 1), (5, 2, 1)]
+)
+def test_several_train_together_where_fewer_runs_than_gpus_are_left(left: int, slots: int, room: int) -> None:
+    assert _room(runs(left), slots) == room
 
 
 def test_runs_that_must_give_the_same_numbers_stay_on_one() -> None:
-    assert _devices(runs(1, deterministic=True), 8, "auto") == 1
+    assert _room(runs(1, deterministic=True), 8) == 1
 
 
 @pytest.mark.parametrize(
-    ("options", "devices", "most", "found"),
+    ("options", "worthwhile", "slots", "room", "asked", "found"),
     [
-        ({}, 4, 4, ALONE),
-        (TOGETHER, 1, 4, ALONE),
-        (TOGETHER, 4, 4, TOGETHER[4]),
-        (TOGETHER, 8, 8, ALONE),  # too few tokens for eight
-        (DIVIDED, 1, 4, DIVIDED[4]),  # it does not fit one, however many runs are left
-        (DIVIDED, 2, 2, ALONE),  # there are too few: it is tried on one
+        ({}, 8, 4, 4, None, ALONE),
+        (TOGETHER, 8, 4, 1, None, ALONE),
+        (TOGETHER, 8, 4, 4, None, TOGETHER[4]),
+        (TOGETHER, 8, 7, 3, None, TOGETHER[2]),
+        (TOGETHER, 3, 8, 8, None, TOGETHER[2]),  # with four, each would wait for its host
+        (TOGETHER, 1, 8, 8, None, ALONE),
+        (TOGETHER, 1, 8, 1, 2, TOGETHER[2]),  # who asks for two gets two
+        (TOGETHER, 8, 8, 8, 1, ALONE),
+        (TOGETHER, 8, 3, 1, 4, TOGETHER[2]),  # as many as there are
+        (DIVIDED, 1, 4, 1, None, DIVIDED[4]),  # it does not fit one, however many runs are left
+        (DIVIDED, 8, 2, 2, None, ALONE),  # there are too few: it is tried on one
+        (DIVIDED, 8, 8, 8, 2, ALONE),
     ],
 )
-def test_what_does_not_fit_one_is_divided_where_there_are_enough(
-    options: dict[int, MemorySettings], devices: int, most: int, found: MemorySettings
+def test_how_many_train_a_run(
+    options: dict[int, MemorySettings], worthwhile: int, slots: int, room: int, asked: int | None, found: MemorySettings
 ) -> None:
-    plan: Any = SimpleNamespace(settings={"lora": ALONE}, together={"lora": options})
-    assert _planned(runs(1)[0], plan, devices, most) == found
+    plan: Any = SimpleNamespace(settings={"lora": ALONE}, together={"lora": options}, worthwhile={"lora": worthwhile})
+    assert _Choice(slots=slots, room=room, asked=asked).settings(runs(1)[0], plan) == found
 
 
 def test_gpus_that_work_together_are_measured_together() -> None:

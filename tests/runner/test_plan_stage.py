@@ -1,7 +1,7 @@
 """The memory plan goes before all runs, through a worker; its error ends the runs that train, and no other."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -51,9 +51,13 @@ def _a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry, "watch_over", lambda _: None)
     monkeypatch.setattr("showdown.runner.memory.has_gpu", lambda: True)
     monkeypatch.setattr(memory_plan, "current_gpu", lambda: memory_plan.Gpu(name="G", total_gb=9.0, free_gb=9.0))
-    monkeypatch.setattr(memory_plan, "_on_a_gpu", lambda arms, job, free_gb: (dict.fromkeys(arms, PLANNED), {}))
+    monkeypatch.setattr(memory_plan, "_on_a_gpu", lambda planned_for, arms, job, free_gb: plan_of(planned_for, arms))
     job_of = memory_plan.job_of
     monkeypatch.setattr(memory_plan, "job_of", lambda *given: _on_gpu(job_of(*given)))
+
+
+def plan_of(planned_for: memory_plan.PlannedFor, arms: Iterable[str]) -> memory_plan.MemoryPlan:
+    return memory_plan.MemoryPlan(planned_for=planned_for, settings=dict.fromkeys(arms, PLANNED))
 
 
 def _on_gpu(job: Job) -> Job:

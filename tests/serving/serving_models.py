@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from starlette.testclient import TestClient
 
+from echo_writer import Echo
 from showdown.core.bounds import RequestedData
-from showdown.core.chat import shown_prompt
-from showdown.core.predictor import Classifier, Writer, Written
+from showdown.core.predictor import Classifier, Writer
 from showdown.core.record import Confidence, CoveragePoint
 from showdown.prediction.model import Model
 from showdown.prediction.writer import WriterModel
@@ -19,7 +19,6 @@ from showdown.serving.app import Service
 from showdown.serving.limits import Limits
 
 SECRET = "sesquipedalian"
-POSITIONS = 40
 HOST = "127.0.0.1:8000"
 
 
@@ -47,22 +46,6 @@ class Lengths(Classifier):
         found = np.full((len(texts), 3), 0.2)
         found[np.arange(len(texts)), [len(text) % 3 for text in texts]] = 0.6
         return found
-
-
-class Capitals(Writer):
-    """Writes what it is asked in capitals, cut after twenty letters; refuses prompts that are too long."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def write(self, prompts: Sequence[str], *, batch_rows: int) -> list[Written]:
-        self.asked += prompts
-        said = [shown_prompt(prompt).upper() for prompt in prompts]
-        return [Written(text=text[:20], tokens=min(20, len(text)), finished=len(text) <= 20) for text in said]
-
-    def refusal(self, prompt: str) -> str | None:
-        letters = len(shown_prompt(prompt))
-        return f"has {letters} letters, more than {POSITIONS}; shorten it" if letters > POSITIONS else None
 
 
 def thresholds(points: Mapping[float, float]) -> Confidence:
@@ -95,7 +78,7 @@ def label_model(classifier: Classifier | None = None, **data: Any) -> Model:
 
 
 def writer_model(writer: Writer | None = None, **data: Any) -> WriterModel:
-    return WriterModel(name="capitals", data=RequestedData(**data), writer=writer or Capitals(), fix="copy it again")
+    return WriterModel(name="capitals", data=RequestedData(**data), writer=writer or Echo(), fix="copy it again")
 
 
 @contextmanager

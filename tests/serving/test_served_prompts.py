@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from serving.serving_models import Capitals, client_of, writer_model
+from echo_writer import Echo
+from serving.serving_models import client_of, writer_model
 from showdown.core.chat import read_prompt
 from showdown.core.errors import UserError
 from showdown.serving.prompts import ServedWriter
@@ -18,7 +19,7 @@ CHAT = [
 
 
 def test_one_prompt_and_several_behind_the_system_message() -> None:
-    capitals = Capitals()
+    capitals = Echo()
     with client_of(writer_model(capitals, system="Answer in JSON.")) as (client, _):
         capitals.asked.clear()
         one = client.post("/predict", json={"prompt": "a\r\nz"}).json()

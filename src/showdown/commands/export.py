@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from showdown.commands.options import BaseModel, Finished
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import open_console, print_lines, say
@@ -13,7 +14,7 @@ _FORMS = "adapter, merged, skops, onnx, onnx-int8, gguf or gguf-q8; the first th
 
 
 def export(
-    output: Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")],
+    output: Finished,
     *,
     method: Annotated[str | None, typer.Option(help="Row of the table whose saved model is exported.")] = None,
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Folder to write: new, or empty.")] = None,
@@ -23,7 +24,7 @@ def export(
     ] = False,
     push: Annotated[str | None, typer.Option(metavar="USER/NAME", help="Send it to the Hugging Face hub too.")] = None,
     public: Annotated[bool, typer.Option("--public", help="With --push: a new repository is public.")] = False,
-    base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
+    base: BaseModel = None,
 ) -> None:
     """Export a saved model for others, scored again on the test rows."""
     from showdown import api

@@ -47,6 +47,10 @@ Metric = Annotated[
     ),
 ]
 Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote.")]
+SavedModel = Annotated[
+    Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
+]
+BaseModel = Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")]
 Methods = Annotated[
     list[str] | None,
     typer.Option(

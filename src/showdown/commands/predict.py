@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from showdown.commands.options import BaseModel, SavedModel
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import say
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict(  # noqa: PLR0917 - each is an option of the command line
-    model: Annotated[
-        Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
-    ],
+    model: SavedModel,
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[METHOD] [FILE]", help="The row, for a comparison's folder; and the file, as --file."),
@@ -55,7 +54,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
     input_format: Annotated[
         str, typer.Option("--input-format", help="Of standard input: lines (a text each), csv, tsv, jsonl or parquet.")
     ] = "lines",
-    base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
+    base: BaseModel = None,
 ) -> None:
     """Answer new texts or prompts with a saved model."""
     from showdown import api

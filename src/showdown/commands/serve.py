@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
+from showdown.commands.options import BaseModel, SavedModel
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.terminal import say
 
 
 def serve(
-    model: Annotated[
-        Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
-    ],
+    model: SavedModel,
     *,
     method: Annotated[str | None, typer.Option(help="Row of the table whose saved model answers.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -34,7 +33,7 @@ def serve(
         float, typer.Option(help="The longest that a row waits for company while the model has nothing else to do.")
     ] = 0.0,
     batch_tokens: Annotated[int, typer.Option(help="About how many tokens the model reads at a time.")] = 1024,
-    base: Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")] = None,
+    base: BaseModel = None,
 ) -> None:
     """Serve a saved model over HTTP."""
     from showdown import api

@@ -1,13 +1,11 @@
 """Data sets that can be had by name: those that come with Showdown, and the study's, which is brought from Kaggle."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import prepare_to_write, write_bytes
+from showdown.core.quiet import quiet_loggers
 from showdown.core.spec import DataSpec
 from showdown.data.built_in import BUILT_INS
 from showdown.data.read import read_table
@@ -135,26 +133,14 @@ def _downloaded(known: Fetched) -> Path:
 
     """
     try:
-        with _quiet():
+        with quiet_loggers("kagglehub"):
             import kagglehub
     except ImportError as error:
         raise UserError(
             f"kagglehub is not installed: `pip install 'finetuning-showdown[kaggle]'`, or {known.by_hand}"
         ) from error
     try:
-        with _quiet():
+        with quiet_loggers("kagglehub"):
             return Path(kagglehub.dataset_download(known.handle, path=known.remote))
     except Exception as error:  # the library raises whatever it meets
         raise UserError(f"Kaggle did not return the data ({type(error).__name__}); {known.by_hand}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide what the library writes about itself."""
-    logger = logging.getLogger("kagglehub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -1,12 +1,10 @@
 """Read data sets from the Hugging Face Hub, with the optional package `datasets`. Their code is never run."""
 
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from showdown.core.errors import UserError, suggestion, then
+from showdown.core.quiet import quiet_loggers
 from showdown.data.built_in import BUILT_INS
 from showdown.data.parquet import arrow_table
 from showdown.data.tables import Table, refuse_twin_columns, shown
@@ -28,7 +26,7 @@ def read_hub(identity: str) -> Table:
         fix = "to read it from the Hugging Face Hub, run `pip install 'finetuning-showdown[hub]'`"
         raise UserError(f"data.source: no file {shown(identity)}{then(near, fix)}") from error
     try:
-        with _quiet_retries():
+        with quiet_loggers("huggingface_hub"):  # each failed attempt; if all fail, one error says so
             found = datasets.load_dataset(identity)
     except Exception as error:
         fix = f"check the name and the network ({type(error).__name__}: {shown(str(error))})"
@@ -36,18 +34,6 @@ def read_hub(identity: str) -> Table:
             f"data.source: {shown(identity)} is not a file, and the Hugging Face Hub did not return it{then(near, fix)}"
         ) from error
     return _table(found, identity)
-
-
-@contextmanager
-def _quiet_retries() -> Iterator[None]:
-    """Hide the warnings of the hub's library about each failed attempt. If all fail, one error says so."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _table(found: Any, identity: str) -> Table:

@@ -122,7 +122,7 @@ def spread_over(group: Group, module: nn.Module, *, device: str, divided: bool, 
             "the weights of this network cannot be divided among devices: it is no decoder that is packed"
         )
     layers = list(decoder.backbone.layers)[: decoder.backbone.config.num_hidden_layers]
-    return DividedSpread(group, module, layers, gathered=not divided)
+    return DividedSpread(group, module, layers, device=device, gathered=not divided)
 
 
 def choose_forward(

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from showdown.core.predictor import Classifier
+from showdown.core.quiet import quiet_loggers
 from showdown.core.record import ScoreKind
 from showdown.exporting.network import merged_network
 from showdown.exporting.source import Source
@@ -82,33 +83,24 @@ def graph_module(source: Source) -> tuple[nn.Module, Any]:
 
 def write_graph(module: nn.Module, path: Path) -> None:
     """Trace a module with torch's exporter and write the graph; rows and tokens are free in it."""
-    import logging
-    import warnings
-
     # Two tensors: of one given twice the exporter makes a single input.
     example = {name: torch.ones(_EXAMPLE, dtype=torch.int64) for name in _INPUTS}
     free = {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens")}
     size = sum(value.numel() * value.itemsize for value in module.parameters())
-    level = logging.getLogger("torch.onnx").level
-    try:
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module,
-                (),
-                path,
-                kwargs=example,
-                input_names=list(_INPUTS),
-                output_names=[LOGITS],
-                dynamic_shapes={name: free for name in _INPUTS},
-                opset_version=_OPSET,
-                dynamo=True,
-                external_data=size > _LARGE_BYTES,
-                verbose=False,
-            )
-    finally:
-        logging.getLogger("torch.onnx").setLevel(level)
+    with quiet_loggers("torch.onnx"):
+        torch.onnx.export(
+            module,
+            (),
+            path,
+            kwargs=example,
+            input_names=list(_INPUTS),
+            output_names=[LOGITS],
+            dynamic_shapes={name: free for name in _INPUTS},
+            opset_version=_OPSET,
+            dynamo=True,
+            external_data=size > _LARGE_BYTES,
+            verbose=False,
+        )
 
 
 class OnnxClassifier(Classifier):

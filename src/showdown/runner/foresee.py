@@ -1,13 +1,11 @@
 """The forecast of a whole comparison. It imports torch: the comparison's own process leaves it to its fork."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from showdown.core.forecast import Forecast, Range
 from showdown.core.forecast_words import added, scaled
+from showdown.core.quiet import quiet_loggers
 from showdown.core.spec import ModelSpec
 from showdown.data.prepare import Prepared
 from showdown.forecast.arms import forecast_arms
@@ -24,20 +22,9 @@ PREPARATION_SECONDS = Range(low=3.0, expected=10.0, high=30.0)
 """From the command to the start of the first run, with the libraries imported once (`docs/plan.md`)."""
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> AbstractContextManager[None]:
     """Hide what libraries say to a network without weights: it is not trained."""
-    loggers = [logging.getLogger(name) for name in ("bitsandbytes", "transformers", "peft")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    return quiet_loggers("bitsandbytes", "transformers", "peft")
 
 
 def _together(gpus_per_run: Literal["auto"] | int, devices: Devices) -> int:

@@ -1,6 +1,7 @@
 """Giving each run its memory settings before the first one starts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -60,35 +61,39 @@ def with_memory(
     if error or plan is None:
         return list(waiting), error or StageError(status="failed", error=f"no memory plan in {store.root}")
     left = [spec for spec in training if trained_with[spec.run_id] is None]
-    devices, most = _devices(left, slots, together), slots if together == "auto" else min(together, slots)
+    choice = _Choice(slots=slots, room=_room(left, slots), asked=None if together == "auto" else together)
     return [
-        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or _planned(spec, plan, devices, most)})
+        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or choice.settings(spec, plan)})
         for spec in waiting
     ], None
 
 
-def _devices(left: Sequence[RunSpec], slots: int, together: Literal["auto"] | int) -> int:
-    """Return how many GPUs train a run together that fits one: the largest power of two for which there is room."""
-    if together != "auto":
-        return min(together, slots)
-    if not left or len(left) >= slots or any(spec.protocol.deterministic for spec in left):
+def _room(left: Sequence[RunSpec], slots: int) -> int:
+    """Return how many GPUs there are for each run that is left; 1 where runs must give the same numbers."""
+    if not left or any(spec.protocol.deterministic for spec in left):
         return 1
-    return 1 << (slots // len(left)).bit_length() - 1
+    return max(1, slots // len(left))
 
 
-def _planned(spec: RunSpec, plan: MemoryPlan, devices: int, most: int) -> MemorySettings | None:
-    """Return the settings of a run.
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """How many GPUs train a run together."""
 
-    Args:
-        spec: the run.
-        plan: the comparison's.
-        devices: that train it together where it fits one.
-        most: that may where it does not.
+    slots: int
+    room: int
+    """GPUs for each run that is left."""
+    asked: int | None
+    """The comparison's `gpus_per_run`; None for `auto`."""
 
-    """
-    options = plan.together.get(spec.name, {})
-    least = next((number for number, one in options.items() if one.divided and number <= most), devices)
-    return options.get(least, plan.settings.get(spec.name))
+    def settings(self, spec: RunSpec, plan: MemoryPlan) -> MemorySettings | None:
+        """Return the settings of a run: of the fewest GPUs that hold it, or of as many as there are for it."""
+        options = plan.together.get(spec.name, {})
+        wanted = min(self.room, plan.worthwhile.get(spec.name, 1)) if self.asked is None else self.asked
+        most = self.slots if self.asked is None else self.asked
+        divided = [number for number, one in options.items() if one.divided and number <= min(most, self.slots)]
+        copied = [number for number, one in options.items() if not one.divided and number <= min(wanted, self.slots)]
+        number = min(divided, default=max(copied, default=1))
+        return options.get(number, plan.settings.get(spec.name))
 
 
 def with_current_spec(record: RunRecord, spec: RunSpec) -> RunRecord:

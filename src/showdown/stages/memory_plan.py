@@ -81,6 +81,8 @@ class MemoryPlan(Strict):
     """By name of the arm; empty for a CPU."""
     together: dict[str, dict[int, MemorySettings]] = Field(default_factory=dict)
     """By name of the arm and number of GPUs, where several train a run together; divided where one has no room."""
+    worthwhile: dict[str, int] = Field(default_factory=dict)
+    """By name of the arm: GPUs up to which each has enough tokens of a usual step. With fewer it waits for its host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +160,9 @@ def plan_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     )
     kept = read_plan(path.parent)
     if kept is None or kept.planned_for != planned_for:
-        settings, together = _on_a_gpu(arms, job, gpu.free_gb) if gpu else ({}, {})
-        made = MemoryPlan(planned_for=planned_for, settings=settings, together=together)
+        made = (
+            _on_a_gpu(planned_for, arms, job, gpu.free_gb) if gpu else MemoryPlan(planned_for=planned_for, settings={})
+        )
         write_json(path, made.model_dump(mode="json"))
 
 
@@ -222,9 +225,7 @@ def cpu_settings(protocol: SharedProtocol, lengths: Sequence[int]) -> MemorySett
     )
 
 
-def _on_a_gpu(
-    arms: dict[str, _PlannedArm], job: Job, free_gb: float
-) -> tuple[dict[str, MemorySettings], dict[str, dict[int, MemorySettings]]]:
+def _on_a_gpu(planned_for: PlannedFor, arms: dict[str, _PlannedArm], job: Job, free_gb: float) -> MemoryPlan:
     """Plan every arm, matched where the protocol says so, and again for several GPUs together."""
     from showdown.models.network import network_skeleton
     from showdown.models.source import locate
@@ -236,8 +237,12 @@ def _on_a_gpu(
             shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
             needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
     unusable = MemorySettings(micro_batch_rows=1, recompute=False)
-    alone = gpu_settings(needs, free_gb)
-    return {name: unusable for name in arms if name not in needs} | alone, settings_together(needs, free_gb)
+    return MemoryPlan(
+        planned_for=planned_for,
+        settings={name: unusable for name in arms if name not in needs} | gpu_settings(needs, free_gb),
+        together=settings_together(needs, free_gb),
+        worthwhile={name: worthwhile_devices(arm) for name, arm in needs.items()},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,9 +271,8 @@ def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, Mem
 def settings_together(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, dict[int, MemorySettings]]:
     """Return the memory settings of arms where several GPUs train a run together, by their number.
 
-    For an arm that fits one GPU, those are all numbers at which a usual step has enough tokens for each: with fewer, a
-    GPU waits for its host and is no faster. For one that does not it is the least number on which it does, its weights
-    divided, if they can be.
+    For an arm that fits one GPU, those are all numbers at which it fits each. For one that does not it is the least
+    number on which it does, its weights divided, if they can be.
 
     Args:
         needs: of each arm.
@@ -286,15 +290,13 @@ def settings_together(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str
 
 
 def _copied(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySettings]:
-    from showdown.engine.budget import launch_bound_tokens
     from showdown.engine.parallel.budget import DEVICES, copied
 
     found = {}
-    tokens = sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows
     for devices in DEVICES:
         share = _shared(arm, copied(arm.demand, devices), devices)
         own = _plan(share, free_gb)
-        if tokens / devices >= launch_bound_tokens(arm.shape) and own.expected_peak_gb <= limit:
+        if own.expected_peak_gb <= limit:
             found[devices] = _expected(share, own, free_gb).model_copy(update={"devices": devices})
     return found
 
@@ -309,6 +311,14 @@ def _divided(arm: ArmNeeds, free_gb: float, limit: float) -> dict[int, MemorySet
             more = {"devices": devices, "divided": True, "gradients_stay": False}
             return {devices: _expected(share, own, free_gb).model_copy(update=more)}
     return {}
+
+
+def worthwhile_devices(arm: ArmNeeds) -> int:
+    """Return up to how many GPUs each has enough tokens of a usual step, so that it does not wait for its host."""
+    from showdown.engine.budget import launch_bound_tokens
+
+    tokens = sum(arm.lengths) / len(arm.lengths) * arm.protocol.effective_batch_rows
+    return max(1, int(tokens / launch_bound_tokens(arm.shape)))
 
 
 def needs_of_one(arm: ArmNeeds, settings: MemorySettings) -> ArmNeeds:

@@ -202,7 +202,7 @@ class _Loop:
         progress, allowed = self.progress, self.run.protocol.seconds_allowed
         if allowed is None:
             return
-        (taken,) = self.group.largest([self.run.clock.seconds("training")])
+        taken = self.group.largest(self.run.clock.seconds("training"))
         if progress.end_step is None and taken * (1 + COOLDOWN_SHARE) >= allowed:
             self._wind_down("seconds", max(0, math.floor((allowed - taken) / taken * progress.step)))
         elif taken >= allowed and not self._over():

@@ -5,7 +5,6 @@ all must come to the same decisions: numbers that decide are taken from the lead
 """
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,9 @@ class Group:
             distributed.all_reduce(tensor)
         return tensor
 
-    def largest(self, numbers: Sequence[float]) -> list[float]:
-        """Return the largest of each number among all processes."""
-        return [max(values) for values in zip(*self.told(list(numbers)), strict=True)]
+    def largest(self, number: float) -> float:
+        """Return the largest number that any process has."""
+        return float(max(self.told(number)))
 
     def agreed(self, number: float) -> float:
         """Return the leader's number."""

@@ -74,25 +74,27 @@ class Spread:
 class DividedSpread(Spread):
     """A packed decoder whose large weights are divided among the devices."""
 
-    def __init__(self, group: Group, module: nn.Module, layers: Sequence[nn.Module], *, gathered: bool) -> None:
+    def __init__(
+        self, group: Group, module: nn.Module, layers: Sequence[nn.Module], *, device: str, gathered: bool
+    ) -> None:
         """Divide the weights; those that lie on the host go to the device by layer.
 
         Args:
             group: the processes.
             module: the network, adapters included.
             layers: the decoder's.
+            device: `cpu` or `cuda`, of which this process sees one.
             gathered: keep the weights of a layer from the first to the last pass of a step, and all its gradients: the
                 memory of a network that is not divided, but for the optimizer's, and little traffic.
 
         """
         from torch.distributed.device_mesh import init_device_mesh
 
-        device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
         self._device, self._gathered = device, gathered
         copied = _copied(module, layers)
         for value in copied:
             value.data = value.data.to(device)
-        mesh = init_device_mesh(device.type, (group.size,))
+        mesh = init_device_mesh(device, (group.size,))
         self.units = [_Unit([layer]) for layer in layers]
         for unit in self.units:
             _divide(unit, mesh, copied, gathered=gathered)
@@ -105,7 +107,7 @@ class DividedSpread(Spread):
             for name, buffer in child._buffers.items():
                 child._buffers[name] = None if buffer is None else buffer.to(device)
         super().__init__(group, module)
-        self._whole = {name: value for name, value in self.parameters.items() if id(value) not in set(map(id, copied))}
+        self._whole = {name: value for name, value in self.parameters.items() if _is_divided(value)}
         parts = {name: nn.Parameter(local(value.detach())) for name, value in self._whole.items()}
         self._parts = {name: part for name, part in parts.items() if part.numel()}
         self._copies = {name: value for name, value in self.parameters.items() if name not in self._whole}

@@ -2,7 +2,6 @@
 
 import os
 import select
-import threading
 import traceback
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
@@ -11,6 +10,7 @@ from showdown.core.events import EventWriter, StageName
 from showdown.core.files import hold, write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
+from showdown.runner.worker.orphan import end_without
 from showdown.runner.worker.ranks import EXIT_STAGE_ERROR, together
 from showdown.runner.worker.results import ERROR_FILE
 from showdown.runner.worker.task import WorkerTask
@@ -86,14 +86,7 @@ def watch_over(events: IO[str]) -> None:
 
     Otherwise an orphan would write beside a second call, or keep the folder's lock until its stage is over.
     """
-    parent = os.getppid()
     listener = select.poll()
     # A descriptor of its own: the worker may close its stream while the comparison still reads.
     listener.register(os.dup(events.fileno()), 0)  # errors alone: a pipe that nobody reads any more
-
-    def watch() -> None:
-        while os.getppid() == parent and not listener.poll(_PARENT_POLL_MILLISECONDS):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_without(os.getppid(), lambda: listener.poll(_PARENT_POLL_MILLISECONDS))

@@ -20,6 +20,7 @@ from showdown.core.events import EventWriter
 from showdown.core.files import write_json
 from showdown.core.spec import RunSpec
 from showdown.runner.worker.failures import stage_error
+from showdown.runner.worker.orphan import end_without
 from showdown.runner.worker.results import ERROR_FILE, LOG_FILE
 from showdown.runner.worker.task import WorkerTask
 from showdown.stages.results import StageError
@@ -29,6 +30,8 @@ TOGETHER = ("tune", "train")
 """Stages that all devices of a run carry out."""
 _BLAME_SECONDS = 5.0
 """How long the leader waits, after an error of its own, for the process that caused it to say why."""
+_LOOK_SECONDS = 0.2
+"""Between two looks whether the leader is there."""
 _LIBRARIES = ("gloo", "NCCL", "Connection")
 """Words of an error that one process gets when another one is gone."""
 _LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}
@@ -138,7 +141,7 @@ def _fork(rank: int, task: WorkerTask, begin: Callable[[int], None], work: Work)
         return child
     code = EXIT_STAGE_ERROR
     try:
-        _end_with(leader)
+        end_without(leader, lambda: time.sleep(_LOOK_SECONDS))
         begin(rank)
         work(EventWriter(_Nowhere(), task.folder.name))
         code = 0
@@ -154,14 +157,3 @@ def _fork(rank: int, task: WorkerTask, begin: Callable[[int], None], work: Work)
 
 def _is_lost_connection(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _LIBRARIES)
-
-
-def _end_with(leader: int) -> None:
-    """End this process when the leader is gone."""
-
-    def watch() -> None:
-        while os.getppid() == leader:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
