@@ -33,7 +33,7 @@ def write_stub(folder: Path, body: str) -> Path:
 def environment(stub: Path) -> dict[str, str]:
     """Return what a server's environment needs for it."""
     path = os.pathsep.join([str(stub), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, "SHOWDOWN_NOTHING_AHEAD": "1"}
+    return {"PYTHONPATH": path, "SHOWDOWN_NOT_AHEAD": "all"}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The server's imports must not start CUDA, whatever libraries ask, and must not outlive who waits for them."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from showdown.runner.store import Store
+from showdown.runner.worker import fork_server
 from showdown.runner.worker.fork_server import gpu_kind_from_driver
 
 
@@ -45,6 +47,43 @@ def test_without_an_answer_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(__import__("sys").modules, "pynvml", driver(answers=False))
     with gpu_kind_from_driver():
         assert torch.cuda.get_device_capability is own
+
+
+@pytest.mark.parametrize("starters", [("second",), ("first", "third")])
+def test_a_library_that_starts_cuda_is_left_to_the_workers_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starters: tuple[str, ...]
+) -> None:
+    names = ("first", "second", "third")
+    for name in names:
+        (tmp_path / f"{name}_library.py").write_text(f"import torch; torch.cuda.started |= {name in starters}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cuda = SimpleNamespace(started=False, is_initialized=lambda: cuda.started)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    monkeypatch.setattr(fork_server, "_AHEAD", tuple(f"{name}_library" for name in names))
+    monkeypatch.setattr(fork_server, "_AHEAD_ON_A_GPU", ())
+    monkeypatch.setattr(fork_server, "has_gpu", lambda: True)
+    monkeypatch.setattr(fork_server, "gpu_kind_from_driver", contextlib.nullcontext)
+    began_again: list[str] = []
+
+    def execute(program: str, words: list[str], environment: dict[str, str]) -> None:
+        began_again.append(environment["SHOWDOWN_NOT_AHEAD"])
+        raise InterruptedError
+
+    monkeypatch.setattr(os, "execve", execute)
+    left_out = ""
+    while True:
+        for name in names:  # a new process has imported nothing
+            monkeypatch.delitem(sys.modules, f"{name}_library", raising=False)
+        cuda.started = False
+        try:
+            fork_server._import_ahead(left_out)
+        except InterruptedError:
+            left_out = began_again[-1]
+        else:
+            break
+    assert len(began_again) == len(starters)
+    for name in names:
+        assert (f"{name}_library" in sys.modules) == (name not in starters)
 
 
 COMPARISON = """

@@ -3,7 +3,7 @@
 Importing torch, transformers, peft and scikit-learn takes ten seconds, and a run has two or three stages. The server
 itself touches no tensor and starts no thread, so that a fork is as good as a new process and every run starts from the
 same memory. CUDA must not be started before a fork. Libraries that ask for the GPU's compute capability when they are
-imported get it from the driver; should an import start CUDA all the same, the server starts again and imports nothing.
+imported get it from the driver; should an import start CUDA all the same, the server starts again without that library.
 
 Trainings that share a pretrained network run one after the other in one worker, which keeps it (`SharedWorker`). That
 worker ends before anything else starts.
@@ -21,6 +21,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from showdown.core.events import WorkerExited, encode
 from showdown.core.files import open_to_append
@@ -41,7 +42,8 @@ _AHEAD = (
 _AHEAD_ON_A_GPU = ("bitsandbytes", "liger_kernel.transformers")
 _SIGNAL_AT_PARENTS_DEATH = 1
 """PR_SET_PDEATHSIG of <sys/prctl.h>."""
-_NOTHING_AHEAD = "SHOWDOWN_NOTHING_AHEAD"
+_NOT_AHEAD = "SHOWDOWN_NOT_AHEAD"
+"""Environment variable: the libraries that each worker imports itself, separated by commas, or `all`."""
 
 
 @contextlib.contextmanager
@@ -88,8 +90,7 @@ def end_with(comparison: int) -> None:
 def serve() -> None:
     """Fork a worker for each request until standard input ends."""
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # lets libraries ask for a GPU without initialising CUDA
-    if _NOTHING_AHEAD not in os.environ:
-        _import_ahead()
+    _import_ahead(os.environ.get(_NOT_AHEAD, ""))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     shared_worker: SharedWorker | None = None
     while request := sys.stdin.readline():
@@ -153,17 +154,23 @@ class SharedWorker:
         return _exit_code(self._child)
 
 
-def _import_ahead() -> None:
+def _import_ahead(left_out: str) -> None:
+    """Import what workers need, and start again without a library whose import started CUDA."""
     with gpu_kind_from_driver() if has_gpu() else contextlib.nullcontext():
         for name in (*_AHEAD, *(_AHEAD_ON_A_GPU if has_gpu() else ())):
-            if importlib.util.find_spec(name.partition(".")[0]):
-                importlib.import_module(name)
-    if has_gpu() and importlib.import_module("torch").cuda.is_initialized():
-        os.execve(  # noqa: S606 - this very program again
-            sys.executable,
-            [sys.executable, "-P", "-m", "showdown.runner.worker.fork_server", *sys.argv[1:]],
-            {**os.environ, _NOTHING_AHEAD: "1"},
-        )
+            if left_out == "all" or name in left_out.split(",") or not importlib.util.find_spec(name.partition(".")[0]):
+                continue
+            importlib.import_module(name)
+            if has_gpu() and importlib.import_module("torch").cuda.is_initialized():
+                _start_again(f"{left_out},{name}")
+
+
+def _start_again(left_out: str) -> NoReturn:
+    os.execve(  # noqa: S606 - this very program again
+        sys.executable,
+        [sys.executable, "-P", "-m", "showdown.runner.worker.fork_server", *sys.argv[1:]],
+        {**os.environ, _NOT_AHEAD: left_out},
+    )
 
 
 def _become_worker(task: WorkerTask) -> None:
