@@ -5,10 +5,12 @@
 
 The default model on the default data; the same weights, adapters, rows, order, effective batch, learning rate and
 clipping; dropout as the model's configuration has it. Each pair has a seed of its own and runs both loops one after the
-other, every second pair in reversed order. `--method lora` or `qlora` trains the same PEFT network on both sides. Scores
+other, every second pair in reversed order. `--method lora` or `qlora` trains the same PEFT network on both sides.
+Scores
 are macro F1 on the test rows. Processor seconds are those of all threads, and tell more on a busy machine.
 
-With `--precision bfloat16` the product has bfloat16 weights, as `protocol.precision` makes them. The Trainer has float32
+With `--precision bfloat16` the product has bfloat16 weights, as `protocol.precision` makes them. The Trainer has
+float32
 weights, and computes in float32 or, with `--trainer-precision bfloat16`, under autocast.
 """
 
