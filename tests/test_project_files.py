@@ -1,5 +1,6 @@
 """Files for those who find the project: how to cite it, and what a bug report needs."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ def test_the_citation_is_of_this_version() -> None:
     assert citation["cff-version"] == "1.2.0"
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
     assert {"title", "authors", "message"} <= citation.keys()
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## (\d\S+) \((\S+)\)$", changes, re.MULTILINE)[0]
+    assert newest == (citation["version"], str(citation["date-released"]))
 
 
 def test_a_bug_report_asks_for_what_doctor_says() -> None:
