@@ -48,7 +48,7 @@ def comparison_for(
             are chosen after `overrides` are applied, which may define them.
         add: methods that become rows with their default settings, beside those that there are; with commas as well.
         overrides: `dotted.key=value` each, for a file.
-        say: called with a line where a task other than classification was guessed, or a ready-made comparison was taken.
+        say: called with a line where a task other than classification was guessed, or a ready-made one is taken.
 
     Raises:
         UserError: for anything wrong in it, or an arm that it does not have.
