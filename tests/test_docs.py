@@ -81,7 +81,7 @@ def test_every_command_of_the_documents_is_one() -> None:
 
 
 def test_the_readme_names_what_is_there() -> None:
-    tree = README[README.index("## The tree") : README.index("## Licences")]
+    tree = README[README.index("## The tree") : README.index("## Where to read on")]
     parts = {line.split()[0] for line in tree.splitlines() if re.match(r"  [a-z]+(/|\.py) ", line)}
     package = ROOT / "src" / "showdown"
     there = {
@@ -90,8 +90,12 @@ def test_the_readme_names_what_is_there() -> None:
         if not path.name.startswith("_") and path.name != "py.typed"
     }
     assert parts == there
+
+
+def test_every_ready_made_comparison_is_listed() -> None:
+    listed = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for path in (ROOT / "comparisons").glob("*.yaml"):
-        assert f"`{path.name}`" in README
+        assert f"`{path.name}`" in listed
 
 
 def test_the_reference_of_all_keys_is_current_and_whole() -> None:

@@ -31,6 +31,8 @@ def test_every_page_has_one_place_in_the_navigation() -> None:
         ("see [the plan](plan.md#money)", "see [the plan](plan.md#money)"),
         ("see [the list](../benchmarks/README.md)", "see the list (`benchmarks/README.md`)"),
         ("see [`../Makefile`](../Makefile)", "see `../Makefile`"),
+        ("see [the `Makefile`](../Makefile)", "see the `Makefile` (`Makefile`)"),
+        ("see [`Makefile`](../Makefile)", "see `Makefile`"),
         ("see [them](https://example.org/a.md)", "see [them](https://example.org/a.md)"),
         ("![a picture](images/report.png)", "![a picture](images/report.png)"),
     ],

@@ -16,9 +16,9 @@ def on_page_markdown(markdown: str, *, page: Any, files: Any, **_: object) -> st
 
     def kept(found: "re.Match[str]") -> str:
         words, target = found.group(1), found.group(2)
-        place = posixpath.normpath(posixpath.join(folder, target))
+        place = posixpath.normpath(posixpath.join(folder, target)).removeprefix("../")
         if "://" in target or files.get_file_from_path(place) is not None:
             return found.group(0)
-        return words if words.strip("`") == target else f"{words} (`{place.removeprefix('../')}`)"
+        return words if words.strip("`") in (target, place) else f"{words} (`{place}`)"
 
     return _LINK.sub(kept, markdown)

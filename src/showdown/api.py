@@ -359,7 +359,7 @@ def serve(
         row: of a comparison.
         limits: of what is accepted, by default those of `showdown serve`.
         say: is told where the server listens, and that it ended.
-        options: `base`, `host`, `port`, `token_file`, `coverage`, as in `serving.options.ServeOptions`.
+        options: `base`, `host`, `port`, `token_file`, `coverage`, `system`, as in `serving.options.ServeOptions`.
 
     """
     from showdown.serving.limits import Limits

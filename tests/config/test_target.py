@@ -118,3 +118,23 @@ def test_a_damaged_folder_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "comparison.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"comparison.json (cannot be read|is no comparison); name the comparison"):
         comparison_for(tmp_path)
+
+
+def test_a_ready_made_comparison_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of that name in the folder where the command is typed comes first."""
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    found = comparison_for("comparisons/quickstart.yaml", say=said.append)
+    assert (found.name, found.data.source) == ("quickstart", "resumes")
+    assert said[0].startswith("comparisons/quickstart.yaml: the ready-made one, ")
+    (tmp_path / "comparisons").mkdir()
+    (tmp_path / "comparisons/quickstart.yaml").write_text(FILE)
+    assert "lora-16" in comparison_for("comparisons/quickstart.yaml", say=said.append).methods
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("name", ["quickstart.yaml", "other/quickstart.yaml", "comparisons/absent.yaml"])
+def test_other_paths_name_files_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"no file {name}"):
+        comparison_for(name)

@@ -1,12 +1,15 @@
 """`/predict` of a model that writes: prompts and chats, and what cannot be answered is one line."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from echo_writer import Echo
-from serving.serving_models import client_of, writer_model
+from serving.serving_models import client_of, label_model, writer_model
+from showdown import api
 from showdown.core.chat import read_prompt
 from showdown.core.errors import UserError
 from showdown.serving.prompts import ServedWriter
@@ -71,3 +74,25 @@ def test_written_answers_have_no_coverage() -> None:
         ServedWriter(writer_model(), 0.9)
     with client_of(writer_model()) as (client, _):
         assert client.post("/predict", json={"prompt": "a", "coverage": 0.9}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("given", "sent", "hints"), [(None, "Be kind.", ["Name one."]), ("Be brief.", "Be brief.", []), ("", None, [])]
+)
+def test_a_server_sends_the_system_message_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str | None, sent: str | None, hints: list[str]
+) -> None:
+    capitals, said = Echo(), list[str]()
+    opened = replace(writer_model(capitals, system="Be kind."), hint="Name one.")
+    monkeypatch.setattr("showdown.serving.run.load_model", lambda *_: opened)
+    monkeypatch.setattr("showdown.serving.server.Server.run", lambda *_, **__: None)
+    api.serve(tmp_path, port=0, say=said.append, system=given)
+    first = read_prompt(capitals.asked[-1])[0]
+    assert (first.content if first.role == "system" else None) == sent
+    assert said == [*hints, "ended"]
+
+
+def test_a_server_of_labels_has_no_system_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("showdown.serving.run.load_model", lambda *_: label_model())
+    with pytest.raises(UserError, match="--system: `lengths` gives labels"):
+        api.serve(tmp_path, port=0, system="Be brief.")

@@ -50,6 +50,10 @@ Finished = Annotated[Path, typer.Argument(help="Folder that `showdown run` wrote
 SavedModel = Annotated[
     Path, typer.Argument(help="A saved model (a folder `artifact`, or a copy of it), or a comparison's folder.")
 ]
+System = Annotated[
+    str | None,
+    typer.Option(help="System message before prompts, in place of that of the training; an empty one sends none."),
+]
 BaseModel = Annotated[Path | None, typer.Option(help="Folder of the local base model, if it moved.")]
 Methods = Annotated[
     list[str] | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from showdown.commands.options import BaseModel, SavedModel
+from showdown.commands.options import BaseModel, SavedModel, System
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.errors import UserError
 from showdown.core.terminal import say
@@ -47,10 +47,7 @@ def predict(  # noqa: PLR0917 - each is an option of the command line
         float | None, typer.Option(help="Leave to a person what is unsure: of a confidence below this, such as 0.7.")
     ] = None,
     top: Annotated[int, typer.Option(help="So many labels of each text, the best first, with their scores.")] = 1,
-    system: Annotated[
-        str | None,
-        typer.Option(help="System message before prompts, in place of that of the training; an empty one sends none."),
-    ] = None,
+    system: System = None,
     input_format: Annotated[
         str, typer.Option("--input-format", help="Of standard input: lines (a text each), csv, tsv, jsonl or parquet.")
     ] = "lines",
@@ -101,14 +98,9 @@ def _refuse_useless(file: Path | None, output: Path | None, input_format: str, *
 
 def _with_system(opened: "Model | WriterModel", system: str | None) -> "Model | WriterModel":
     """Return a model with the system message that is asked for, and say what must be known where none is."""
-    from showdown.prediction.writer import WriterModel
-
-    if isinstance(opened, WriterModel):
-        opened = opened if system is None else opened.with_system(system)
-        if opened.hint:
-            say(opened.hint, err=True)
-    elif system is not None:
-        raise UserError(f"--system: `{opened.name}` gives labels to texts, which have no system message; leave it out")
+    opened = opened if system is None else opened.with_system(system)
+    if opened.hint:
+        say(opened.hint, err=True)
     return opened
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from showdown.commands.options import BaseModel, SavedModel
+from showdown.commands.options import BaseModel, SavedModel, System
 from showdown.commands.quiet import quiet_libraries
 from showdown.core.terminal import say
 
@@ -24,6 +24,7 @@ def serve(
     coverage: Annotated[
         float | None, typer.Option(help="Share of texts to be sure of, as for predict; others are marked `unsure`.")
     ] = None,
+    system: System = None,
     max_rows: Annotated[int, typer.Option(help="Texts of one request.")] = 256,
     max_characters: Annotated[int, typer.Option(help="Of one text.")] = 50_000,
     max_body_mb: Annotated[float, typer.Option(help="Of one request, in MB (1e6 bytes).")] = 4.0,
@@ -57,6 +58,7 @@ def serve(
         port=port,
         token_file=token_file,
         coverage=coverage,
+        system=system,
         limits=limits,
         say=say,
     )

@@ -21,6 +21,8 @@ DEFAULT_METHODS = {
 }
 """The arms where no comparison file names any, by task."""
 
+READY_MADE = "comparisons"
+"""The folder of the comparisons that are installed with the package."""
 _COMPARISON = "comparison.json"
 """In the folder of a comparison: the comparison, defaults filled in."""
 _CHOSEN = "chosen.json"
@@ -46,7 +48,7 @@ def comparison_for(
             are chosen after `overrides` are applied, which may define them.
         add: methods that become rows with their default settings, beside those that there are; with commas as well.
         overrides: `dotted.key=value` each, for a file.
-        say: called with a line where a task other than classification was guessed.
+        say: called with a line where a task other than classification was guessed, or a ready-made one is taken.
 
     Raises:
         UserError: for anything wrong in it, or an arm that it does not have.
@@ -72,7 +74,10 @@ def _requested(
     if isinstance(target, Mapping):
         return _with_arms(check(target, "the comparison"), methods)
     if target is not None and Path(target).suffix in (".yaml", ".yml"):
-        return _with_arms(read_comparison(Path(target), base={}, overrides=overrides), methods)
+        path = _ready_made(Path(target))
+        if say and path != Path(target):
+            say(f"{target}: the ready-made one, {path}")
+        return _with_arms(read_comparison(path, base={}, overrides=overrides), methods)
     if target is not None and is_output(Path(target)):
         return _with_arms(read_comparison(None, base=_read_output(Path(target)), overrides=overrides), methods)
     known = [name for name in methods or () if name in METHODS]
@@ -83,6 +88,12 @@ def _requested(
     if target is not None:
         base |= {"data": {"source": str(target)}, "name": _name_of(str(target))}
     return _with_arms(read_comparison(None, base=base, overrides=overrides), methods, METHODS)
+
+
+def _ready_made(path: Path) -> Path:
+    """Return the ready-made comparison that `comparisons/NAME.yaml` means where no such file is; else the same path."""
+    shipped = Path(__file__).parents[1] / READY_MADE / path.name
+    return shipped if path.parent == Path(READY_MADE) and shipped.is_file() and not path.exists() else path
 
 
 def is_output(target: Path) -> bool:

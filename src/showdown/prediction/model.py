@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from showdown.core.bounds import RequestedData
 from showdown.core.errors import UserError
@@ -51,6 +51,17 @@ class Model:
     """What scoring measured of its confidence, with the thresholds of coverages."""
     fix: str
     """What to do when its folder is damaged."""
+    hint: ClassVar[None] = None
+    """As in `WriterModel`: there is nothing to know of a system message."""
+
+    def with_system(self, system: str) -> Self:
+        """Refuse a system message, as texts have none.
+
+        Raises:
+            UserError: always.
+
+        """
+        raise UserError(f"--system: `{self.name}` gives labels to texts, which have no system message; leave it out")
 
     def predict(
         self, texts: Sequence[str], *, coverage: float | None = None, threshold: float | None = None, top: int = 1
@@ -92,18 +103,6 @@ class Model:
             )
             for line, confidence in zip(scores, confidences(scores, kind), strict=True)
         ]
-
-    def scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
-        """Return the score of each label for each text: shape (texts, labels).
-
-        Args:
-            texts: at least one, each with words; cleaned here as the training texts were.
-
-        Raises:
-            UserError: when the model is damaged.
-
-        """
-        return self._scores([clean(text, self.data.clean) for text in texts])
 
     def _scores(self, texts: Sequence[str]) -> "npt.NDArray[np.float64]":
         """Return the score of each label for each text: shape (texts, labels).

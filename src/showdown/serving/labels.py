@@ -1,7 +1,7 @@
 """A model that gives labels, behind `/predict`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,17 +9,13 @@ from showdown.core.errors import UserError
 from showdown.core.record import ScoreKind
 from showdown.data.clean import clean
 from showdown.data.read import unwritable
-from showdown.prediction.model import Model
-from showdown.prediction.threshold import confidences, threshold_of
+from showdown.prediction.model import Model, Prediction
+from showdown.prediction.threshold import threshold_of
 from showdown.serving.asking import Desk
 from showdown.serving.batch import estimated_tokens
 from showdown.serving.limits import Limits
 from showdown.serving.requested import refuse_long, single_or_several
 from showdown.serving.served import Refused, Served
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 _MOST_ROWS = 64
 _WARM_UP = "a short text"
@@ -101,13 +97,13 @@ class ServedModel(Served):
         return estimated_tokens(text, self.model.classifier.limit)
 
     def answer(self, texts: Sequence[str]) -> list[object]:
-        """Score texts: a line of scores each, shape (labels,)."""
-        return list(self.model.scores(texts))
+        """Predict the label of each text, with all labels ranked: what is asked for differs between requests."""
+        return list(self.model.predict(texts, top=len(self.model.labels)))
 
     def warm_up(self) -> None:
         """Answer a text twice, since CUDA graphs are recorded at the second time."""
         for _ in range(2):
-            self.model.scores([_WARM_UP])
+            self.model.predict([_WARM_UP])
 
     def texts(self, asked: LabelRequest, limits: Limits) -> list[str]:
         """Return the texts of a request.
@@ -146,28 +142,6 @@ class ServedModel(Served):
         except UserError as error:
             raise Refused(422, str(error).replace("--coverage", "coverage")) from error
 
-    def written(self, line: "npt.NDArray[np.float64]", top: int, threshold: float) -> LabelAnswer:
-        """Return the answer that a line of scores stands for.
-
-        Args:
-            line: shape (labels,).
-            top: labels to name.
-            threshold: the least confidence of a sure answer.
-
-        """
-        kind = self.model.classifier.score_kind
-        (confidence,) = confidences(line[None], kind)
-        order = (-line).argsort(kind="stable")[:top]  # the first of equal scores is first, as in `argmax`
-        ranked = [RankedLabel(label=self.model.labels[int(place)], score=float(line[place])) for place in order]
-        return LabelAnswer(
-            label=ranked[0].label,
-            score=ranked[0].score,
-            score_kind=kind,
-            confidence=confidence,
-            unsure=not confidence >= threshold,
-            top=ranked,
-        )
-
 
 def label_route(served: ServedModel, desk: Desk) -> Callable[..., Awaitable[LabelResponse]]:
     """Return the route of `/predict`."""
@@ -176,8 +150,19 @@ def label_route(served: ServedModel, desk: Desk) -> Callable[..., Awaitable[Labe
     async def predict(asked: LabelRequest, request: Request) -> LabelResponse:
         """Label texts. The answers are those of `showdown predict`, whatever is answered at the same time."""
         texts, threshold = served.texts(asked, desk.limits), served.threshold(asked)
-        lines: list[Any] = await desk.answers(request, texts, "texts")
-        answers = [served.written(line, asked.top, threshold) for line in lines]
+        found: list[Any] = await desk.answers(request, texts, "texts")
+        answers = [_answer(one, asked.top, threshold) for one in found]
         return LabelResponse(model=served.model.name, answers=answers)
 
     return predict
+
+
+def _answer(one: Prediction, top: int, threshold: float) -> LabelAnswer:
+    return LabelAnswer(
+        label=one.label,
+        score=one.score,
+        score_kind=one.score_kind,
+        confidence=one.confidence,
+        unsure=not one.confidence >= threshold,
+        top=[RankedLabel(label=label, score=score) for label, score in one.ranked[:top]],
+    )

@@ -17,3 +17,5 @@ class ServeOptions(TypedDict, total=False):
     """Holds the token that clients send; by default the environment variable SHOWDOWN_TOKEN does."""
     coverage: float | None
     """As in `predict`, for requests that name none."""
+    system: str | None
+    """System message before prompts that have none, in place of that of the training; an empty one sends none."""

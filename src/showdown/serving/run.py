@@ -21,7 +21,7 @@ def serve(folder: Path, row: str | None, limits: Limits, say: Callable[[str], No
         folder: as in `load_model`; so for `row`.
         row: of a comparison.
         limits: of what is accepted.
-        say: is told that the server listens, and that it has ended.
+        say: is told what must be known of the model, that the server listens, and that it has ended.
         options: address, token and more.
 
     Raises:
@@ -38,6 +38,10 @@ def serve(folder: Path, row: str | None, limits: Limits, say: Callable[[str], No
                 f"{VARIABLE}"
             )
         model = load_model(folder, row, None if base is None else Path(base))
+        if (system := options.get("system")) is not None:
+            model = model.with_system(system)
+        if model.hint:
+            say(model.hint)
 
         from showdown.serving.app import Service
         from showdown.serving.server import Server
