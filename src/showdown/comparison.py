@@ -8,6 +8,7 @@ Everything is done by `showdown.api`, as on the command line: a comparison that 
 """
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -56,6 +57,8 @@ class Comparison:
             UserError: for anything wrong in it.
 
         """
+        # tqdm warns wherever a notebook lacks ipywidgets, which nothing here uses.
+        warnings.filterwarnings("ignore", message="IProgress not found")
         if isinstance(methods, Mapping):
             settings, methods = {**settings, "methods": methods}, None
         if isinstance(source, Mapping):

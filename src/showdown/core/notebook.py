@@ -42,6 +42,13 @@ def html_list(heading: str, lines: Iterable[str]) -> str:
     return f"<p><b>{escape(heading)}</b></p><ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
+def html_folded(lines: Sequence[str]) -> str:
+    """Return the first line, behind which the others unfold; all are escaped."""
+    first, *others = map(escape, lines)
+    folded = "".join(f"<li>{line}</li>" for line in others)
+    return f"<details><summary>{first}</summary><ul>{folded}</ul></details>" if folded else f"<p>{first}</p>"
+
+
 def html_picture(svg: str, words: str, caption: str) -> str:
     """Return an SVG with its caption as HTML, drawn apart from the page; `words` are for those who cannot see it."""
     drawn = b64encode(svg.encode()).decode()

@@ -2,12 +2,13 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
 from showdown.core.events import Event
-from showdown.core.notebook import html_table, text_table
+from showdown.core.notebook import html_folded, html_table, text_table
 from showdown.display.live import LiveTable
 
 _DRAWN_EVERY_SECONDS = 0.5
@@ -27,6 +28,11 @@ class NotebookTable(LiveTable):
         super().__init__(console)
         self._handle: Any = None
         self._drawn_at = 0.0
+
+    def data(self, notices: Sequence[str]) -> None:
+        """Show the notices folded: the first, and the others when they are asked for."""
+        if notices:
+            _display(html_folded(notices), "\n".join(notices))
 
     def show(self) -> None:
         """Draw the table, unless it was drawn just now."""
@@ -48,8 +54,13 @@ class NotebookTable(LiveTable):
             self._handle = None
 
     def _draw(self, html: str, text: str) -> None:
-        shown = {"text/html": html, "text/plain": text}
         if self._handle is None:
-            self._handle = sys.modules["IPython"].display.display(shown, raw=True, display_id=True)
+            self._handle = _display(html, text)
         else:
-            self._handle.update(shown, raw=True)
+            self._handle.update({"text/html": html, "text/plain": text}, raw=True)
+
+
+def _display(html: str, text: str) -> Any:
+    """Show an output of the cell, and return the handle by which it is replaced."""
+    shown = {"text/html": html, "text/plain": text}
+    return sys.modules["IPython"].display.display(shown, raw=True, display_id=True)

@@ -49,6 +49,11 @@ class Planned(Strict):
             *self.choices,
         ]
 
+    @property
+    def fitting(self) -> list[str]:
+        """Names of the arms that surely fit the device, or train nothing."""
+        return [arm.name for arm in self.forecast.arms if arm.fits is not False]
+
     def __repr__(self) -> str:
         """Return a line an arm, and what the whole takes; all of it is in the fields."""
         return "\n".join([*self.about, text_table(HEADINGS, self._cells), *self._below])
