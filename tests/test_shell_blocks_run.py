@@ -16,7 +16,7 @@ from shell_blocks import ROOT
 from showdown.testing.tiny import separable_rows
 from test_shell_blocks import commands
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 NOT_RUN = {
     r"serve\b": "answers until it is stopped (tests/serving)",
