@@ -31,7 +31,7 @@ SETTING = {
     "protocol": {
         "split": {"kind": "single", "train": 0.5, "validation": 0.15, "test": 0.35},
         "tuning": None,
-        "effective_batch_rows": 8,
+        "effective_batch_rows": 4,
         "max_tokens": 64,
         "dropout": 0.0,
     },

@@ -61,7 +61,7 @@ class Planned(Strict):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return html_table("; ".join(self.about), HEADINGS, self._cells) + html_list("The whole", self._below)
+        return html_table("; ".join(self.about), HEADINGS, self._cells) + html_list("What it rests on", self._below)
 
     @property
     def _cells(self) -> list[list[str]]:

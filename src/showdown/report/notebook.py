@@ -25,7 +25,7 @@ def notebook_html(results: Results, verdict: Verdict, figure: Figure | None) -> 
     return "".join(
         [
             html_list(table.recommendation[0], table.above),
-            html_table(results.name, table.headings, rows, bold=table.best),
+            html_table(results.heading, table.headings, rows, bold=table.best),
             html_list("Verdict", [*verdict.sentences, *table.marks]),
             "" if figure is None else figure._repr_html_(),
         ]
