@@ -1,12 +1,15 @@
 """What the documents say is so: keys of the results, files, links."""
 
+import ast
 import importlib.util
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from shell_blocks import DOCUMENTS, ROOT
+import showdown
+from shell_blocks import DOCUMENTS, ROOT, blocks
 from showdown.config.read import key_places
 from showdown.core.record import (
     Confidence,
@@ -78,6 +81,19 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     local = [target for target in targets if "://" not in target]
     assert not [target for target in local if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_of_the_documents_calls_what_is_there(document: Path) -> None:
+    for block in blocks(document.read_text(encoding="utf-8"), ("python",)):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "showdown":
+                assert node.attr in showdown.__all__
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "comparison":
+                assert hasattr(showdown.Comparison, node.attr)
+            elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "showdown":
+                found = import_module(str(node.module))
+                assert all(hasattr(found, one.name) for one in node.names)
 
 
 def _anchors(document: Path) -> set[str]:

@@ -66,7 +66,11 @@ def test_a_notebook_calls_what_is_there(path: Path, figures: set[str]) -> None:
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "comparison.frame()"
         for one in ast.literal_eval(node.slice)
     ]
-    assert not [one for one in columns if not any(f"{one}_".startswith(f"{key.removesuffix('_gb')}_") for key in RunRecord.model_fields)]
+    assert not [
+        one
+        for one in columns
+        if not any(f"{one}_".startswith(f"{key.removesuffix('_gb')}_") for key in RunRecord.model_fields)
+    ]
 
 
 def test_the_comparison_of_the_notebooks_can_be_made() -> None:
