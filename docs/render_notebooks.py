@@ -24,6 +24,8 @@ PICTURES = "images"
 MOST_SECONDS = 1800
 """Of one cell: a full fine-tuning on a busy machine."""
 _MODEL = re.compile(r'^MODEL = ".*"$', re.MULTILINE)
+_LOOKS = re.compile(r'<style.*?</style>|\n\s*| (?:border|class|style)="[^"]*"', re.DOTALL)
+"""Of a table of pandas: the site has its own."""
 _PICTURE = re.compile(r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]*)">')
 
 
@@ -81,7 +83,7 @@ def _output(output: Any, name: str, pictures: Path) -> str:
         words = re.sub(r"([\[\]])", r"\\\1", unescape(found[2]))
         return f"\n\n![{words}]({PICTURES}/{file.name})\n\n"
 
-    html = re.sub(r"<style.*?</style>|\n\s*", "", output.data["text/html"], flags=re.DOTALL)
+    html = _LOOKS.sub("", output.data["text/html"])
     return _PICTURE.sub(picture, html).strip()
 
 
