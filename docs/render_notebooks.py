@@ -87,22 +87,30 @@ def _output(output: Any, name: str, pictures: Path) -> str:
     return _PICTURE.sub(picture, html).strip()
 
 
+def _found(model: str) -> str:
+    """Return a folder with its whole path, since notebooks run elsewhere, and any other name as it is."""
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
+
+
 def main() -> None:
     """Run all notebooks, and write their pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="in place of the one in the notebooks")
+    parser.add_argument("--model", type=_found, help="in place of the one in the notebooks")
     parser.add_argument("--output", type=Path, default=PAGES, help="folder of the pages")
     given = parser.parse_args()
+    done = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in sorted(NOTEBOOKS.glob("*.py")):
+            began = time.monotonic()
+            done[path.stem] = executed(path, Path(folder), given.model)
+            print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
+    # Written at the end: with a page that is new, later runs would record another state of the repository.
     pictures = given.output / PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.glob("*.svg"):
         old.unlink()
-    with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(NOTEBOOKS.glob("*.py")):
-            began = time.monotonic()
-            done = executed(path, Path(folder), given.model)
-            (given.output / f"{path.stem}.md").write_text(page(done, path.stem, pictures), encoding="utf-8")
-            print(f"{path.name}: {time.monotonic() - began:.0f} s", flush=True)
+    for name, notebook in done.items():
+        (given.output / f"{name}.md").write_text(page(notebook, name, pictures), encoding="utf-8")
 
 
 if __name__ == "__main__":
