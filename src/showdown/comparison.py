@@ -8,6 +8,7 @@ Everything is done by `showdown.api`, as on the command line: a comparison that 
 """
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from showdown.prediction.model import Prediction
     from showdown.prediction.writer import Prompt, WrittenAnswer
     from showdown.report.figures.figure import Figure
+    from showdown.runner.audit import Audited
     from showdown.verdict.model import Verdict
     from showdown.verdict.options import JudgeOptions
 
@@ -38,7 +40,7 @@ class Comparison:
         source: Target,
         *,
         output: Path | str | None = None,
-        methods: Sequence[str] | None = None,
+        methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
         """Take a comparison that is to be run, or one that was.
@@ -46,7 +48,8 @@ class Comparison:
         Args:
             source: a data file, a comparison's YAML file or mapping, or a folder of results.
             output: folder of the results; `showdown-out/NAME` by default.
-            methods: the arms; by default those of the file, or the default methods for a data file.
+            methods: the arms, by name or each with its settings, as in `{"lora": {}, "lora-r64": {"method": "lora",
+                "rank": 64}}`; by default those of the file, or the default methods for a data file.
             settings: keys of a comparison, such as `seeds=[0, 1]`, `protocol={"epochs": 5}` or `model={"id": ...}`, in
                 place of those of a file. Keys within a key that is not named stay as they are.
 
@@ -54,6 +57,10 @@ class Comparison:
             UserError: for anything wrong in it.
 
         """
+        # tqdm warns wherever a notebook lacks ipywidgets, which nothing here uses.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        if isinstance(methods, Mapping):
+            settings, methods = {**settings, "methods": methods}, None
         if isinstance(source, Mapping):
             source, settings = {**source, **settings}, {}
         elif settings and not isinstance(source, (str, Path)):
@@ -62,6 +69,10 @@ class Comparison:
         """What is compared, with every default (`docs/configuration.md`)."""
         self.output = Path(output) if output else default_output(self.definition, source)
         """Folder of the results."""
+
+    def audit(self) -> "Audited":
+        """Look at the data before anything is trained: copies, leaks, long texts, rare labels. See `api.audit`."""
+        return api.audit(self.definition)
 
     def plan(self, **options: Unpack["PlanOptions"]) -> "Planned":
         """Return what it will need: memory, time and money of every arm; `gpu="h100"` and others as in `api.plan`."""
@@ -91,9 +102,11 @@ class Comparison:
         """
         return api.load(self.output)
 
-    def judge(self, **options: Unpack["JudgeOptions"]) -> "Verdict":
-        """Return what can be said of it; `metric`, `margin_points` and others as in `api.judge`."""
-        return api.judge(self.output, **options)
+    def judge(
+        self, *, limits: Mapping[str, float | None] | None = None, **options: Unpack["JudgeOptions"]
+    ) -> "Verdict":
+        """Return what can be said of it; `limits`, `metric`, `margin_points` and others as in `api.judge`."""
+        return api.judge(self.output, limits=limits, **options)
 
     def frame(self) -> Any:
         """Return all records as a pandas DataFrame: a row a run, a column for each thing that a record holds.
@@ -116,8 +129,8 @@ class Comparison:
 
         return {figure.name: figure for figure in figures_of(self.results, self.judge(**options), self.output)}
 
-    def plot(self, name: str = _FIRST_FIGURE, **options: Unpack["JudgeOptions"]) -> Any:
-        """Return a figure as an Altair chart, which a notebook shows; `figures` has the names.
+    def plot(self, name: str = _FIRST_FIGURE, **options: Unpack["JudgeOptions"]) -> "Figure":
+        """Return a figure, which a notebook shows; `figures` has the names, and its `chart` is an Altair chart.
 
         Raises:
             UserError: for a name that it has no figure of.
@@ -126,7 +139,7 @@ class Comparison:
         found = self.figures(**options)
         if name not in found:
             raise UserError(f"no figure `{name}`{suggestion(name, found)}; there are {', '.join(found)}")
-        return found[name].chart
+        return found[name]
 
     def predict(self, texts: "Sequence[Prompt]", method: str | None = None) -> "list[Prediction] | list[WrittenAnswer]":
         """Answer texts with the saved model of a row; by default with the recommended one."""
@@ -152,18 +165,16 @@ class Comparison:
         return f"Comparison({self.definition.name!r}, output={str(self.output)!r})"
 
     def _repr_html_(self) -> str:
-        """Return its verdict, table and first chart; what is to be run where nothing was."""
+        """Return its verdict, table and first figure; what is to be run where nothing was."""
         try:
             results = self.results
         except UserError:
             from showdown.core.notebook import html_list
 
             return html_list(f"{self.definition.name}, not run yet", self.definition.methods)
-        from showdown.report.figures.save import svg
+        from showdown.report.notebook import notebook_html
 
-        verdict = self.judge()
-        chart = self.figures().get(_FIRST_FIGURE)
-        return verdict._repr_html_() + results._repr_html_() + ("" if chart is None else svg(chart.chart))
+        return notebook_html(results, self.judge(), self.figures().get(_FIRST_FIGURE))
 
 
 def _overrides(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -33,12 +33,13 @@ from showdown.report.figures.design import (
     text_px,
     themed,
 )
+from showdown.report.figures.drawn import svg
 from showdown.report.figures.figure import Figure, records_of
 from showdown.report.figures.gallery import figures_of
 from showdown.report.figures.label_f1 import MOST_ROWS
 from showdown.report.figures.material import thinned
 from showdown.report.figures.placing import Spot, place
-from showdown.report.figures.save import svg, write_figures
+from showdown.report.figures.save import write_figures
 from showdown.report.figures.scales import amount_axis, linear_axis, score_axis, tick_text
 from showdown.report.page.drawing import ROOM_PX
 from showdown.report.pool import label_scores, pooled_scores

@@ -5,8 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from written_comparison import write_comparison
-
+from report.written_comparison import write_comparison
 from showdown.core.record import MemorySplit, Results, RunRecord
 
 STEPS = 90

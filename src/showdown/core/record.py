@@ -423,15 +423,16 @@ class Results(Strict):
 
     def __repr__(self) -> str:
         """Return a line a run; all of it is in the fields and in the report."""
-        return f"{self._heading}\n{text_table(*self._table)}"
+        return f"{self.heading}\n{text_table(*self._table)}"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return html_table(self._heading, *self._table)
+        return html_table(self.heading, *self._table)
 
     @property
-    def _heading(self) -> str:
+    def heading(self) -> str:
+        """Whose results these are, and how many of its runs completed."""
         done = sum(run.status == "completed" for run in self.runs)
         return f"Results of {self.name}: {done} of {len(self.runs)} runs completed"
 

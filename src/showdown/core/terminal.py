@@ -63,7 +63,8 @@ def open_console() -> "Console":
         def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
             return [_Escaped(one) for one in renderables]
 
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    # Without `force_jupyter=False` rich takes a notebook for a terminal, and asks for widgets.
+    console = Console(force_jupyter=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.push_render_hook(Hook())
     return console
 

@@ -68,6 +68,10 @@ class LiveTable(PlainLines):
     def start(self, run: PlannedRun) -> None:
         """Put the table up, and mark the run."""
         self._rows[run.run_id].running = True
+        self.show()
+
+    def show(self) -> None:
+        """Put the table up; once it is up it draws itself."""
         if self._live is None:
             self._live = Live(
                 get_renderable=self.drawn,
@@ -104,26 +108,40 @@ class LiveTable(PlainLines):
             with contextlib.suppress(OSError):  # the terminal is gone
                 live.stop()
 
+    @property
+    def standing(self) -> str:
+        """How many runs are done, and for how long they have been going."""
+        done = sum(row.record is not None for row in self._rows.values())
+        return f"{done} of {len(self._rows)} runs done, {clock(time.monotonic() - self._began)} elapsed"
+
+    @property
+    def plain_cells(self) -> tuple[list[str], list[list[str]]]:
+        """Headings, and the cells of every run as it stands."""
+        rows, scores = [*self._rows.values()], self._scores_of_task()
+        headings = [heading for heading, *_ in _columns(scores)]
+        return headings, [[cell.plain for cell in _cells(row, scores, len(row.name))] for row in rows]
+
     def drawn(self) -> Group:
         """Return the table as it stands, no higher than the screen."""
         rows = [*self._rows.values()]
         first, last = self._window(rows)
         table = self._fitting(rows[first:last])
-        done = sum(row.record is not None for row in rows)
         above = [Text(f"{first} more above", style="dim")] if first else []
         below = [Text(f"{len(rows) - last} more below", style="dim")] if last < len(rows) else []
-        elapsed = time.monotonic() - self._began
-        return Group(*above, table, *below, Text(f"{done} of {len(rows)} runs done, {clock(elapsed)} elapsed"))
+        return Group(*above, table, *below, Text(self.standing))
 
     def _fitting(self, rows: Sequence[Row]) -> Table:
         """Return the table of runs, at most as wide as the screen: with rules, else without, else with names cut."""
         seeds = len({row.seed for row in self._rows.values()}) > 1
         longest = max((len(row.name) for row in rows), default=0)
-        scores = headline_metrics(self._task, [row.record for row in self._rows.values() if row.record])
+        scores = self._scores_of_task()
         for table in (_table(rows, scores, longest), found := _compact(rows, scores, longest, seeds=seeds)):
             if self._too_wide(table) <= 0:
                 return table
         return _compact(rows, scores, max(_SHORTEST_NAME, longest - self._too_wide(found)), seeds=seeds)
+
+    def _scores_of_task(self) -> Sequence[Metric]:
+        return headline_metrics(self._task, [row.record for row in self._rows.values() if row.record])
 
     def _too_wide(self, table: Table) -> int:
         """Return by how many columns of the screen a table is too wide."""

@@ -2,12 +2,14 @@
 
 from showdown.core.forecast import Forecast
 from showdown.core.metric import CLASSIFICATION
+from showdown.core.notebook import html_list, html_table, text_table
 from showdown.core.spec import Comparison, TuningSpec
 from showdown.core.strict import Strict
 from showdown.models.chat_template import with_chat_template
 from showdown.models.described import DescribedModel
 from showdown.models.usable import refuse_kind
 from showdown.planning.budget import BudgetPlan, budget_plan
+from showdown.planning.lines import HEADINGS, cells, misfits, whole
 from showdown.runner.chats import chats_of
 from showdown.runner.device import Devices
 from showdown.runner.foresee import foresee, quiet
@@ -33,6 +35,41 @@ class Planned(Strict):
     """What was chosen for `auto`, a line each."""
     forecast: Forecast
     budget: BudgetPlan | None = None
+
+    @property
+    def about(self) -> list[str]:
+        """What is planned, and what was chosen for `auto`, a line each."""
+        rows = ", ".join(f"{count:,} {side}" for side, count in self.rows.items())
+        part = "folds" if self.split == "kfold" else "repeats"
+        partitions = "one split" if self.partitions == 1 else f"{self.partitions} {part}"
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        search = f"{self.trials} trials for each rate" if self.trials else "rates not searched"
+        return [
+            f"Plan of {self.name}: {self.model}, {self.task}; {rows} rows; {partitions}, {seeds}, {search}",
+            *self.choices,
+        ]
+
+    @property
+    def fitting(self) -> list[str]:
+        """Names of the arms that surely fit the device, or train nothing."""
+        return [arm.name for arm in self.forecast.arms if arm.fits is not False]
+
+    def __repr__(self) -> str:
+        """Return a line an arm, and what the whole takes; all of it is in the fields."""
+        return "\n".join([*self.about, text_table(HEADINGS, self._cells), *self._below])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_table("; ".join(self.about), HEADINGS, self._cells) + html_list("What it rests on", self._below)
+
+    @property
+    def _cells(self) -> list[list[str]]:
+        return [cells(arm, self.forecast) for arm in self.forecast.arms]
+
+    @property
+    def _below(self) -> list[str]:
+        return [*misfits(self.forecast), *whole(self.forecast)]
 
 
 def planned(comparison: Comparison, devices: Devices, budget: float | None = None) -> Planned:

@@ -6,7 +6,9 @@ from typing import Any
 
 import altair as alt
 
+from showdown.core.notebook import html_picture
 from showdown.report.figures.design import LIGHT, PANEL_PX, Style, rows_of, text_px, themed
+from showdown.report.figures.drawn import svg
 
 _MARK_PX, _LINE_PX = 13.0, 34.0
 """Width of a marker, and of a line with its dashes, in the legend."""
@@ -38,6 +40,9 @@ class Figure:
         """All panels and the legend as one Altair chart."""
         grid: Any = self.panels[0] if len(self.panels) == 1 else alt.concat(*self.panels, columns=self.columns)
         return themed(alt.vconcat(_legend(self.legend), grid) if self.legend else grid)
+
+    def _repr_html_(self) -> str:
+        return html_picture(svg(self.chart), self.alt, f"{self.title}. {self.caption}".strip())
 
     @property
     def records(self) -> list[dict[str, Any]]:

@@ -2,28 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import vl_convert
 
 from showdown.core.files import write_bytes, write_text
 from showdown.core.record import Results
+from showdown.report.figures.drawn import png, svg
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.gallery import figures_of
 from showdown.verdict.model import Verdict
-
-_PIXELS_A_PIXEL = 2
-"""PNG files have this many pixels for each of the SVG's, for sharp print."""
-
-
-def svg(chart: Any) -> str:
-    """Draw an Altair chart as SVG; no browser and no network is used."""
-    return vl_convert.vegalite_to_svg(chart.to_json())
-
-
-def png(chart: Any) -> bytes:
-    """Draw an Altair chart as PNG."""
-    return vl_convert.vegalite_to_png(chart.to_json(), scale=_PIXELS_A_PIXEL)
 
 
 def save_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from showdown.report.figures.design import DARK, LIGHT, PANEL_PX, themed
+from showdown.report.figures.drawn import svg
 from showdown.report.figures.figure import Figure
-from showdown.report.figures.save import svg
 
 _ROLE_OF = {colour: role for role, colour in LIGHT.items()}
 _PAINT = re.compile(r'\b(fill|stroke)="(#[0-9a-fA-F]{6})"')

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import vl_convert
 
+from showdown.report.figures.drawn import svg
 from showdown.report.figures.figure import Figure
-from showdown.report.figures.save import svg
 
 _COLUMNS = {
     "trade-off": 3,
