@@ -46,6 +46,16 @@ def with_role(names: Iterable[str], *roles: Role) -> list[str]:
     return [name for name in names if set(roles) & set(roles_of(name))]
 
 
+def layer_number(name: str) -> int:
+    """Return the number of the backbone's layer that a module is in, from 0 at the input; -1 where it is in none.
+
+    Args:
+        name: as in `NetworkParts.linear_names`; the first number in it is the layer's.
+
+    """
+    return next((int(part) for part in name.split(".") if part.isdecimal()), -1)
+
+
 def widths(linear: Any) -> tuple[int, int]:
     """Return the input and the output width of a linear layer: `nn.Linear`, its 4-bit form, or GPT-2's `Conv1D`."""
     if hasattr(linear, "in_features"):
