@@ -114,7 +114,7 @@ def _with(settings: Mapping[str, Any], chosen: Mapping[Place, Any]) -> dict[str,
 
 
 def _name(row: str, chosen: Mapping[Place, Any], numbers: Sequence[int]) -> str:
-    """Return the name of an arm: with its values in words, or with their numbers in the lists where that is too long."""
+    """Return the name of an arm: with its values in words, or with their places in the lists where that is too long."""
     words = "-".join([row, *(f"{place[-1]}-{_word(value)}" for place, value in chosen.items())])
     if RUN_NAME.fullmatch(words):
         return words

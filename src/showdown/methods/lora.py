@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.errors import Unavailable, UserError, suggestion, then
+from showdown.core.errors import UserError
 from showdown.core.method import MethodSettings, TunedSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.strict import added_later
 from showdown.core.traits import Traits, fine_tuned
-from showdown.methods.parts import layer_number, widths
+from showdown.methods.parts import layer_number, linear_targets, widths
 from showdown.methods.peft import PeftMethod
 
 if TYPE_CHECKING:
@@ -95,29 +95,10 @@ class Lora(PeftMethod):
             Unavailable: when the backbone has no linear layers.
 
         """
-        if not linear_names:
-            raise Unavailable(
-                "this model keeps its layers in a form that adapters do not go to; "
-                "use full, or an encoder or decoder with linear layers (BERT, RoBERTa, Llama, Mistral, Qwen, Gemma)"
-            )
-        return self._in_layers(self._targets(linear_names))
-
-    def _targets(self, linear_names: tuple[str, ...]) -> list[str]:
-        if self.settings.targets == "all-linear":
-            return list(linear_names)
-        endings = {name.rpartition(".")[2] for name in linear_names}
-        for target in self.settings.targets:
-            if target not in endings:
-                raise UserError(
-                    f"`targets` names `{target}`, which is no linear layer of this model"
-                    f"{then(suggestion(target, endings), 'it has ' + ', '.join(sorted(endings)))}"
-                )
-        return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
-
-    def _in_layers(self, names: list[str]) -> list[str]:
+        names = linear_targets(linear_names, self.settings.targets)
         if self.settings.layers == "all":
             return names
-        count = 1 + max((layer_number(name) for name in names), default=-1)
+        count = 1 + max(map(layer_number, names))
         for number in self.settings.layers:
             if not -count <= number < count:
                 raise UserError(

@@ -40,6 +40,8 @@ METHODS: Registry[type[Method]] = Registry(
         "rslora": "showdown.methods.rslora:RsLora",
         "lora-plus": "showdown.methods.lora_plus:LoraPlus",
         "pissa": "showdown.methods.pissa:Pissa",
+        "vera": "showdown.methods.vera:Vera",
+        "layernorm": "showdown.methods.layernorm:LayerNorm",
         "bitfit": "showdown.methods.bitfit:BitFit",
         "ia3": "showdown.methods.ia3:Ia3",
     },
