@@ -40,6 +40,7 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/configuration.py
+	$(BIN)/python docs/methods.py
 
 site: $(VENV)/.installed
 	$(PIP) --editable '.[docs]'

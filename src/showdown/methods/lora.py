@@ -38,7 +38,9 @@ class Lora(PeftMethod):
     """Low-rank adapters in the compute type over a frozen backbone."""
 
     title: ClassVar[str] = "LoRA"
-    summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
+    summary: ClassVar[str] = (
+        "low-rank adapters on all linear layers of the frozen backbone, and the head; the first to try"
+    )
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
     traits: ClassVar[Traits] = fine_tuned(color="orange", citation="hu2022")
     rate_factor: ClassVar[float] = 10.0

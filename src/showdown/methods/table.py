@@ -43,6 +43,7 @@ METHODS: Registry[type[Method]] = Registry(
         "rslora": "showdown.methods.rslora:RsLora",
         "lora-plus": "showdown.methods.lora_plus:LoraPlus",
         "pissa": "showdown.methods.pissa:Pissa",
+        "oft": "showdown.methods.oft:Oft",
         "vera": "showdown.methods.vera:Vera",
         "layernorm": "showdown.methods.layernorm:LayerNorm",
         "bitfit": "showdown.methods.bitfit:BitFit",

@@ -69,6 +69,7 @@ class Adamw8bit(Optimizer):
     """AdamW whose moments are kept in eight bits."""
 
     moments: ClassVar[tuple[str, ...]] = ("first", "first_scale", "second", "second_scale")
+    keeps_rows: ClassVar[bool] = False
 
     @classmethod
     def new_state(cls, parameter: torch.Tensor, kind: torch.dtype) -> Moments:

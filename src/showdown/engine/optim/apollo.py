@@ -44,4 +44,5 @@ class Apollo(LowRank):
         rank = rank_of(gradient.shape)
         draw = torch.Generator(device=gradient.device)
         draw.manual_seed(hash_seeds((self._steps - 1) // REFRESH, self._places[name])[0])
-        return torch.randn(rank, rows, generator=draw, device=gradient.device) / rank**0.5
+        normal: torch.Tensor = torch.randn(rank, rows, generator=draw, device=gradient.device)
+        return normal / float(rank) ** 0.5

@@ -7,6 +7,7 @@ them, and so are matrices with one side more than six times the other: embedding
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 
@@ -34,6 +35,8 @@ def rank_of(shape: torch.Size) -> int:
 class LowRank(Optimizer):
     """AdamW, with the moments of most matrices at a quarter of their rank."""
 
+    keeps_rows: ClassVar[bool] = False
+
     @classmethod
     def new_state(cls, parameter: torch.Tensor, kind: torch.dtype) -> Moments:
         """Return the moments, of a projected matrix with its rank as rows, and what else is kept of it."""
@@ -53,7 +56,7 @@ class LowRank(Optimizer):
         for name, given in gradients.items():
             parameter, low = self._parameters[name].data, self._low.get(name)
             step = AdamwStep(learning_rate=self._rate_of(name), weight_decay=self._decay_of(name), number=self._steps)
-            gradient, moments = given.float() / scale, []
+            gradient = given.float() / scale
             if rank_of(parameter.shape):
                 wide = parameter.shape[0] <= parameter.shape[1]
                 direction, moments = self._projected(name, gradient if wide else gradient.T, step)

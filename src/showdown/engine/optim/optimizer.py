@@ -25,6 +25,8 @@ class Optimizer(ABC):
 
     moments: ClassVar[tuple[str, ...]]
     """Names of the tensors kept for each parameter, as a checkpoint holds them: its moments, and what they need."""
+    keeps_rows: ClassVar[bool] = True
+    """Whether each of them has the rows of its parameter, so that it is divided among processes as the parameter is."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings) -> None:
         """Allocate the optimizer state.
