@@ -66,6 +66,7 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/configuration.py
+	$(BIN)/python docs/methods.py
 
 notebooks: $(VENV)/.installed
 	$(PIP) --editable '.[notebooks]'

@@ -35,6 +35,12 @@ _HEAD = """# Configuration
 Every key of a comparison, its default and what it does. A key is written in the comparison's YAML file, or set on the
 command line by its dotted name: `--set protocol.epochs=5`. A row is taken out by `--set methods.qlora=null`.
 
+A list where a setting of a method takes one value is a sweep: `lora: {rank: [4, 16, 64]}`, or
+`--set methods.lora.rank=[4,16,64]`, makes the arms `lora-rank-4`, `lora-rank-16` and `lora-rank-64`. Two lists make an
+arm of each combination, at most 64 of a row. A setting that takes a list itself is swept by a list of lists:
+`targets: [all-linear, [q_proj, v_proj]]`. The keys of an arm's own `protocol` are swept alike:
+`lora: {protocol: {warmup_fraction: [0.0, 0.1]}}`. `--methods lora` takes all arms of the row `lora`.
+
 This page is made from the models that check a comparison: `make docs`.
 """
 

@@ -5,6 +5,7 @@ import importlib.util
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,12 +69,24 @@ def test_every_ready_made_comparison_is_listed() -> None:
         assert f"`{path.name}`" in listed
 
 
-def test_the_reference_of_all_keys_is_current_and_whole() -> None:
-    spec = importlib.util.spec_from_file_location("configuration", ROOT / "docs" / "configuration.py")
+def maker_of(page: str) -> Any:
+    """The program beside a page that makes it."""
+    spec = importlib.util.spec_from_file_location(page, ROOT / "docs" / f"{page}.py")
     assert spec is not None
     assert spec.loader is not None
-    configuration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(configuration)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_the_table_of_all_methods_is_current() -> None:
+    methods, written = maker_of("methods"), (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert written == methods.page(methods.below_table(written)), "run `make docs`"
+    assert methods.page("kept").endswith("stays. -->\nkept")
+
+
+def test_the_reference_of_all_keys_is_current_and_whole() -> None:
+    configuration = maker_of("configuration")
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert written == configuration.page(), "run `make docs`"
     for place in key_places().values():

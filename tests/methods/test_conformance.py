@@ -40,9 +40,28 @@ OTHERS = ("full", "lora", "qlora")
 """Methods that are trained on every family."""
 
 
-@pytest.mark.parametrize(
-    "case", [case for method in METHODS for case in cases(method, models=MODELS.get(method, BOTH))], ids=str
-)
+def is_variant(method: str) -> bool:
+    """Whether a method changes little of another one of the table, on a network that is loaded alike."""
+    kind: Any = method_class(method)
+    others = [method_class(name) for name in TUNED if name != method]
+    return any(
+        base in others and build(method, {}).options == base(base.Settings()).options for base in kind.__mro__[1:]
+    )
+
+
+def marked(values: Sequence[Any], method: str, family: str) -> Any:
+    """Return a parameter of a test; it is long where a variant is tried on the second of its models.
+
+    The method that it varies is tried there in any case, and `test_lora_variants.py` compares what both compute there.
+    """
+    long = is_variant(method) and family != MODELS.get(method, BOTH)[0]
+    return pytest.param(*values, marks=[pytest.mark.long] if long else [], id="-".join(map(str, values)))
+
+
+CASES = [case for method in METHODS for case in cases(method, models=MODELS.get(method, BOTH))]
+
+
+@pytest.mark.parametrize("case", [marked([case], case.method, case.family) for case in CASES])
 def test_conformance(case: Case, workshop: Workshop) -> None:
     case.run(workshop)
 
@@ -78,7 +97,7 @@ def adapted(name: str, folder: Path, seed: int = 0) -> Any:
     return method.adapt(load_network(folder, replace(job(folder, dropout=0.0), seed=seed), method.options))
 
 
-@pytest.mark.parametrize(("method", "model"), PAIRS)
+@pytest.mark.parametrize(("method", "model"), [marked(pair, *pair) for pair in PAIRS])
 def test_head_is_trained_and_not_quantised(workshop: Workshop, method: str, model: str) -> None:
     """In every arm the saved head has float weights that left their start."""
     folder = workshop.model(model)
@@ -200,8 +219,11 @@ def leaves_no_trace(artefact: Path, base: Path) -> None:
     assert "files:" in card or "no revision" in card
 
 
-def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop) -> None:
-    runs = {pair: workshop.trained(*pair) for pair in PAIRS}
+@pytest.mark.parametrize("second", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop, second: bool) -> None:
+    """Of variants the first of their models, and the second where there is time."""
+    pairs = [(name, model) for name, model in PAIRS if second == bool(marked([], name, model).marks)]
+    runs = {pair: workshop.trained(*pair) for pair in pairs}
     artefacts = [run.folder / "artifact" for run in runs.values()]
     found = answers_elsewhere(artefacts, workshop.model("bert").parent, TEXTS)
     for ((method, model), run), artefact, (scores, names) in zip(runs.items(), artefacts, found, strict=True):

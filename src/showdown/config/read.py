@@ -8,6 +8,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from showdown.config.sweep import swept
 from showdown.config.task_rules import refuse_misplaced
 from showdown.config.yaml import DEEPEST, YamlFault, load_yaml
 from showdown.core.errors import UserError, nearest_file, suggestion, then
@@ -56,7 +57,7 @@ def read_comparison(path: Path | None, *, base: Mapping[str, Any], overrides: Se
 
 
 def check(written: Mapping[str, Any], source: str) -> Comparison:
-    """Check a comparison that is already a mapping.
+    """Check a comparison that is already a mapping; a row that sweeps settings becomes its arms.
 
     Args:
         written: the comparison.
@@ -66,6 +67,10 @@ def check(written: Mapping[str, Any], source: str) -> Comparison:
         UserError: naming the place and the fix.
 
     """
+    origins: dict[str, str] = {}
+    if isinstance(written.get("methods"), dict):
+        arms, origins = swept(written["methods"], source)
+        written = {**written, "methods": arms}
     try:
         comparison = Comparison.model_validate(written)
     except ValidationError as error:
@@ -79,8 +84,9 @@ def check(written: Mapping[str, Any], source: str) -> Comparison:
                 f"{source}: tracker `{tracker}` unknown in `trackers`"
                 f"{then(suggestion(tracker, TRACKERS), 'the trackers are ' + ', '.join(TRACKERS))}"
             )
-    for row, settings in comparison.methods.items():
-        method, rest = method_and_settings(row, settings)
+    for arm, settings in comparison.methods.items():
+        row = origins.get(arm, arm)
+        method, rest = method_and_settings(arm, settings)
         if method not in METHODS:
             raise UserError(
                 f"{source}: method `{method}` unknown in `methods`"
@@ -96,7 +102,7 @@ def check(written: Mapping[str, Any], source: str) -> Comparison:
         reason = _no_such_task(method, comparison.task) or built.unfit_reason(comparison.task)
         if reason:
             raise UserError(f"{source}: `methods.{row}`: {reason}")
-        _check_own_protocol(comparison, row, source)
+        _check_own_protocol(comparison, arm, row, source)
     refuse_misplaced(comparison, source)
     return comparison
 
@@ -109,8 +115,8 @@ def _no_such_task(method: str, task: str) -> str | None:
     return f"`{method}` cannot do the task {task}; methods that can are {', '.join(able)}"
 
 
-def _check_own_protocol(comparison: Comparison, row: str, source: str) -> None:
-    own = comparison.methods[row].get("protocol")
+def _check_own_protocol(comparison: Comparison, arm: str, row: str, source: str) -> None:
+    own = comparison.methods[arm].get("protocol")
     if own is None:
         return
     if not isinstance(own, dict):
@@ -123,7 +129,7 @@ def _check_own_protocol(comparison: Comparison, row: str, source: str) -> None:
                 f"{source}: `methods.{row}.protocol.{key}`: all rows have one {key}; set `protocol.{key}` instead"
             )
     try:
-        protocol_of(comparison.protocol, comparison.methods[row])
+        protocol_of(comparison.protocol, comparison.methods[arm])
     except ValidationError as error:
         raise UserError(f"{source}: {_first_fault(error, SharedProtocol, ('methods', row, 'protocol'))}") from error
 

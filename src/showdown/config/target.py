@@ -8,6 +8,7 @@ from typing import Any
 
 from showdown.config.guess import guessed_task
 from showdown.config.read import check, read_comparison
+from showdown.config.sweep import arms_of
 from showdown.core.errors import UserError, suggestion, then
 from showdown.core.files import read_file
 from showdown.core.metric import AUTO, CLASSIFICATION, GENERATION
@@ -156,7 +157,7 @@ def _with_arms(
 
     Args:
         comparison: which has them.
-        methods: their names; None for all arms.
+        methods: their names, or that of a row which sweeps settings, for all its arms; None for all arms.
         more: names beside its arms that a message may suggest.
 
     """
@@ -164,14 +165,15 @@ def _with_arms(
         return comparison
     if not methods:
         raise UserError("--methods names no method; name one or more, as in --methods tfidf,lora")
+    chosen: dict[str, Any] = {}
     for name in methods:
-        if name not in comparison.methods:
+        arms = [name] if name in comparison.methods else arms_of(name, comparison.methods)
+        chosen |= {arm: comparison.methods[arm] for arm in arms}
+        if not arms:
             known = dict.fromkeys([*comparison.methods, *more])
             more_known = then(suggestion(name, known), f"known are {', '.join(known)}")
             raise UserError(f"--methods {name}: unknown{more_known}")
-    return comparison.model_copy(
-        update={"methods": {name: comparison.methods[name] for name in dict.fromkeys(methods)}}
-    )
+    return comparison.model_copy(update={"methods": chosen})
 
 
 def _name_of(source: str) -> str:

@@ -20,7 +20,9 @@ class BitFit(OwnTensorsMethod):
     """Trains biases, of linear layers and of norms."""
 
     title: ClassVar[str] = "BitFit"
-    summary: ClassVar[str] = "trains the biases of the backbone and the head; for networks that have biases"
+    summary: ClassVar[str] = (
+        "trains the biases of the backbone and the head; for small data and networks that have biases"
+    )
     Settings: ClassVar[type[MethodSettings]] = TunedSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 17.0

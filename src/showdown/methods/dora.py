@@ -11,7 +11,9 @@ class Dora(Lora):
     """LoRA with learned magnitudes."""
 
     title: ClassVar[str] = "DoRA"
-    summary: ClassVar[str] = "LoRA that learns the magnitude of each weight apart from its direction"
+    summary: ClassVar[str] = (
+        "LoRA that learns the magnitude of each weight apart; for low ranks, where time matters less"
+    )
     traits: ClassVar[Traits] = fine_tuned(color="red", citation="liu2024")
     use_dora: ClassVar[bool] = True
 

@@ -31,7 +31,7 @@ class Full(TunedMethod):
     """Trains every parameter."""
 
     title: ClassVar[str] = "Full fine-tuning"
-    summary: ClassVar[str] = "every parameter of the network learns"
+    summary: ClassVar[str] = "every parameter of the network learns; what to compare with, where memory and disk allow"
     Settings: ClassVar[type[MethodSettings]] = FullSettings
     traits: ClassVar[Traits] = fine_tuned(color="blue")
 

@@ -33,7 +33,9 @@ class Ia3(PeftMethod):
     """
 
     title: ClassVar[str] = "IA3"
-    summary: ClassVar[str] = "learned vectors rescale keys, values and feed-forward activations; the head learns too"
+    summary: ClassVar[str] = (
+        "learned vectors rescale keys, values and feed-forward activations; for few rows, many models"
+    )
     Settings: ClassVar[type[MethodSettings]] = TunedSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 100.0

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.errors import Unavailable, UserError, suggestion, then
+from showdown.core.errors import UserError
 from showdown.core.method import MethodSettings, TunedSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.strict import added_later
 from showdown.core.traits import Traits, fine_tuned
-from showdown.methods.parts import widths
+from showdown.methods.parts import layer_number, linear_targets, widths
 from showdown.methods.peft import PeftMethod
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class LoraSettings(TunedSettings):
     adapter_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     targets: Literal["all-linear"] | list[str] = "all-linear"
     """All linear layers of the backbone, or the last parts of their names (`[q_proj, v_proj]`)."""
+    layers: Literal["all"] | list[int] = added_later("all", min_length=1)
+    """All layers of the backbone, or the numbers of some: from 0 at the input, from -1 at the output (`[-2, -1]`)."""
     up_rate_scale: float = added_later(1.0, gt=0.0)
     """Times the learning rate for B, the matrix behind the rank. LoRA+ (arXiv 2402.12354) takes 16."""
 
@@ -36,12 +38,16 @@ class Lora(PeftMethod):
     """Low-rank adapters in the compute type over a frozen backbone."""
 
     title: ClassVar[str] = "LoRA"
-    summary: ClassVar[str] = "low-rank adapters on all linear layers of the frozen backbone learn, and the head"
+    summary: ClassVar[str] = (
+        "low-rank adapters on all linear layers of the frozen backbone, and the head; the first to try"
+    )
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
     traits: ClassVar[Traits] = fine_tuned(color="orange", citation="hu2022")
     rate_factor: ClassVar[float] = 10.0
     """About ten times full fine-tuning's rate is best (arXiv 2405.09673)."""
     use_dora: ClassVar[bool] = False
+    rank_stabilised: ClassVar[bool] = False
+    """Scale by alpha / sqrt(rank) in place of alpha / rank."""
 
     def config(self, network: NetworkParts) -> "PeftConfig":
         """Return the configuration of low-rank adapters on the target layers.
@@ -60,8 +66,9 @@ class Lora(PeftMethod):
             r=self.settings.rank,
             lora_alpha=self.settings.alpha,
             lora_dropout=self.settings.adapter_dropout,
-            target_modules=self._targets(network.linear_names),
+            target_modules=self.target_names(network.linear_names),
             use_dora=self.use_dora,
+            use_rslora=self.rank_stabilised,
         )
 
     def adapter_parameters(self, network: NetworkParts) -> int:
@@ -71,7 +78,7 @@ class Lora(PeftMethod):
 
     def _target_widths(self, network: NetworkParts) -> list[tuple[int, int]]:
         """Return the input and the output width of each target layer."""
-        return [widths(network.module.get_submodule(name)) for name in self._targets(network.linear_names)]
+        return [widths(network.module.get_submodule(name)) for name in self.target_names(network.linear_names)]
 
     def parameter_groups(self, module: "torch.nn.Module") -> list[ParameterGroup]:
         """Return the default groups, with B at its own rate."""
@@ -82,19 +89,23 @@ class Lora(PeftMethod):
             groups += [replace(group, names=rest), replace(group, names=ups, rate_scale=self.settings.up_rate_scale)]
         return groups
 
-    def _targets(self, linear_names: tuple[str, ...]) -> list[str]:
-        if not linear_names:
-            raise Unavailable(
-                "this model keeps its layers in a form that adapters do not go to; "
-                "use full, or an encoder or decoder with linear layers (BERT, RoBERTa, Llama, Mistral, Qwen, Gemma)"
-            )
-        if self.settings.targets == "all-linear":
-            return list(linear_names)
-        endings = {name.rpartition(".")[2] for name in linear_names}
-        for target in self.settings.targets:
-            if target not in endings:
+    def target_names(self, linear_names: tuple[str, ...]) -> list[str]:
+        """Return the linear layers that get an adapter: the target layers of the chosen layers of the backbone.
+
+        Raises:
+            UserError: when a target names no linear layer, or the backbone has no layer of a number.
+            Unavailable: when the backbone has no linear layers.
+
+        """
+        names = linear_targets(linear_names, self.settings.targets)
+        if self.settings.layers == "all":
+            return names
+        count = 1 + max(map(layer_number, names))
+        for number in self.settings.layers:
+            if not -count <= number < count:
                 raise UserError(
-                    f"`targets` names `{target}`, which is no linear layer of this model"
-                    f"{then(suggestion(target, endings), 'it has ' + ', '.join(sorted(endings)))}"
+                    f"`layers` names layer {number}, and this model has {count} layers that can be adapted; "
+                    f"take numbers from {-count} to {count - 1}"
                 )
-        return [name for name in linear_names if name.rpartition(".")[2] in self.settings.targets]
+        chosen = {number % count for number in self.settings.layers}
+        return [name for name in names if layer_number(name) in chosen]

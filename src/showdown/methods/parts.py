@@ -1,8 +1,9 @@
 """Parts of a network by role, and how many parameters they have."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from showdown.core.errors import Unavailable, UserError, suggestion, then
 from showdown.core.network import NetworkParts
 
 if TYPE_CHECKING:
@@ -44,6 +45,45 @@ def roles_of(name: str) -> tuple[Role, ...]:
 def with_role(names: Iterable[str], *roles: Role) -> list[str]:
     """Return the linear layers that have one of these roles, in their order."""
     return [name for name in names if set(roles) & set(roles_of(name))]
+
+
+def linear_targets(linear_names: Sequence[str], targets: Literal["all-linear"] | Sequence[str]) -> list[str]:
+    """Return the linear layers that adapters go to.
+
+    Args:
+        linear_names: as in `NetworkParts`.
+        targets: all of them, or the last parts of their names.
+
+    Raises:
+        UserError: when a target names no linear layer.
+        Unavailable: when the backbone has no linear layers.
+
+    """
+    if not linear_names:
+        raise Unavailable(
+            "this model keeps its layers in a form that adapters do not go to; "
+            "use full, or an encoder or decoder with linear layers (BERT, RoBERTa, Llama, Mistral, Qwen, Gemma)"
+        )
+    if targets == "all-linear":
+        return list(linear_names)
+    endings = {name.rpartition(".")[2] for name in linear_names}
+    for target in targets:
+        if target not in endings:
+            raise UserError(
+                f"`targets` names `{target}`, which is no linear layer of this model"
+                f"{then(suggestion(target, endings), 'it has ' + ', '.join(sorted(endings)))}"
+            )
+    return [name for name in linear_names if name.rpartition(".")[2] in targets]
+
+
+def layer_number(name: str) -> int:
+    """Return the number of the backbone's layer that a module is in, from 0 at the input; -1 where it is in none.
+
+    Args:
+        name: as in `NetworkParts.linear_names`; the first number in it is the layer's.
+
+    """
+    return next((int(part) for part in name.split(".") if part.isdecimal()), -1)
 
 
 def widths(linear: Any) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The base of all methods whose adapter layers PEFT puts into the network."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +24,7 @@ OPENING = """model = AutoPeftModelForTask.from_pretrained(
     num_labels=len(labels),
     pad_token_id=tokenizer.pad_token_id,
 ).eval()"""
-_WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
 
 
 class PeftMethod(TunedMethod):
@@ -77,7 +77,7 @@ class PeftMethod(TunedMethod):
         """Return the number of parameters of the adapters and the head."""
         return self.adapter_parameters(network) + head_parameters(network)
 
-    def strip(self, module: Any) -> "torch.nn.Module":
+    def strip(self, module: Any) -> "torch.nn.Module | None":
         """Remove the adapters, and the trained copy of the head, which PEFT would leave in place of the original."""
         inner = module.get_base_model()
         heads = {
@@ -110,15 +110,24 @@ class PeftMethod(TunedMethod):
             ValueError: when the file lacks a weight, or has one too many.
 
         """
-        from peft.utils import set_peft_model_state_dict
         from safetensors.torch import load_file
 
-        saved = load_file(folder / _WEIGHTS)
-        module = self.adapt(load_network(None))
-        learned = {name for name, value in module.named_parameters() if value.requires_grad}
-        module.requires_grad_(False)
-        found = set_peft_model_state_dict(module, saved)
-        lost = [*found.unexpected_keys, *(name for name in found.missing_keys if name in learned)]
-        if lost:
-            raise ValueError(f"{_WEIGHTS} does not fit this method and model, for one at {lost[0]}")
-        return module
+        return filled(self.adapt(load_network(None)), load_file(folder / WEIGHTS))
+
+
+def filled(module: "torch.nn.Module", saved: "Mapping[str, torch.Tensor]") -> "torch.nn.Module":
+    """Return PEFT's model with its adapters and its head filled with what was saved; nothing of it learns any more.
+
+    Raises:
+        ValueError: when a weight is missing, or there is one too many.
+
+    """
+    from peft.utils import set_peft_model_state_dict
+
+    learned = {name for name, value in module.named_parameters() if value.requires_grad}
+    module.requires_grad_(False)
+    found = set_peft_model_state_dict(module, saved)
+    lost = [*found.unexpected_keys, *(name for name in found.missing_keys if name in learned)]
+    if lost:
+        raise ValueError(f"{WEIGHTS} does not fit this method and model, for one at {lost[0]}")
+    return module

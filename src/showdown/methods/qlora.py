@@ -31,7 +31,7 @@ class Qlora(Lora):
     """LoRA on a backbone in NF4 with double quantisation; the head is neither quantised nor frozen."""
 
     title: ClassVar[str] = "QLoRA"
-    summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4, double quantisation), on a GPU or an x86 CPU"
+    summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4), where 16 do not fit; on a GPU or an x86 CPU"
     traits: ClassVar[Traits] = fine_tuned(quantised=True, color="purple", citation="dettmers2023")
 
     @property

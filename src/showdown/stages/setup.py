@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from showdown.core.errors import Unavailable
 from showdown.core.examples import Examples
 from showdown.core.memory import MemorySettings
 from showdown.core.method import Job, TunedMethod
@@ -193,8 +194,14 @@ class TrainingSetup:
 
     def _step(self, module: "nn.Module", spread: "Spread") -> "OptimizerSettings":
         from showdown.engine.optim.settings import OptimizerSettings
+        from showdown.engine.optim.table import OPTIMIZERS
 
         protocol, whole = self.context.job.protocol, most_weights_learn(module)
+        if spread.divided and not OPTIMIZERS[self.method.optimizer].keeps_rows:
+            raise Unavailable(
+                f"the optimizer {self.method.optimizer} keeps what cannot be divided among GPUs with the weights; "
+                "set `gpus_per_run: 1`, or take full with AdamW"
+            )
         return OptimizerSettings(
             weight_decay=protocol.weight_decay,
             name=self.method.optimizer,

@@ -276,8 +276,8 @@ def _candidates(annotation: object, default: object, linear_names: Sequence[str]
             yield from (True, False)
         elif part in (int, float):
             yield from (1, 2, 0.5)
-        elif get_origin(part) in (list, tuple):  # of names of layers
-            yield [linear_names[0].rpartition(".")[2]]
+        elif get_origin(part) in (list, tuple):  # of numbers of layers, or of their names
+            yield [0] if int in get_args(part) else [linear_names[0].rpartition(".")[2]]
 
 
 def differs_from_its_base(name: str, family: str, workshop: Workshop) -> None:

@@ -5,7 +5,7 @@ came next in the last step are on their way. PCIe moves about 55 GB/s each way, 
 cannot take a step in less than about half a second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -16,18 +16,23 @@ _Moments = tuple[torch.Tensor, ...]
 class OffloadedMoments:
     """The moments of each parameter, by name. On a CPU they simply lie in memory."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], count: int) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        new_state: Callable[[torch.Tensor, torch.dtype], _Moments],
+    ) -> None:
         """Allocate them.
 
         Args:
             parameters: all that learn, by name.
-            count: moments of each parameter.
+            new_state: `Optimizer.new_state`.
 
         """
         self._cuda = any(parameter.is_cuda for parameter in parameters.values())
         self._parameters = parameters
         self._held: dict[str, _Moments] = {
-            name: tuple(self._new(parameter) for _ in range(count)) for name, parameter in parameters.items()
+            name: tuple(map(self._new, new_state(torch.empty_like(parameter, device="meta"), parameter.dtype)))
+            for name, parameter in parameters.items()
         }
         self._copies = torch.cuda.Stream() if self._cuda else None  # type: ignore[no-untyped-call]
         self._ahead: dict[str, tuple[_Moments, torch.cuda.Event]] = {}
@@ -35,8 +40,8 @@ class OffloadedMoments:
         self._order: list[str] = []
         self._next: dict[str, str] = {}
 
-    def _new(self, parameter: nn.Parameter) -> torch.Tensor:
-        return torch.zeros(parameter.shape, dtype=parameter.dtype, pin_memory=self._cuda)
+    def _new(self, alike: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(alike.shape, dtype=alike.dtype, pin_memory=self._cuda)
 
     def on_host(self, name: str) -> _Moments:
         """Return the moments where they are kept."""

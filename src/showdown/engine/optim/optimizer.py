@@ -17,7 +17,6 @@ LARGE = 1_000_000
 """Elements from which on a tensor is read faster one by one than together with others."""
 _LOW_BYTES = 2
 """The 16 bits of a float32 master weight that bfloat16 lacks."""
-_FLOAT32_BYTES = 4
 Moments = tuple[torch.Tensor, ...]
 
 
@@ -25,7 +24,9 @@ class Optimizer(ABC):
     """Steps named parameters. For each step: `begin`, the backward passes, `end`."""
 
     moments: ClassVar[tuple[str, ...]]
-    """Names of the moments kept for each parameter, as a checkpoint holds them."""
+    """Names of the tensors kept for each parameter, as a checkpoint holds them: its moments, and what they need."""
+    keeps_rows: ClassVar[bool] = True
+    """Whether each of them has the rows of its parameter, so that it is divided among processes as the parameter is."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings) -> None:
         """Allocate the optimizer state.
@@ -51,7 +52,7 @@ class Optimizer(ABC):
         self._seed = 0
         self._moments: dict[str, Moments] = {}
         self._low: dict[str, torch.Tensor] = {}
-        self._offloaded = OffloadedMoments(self._parameters, len(self.moments)) if settings.moments_on_host else None
+        self._offloaded = OffloadedMoments(self._parameters, self.new_state) if settings.moments_on_host else None
         for name, parameter in self._parameters.items():
             self._allocate(name, parameter)
         if settings.in_backward:
@@ -61,11 +62,21 @@ class Optimizer(ABC):
     def _allocate(self, name: str, parameter: nn.Parameter) -> None:
         if self._offloaded is not None:
             return
-        master = parameter.dtype == torch.bfloat16 and self._settings.rounding == "float32"
-        kind = torch.float32 if master else parameter.dtype
-        self._moments[name] = tuple(torch.zeros_like(parameter, dtype=kind) for _ in self.moments)
+        master = _has_master(parameter, self._settings.rounding)
+        self._moments[name] = self.new_state(parameter.data, torch.float32 if master else parameter.dtype)
         if master:
             self._low[name] = torch.zeros_like(parameter, dtype=torch.int16)
+
+    @classmethod
+    def new_state(cls, parameter: torch.Tensor, kind: torch.dtype) -> Moments:
+        """Return what is kept for a parameter, as it is before the first step: a tensor for each name of `moments`.
+
+        Args:
+            parameter: on its device, which is the meta device where memory is counted.
+            kind: number type of moments that are kept as they are.
+
+        """
+        return tuple(torch.zeros_like(parameter, dtype=kind) for _ in cls.moments)
 
     @abstractmethod
     def _step(self, gradients: Mapping[str, torch.Tensor], scale: torch.Tensor) -> None:
@@ -182,11 +193,18 @@ class Optimizer(ABC):
     @classmethod
     def state_bytes(cls, parameters: Iterable[torch.Tensor], rounding: str) -> int:
         """Return the bytes of moments and master weights that are kept for these parameters."""
-        count, total = len(cls.moments), 0
+        total = 0
         for value in parameters:
-            master = value.dtype == torch.bfloat16 and rounding == "float32"
-            total += value.numel() * (count * _FLOAT32_BYTES + _LOW_BYTES if master else count * value.itemsize)
+            master = _has_master(value, rounding)
+            alike = torch.empty_like(value, device="meta")
+            state = cls.new_state(alike, torch.float32 if master else value.dtype)
+            total += sum(kept.nbytes for kept in state) + (value.numel() * _LOW_BYTES if master else 0)
         return total
+
+
+def _has_master(parameter: torch.Tensor, rounding: str) -> bool:
+    """Return whether a float32 master weight is kept of a parameter."""
+    return parameter.dtype == torch.bfloat16 and rounding == "float32"
 
 
 def _group_of_each(parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings) -> dict[str, ParameterGroup]:

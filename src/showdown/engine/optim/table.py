@@ -6,11 +6,20 @@ import torch
 from torch import nn
 
 from showdown.engine.optim.adamw import AdamW
+from showdown.engine.optim.adamw_8bit import Adamw8bit
+from showdown.engine.optim.apollo import Apollo
+from showdown.engine.optim.galore import Galore
 from showdown.engine.optim.lion import Lion
 from showdown.engine.optim.optimizer import Optimizer
 from showdown.engine.optim.settings import OptimizerSettings, Rounding
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "lion": Lion}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adamw": AdamW,
+    "lion": Lion,
+    "adamw_8bit": Adamw8bit,
+    "galore_adamw": Galore,
+    "apollo_adamw": Apollo,
+}
 
 
 def build_optimizer(parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings) -> Optimizer:
