@@ -40,11 +40,11 @@ class Skops(Form):
 
     def open(self, source: Source, folder: Path) -> Predictor:
         """Open the written pipeline, its labels in the order of the comparison."""
-        from showdown.methods.tfidf import TfIdfClassifier
+        from showdown.methods.pipeline import PipelineClassifier
 
         pipeline, labels = _loaded(folder), source.job.labels
         pipeline[-1].classes_ = np.array([labels.index(name) for name in pipeline[-1].classes_.tolist()])
-        return TfIdfClassifier(pipeline, len(labels))
+        return PipelineClassifier(pipeline, len(labels))
 
 
 def _loaded(folder: Path) -> Any:
