@@ -30,6 +30,7 @@ METHODS: Registry[type[Method]] = Registry(
         "naive-bayes": "showdown.methods.naive_bayes:NaiveBayes",
         "frozen": "showdown.methods.frozen:Frozen",
         "knn": "showdown.methods.knn:NearestNeighbours",
+        "static": "showdown.methods.static:Static",
         "boosting": "showdown.methods.boosting:Boosting",
         "most-common": "showdown.methods.most_common:MostCommon",
         "copy-prompt": "showdown.methods.copy_prompt:CopyPrompt",

@@ -1,6 +1,6 @@
 """Embeddings of texts, or of single tokens, from a pretrained network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,17 @@ class Embedder:
 
     def embed_ids(self, ids: Sequence[Sequence[int]], *, batch_rows: int) -> npt.NDArray[np.float64]:
         """Return one vector for each sequence of token ids: shape (sequences, width), each of length one."""
+        return self._in_batches(ids, batch_rows, self.vectors)
+
+    def _in_batches(
+        self, ids: Sequence[Sequence[int]], batch_rows: int, vectors: Callable[[list[Sequence[int]]], torch.Tensor]
+    ) -> npt.NDArray[np.float64]:
         groups = of_equal_length([len(row) for row in ids])
         order = [row for group in groups for row in group]
         apart = groups if self.module.config.model_type in PADDING_COUNTS else [order]
         with torch.inference_mode():
             blocks = [
-                self.vectors([ids[row] for row in group[start : start + batch_rows]]).cpu().double().numpy()
+                vectors([ids[row] for row in group[start : start + batch_rows]]).cpu().double().numpy()
                 for group in apart
                 for start in range(0, len(group), batch_rows)
             ]
@@ -64,7 +69,7 @@ class Embedder:
         return found
 
     def embed_vocabulary(self) -> npt.NDArray[np.float64]:
-        """Return a vector for each token, read alone between the marks of a text: shape (vocabulary, width).
+        """Return a vector for each token, read alone between the marks of a text: shape (vocabulary, width), of any length.
 
         Raises:
             Unavailable: when the network has no table of tokens.
@@ -77,7 +82,7 @@ class Embedder:
             )
         before, after = self.marks()
         rows = [[*before, token, *after] for token in range(table.num_embeddings)]
-        return self.embed_ids(rows, batch_rows=_TOKENS_AT_ONCE)
+        return self._in_batches(rows, _TOKENS_AT_ONCE, self._pooled)
 
     def marks(self) -> tuple[list[int], list[int]]:
         """Return the special tokens that stand before and behind the tokens of every text."""
@@ -87,7 +92,10 @@ class Embedder:
         return around[:start], around[start:]
 
     def vectors(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Return one vector for each sequence, on the device, with gradients where they are enabled."""
+        """Return one vector for each sequence, of length one, on the device, with gradients where they are enabled."""
+        return torch.nn.functional.normalize(self._pooled(ids), dim=-1)
+
+    def _pooled(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
         width = max(len(row) for row in ids)
         tokens = torch.full((len(ids), width), self.tokenizer.pad_token_id)
         mask = torch.zeros((len(ids), width), dtype=torch.long)
@@ -96,7 +104,7 @@ class Embedder:
             mask[index, : len(row)] = 1
         tokens, mask = tokens.to(self.device), mask.to(self.device)
         hidden = self.module(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
-        return torch.nn.functional.normalize(pooled(hidden, mask, self.pooling), dim=-1)
+        return pooled(hidden, mask, self.pooling)
 
 
 def parameters(embedder: Embedder) -> int:
