@@ -16,4 +16,4 @@ class NetworkReads:
     shared_examples: int = 0
     """Training rows before all prompts alike, which are computed once for a batch."""
     vocabulary: bool = False
-    """Whether the network reads each token of its vocabulary while the method is fitted, and no row that is answered."""
+    """Whether the network reads each token of its vocabulary while the method is fitted, and no row at all."""

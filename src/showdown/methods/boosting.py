@@ -40,8 +40,8 @@ class Boosting(EmbeddedMethod):
         citation=Reference(
             key="ke2017",
             text="Guolin Ke, Qi Meng, Thomas Finley, Taifeng Wang, Wei Chen, Weidong Ma, Qiwei Ye, and Tie-Yan Liu. "
-            "LightGBM: A highly efficient gradient boosting decision tree. In Advances in Neural Information Processing "
-            "Systems 30, 2017.",
+            "LightGBM: A highly efficient gradient boosting decision tree. In Advances in Neural Information "
+            "Processing Systems 30, 2017.",
         ),
     )
     head_class: ClassVar[type[Head]] = TreesHead

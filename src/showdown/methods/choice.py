@@ -36,9 +36,16 @@ def best_by_validation(
     found = [(candidate, fitted(candidate)) for candidate in candidates]
     if len(found) == 1:
         return found[0]
-    return max(found, key=lambda pair: _mean_log(probabilities(pair[1]), targets))
+    return max(found, key=lambda pair: mean_log(probabilities(pair[1]), targets))
 
 
-def _mean_log(probabilities: npt.NDArray[np.float64], targets: Sequence[int]) -> float:
+def mean_log(probabilities: npt.NDArray[np.float64], targets: Sequence[int]) -> float:
+    """Return the mean logarithm of the right labels' probabilities.
+
+    Args:
+        probabilities: shape (rows, labels).
+        targets: label of each row.
+
+    """
     right = probabilities[np.arange(len(targets)), np.asarray(targets)]
     return float(np.log(np.maximum(right, _LEAST)).mean())

@@ -169,26 +169,35 @@ class EmbeddedMethod(FittedMethod):
         return Embedder(locate(job.model), job, self.settings.pooling)
 
 
-def save_companions(method: FittedMethod, classifier: EmbeddingClassifier, folder: Path) -> None:
-    """Write tokenizer, labels and card beside a saved head."""
+def save_companions(
+    method: FittedMethod, classifier: EmbeddingClassifier, folder: Path, opening: str = _OPENING
+) -> None:
+    """Write tokenizer, labels and card beside a saved head.
+
+    Args:
+        method: of the head.
+        classifier: the head with its network.
+        folder: where it was saved.
+        opening: Python that makes `model` and `head`.
+
+    """
     from showdown.models.companions import write_companions
     from showdown.models.tokens import load_tokenizer
 
     embedder = classifier.embedder
     tokenizer = load_tokenizer(embedder.folder)
     write_companions(
-        folder, tokenizer, embedder.job, embedder.limit, method=method, usage=embedding_usage(embedder, classifier.head)
+        folder, tokenizer, embedder.job, embedder.limit, method=method, usage=_usage(embedder, classifier.head, opening)
     )
 
 
-def embedding_usage(embedder: "Embedder", head: Head) -> "Usage":
-    """Return how a saved head is used without Showdown."""
+def _usage(embedder: "Embedder", head: Head, opening: str) -> "Usage":
     from showdown.models.companions import Usage
 
     encoder = ".get_encoder()" if embedder.encodes_apart else ""
     return Usage(
         imports=_IMPORTS,
-        opening=_OPENING.replace("ENCODER", encoder).replace("FILE", head.file),
+        opening=opening.replace("ENCODER", encoder).replace("FILE", head.file),
         scoring="\n".join([_VECTORS[embedder.pooling], _NORMALISE, head.scoring]),
     )
 

@@ -33,7 +33,8 @@ _SIF = 1e-4
 _IMPORTS = """from safetensors.torch import load_file
 from transformers import AutoTokenizer"""
 _OPENING = f"""saved = load_file(folder + "/{_FILE}")"""
-_SCORING = """    vectors = (saved["table"].double()[inputs["input_ids"]] * inputs["attention_mask"].unsqueeze(-1)).sum(1)
+_SCORING = """    each = saved["table"].double()[inputs["input_ids"]]
+    vectors = (each * inputs["attention_mask"].unsqueeze(-1)).sum(1)
     vectors = torch.nn.functional.normalize(vectors, dim=-1)
     scores = (vectors @ saved["weight"].T + saved["bias"]).softmax(-1)"""
 

@@ -32,6 +32,7 @@ METHODS: Registry[type[Method]] = Registry(
         "knn": "showdown.methods.knn:NearestNeighbours",
         "static": "showdown.methods.static:Static",
         "boosting": "showdown.methods.boosting:Boosting",
+        "setfit": "showdown.methods.setfit:SetFit",
         "most-common": "showdown.methods.most_common:MostCommon",
         "copy-prompt": "showdown.methods.copy_prompt:CopyPrompt",
         "zero-shot": "showdown.methods.zero_shot:ZeroShot",

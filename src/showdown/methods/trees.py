@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays, so that they are saved without pickle and answer without scikit-learn's own classes."""
+"""Boosted trees as plain arrays: they are saved without pickle and answer without scikit-learn."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self

@@ -69,7 +69,9 @@ class Embedder:
         return found
 
     def embed_vocabulary(self) -> npt.NDArray[np.float64]:
-        """Return a vector for each token, read alone between the marks of a text: shape (vocabulary, width), of any length.
+        """Return a vector for each token, read alone between the marks of a text: shape (vocabulary, width).
+
+        They are not scaled.
 
         Raises:
             Unavailable: when the network has no table of tokens.
