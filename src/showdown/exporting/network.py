@@ -23,9 +23,10 @@ def is_network(source: Source) -> bool:
 
 def is_linear(source: Source) -> bool:
     """Return whether the arm's model is a network with a linear model over its embeddings."""
+    from showdown.methods.embedded import EmbeddedMethod
     from showdown.methods.linear_head import LinearHead
 
-    return (source.artifact / LinearHead.file).is_file()
+    return isinstance(source.method, EmbeddedMethod) and source.method.head_class is LinearHead
 
 
 def merged_network(source: Source) -> Any:

@@ -144,7 +144,7 @@ class EmbeddedMethod(FittedMethod):
 
     def _held_out(self, embedder: "Embedder", validation: Examples) -> "HeldOut":
         if not (self.chooses and len(validation)):
-            return HeldOut(np.zeros((0, 1)), ())
+            return HeldOut.none()
         return HeldOut(embedder.embed(validation.texts, batch_rows=BATCH_ROWS), validation.targets)
 
     def save(self, classifier: EmbeddingClassifier, folder: Path) -> None:
@@ -207,6 +207,11 @@ class HeldOut:
 
     def __init__(self, vectors: Numbers, targets: Sequence[int]) -> None:
         self.vectors, self.targets = vectors, targets
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no rows: the first candidate is then the best."""
+        return cls(np.zeros((0, 0)), ())
 
     def best(
         self, candidates: Iterable[Candidate], fitted: Callable[[Candidate], FittedHead]

@@ -17,13 +17,14 @@ from pydantic import Field
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.examples import Examples
-from showdown.core.method import Fitted, FittedMethod, Job, LearningRate, MethodSettings
+from showdown.core.method import Fitted, Job, LearningRate, MethodSettings
 from showdown.core.network_reads import NetworkReads
 from showdown.core.spec import Needs, TuningSpec
 from showdown.core.traits import Reference, Traits, fine_tuned
 from showdown.methods.choice import mean_log
-from showdown.methods.embedded import BATCH_ROWS, EmbeddingClassifier, EmbeddingSettings, save_companions
-from showdown.methods.linear_head import LinearHead, logistic
+from showdown.methods.embedded import BATCH_ROWS, EmbeddingClassifier, HeldOut, save_companions
+from showdown.methods.frozen import Frozen, FrozenSettings
+from showdown.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from showdown.models.embedding import Embedder
@@ -39,18 +40,16 @@ model.load_state_dict({name[8:]: value for name, value in saved.items() if name.
 head = saved"""
 
 
-class SetFitSettings(EmbeddingSettings):
-    """Settings of SetFit."""
+class SetFitSettings(FrozenSettings):
+    """Settings of SetFit, and of its logistic regression."""
 
     learning_rate: LearningRate = 1e-4
     """Peak rate, unless the protocol tunes it."""
     rounds: int = Field(default=10, ge=1)
     """How often each training row stands in a pair of either kind. The paper has 20."""
-    regularisation: float = Field(default=10.0, gt=0.0)
-    """Inverse strength C of the logistic regression, as of `frozen`."""
 
 
-class SetFit(FittedMethod):
+class SetFit(Frozen):
     """Contrastive fine-tuning and a logistic head."""
 
     title: ClassVar[str] = "SetFit"
@@ -125,7 +124,7 @@ class SetFit(FittedMethod):
         from showdown.models.tokens import encode
         from showdown.tasks.classification.contrastive import train_on_pairs
 
-        embedder = self._embedder(job)
+        embedder = self.embedder(job)
         if embedder.module.config.model_type in PADDING_COUNTS:
             raise Unavailable(
                 f"the architecture `{embedder.module.config.model_type}` answers otherwise where texts are padded, as "
@@ -140,13 +139,8 @@ class SetFit(FittedMethod):
             rounds=self.settings.rounds,
             seed=job.seed,
         )
-        head = logistic(
-            embedder.embed(train.texts, batch_rows=BATCH_ROWS),
-            np.asarray(train.targets),
-            len(job.labels),
-            regularisation=self.settings.regularisation,
-            seed=job.seed,
-        )
+        vectors = embedder.embed(train.texts, batch_rows=BATCH_ROWS)
+        head, _ = self.fit_head(vectors, np.asarray(train.targets), job, HeldOut.none())
         return EmbeddingClassifier(embedder, head), rounds
 
     def save(self, classifier: EmbeddingClassifier, folder: Path) -> None:
@@ -169,12 +163,12 @@ class SetFit(FittedMethod):
         """
         from safetensors.torch import load_file
 
-        saved, embedder = load_file(folder / _FILE), self._embedder(job)
+        saved, embedder = load_file(folder / _FILE), self.embedder(job)
         trained = {name.removeprefix(_NETWORK): value for name, value in saved.items() if name.startswith(_NETWORK)}
         embedder.module.load_state_dict(trained)
         return EmbeddingClassifier(embedder, LinearHead.of({name: saved[name].numpy() for name in ("weight", "bias")}))
 
-    def _embedder(self, job: Job) -> "Embedder":
+    def embedder(self, job: Job) -> "Embedder":
         """Load the pretrained network in float32, whose small steps bfloat16 would round away."""
         from showdown.models.embedding import Embedder
         from showdown.models.source import locate

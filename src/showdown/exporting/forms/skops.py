@@ -15,7 +15,7 @@ _CODE = """import skops.io
 
 folder, texts = ".", ["a text"]
 pipeline = skops.io.load(folder + "/pipeline.skops", trusted=[])
-scores = pipeline.decision_function(texts)
+scores = pipeline.SCORES(texts)
 answers = pipeline.predict(texts).tolist()"""
 
 
@@ -36,7 +36,8 @@ class Skops(Form):
         pipeline = _loaded(source.artifact)
         pipeline[-1].classes_ = np.asarray(source.job.labels)[pipeline[-1].classes_]
         write_bytes(folder / PIPELINE, skops.io.dumps(pipeline))
-        return Shipped(code=_CODE, library="sklearn")
+        scores = "predict_proba" if hasattr(pipeline, "predict_proba") else "decision_function"
+        return Shipped(code=_CODE.replace("SCORES", scores), library="sklearn")
 
     def open(self, source: Source, folder: Path) -> Predictor:
         """Open the written pipeline, its labels in the order of the comparison."""
