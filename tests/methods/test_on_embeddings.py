@@ -44,16 +44,14 @@ def test_neighbours_vote_as_those_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("known", [(0, 1, 2), (0, 2), (1, 2)])
-def test_trees_answer_as_in_scikit_learn_after_any_round(known: tuple[int, ...]) -> None:
+def test_trees_answer_as_in_scikit_learn(known: tuple[int, ...]) -> None:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rows, targets, asked = unit(60), np.array(known)[RANDOM.integers(0, len(known), 60)], unit(30)
     model = HistGradientBoostingClassifier(max_iter=6, min_samples_leaf=3, early_stopping=False).fit(rows, targets)
-    for rounds, wanted in enumerate(model.staged_predict_proba(asked), start=1):
-        head = trees_of(model, 3, rounds=rounds)
-        assert head.rounds == rounds
-        np.testing.assert_allclose(head.probabilities(asked)[:, list(known)], wanted, atol=1e-9)
-        np.testing.assert_array_equal(head.of(head.tensors()).probabilities(asked), head.probabilities(asked))
+    head = trees_of(model, 3)
+    np.testing.assert_allclose(head.probabilities(asked)[:, list(known)], model.predict_proba(asked), atol=1e-9)
+    np.testing.assert_array_equal(head.of(head.tensors()).probabilities(asked), head.probabilities(asked))
 
 
 def test_a_static_table_is_the_weighted_principal_components() -> None:
@@ -104,7 +102,7 @@ def test_settings_are_chosen_by_what_is_likeliest_on_the_validation_rows() -> No
 
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
-    [("knn", "neighbours", 3), ("naive-bayes", "smoothing", 0.5), ("boosting", "rounds", 2)],
+    [("knn", "neighbours", 3), ("naive-bayes", "smoothing", 0.5)],
 )
 def test_a_setting_is_taken_as_it_is_given_and_else_chosen(
     pretrained: Callable[[str], Path], name: str, setting: str, value: float

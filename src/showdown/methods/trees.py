@@ -80,19 +80,13 @@ class TreesHead(Head):
         inside = int((self.arrays["feature"] != _LEAF).sum())
         return 2 * inside + len(self.arrays["feature"]) - inside
 
-    @property
-    def rounds(self) -> int:
-        """How many trees the label with the most has."""
-        return int(np.bincount(self.arrays["label"]).max()) if len(self.arrays["label"]) else 0
 
-
-def trees_of(model: "HistGradientBoostingClassifier", label_count: int, *, rounds: int) -> TreesHead:
-    """Take the trees of the first rounds out of a fitted model.
+def trees_of(model: "HistGradientBoostingClassifier", label_count: int) -> TreesHead:
+    """Take the trees out of a fitted model.
 
     Args:
         model: scikit-learn's, fitted on features without missing values.
         label_count: labels in all; one without training rows gets a raw score that never wins.
-        rounds: trees of each label that are kept.
 
     """
     known = model.classes_
@@ -101,7 +95,7 @@ def trees_of(model: "HistGradientBoostingClassifier", label_count: int, *, round
     baseline = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     start[known] = np.array([-baseline[0] / 2, baseline[0] / 2]) if two else baseline
     trees: list[tuple[int, float, np.ndarray]] = []
-    for found in model._predictors[:rounds]:
+    for found in model._predictors:
         labels: Sequence[tuple[int, float]] = (
             [(0, -0.5), (1, 0.5)] if two else [(one, 1.0) for one in range(len(known))]
         )
