@@ -53,12 +53,12 @@ class StaticClassifier(Classifier):
         limit: int,
     ) -> None:
         self.table, self.head, self.job = table, head, job
-        self.tokenizer, self.limit = tokenizer, limit
+        self.tokenizer, self.most_tokens = tokenizer, limit
 
     def scores(self, texts: Sequence[str], *, batch_rows: int) -> Numbers:
         """Probabilities: shape (rows, labels), each row sums to one."""
         del batch_rows
-        return self.head.probabilities(embedded(self.table, self.tokenizer, texts, self.limit))
+        return self.head.probabilities(embedded(self.table, self.tokenizer, texts, self.most_tokens))
 
 
 class StaticSettings(EmbeddingSettings):
@@ -133,7 +133,7 @@ class Static(FittedMethod):
 
         save_file({"table": classifier.table, **classifier.head.tensors()}, folder / _FILE)
         usage = Usage(imports=_IMPORTS, opening=_OPENING, scoring=_SCORING)
-        tokenizer, limit = load_tokenizer(locate(classifier.job.model)), classifier.limit
+        tokenizer, limit = load_tokenizer(locate(classifier.job.model)), classifier.most_tokens
         write_companions(folder, tokenizer, classifier.job, limit, method=self, usage=usage)
 
     def load(self, folder: Path, job: Job) -> StaticClassifier:
@@ -162,7 +162,8 @@ def distilled(vectors: Numbers, dimensions: int, *, silent: Sequence[int]) -> np
     frequency = 1 / np.arange(2, len(vectors) + 2)
     kept *= (_SIF / (_SIF + frequency / frequency.sum()))[:, None]
     kept[list(silent)] = 0.0
-    return (kept / np.abs(kept).max()).astype(np.float16)  # texts are scaled to length one, whatever the table's scale
+    table: npt.NDArray[np.float16] = (kept / np.abs(kept).max()).astype(np.float16)  # its scale is nothing to a text's
+    return table
 
 
 def embedded(

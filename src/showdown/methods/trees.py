@@ -104,7 +104,7 @@ def trees_of(model: "HistGradientBoostingClassifier", label_count: int) -> Trees
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if trees else np.zeros(0, dtype=np.int64)
 
     def joined(name: str, kind: type, *, moved: bool = False) -> npt.NDArray[np.generic]:
-        parts = [
+        parts: list[npt.NDArray[np.generic]] = [
             nodes[name].astype(kind) + (root if moved else 0) for (_, _, nodes), root in zip(trees, roots, strict=True)
         ]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
