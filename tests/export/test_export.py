@@ -76,20 +76,20 @@ def test_flips_are_counted_as_the_verdict_counts_them(
     output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its scores turned around, a form answers otherwise, and every row of it is counted."""
-    from showdown.methods.tfidf import TfIdfClassifier
+    from showdown.methods.pipeline import PipelineClassifier
 
-    scores = TfIdfClassifier.scores
+    scores = PipelineClassifier.scores
     before = exported(output, "tfidf", tmp_path / "right")
     calls: list[Path] = []
 
-    def turned(self: TfIdfClassifier, texts: list[str], *, batch_rows: int) -> Any:
+    def turned(self: PipelineClassifier, texts: list[str], *, batch_rows: int) -> Any:
         found = scores(self, texts, batch_rows=batch_rows)
         return -found if calls else found
 
     from showdown.exporting.forms.skops import Skops
 
     opened = Skops.open
-    monkeypatch.setattr(TfIdfClassifier, "scores", turned)
+    monkeypatch.setattr(PipelineClassifier, "scores", turned)
     monkeypatch.setattr(
         Skops, "open", lambda self, source, folder: calls.append(folder) or opened(self, source, folder)
     )

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.long
 def output(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     methods = {
         "tfidf": {},
+        "naive-bayes": {},
         "frozen": {},
+        "frozen-last": {"method": "frozen", "pooling": "last"},
+        "setfit": {"rounds": 2},
         "full": {"learning_rate": 0.003},
         "lora": {"learning_rate": 0.01},
         "qlora": {"learning_rate": 0.01},
@@ -63,7 +66,7 @@ def test_dequantised_weights_are_those_that_were_trained_beside(output: Path, tm
     assert np.abs((base.bert.encoder.layer[0].output.dense.base_layer.weight - plain).detach().numpy()).max() > 1e-3
 
 
-@pytest.mark.parametrize("arm", ["lora", "frozen"])
+@pytest.mark.parametrize("arm", ["lora", "frozen", "frozen-last", "setfit"])
 def test_a_graph_answers_with_onnxruntime(output: Path, tmp_path: Path, arm: str) -> None:
     pytest.importorskip("onnxruntime")
     record = exported(output, arm, tmp_path / "graph", "onnx")
@@ -78,6 +81,16 @@ def test_a_graph_answers_with_onnxruntime(output: Path, tmp_path: Path, arm: str
     assert record.most_logit_difference is not None
     assert record.most_logit_difference < 1e-4
     assert record.compared_rows > 5
+    assert record.changed == 0
+
+
+def test_probabilities_of_a_pipeline_come_with_scikit_learn_alone(output: Path, tmp_path: Path) -> None:
+    import skops.io
+
+    record = exported(output, "naive-bayes", tmp_path / "pipeline")
+    pipeline = skops.io.load(tmp_path / "pipeline/pipeline.skops", trusted=[])
+    assert pipeline.predict(TEXTS).tolist() == trained(output, "naive-bayes")
+    assert "pipeline.predict_proba(texts)" in (tmp_path / "pipeline/README.md").read_text(encoding="utf-8")
     assert record.changed == 0
 
 

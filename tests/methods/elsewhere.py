@@ -1,7 +1,7 @@
 """Run as a program: answers texts with saved models as their own cards say, without Showdown.
 
 Standard input: JSON of the artefacts' folders and of the texts. Standard output: JSON of the scores of each artefact,
-and of the label names that its network has. Bases are looked for in the current folder.
+and of the label names that its network has, if there is one. Bases are looked for in the current folder.
 """
 
 import json
@@ -31,7 +31,8 @@ def main() -> None:
         if (Path(folder) / "config.json").is_file() and names["model"].config.model_type == "bert":
             asked = pipeline("text-classification", model=folder)(texts, truncation=True)
             assert [answer["label"] for answer in asked] == names["answers"]
-        found.append([names["scores"].tolist(), list(names["model"].config.id2label.values())])
+        labels = list(names["model"].config.id2label.values()) if "model" in names else []
+        found.append([names["scores"].tolist(), labels])
     assert not any(name.partition(".")[0] == "showdown" for name in sys.modules)
     print(json.dumps(found))
 

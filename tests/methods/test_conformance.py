@@ -35,6 +35,7 @@ BOTH = ("bert", "mistral")
 TEXTS = MATERIALS["classification"].asked.texts
 """What `Trained.answered` holds the scores of."""
 PAIRS = [(method, model) for method in TUNED for model in MODELS.get(method, BOTH)]
+ON_EMBEDDINGS = ("frozen", "knn", "boosting", "static", "setfit")
 FAMILIES = [*ENCODERS, *DECODERS]
 OTHERS = ("full", "lora", "qlora")
 """Methods that are trained on every family."""
@@ -238,16 +239,17 @@ def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop, second: bo
             assert json.loads((artefact / "adapter_config.json").read_text())["base_model_name_or_path"] == model
 
 
-def test_frozen_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -> None:
-    method = build("frozen", {})
-    assert isinstance(method, FittedMethod)
-    fitted = {}
-    for model in BOTH:
-        (tmp_path / model).mkdir()
+def test_a_model_on_embeddings_answers_the_same_elsewhere(workshop: Workshop, tmp_path: Path) -> None:
+    fitted, arms = {}, [(name, model) for name in ON_EMBEDDINGS for model in BOTH]
+    for name, model in arms:
+        method = build(name, {})
+        assert isinstance(method, FittedMethod)
+        folder = tmp_path / f"{name}-{model}"
+        folder.mkdir()
         asked = job(workshop.model(model))
-        fitted[model] = method.fit(separable_rows(12), asked, validation=separable_rows(6, start=12)).predictor
-        method.save(fitted[model], tmp_path / model)
-    found = answers_elsewhere([tmp_path / model for model in BOTH], workshop.model("bert").parent, TEXTS)
-    for model, (scores, _) in zip(BOTH, found, strict=True):
-        np.testing.assert_allclose(scores, fitted[model].scores(TEXTS, batch_rows=4), atol=1e-5)
-        leaves_no_trace(tmp_path / model, workshop.model(model))
+        fitted[folder] = method.fit(separable_rows(12), asked, validation=separable_rows(6, start=12)).predictor
+        method.save(fitted[folder], folder)
+    found = answers_elsewhere(list(fitted), workshop.model("bert").parent, TEXTS)
+    for (folder, predictor), (scores, _), (_, model) in zip(fitted.items(), found, arms, strict=True):
+        np.testing.assert_allclose(scores, predictor.scores(TEXTS, batch_rows=4), atol=1e-5, err_msg=folder.name)
+        leaves_no_trace(folder, workshop.model(model))

@@ -15,3 +15,5 @@ class NetworkReads:
     """Whether a causal language model reads each text once for each label, to compare their likelihoods."""
     shared_examples: int = 0
     """Training rows before all prompts alike, which are computed once for a batch."""
+    vocabulary: bool = False
+    """Whether the network reads each token of its vocabulary while the method is fitted, and no row at all."""

@@ -21,6 +21,14 @@ def is_network(source: Source) -> bool:
     return isinstance(source.method, TunedMethod)
 
 
+def is_linear(source: Source) -> bool:
+    """Return whether the arm's model is a network with a linear model over its embeddings."""
+    from showdown.methods.embedded import EmbeddedMethod
+    from showdown.methods.linear_head import LinearHead
+
+    return isinstance(source.method, EmbeddedMethod) and source.method.head_class is LinearHead
+
+
 def merged_network(source: Source) -> Any:
     """Return the trained network as one of transformers' own classes, in the number type that it was trained in."""
     from showdown.models.network import load_network, load_saved_network

@@ -12,8 +12,9 @@ from torch import nn
 from showdown.core.predictor import Classifier
 from showdown.core.quiet import quiet_loggers
 from showdown.core.record import ScoreKind
-from showdown.exporting.network import merged_network
+from showdown.exporting.network import is_linear, merged_network
 from showdown.exporting.source import Source
+from showdown.models.pooling import Pooling, pooled
 from showdown.models.tokens import encode
 
 if TYPE_CHECKING:
@@ -49,30 +50,33 @@ class LabelLogits(nn.Module):
 
 
 class ProbeLogits(nn.Module):
-    """A frozen network with a linear model over the mean of its last layer, scaled to length one."""
+    """A network with a linear model over the pooled vectors of its last layer, scaled to length one."""
 
     def __init__(
-        self, network: "PreTrainedModel", weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]
+        self,
+        network: "PreTrainedModel",
+        pooling: Pooling,
+        weight: npt.NDArray[np.float64],
+        bias: npt.NDArray[np.float64],
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.pooling = network, pooling
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float32))
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Return the logits: shape (rows, labels)."""
         hidden = self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-        return nn.functional.normalize(mean, dim=-1) @ self.weight.T + self.bias
+        vectors = pooled(hidden, attention_mask, self.pooling)
+        return nn.functional.normalize(vectors, dim=-1) @ self.weight.T + self.bias
 
 
 def graph_module(source: Source) -> tuple[nn.Module, Any]:
     """Return what is traced, in float32 on the CPU, and the network's configuration with the labels."""
-    if source.method.traits.linear_probe:
+    if is_linear(source):
         predictor: Any = source.trained()
-        network = predictor.embedder.module
-        module: nn.Module = ProbeLogits(network, predictor.weight, predictor.bias)
+        network, head = predictor.embedder.module, predictor.head
+        module: nn.Module = ProbeLogits(network, predictor.embedder.pooling, head.weight, head.bias)
         source.job.task.configure(network.config, source.job.labels)
     else:
         network = merged_network(source)

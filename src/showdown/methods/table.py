@@ -27,7 +27,12 @@ METHODS: Registry[type[Method]] = Registry(
     {
         "majority": "showdown.methods.majority:Majority",
         "tfidf": "showdown.methods.tfidf:TfIdf",
+        "naive-bayes": "showdown.methods.naive_bayes:NaiveBayes",
         "frozen": "showdown.methods.frozen:Frozen",
+        "knn": "showdown.methods.knn:NearestNeighbours",
+        "static": "showdown.methods.static:Static",
+        "boosting": "showdown.methods.boosting:Boosting",
+        "setfit": "showdown.methods.setfit:SetFit",
         "most-common": "showdown.methods.most_common:MostCommon",
         "copy-prompt": "showdown.methods.copy_prompt:CopyPrompt",
         "zero-shot": "showdown.methods.zero_shot:ZeroShot",

@@ -64,7 +64,7 @@ def markdown(
     """
     table, pictures = comparison_table(results, verdict), pictures or {}
     parts = [f"# {escaped(results.name)}", *(f"**{escaped(line)}**" for line in table.above)]
-    parts += [_marked(table), *(_picture(pictures[name]) for name in _FIRST if name in pictures)]
+    parts += [marked_table(table), *(_picture(pictures[name]) for name in _FIRST if name in pictures)]
     parts += ["## Verdict", *(f"- {escaped(line)}" for line in table.verdict)]
     parts += ["## Recommendation", *(f"- {escaped(line)}" for line in table.recommendation)]
     if verdict.pairs:
@@ -136,7 +136,7 @@ def _picture(found: Picture) -> str:
     return f"![{escaped(found.alt)}]({found.link})\n\n{sentence}"
 
 
-def _marked(table: Table) -> str:
+def marked_table(table: Table) -> str:
     """Return the comparison's table with its marks."""
     rows = [[escaped(cell) for cell in row] for row in table.rows]
     for row, column in table.best:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from showdown.core.errors import UserError
 from showdown.core.predictor import Predictor
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import base_type, is_network, reads_from_left_to_right, tokenizer_of
+from showdown.exporting.network import base_type, is_linear, is_network, reads_from_left_to_right, tokenizer_of
 from showdown.exporting.source import Source
 from showdown.models.padding import PADDING_COUNTS
 
@@ -42,7 +42,7 @@ class Onnx(Form):
 
     def refusal(self, source: Source) -> str | None:
         """Refuse a model without a network or labels, and one that reads from left to right."""
-        if not (is_network(source) or source.method.traits.linear_probe):
+        if not (is_network(source) or is_linear(source)):
             return "has no network to trace"
         if not source.job.labels:
             return "writes its answers; ONNX is for encoders with labels here"

@@ -15,7 +15,7 @@ _CODE = """import skops.io
 
 folder, texts = ".", ["a text"]
 pipeline = skops.io.load(folder + "/pipeline.skops", trusted=[])
-scores = pipeline.decision_function(texts)
+scores = pipeline.SCORES(texts)
 answers = pipeline.predict(texts).tolist()"""
 
 
@@ -36,15 +36,16 @@ class Skops(Form):
         pipeline = _loaded(source.artifact)
         pipeline[-1].classes_ = np.asarray(source.job.labels)[pipeline[-1].classes_]
         write_bytes(folder / PIPELINE, skops.io.dumps(pipeline))
-        return Shipped(code=_CODE, library="sklearn")
+        scores = "predict_proba" if hasattr(pipeline, "predict_proba") else "decision_function"
+        return Shipped(code=_CODE.replace("SCORES", scores), library="sklearn")
 
     def open(self, source: Source, folder: Path) -> Predictor:
         """Open the written pipeline, its labels in the order of the comparison."""
-        from showdown.methods.tfidf import TfIdfClassifier
+        from showdown.methods.pipeline import PipelineClassifier
 
         pipeline, labels = _loaded(folder), source.job.labels
         pipeline[-1].classes_ = np.array([labels.index(name) for name in pipeline[-1].classes_.tolist()])
-        return TfIdfClassifier(pipeline, len(labels))
+        return PipelineClassifier(pipeline, len(labels))
 
 
 def _loaded(folder: Path) -> Any:
