@@ -25,7 +25,8 @@ def network(method: str, *, tiny: bool, device: str, dropout: float, shape: dict
     from peft import LoraConfig, get_peft_model
 
     kind = torch.bfloat16 if device == "cuda" else torch.float32
-    model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora", shape=shape)
+    held = {"four_bit": method == "qlora", "fp8": method == "lora-fp8"}
+    model = base_model(tiny=tiny, dtype=kind, device=device, **held, shape=shape)
     if method == "full":
         return model.requires_grad_(True)
     config = LoraConfig(
@@ -45,7 +46,7 @@ class Training:
         """Build the network.
 
         Args:
-            method: `full`, `lora` or `qlora`.
+            method: `full`, `lora`, `qlora` or `lora-fp8`.
             rows: all training rows.
             tiny: use a tiny network, to try the benchmark out.
             device: `cuda` or `cpu`.

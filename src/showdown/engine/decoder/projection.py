@@ -1,7 +1,8 @@
-"""Linear layers that read the same input, as one autograd function: plain, 4-bit, or with a LoRA adapter each.
+"""Linear layers that read the same input, as one autograd function: plain, 4-bit, in fp8, or with a LoRA adapter each.
 
 The input is saved once, and only where a weight or an adapter is trainable. The gradients of the input are summed
-inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
+inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward. Layers in fp8 share the
+rounded input, and one product with all their weights gives the gradient of it.
 """
 
 import functools
@@ -16,6 +17,8 @@ from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
+from showdown.fp8.linear import Fp8Linear
+from showdown.fp8.numbers import Quantised, product, quantise, transposed
 
 
 class Projection:
@@ -24,7 +27,8 @@ class Projection:
     def __init__(self, base: Any, adapter: Adapter | None = None) -> None:
         self.base = base
         self.adapter = adapter
-        self.quantised = getattr(base.weight, "quant_state", None) is not None
+        self.in_fp8 = isinstance(base, Fp8Linear)
+        self.quantised = not self.in_fp8 and getattr(base.weight, "quant_state", None) is not None
         self._scales: torch.Tensor | None = None
         self._dense: Callable[[], torch.Tensor] | None = None
 
@@ -48,9 +52,18 @@ class Projection:
             return self.weight
         return functools.cache(self.weight)
 
+    def output(self, x: torch.Tensor, rounded: Quantised | None) -> torch.Tensor:
+        """Return x weight^T + bias; a layer in fp8 needs x as it is rounded."""
+        base, bias = self.base, self.base.bias
+        if not self.in_fp8:
+            return functional.linear(x, self.weight(x.dtype), None if bias is None else bias.to(x.dtype))
+        assert rounded is not None
+        y = product(rounded, base.codes, base.scale, x.dtype)
+        return y if bias is None else y.add_(bias)
+
     def learning(self) -> list[nn.Parameter]:
         """Return the trainable parameters in a fixed order: weight, bias, A, B."""
-        own = [self.base.weight, self.base.bias]
+        own = [None if self.in_fp8 else self.base.weight, self.base.bias]
         if self.adapter is not None:
             own += [self.adapter.down, self.adapter.up]
         return [parameter for parameter in own if parameter is not None and parameter.requires_grad]
@@ -80,8 +93,8 @@ def _scales(state: Any) -> torch.Tensor | None:
 
 
 def _plain(module: Any) -> bool:
-    """Return whether the layer is `nn.Linear`, or bitsandbytes' 4-bit layer in its usual packing."""
-    if type(module) is nn.Linear:
+    """Return whether the layer is `nn.Linear`, one in fp8, or bitsandbytes' 4-bit layer in its usual packing."""
+    if type(module) in (nn.Linear, Fp8Linear):
         return True
     # PEFT's adapter layer around a 4-bit one has the same class name, and its `weight` is that of the inner layer.
     if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
@@ -115,16 +128,19 @@ def _switches(module: Any) -> tuple[Any, ...]:
 class SharedInput:
     """Linear layers that read the same input."""
 
-    def __init__(self, modules: Sequence[nn.Module], *, keep_scales: bool = False) -> None:
+    def __init__(self, modules: Sequence[nn.Module], *, keep_copies: bool = False) -> None:
         """Read the layers.
 
         Args:
-            modules: `nn.Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over either, or any other module.
-            keep_scales: use a little memory to dequantise 4-bit weights faster.
+            modules: `nn.Linear`, `Fp8Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over any of them, or any
+                other module.
+            keep_copies: use memory for time: keep the scales of 4-bit weights in float32, and weights in fp8 transposed
+                too, once a gradient has needed that.
 
         """
         self.modules = modules
-        self._keep_scales = keep_scales
+        self._keep_copies = keep_copies
+        self._transposed: torch.Tensor | None = None
         self._read()
 
     def _read(self) -> None:
@@ -132,12 +148,23 @@ class SharedInput:
         found = [projection for module in self.modules if (projection := read_projection(module)) is not None]
         probabilities = {one.adapter.dropout.p for one in found if one.adapter and hasattr(one.adapter.dropout, "p")}
         self.projections = found if len(found) == len(self.modules) and len(probabilities) <= 1 else None
-        if self._keep_scales:
+        self.in_fp8 = bool(found) and self.projections is not None and all(one.in_fp8 for one in found)
+        """Whether all these layers are in fp8."""
+        if self._keep_copies:
             for projection in self.projections or []:
                 projection.keep_scales()
         adapted = [(n, one.adapter) for n, one in enumerate(self.projections or []) if one.adapter is not None]
         self.adapted = [number for number, _ in adapted]
         self.bank = Bank([adapter for _, adapter in adapted])
+
+    def transposed(self) -> torch.Tensor:
+        """Return the weights of layers in fp8 side by side, transposed: shape (input width, all output widths)."""
+        if self._transposed is not None:
+            return self._transposed
+        found = transposed([one.base.codes for one in self.projections or []])
+        if self._keep_copies:
+            self._transposed = found
+        return found
 
     def update(self) -> None:
         """Read the layers again where an adapter was switched on or off."""
@@ -166,7 +193,9 @@ class Group:
     """The projections of one input in one forward pass."""
 
     def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
+        self.shared = shared
         self.projections = projections
+        self.in_fp8 = shared.in_fp8
         self.adapted = shared.adapted
         self.bank = shared.bank
         self.dropout = self._dropout(seeds)
@@ -182,12 +211,19 @@ class Group:
         """Whether the backward pass needs the input: something here is trainable."""
         return bool(self.parameters)
 
-    def project(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        """Return the outputs for x of shape (tokens, width), and u of the adapters (adapters, tokens, rank)."""
-        outputs = []
-        for projection in self.projections:
-            bias = projection.base.bias
-            outputs.append(functional.linear(x, projection.weight(x.dtype), None if bias is None else bias.to(x.dtype)))
+    def project(
+        self, x: torch.Tensor, rounded: Quantised | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """Return the outputs for x of shape (tokens, width), and u of the adapters (adapters, tokens, rank).
+
+        Args:
+            x: the input. Without adapters, layers in fp8 read its shape and type alone where `rounded` is given.
+            rounded: x in e4m3, where it is known already.
+
+        """
+        if rounded is None and any(projection.in_fp8 for projection in self.projections):
+            rounded = quantise([x])
+        outputs = [projection.output(x, rounded) for projection in self.projections]
         if not self.adapted:
             return outputs, None
         bank = self.bank
@@ -203,17 +239,19 @@ class Group:
         outputs: Sequence[torch.Tensor],
         *,
         needs_input_gradient: bool,
+        rounded: Quantised | None = None,
     ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
         """Return the gradients of the input and of `parameters`, in their order.
 
         Args:
             x: the input, where `needs_input`.
             inner: u of the adapters, from `project`.
-            outputs: the gradient of each output.
+            outputs: the gradient of each output; not read where `rounded` is given and nothing here is trainable.
             needs_input_gradient: whether the gradient of the input is wanted.
+            rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known already.
 
         """
-        dx = self._input_gradient(outputs) if needs_input_gradient else None
+        dx = self._input_gradient(outputs, rounded) if needs_input_gradient else None
         found: dict[int, torch.Tensor] = {}
         if inner is not None:
             self._adapter_gradients(x, dx, inner, outputs, found)
@@ -221,7 +259,14 @@ class Group:
             self._weight_gradients(x, outputs, found)
         return dx, [found[id(parameter)] for parameter in self.parameters]
 
-    def _input_gradient(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    def scales(self) -> list[torch.Tensor]:
+        """Return the scales of weights in fp8."""
+        return [projection.base.scale for projection in self.projections]
+
+    def _input_gradient(self, outputs: Sequence[torch.Tensor], rounded: Quantised | None) -> torch.Tensor:
+        if self.in_fp8:
+            rounded = rounded or quantise(outputs, self.scales())
+            return product(rounded, self.shared.transposed(), None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
             weight = projection.weight(output.dtype)
@@ -258,9 +303,9 @@ class Group:
         self, x: torch.Tensor, outputs: Sequence[torch.Tensor], found: dict[int, torch.Tensor]
     ) -> None:
         for projection, output in zip(self.projections, outputs, strict=True):
-            weight, bias = projection.base.weight, projection.base.bias
-            if weight.requires_grad:
-                found[id(weight)] = output.t() @ x
+            base, bias = projection.base, projection.base.bias
+            if not projection.in_fp8 and base.weight.requires_grad:
+                found[id(base.weight)] = output.t() @ x
             if bias is not None and bias.requires_grad:
                 found[id(bias)] = output.sum(dim=0).to(bias.dtype)
 

@@ -25,6 +25,7 @@ from showdown.engine.decoder.attention import (
     packed_attention,
 )
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
+from showdown.engine.decoder.fp8_mlp import mlp
 from showdown.engine.decoder.layers import (
     ACTIVATIONS,
     Positions,
@@ -115,7 +116,7 @@ class PackedDecoder:
         self.recompute = recompute
         self.inputs_on_host = recompute and next(backbone.parameters()).is_cuda
         self._inputs = OffloadedInputs()
-        self.linears = [linears_of(layer, keep_scales=not recompute) for layer in self.layers]
+        self.linears = [linears_of(layer, keep_copies=not recompute) for layer in self.layers]
         self._shared = in_use(self.linears)
         self._opaque = any(has_foreign_dropout(layer) for layer in self.layers)
         self.units: Sequence[nn.Module] = ()
@@ -197,6 +198,9 @@ class PackedDecoder:
 
     def _mlp(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
         linears, stream = self.linears[number], number * STREAMS_A_LAYER
+        if linears.gate_up.in_fp8 and linears.down.in_fp8:
+            seeds = step.seeds[stream + 2 : stream + 4]
+            return mlp(normed, linears.gate_up, linears.down, activation=self.activation, seeds=seeds)
         gate, up = linears.gate_up(normed, step.seeds[stream + 2])
         return fused.gated_down(gate, up, linears.down, activation=self.activation, seeds=step.seeds[stream + 3])
 

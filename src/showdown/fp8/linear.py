@@ -1,0 +1,76 @@
+"""A frozen linear layer in fp8, which PEFT takes as the base of any adapter."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from showdown.fp8.format import E4M3, MULTIPLE
+from showdown.fp8.numbers import product, quantise, transposed
+
+
+def fits(linear: nn.Linear) -> bool:
+    """Return whether a layer's widths are those that fp8 products take."""
+    return linear.in_features % MULTIPLE == 0 and linear.out_features % MULTIPLE == 0
+
+
+class Fp8Linear(nn.Linear):
+    """A linear layer whose weight is in e4m3 with a scale for each output; its input is rounded too, token by token.
+
+    It computes gradients of its input alone.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: nn.Parameter | None, dtype: torch.dtype) -> None:
+        """Round a weight.
+
+        Args:
+            weight: shape (outputs, inputs), on the device where it stays.
+            bias: in `dtype`, or None.
+            dtype: the compute type.
+
+        """
+        nn.Module.__init__(self)
+        self.out_features, self.in_features = weight.shape
+        self.dtype = dtype
+        codes, scale = quantise([weight])
+        # As plain bytes, which nothing takes for numbers that could be cast to another type.
+        self.bytes = nn.Parameter(codes.view(torch.uint8), requires_grad=False)
+        self.register_buffer("scale", scale.view(-1), persistent=False)
+        self.bias = bias
+
+    @property
+    def codes(self) -> torch.Tensor:
+        """The weight before its scales, shape (outputs, inputs), e4m3."""
+        return self.bytes.detach().view(E4M3)
+
+    @property
+    def weight(self) -> torch.Tensor:  # type: ignore[override]  # a parameter of nn.Linear
+        """The weight as plain numbers of the compute type, made anew: for layers that do more than a product."""
+        return (self.codes.float() * self.scale[:, None]).to(self.dtype)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's
+        scale = self.scale
+        super()._apply(fn, recurse)
+        self.scale = scale.to(self.bytes.device)  # float32, whatever type the network is cast to
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x W^T + bias for x of shape (..., inputs)."""
+        y: torch.Tensor = _Product.apply(x.reshape(-1, self.in_features), self)  # type: ignore[no-untyped-call]
+        if self.bias is not None:
+            y = y + self.bias.to(y.dtype)
+        return y.view(*x.shape[:-1], self.out_features)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, layer: Fp8Linear) -> torch.Tensor:
+        ctx.layer = layer
+        return product(quantise([x]), layer.codes, layer.scale, x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
+        layer = ctx.layer
+        rows = quantise([dy], [layer.scale])
+        return product(rows, transposed([layer.codes]), None, dy.dtype), None

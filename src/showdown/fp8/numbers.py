@@ -1,0 +1,90 @@
+"""Numbers in e4m3 with a float32 scale a row, and products of them.
+
+A row of values is divided by its largest absolute value over 448 before it is rounded.
+
+The gradient of an input is dY W, for a weight W of rows s_n w_n. The scales lie on the dimension that is summed, where
+a product has none: they are multiplied into dY before it is rounded. The gradient is then that of the very numbers that
+the forward pass multiplied with, and needs the bytes of w alone, transposed (`transposed`).
+
+A GPU computes with Triton's kernels and its matrix units. Elsewhere the same roundings are made in plain PyTorch, slowly:
+for trials and tests (`machine.EMULATE`).
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from showdown.fp8.format import E4M3, LARGEST, SMALLEST_TOP
+
+
+class Quantised(NamedTuple):
+    """Rows in e4m3."""
+
+    codes: torch.Tensor
+    """Shape (rows, width), e4m3."""
+    scale: torch.Tensor
+    """What each row is multiplied by, shape (rows, 1), float32."""
+
+
+def quantise(parts: Sequence[torch.Tensor], factors: Sequence[torch.Tensor] | None = None) -> Quantised:
+    """Return rows that lie side by side as one row each, with one scale for all of it.
+
+    Args:
+        parts: up to three, each of shape (rows, its width).
+        factors: for each part what its columns are multiplied by first, shape (its width,), float32.
+
+    """
+    if parts[0].is_cuda:
+        from showdown.fp8 import kernels
+
+        return Quantised(*kernels.quantise([_in_rows(part) for part in parts], factors))
+    wide = [part.float() for part in parts]
+    if factors is not None:
+        wide = [part * factor for part, factor in zip(wide, factors, strict=True)]
+    return rounded(torch.cat(wide, dim=1))
+
+
+def _in_rows(part: torch.Tensor) -> torch.Tensor:
+    """Return a matrix with the numbers of each row beside each other in memory."""
+    return part if part.stride(1) == 1 else part.contiguous()
+
+
+def rounded(rows: torch.Tensor) -> Quantised:
+    """Return float32 rows in e4m3, in plain PyTorch on any device."""
+    top = rows.abs().amax(dim=1, keepdim=True).clamp_min(SMALLEST_TOP)
+    return Quantised((rows * (LARGEST / top)).to(E4M3), top * (1 / LARGEST))
+
+
+def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return weights of shape (its outputs, inputs) side by side, transposed: shape (inputs, all outputs), e4m3."""
+    if weights[0].is_cuda:
+        from showdown.fp8 import kernels
+
+        return kernels.transposed(weights)
+    return torch.cat([weight.view(torch.uint8) for weight in weights]).t().contiguous().view(E4M3)
+
+
+def product(x: Quantised, weight: torch.Tensor, scale: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
+    """Return x W^T of shape (rows, outputs).
+
+    Args:
+        x: of width (inputs).
+        weight: shape (outputs, inputs), e4m3, contiguous.
+        scale: of its rows, shape (outputs,), float32; None where it is one.
+        dtype: of the product.
+
+    """
+    if not weight.is_cuda:
+        sums = (x.codes.float() @ weight.float().t()) * x.scale
+        return (sums if scale is None else sums * scale).to(dtype)
+    scales = _ones(weight.shape[0], weight.device) if scale is None else scale
+    return torch._scaled_mm(
+        x.codes, weight.t(), scale_a=x.scale, scale_b=scales.view(1, -1), out_dtype=dtype, use_fast_accum=True
+    )
+
+
+@functools.cache
+def _ones(count: int, device: torch.device) -> torch.Tensor:
+    return torch.ones(count, device=device)
