@@ -15,13 +15,25 @@ def fits(linear: nn.Linear) -> bool:
     return linear.in_features % MULTIPLE == 0 and linear.out_features % MULTIPLE == 0
 
 
+def fp8_layer(linear: nn.Linear, weight: torch.Tensor, dtype: torch.dtype) -> nn.Module:
+    """Return a linear layer in fp8.
+
+    Args:
+        linear: gives the bias.
+        weight: shape (outputs, inputs), on the device where it stays.
+        dtype: the compute type.
+
+    """
+    return Fp8Linear(weight, linear.bias, dtype)
+
+
 class Fp8Linear(nn.Linear):
     """A linear layer whose weight is in e4m3 with a scale for each output; its input is rounded too, token by token.
 
     It computes gradients of its input alone.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: nn.Parameter | None, dtype: torch.dtype) -> None:
+    def __init__(self, weight: torch.Tensor, bias: Any, dtype: torch.dtype) -> None:
         """Round a weight.
 
         Args:
@@ -49,7 +61,7 @@ class Fp8Linear(nn.Linear):
         """The weight as plain numbers of the compute type, made anew: for layers that do more than a product."""
         return (self.codes.float() * self.scale[:, None]).to(self.dtype)
 
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         scale = self.scale
         super()._apply(fn, recurse)
         self.scale = scale.to(self.bytes.device)  # float32, whatever type the network is cast to
