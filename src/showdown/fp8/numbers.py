@@ -54,7 +54,8 @@ def _in_rows(part: torch.Tensor) -> torch.Tensor:
 def rounded(rows: torch.Tensor) -> Quantised:
     """Return float32 rows in e4m3, in plain PyTorch on any device."""
     top = rows.abs().amax(dim=1, keepdim=True).clamp_min(SMALLEST_TOP)
-    return Quantised((rows * (LARGEST / top)).to(E4M3), top * (1 / LARGEST))
+    # Not `LARGEST / top`, which PyTorch rounds twice: as the reciprocal, times LARGEST.
+    return Quantised((rows * torch.full_like(top, LARGEST).div(top)).to(E4M3), top * (1 / LARGEST))
 
 
 def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:

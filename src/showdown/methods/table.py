@@ -36,6 +36,7 @@ METHODS: Registry[type[Method]] = Registry(
         "full": "showdown.methods.full:Full",
         "lora": "showdown.methods.lora:Lora",
         "qlora": "showdown.methods.qlora:Qlora",
+        "lora-fp8": "showdown.methods.lora_fp8:LoraFp8",
         "dora": "showdown.methods.dora:Dora",
         "bitfit": "showdown.methods.bitfit:BitFit",
         "ia3": "showdown.methods.ia3:Ia3",
