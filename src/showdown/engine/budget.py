@@ -91,9 +91,8 @@ class Demand:
     """Whether adapters read what goes into the feed-forward layers: it is then kept."""
     four_bit: bool = False
     """Whether weights are kept in 4 bits: a dense copy of the largest one then comes and goes."""
-    fp8_bytes: float = 0.0
-    """Of weights in fp8. Where there is no activation checkpointing, they are kept transposed too; otherwise a transposed
-    copy of the largest ones comes and goes."""
+    fp8: bool = False
+    """Whether weights are kept in fp8: a transposed copy of the largest two, which share an input, comes and goes."""
     padded: bool = False
     """Whether rows are padded, so that each counts as the longest one, and the library computes attention."""
     may_step_in_backward: bool = False
@@ -223,10 +222,9 @@ def _activation_bytes(shape: Shape, demand: Demand, tokens: int, *, recompute: b
 def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     """Return the bytes that are held whatever the micro-batch size, without gradients."""
     # Of one weight in 16 bits, or of two that share an input in eight.
-    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit or (demand.fp8_bytes and recompute) else 0
-    copies = 0 if recompute or demand.padded else demand.fp8_bytes
+    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit or demand.fp8 else 0
     scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
-    return demand.weight_bytes + demand.optimizer_bytes + dense + copies + scales
+    return demand.weight_bytes + demand.optimizer_bytes + dense + scales
 
 
 def peak_bytes(
@@ -397,7 +395,7 @@ class _Planner:
     def lean(self) -> Plan:
         """Take the least memory that does not make the GPU wait."""
         room = LEAN_SHARE * held_bytes(self.shape, self.demand, recompute=True)
-        least = LEAN_FP8_TOKENS if self.demand.fp8_bytes else LEAN_TOKENS
+        least = LEAN_FP8_TOKENS if self.demand.fp8 else LEAN_TOKENS
         tokens = max(least, room / token_bytes(self.shape, self.demand, recompute=True))
         return min([*self.inside(), self.option(tokens, recompute=True)], key=lambda one: one.expected_peak_gb)
 

@@ -17,8 +17,8 @@ _PAPER = Reference(
 class LoraFp8Settings(LoraSettings):
     """Settings of LoRA over a base in fp8."""
 
-    base: Literal["plain", "fp8"] = "fp8"
-    """As LoRA's; `plain` is LoRA."""
+    base: Literal["fp8"] = "fp8"
+    """The only one; LoRA has others."""
 
 
 class LoraFp8(Lora):

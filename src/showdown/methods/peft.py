@@ -25,6 +25,9 @@ OPENING = """model = AutoPeftModelForTask.from_pretrained(
     num_labels=len(labels),
     pad_token_id=tokenizer.pad_token_id,
 ).eval()"""
+_ROUNDED = """
+# It was trained over linear layers in fp8, which round their weights and inputs. The plain base below answers almost alike.
+"""
 _WEIGHTS = "adapter_model.safetensors"
 
 
@@ -119,7 +122,7 @@ class PeftMethod(TunedMethod):
         """Return how plain PEFT opens it; the labels are passed, since the base has none or others."""
         from showdown.models.companions import Usage
 
-        return Usage(imports=IMPORTS, opening=OPENING)
+        return Usage(imports=IMPORTS, opening=(_ROUNDED if self.options.fp8 else "") + OPENING)
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":
         """Load the pretrained network again, add new adapters, and fill them and the head with what was saved.

@@ -434,12 +434,6 @@ def weight_bytes(network: Network, options: NetworkOptions) -> float:
     return total
 
 
-def fp8_bytes(network: Network, options: NetworkOptions) -> float:
-    """Return the bytes of weights in fp8 without their scales, of a network that may be a skeleton; 0 where none are."""
-    weights = [network.module.get_submodule(name).weight for name in network.linear_names if options.fp8]
-    return float(sum(weight.numel() for weight in weights if isinstance(weight, torch.Tensor)))
-
-
 def trainable_parameters(module: nn.Module) -> int:
     """Count the trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -40,11 +40,10 @@ def demand_of(
     from showdown.engine.budget import Demand, shape_of
     from showdown.engine.forward import is_packed
     from showdown.engine.optim.table import state_bytes
-    from showdown.models.network import dtype_of, fp8_bytes, weight_bytes
+    from showdown.models.network import dtype_of, weight_bytes
 
     network.module.to(dtype_of(job.placement))
     pretrained, held_bytes = network.module, weight_bytes(network, method.options)
-    in_fp8 = fp8_bytes(network, method.options)
     padded = not is_packed(pretrained, job.placement.device)
     with torch.device("meta"):
         module = method.adapt(network)
@@ -60,7 +59,7 @@ def demand_of(
         trains_backbone=whole,
         adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
-        fp8_bytes=in_fp8,
+        fp8=method.options.fp8,
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
         moments_on_host=on_host,

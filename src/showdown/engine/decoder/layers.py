@@ -64,12 +64,12 @@ class Linears:
     down: SharedInput
 
 
-def linears_of(layer: Any, *, keep_copies: bool) -> Linears:
-    """Return the linear layers of a decoder layer. `keep_copies` is that of `SharedInput`."""
+def linears_of(layer: Any, *, keep_scales: bool) -> Linears:
+    """Return the linear layers of a decoder layer. `keep_scales` is that of `SharedInput`."""
     attention, mlp = layer.self_attn, layer.mlp
 
     def shared(*modules: nn.Module) -> SharedInput:
-        return SharedInput(modules, keep_copies=keep_copies)
+        return SharedInput(modules, keep_scales=keep_scales)
 
     return Linears(
         query_key_value=shared(attention.q_proj, attention.k_proj, attention.v_proj),

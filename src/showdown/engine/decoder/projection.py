@@ -128,19 +128,17 @@ def _switches(module: Any) -> tuple[Any, ...]:
 class SharedInput:
     """Linear layers that read the same input."""
 
-    def __init__(self, modules: Sequence[nn.Module], *, keep_copies: bool = False) -> None:
+    def __init__(self, modules: Sequence[nn.Module], *, keep_scales: bool = False) -> None:
         """Read the layers.
 
         Args:
             modules: `nn.Linear`, `Fp8Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over any of them, or any
                 other module.
-            keep_copies: use memory for time: keep the scales of 4-bit weights in float32, and weights in fp8 transposed
-                too, once a gradient has needed that.
+            keep_scales: use a little memory to dequantise 4-bit weights faster.
 
         """
         self.modules = modules
-        self._keep_copies = keep_copies
-        self._transposed: torch.Tensor | None = None
+        self._keep_scales = keep_scales
         self._read()
 
     def _read(self) -> None:
@@ -150,21 +148,12 @@ class SharedInput:
         self.projections = found if len(found) == len(self.modules) and len(probabilities) <= 1 else None
         self.in_fp8 = bool(found) and self.projections is not None and all(one.in_fp8 for one in found)
         """Whether all these layers are in fp8."""
-        if self._keep_copies:
+        if self._keep_scales:
             for projection in self.projections or []:
                 projection.keep_scales()
         adapted = [(n, one.adapter) for n, one in enumerate(self.projections or []) if one.adapter is not None]
         self.adapted = [number for number, _ in adapted]
         self.bank = Bank([adapter for _, adapter in adapted])
-
-    def transposed(self) -> torch.Tensor:
-        """Return the weights of layers in fp8 side by side, transposed: shape (input width, all output widths)."""
-        if self._transposed is not None:
-            return self._transposed
-        found = transposed([one.base.codes for one in self.projections or []])
-        if self._keep_copies:
-            self._transposed = found
-        return found
 
     def update(self) -> None:
         """Read the layers again where an adapter was switched on or off."""
@@ -193,7 +182,6 @@ class Group:
     """The projections of one input in one forward pass."""
 
     def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
-        self.shared = shared
         self.projections = projections
         self.in_fp8 = shared.in_fp8
         self.adapted = shared.adapted
@@ -266,7 +254,8 @@ class Group:
     def _input_gradient(self, outputs: Sequence[torch.Tensor], rounded: Quantised | None) -> torch.Tensor:
         if self.in_fp8:
             rounded = rounded or quantise(outputs, self.scales())
-            return product(rounded, self.shared.transposed(), None, outputs[0].dtype)
+            weights = transposed([projection.base.codes for projection in self.projections])
+            return product(rounded, weights, None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
             weight = projection.weight(output.dtype)

@@ -116,7 +116,7 @@ class PackedDecoder:
         self.recompute = recompute
         self.inputs_on_host = recompute and next(backbone.parameters()).is_cuda
         self._inputs = OffloadedInputs()
-        self.linears = [linears_of(layer, keep_copies=not recompute) for layer in self.layers]
+        self.linears = [linears_of(layer, keep_scales=not recompute) for layer in self.layers]
         self._shared = in_use(self.linears)
         self._opaque = any(has_foreign_dropout(layer) for layer in self.layers)
         self.units: Sequence[nn.Module] = ()
@@ -128,6 +128,11 @@ class PackedDecoder:
     def understood(self) -> bool:
         """Whether the engine computes every layer itself: no module is called that may do something else."""
         return not self._opaque
+
+    @property
+    def in_fp8(self) -> bool:
+        """Whether any layer computes in fp8."""
+        return any(shared.in_fp8 for shared in self._shared)
 
     @property
     def host_buffers(self) -> list[torch.Tensor]:
