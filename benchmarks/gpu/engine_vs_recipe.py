@@ -47,6 +47,7 @@ def _cases() -> list[Case]:
         Case(name="speed-full", side="engine", method="full", settings={"micro_rows": 8}),
         Case(name="speed-lora", side="engine", method="lora", settings={"micro_rows": 16}),
         Case(name="speed-qlora", side="engine", method="qlora", settings={"micro_rows": 16}),
+        Case(name="speed-full-fp8", side="engine", method="full-fp8", settings={"micro_rows": 8}),
         Case(name="speed-lora-fp8", side="engine", method="lora-fp8", settings={"micro_rows": 16}),
     ]
     lean = [

@@ -25,7 +25,7 @@ from benchmarks.lib.workload import (
     vocabulary_of,
 )
 
-MICRO_ROWS = {"lora": 16, "qlora": 16, "lora-fp8": 16, "full": 8}
+MICRO_ROWS = {"lora": 16, "qlora": 16, "lora-fp8": 16, "full": 8, "full-fp8": 8}
 MOST_KERNELS = 32
 
 

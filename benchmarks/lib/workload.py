@@ -18,8 +18,8 @@ LABELS = 25
 PAD = 2
 """The pad token is the end-of-sequence token, as in the study."""
 RANK, ALPHA = 8, 16
-EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16, "lora-fp8": 16}
-LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4, "lora-fp8": 1e-4}
+EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16, "lora-fp8": 16, "full-fp8": 8}
+LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4, "lora-fp8": 1e-4, "full-fp8": 2e-5}
 WEIGHT_DECAY = 0.01
 HEADS = ("score", "lm_head")
 """Of a classifier and of a language model; neither is quantised."""
@@ -145,4 +145,4 @@ def _quantised(linear: nn.Linear) -> nn.Module:
 
 def arithmetic(method: str, tokens: int) -> float:
     """Return the operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
-    return (6 if method == "full" else 4) * MATRIX_PARAMETERS * tokens
+    return (6 if method.startswith("full") else 4) * MATRIX_PARAMETERS * tokens

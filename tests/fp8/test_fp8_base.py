@@ -41,7 +41,7 @@ def trained(method: TunedMethod, folder: Path, *, steps: int = 0) -> tuple[nn.Mo
 
 @pytest.mark.parametrize(
     ("method", "family"),
-    [("lora", "mistral"), ("lora", "gemma3"), ("lora", "bert"), ("dora", "qwen2"), ("dora", "bert"), ("ia3", "mistral")],
+    [("lora", "mistral"), ("lora", "gemma"), ("lora", "bert"), ("dora", "qwen2"), ("dora", "bert"), ("ia3", "mistral")],
 )
 def test_every_adapter_learns_over_it(pretrained: Pretrained, method: str, family: str) -> None:
     plain = build(method, {})
@@ -51,7 +51,7 @@ def test_every_adapter_learns_over_it(pretrained: Pretrained, method: str, famil
     module, losses = trained(rounded, pretrained(family), steps=6)
     other, expected = trained(plain, pretrained(family), steps=6)
     assert losses[-1] < 0.9 * losses[0]
-    assert losses[0] == pytest.approx(expected[0], rel=0.05)
+    assert losses[0] == pytest.approx(expected[0], rel=0.15)
     assert losses != expected
     held = [child for child in module.modules() if isinstance(child, Fp8Linear)]
     assert held
@@ -59,9 +59,10 @@ def test_every_adapter_learns_over_it(pretrained: Pretrained, method: str, famil
 
 
 @pytest.mark.parametrize("family", ["mistral", "qwen2"])
-def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, family: str) -> None:
+@pytest.mark.parametrize("name", ["lora-fp8", "full-fp8"])
+def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, name: str, family: str) -> None:
     """Its packed path, with shared inputs and one gradient for all of a group, beside the padded path of the library."""
-    method = build("lora-fp8", {})
+    method = build(name, {})
     assert isinstance(method, TunedMethod)
     module, _ = trained(method, pretrained(family), steps=2)
     packed = choose_forward(module, pad_token_id=0, device="cpu")
@@ -75,6 +76,19 @@ def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, family: 
         path.logits(IDS).square().sum().backward()
         gradients.append(torch.cat([one.grad.flatten() for one in module.parameters() if one.grad is not None]))
     assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 0.1
+
+
+@pytest.mark.parametrize("family", ["mistral", "bert"])
+def test_a_whole_network_learns_with_products_in_it(pretrained: Pretrained, family: str) -> None:
+    """Near what it learns in plain numbers, and each gradient near the plain one."""
+    rounded, plain = build("full-fp8", {}), build("full", {})
+    assert isinstance(plain, TunedMethod)
+    assert isinstance(rounded, TunedMethod)
+    module, losses = trained(rounded, pretrained(family), steps=4)
+    other, expected = trained(plain, pretrained(family), steps=4)
+    assert losses[-1] < 0.9 * losses[0]
+    assert losses[0] == pytest.approx(expected[0], rel=0.15)
+    assert module.state_dict().keys() == other.state_dict().keys()
 
 
 def test_its_bytes_are_counted(pretrained: Pretrained) -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from showdown.fp8.format import E4M3
 from showdown.fp8.linear import Fp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, rounded, transposed
+from showdown.fp8.numbers import Quantised, product, quantise, rounded, transposed, turned, weight_gradient
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -73,6 +73,15 @@ def test_the_gradient_is_that_of_the_numbers_that_were_multiplied() -> None:
     assert error(layer.weight, weight) < 0.04
 
 
+@pytest.mark.parametrize("rows", [16, 7, 33])
+def test_the_gradient_of_a_weight_is_near_that_of_the_numbers_before(rows: int) -> None:
+    """Rows of very different sizes too: their scales go into the other factor."""
+    x, dy = torch.randn(rows, 64) * torch.logspace(-2, 2, rows)[:, None], torch.randn(rows, 48)
+    found = weight_gradient(dy, quantise([x]))
+    assert found.shape == (48, 64)
+    assert error(found, dy.t() @ x) < 0.06
+
+
 def test_a_layer_has_a_bias_any_leading_shape_and_scales_that_no_cast_touches() -> None:
     bias = torch.nn.Parameter(torch.randn(32))
     layer = Fp8Linear(torch.randn(32, 64), bias, torch.float32)
@@ -89,7 +98,7 @@ def same(found: Quantised, expected: Quantised, *, flips: float) -> None:
     """Require equal scales and codes; so many codes may be one apart, where a sum was rounded otherwise before."""
     torch.testing.assert_close(found.scale, expected.scale, rtol=1e-2 if flips else 0, atol=0)
     differ = found.codes.view(torch.uint8) != expected.codes.view(torch.uint8)
-    assert float(differ.float().mean()) <= (0.04 if INTERPRETED else flips)
+    assert float(differ.float().mean()) <= (0.06 if INTERPRETED else flips)
     if INTERPRETED:  # it loses the carry where a mantissa is rounded up to the next power of two
         return
     torch.testing.assert_close(plain(found), plain(expected), rtol=0.15, atol=float(expected.scale.max()))
@@ -119,6 +128,21 @@ def test_the_kernel_transposes(outputs: Sequence[int]) -> None:
     weights = [torch.randn(width, 336, device=DEVICE).to(E4M3) for width in outputs]
     expected = torch.cat([one.view(torch.uint8) for one in weights]).t()
     assert torch.equal(kernels.transposed(weights).view(torch.uint8), expected)
+
+
+@needs_triton
+@pytest.mark.gpu
+@pytest.mark.parametrize(("rows", "width"), [(2944, 4096), (17, 160), (70, 48)])
+def test_the_kernels_turn_rows_to_columns(rows: int, width: int) -> None:
+    from showdown.fp8 import kernels
+
+    x, factor = torch.randn(rows, width, device=DEVICE).to(KIND), torch.rand(rows, 1, device=DEVICE)
+    found, expected = Quantised(*kernels.columns(x, factor)), rounded((x.float() * factor).t())
+    assert found.codes.shape[1] % 16 == 0
+    assert (found.codes[:, rows:].float() == 0).all()
+    same(Quantised(found.codes[:, :rows], found.scale), expected, flips=0.0)
+    codes = x.to(E4M3)
+    assert torch.equal(turned(codes)[:, :rows].view(torch.uint8), codes.view(torch.uint8).t())
 
 
 @needs_triton
@@ -178,4 +202,5 @@ def test_a_layer_on_a_gpu_equals_the_emulated_one() -> None:
     assert inputs[0].grad is not None
     assert inputs[1].grad is not None
     assert error(inputs[1].grad.cpu(), inputs[0].grad) < 5e-3
+    assert error(weight_gradient(dy.cuda(), quantise([x.cuda()])).cpu(), dy.float().t() @ x.float()) < 0.06
     assert torch.equal(transposed([there.codes]).view(torch.uint8).cpu(), here.bytes.t())

@@ -11,11 +11,12 @@ import torch
 import triton
 import triton.language as tl
 
-from showdown.fp8.format import E4M3, LARGEST, SMALLEST_TOP
+from showdown.fp8.format import E4M3, LARGEST, MULTIPLE, SMALLEST_TOP
 
 _BLOCK = 4096
 _TILE = 128
 _MOST_PARTS = 3
+_MOST_COLUMN_PARTS = 8
 _LARGEST, _SMALLEST_TOP = tl.constexpr(LARGEST), tl.constexpr(SMALLEST_TOP)
 
 
@@ -74,6 +75,44 @@ def _transpose_kernel(weight_ptr, out_ptr, outputs, inputs, out_step, TILE: tl.c
     inside = (row < outputs)[:, None] & (column < inputs)[None, :]
     tile = tl.load(weight_ptr + row[:, None] * inputs + column[None, :], mask=inside, other=0)
     tl.store(out_ptr + column[:, None] * out_step + row[None, :], tl.trans(tile), mask=tl.trans(inside))
+
+
+@triton.jit
+def _column_tops_kernel(
+    rows_ptr, factor_ptr, tops_ptr, rows, width, step, rows_a_part, TILE: tl.constexpr
+):  # fmt: skip
+    column = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    top = tl.zeros((TILE,), dtype=tl.float32)
+    begin = tl.program_id(1) * rows_a_part
+    end = tl.minimum(begin + rows_a_part, rows)
+    for start in range(begin, end, 32):
+        row = start + tl.arange(0, 32)
+        inside = (row < end)[:, None] & (column < width)[None, :]
+        x = tl.load(rows_ptr + row.to(tl.int64)[:, None] * step + column[None, :], mask=inside, other=0.0)
+        factor = tl.load(factor_ptr + row, mask=row < end, other=0.0)
+        top = tl.maximum(top, tl.max(tl.abs(x.to(tl.float32) * factor[:, None]), axis=0))
+    tl.store(tops_ptr + tl.program_id(1) * width + column, top, mask=column < width)
+
+
+@triton.jit
+def _column_codes_kernel(
+    rows_ptr, factor_ptr, tops_ptr, codes_ptr, scale_ptr, rows, width, step, codes_step,
+    PARTS: tl.constexpr, TILE: tl.constexpr,
+):  # fmt: skip
+    column = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    row = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    top = tl.full((TILE,), _SMALLEST_TOP, tl.float32)
+    for part in tl.static_range(PARTS):
+        top = tl.maximum(top, tl.load(tops_ptr + part * width + column, mask=column < width, other=0.0))
+    if tl.program_id(1) == 0:
+        tl.store(scale_ptr + column, top * (1 / _LARGEST), mask=column < width)
+    inverse = tl.div_rn(tl.full((TILE,), _LARGEST, tl.float32), top)
+    inside = (row < rows)[:, None] & (column < width)[None, :]
+    x = tl.load(rows_ptr + row.to(tl.int64)[:, None] * step + column[None, :], mask=inside, other=0.0).to(tl.float32)
+    factor = tl.load(factor_ptr + row, mask=row < rows, other=0.0)
+    codes = (x * factor[:, None] * inverse[None, :]).to(codes_ptr.dtype.element_ty)
+    place = column.to(tl.int64)[:, None] * codes_step + row[None, :]
+    tl.store(codes_ptr + place, tl.trans(codes), mask=tl.trans(inside))
 
 
 @triton.jit
@@ -162,10 +201,11 @@ def quantise(
     return codes, scale
 
 
-def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return weights side by side, transposed; see `numbers.transposed`."""
-    inputs, total = weights[0].shape[1], sum(weight.shape[0] for weight in weights)
-    out = torch.empty((inputs, total), dtype=torch.uint8, device=weights[0].device)
+def transposed(weights: Sequence[torch.Tensor], *, multiple: int = 1) -> torch.Tensor:
+    """Return weights side by side, transposed, with rows of a multiple of so many; see `numbers.transposed`."""
+    inputs, outputs = weights[0].shape[1], sum(weight.shape[0] for weight in weights)
+    out = _filled_up(inputs, outputs, weights[0].device, multiple).view(torch.uint8)
+    total = out.shape[1]
     begin = 0
     for weight in weights:
         outputs = weight.shape[0]
@@ -174,6 +214,31 @@ def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:
         )
         begin += outputs
     return out.view(E4M3)
+
+
+def _filled_up(rows: int, width: int, device: torch.device, multiple: int) -> torch.Tensor:
+    """Return room for codes, with zeros behind them where the width is no such multiple."""
+    make = torch.zeros if width % multiple else torch.empty
+    return make((rows, width + -width % multiple), dtype=torch.uint8, device=device).view(E4M3)
+
+
+def columns(rows: torch.Tensor, factor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return codes and scales; see `numbers.columns`."""
+    count, width = rows.shape
+    parts = max(1, min(_MOST_COLUMN_PARTS, triton.cdiv(count, 4 * _TILE)))
+    rows_a_part = triton.cdiv(count, parts)
+    tops = torch.empty((parts, width), dtype=torch.float32, device=rows.device)
+    across = triton.cdiv(width, _TILE)
+    _column_tops_kernel[(across, parts)](
+        rows, factor, tops, count, width, rows.stride(0), rows_a_part, TILE=_TILE, num_warps=8
+    )
+    codes = _filled_up(width, count, rows.device, MULTIPLE)
+    scale = torch.empty((width, 1), dtype=torch.float32, device=rows.device)
+    _column_codes_kernel[(across, triton.cdiv(count, _TILE))](
+        rows, factor, tops, codes, scale, count, width, rows.stride(0), codes.shape[1],
+        PARTS=parts, TILE=_TILE, num_warps=8,
+    )  # fmt: skip
+    return codes, scale
 
 
 def _columns_and_warps(width: int) -> tuple[int, int]:

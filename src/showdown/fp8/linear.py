@@ -1,4 +1,4 @@
-"""A frozen linear layer in fp8, which PEFT takes as the base of any adapter."""
+"""Linear layers that compute in fp8: a frozen one, which PEFT takes as the base of any adapter, and one that learns."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from showdown.fp8.format import E4M3, MULTIPLE
-from showdown.fp8.numbers import product, quantise, transposed
+from showdown.fp8.numbers import Quantised, product, quantise, transposed, weight_gradient
 
 
 def fits(linear: nn.Linear) -> bool:
@@ -61,6 +61,10 @@ class Fp8Linear(nn.Linear):
         """The weight as plain numbers of the compute type, made anew: for layers that do more than a product."""
         return (self.codes.float() * self.scale[:, None]).to(self.dtype)
 
+    def held(self) -> Quantised:
+        """Return the weight with its scales."""
+        return Quantised(self.codes, self.scale[:, None])
+
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         scale = self.scale
         super()._apply(fn, recurse)
@@ -69,20 +73,49 @@ class Fp8Linear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x W^T + bias for x of shape (..., inputs)."""
-        y: torch.Tensor = _Product.apply(x.reshape(-1, self.in_features), self)  # type: ignore[no-untyped-call]
-        if self.bias is not None:
-            y = y + self.bias.to(y.dtype)
-        return y.view(*x.shape[:-1], self.out_features)
+        return _called(self, x, None)
+
+
+class LearningFp8Linear(nn.Linear):
+    """A linear layer whose three products are in fp8 while its weight, which learns, is a plain one.
+
+    The weight is rounded anew in each pass, by output; the input and the gradient of the output token by token, and for
+    the gradient of the weight the latter by output.
+    """
+
+    def held(self) -> Quantised:
+        """Return the weight rounded as it is now."""
+        return quantise([self.weight.detach()])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x W^T + bias for x of shape (..., inputs)."""
+        return _called(self, x, self.weight)
+
+
+def learn_in_fp8(linear: nn.Linear) -> None:
+    """Let a plain linear layer multiply in fp8 from now on, its parameters as they are."""
+    linear.__class__ = LearningFp8Linear
+
+
+def _called(layer: Fp8Linear | LearningFp8Linear, x: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    y: torch.Tensor = _Product.apply(x.reshape(-1, layer.in_features), layer, weight)  # type: ignore[no-untyped-call]
+    if layer.bias is not None:
+        y = y + layer.bias.to(y.dtype)
+    return y.view(*x.shape[:-1], layer.out_features)
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, layer: Fp8Linear) -> torch.Tensor:
-        ctx.layer = layer
-        return product(quantise([x]), layer.codes, layer.scale, x.dtype)
+    def forward(
+        ctx: Any, x: torch.Tensor, layer: Fp8Linear | LearningFp8Linear, weight: torch.Tensor | None
+    ) -> torch.Tensor:
+        rows, held = quantise([x]), layer.held()
+        ctx.held, ctx.rows = held, rows if weight is not None and weight.requires_grad else None
+        return product(rows, held.codes, held.scale.view(-1), x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
-        layer = ctx.layer
-        rows = quantise([dy], [layer.scale])
-        return product(rows, transposed([layer.codes]), None, dy.dtype), None
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor | None]:
+        held: Quantised = ctx.held
+        rows = quantise([dy], [held.scale.view(-1)])
+        dx = product(rows, transposed([held.codes]), None, dy.dtype)
+        return dx, None, None if ctx.rows is None else weight_gradient(dy, ctx.rows)

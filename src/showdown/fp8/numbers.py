@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
-from showdown.fp8.format import E4M3, LARGEST, SMALLEST_TOP
+from showdown.fp8.format import E4M3, LARGEST, MULTIPLE, SMALLEST_TOP
 
 
 class Quantised(NamedTuple):
@@ -65,6 +66,49 @@ def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:
 
         return kernels.transposed(weights)
     return torch.cat([weight.view(torch.uint8) for weight in weights]).t().contiguous().view(E4M3)
+
+
+def columns(rows: torch.Tensor, factor: torch.Tensor) -> Quantised:
+    """Return the columns of a matrix as rows in e4m3, each with its own scale; zeros fill them up to a multiple of 16.
+
+    Args:
+        rows: shape (rows, width).
+        factor: what each row is multiplied by first, shape (rows, 1), float32.
+
+    """
+    if rows.is_cuda:
+        from showdown.fp8 import kernels
+
+        return Quantised(*kernels.columns(_in_rows(rows), factor))
+    found = rounded((rows.float() * factor).t())
+    return Quantised(_filled_up(found.codes), found.scale)
+
+
+def turned(codes: torch.Tensor) -> torch.Tensor:
+    """Return codes of shape (rows, width) transposed, each row filled up with zeros to a multiple of 16."""
+    if codes.is_cuda:
+        from showdown.fp8 import kernels
+
+        return kernels.transposed([codes], multiple=MULTIPLE)
+    return _filled_up(codes.t())
+
+
+def _filled_up(codes: torch.Tensor) -> torch.Tensor:
+    missing = -codes.shape[1] % MULTIPLE
+    return nn.functional.pad(codes.contiguous().view(torch.uint8), (0, missing)).view(E4M3)
+
+
+def weight_gradient(dy: torch.Tensor, x: Quantised) -> torch.Tensor:
+    """Return dY^T X of shape (outputs, inputs), in the type of dY.
+
+    The scales of the rows of X lie on the dimension that is summed: they are multiplied into dY before it is rounded.
+
+    Args:
+        dy: the gradient of a layer's output, shape (rows, outputs).
+        x: the layer's input, shape (rows, inputs).
+
+    """
+    return product(columns(dy, x.scale), turned(x.codes), None, dy.dtype)
 
 
 def product(x: Quantised, weight: torch.Tensor, scale: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:

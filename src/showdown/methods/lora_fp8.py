@@ -6,7 +6,7 @@ from showdown.core.method import MethodSettings
 from showdown.core.traits import Reference, Traits, fine_tuned
 from showdown.methods.lora import Lora, LoraSettings
 
-_PAPER = Reference(
+PAPER = Reference(
     key="micikevicius2022",
     text="Paulius Micikevicius, Dusan Stosic, Neil Burgess, Marius Cornea, Pradeep Dubey, Richard Grisenthwaite, Sangwon "
     "Ha, Alexander Heinecke, Patrick Judd, John Kamalu, Naveen Mellempudi, Stuart Oberman, Mohammad Shoeybi, Michael "
@@ -27,4 +27,4 @@ class LoraFp8(Lora):
     title: ClassVar[str] = "LoRA-fp8"
     summary: ClassVar[str] = "LoRA over a backbone in fp8: faster, in half the memory, on a GPU of capability 8.9 or above"
     Settings: ClassVar[type[MethodSettings]] = LoraFp8Settings
-    traits: ClassVar[Traits] = fine_tuned(quantised=True, citation=_PAPER)
+    traits: ClassVar[Traits] = fine_tuned(quantised=True, citation=PAPER)

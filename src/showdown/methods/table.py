@@ -34,6 +34,7 @@ METHODS: Registry[type[Method]] = Registry(
         "few-shot": "showdown.methods.few_shot:FewShot",
         "prompt-search": "showdown.methods.prompt_search:PromptSearch",
         "full": "showdown.methods.full:Full",
+        "full-fp8": "showdown.methods.full_fp8:FullFp8",
         "lora": "showdown.methods.lora:Lora",
         "qlora": "showdown.methods.qlora:Qlora",
         "lora-fp8": "showdown.methods.lora_fp8:LoraFp8",

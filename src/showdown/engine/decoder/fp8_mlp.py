@@ -18,25 +18,31 @@ class _Mlp(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, gate_up: Group, down: Group, activation: str, *_parameters: torch.Tensor
     ) -> torch.Tensor:
-        (gate, up), inner = gate_up.project(x)
+        rounded_x = quantise([x])
+        (gate, up), inner = gate_up.project(x, rounded_x)
         product, rounded = _gated(gate, up, activation, plain=bool(down.adapted))
         outputs, inner_down = down.project(product, rounded)
         ctx.gate_up, ctx.down, ctx.activation = gate_up, down, activation
-        ctx.save_for_backward(x if gate_up.needs_input else None, gate, up, inner, inner_down)
+        codes, scale = rounded_x if gate_up.learns_in_fp8 else (None, None)
+        ctx.save_for_backward(x if gate_up.needs_input else None, codes, scale, gate, up, inner, inner_down)
         return outputs[0]
 
     @staticmethod
     def backward(ctx: Any, doutput: torch.Tensor) -> tuple[Any, ...]:
-        x, gate, up, inner, inner_down = ctx.saved_tensors
+        x, codes, scale, gate, up, inner, inner_down = ctx.saved_tensors
         gate_up, down, activation = ctx.gate_up, ctx.down, ctx.activation
         product = fused.gated(gate, up, activation) if down.needs_input else None
-        dproduct, of_down = down.gradients(product, inner_down, [doutput.contiguous()], needs_input_gradient=True)
-        del product
+        rounded_product = _gated(gate, up, activation, plain=False)[1] if down.learns_in_fp8 else None
+        dproduct, of_down = down.gradients(
+            product, inner_down, [doutput.contiguous()], needs_input_gradient=True, rounded_x=rounded_product
+        )
+        del product, rounded_product
         gradients, rounded = _gradients(gate, up, dproduct, gate_up, activation)
         del dproduct
         dx, of_gate_up = gate_up.gradients(
-            x, inner, gradients, needs_input_gradient=ctx.needs_input_grad[0], rounded=rounded
-        )
+            x, inner, gradients, needs_input_gradient=ctx.needs_input_grad[0], rounded=rounded,
+            rounded_x=None if codes is None else Quantised(codes, scale),
+        )  # fmt: skip
         return (dx, None, None, None, *of_gate_up, *of_down)
 
 
@@ -63,7 +69,7 @@ def _gradients(
     from showdown.fp8 import kernels
 
     codes, scale = kernels.gated_gradients(
-        gate, up, dproduct, group.scales(), silu=activation == "silu", plain=group.needs_input
+        gate, up, dproduct, group.scales(), silu=activation == "silu", plain=bool(group.parameters)
     )
     return (gate, up), Quantised(codes, scale)
 

@@ -17,8 +17,8 @@ from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
-from showdown.fp8.linear import Fp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, transposed
+from showdown.fp8.linear import Fp8Linear, LearningFp8Linear
+from showdown.fp8.numbers import Quantised, product, quantise, transposed, weight_gradient
 
 
 class Projection:
@@ -27,7 +27,7 @@ class Projection:
     def __init__(self, base: Any, adapter: Adapter | None = None) -> None:
         self.base = base
         self.adapter = adapter
-        self.in_fp8 = isinstance(base, Fp8Linear)
+        self.in_fp8 = isinstance(base, (Fp8Linear, LearningFp8Linear))
         self.quantised = not self.in_fp8 and getattr(base.weight, "quant_state", None) is not None
         self._scales: torch.Tensor | None = None
         self._dense: Callable[[], torch.Tensor] | None = None
@@ -52,18 +52,17 @@ class Projection:
             return self.weight
         return functools.cache(self.weight)
 
-    def output(self, x: torch.Tensor, rounded: Quantised | None) -> torch.Tensor:
-        """Return x weight^T + bias; a layer in fp8 needs x as it is rounded."""
-        base, bias = self.base, self.base.bias
-        if not self.in_fp8:
+    def output(self, x: torch.Tensor, rounded: Quantised | None, held: Quantised | None) -> torch.Tensor:
+        """Return x weight^T + bias; a layer in fp8 needs both as they are rounded."""
+        bias = self.base.bias
+        if rounded is None or held is None:
             return functional.linear(x, self.weight(x.dtype), None if bias is None else bias.to(x.dtype))
-        assert rounded is not None
-        y = product(rounded, base.codes, base.scale, x.dtype)
+        y = product(rounded, held.codes, held.scale.view(-1), x.dtype)
         return y if bias is None else y.add_(bias)
 
     def learning(self) -> list[nn.Parameter]:
         """Return the trainable parameters in a fixed order: weight, bias, A, B."""
-        own = [None if self.in_fp8 else self.base.weight, self.base.bias]
+        own = [None if isinstance(self.base, Fp8Linear) else self.base.weight, self.base.bias]
         if self.adapter is not None:
             own += [self.adapter.down, self.adapter.up]
         return [parameter for parameter in own if parameter is not None and parameter.requires_grad]
@@ -94,7 +93,7 @@ def _scales(state: Any) -> torch.Tensor | None:
 
 def _plain(module: Any) -> bool:
     """Return whether the layer is `nn.Linear`, one in fp8, or bitsandbytes' 4-bit layer in its usual packing."""
-    if type(module) in (nn.Linear, Fp8Linear):
+    if type(module) in (nn.Linear, Fp8Linear, LearningFp8Linear):
         return True
     # PEFT's adapter layer around a 4-bit one has the same class name, and its `weight` is that of the inner layer.
     if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
@@ -184,6 +183,10 @@ class Group:
     def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
         self.projections = projections
         self.in_fp8 = shared.in_fp8
+        self.learns_in_fp8 = self.in_fp8 and any(
+            isinstance(one.base, LearningFp8Linear) and one.base.weight.requires_grad for one in projections
+        )
+        self._held: list[Quantised] | None = None
         self.adapted = shared.adapted
         self.bank = shared.bank
         self.dropout = self._dropout(seeds)
@@ -196,8 +199,8 @@ class Group:
 
     @property
     def needs_input(self) -> bool:
-        """Whether the backward pass needs the input: something here is trainable."""
-        return bool(self.parameters)
+        """Whether the backward pass needs the input as it is: something here is trainable."""
+        return bool(self.parameters) and not (self.learns_in_fp8 and not self.adapted)
 
     def project(
         self, x: torch.Tensor, rounded: Quantised | None = None
@@ -209,9 +212,11 @@ class Group:
             rounded: x in e4m3, where it is known already.
 
         """
-        if rounded is None and any(projection.in_fp8 for projection in self.projections):
-            rounded = quantise([x])
-        outputs = [projection.output(x, rounded) for projection in self.projections]
+        if self.in_fp8:
+            rounded = rounded or quantise([x])
+            outputs = [one.output(x, rounded, held) for one, held in zip(self.projections, self.held(), strict=True)]
+        else:
+            outputs = [projection.output(x, None, None) for projection in self.projections]
         if not self.adapted:
             return outputs, None
         bank = self.bank
@@ -228,6 +233,7 @@ class Group:
         *,
         needs_input_gradient: bool,
         rounded: Quantised | None = None,
+        rounded_x: Quantised | None = None,
     ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
         """Return the gradients of the input and of `parameters`, in their order.
 
@@ -236,6 +242,7 @@ class Group:
             inner: u of the adapters, from `project`.
             outputs: the gradient of each output; not read where `rounded` is given and nothing here is trainable.
             needs_input_gradient: whether the gradient of the input is wanted.
+            rounded_x: the input in e4m3, where `learns_in_fp8`.
             rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known already.
 
         """
@@ -243,19 +250,23 @@ class Group:
         found: dict[int, torch.Tensor] = {}
         if inner is not None:
             self._adapter_gradients(x, dx, inner, outputs, found)
-        if x is not None:
-            self._weight_gradients(x, outputs, found)
+        self._weight_gradients(x, rounded_x, outputs, found)
         return dx, [found[id(parameter)] for parameter in self.parameters]
 
+    def held(self) -> list[Quantised]:
+        """Return the weights of layers in fp8, for this pass and the gradients behind it."""
+        if self._held is None:
+            self._held = [projection.base.held() for projection in self.projections]
+        return self._held
+
     def scales(self) -> list[torch.Tensor]:
-        """Return the scales of weights in fp8."""
-        return [projection.base.scale for projection in self.projections]
+        """Return the scales of weights in fp8, each of shape (its outputs,)."""
+        return [one.scale.view(-1) for one in self.held()]
 
     def _input_gradient(self, outputs: Sequence[torch.Tensor], rounded: Quantised | None) -> torch.Tensor:
         if self.in_fp8:
             rounded = rounded or quantise(outputs, self.scales())
-            weights = transposed([projection.base.codes for projection in self.projections])
-            return product(rounded, weights, None, outputs[0].dtype)
+            return product(rounded, transposed([one.codes for one in self.held()]), None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
             weight = projection.weight(output.dtype)
@@ -289,12 +300,19 @@ class Group:
             found[id(adapter.up)] = up[:, :rank].to(adapter.up.dtype) * adapter.scaling
 
     def _weight_gradients(
-        self, x: torch.Tensor, outputs: Sequence[torch.Tensor], found: dict[int, torch.Tensor]
+        self,
+        x: torch.Tensor | None,
+        rounded_x: Quantised | None,
+        outputs: Sequence[torch.Tensor],
+        found: dict[int, torch.Tensor],
     ) -> None:
         for projection, output in zip(self.projections, outputs, strict=True):
             base, bias = projection.base, projection.base.bias
-            if not projection.in_fp8 and base.weight.requires_grad:
-                found[id(base.weight)] = output.t() @ x
+            if not isinstance(base, Fp8Linear) and base.weight.requires_grad:
+                if rounded_x is not None:
+                    found[id(base.weight)] = weight_gradient(output, rounded_x)
+                elif x is not None:
+                    found[id(base.weight)] = output.t() @ x
             if bias is not None and bias.requires_grad:
                 found[id(bias)] = output.sum(dim=0).to(bias.dtype)
 
@@ -302,13 +320,18 @@ class Group:
 class _Project(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, group: Group, *_parameters: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        outputs, inner = group.project(x)
+        rounded = quantise([x]) if group.in_fp8 else None
+        outputs, inner = group.project(x, rounded)
         ctx.group = group
-        ctx.save_for_backward(x if group.needs_input else None, inner)
+        codes, scale = rounded if rounded is not None and group.learns_in_fp8 else (None, None)
+        ctx.save_for_backward(x if group.needs_input else None, inner, codes, scale)
         return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[Any, ...]:
-        x, inner = ctx.saved_tensors
-        dx, found = ctx.group.gradients(x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0])
+        x, inner, codes, scale = ctx.saved_tensors
+        rounded = None if codes is None else Quantised(codes, scale)
+        dx, found = ctx.group.gradients(
+            x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0], rounded_x=rounded
+        )
         return (dx, None, *found)
