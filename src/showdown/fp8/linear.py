@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from showdown.fp8.format import E4M3, MULTIPLE
-from showdown.fp8.numbers import Quantised, product, quantise, transposed, weight_gradient
+from showdown.fp8.numbers import Quantised, product, quantise, transposed, turned, weight_gradient
 
 
 def fits(linear: nn.Linear) -> bool:
@@ -118,4 +118,4 @@ class _Product(torch.autograd.Function):
         held: Quantised = ctx.held
         rows = quantise([dy], [held.scale.view(-1)])
         dx = product(rows, transposed([held.codes]), None, dy.dtype)
-        return dx, None, None if ctx.rows is None else weight_gradient(dy, ctx.rows)
+        return dx, None, None if ctx.rows is None else weight_gradient(dy, ctx.rows._replace(codes=turned(ctx.rows.codes)))

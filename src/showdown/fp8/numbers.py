@@ -105,10 +105,10 @@ def weight_gradient(dy: torch.Tensor, x: Quantised) -> torch.Tensor:
 
     Args:
         dy: the gradient of a layer's output, shape (rows, outputs).
-        x: the layer's input, shape (rows, inputs).
+        x: the layer's input: its codes as `turned` returns them, and the scales of its rows.
 
     """
-    return product(columns(dy, x.scale), turned(x.codes), None, dy.dtype)
+    return product(columns(dy, x.scale), x.codes, None, dy.dtype)
 
 
 def product(x: Quantised, weight: torch.Tensor, scale: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:

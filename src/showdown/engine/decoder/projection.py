@@ -18,7 +18,7 @@ from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
 from showdown.fp8.linear import Fp8Linear, LearningFp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, transposed, weight_gradient
+from showdown.fp8.numbers import Quantised, product, quantise, transposed, turned, weight_gradient
 
 
 class Projection:
@@ -306,11 +306,12 @@ class Group:
         outputs: Sequence[torch.Tensor],
         found: dict[int, torch.Tensor],
     ) -> None:
+        columns = None if rounded_x is None else Quantised(turned(rounded_x.codes), rounded_x.scale)
         for projection, output in zip(self.projections, outputs, strict=True):
             base, bias = projection.base, projection.base.bias
             if not isinstance(base, Fp8Linear) and base.weight.requires_grad:
-                if rounded_x is not None:
-                    found[id(base.weight)] = weight_gradient(output, rounded_x)
+                if columns is not None:
+                    found[id(base.weight)] = weight_gradient(output, columns)
                 elif x is not None:
                     found[id(base.weight)] = output.t() @ x
             if bias is not None and bias.requires_grad:
