@@ -12,6 +12,7 @@ from pretrained import Pretrained
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["SHOWDOWN_EMULATE_FP8"] = "1"  # tests of products in fp8 need no GPU that has them
 os.environ["SHOWDOWN_FORECAST"] = (
     "0"  # tests of forecasts ask for them; others need not wait, nor fill the user's cache
 )

@@ -20,7 +20,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from benchmarks.lib.processes import in_a_process, way_to_start
 from benchmarks.lib.result import Place, argument_parser, write_result
 from benchmarks.lib.timing import spread
-from showdown.engine.budget import LEAN_TOKENS
+from showdown.engine.budget import LEAN_FP8_TOKENS, LEAN_TOKENS
 
 WARMUP_STEPS = 3
 SETTINGS = ("cases", "repeats", "every", "steps", "seconds", "start")
@@ -47,6 +47,8 @@ def _cases() -> list[Case]:
         Case(name="speed-full", side="engine", method="full", settings={"micro_rows": 8}),
         Case(name="speed-lora", side="engine", method="lora", settings={"micro_rows": 16}),
         Case(name="speed-qlora", side="engine", method="qlora", settings={"micro_rows": 16}),
+        Case(name="speed-full-fp8", side="engine", method="full-fp8", settings={"micro_rows": 8}),
+        Case(name="speed-lora-fp8", side="engine", method="lora-fp8", settings={"micro_rows": 16}),
     ]
     lean = [
         Case(
@@ -63,6 +65,10 @@ def _cases() -> list[Case]:
         Case(
             name="lean-qlora", side="engine", method="qlora",
             settings={"micro_rows": 16, "micro_tokens": LEAN_TOKENS, "recompute": True},
+        ),
+        Case(
+            name="lean-lora-fp8", side="engine", method="lora-fp8",
+            settings={"micro_rows": 16, "micro_tokens": LEAN_FP8_TOKENS, "recompute": True},
         ),
         Case(
             name="host-full", side="engine", method="full", repeats=1,

@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.timing import free_memory, synchronize
 from benchmarks.lib.workload import base_model
-from showdown.models.nf4 import load_nf4
+from showdown.models.by_tensor import load_by_tensor
+from showdown.models.nf4 import nf4_layer
 
 
 def anonymous_gb() -> float:
@@ -56,7 +57,7 @@ def load(folder: Path, skeleton: Any, device: str) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.perf_counter()
-    load_nf4(skeleton, folder, device=device, dtype=torch.bfloat16, keep=("score",))
+    load_by_tensor(skeleton, folder, nf4_layer, device=device, dtype=torch.bfloat16, keep=("score",))
     synchronize(device)
     seconds = time.perf_counter() - began
     done.set()

@@ -25,7 +25,7 @@ from benchmarks.lib.workload import (
     vocabulary_of,
 )
 
-MICRO_ROWS = {"lora": 16, "qlora": 16, "full": 8}
+MICRO_ROWS = {"lora": 16, "qlora": 16, "lora-fp8": 16, "full": 8, "full-fp8": 8}
 MOST_KERNELS = 32
 
 
@@ -101,7 +101,7 @@ def _profile(training: Training, batch: list[int]) -> dict[str, Any]:
 def main() -> None:
     """Profile the cases, print and write."""
     parser = argument_parser(__file__, __doc__)
-    parser.add_argument("cases", nargs="+", metavar="CASE", help="full, lora, qlora, or a number of tokens")
+    parser.add_argument("cases", nargs="+", metavar="CASE", help="full, lora, qlora, lora-fp8, or a number of tokens")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
     options = parser.parse_args()

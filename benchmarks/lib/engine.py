@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.lib.meter import Meter
 from benchmarks.lib.workload import ALPHA, EFFECTIVE_ROWS, LEARNING_RATE, PAD, RANK, WEIGHT_DECAY, Rows, base_model
@@ -16,6 +17,7 @@ from showdown.engine.graphs.capture import choose_accumulator
 from showdown.engine.optim.adamw import AdamW
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import state_bytes
+from showdown.fp8.linear import learn_in_fp8
 from showdown.tasks.classification.objective import CrossEntropy
 from showdown.training.batches import micro_batches
 
@@ -25,8 +27,13 @@ def network(method: str, *, tiny: bool, device: str, dropout: float, shape: dict
     from peft import LoraConfig, get_peft_model
 
     kind = torch.bfloat16 if device == "cuda" else torch.float32
-    model = base_model(tiny=tiny, dtype=kind, device=device, four_bit=method == "qlora", shape=shape)
-    if method == "full":
+    held = {"four_bit": method == "qlora", "fp8": method == "lora-fp8"}
+    model = base_model(tiny=tiny, dtype=kind, device=device, **held, shape=shape)
+    if method == "full-fp8":
+        for layer in model.model.layers.modules():
+            if isinstance(layer, nn.Linear):
+                learn_in_fp8(layer)
+    if method.startswith("full"):
         return model.requires_grad_(True)
     config = LoraConfig(
         task_type="SEQ_CLS", r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=["q_proj", "v_proj"]
@@ -45,7 +52,7 @@ class Training:
         """Build the network.
 
         Args:
-            method: `full`, `lora` or `qlora`.
+            method: `full`, `lora`, `qlora`, or one of the first two with `-fp8`.
             rows: all training rows.
             tiny: use a tiny network, to try the benchmark out.
             device: `cuda` or `cpu`.
@@ -78,7 +85,7 @@ class Training:
             learning,
             OptimizerSettings(
                 weight_decay=WEIGHT_DECAY,
-                rounding=settings.get("rounding", "stochastic" if method == "full" else "float32"),
+                rounding=settings.get("rounding", "stochastic" if method.startswith("full") else "float32"),
                 in_backward=self.in_backward,
                 moments_on_host=bool(settings.get("moments_on_host")),
             ),

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from showdown.fp8.linear import Fp8Linear
 from showdown.training.batches import effective_batches
 
 LABELS = 25
 PAD = 2
 """The pad token is the end-of-sequence token, as in the study."""
 RANK, ALPHA = 8, 16
-EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16}
-LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4}
+EFFECTIVE_ROWS = {"full": 8, "lora": 16, "qlora": 16, "lora-fp8": 16, "full-fp8": 8}
+LEARNING_RATE = {"full": 2e-5, "lora": 1e-4, "qlora": 2e-4, "lora-fp8": 1e-4, "full-fp8": 2e-5}
 WEIGHT_DECAY = 0.01
 HEADS = ("score", "lm_head")
 """Of a classifier and of a language model; neither is quantised."""
@@ -87,9 +88,10 @@ def steps_of(method: str, rows: Rows, *, every: int, at_most: int | None) -> lis
 
 
 def base_model(
-    *, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False, shape: dict[str, int] | None = None
-) -> Any:
-    """Return a classifier with seeded random weights; with `four_bit`, all but embedding and head are NF4."""
+    *, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False, fp8: bool = False,
+    shape: dict[str, int] | None = None,
+) -> Any:  # fmt: skip
+    """Return a classifier with seeded random weights; with `four_bit` or `fp8`, all but embedding and head are in it."""
     from transformers import MistralConfig, MistralForSequenceClassification
 
     config = MistralConfig(
@@ -100,11 +102,11 @@ def base_model(
     with torch.device("meta"):
         model = MistralForSequenceClassification(config).to(dtype)
     if device != "meta":
-        draw_weights(model, dtype=dtype, device=device, four_bit=four_bit)
+        draw_weights(model, dtype=dtype, device=device, four_bit=four_bit, fp8=fp8)
     return model
 
 
-def draw_weights(model: Any, *, dtype: torch.dtype, device: str, four_bit: bool) -> None:
+def draw_weights(model: Any, *, dtype: torch.dtype, device: str, four_bit: bool, fp8: bool = False) -> None:
     """Give a network of Mistral's kind on the meta device seeded random weights, in place.
 
     Args:
@@ -112,6 +114,7 @@ def draw_weights(model: Any, *, dtype: torch.dtype, device: str, four_bit: bool)
         dtype: of all weights, norms included.
         device: where they are drawn, one by one.
         four_bit: quantise the layers' matrices to NF4 as they are drawn; embedding and head stay as they are.
+        fp8: the same with the product's own form.
 
     """
     generator = torch.Generator(device).manual_seed(0)
@@ -120,9 +123,10 @@ def draw_weights(model: Any, *, dtype: torch.dtype, device: str, four_bit: bool)
             drawn = torch.empty(parameter.shape, dtype=dtype, device=device)
             drawn = drawn.normal_(0.0, 0.02, generator=generator) if parameter.dim() > 1 else drawn.fill_(1.0)
             setattr(module, own, nn.Parameter(drawn))
-        if four_bit and type(module) is nn.Linear and name not in HEADS:
+        if (four_bit or fp8) and type(module) is nn.Linear and name not in HEADS:
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, _quantised(module))
+            held = Fp8Linear(module.weight.detach(), None, dtype) if fp8 else _quantised(module)
+            setattr(model.get_submodule(parent), child, held)
     model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(device)
     if four_bit:
         model.is_loaded_in_4bit = True
@@ -141,4 +145,4 @@ def _quantised(linear: nn.Linear) -> nn.Module:
 
 def arithmetic(method: str, tokens: int) -> float:
     """Return the operations of matrix products: 4 a parameter and token with a frozen base, 6 without."""
-    return (6 if method == "full" else 4) * MATRIX_PARAMETERS * tokens
+    return (6 if method.startswith("full") else 4) * MATRIX_PARAMETERS * tokens

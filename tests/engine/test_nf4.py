@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from tiny_networks import decoder, rows
 
 from showdown.engine.forward import choose_forward
-from showdown.models.nf4 import load_nf4
+from showdown.models.by_tensor import load_by_tensor
+from showdown.models.nf4 import nf4_layer
 
 pytest.importorskip("bitsandbytes", reason="needs bitsandbytes")
 SHAPE = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
@@ -42,7 +43,7 @@ def test_loading_gives_the_quantised_network(name: str, strip: str, tmp_path: Pa
     whole = decoder(name, **SHAPE)
     shards(whole, tmp_path, strip=strip)
     made = skeleton(name)
-    missing = load_nf4(made, tmp_path, device="cpu", dtype=torch.float32, keep=("score",))
+    missing = load_by_tensor(made, tmp_path, nf4_layer, device="cpu", dtype=torch.float32, keep=("score",))
     assert missing == ["score.weight"]
     made.score.weight.data.copy_(whole.score.weight)
     with torch.no_grad():
@@ -62,7 +63,7 @@ def test_layers_under_other_names_are_not_passed_over(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "model.safetensors")
     made = skeleton("llama")
     with pytest.raises(ValueError, match=r"model\.layers\.0\.self_attn\.q_proj\.weight of .* is in no file of"):
-        load_nf4(made, tmp_path, device="cpu", dtype=torch.float32, keep=("score",))
+        load_by_tensor(made, tmp_path, nf4_layer, device="cpu", dtype=torch.float32, keep=("score",))
     assert all(value.is_meta for value in made.parameters())
 
 
@@ -71,5 +72,5 @@ def test_a_head_of_another_size_counts_as_missing(tmp_path: Path) -> None:
     tensors = {k: v.contiguous() for k, v in whole.state_dict().items()} | {"score.weight": torch.zeros(9, 64)}
     save_file(tensors, tmp_path / "model.safetensors")
     made = skeleton("llama")
-    assert load_nf4(made, tmp_path, device="cpu", dtype=torch.float32, keep=("score",)) == ["score.weight"]
+    assert load_by_tensor(made, tmp_path, nf4_layer, device="cpu", dtype=torch.float32, keep=("score",)) == ["score.weight"]
     assert made.score.weight.shape == whole.score.weight.shape

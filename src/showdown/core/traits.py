@@ -46,7 +46,7 @@ class Traits(Strict):
     """It fits a linear head on the frozen network. Fine-tuning the same network contains that as a special case, so
     that a fine-tuned method with a lower score was not trained enough."""
     quantised: bool = False
-    """It keeps the pretrained weights in four bits while it trains."""
+    """It keeps the pretrained weights in four or eight bits while it trains."""
     color: Color | None = None
     """Its color in figures; None takes one that no other method needs."""
     citation: CitationKey | Reference | None = None

@@ -23,6 +23,8 @@ _BYTES = 2
 LEAN_TOKENS = 3584
 """With fewer tokens in a micro-batch an H200 loses time: it waits for its host, and 4-bit weights are dequantised once
 more for each micro-batch (`docs/performance.md`)."""
+LEAN_FP8_TOKENS = 8192
+"""The same of products in fp8: the GPU is through sooner, so that its host needs more tokens to keep up."""
 LEAN_SHARE = 0.08
 """Share of the memory that is held in any case. Where activations take less, a smaller micro-batch saves too little."""
 SHARE_OF_FREE = 0.92
@@ -89,6 +91,8 @@ class Demand:
     """Whether adapters read what goes into the feed-forward layers: it is then kept."""
     four_bit: bool = False
     """Whether weights are kept in 4 bits: a dense copy of the largest one then comes and goes."""
+    fp8: bool = False
+    """Whether weights are kept in fp8: a transposed copy of the largest two, which share an input, comes and goes."""
     padded: bool = False
     """Whether rows are padded, so that each counts as the longest one, and the library computes attention."""
     may_step_in_backward: bool = False
@@ -217,7 +221,8 @@ def _activation_bytes(shape: Shape, demand: Demand, tokens: int, *, recompute: b
 
 def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     """Return the bytes that are held whatever the micro-batch size, without gradients."""
-    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit else 0
+    # Of one weight in 16 bits, or of two that share an input in eight.
+    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit or demand.fp8 else 0
     scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
     return demand.weight_bytes + demand.optimizer_bytes + dense + scales
 
@@ -390,7 +395,8 @@ class _Planner:
     def lean(self) -> Plan:
         """Take the least memory that does not make the GPU wait."""
         room = LEAN_SHARE * held_bytes(self.shape, self.demand, recompute=True)
-        tokens = max(LEAN_TOKENS, room / token_bytes(self.shape, self.demand, recompute=True))
+        least = LEAN_FP8_TOKENS if self.demand.fp8 else LEAN_TOKENS
+        tokens = max(least, room / token_bytes(self.shape, self.demand, recompute=True))
         return min([*self.inside(), self.option(tokens, recompute=True)], key=lambda one: one.expected_peak_gb)
 
     def fastest(self) -> Plan:

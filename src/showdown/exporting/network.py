@@ -1,4 +1,4 @@
-"""The trained network whole and plain: adapters merged into their layers, weights of four bits dequantised."""
+"""The trained network whole and plain: adapters merged into their layers, weights of fewer bits dequantised."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from showdown.exporting.source import Source
 from showdown.tasks.table import task_named
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -41,7 +42,7 @@ def merged_network(source: Source) -> Any:
         if place is not None:
             return load_saved_network(place, job)
         network = load_network(locate(job.model), job, method.options)
-        return dequantised(network, job) if method.options.four_bit else network
+        return dequantised(network, job) if method.options.four_bit or method.options.fp8 else network
 
     module: Any = method.reload(source.artifact, load)
     if hasattr(module, "merge_and_unload"):
@@ -52,29 +53,40 @@ def merged_network(source: Source) -> Any:
 
 
 def dequantised(network: "Network", job: Job) -> "Network":
-    """Return the same network with its weights of four bits as plain numbers of the type that it computes in.
+    """Return the same network with its weights of four or eight bits as plain numbers of the type that it computes in.
 
     They are the numbers that it computed with while it was trained: no more is lost than was lost then.
     """
     import torch
-    from bitsandbytes.functional import dequantize_4bit
     from torch import nn
-
-    from showdown.models.network import dtype_of
 
     module: Any = network.module
     for name, layer in list(module.named_modules()):
-        weight: Any = getattr(layer, "weight", None)
-        if getattr(weight, "quant_state", None) is None:
+        numbers = _plain_numbers(layer, job)
+        if numbers is None:
             continue
         plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-        numbers = dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
         plain.weight = nn.Parameter(numbers.reshape(layer.out_features, layer.in_features), requires_grad=False)
         if layer.bias is not None:
             plain.bias = nn.Parameter(layer.bias.detach().to(torch.float32).to(layer.bias.dtype), requires_grad=False)
         module.set_submodule(name, plain)
     _forget_four_bits(module)
     return replace(network, module=module)
+
+
+def _plain_numbers(layer: Any, job: Job) -> "torch.Tensor | None":
+    """Return the weight of a layer that holds it in fewer bits; None for any other."""
+    from showdown.fp8.linear import Fp8Linear
+    from showdown.models.network import dtype_of
+
+    if isinstance(layer, Fp8Linear):
+        return layer.weight
+    weight: Any = getattr(layer, "weight", None)
+    if getattr(weight, "quant_state", None) is None:
+        return None
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
 
 
 def _forget_four_bits(module: "PreTrainedModel") -> None:

@@ -15,7 +15,7 @@ from showdown.core.memory import MemorySettings
 from showdown.engine.decoder.cudnn_attention import worth_building
 from showdown.forecast.layers import LinearKind, linear_kinds
 from showdown.forecast.needs import NetworkArm
-from showdown.forecast.rates import BYTES, NF4_BYTES, Rates
+from showdown.forecast.rates import BYTES, FP8_SPEED, NF4_BYTES, Rates
 from showdown.forecast.trace import Trace, traced
 
 Kinds = defaultdict[str, float]
@@ -125,7 +125,7 @@ class NetworkWork:
     def _linear(self, found: Kinds, kind: LinearKind, count: float, tokens: int, *, again: int, trains: bool) -> None:
         rates, through = self.rates, again + trains
         one = rates.product_seconds(self.dtype, tokens=tokens, inputs=kind.inputs, outputs=kind.outputs)
-        found["products"] += count * through * one
+        found["products"] += count * through * one / (FP8_SPEED if self.demand.fp8 and self.on_gpu else 1.0)
         if trains and kind.learns:
             found["weight gradients"] += count * one
         if kind.rank and not kind.opaque:

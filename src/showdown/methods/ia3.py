@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from showdown.core.errors import Unavailable
-from showdown.core.method import MethodSettings, TunedSettings
+from showdown.core.method import MethodSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.traits import Reference, Traits, fine_tuned
 from showdown.methods.parts import Role, widths, with_role
-from showdown.methods.peft import PeftMethod
+from showdown.methods.peft import PeftMethod, PeftSettings
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Ia3(PeftMethod):
     summary: ClassVar[str] = (
         "learned vectors rescale keys, values and feed-forward activations; for few rows, many models"
     )
-    Settings: ClassVar[type[MethodSettings]] = TunedSettings
+    Settings: ClassVar[type[MethodSettings]] = PeftSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 100.0
     """PEFT's own comparison (`method_comparison/MetaMathQA` of github.com/huggingface/peft, AdamW, Llama-3.2-3B) trains

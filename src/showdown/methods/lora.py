@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from showdown.core.errors import UserError
-from showdown.core.method import MethodSettings, TunedSettings
+from showdown.core.method import MethodSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.strict import added_later
 from showdown.core.traits import Traits, fine_tuned
 from showdown.methods.parts import layer_number, linear_targets, widths
-from showdown.methods.peft import PeftMethod
+from showdown.methods.peft import PeftMethod, PeftSettings
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig
 
 
-class LoraSettings(TunedSettings):
+class LoraSettings(PeftSettings):
     """Settings of LoRA and of its variants."""
 
     rank: int = Field(default=8, ge=1)

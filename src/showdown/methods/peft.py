@@ -3,10 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from showdown.core.method import TunedMethod
+from showdown.core.method import MethodSettings, NetworkOptions, TunedMethod, TunedSettings
 from showdown.core.network import NetworkParts
+from showdown.core.strict import added_later
 from showdown.methods.parts import head_parameters
 
 if TYPE_CHECKING:
@@ -24,7 +25,18 @@ OPENING = """model = AutoPeftModelForTask.from_pretrained(
     num_labels=len(labels),
     pad_token_id=tokenizer.pad_token_id,
 ).eval()"""
+_ROUNDED = """
+# It was trained over linear layers in fp8, which round their weights and inputs. The plain base below answers almost alike.
+"""
 WEIGHTS = "adapter_model.safetensors"
+
+
+class PeftSettings(TunedSettings):
+    """Settings of every method whose base is frozen."""
+
+    base: Literal["plain", "fp8"] = added_later("plain")
+    """How the frozen layers are held: in the compute type, or in `fp8`: half of its memory and about 1.6 times its rate, on
+    a GPU of compute capability 8.9 or above. Their inputs are rounded to fp8 too."""
 
 
 class PeftMethod(TunedMethod):
@@ -34,7 +46,19 @@ class PeftMethod(TunedMethod):
     (`adapter_parameters`). Adding, saving, loading and removing adapters are the same for all.
     """
 
+    Settings: ClassVar[type[MethodSettings]] = PeftSettings
     leaves_network: ClassVar[bool] = True
+
+    @property
+    def options(self) -> NetworkOptions:
+        """Load the base as the settings say."""
+        return NetworkOptions(fp8=self.settings.base == "fp8")
+
+    def unsupported_reason(self) -> str | None:
+        """Return why this machine has no products in fp8, where the base is held so."""
+        from showdown.fp8.machine import missing_reason
+
+        return missing_reason() if self.options.fp8 else None
 
     @abstractmethod
     def config(self, network: NetworkParts) -> "PeftConfig":
@@ -98,7 +122,7 @@ class PeftMethod(TunedMethod):
         """Return how plain PEFT opens it; the labels are passed, since the base has none or others."""
         from showdown.models.companions import Usage
 
-        return Usage(imports=IMPORTS, opening=OPENING)
+        return Usage(imports=IMPORTS, opening=(_ROUNDED if self.options.fp8 else "") + OPENING)
 
     def reload(self, folder: Path, load_network: Callable[[Path | None], NetworkParts]) -> "torch.nn.Module":
         """Load the pretrained network again, add new adapters, and fill them and the head with what was saved.

@@ -2,11 +2,12 @@
 
 import importlib.util
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from showdown.core.method import NetworkOptions
+from showdown.core.method import MethodSettings, NetworkOptions
+from showdown.core.strict import added_later
 from showdown.core.traits import Traits, fine_tuned
-from showdown.methods.lora import Lora
+from showdown.methods.lora import Lora, LoraSettings
 from showdown.methods.peft import IMPORTS, OPENING
 
 if TYPE_CHECKING:
@@ -27,11 +28,19 @@ for layer in model.modules():
         layer.support_avx512bf16_for_cpu = False"""
 
 
+class QloraSettings(LoraSettings):
+    """Settings of LoRA over a base in four bits."""
+
+    base: Literal["nf4"] = added_later("nf4")  # type: ignore[assignment]  # the others' are not in four bits
+    """The only one; LoRA has others."""
+
+
 class Qlora(Lora):
     """LoRA on a backbone in NF4 with double quantisation; the head is neither quantised nor frozen."""
 
     title: ClassVar[str] = "QLoRA"
     summary: ClassVar[str] = "LoRA over a backbone in four bits (NF4), where 16 do not fit; on a GPU or an x86 CPU"
+    Settings: ClassVar[type[MethodSettings]] = QloraSettings
     traits: ClassVar[Traits] = fine_tuned(quantised=True, color="purple", citation="dettmers2023")
 
     @property

@@ -11,8 +11,11 @@ from torch import nn
 from showdown.core.errors import Unavailable, UserError
 from showdown.core.method import Job, NetworkOptions, Placement
 from showdown.core.task import Task
+from showdown.fp8.format import MULTIPLE
+from showdown.fp8.linear import fits, fp8_layer
+from showdown.models.by_tensor import Make, load_by_tensor
 from showdown.models.folder import checked_folder, quantised_as, read_config
-from showdown.models.nf4 import load_nf4
+from showdown.models.nf4 import nf4_layer
 from showdown.models.padding import attend_without_plans
 from showdown.models.parts import other_modalities, parts_of, stack_linears, topmost
 from showdown.models.usable import refuse_architecture
@@ -60,13 +63,16 @@ def load_network(folder: Path, job: Job, options: NetworkOptions) -> Network:
 
     Raises:
         UserError: when the architecture has no network for the task, or the checkpoint lacks weights of a layer.
-        Unavailable: when its layers cannot be held in four bits on this device.
+        Unavailable: when its layers cannot be held in four bits on this device, or in fp8.
 
     """
     skeleton = _skeleton(folder, job)
     head_names = job.task.head_names(skeleton)
+    if options.fp8:
+        _refuse_other_layers(skeleton, head_names, "is not rounded to fp8")
+        _refuse_odd_layers(skeleton, dense_names(skeleton, head_names))
     if options.four_bit:
-        _refuse_other_layers(skeleton, head_names)
+        _refuse_other_layers(skeleton, head_names, "bitsandbytes does not hold in four bits")
         if job.placement.device == "cpu":
             _refuse_narrow_layers(skeleton, dense_names(skeleton, head_names))
     module, missing = _load(folder, job, options, skeleton, dense_names(skeleton, head_names))
@@ -187,15 +193,40 @@ def _auto_class(job: Job) -> "type[_BaseAutoModelClass]":
 def _load(
     folder: Path, job: Job, options: NetworkOptions, skeleton: nn.Module, dense: tuple[str, ...]
 ) -> tuple[nn.Module, list[str]]:
-    """Load the weights, on a GPU directly into four bits where the method wants four."""
-    if options.four_bit and job.placement.device != "cpu" and quantised_as(read_config(folder, job.model.id)) is None:
-        try:
-            missing = load_nf4(skeleton, folder, device=job.placement.device, dtype=dtype_of(job.placement), keep=dense)
-        except ValueError:  # a buffer that only the library knows how to make
-            return _from_pretrained(folder, job, options, dense)
+    """Load the weights, directly into fewer bits where the method wants them: into four only on a GPU."""
+    make = _maker(folder, job, options)
+    if make is None:
+        return _from_pretrained(folder, job, options, dense)
+    dtype = dtype_of(job.placement)
+    try:
+        missing = load_by_tensor(skeleton, folder, make, device=job.placement.device, dtype=dtype, keep=dense)
+    except ValueError:  # a buffer that only the library knows how to make
+        module, missing = _from_pretrained(folder, job, options, dense)
+        if options.fp8:
+            _round_layers(module, dense, dtype)
+        return module, missing
+    if options.four_bit:
         skeleton.is_loaded_in_4bit = True  # type: ignore[assignment]  # PEFT asks
-        return skeleton.eval(), missing
-    return _from_pretrained(folder, job, options, dense)
+    return skeleton.eval(), missing
+
+
+def _maker(folder: Path, job: Job, options: NetworkOptions) -> Make | None:
+    """Return what makes a layer in fewer bits; None where the library loads the network."""
+    if options.fp8:
+        return fp8_layer
+    plain = quantised_as(read_config(folder, job.model.id)) is None
+    return nf4_layer if options.four_bit and job.placement.device != "cpu" and plain else None
+
+
+def _round_layers(module: nn.Module, dense: tuple[str, ...], dtype: torch.dtype) -> None:
+    """Put layers in fp8 in the place of the plain ones of a network that is loaded."""
+    for name, child in list(module.named_modules()):
+        if type(child) is nn.Linear and not _is_inside(name, dense):
+            module.set_submodule(name, fp8_layer(child, child.weight.detach(), dtype))
+
+
+def _is_inside(name: str, parts: tuple[str, ...]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
 
 
 def _from_pretrained(
@@ -297,13 +328,22 @@ def _nf4(placement: Placement, dense: tuple[str, ...]) -> Any:
     )
 
 
-def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...]) -> None:
-    """Refuse four bits where no layer would be quantised: bitsandbytes quantises `nn.Linear` alone."""
+def _refuse_other_layers(skeleton: nn.Module, head_names: tuple[str, ...], why: str) -> None:
+    """Refuse fewer bits where no layer would be quantised: `nn.Linear` alone is."""
     if not any(isinstance(skeleton.get_submodule(name), nn.Linear) for name in stack_linears(skeleton, head_names)):
         raise Unavailable(
-            f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that bitsandbytes does not hold in "
-            "four bits; use lora or full"
+            f"the architecture `{_model_type(skeleton)}` keeps its layers in a form that {why}; use lora or full"
         )
+
+
+def _refuse_odd_layers(skeleton: nn.Module, dense: tuple[str, ...]) -> None:
+    """Refuse fp8 where a layer has widths that matrix units do not take."""
+    for name, child in skeleton.named_modules():
+        if isinstance(child, nn.Linear) and not _is_inside(name, dense) and not fits(child):
+            raise Unavailable(
+                f"products in fp8 need widths that are multiples of {MULTIPLE}; `{name}` goes from {child.in_features} to "
+                f"{child.out_features}. Use lora, or a model of other widths"
+            )
 
 
 def _model_type(module: nn.Module) -> str:
@@ -379,15 +419,18 @@ def unpacked_parameters(module: nn.Module) -> int:
 _NF4_BYTES = 0.5 + 1 / _NF4_BLOCK + 4 / (_NF4_BLOCK * 256)
 """Of a weight in NF4: four bits, its share of a scale in one byte, and of that scale's own (arXiv 2305.14314)."""
 
+_SCALE_BYTES = 4
+"""Of a row in fp8: one number in float32."""
+
 
 def weight_bytes(network: Network, options: NetworkOptions) -> float:
     """Return the bytes of a network's weights on the device. The network may be a skeleton without weights."""
     total = float(sum(value.numel() * value.itemsize for value in network.module.parameters()))
-    if options.four_bit:
-        for name in network.linear_names:
-            weight = network.module.get_submodule(name).weight
-            assert isinstance(weight, torch.Tensor)
-            total -= weight.numel() * (weight.itemsize - _NF4_BYTES)
+    for name in network.linear_names if options.four_bit or options.fp8 else ():
+        weight = network.module.get_submodule(name).weight
+        assert isinstance(weight, torch.Tensor)
+        kept = _NF4_BYTES if options.four_bit else 1 + _SCALE_BYTES / weight.shape[1]
+        total -= weight.numel() * (weight.itemsize - kept)
     return total
 
 

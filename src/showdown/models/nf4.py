@@ -1,99 +1,20 @@
-"""Loading directly into NF4, tensor by tensor.
+"""Linear layers in NF4 with double quantisation, as bitsandbytes computes them."""
 
-Each tensor of the checkpoint is read from the file's mapped pages, quantised on the device and dropped before the next
-one is read, so that there is never more than one tensor in 16 bits beside the quantised network.
-"""
-
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from showdown.models.folder import weight_files
 
-
-def _names(folder: Path) -> set[str]:
-    from safetensors import safe_open
-
-    found: set[str] = set()
-    for path in weight_files(folder, str(folder)):
-        with safe_open(path, framework="pt", device="cpu") as file:
-            found.update(file.keys())
-    return found
-
-
-def _refuse_other_names(skeleton: nn.Module, folder: Path, prefix: str) -> None:
-    stacks = tuple(f"{name}." for name, child in skeleton.named_modules() if isinstance(child, nn.ModuleList))
-    stored = _names(folder)
-    for name, _ in skeleton.named_parameters():
-        if name.startswith(stacks) and name not in stored and name.removeprefix(prefix) not in stored:
-            raise ValueError(f"{name} of {type(skeleton).__name__} is in no file of {folder} under that name")
-
-
-def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    from safetensors import safe_open
-
-    for path in weight_files(folder, str(folder)):
-        with safe_open(path, framework="pt", device="cpu") as file:
-            for name in file.keys():  # noqa: SIM118 - no mapping, though it has keys
-                yield name, file.get_tensor(name)
-
-
-def load_nf4(skeleton: Any, folder: Path, *, device: str, dtype: torch.dtype, keep: Sequence[str] = ()) -> list[str]:
-    """Fill a network made on the meta device from a checkpoint, its linear layers in NF4 with double quantisation.
+def nf4_layer(linear: Any, weight: torch.Tensor, dtype: torch.dtype) -> nn.Module:
+    """Return a layer with its weight in four bits.
 
     Args:
-        skeleton: the network, its parameters on the meta device; it is changed in place.
-        folder: holds the checkpoint as safetensors.
-        device: where the network goes: `cuda` or `cpu`.
-        dtype: the compute type, and that of everything that is not quantised.
-        keep: names of modules that are not quantised, with all that is in them: the head, or the output layer of a
-            language model, whose weight may be the embedding's.
-
-    Returns:
-        The names of parameters that the checkpoint lacks. They are on the device, with undefined values.
-
-    Raises:
-        ValueError: when the network has a buffer that cannot be made again, or the checkpoint holds the tensors of its
-            layers under other names or in another form, as experts one by one; load it another way.
+        linear: gives the widths and the bias.
+        weight: shape (outputs, inputs), on the device where it stays.
+        dtype: the compute type.
 
     """
-    wanted = dict(skeleton.named_parameters())
-    prefix = f"{getattr(skeleton, 'base_model_prefix', '')}."
-    _refuse_other_names(skeleton, folder, prefix)
-    seen = set()
-    for stored, tensor in _tensors(folder):
-        name = stored if stored in wanted else prefix + stored
-        if name in wanted and wanted[name].shape == tensor.shape:
-            _place(skeleton, name, tensor, device=device, dtype=dtype, keep=keep)
-            seen.add(name)
-    missing = [name for name in wanted if name not in seen]
-    for name in missing:
-        _set_parameter(skeleton, name, torch.empty(wanted[name].shape, dtype=dtype, device=device))
-    model: Any = skeleton
-    if model.config.get_text_config().tie_word_embeddings:
-        model.tie_weights()
-    _make_buffers(skeleton, device)
-    return missing
-
-
-def _place(
-    skeleton: nn.Module, name: str, tensor: torch.Tensor, *, device: str, dtype: torch.dtype, keep: Sequence[str]
-) -> None:
-    owner_name, _, own = name.rpartition(".")
-    owner = skeleton.get_submodule(owner_name)
-    kept = any(name == one or name.startswith(one + ".") for one in keep)
-    linear = isinstance(owner, nn.Linear) and own == "weight"
-    if kept or not linear:
-        _set_parameter(skeleton, name, tensor.to(device=device, dtype=dtype, copy=True))
-        return
-    parent, _, child = owner_name.rpartition(".")
-    setattr(skeleton.get_submodule(parent), child, _quantised(owner, tensor.to(device, dtype), dtype))
-
-
-def _quantised(linear: Any, weight: torch.Tensor, dtype: torch.dtype) -> nn.Module:
     from bitsandbytes.nn import Linear4bit, Params4bit
 
     layer: nn.Module = Linear4bit(
@@ -109,21 +30,3 @@ def _quantised(linear: Any, weight: torch.Tensor, dtype: torch.dtype) -> nn.Modu
     if linear.bias is not None:
         layer.bias = linear.bias
     return layer
-
-
-def _set_parameter(skeleton: nn.Module, name: str, value: torch.Tensor) -> None:
-    owner_name, _, own = name.rpartition(".")
-    setattr(skeleton.get_submodule(owner_name), own, nn.Parameter(value, requires_grad=False))
-
-
-def _make_buffers(skeleton: Any, device: str) -> None:
-    """Make the buffers that a network on the meta device lacks and no checkpoint holds, such as rotary frequencies."""
-    for name, module in list(skeleton.named_modules()):
-        if type(module).__name__.endswith("RotaryEmbedding"):
-            parent, _, child = name.rpartition(".")
-            setattr(skeleton.get_submodule(parent), child, type(module)(config=module.config).to(device))
-        elif "embed_scale" in dict(module.named_buffers(recurse=False)):
-            module.embed_scale = torch.tensor(float(skeleton.config.hidden_size) ** 0.5, device=device)
-    lost = [name for name, buffer in skeleton.named_buffers() if buffer.is_meta]
-    if lost:
-        raise ValueError(f"buffer {lost[0]} of {type(skeleton).__name__} is in no checkpoint and cannot be made again")

@@ -59,6 +59,7 @@ def demand_of(
         trains_backbone=whole,
         adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
+        fp8=method.options.fp8,
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
         moments_on_host=on_host,

@@ -59,6 +59,8 @@ class PackedPath(ABC):
         on_gpu = "packed cuDNN attention" if attention else "packed varlen attention"
         self.name = on_gpu if device.startswith("cuda") else "packed, attention by sequence"
         self.walk = PackedDecoder(backbone, recompute=recompute, attention=attention)
+        if self.walk.in_fp8:
+            self.name += ", products in fp8"
         self.device = device
         self.config: Any = backbone.config
         self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1

@@ -69,7 +69,7 @@ def gated(gate: torch.Tensor, up: torch.Tensor, activation: str) -> torch.Tensor
     return acted * up
 
 
-def _gated_gradients(
+def gated_gradients(
     gate: torch.Tensor, up: torch.Tensor, product: torch.Tensor, activation: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the gradients of gate and up from that of their product; on a GPU they overwrite gate and up."""
@@ -107,7 +107,7 @@ class _GatedDown(torch.autograd.Function):
         product = gated(gate, up, ctx.activation) if ctx.group.needs_input else None
         dproduct, found = ctx.group.gradients(product, inner, [output.contiguous()], needs_input_gradient=True)
         del product
-        da, db = _gated_gradients(gate, up, dproduct, ctx.activation)
+        da, db = gated_gradients(gate, up, dproduct, ctx.activation)
         return (da, db, None, None, *found)
 
 

@@ -1,7 +1,8 @@
-"""Linear layers that read the same input, as one autograd function: plain, 4-bit, or with a LoRA adapter each.
+"""Linear layers that read the same input, as one autograd function: plain, 4-bit, in fp8, or with a LoRA adapter each.
 
 The input is saved once, and only where a weight or an adapter is trainable. The gradients of the input are summed
-inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward.
+inside the matrix products. 4-bit weights are dequantised one at a time, forward and backward. Layers in fp8 share the
+rounded input, and one product with all their weights gives the gradient of it.
 """
 
 import functools
@@ -16,6 +17,8 @@ from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
+from showdown.fp8.linear import Fp8Linear, LearningFp8Linear
+from showdown.fp8.numbers import Quantised, product, quantise, transposed, turned, weight_gradient
 
 
 class Projection:
@@ -24,7 +27,8 @@ class Projection:
     def __init__(self, base: Any, adapter: Adapter | None = None) -> None:
         self.base = base
         self.adapter = adapter
-        self.quantised = getattr(base.weight, "quant_state", None) is not None
+        self.in_fp8 = isinstance(base, (Fp8Linear, LearningFp8Linear))
+        self.quantised = not self.in_fp8 and getattr(base.weight, "quant_state", None) is not None
         self._scales: torch.Tensor | None = None
         self._dense: Callable[[], torch.Tensor] | None = None
 
@@ -48,9 +52,17 @@ class Projection:
             return self.weight
         return functools.cache(self.weight)
 
+    def output(self, x: torch.Tensor, rounded: Quantised | None, held: Quantised | None) -> torch.Tensor:
+        """Return x weight^T + bias; a layer in fp8 needs both as they are rounded."""
+        bias = self.base.bias
+        if rounded is None or held is None:
+            return functional.linear(x, self.weight(x.dtype), None if bias is None else bias.to(x.dtype))
+        y = product(rounded, held.codes, held.scale.view(-1), x.dtype)
+        return y if bias is None else y.add_(bias)
+
     def learning(self) -> list[nn.Parameter]:
         """Return the trainable parameters in a fixed order: weight, bias, A, B."""
-        own = [self.base.weight, self.base.bias]
+        own = [None if isinstance(self.base, Fp8Linear) else self.base.weight, self.base.bias]
         if self.adapter is not None:
             own += [self.adapter.down, self.adapter.up]
         return [parameter for parameter in own if parameter is not None and parameter.requires_grad]
@@ -80,8 +92,8 @@ def _scales(state: Any) -> torch.Tensor | None:
 
 
 def _plain(module: Any) -> bool:
-    """Return whether the layer is `nn.Linear`, or bitsandbytes' 4-bit layer in its usual packing."""
-    if type(module) is nn.Linear:
+    """Return whether the layer is `nn.Linear`, one in fp8, or bitsandbytes' 4-bit layer in its usual packing."""
+    if type(module) in (nn.Linear, Fp8Linear, LearningFp8Linear):
         return True
     # PEFT's adapter layer around a 4-bit one has the same class name, and its `weight` is that of the inner layer.
     if type(module).__name__ != "Linear4bit" or hasattr(module, "base_layer"):
@@ -119,7 +131,8 @@ class SharedInput:
         """Read the layers.
 
         Args:
-            modules: `nn.Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over either, or any other module.
+            modules: `nn.Linear`, `Fp8Linear`, bitsandbytes' `Linear4bit`, PEFT's LoRA layers over any of them, or any
+                other module.
             keep_scales: use a little memory to dequantise 4-bit weights faster.
 
         """
@@ -132,6 +145,8 @@ class SharedInput:
         found = [projection for module in self.modules if (projection := read_projection(module)) is not None]
         probabilities = {one.adapter.dropout.p for one in found if one.adapter and hasattr(one.adapter.dropout, "p")}
         self.projections = found if len(found) == len(self.modules) and len(probabilities) <= 1 else None
+        self.in_fp8 = bool(found) and self.projections is not None and all(one.in_fp8 for one in found)
+        """Whether all these layers are in fp8."""
         if self._keep_scales:
             for projection in self.projections or []:
                 projection.keep_scales()
@@ -167,6 +182,11 @@ class Group:
 
     def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
         self.projections = projections
+        self.in_fp8 = shared.in_fp8
+        self.learns_in_fp8 = self.in_fp8 and any(
+            isinstance(one.base, LearningFp8Linear) and one.base.weight.requires_grad for one in projections
+        )
+        self._held: list[Quantised] | None = None
         self.adapted = shared.adapted
         self.bank = shared.bank
         self.dropout = self._dropout(seeds)
@@ -179,15 +199,24 @@ class Group:
 
     @property
     def needs_input(self) -> bool:
-        """Whether the backward pass needs the input: something here is trainable."""
-        return bool(self.parameters)
+        """Whether the backward pass needs the input as it is: something here is trainable."""
+        return bool(self.parameters) and not (self.learns_in_fp8 and not self.adapted)
 
-    def project(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        """Return the outputs for x of shape (tokens, width), and u of the adapters (adapters, tokens, rank)."""
-        outputs = []
-        for projection in self.projections:
-            bias = projection.base.bias
-            outputs.append(functional.linear(x, projection.weight(x.dtype), None if bias is None else bias.to(x.dtype)))
+    def project(
+        self, x: torch.Tensor, rounded: Quantised | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """Return the outputs for x of shape (tokens, width), and u of the adapters (adapters, tokens, rank).
+
+        Args:
+            x: the input. Without adapters, layers in fp8 read its shape and type alone where `rounded` is given.
+            rounded: x in e4m3, where it is known already.
+
+        """
+        if self.in_fp8:
+            rounded = rounded or quantise([x])
+            outputs = [one.output(x, rounded, held) for one, held in zip(self.projections, self.held(), strict=True)]
+        else:
+            outputs = [projection.output(x, None, None) for projection in self.projections]
         if not self.adapted:
             return outputs, None
         bank = self.bank
@@ -203,25 +232,41 @@ class Group:
         outputs: Sequence[torch.Tensor],
         *,
         needs_input_gradient: bool,
+        rounded: Quantised | None = None,
+        rounded_x: Quantised | None = None,
     ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
         """Return the gradients of the input and of `parameters`, in their order.
 
         Args:
             x: the input, where `needs_input`.
             inner: u of the adapters, from `project`.
-            outputs: the gradient of each output.
+            outputs: the gradient of each output; not read where `rounded` is given and nothing here is trainable.
             needs_input_gradient: whether the gradient of the input is wanted.
+            rounded_x: the input in e4m3, where `learns_in_fp8`.
+            rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known already.
 
         """
-        dx = self._input_gradient(outputs) if needs_input_gradient else None
+        dx = self._input_gradient(outputs, rounded) if needs_input_gradient else None
         found: dict[int, torch.Tensor] = {}
         if inner is not None:
             self._adapter_gradients(x, dx, inner, outputs, found)
-        if x is not None:
-            self._weight_gradients(x, outputs, found)
+        self._weight_gradients(x, rounded_x, outputs, found)
         return dx, [found[id(parameter)] for parameter in self.parameters]
 
-    def _input_gradient(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    def held(self) -> list[Quantised]:
+        """Return the weights of layers in fp8, for this pass and the gradients behind it."""
+        if self._held is None:
+            self._held = [projection.base.held() for projection in self.projections]
+        return self._held
+
+    def scales(self) -> list[torch.Tensor]:
+        """Return the scales of weights in fp8, each of shape (its outputs,)."""
+        return [one.scale.view(-1) for one in self.held()]
+
+    def _input_gradient(self, outputs: Sequence[torch.Tensor], rounded: Quantised | None) -> torch.Tensor:
+        if self.in_fp8:
+            rounded = rounded or quantise(outputs, self.scales())
+            return product(rounded, transposed([one.codes for one in self.held()]), None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
             weight = projection.weight(output.dtype)
@@ -255,12 +300,20 @@ class Group:
             found[id(adapter.up)] = up[:, :rank].to(adapter.up.dtype) * adapter.scaling
 
     def _weight_gradients(
-        self, x: torch.Tensor, outputs: Sequence[torch.Tensor], found: dict[int, torch.Tensor]
+        self,
+        x: torch.Tensor | None,
+        rounded_x: Quantised | None,
+        outputs: Sequence[torch.Tensor],
+        found: dict[int, torch.Tensor],
     ) -> None:
+        columns = None if rounded_x is None else Quantised(turned(rounded_x.codes), rounded_x.scale)
         for projection, output in zip(self.projections, outputs, strict=True):
-            weight, bias = projection.base.weight, projection.base.bias
-            if weight.requires_grad:
-                found[id(weight)] = output.t() @ x
+            base, bias = projection.base, projection.base.bias
+            if not isinstance(base, Fp8Linear) and base.weight.requires_grad:
+                if columns is not None:
+                    found[id(base.weight)] = weight_gradient(output, columns)
+                elif x is not None:
+                    found[id(base.weight)] = output.t() @ x
             if bias is not None and bias.requires_grad:
                 found[id(bias)] = output.sum(dim=0).to(bias.dtype)
 
@@ -268,13 +321,18 @@ class Group:
 class _Project(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, group: Group, *_parameters: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        outputs, inner = group.project(x)
+        rounded = quantise([x]) if group.in_fp8 else None
+        outputs, inner = group.project(x, rounded)
         ctx.group = group
-        ctx.save_for_backward(x if group.needs_input else None, inner)
+        codes, scale = rounded if rounded is not None and group.learns_in_fp8 else (None, None)
+        ctx.save_for_backward(x if group.needs_input else None, inner, codes, scale)
         return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[Any, ...]:
-        x, inner = ctx.saved_tensors
-        dx, found = ctx.group.gradients(x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0])
+        x, inner, codes, scale = ctx.saved_tensors
+        rounded = None if codes is None else Quantised(codes, scale)
+        dx, found = ctx.group.gradients(
+            x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0], rounded_x=rounded
+        )
         return (dx, None, *found)

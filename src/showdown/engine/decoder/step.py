@@ -142,12 +142,16 @@ class _Products:
 def _product(projection: Projection, arranged: torch.dtype | None) -> Product:
     """Return a layer without its adapter; a 4-bit weight is dequantised once on a CPU, and for each step on a GPU.
 
+    A layer in fp8 computes itself, as in every other pass.
+
     Args:
         projection: the layer.
         arranged: the type in which its weight is arranged for many steps; None where it is not.
 
     """
     base = projection.base
+    if projection.in_fp8:
+        return base  # type: ignore[no-any-return]
     if arranged is not None:
         return packed_product(projection.weight(arranged).to(arranged), base.bias)
     return plain_product(projection.dense(keep=not base.weight.is_cuda), base.bias)

@@ -25,6 +25,7 @@ from showdown.engine.decoder.attention import (
     packed_attention,
 )
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
+from showdown.engine.decoder.fp8_mlp import mlp
 from showdown.engine.decoder.layers import (
     ACTIVATIONS,
     Positions,
@@ -129,6 +130,11 @@ class PackedDecoder:
         return not self._opaque
 
     @property
+    def in_fp8(self) -> bool:
+        """Whether any layer computes in fp8."""
+        return any(shared.in_fp8 for shared in self._shared)
+
+    @property
     def host_buffers(self) -> list[torch.Tensor]:
         """Host memory that holds the inputs of checkpointed layers."""
         return self._inputs.buffers
@@ -197,6 +203,9 @@ class PackedDecoder:
 
     def _mlp(self, number: int, normed: torch.Tensor, step: Pass) -> torch.Tensor:
         linears, stream = self.linears[number], number * STREAMS_A_LAYER
+        if linears.gate_up.in_fp8 and linears.down.in_fp8:
+            seeds = step.seeds[stream + 2 : stream + 4]
+            return mlp(normed, linears.gate_up, linears.down, activation=self.activation, seeds=seeds)
         gate, up = linears.gate_up(normed, step.seeds[stream + 2])
         return fused.gated_down(gate, up, linears.down, activation=self.activation, seeds=step.seeds[stream + 3])
 

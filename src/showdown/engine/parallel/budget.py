@@ -12,7 +12,7 @@ _GATHERED_LAYERS = 2
 
 def may_be_divided(demand: Demand) -> bool:
     """Return whether weights can be divided: those of a packed decoder in 16 bits, moments beside."""
-    return not (demand.padded or demand.four_bit or demand.moments_on_host)
+    return not (demand.padded or demand.four_bit or demand.fp8 or demand.moments_on_host)
 
 
 def divided(shape: Shape, demand: Demand, devices: int) -> Demand:

@@ -76,11 +76,11 @@ def _description(source: Source) -> dict[str, object]:
 def _notes(source: Source) -> tuple[str, ...]:
     method = source.method
     assert isinstance(method, TunedMethod)
-    if not method.options.four_bit:
+    if not (method.options.four_bit or method.options.fp8):
         return ()
     before = quantised_before(source.job.model)
     again = f", which had been rounded to {before} before" if before else ""
     return (
-        f"The base's weights are those of NF4{again}, dequantised: the numbers that the adapter was trained beside, "
+        f"The base's weights are those of {'NF4' if method.options.four_bit else 'fp8'}{again}, dequantised: the numbers that the adapter was trained beside, "
         "and not those of the base as it is published",
     )
