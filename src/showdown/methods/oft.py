@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from showdown.core.errors import UserError
-from showdown.core.method import MethodSettings, TunedSettings
+from showdown.core.method import MethodSettings
 from showdown.core.network import NetworkParts
 from showdown.core.traits import Reference, Traits, fine_tuned
 from showdown.methods.parts import linear_targets, widths
-from showdown.methods.peft import PeftMethod
+from showdown.methods.peft import PeftMethod, PeftSettings
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -26,7 +26,7 @@ _PAPER = Reference(
 )
 
 
-class OftSettings(TunedSettings):
+class OftSettings(PeftSettings):
     """Settings of OFT."""
 
     block: int = Field(default=32, ge=2)

@@ -9,12 +9,14 @@ might come out otherwise on another machine.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from showdown.core.files import write_json
+from showdown.core.method import MethodSettings
 from showdown.core.network import NetworkParts
+from showdown.core.strict import added_later
 from showdown.core.traits import Reference, Traits, fine_tuned
-from showdown.methods.lora import Lora
+from showdown.methods.lora import Lora, LoraSettings
 from showdown.methods.peft import WEIGHTS, filled
 
 if TYPE_CHECKING:
@@ -32,11 +34,19 @@ _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 Tensors = Mapping[str, "torch.Tensor"]
 
 
+class PissaSettings(LoraSettings):
+    """Settings of PiSSA."""
+
+    base: Literal["plain"] = added_later("plain")
+    """The only one: fp8 would round what is left of a weight otherwise than the weight."""
+
+
 class Pissa(Lora):
     """LoRA from the principal singular values and vectors of each weight."""
 
     title: ClassVar[str] = "PiSSA"
     summary: ClassVar[str] = "LoRA that begins with the principal part of each weight; where LoRA converges too slowly"
+    Settings: ClassVar[type[MethodSettings]] = PissaSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     leaves_network: ClassVar[bool] = False  # the principal part is taken out of its weights
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from showdown.core.method import MethodSettings, TunedSettings
+from showdown.core.method import MethodSettings
 from showdown.core.network import NetworkParts
 from showdown.core.parameter_group import ParameterGroup
 from showdown.core.traits import Reference, Traits, fine_tuned
 from showdown.methods.parts import linear_targets, widths
-from showdown.methods.peft import PeftMethod
+from showdown.methods.peft import PeftMethod, PeftSettings
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ _HEAD_RATE_SCALE = 0.1
 """The head is stepped at ten times the rate of full fine-tuning, as LoRA's is; the paper has a rate of its own too."""
 
 
-class VeraSettings(TunedSettings):
+class VeraSettings(PeftSettings):
     """Settings of VeRA."""
 
     rank: int = Field(default=256, ge=1)
