@@ -149,6 +149,8 @@ def test_pissa_saves_a_plain_lora_of_twice_the_rank(pretrained: Pretrained, tmp_
     )
     again = build("pissa", {}).reload(tmp_path, lambda _: loaded(folder))  # type: ignore[attr-defined]
     assert torch.equal(of_peft(again), expected)
+    with pytest.raises(ValueError, match=r"adapter_model.safetensors does not fit this method and model, for one at"):
+        build("pissa", {"rank": 4}).reload(tmp_path, lambda _: loaded(folder))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("layers", "expected"), [("all", {0, 1}), ([0], {0}), ([-1], {1}), ([0, -2], {0})])
