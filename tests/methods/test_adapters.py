@@ -153,6 +153,12 @@ def test_pissa_saves_a_plain_lora_of_twice_the_rank(pretrained: Pretrained, tmp_
         build("pissa", {"rank": 4}).reload(tmp_path, lambda _: loaded(folder))  # type: ignore[attr-defined]
 
 
+def test_a_seed_divides_a_weight_alike(pretrained: Pretrained) -> None:
+    """A run that was interrupted adapts again, and gets from its checkpoint the adapters alone."""
+    first, second = (dict(adapted("pissa", pretrained("bert"))[1].named_parameters()) for _ in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
 @pytest.mark.parametrize(("layers", "expected"), [("all", {0, 1}), ([0], {0}), ([-1], {1}), ([0, -2], {0})])
 @pytest.mark.parametrize("family", ["distilbert", "mistral"])
 def test_adapters_go_to_the_chosen_layers_alone(

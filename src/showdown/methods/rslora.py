@@ -19,5 +19,5 @@ class RsLora(Lora):
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rank_stabilised: ClassVar[bool] = True
     rate_factor: ClassVar[float] = 3.5
-    """LoRA's divided by sqrt(8), so that scale times rate is LoRA's at the default rank, where both are one method; from
-    there on it stays while LoRA's fades. It follows from the scales and was not measured."""
+    """LoRA's divided by sqrt(8), so that scale times rate is LoRA's at the default rank, where both are one method. It
+    follows from the scales and was not measured."""
