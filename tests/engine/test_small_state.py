@@ -1,16 +1,20 @@
 """Optimizers that keep less state: AdamW in eight bits, GaLore and APOLLO, each as its paper says."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from showdown.core.errors import Unavailable
 from showdown.engine.optim import apollo, low_rank
 from showdown.engine.optim.adamw_8bit import dequantise, dynamic_map, quantise
 from showdown.engine.optim.settings import OptimizerSettings
 from showdown.engine.optim.table import build_optimizer, state_bytes
+from showdown.methods.table import build
+from showdown.stages.setup import TrainingSetup
 
 CPU = torch.device("cpu")
 
@@ -139,6 +143,14 @@ def test_vectors_and_embeddings_are_stepped_as_adamw_steps_them(name: str, shape
     found = stepped(name, start, gradients, weight_decay=0.0)
     expected = start.double() - 1e-2 * sum(adam([one.double() for one in gradients]))
     torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["full-8bit", "galore", "apollo"])
+def test_what_cannot_be_divided_among_gpus_is_refused(method: str) -> None:
+    setup: Any = SimpleNamespace(context=SimpleNamespace(job=SimpleNamespace(protocol=None)), method=build(method, {}))
+    spread: Any = SimpleNamespace(divided=frozenset({"weight"}))
+    with pytest.raises(Unavailable, match=r"cannot be divided among GPUs .* set `gpus_per_run: 1`"):
+        TrainingSetup._step(setup, nn.Linear(2, 2), spread)
 
 
 @pytest.mark.parametrize(("name", "share"), [("adamw_8bit", 0.26), ("galore_adamw", 0.38), ("apollo_adamw", 0.26)])

@@ -53,7 +53,7 @@ def is_variant(method: str) -> bool:
 def marked(values: Sequence[Any], method: str, family: str) -> Any:
     """Return a parameter of a test; it is long where a variant is tried on the second of its models.
 
-    The method that it varies is tried there in any case, and `test_lora_variants.py` compares what both compute there.
+    The method that it varies is tried there in any case, and `test_adapters.py` compares what both compute there.
     """
     long = is_variant(method) and family != MODELS.get(method, BOTH)[0]
     return pytest.param(*values, marks=[pytest.mark.long] if long else [], id="-".join(map(str, values)))

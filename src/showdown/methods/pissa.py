@@ -48,6 +48,8 @@ class Pissa(Lora):
     summary: ClassVar[str] = "LoRA that begins with the principal part of each weight; where LoRA converges too slowly"
     Settings: ClassVar[type[MethodSettings]] = PissaSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
+    rate_factor: ClassVar[float] = 10.0
+    """LoRA's: the paper changes nothing but how adapters begin (github.com/graphpku/pissa)."""
     leaves_network: ClassVar[bool] = False  # the principal part is taken out of its weights
 
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
@@ -97,7 +99,15 @@ class Pissa(Lora):
 
 
 def _half(key: str, value: "torch.Tensor", rank: int, *, first: bool) -> "torch.Tensor":
-    """Return the trained half of a saved matrix, or the half as it began; the whole of what is no adapter."""
+    """Return the trained half of a saved matrix, or the half as it began; the whole of what is no adapter.
+
+    Raises:
+        ValueError: when an adapter is not of twice the rank.
+
+    """
+    across = 0 if key.endswith(_DOWN) else 1
+    if key.endswith((_DOWN, _UP)) and (value.dim() != 2 or value.shape[across] != 2 * rank):
+        raise ValueError(f"{WEIGHTS} does not fit this method and model, for one at {key}")
     part = slice(None, rank) if first else slice(rank, None)
     if key.endswith(_DOWN):
         return value[part]

@@ -19,4 +19,5 @@ class RsLora(Lora):
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rank_stabilised: ClassVar[bool] = True
     rate_factor: ClassVar[float] = 3.5
-    """LoRA's divided by sqrt(8): at LoRA's default rank both scales times their rates are then the same."""
+    """LoRA's divided by sqrt(8), so that scale times rate is LoRA's at the default rank, where both are one method. It
+    follows from the scales and was not measured."""

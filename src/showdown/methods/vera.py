@@ -22,7 +22,7 @@ _PAPER = Reference(
     "The Twelfth International Conference on Learning Representations, 2024. arXiv:2310.11454.",
 )
 _HEAD_RATE_SCALE = 0.1
-"""The head is stepped at ten times the rate of full fine-tuning, as LoRA's is; the paper has a rate of its own too."""
+"""The head is stepped at ten times the rate of full fine-tuning, as LoRA's is."""
 
 
 class VeraSettings(PeftSettings):
@@ -43,7 +43,7 @@ class Vera(PeftMethod):
     Settings: ClassVar[type[MethodSettings]] = VeraSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 100.0
-    """Ten times LoRA's: the paper trains VeRA at rates ten times those of LoRA and more (its tables 8 and 9)."""
+    """IA3's, whose vectors rescale what is there too. It was not measured against other rates."""
 
     def config(self, network: NetworkParts) -> "PeftConfig":
         """Return the configuration of vectors on the target layers.

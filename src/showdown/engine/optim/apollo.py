@@ -45,4 +45,4 @@ class Apollo(LowRank):
         draw = torch.Generator(device=gradient.device)
         draw.manual_seed(hash_seeds((self._steps - 1) // REFRESH, self._places[name])[0])
         normal: torch.Tensor = torch.randn(rank, rows, generator=draw, device=gradient.device)
-        return normal / float(rank) ** 0.5
+        return normal.div_(rank**0.5)

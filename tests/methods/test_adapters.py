@@ -1,4 +1,4 @@
-"""Variants of LoRA: what each changes of it, on the engine's own paths, beside plain PEFT on the same rows."""
+"""Adapters, and variants of LoRA above all: what the engine computes of them, beside plain PEFT on the same rows."""
 
 import math
 from collections.abc import Callable
@@ -59,6 +59,32 @@ def test_the_engine_computes_every_layer_itself_and_as_peft_does(
     module.eval()
     with torch.no_grad():
         torch.testing.assert_close(path.logits(ROWS), of_peft(module), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["bert", "mistral", "modernbert"])
+@pytest.mark.parametrize("name", ["vera", "oft"])
+def test_layers_of_peft_are_called_as_peft_calls_them(pretrained: Pretrained, name: str, family: str) -> None:
+    _, module = adapted(name, pretrained(family))
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    module.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(path.logits(ROWS), of_peft(module), atol=1e-5, rtol=1e-5)
+
+
+def test_a_block_that_does_not_divide_the_inputs_is_refused(pretrained: Pretrained) -> None:
+    method: Any = build("oft", {"block": 48})
+    with pytest.raises(UserError, match=r"`block` is 48, and `query` has 64 inputs, which it does not divide"):
+        method.check(loaded(pretrained("bert")))
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert", "mistral", "gemma"])
+def test_norms_alone_learn_beside_the_head(pretrained: Pretrained, family: str) -> None:
+    network = loaded(pretrained(family))
+    method: Any = build("layernorm", {})
+    names = method.trained_names(network)
+    every = [name for name, value in network.module.named_parameters() if "norm" in name.lower()]
+    assert names
+    assert set(names) == {name for name in every if not name.startswith(("head", *network.head_names))}
 
 
 def test_rslora_is_lora_of_a_larger_alpha(pretrained: Pretrained) -> None:
@@ -123,6 +149,14 @@ def test_pissa_saves_a_plain_lora_of_twice_the_rank(pretrained: Pretrained, tmp_
     )
     again = build("pissa", {}).reload(tmp_path, lambda _: loaded(folder))  # type: ignore[attr-defined]
     assert torch.equal(of_peft(again), expected)
+    with pytest.raises(ValueError, match=r"adapter_model.safetensors does not fit this method and model, for one at"):
+        build("pissa", {"rank": 4}).reload(tmp_path, lambda _: loaded(folder))  # type: ignore[attr-defined]
+
+
+def test_a_seed_divides_a_weight_alike(pretrained: Pretrained) -> None:
+    """A run that was interrupted adapts again, and gets from its checkpoint the adapters alone."""
+    first, second = (dict(adapted("pissa", pretrained("bert"))[1].named_parameters()) for _ in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 @pytest.mark.parametrize(("layers", "expected"), [("all", {0, 1}), ([0], {0}), ([-1], {1}), ([0, -2], {0})])
