@@ -73,6 +73,7 @@ def test_the_protocol_of_an_arm_has_one_value() -> None:
         ({"lora": {"protocol": {"epochs": [2, 0]}}}, r"`methods.lora.protocol.epochs`: .* \(given: 0\)"),
         ({"lora": {"protocol": {"metric": ["accuracy", "mcc"]}}}, "all rows have one metric"),
         ({"droa": {"rank": [1, 2]}}, "method `droa` unknown in `methods`"),
+        ({"lora": {"method": ["lora", "dora"], "rank": [4]}}, "method `.*` unknown in `methods`"),
     ],
 )
 def test_what_is_wrong_is_named_where_it_was_written(rows: Any, fault: str) -> None:

@@ -37,14 +37,14 @@ def swept(rows: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[st
     arms: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for row, settings in rows.items():
-        for name, one in _arms_of(str(row), settings, source):
+        for name, one in _arms_of(row, settings, source):
             if name in arms or (name != row and name in rows):
                 raise UserError(
                     f"{source}: `methods.{row}` makes two arms named `{name}`; rename a row, or drop a value"
                 )
             arms[name] = one
             if one is not settings:
-                origins[name] = str(row)
+                origins[name] = row
     return arms, origins
 
 
