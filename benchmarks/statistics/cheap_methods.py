@@ -1,9 +1,9 @@
-"""How the defaults of methods on words and on embeddings were chosen: accuracy on random splits of the built-in resumes.
+"""How the defaults of methods on words and embeddings were chosen: accuracy on random splits of the built-in resumes.
 
 python -m benchmarks.statistics.cheap_methods --out benchmarks/results
 
 Each variant is fitted on 55 % of the rows, chooses what it chooses on 15 %, and answers the other 30 %; the mean over
-the splits is printed, for all 25 labels and for the ten of the quickstart. Texts are embedded once, cut after 96 tokens.
+the splits is printed, for all 25 labels and for the ten of the quickstart. Texts are embedded once, in 96 tokens.
 """
 
 from collections.abc import Callable, Iterator, Sequence
