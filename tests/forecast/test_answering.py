@@ -19,6 +19,9 @@ def reads(name: str, settings: dict[str, Any], *, train: int = 100, validation: 
 def test_what_methods_read() -> None:
     assert reads("zero-shot", {}) == NetworkReads(ranks_labels=True)
     assert reads("frozen", {}) == NetworkReads(fit_rows=100)
+    assert reads("knn", {}) == NetworkReads(fit_rows=150)
+    assert reads("static", {}) == NetworkReads(vocabulary=True)
+    assert reads("setfit", {"rounds": 2}) == NetworkReads(fit_rows=100 * (1 + 2 * 9) + 50)
     assert reads("few-shot", {"examples": 3}) == NetworkReads(ranks_labels=True, shared_examples=3)
     assert reads("few-shot", {"examples": 3, "choose": "nearest"}, train=2) == NetworkReads(
         ranks_labels=True, examples=2
@@ -51,3 +54,17 @@ def test_longer_prompts_and_answers_take_longer_and_a_floor_reads_nothing() -> N
 def test_labels_that_are_told_apart_by_likelihood_take_a_pass_each() -> None:
     once, twice = (forecast({method: {}})[method].seconds["prediction"].expected for method in ("frozen", "zero-shot"))
     assert twice == pytest.approx(2 * once, rel=0.01)
+
+
+def test_a_method_that_reads_the_vocabulary_answers_without_the_network() -> None:
+    found = forecast({"static": {}, "frozen": {}})
+    assert found["static"].seconds["prediction"].expected == 0 < found["frozen"].seconds["prediction"].expected
+    assert found["static"].seconds["training"].expected > 0
+
+
+def test_a_method_that_trains_by_itself_is_fitted_again_for_each_trial() -> None:
+    once, tuned = (forecast({"setfit": {}, "knn": {}}, tuning=tuning) for tuning in (None, {"trials": 3, "epochs": 6}))
+    assert tuned["setfit"].seconds["training"].expected == pytest.approx(
+        4 * once["setfit"].seconds["training"].expected
+    )
+    assert tuned["knn"].seconds == once["knn"].seconds

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from statistics import fmean
+from typing import Any
 
 from showdown.core.network_reads import NetworkReads
 from showdown.evaluation.speed import measuring_seconds
@@ -13,8 +14,15 @@ from showdown.stages.score import BATCH_ROWS
 
 _LONGER = 1.2
 """Times the wanted answer's tokens that the longest of a batch writes: some answers run on to the limit."""
+_TOKENS_AROUND = 3
+"""A token of the vocabulary that is read alone, with the marks of a text around it."""
 _SPEED_SECONDS = 2.5
 """Of timing a classifier: a second and a half at batch 1 and at most half a second at others."""
+
+
+def vocabulary_of(module: Any) -> int:
+    """Return how many tokens a network has a vector for."""
+    return int(module.get_input_embeddings().weight.shape[0])
 
 
 class Answering:
@@ -39,6 +47,8 @@ class Answering:
     @property
     def prediction_seconds(self) -> float:
         """Return the seconds of answers to validation and test rows, with the losses of the wanted ones."""
+        if self._reads.vocabulary:
+            return 0.0
         rows = [*self._validation, *self._test]
         if self._writes:
             return self._reading(self._test) + self._batches(rows) * self._writing(BATCH_ROWS)
@@ -48,6 +58,8 @@ class Answering:
     @property
     def fit_seconds(self) -> float:
         """Return the seconds of what a method that is not trained reads to fit itself."""
+        if self._reads.vocabulary:
+            return self._token_seconds * _TOKENS_AROUND * vocabulary_of(self._step.arm.module)
         rows = self._validation if self._writes else self._step.arm.train
         return self._reading(rows) * self._reads.fit_rows / max(1, len(rows))
 

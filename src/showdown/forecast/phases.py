@@ -75,12 +75,19 @@ def fitted_seconds(
     loading = _single(_loading_seconds(step.arm, workload, step.rates))
     return {
         "loading": loading,
-        "training": _spread(answering.fit_seconds, step.path),
+        "training": _spread(_fits(method, protocol) * answering.fit_seconds, step.path),
         "start of scoring": _single(_START_SECONDS["gpu" if step.on_gpu else "cpu"]),
         "reloading": loading,
         "prediction": _spread(answering.prediction_seconds, step.path),
         "speed": _single(answering.speed_seconds),
     }
+
+
+def _fits(method: FittedMethod, protocol: SharedProtocol) -> int:
+    """Return how often a method is fitted: once more for each trial, where it trains and the protocol tunes."""
+    if method.needs() == "training" and isinstance(protocol.tuning, TuningSpec):
+        return 1 + protocol.tuning.trials
+    return 1
 
 
 def untrained_network(protocol: SharedProtocol, workload: Workload, profile: DeviceProfile) -> StepSeconds:

@@ -24,14 +24,16 @@ class BoostingSettings(EmbeddingSettings):
     """Trees of each label. A number chosen on the validation rows does no better."""
     leaf_rows: int = Field(default=20, ge=1)
     """The fewest training rows in a leaf, and never more than a quarter of all. With 5 it is right on 6 to 14 points
-    fewer of the test rows of the built-in resumes (`benchmarks/statistics/embeddings.py`)."""
+    fewer of the test rows of the built-in resumes (`benchmarks/statistics/cheap_methods.py`)."""
 
 
 class Boosting(EmbeddedMethod):
     """Boosted trees on the frozen network's embeddings."""
 
     title: ClassVar[str] = "Boosting"
-    summary: ClassVar[str] = "gradient boosting of trees on embeddings of the same network, frozen"
+    summary: ClassVar[str] = (
+        "gradient boosting on the frozen network's embeddings; for many rows that no linear model divides"
+    )
     Settings: ClassVar[type[MethodSettings]] = BoostingSettings
     traits: ClassVar[Traits] = Traits(
         role="cheap",

@@ -21,7 +21,7 @@ class FrozenSettings(EmbeddingSettings):
 
     regularisation: float = Field(default=10.0, gt=0.0)
     """Inverse strength C; embeddings have length one, so scikit-learn's default of 1 underfits. Those of a decoder lie
-    closer together, and ten times as much is taken (`benchmarks/statistics/embeddings.py`)."""
+    closer together, and ten times as much is taken (`benchmarks/statistics/cheap_methods.py`)."""
 
 
 class Frozen(EmbeddedMethod):

@@ -80,7 +80,9 @@ class NearestNeighbours(EmbeddedMethod):
     """The nearest training rows vote."""
 
     title: ClassVar[str] = "kNN"
-    summary: ClassVar[str] = "the nearest training rows vote, by embeddings of the same network, frozen; no training"
+    summary: ClassVar[str] = (
+        "the nearest training rows vote, by the frozen network's embeddings; for labels that change often"
+    )
     Settings: ClassVar[type[MethodSettings]] = NeighbourSettings
     traits: ClassVar[Traits] = Traits(
         role="cheap",

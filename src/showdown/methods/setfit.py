@@ -53,7 +53,9 @@ class SetFit(Frozen):
     """Contrastive fine-tuning and a logistic head."""
 
     title: ClassVar[str] = "SetFit"
-    summary: ClassVar[str] = "contrastive fine-tuning of the encoder on pairs of texts, then logistic regression"
+    summary: ClassVar[str] = (
+        "contrastive fine-tuning of the encoder, then logistic regression; for a few dozen rows a label"
+    )
     Settings: ClassVar[type[MethodSettings]] = SetFitSettings
     traits: ClassVar[Traits] = fine_tuned(
         citation=Reference(

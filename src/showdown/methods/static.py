@@ -74,7 +74,9 @@ class Static(FittedMethod):
     """Logistic regression on static embeddings."""
 
     title: ClassVar[str] = "Static + logistic"
-    summary: ClassVar[str] = "logistic regression on static embeddings distilled from the network (Model2Vec's way)"
+    summary: ClassVar[str] = (
+        "logistic regression on static embeddings of the network's tokens; to answer millions of texts on a CPU"
+    )
     Settings: ClassVar[type[MethodSettings]] = StaticSettings
     traits: ClassVar[Traits] = Traits(
         role="cheap",
