@@ -32,16 +32,24 @@ TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)
 MODELS = {"bitfit": ("bert", "qwen2"), "few-shot": ("mistral", "llama")}
 """An encoder and a decoder that a method can use, where these are not BERT and Mistral."""
 BOTH = ("bert", "mistral")
+EMULATED = ("full-fp8", "lora-fp8")
+"""Methods whose products a CPU computes slowly. `tests/fp8` tests in seconds what they do otherwise than others."""
 TEXTS = MATERIALS["classification"].asked.texts
 """What `Trained.answered` holds the scores of."""
-PAIRS = [(method, model) for method in TUNED for model in MODELS.get(method, BOTH)]
+PAIRS = [(method, model) for method in TUNED if method not in EMULATED for model in MODELS.get(method, BOTH)]
 FAMILIES = [*ENCODERS, *DECODERS]
 OTHERS = ("full", "lora", "qlora")
 """Methods that are trained on every family."""
 
 
+def _marked(case: Case) -> Any:
+    """Return a case as a parameter; all but one of a method whose products are emulated here are long."""
+    quick = case.method not in EMULATED or case.name == "settings_reach_the_network"
+    return pytest.param(case, marks=() if quick else pytest.mark.long, id=str(case))
+
+
 @pytest.mark.parametrize(
-    "case", [case for method in METHODS for case in cases(method, models=MODELS.get(method, BOTH))], ids=str
+    "case", [_marked(case) for method in METHODS for case in cases(method, models=MODELS.get(method, BOTH))]
 )
 def test_conformance(case: Case, workshop: Workshop) -> None:
     case.run(workshop)
