@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "runner": {"engine", "forecast", "stages", "display", "methods", "tasks", "data", "measure", "models"},
     "display": set(),
     "forecast": {"data", "evaluation", "measure", "stages", "training", "methods", "tasks", "models", "engine"},
-    "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine"},
+    "stages": {"training", "evaluation", "methods", "tasks", "data", "measure", "models", "engine", "fp8"},
     "training": {"engine", "models", "measure"},
     "evaluation": set(),
     "engine": {"models", "fp8"},

@@ -32,9 +32,11 @@ TUNED = [name for name in METHODS if issubclass(method_class(name), TunedMethod)
 MODELS = {"bitfit": ("bert", "qwen2"), "few-shot": ("mistral", "llama")}
 """An encoder and a decoder that a method can use, where these are not BERT and Mistral."""
 BOTH = ("bert", "mistral")
+EMULATED = ("full-fp8", "lora-fp8")
+"""Methods whose products a CPU computes slowly. `tests/fp8` tests in seconds what they do otherwise than others."""
 TEXTS = MATERIALS["classification"].asked.texts
 """What `Trained.answered` holds the scores of."""
-PAIRS = [(method, model) for method in TUNED for model in MODELS.get(method, BOTH)]
+PAIRS = [(method, model) for method in TUNED if method not in EMULATED for model in MODELS.get(method, BOTH)]
 ON_EMBEDDINGS = ("frozen", "knn", "boosting", "static", "setfit")
 FAMILIES = [*ENCODERS, *DECODERS]
 OTHERS = ("full", "lora", "qlora")
@@ -53,9 +55,12 @@ def is_variant(method: str) -> bool:
 def marked(values: Sequence[Any], method: str, family: str) -> Any:
     """Return a parameter of a test; it is long where a variant is tried on the second of its models.
 
-    The method that it varies is tried there in any case, and `test_adapters.py` compares what both compute there.
+    The method that it varies is tried there in any case, and `test_adapters.py` compares what both compute there. Of a
+    method whose products are emulated here all cases are long but one.
     """
     long = is_variant(method) and family != MODELS.get(method, BOTH)[0]
+    if method in EMULATED:
+        long = "settings_reach_the_network" not in str(values[0])
     return pytest.param(*values, marks=[pytest.mark.long] if long else [], id="-".join(map(str, values)))
 
 

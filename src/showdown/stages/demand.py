@@ -60,12 +60,20 @@ def demand_of(
         adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
         fp8=method.options.fp8,
+        rounded_bytes=_rounded_bytes(module),
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
         moments_on_host=on_host,
         output=_output_layer(module, read_share),
     )
     return shape_of(pretrained.config), demand, module
+
+
+def _rounded_bytes(module: "torch.nn.Module") -> float:
+    """Return the bytes of learning weights as they are multiplied in fp8."""
+    from showdown.fp8.linear import LearningFp8Linear
+
+    return float(sum(one.weight.numel() for one in module.modules() if isinstance(one, LearningFp8Linear)))
 
 
 def _adapts_feed_forward(module: "torch.nn.Module", linear_names: Sequence[str]) -> bool:
