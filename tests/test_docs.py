@@ -101,6 +101,13 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_stands_for_what_was_to_be_filled_in(document: Path) -> None:
+    """Prose names constants and environment variables as code; bare, they are places that wait for a figure."""
+    prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|https?://\S+", "", document.read_text(encoding="utf-8"), flags=re.S)
+    assert not re.findall(r"\b(?:[A-Z]+_[A-Z_]+|TODO|FIXME|TBD|TAKES)\b", prose)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_python_of_the_documents_calls_what_is_there(document: Path) -> None:
     for block in blocks(document.read_text(encoding="utf-8"), ("python",)):
         for node in ast.walk(ast.parse(block)):
