@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from pretrained import Pretrained
@@ -60,6 +62,7 @@ def supplied(pretrained: Pretrained, tmp_path_factory: pytest.TempPathFactory) -
         f'"{text}",{("spam", "ham", "news")[target]}' for text, target in zip(rows.texts, rows.targets, strict=True)
     ]
     (folder / "reviews.csv").write_text("\n".join(["Review,Stars", *lines]), encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(folder / "reviews.csv"), folder / "reviews.parquet")
     (folder / "new.csv").write_text("Review\nWorks as described.\nBroke on day two.\n", encoding="utf-8")
     chats = [{"prompt": f"{row} plus {row}?", "answer": str(2 * row)} for row in range(60)]
     (folder / "chats.jsonl").write_text("\n".join(map(json.dumps, chats)), encoding="utf-8")
@@ -68,9 +71,9 @@ def supplied(pretrained: Pretrained, tmp_path_factory: pytest.TempPathFactory) -
     asked = [word for setting in settings for word in ("--set", setting)]
     done = showdown(["run", "reviews.csv", "--methods", "tfidf,frozen,lora", *asked], folder)
     assert done.returncode == 0, done.stderr
-    for other in ("quickstart", "minilm", "mistral"):
+    for other in ("quickstart", "extraction", "minilm", "mistral"):
         shutil.copytree(folder / "showdown-out" / "reviews", folder / "showdown-out" / other)
-    (artifact,) = folder.glob("showdown-out/reviews/runs/lora-*/artifact")
+    (artifact,) = folder.glob("showdown-out/reviews/runs/tfidf-*/artifact")
     shutil.copytree(artifact, folder / "some" / "folder" / "artifact")
     return folder
 
