@@ -175,7 +175,7 @@ def test_learning_rates_are_tried_where_the_protocol_tunes_and_none_twice(
     journal = Journal()
     notes = fitted(pretrained("bert"), journal, tuning=TuningSpec(trials=3)).notes
     assert len(rates) == 4
-    np.testing.assert_allclose(rates[:3], 1e-4 * 10.0 ** np.array([-0.5, 0.0, 0.5]))
+    np.testing.assert_allclose(rates[:3], 2e-5 * 10.0 ** np.array([-0.5, 0.0, 0.5]))
     best = max(journal.steps, key=lambda step: step["score"])["learning_rate"]
     assert rates[3] == best
     assert notes == (f"learning rate {best:.2g}, the best of 3 on the validation rows",)
