@@ -47,7 +47,9 @@ class Layers:
             {name: [random_bf16(*shape).mul_(0.02) for shape in group] for name, group in GROUPS.items()}
             for _ in range(LAYERS)
         ]
-        self.held = [{name: [quantise([one]) for one in group] for name, group in layer.items()} for layer in self.plain]
+        self.held = [
+            {name: [quantise([one]) for one in group] for name, group in layer.items()} for layer in self.plain
+        ]
         self.copies = [
             {name: transposed([one.codes for one in group]) for name, group in layer.items()} for layer in self.held
         ]
@@ -133,12 +135,16 @@ def single() -> Iterator[tuple[str, Callable[[], Any], float]]:
     yield "transpose 14,336 x 4,096 twice", lambda: kernels.transposed([codes, codes]), 4 * codes.numel()
     yield "gated units", lambda: kernels.gated(wide, other, silu=True, plain=False), 5 * units
     yield "gated units, product kept", lambda: kernels.gated(wide, other, silu=True, plain=True), 7 * units
-    yield "gradients of gated units", lambda: kernels.gated_gradients(
-        wide, other, dproduct, gradient_factors, silu=True, plain=False
-    ), 8 * units
-    yield "gradients of gated units, kept", lambda: kernels.gated_gradients(
-        wide, other, dproduct, gradient_factors, silu=True, plain=True
-    ), 12 * units
+    yield (
+        "gradients of gated units",
+        lambda: kernels.gated_gradients(wide, other, dproduct, gradient_factors, silu=True, plain=False),
+        8 * units,
+    )
+    yield (
+        "gradients of gated units, kept",
+        lambda: kernels.gated_gradients(wide, other, dproduct, gradient_factors, silu=True, plain=True),
+        12 * units,
+    )
 
 
 def main() -> None:

@@ -78,7 +78,8 @@ def _plain_numbers(layer: Any, job: Job) -> "torch.Tensor | None":
         return None
     from bitsandbytes.functional import dequantize_4bit
 
-    return dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
+    numbers: torch.Tensor = dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
+    return numbers
 
 
 def _forget_four_bits(module: "PreTrainedModel") -> None:

@@ -46,9 +46,7 @@ class _Mlp(torch.autograd.Function):
         return (dx, None, None, None, *of_gate_up, *of_down)
 
 
-def _gated(
-    gate: torch.Tensor, up: torch.Tensor, activation: str, *, plain: bool
-) -> tuple[torch.Tensor, Quantised]:
+def _gated(gate: torch.Tensor, up: torch.Tensor, activation: str, *, plain: bool) -> tuple[torch.Tensor, Quantised]:
     """Return activation(gate) * up, and the same in e4m3. On a GPU the first is `gate`, unless `plain`: it is not read."""
     if not gate.is_cuda:
         product = fused.gated(gate, up, activation)
