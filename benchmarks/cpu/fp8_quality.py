@@ -2,8 +2,8 @@
 
     python -m benchmarks.cpu.fp8_quality --out benchmarks/results
 
-The default comparison's model, rows and split, with these two methods alone; `--folds 3` tests every row once, and takes
-three times as long. The margin is one point. The emulation rounds as a GPU does. Its seconds mean nothing.
+The default comparison's model, rows and split, with these two methods alone; `--folds 3` tests every row once, and
+takes three times as long. The margin is one point. The emulation rounds as a GPU does. Its seconds mean nothing.
 """
 
 import os

@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.fp8 --out benchmarks/results
 
-The seven projections of a layer, forward and the gradient of the input, for 5,888 tokens, held for seconds as a training
-holds them: of six layers in turn, so that no cache keeps a weight. Then the kernels one by one.
+The seven projections of a layer, forward and the gradient of the input, for 5,888 tokens, held for seconds as a
+training holds them: of six layers in turn, so that no cache keeps a weight. Then the kernels one by one.
 """
 
 import time
@@ -104,7 +104,7 @@ def layer_times() -> Iterator[dict[str, Any]]:
 
 
 def errors() -> Iterator[dict[str, Any]]:
-    """Compare a product with that of the numbers before they were rounded, and of the rounded numbers summed exactly."""
+    """Compare a product with that of the numbers before rounding, and of the rounded numbers summed exactly."""
     for outputs, inputs in ((4096, 4096), (4096, 14336), (4096, 28672)):
         plain_x, plain_weight = random_bf16(1024, inputs), random_bf16(outputs, inputs).mul_(0.02)
         x, weight = quantise([plain_x]), quantise([plain_weight])

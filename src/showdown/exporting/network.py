@@ -24,6 +24,9 @@ def is_network(source: Source) -> bool:
 
 def merged_network(source: Source) -> Any:
     """Return the trained network as one of transformers' own classes, in the number type that it was trained in."""
+    from torch import nn
+
+    from showdown.fp8.linear import LearningFp8Linear
     from showdown.models.network import load_network, load_saved_network
     from showdown.models.source import locate
 
@@ -41,6 +44,9 @@ def merged_network(source: Source) -> Any:
         module = module.merge_and_unload()
     if hasattr(module, "peft_config"):
         del module.peft_config
+    for layer in module.modules():
+        if isinstance(layer, LearningFp8Linear):  # others multiply in the type of its weights
+            layer.__class__ = nn.Linear
     return module.eval()
 
 

@@ -8,9 +8,9 @@ from showdown.methods.lora import Lora, LoraSettings
 
 PAPER = Reference(
     key="micikevicius2022",
-    text="Paulius Micikevicius, Dusan Stosic, Neil Burgess, Marius Cornea, Pradeep Dubey, Richard Grisenthwaite, Sangwon "
-    "Ha, Alexander Heinecke, Patrick Judd, John Kamalu, Naveen Mellempudi, Stuart Oberman, Mohammad Shoeybi, Michael "
-    "Siu, and Hao Wu. FP8 formats for deep learning. arXiv:2209.05433, 2022.",
+    text="Paulius Micikevicius, Dusan Stosic, Neil Burgess, Marius Cornea, Pradeep Dubey, Richard Grisenthwaite, "
+    "Sangwon Ha, Alexander Heinecke, Patrick Judd, John Kamalu, Naveen Mellempudi, Stuart Oberman, Mohammad Shoeybi, "
+    "Michael Siu, and Hao Wu. FP8 formats for deep learning. arXiv:2209.05433, 2022.",
 )
 
 
