@@ -2,8 +2,8 @@
 
     python -m benchmarks.cpu.fp8_quality --out benchmarks/results
 
-The default comparison's model, rows and split, with these two methods alone; `--folds 3` tests every row once, and takes
-three times as long. The margin is one point. The emulation rounds as a GPU does. Its seconds mean nothing.
+The default comparison's model, rows and split, with these two methods alone; `--folds 3` tests every row once, and
+takes three times as long. The margin is one point. The emulation rounds as a GPU does. Its seconds mean nothing.
 """
 
 import os
@@ -15,8 +15,8 @@ from showdown.fp8.machine import EMULATE
 
 os.environ[EMULATE] = "1"
 
-import showdown  # noqa: E402 - its workers inherit the environment
-from benchmarks.lib.result import argument_parser, write_result  # noqa: E402
+import showdown
+from benchmarks.lib.result import argument_parser, write_result
 
 KINDS = ["Advocate", "Arts", "Business Analyst", "Civil Engineer", "Data Science", "Electrical Engineering", "HR",
          "Java Developer", "Mechanical Engineer", "Sales"]  # fmt: skip

@@ -1,9 +1,9 @@
-"""What rounding a real decoder costs before it learns: loss of SmolLM2-135M-Instruct on general text, by how it multiplies.
+"""What rounding a real decoder costs before it learns: loss of SmolLM2-135M-Instruct on general text, by its numbers.
 
     python -m benchmarks.cpu.fp8_rounding --out benchmarks/results
 
-Plain float32 and bfloat16; linear layers in fp8, weights and inputs rounded, emulated on a CPU; weights alone in NF4. The
-model's published copy here had been rounded to four bits before, for all alike.
+Plain float32 and bfloat16; linear layers in fp8, weights and inputs rounded, emulated on a CPU; weights alone in NF4.
+The copy of the model had been rounded to four bits before, for all alike.
 """
 
 import copy

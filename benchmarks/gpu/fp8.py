@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.fp8 --out benchmarks/results
 
-The seven projections of a layer, forward and the gradient of the input, for 5,888 tokens, held for seconds as a training
-holds them: of six layers in turn, so that no cache keeps a weight. Then the kernels one by one.
+The seven projections of a layer, forward and the gradient of the input, for 5,888 tokens, held for seconds as a
+training holds them: of six layers in turn, so that no cache keeps a weight. Then the kernels one by one.
 """
 
 import time
@@ -47,7 +47,9 @@ class Layers:
             {name: [random_bf16(*shape).mul_(0.02) for shape in group] for name, group in GROUPS.items()}
             for _ in range(LAYERS)
         ]
-        self.held = [{name: [quantise([one]) for one in group] for name, group in layer.items()} for layer in self.plain]
+        self.held = [
+            {name: [quantise([one]) for one in group] for name, group in layer.items()} for layer in self.plain
+        ]
         self.copies = [
             {name: transposed([one.codes for one in group]) for name, group in layer.items()} for layer in self.held
         ]
@@ -102,7 +104,7 @@ def layer_times() -> Iterator[dict[str, Any]]:
 
 
 def errors() -> Iterator[dict[str, Any]]:
-    """Compare a product with that of the numbers before they were rounded, and of the rounded numbers summed exactly."""
+    """Compare a product with that of the numbers before rounding, and of the rounded numbers summed exactly."""
     for outputs, inputs in ((4096, 4096), (4096, 14336), (4096, 28672)):
         plain_x, plain_weight = random_bf16(1024, inputs), random_bf16(outputs, inputs).mul_(0.02)
         x, weight = quantise([plain_x]), quantise([plain_weight])
@@ -133,12 +135,16 @@ def single() -> Iterator[tuple[str, Callable[[], Any], float]]:
     yield "transpose 14,336 x 4,096 twice", lambda: kernels.transposed([codes, codes]), 4 * codes.numel()
     yield "gated units", lambda: kernels.gated(wide, other, silu=True, plain=False), 5 * units
     yield "gated units, product kept", lambda: kernels.gated(wide, other, silu=True, plain=True), 7 * units
-    yield "gradients of gated units", lambda: kernels.gated_gradients(
-        wide, other, dproduct, gradient_factors, silu=True, plain=False
-    ), 8 * units
-    yield "gradients of gated units, kept", lambda: kernels.gated_gradients(
-        wide, other, dproduct, gradient_factors, silu=True, plain=True
-    ), 12 * units
+    yield (
+        "gradients of gated units",
+        lambda: kernels.gated_gradients(wide, other, dproduct, gradient_factors, silu=True, plain=False),
+        8 * units,
+    )
+    yield (
+        "gradients of gated units, kept",
+        lambda: kernels.gated_gradients(wide, other, dproduct, gradient_factors, silu=True, plain=True),
+        12 * units,
+    )
 
 
 def main() -> None:

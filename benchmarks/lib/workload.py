@@ -91,7 +91,7 @@ def base_model(
     *, tiny: bool, dtype: torch.dtype, device: str, four_bit: bool = False, fp8: bool = False,
     shape: dict[str, int] | None = None,
 ) -> Any:  # fmt: skip
-    """Return a classifier with seeded random weights; with `four_bit` or `fp8`, all but embedding and head are in it."""
+    """Return a classifier with seeded random weights; `four_bit` or `fp8` holds all but embedding and head so."""
     from transformers import MistralConfig, MistralForSequenceClassification
 
     config = MistralConfig(

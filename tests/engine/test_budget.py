@@ -30,7 +30,7 @@ from showdown.training.batches import largest_drawn_tokens
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LENGTHS = json.loads((BENCHMARKS / "lib" / "seed_lengths.json").read_text())["train"]
 MISTRAL = Shape(layers=32, hidden=4096, inner=14336, queries=4096, keys=1024)
-WHOLE, QUANTISED = 14.22e9, 3.87e9
+WHOLE, QUANTISED, IN_FP8 = 14.22e9, 3.87e9, 7.25e9
 DEMANDS = {
     "full": Demand(weight_bytes=WHOLE, gradient_bytes=WHOLE, optimizer_bytes=2 * WHOLE, trains_backbone=True),
     "full-in-backward": Demand(weight_bytes=WHOLE, gradient_bytes=0, optimizer_bytes=2 * WHOLE, trains_backbone=True),
@@ -38,11 +38,16 @@ DEMANDS = {
     "qlora": Demand(
         weight_bytes=QUANTISED, gradient_bytes=14e6, optimizer_bytes=28e6, trains_backbone=False, four_bit=True
     ),
+    "lora-fp8": Demand(weight_bytes=IN_FP8, gradient_bytes=14e6, optimizer_bytes=28e6, trains_backbone=False, fp8=True),
+    "full-fp8": Demand(
+        weight_bytes=WHOLE, gradient_bytes=WHOLE, optimizer_bytes=2 * WHOLE, trains_backbone=True, rounded_bytes=6.98e9
+    ),
 }
 
 
 def measured(case: str) -> dict[str, Any]:
-    lines = json.loads((BENCHMARKS / "results" / "gpu" / "engine_vs_recipe.json").read_text())["results"]["summary"]
+    file = "engine_vs_recipe-fp8.json" if "fp8" in case else "engine_vs_recipe.json"
+    lines = json.loads((BENCHMARKS / "results" / "gpu" / file).read_text())["results"]["summary"]
     (found,) = [line["peak_allocated_gb"] for line in lines if line["case"] == case]
     return found
 
@@ -58,6 +63,9 @@ def measured(case: str) -> dict[str, Any]:
         ("lean-full", "full-in-backward", 3840, True),
         ("lean-lora", "lora", 4352, True),
         ("lean-qlora", "qlora", 3584, True),
+        ("speed-lora-fp8", "lora-fp8", 7168, False),
+        ("lean-lora-fp8", "lora-fp8", 7168, True),
+        ("speed-full-fp8", "full-fp8", 3840, False),
     ],
 )
 def test_the_count_is_near_what_was_measured(case: str, demand: str, tokens: int, recompute: bool) -> None:

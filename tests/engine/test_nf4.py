@@ -72,5 +72,7 @@ def test_a_head_of_another_size_counts_as_missing(tmp_path: Path) -> None:
     tensors = {k: v.contiguous() for k, v in whole.state_dict().items()} | {"score.weight": torch.zeros(9, 64)}
     save_file(tensors, tmp_path / "model.safetensors")
     made = skeleton("llama")
-    assert load_by_tensor(made, tmp_path, nf4_layer, device="cpu", dtype=torch.float32, keep=("score",)) == ["score.weight"]
+    assert load_by_tensor(made, tmp_path, nf4_layer, device="cpu", dtype=torch.float32, keep=("score",)) == [
+        "score.weight"
+    ]
     assert made.score.weight.shape == whole.score.weight.shape

@@ -61,7 +61,7 @@ def test_every_adapter_learns_over_it(pretrained: Pretrained, method: str, famil
 @pytest.mark.parametrize("family", ["mistral", "qwen2"])
 @pytest.mark.parametrize("name", ["lora-fp8", "full-fp8"])
 def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, name: str, family: str) -> None:
-    """Its packed path, with shared inputs and one gradient for all of a group, beside the padded path of the library."""
+    """Its packed path, with shared inputs and one gradient for a group, beside the padded path of the library."""
     method = build(name, {})
     assert isinstance(method, TunedMethod)
     module, _ = trained(method, pretrained(family), steps=2)

@@ -1,4 +1,4 @@
-"""Rows in e4m3 and products of them: as their definition says, with small errors, and the same on a GPU as elsewhere."""
+"""Rows in e4m3 and products of them: as their definition says, with small errors, the same on a GPU as elsewhere."""
 
 import importlib.util
 import os
@@ -180,7 +180,10 @@ def test_the_kernels_of_gated_units_equal_plain_pytorch(width: int, activation: 
 @pytest.mark.parametrize("shape", [(4096, 1024), (1024, 4096), (14336, 4096), (4096, 28672), (48, 32)], ids=str)
 def test_products_on_a_gpu_equal_plain_ones(rows: int, shape: tuple[int, int]) -> None:
     inputs, outputs = shape
-    x, held = quantise([torch.randn(rows, inputs, device="cuda")]), quantise([torch.randn(outputs, inputs, device="cuda")])
+    x, held = (
+        quantise([torch.randn(rows, inputs, device="cuda")]),
+        quantise([torch.randn(outputs, inputs, device="cuda")]),
+    )
     expected = (x.codes.float() @ held.codes.float().t()) * x.scale * held.scale.view(-1)
     assert error(product(x, held.codes, held.scale.view(-1), torch.bfloat16), expected) < 5e-3
 

@@ -171,7 +171,7 @@ class NetworkOptions:
     four_bit: bool = False
     """NF4 with double quantisation, for all linear layers but those of the head."""
     fp8: bool = False
-    """e4m3 with a scale for each output, for the same layers; they round their inputs too, and their weights are frozen."""
+    """e4m3 with a scale for each output, for the same layers, which are frozen and round their inputs too."""
 
 
 class AdaptsNetwork(Protocol):

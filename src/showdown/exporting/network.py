@@ -32,6 +32,9 @@ def is_linear(source: Source) -> bool:
 
 def merged_network(source: Source) -> Any:
     """Return the trained network as one of transformers' own classes, in the number type that it was trained in."""
+    from torch import nn
+
+    from showdown.fp8.linear import LearningFp8Linear
     from showdown.models.network import load_network, load_saved_network
     from showdown.models.source import locate
 
@@ -49,6 +52,9 @@ def merged_network(source: Source) -> Any:
         module = module.merge_and_unload()
     if hasattr(module, "peft_config"):
         del module.peft_config
+    for layer in module.modules():
+        if isinstance(layer, LearningFp8Linear):  # others multiply in the type of its weights
+            layer.__class__ = nn.Linear
     return module.eval()
 
 
@@ -86,7 +92,8 @@ def _plain_numbers(layer: Any, job: Job) -> "torch.Tensor | None":
         return None
     from bitsandbytes.functional import dequantize_4bit
 
-    return dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
+    numbers: torch.Tensor = dequantize_4bit(weight.data, weight.quant_state).to(dtype_of(job.placement))
+    return numbers
 
 
 def _forget_four_bits(module: "PreTrainedModel") -> None:

@@ -15,8 +15,8 @@ BYTES = {"bfloat16": 2, "float32": 4}
 NF4_BYTES = 0.53
 """Of a weight in four bits, with its share of the scales."""
 FP8_SPEED = 1.59
-"""Rate of products in fp8 over that in bfloat16, rounding and transposition included: 7.79 and 4.89 ms for a layer of a 7B
-on one H100 (`benchmarks.gpu.fp8`). Other GPUs are taken to gain as much."""
+"""Rate of products in fp8 over that in bfloat16, rounding and transposition included: 7.79 and 4.89 ms for a layer of a
+7B on one H100 (`benchmarks.gpu.fp8`). Other GPUs are taken to gain as much."""
 
 _CPU_BUILD_GB = 0.46
 """Resident set of a process with PyTorch's CPU build and all libraries (`memory_split` of the default comparison)."""

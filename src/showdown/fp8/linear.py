@@ -33,6 +33,9 @@ class Fp8Linear(nn.Linear):
     It computes gradients of its input alone.
     """
 
+    scale: torch.Tensor
+    """Of each output, shape (outputs,), float32."""
+
     def __init__(self, weight: torch.Tensor, bias: Any, dtype: torch.dtype) -> None:
         """Round a weight.
 
@@ -59,7 +62,8 @@ class Fp8Linear(nn.Linear):
     @property
     def weight(self) -> torch.Tensor:  # type: ignore[override]  # a parameter of nn.Linear
         """The weight as plain numbers of the compute type, made anew: for layers that do more than a product."""
-        return (self.codes.float() * self.scale[:, None]).to(self.dtype)
+        weight: torch.Tensor = (self.codes.float() * self.scale[:, None]).to(self.dtype)
+        return weight
 
     def held(self) -> Quantised:
         """Return the weight with its scales."""
@@ -67,7 +71,7 @@ class Fp8Linear(nn.Linear):
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         scale = self.scale
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.scale = scale.to(self.bytes.device)  # float32, whatever type the network is cast to
         return self
 
@@ -118,4 +122,8 @@ class _Product(torch.autograd.Function):
         held: Quantised = ctx.held
         rows = quantise([dy], [held.scale.view(-1)])
         dx = product(rows, transposed([held.codes]), None, dy.dtype)
-        return dx, None, None if ctx.rows is None else weight_gradient(dy, ctx.rows._replace(codes=turned(ctx.rows.codes)))
+        return (
+            dx,
+            None,
+            None if ctx.rows is None else weight_gradient(dy, ctx.rows._replace(codes=turned(ctx.rows.codes))),
+        )

@@ -21,7 +21,9 @@ def missing_reason() -> str | None:
     if emulated():
         return None
     if not torch.cuda.is_available():
-        return "fp8 needs an NVIDIA GPU of compute capability 8.9 or above (L4, L40S, H100, H200), and there is none here"
+        return (
+            "fp8 needs an NVIDIA GPU of compute capability 8.9 or above (L4, L40S, H100, H200), and there is none here"
+        )
     capability = torch.cuda.get_device_capability()
     if capability < _LEAST_CAPABILITY:
         return (

@@ -6,8 +6,8 @@ The gradient of an input is dY W, for a weight W of rows s_n w_n. The scales lie
 a product has none: they are multiplied into dY before it is rounded. The gradient is then that of the very numbers that
 the forward pass multiplied with, and needs the bytes of w alone, transposed (`transposed`).
 
-A GPU computes with Triton's kernels and its matrix units. Elsewhere the same roundings are made in plain PyTorch, slowly:
-for trials and tests (`machine.EMULATE`).
+A GPU computes with Triton's kernels and its matrix units. Elsewhere plain PyTorch makes the same roundings, slowly: for
+trials and tests (`machine.EMULATE`).
 """
 
 import functools

@@ -8,9 +8,9 @@ from showdown.methods.lora import Lora, LoraSettings
 
 PAPER = Reference(
     key="micikevicius2022",
-    text="Paulius Micikevicius, Dusan Stosic, Neil Burgess, Marius Cornea, Pradeep Dubey, Richard Grisenthwaite, Sangwon "
-    "Ha, Alexander Heinecke, Patrick Judd, John Kamalu, Naveen Mellempudi, Stuart Oberman, Mohammad Shoeybi, Michael "
-    "Siu, and Hao Wu. FP8 formats for deep learning. arXiv:2209.05433, 2022.",
+    text="Paulius Micikevicius, Dusan Stosic, Neil Burgess, Marius Cornea, Pradeep Dubey, Richard Grisenthwaite, "
+    "Sangwon Ha, Alexander Heinecke, Patrick Judd, John Kamalu, Naveen Mellempudi, Stuart Oberman, Mohammad Shoeybi, "
+    "Michael Siu, and Hao Wu. FP8 formats for deep learning. arXiv:2209.05433, 2022.",
 )
 
 
@@ -25,6 +25,8 @@ class LoraFp8(Lora):
     """LoRA whose frozen layers multiply in e4m3, with a scale for each output and for each token."""
 
     title: ClassVar[str] = "LoRA-fp8"
-    summary: ClassVar[str] = "LoRA over a backbone in fp8: faster, in half the memory, on a GPU of capability 8.9 or above"
+    summary: ClassVar[str] = (
+        "LoRA over a backbone in fp8: faster, in half the memory, on a GPU of capability 8.9 or above"
+    )
     Settings: ClassVar[type[MethodSettings]] = LoraFp8Settings
     traits: ClassVar[Traits] = fine_tuned(quantised=True, citation=PAPER)

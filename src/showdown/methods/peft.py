@@ -26,7 +26,7 @@ OPENING = """model = AutoPeftModelForTask.from_pretrained(
     pad_token_id=tokenizer.pad_token_id,
 ).eval()"""
 _ROUNDED = """
-# It was trained over linear layers in fp8, which round their weights and inputs. The plain base below answers almost alike.
+# It was trained over linear layers in fp8, which round weights and inputs. The plain base below answers almost alike.
 """
 WEIGHTS = "adapter_model.safetensors"
 
@@ -35,8 +35,8 @@ class PeftSettings(TunedSettings):
     """Settings of every method whose base is frozen."""
 
     base: Literal["plain", "fp8"] = added_later("plain")
-    """How the frozen layers are held: in the compute type, or in `fp8`: half of its memory and about 1.6 times its rate, on
-    a GPU of compute capability 8.9 or above. Their inputs are rounded to fp8 too."""
+    """How the frozen layers are held: in the compute type, or in `fp8`, which halves their memory and multiplies about
+    1.6 times as fast, on a GPU of compute capability 8.9 or above. Their inputs are rounded to fp8 too."""
 
 
 class PeftMethod(TunedMethod):

@@ -341,8 +341,8 @@ def _refuse_odd_layers(skeleton: nn.Module, dense: tuple[str, ...]) -> None:
     for name, child in skeleton.named_modules():
         if isinstance(child, nn.Linear) and not _is_inside(name, dense) and not fits(child):
             raise Unavailable(
-                f"products in fp8 need widths that are multiples of {MULTIPLE}; `{name}` goes from {child.in_features} to "
-                f"{child.out_features}. Use lora, or a model of other widths"
+                f"products in fp8 need widths that are multiples of {MULTIPLE}; `{name}` goes from {child.in_features} "
+                f"to {child.out_features}. Use lora, or a model of other widths"
             )
 
 

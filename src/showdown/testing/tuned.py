@@ -19,7 +19,7 @@ _OWN_RATE = 0.0123
 _SAME_GRADIENT = 1e-5
 """Relative difference of a gradient's norm that summing in another order may make."""
 _ROUNDED_GRADIENT = 1e-2
-"""The same where numbers are rounded to fp8: one that another order of summing moves over a boundary moves by a 16th."""
+"""The same where numbers are rounded to fp8: another order of summing may move one over a boundary, by a sixteenth."""
 _SUM = 1e-9
 _FOUR_BIT_LOSS = 0.05
 """Relative difference of a loss that quantising the same weights again may make."""

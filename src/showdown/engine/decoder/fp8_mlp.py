@@ -1,4 +1,4 @@
-"""A gated feed-forward part in fp8 as one autograd function: what lies between its products is rounded where it is made.
+"""A gated feed-forward part in fp8 as one autograd function: what lies between its products is rounded as it is made.
 
 The product of gate and up is not written in 16 bits, nor are the gradients of both, unless an adapter reads them.
 """
@@ -46,10 +46,8 @@ class _Mlp(torch.autograd.Function):
         return (dx, None, None, None, *of_gate_up, *of_down)
 
 
-def _gated(
-    gate: torch.Tensor, up: torch.Tensor, activation: str, *, plain: bool
-) -> tuple[torch.Tensor, Quantised]:
-    """Return activation(gate) * up, and the same in e4m3. On a GPU the first is `gate`, unless `plain`: it is not read."""
+def _gated(gate: torch.Tensor, up: torch.Tensor, activation: str, *, plain: bool) -> tuple[torch.Tensor, Quantised]:
+    """Return activation(gate) * up, and the same in e4m3. On a GPU the first is `gate` unless `plain`: it is not read."""
     if not gate.is_cuda:
         product = fused.gated(gate, up, activation)
         return product, quantise([product])
@@ -62,7 +60,7 @@ def _gated(
 def _gradients(
     gate: torch.Tensor, up: torch.Tensor, dproduct: torch.Tensor, group: Group, activation: str
 ) -> tuple[Sequence[torch.Tensor], Quantised]:
-    """Return the gradients of gate and up, and both as `Group.gradients` takes them; the first only if anything learns."""
+    """Return the gradients of gate and up, if anything learns from them, and both as `Group.gradients` takes them."""
     if not gate.is_cuda:
         both = fused.gated_gradients(gate, up, dproduct, activation)
         return both, quantise(both, group.scales())

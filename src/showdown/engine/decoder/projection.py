@@ -243,7 +243,7 @@ class Group:
             outputs: the gradient of each output; not read where `rounded` is given and nothing here is trainable.
             needs_input_gradient: whether the gradient of the input is wanted.
             rounded_x: the input in e4m3, where `learns_in_fp8`.
-            rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known already.
+            rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known.
 
         """
         dx = self._input_gradient(outputs, rounded) if needs_input_gradient else None

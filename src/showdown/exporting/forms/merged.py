@@ -78,9 +78,9 @@ def _notes(source: Source) -> tuple[str, ...]:
     assert isinstance(method, TunedMethod)
     if not (method.options.four_bit or method.options.fp8):
         return ()
-    before = quantised_before(source.job.model)
+    before, held = quantised_before(source.job.model), "NF4" if method.options.four_bit else "fp8"
     again = f", which had been rounded to {before} before" if before else ""
     return (
-        f"The base's weights are those of {'NF4' if method.options.four_bit else 'fp8'}{again}, dequantised: the numbers that the adapter was trained beside, "
+        f"The base's weights are those of {held}{again}, dequantised: the numbers that the adapter was trained beside, "
         "and not those of the base as it is published",
     )
