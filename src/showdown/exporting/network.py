@@ -52,9 +52,9 @@ def merged_network(source: Source) -> Any:
         module = module.merge_and_unload()
     if hasattr(module, "peft_config"):
         del module.peft_config
-    for layer in module.modules():
-        if isinstance(layer, LearningFp8Linear):  # others multiply in the type of its weights
-            layer.__class__ = nn.Linear
+    learning: list[Any] = [layer for layer in module.modules() if isinstance(layer, LearningFp8Linear)]
+    for layer in learning:
+        layer.__class__ = nn.Linear  # others multiply in the type of its weights
     return module.eval()
 
 
