@@ -47,6 +47,6 @@ def test_every_file_of_the_package_is_installed() -> None:
     """What is no module is in the wheel only where a pattern of pyproject.toml names it."""
     patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["showdown"]
     installed = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
-    there = {path for path in [*PACKAGE.rglob("*"), *PACKAGE.glob("comparisons/*")] if path.is_file()}
+    there = {path for path in [*PACKAGE.rglob("*"), *PACKAGE.glob("ready_made/*")] if path.is_file()}
     assert not [path for path in there - installed if path.suffix not in (".py", ".pyc")]
-    assert PACKAGE / "comparisons" / "quickstart.yaml" in installed
+    assert PACKAGE / "ready_made" / "quickstart.yaml" in installed

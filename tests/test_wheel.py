@@ -39,7 +39,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_no_more(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = ROOT / "src" / "showdown"
-    there = {path for path in [*package.rglob("*"), *package.glob("comparisons/*")] if path.is_file()}
+    there = {path for path in [*package.rglob("*"), *package.glob("ready_made/*")] if path.is_file()}
     kept = {path for path in there if "__pycache__" not in path.parts}
     assert names == {path.relative_to(package.parent).as_posix() for path in kept}
 

@@ -101,7 +101,7 @@ def test_an_answer_is_one_line_whatever_its_label_holds(
     label = f"a{ORDERS}\nb"
     ranked = ((label, 0.5), (f"c{ORDERS}", 0.3))
     answer = SimpleNamespace(label=label, score=0.5, score_kind="probability", confidence=0.5, sure=True, ranked=ranked)
-    model = SimpleNamespace(predict=lambda *given, **named: [answer])
+    model = SimpleNamespace(hint=None, predict=lambda *given, **named: [answer])
     monkeypatch.setattr("showdown.api.load_model", lambda *given, **named: model)
     with pytest.raises(SystemExit) as left:
         main(["predict", "out", "--method", "lora", "--text", "x"])

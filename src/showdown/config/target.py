@@ -23,7 +23,7 @@ DEFAULT_METHODS = {
 """The arms where no comparison file names any, by task."""
 
 READY_MADE = "comparisons"
-"""The folder of the comparisons that are installed with the package."""
+"""The folder of the ready-made comparisons; the package has a link to it, `ready_made`, so that they are installed."""
 _COMPARISON = "comparison.json"
 """In the folder of a comparison: the comparison, defaults filled in."""
 _CHOSEN = "chosen.json"
@@ -93,7 +93,7 @@ def _requested(
 
 def _ready_made(path: Path) -> Path:
     """Return the ready-made comparison that `comparisons/NAME.yaml` means where no such file is; else the same path."""
-    shipped = Path(__file__).parents[1] / READY_MADE / path.name
+    shipped = Path(__file__).parents[1] / "ready_made" / path.name
     return shipped if path.parent == Path(READY_MADE) and shipped.is_file() and not path.exists() else path
 
 
