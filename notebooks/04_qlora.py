@@ -64,4 +64,6 @@ print(f"{pair.first} less {pair.second}: {100 * pair.score.low:+.0f} to {100 * p
 print("independent test rows that would decide it, from best to worst case:", pair.clusters_to_decide)
 
 # %% [markdown]
+# `None` means that no number of rows would do: with one seed the spread between reruns is as large as the difference.
+#
 # Beware of reading seconds when something else was running: the verdict says so where it was.

@@ -46,13 +46,15 @@ comparison.run()
 
 # %% [markdown]
 # Read it from the top: what to take, what must be known of the test rows, the table, then what was shown. The
-# recommendation is the cheapest method that was not shown to be worse than the best by more than the margin. With few
-# rows that is often a cheap one, and rightly so: nobody has shown that the expensive one is better.
+# recommendation weighs the price: of two methods between which no difference was shown, it is often the cheap one. Its
+# reasons are in the report.
 
 # %% [markdown]
 # ## Other questions to the same runs
 #
-# Another metric, a wider margin or a limit is judged in a moment; nothing runs again.
+# Another metric, a wider margin or a limit is judged in a moment; nothing runs again. A limit is kept to the letter:
+# what is left may be a method that nobody would want, and a latency that was measured beside other work leaves out
+# more than it should.
 
 # %%
 comparison.judge(metric="f1_macro", margin_points=5, limits={"max_latency_ms": 10})

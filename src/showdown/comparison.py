@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from showdown import api
 from showdown.config.target import Target, comparison_for, default_output
 from showdown.core.errors import UserError, suggestion
+from showdown.core.quiet import quiet_loggers
 from showdown.core.record import Results
 
 if TYPE_CHECKING:
@@ -143,11 +144,13 @@ class Comparison:
 
     def predict(self, texts: "Sequence[Prompt]", method: str | None = None) -> "list[Prediction] | list[WrittenAnswer]":
         """Answer texts with the saved model of a row; by default with the recommended one."""
-        return api.predict(self.output, self._chosen(method), texts)
+        with quiet_loggers("transformers"):
+            return api.predict(self.output, self._chosen(method), texts)
 
     def export(self, folder: Path | str, method: str | None = None, *, form: str | None = None) -> "Exported":
         """Write the saved model of a row for use without Showdown, and score it again; see `api.export`."""
-        return api.export(self.output, self._chosen(method), folder, form=form)
+        with quiet_loggers("transformers"):
+            return api.export(self.output, self._chosen(method), folder, form=form)
 
     def report(self, formats: Sequence[str] | None = None, **options: Unpack["JudgeOptions"]) -> list[Path]:
         """Write its report; by default as HTML, Markdown, PDF and figures. See `api.write_reports`."""
