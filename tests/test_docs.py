@@ -82,7 +82,7 @@ def test_every_command_of_the_documents_is_one() -> None:
 
 def test_the_readme_names_what_is_there() -> None:
     tree = README[README.index("## The tree") : README.index("## Licences")]
-    parts = {line.split()[0] for line in tree.splitlines() if re.match(r"  [a-z]+(/|\.py) ", line)}
+    parts = {line.split()[0] for line in tree.splitlines() if re.match(r"  [a-z0-9]+(/|\.py) ", line)}
     package = ROOT / "src" / "showdown"
     there = {
         path.name + ("/" if path.is_dir() else "")

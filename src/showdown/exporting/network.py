@@ -46,7 +46,7 @@ def merged_network(source: Source) -> Any:
         del module.peft_config
     for layer in module.modules():
         if isinstance(layer, LearningFp8Linear):  # others multiply in the type of its weights
-            layer.__class__ = nn.Linear
+            layer.__class__ = nn.Linear  # type: ignore[assignment]
     return module.eval()
 
 

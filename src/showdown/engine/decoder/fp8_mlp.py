@@ -47,7 +47,7 @@ class _Mlp(torch.autograd.Function):
 
 
 def _gated(gate: torch.Tensor, up: torch.Tensor, activation: str, *, plain: bool) -> tuple[torch.Tensor, Quantised]:
-    """Return activation(gate) * up, and the same in e4m3. On a GPU the first is `gate` unless `plain`: it is not read."""
+    """Return activation(gate) * up, and the same in e4m3; on a GPU the first only if `plain`, else `gate`."""
     if not gate.is_cuda:
         product = fused.gated(gate, up, activation)
         return product, quantise([product])
