@@ -53,7 +53,7 @@ def test_every_documented_key_of_a_record_is_there() -> None:
 
 def test_the_readme_names_what_is_there() -> None:
     tree = README[README.index("## The tree") : README.index("## Where to read on")]
-    parts = {line.split()[0] for line in tree.splitlines() if re.match(r"  [a-z_]+(/|\.py) ", line)}
+    parts = {line.split()[0] for line in tree.splitlines() if re.match(r"  [a-z0-9_]+(/|\.py) ", line)}
     package = ROOT / "src" / "showdown"
     there = {
         path.name + ("/" if path.is_dir() else "")
