@@ -43,7 +43,8 @@ class Vera(PeftMethod):
     Settings: ClassVar[type[MethodSettings]] = VeraSettings
     traits: ClassVar[Traits] = fine_tuned(citation=_PAPER)
     rate_factor: ClassVar[float] = 100.0
-    """IA3's, whose vectors rescale what is there too. It was not measured against other rates."""
+    """IA3's, whose vectors rescale what is there too. Trained on 96 resumes for 12 epochs it
+    scored the same at three times as much, so that this measurement decided nothing."""
 
     def config(self, network: NetworkParts) -> "PeftConfig":
         """Return the configuration of vectors on the target layers.
