@@ -236,8 +236,8 @@ def settings_reach_the_network(
     model, material, kind = workshop.model(family), workshop.material, method_class(name).Settings
     default = fingerprint(tuned(name), model, material)
     for key in kind.model_fields:
-        if key in TunedSettings.model_fields:
-            continue  # the rate, which has a check of its own
+        if key in TunedSettings.model_fields or _has_one_value(kind.model_fields[key].annotation):
+            continue  # the rate, which has a check of its own, and what cannot be set otherwise
         value = (others or {}).get(key, _UNKNOWN)
         if value is _UNKNOWN:
             value = _other_value(name, key, loaded(tuned(name), model, material).linear_names)
@@ -248,6 +248,10 @@ def settings_reach_the_network(
 
 
 _UNKNOWN = object()
+
+
+def _has_one_value(annotation: object) -> bool:
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 def _other_value(name: str, key: str, linear_names: Sequence[str]) -> Any:
