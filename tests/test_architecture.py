@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "models": {"fp8"},
     "methods": {"tasks", "models", "fp8"},
     "tasks": {"evaluation", "engine", "models"},
-    "testing": {"stages", "tasks", "methods", "data", "models", "engine"},
+    "testing": {"stages", "tasks", "methods", "data", "models", "engine", "fp8"},
     "report": {"verdict", "data"},
     "trackers": {"verdict"},
     "watch": {"runner"},
