@@ -28,6 +28,7 @@ def lab(pretrained: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     made.close()
 
 
+@pytest.mark.long
 def test_a_run_is_the_same_whatever_the_clock_shows(lab: Lab, tmp_path: Path) -> None:
     assert lab.run(tmp_path / "steady")["message"] is None
     began = time.monotonic()

@@ -56,6 +56,7 @@ FLOORS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", [*FLOORS][: of_all(len(FLOORS))])
 @pytest.mark.parametrize("limit", limits())
 def test_a_full_disk_costs_nothing(

@@ -65,6 +65,7 @@ def share(whole: int, part: int, every_day: int) -> range:
     return range(part, whole, PARTS) if of_all(2) == 2 else range(every_day)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(of_all(PARTS)))
 def test_killed_at_a_point(lab: Lab, alone: Alone, tmp_path: Path, part: int) -> None:

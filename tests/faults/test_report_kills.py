@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from faults.bent_results import whole_results
 from showdown.core.files import write_json
 
 
+@pytest.mark.long
 def test_a_killed_report_leaves_no_half_of_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_json(folder / "results.json", whole_results(folder))

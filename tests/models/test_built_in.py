@@ -255,6 +255,7 @@ def _conversion(file: Path, folder: Path, expected: str) -> "subprocess.Popen[st
     )
 
 
+@pytest.mark.long
 def test_conversions_at_once_and_one_that_is_killed_leave_one_whole_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

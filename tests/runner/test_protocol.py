@@ -165,7 +165,7 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
-@pytest.mark.parametrize("finished", [0, 1, 3, 4])
+@pytest.mark.parametrize("finished", [0, *(pytest.param(number, marks=pytest.mark.long) for number in (1, 3, 4))])
 def test_a_killed_tuning_goes_on_after_its_finished_trials(
     tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: int
 ) -> None:

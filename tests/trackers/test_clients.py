@@ -250,6 +250,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.long
 def test_a_real_mlflow_server_gets_every_run_once(
     server: str,
     mirrored: Path,

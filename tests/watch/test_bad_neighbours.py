@@ -238,6 +238,7 @@ def test_what_nobody_thought_of_is_answered_too(output: Path, capfd: pytest.Capt
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.long
 def test_slow_and_many_connections_are_bounded(
     output: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

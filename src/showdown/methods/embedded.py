@@ -159,7 +159,8 @@ class EmbeddedMethod(FittedMethod):
         """Read the head and load the pretrained network again."""
         from safetensors.numpy import load_file
 
-        return EmbeddingClassifier(self.embedder(job), self.head_class.of(load_file(folder / self.head_class.file)))
+        saved = load_file(folder / self.head_class.file)  # before the network, which takes longer
+        return EmbeddingClassifier(self.embedder(job), self.head_class.of(saved))
 
     def embedder(self, job: Job) -> "Embedder":
         """Load the pretrained network."""

@@ -136,7 +136,8 @@ class PeftMethod(TunedMethod):
         """
         from safetensors.torch import load_file
 
-        return filled(self.adapt(load_network(None)), load_file(folder / WEIGHTS))
+        saved = load_file(folder / WEIGHTS)  # before the network, which takes longer
+        return filled(self.adapt(load_network(None)), saved)
 
 
 def filled(module: "torch.nn.Module", saved: "Mapping[str, torch.Tensor]") -> "torch.nn.Module":
