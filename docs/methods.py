@@ -63,10 +63,12 @@ def _row(name: str, method: type[Method], papers: dict[str, str]) -> str:
 def _cost(method: type[Method]) -> str:
     if not issubclass(method, TunedMethod):
         return _COST.get(method.traits.role, "")
+    built = method(method.Settings())
     if issubclass(method, Full):
-        return "gradients and moments of all weights; saves the whole network"
-    held = "a quarter of the weights' memory" if method.traits.quantised else "the frozen weights' memory"
-    return f"{held}; saves what it learned alone"
+        moments = "moments" if built.optimizer == "adamw" else "smaller moments"
+        return f"gradients and {moments} of all weights; saves the whole network"
+    share = "a quarter of " if built.options.four_bit else "half of " if built.options.fp8 else ""
+    return f"{share}the frozen weights' memory; saves what it learned alone"
 
 
 def _source(traits: Traits, papers: dict[str, str]) -> str:
