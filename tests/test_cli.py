@@ -11,23 +11,13 @@ from pathlib import Path
 import pytest
 
 from canary import canary
+from forked_cli import showdown
 from showdown import load, load_model
 from showdown.core.errors import UserError
 from tiny_pretrained import separable_rows, write_csv
 
 HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
 ROWS = 60
-
-
-def showdown(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "showdown", *map(str, arguments)],  # -P: as the installed command is started
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
 
 
 def refused(*arguments: str | Path, folder: Path) -> str:
@@ -58,7 +48,10 @@ def finished(pretrained: Callable[[str], Path], tmp_path_factory: pytest.TempPat
         "seeds": [0],
     }
     (folder / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
-    found = showdown("run", "mine.yaml", "--output", "out", folder=folder)
+    found = subprocess.run(  # -P: as the installed command is started
+        [sys.executable, "-P", "-m", "showdown", "run", "mine.yaml", "--output", "out"],
+        cwd=folder, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
     assert found.returncode == 0, found.stderr + found.stdout
     (folder / "first.txt").write_text(found.stdout, encoding="utf-8")
     yield folder

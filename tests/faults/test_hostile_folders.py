@@ -5,8 +5,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from faults.bent_results import VALUES, bent, whole_results
 from faults.volume import of_all
+from forked_cli import showdown
 from showdown import api
 from showdown.core.errors import UserError
 from showdown.core.files import write_json, write_text
@@ -114,17 +113,6 @@ def test_bent_results_are_drawn_and_set_or_refused(tmp_path: Path, part: int, ta
             raise AssertionError(f"{type(error).__name__}: {error} after: {said}") from error
 
 
-def command(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "showdown", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
 PLANTED = ("results.json.partial", "report.md", "report.md.partial", "records.csv", "report", "runs/x", ".lock", "data")
 
 
@@ -140,7 +128,7 @@ def test_links_that_lead_outside_end_every_command_in_one_line(tmp_path: Path) -
         planted.symlink_to(victim if number % 2 else victim / "mine")
         commands = [["report", "out", "--format", "csv"], ["predict", "out", "--method", "lora", "--text", "x"]]
         for arguments in commands[: 1 + (number == 0)]:
-            found = command(*arguments, folder=tmp_path)
+            found = showdown(*arguments, folder=tmp_path)
             assert found.returncode == 2, found
             (line,) = found.stderr.strip().splitlines()
             assert line == f"error: out/{name} is a link that leads outside out; remove it"
