@@ -13,7 +13,7 @@ import torch
 
 from showdown.runner.store import Store
 from showdown.runner.worker import fork_server
-from showdown.runner.worker.fork_server import gpu_kind_from_driver
+from showdown.runner.worker.fork_server import gpu_kind_from_driver, uncompiled
 
 
 class DriverError(Exception):
@@ -49,6 +49,15 @@ def test_without_an_answer_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -
         assert torch.cuda.get_device_capability is own
 
 
+def test_nothing_is_compiled_while_libraries_are_imported() -> None:
+    own = torch.compile
+    with pytest.raises(ImportError), uncompiled():
+        assert torch.compile(abs) is abs
+        assert torch.compile(dynamic=False)(abs) is abs
+        raise ImportError
+    assert torch.compile is own
+
+
 @pytest.mark.parametrize("starters", [("second",), ("first", "third")])
 def test_a_library_that_starts_cuda_is_left_to_the_workers_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starters: tuple[str, ...]
@@ -57,8 +66,8 @@ def test_a_library_that_starts_cuda_is_left_to_the_workers_and_no_other(
     for name in names:
         (tmp_path / f"{name}_library.py").write_text(f"import torch; torch.cuda.started |= {name in starters}")
     monkeypatch.syspath_prepend(str(tmp_path))
-    cuda = SimpleNamespace(started=False, is_initialized=lambda: cuda.started)
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    cuda: SimpleNamespace = SimpleNamespace(started=False, is_initialized=lambda: cuda.started)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, compile=None))
     monkeypatch.setattr(fork_server, "_AHEAD", tuple(f"{name}_library" for name in names))
     monkeypatch.setattr(fork_server, "_AHEAD_ON_A_GPU", ())
     monkeypatch.setattr(fork_server, "has_gpu", lambda: True)
