@@ -1,7 +1,7 @@
 """What the default learning rates lose to the best of a wide grid, and how often the convergence check is right.
 
     python -m benchmarks.statistics.learning_rates --models all-minilm-l6-v2 SMOLLM2_FOLDER --data FOLDER \\
-        --processes 12 --seconds 500 --out benchmarks/results
+        --processes 12 --gpus 0 1 --seconds 500 --out benchmarks/results
     python -m benchmarks.statistics.learning_rates --summary benchmarks/results/statistics/learning_rates.json
 
 FOLDER holds CSV files with the columns `text` and `label`. Every training goes through the product's loop with the
@@ -18,7 +18,7 @@ import random
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -29,8 +29,8 @@ MULTIPLES = (1.0, 0.1, 10.0, 0.3, 3.0)
 """Multiples of the default rate; the default first."""
 METHODS = ("full", "lora", "qlora")
 Measured = Callable[[Any], Any]
-Task = tuple[Path, str, str, int, int, Path]
-"""Data, model, method, seed, number of GPUs, and the file of records."""
+Task = tuple[Path, str, str, int, Sequence[str], bool, Path]
+"""Data, model, method, seed, the GPUs, whether one training is cut short, and the file of records."""
 TOKENS = 128
 TRAIN_SHARE, VALIDATION_SHARE = 0.55, 0.15
 MOST = {"train": 800, "validation": 200, "test": 800}
@@ -155,22 +155,23 @@ class Bench:
         return float((answers == torch.tensor(test.targets)).double().mean())
 
 
-def trainings(data: Path, model: str, method: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Train at each multiple of the default rate, and at the default cut short; yield a record of each."""
+def trainings(data: Path, model: str, method: str, seed: int, *, cut: bool) -> Iterator[dict[str, Any]]:
+    """Train at each multiple of the default rate, and where wanted at the default cut short; yield a record of each."""
     bench = Bench(data, model, method, seed)
     default = bench.train(MULTIPLES[0])
     yield default
     yield from (bench.train(multiple) for multiple in MULTIPLES[1:])
-    yield bench.train(MULTIPLES[0], max(1, default.get("epochs", 4) // 4))
+    if cut:
+        yield bench.train(MULTIPLES[0], max(1, default.get("epochs", 4) // 4))
 
 
 def _work(task: Task) -> str:
     """Train all of one task, append each record to a file; return the error, if there was one."""
-    data, model, method, seed, gpus, records = task
+    data, model, method, seed, gpus, cut, records = task
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(multiprocessing.current_process()._identity[0] % gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[multiprocessing.current_process()._identity[0] % len(gpus)]
     try:
-        for record in trainings(data, model, method, seed):
+        for record in trainings(data, model, method, seed, cut=cut):
             with records.open("a") as file:
                 file.write(json.dumps(record) + "\n")
     except Exception as error:  # the other tasks go on
@@ -253,7 +254,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--gpus", type=int, default=0, help="spread the processes over so many GPUs")
+    parser.add_argument("--gpus", nargs="*", default=[], help="spread the processes over these GPUs")
+    parser.add_argument("--no-cut", action="store_true", help="train with the grid of rates alone, none cut short")
     parser.add_argument("--seconds", type=float, default=3600.0, help="stop after so many seconds")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="print the summary of this result, train nothing")
     options = parser.parse_args()
@@ -265,7 +267,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "records.jsonl"
         tasks = [
-            (options.data / f"{name}.csv", model, method, seed, options.gpus, lines)
+            (options.data / f"{name}.csv", model, method, seed, options.gpus, not options.no_cut, lines)
             for seed in range(options.seeds)
             for model in options.models
             for name in options.names
