@@ -29,6 +29,7 @@ from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import RowSizes, Workload
+from showdown.fp8.linear import fp8_layer
 from showdown.measure.memory import memory_of
 from showdown.measure.phases import PhaseClock
 from showdown.methods.table import build
@@ -387,7 +388,7 @@ def train_cell(cell: Cell, forecast: CellForecast, *, plans: bool = False) -> di
 
 
 def random_network(cell: Cell, arm: NetworkArm) -> Network:
-    """Return the pretrained network with random weights on its device, in four bits where the method wants that."""
+    """Return the pretrained network with random weights on its device, in fewer bits where the method wants that."""
     import transformers
 
     job = arm.job
@@ -396,10 +397,12 @@ def random_network(cell: Cell, arm: NetworkArm) -> Network:
     names = skeleton_of(config, job)
     with torch.device(job.placement.device):
         module = getattr(transformers, job.task.auto_class).from_config(config, dtype=dtype)
-    if _method(cell).options.four_bit:
-        for name in names.linear_names:
-            parent, _, child = name.rpartition(".")
-            setattr(module.get_submodule(parent), child, _quantised(module.get_submodule(name), dtype))
+    options = _method(cell).options
+    for name in names.linear_names if options.four_bit or options.fp8 else ():
+        linear = module.get_submodule(name)
+        made = _quantised(linear, dtype) if options.four_bit else fp8_layer(linear, linear.weight.detach(), dtype)
+        module.set_submodule(name, made)
+    if options.four_bit:
         module.is_loaded_in_4bit = True
     return replace(names, module=module)
 
