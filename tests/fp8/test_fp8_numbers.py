@@ -10,7 +10,18 @@ from torch.nn import functional
 
 from showdown.fp8.format import E4M3
 from showdown.fp8.linear import Fp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, rounded, transposed, turned, weight_gradient
+from showdown.fp8.numbers import (
+    Quantised,
+    columns,
+    product,
+    quantise,
+    rounded,
+    stacked,
+    transposed,
+    turned,
+    turned_stack,
+    weight_gradient,
+)
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -78,7 +89,7 @@ def test_the_gradient_of_a_weight_is_near_that_of_the_numbers_before(rows: int) 
     """Rows of very different sizes too: their scales go into the other factor."""
     x, dy = torch.randn(rows, 64) * torch.logspace(-2, 2, rows)[:, None], torch.randn(rows, 48)
     held = quantise([x])
-    found = weight_gradient(dy, held._replace(codes=turned(held.codes)))
+    found = weight_gradient(columns(dy, held.scale), turned(held.codes), torch.float32)
     assert found.shape == (48, 64)
     assert error(found, dy.t() @ x) < 0.06
 
