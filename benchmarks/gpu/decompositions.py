@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.decompositions --out benchmarks/results
 
 `torch.linalg.svd` of random float32 matrices of the widths that a 7B has, and of smaller ones; then the rate that the
-forecast needs: seconds over m^2 n, for m rows and n columns, m at most n.
+forecast needs: picoseconds over m^2 n, for m rows and n columns, m at most n.
 """
 
 import time
@@ -36,7 +36,7 @@ def main() -> None:
         synchronize(options.device)
         seconds = time.perf_counter() - start
         line = {"rows": shape[0], "columns": shape[1], "seconds": seconds,
-                "ns_a_thousand": seconds * 1e12 / (shape[0] ** 2 * shape[1])}  # fmt: skip
+                "ps_over_m2n": seconds * 1e12 / (shape[0] ** 2 * shape[1])}  # fmt: skip
         print(line, flush=True)
         found.append(line)
         write_result(options, {"decompositions": found}, device=options.device)

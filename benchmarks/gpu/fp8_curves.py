@@ -2,9 +2,9 @@
 
     python -m benchmarks.gpu.fp8_curves --out benchmarks/results
 
-bfloat16 runs twice; the distance of these two is its own spread. For full fine-tuning the second run has another seed of
-its stochastic rounding; for LoRA, which rounds nothing at random, it has several micro-batches a step instead of one,
-which in exact arithmetic is the same training. Full fine-tuning in fp8 runs with weight gradients in fp8 and in
+bfloat16 runs twice; the distance of these two is its own spread. For full fine-tuning the second run has another seed
+of its stochastic rounding; for LoRA, which rounds nothing at random, it has several micro-batches a step instead of
+one, which in exact arithmetic is the same training. Full fine-tuning in fp8 runs with weight gradients in fp8 and in
 bfloat16. One process a run.
 """
 
@@ -92,8 +92,9 @@ def main() -> None:
     options = parser.parse_args()
     start = way_to_start(options.device, ("peft", "transformers"))
     began = time.perf_counter()
-    curves: dict[str, dict[str, list[float]]] = {method: {} for method in options.methods}
-    for method, run in ((method, run) for method in options.methods for run in RUNS[method]):
+    curves: dict[str, dict[str, list[float]]] = {name: {} for name in options.methods}
+    planned = [(name, run) for name in options.methods for run in RUNS[name]]
+    for method, run in planned:
         left = options.seconds - (time.perf_counter() - began)
         if left <= 0:
             break
@@ -102,7 +103,7 @@ def main() -> None:
             print(method, run.name, found["error"], flush=True)
             continue
         curves[method][run.name] = found["losses"]
-        results = {method: compared(named) for method, named in curves.items() if named}
+        results = {name: compared(named) for name, named in curves.items() if named}
         shown = {key: value for key, value in results[method].items() if key != "curves"}
         print(f"{time.perf_counter() - began:7.1f} {method} {run.name} {json.dumps(shown)}", flush=True)
         write_result(options, results, place=Place.model_validate(found["place"]))

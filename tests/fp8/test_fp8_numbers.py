@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from showdown.engine.decoder.projection import side_by_side
 from showdown.fp8.format import E4M3
 from showdown.fp8.linear import Fp8Linear
 from showdown.fp8.numbers import (
@@ -243,3 +244,12 @@ def test_a_layer_on_a_gpu_equals_the_emulated_one() -> None:
     assert inputs[1].grad is not None
     assert error(inputs[1].grad.cpu(), inputs[0].grad) < 5e-3
     assert torch.equal(transposed([there.codes]).view(torch.uint8).cpu(), here.bytes.t())
+
+
+def test_what_lies_side_by_side_is_not_copied() -> None:
+    whole = torch.randn(5, 12)
+    parts = whole.split([4, 2, 6], dim=1)
+    assert side_by_side(parts).data_ptr() == whole.data_ptr()
+    assert torch.equal(side_by_side(parts), whole)
+    for others in ([parts[1], parts[0], parts[2]], [part.clone() for part in parts], parts[:2]):
+        assert torch.equal(side_by_side(others), torch.cat(list(others), dim=1))

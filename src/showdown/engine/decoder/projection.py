@@ -374,20 +374,16 @@ class Group:
 
 def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return matrices of one number of rows side by side; no copy where they are so in memory already."""
-    first = parts[0]
+    first, width = parts[0], sum(part.shape[1] for part in parts)
     if len(parts) == 1:
         return first
-    whole = first._base
-    if whole is not None and all(part._base is whole for part in parts) and whole.is_contiguous():
-        place = 0
-        for part in parts:
-            if part.storage_offset() != whole.storage_offset() + place or part.stride() != whole.stride():
-                break
-            place += part.shape[1]
-        else:
-            if whole.shape == (first.shape[0], place):
-                return whole
-    return torch.cat(list(parts), dim=1)
+    place = first.storage_offset()
+    for part in parts:
+        apart = part.untyped_storage().data_ptr() != first.untyped_storage().data_ptr()
+        if apart or part.storage_offset() != place or part.stride() != (width, 1):
+            return torch.cat(list(parts), dim=1)
+        place += part.shape[1]
+    return first.as_strided((first.shape[0], width), (width, 1))
 
 
 class _Project(torch.autograd.Function):
