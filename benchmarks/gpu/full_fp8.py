@@ -58,6 +58,8 @@ def _kernel_checks() -> dict[str, float]:
     stack, plain = Quantised(*kernels.stacked(weights)), rounded(torch.cat(weights).float())
     differ("stack", stack.codes, plain.codes)
     differ("turned stack", kernels.turned_stack(weights, stack.scale), stack.codes.view(torch.uint8).t())
+    three = [rounded(weight.float()).codes for weight in weights]
+    differ("three transposed", kernels.transposed(three), torch.cat([one.view(torch.uint8) for one in three]).t())
     gate, up = random_bf16(2921, 2 * 14336).chunk(2, dim=1)
     product, codes, scale = kernels.gated(gate, up, silu=True, plain=True)
     assert product is not None

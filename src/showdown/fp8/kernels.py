@@ -16,7 +16,8 @@ from showdown.fp8.format import E4M3, LARGEST, MULTIPLE, SMALLEST_TOP
 _BLOCK = 4096
 _TILE, _NARROW = 128, 64
 _MOST_PARTS = 3
-_MOST_COLUMN_PARTS = 8
+_COLUMN_PARTS = 8
+"""Always as many: a kernel is compiled for each number, which takes as long as several steps."""
 _LARGEST, _SMALLEST_TOP = tl.constexpr(LARGEST), tl.constexpr(SMALLEST_TOP)
 
 
@@ -80,13 +81,36 @@ def _quantise_kernel(
 
 
 @triton.jit
-def _transpose_kernel(weight_ptr, out_ptr, outputs, inputs, filled, out_step, TILE: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
-    column = tl.program_id(1).to(tl.int64) * TILE + tl.arange(0, TILE)
-    inside = (row < outputs)[:, None] & (column < inputs)[None, :]
-    tile = tl.load(weight_ptr + row[:, None] * inputs + column[None, :], mask=inside, other=0)
-    wanted = (column < inputs)[:, None] & (row < filled)[None, :]
-    tl.store(out_ptr + column[:, None] * out_step + row[None, :], tl.trans(tile), mask=wanted)
+def _part_of(tile, a_ptr, b_ptr, c_ptr, a_rows, b_rows, c_rows, b_begin, c_begin, TILE: tl.constexpr):
+    """Return where the weight of a tile begins in memory, its rows, those before it, and the tile's own first row."""
+    a_tiles, b_tiles = tl.cdiv(a_rows, TILE), tl.cdiv(b_rows, TILE)
+    in_b, in_c = tile >= a_tiles, tile >= a_tiles + b_tiles
+    source = a_ptr
+    if in_b:
+        source = b_ptr
+    if in_c:
+        source = c_ptr
+    rows = tl.where(in_c, c_rows, tl.where(in_b, b_rows, a_rows))
+    before = tl.where(in_c, c_begin, tl.where(in_b, b_begin, 0))
+    first = tl.where(in_c, a_tiles + b_tiles, tl.where(in_b, a_tiles, 0))
+    return source, rows, before, (tile - first) * TILE
+
+
+@triton.jit(do_not_specialize=("a_rows",))
+def _transpose_kernel(
+    a_ptr, b_ptr, c_ptr, out_ptr, a_rows, b_rows, c_rows, b_begin, c_begin, width, out_step, TILE: tl.constexpr
+):  # fmt: skip
+    source, rows, before, first = _part_of(
+        tl.program_id(0), a_ptr, b_ptr, c_ptr, a_rows, b_rows, c_rows, b_begin, c_begin, TILE
+    )
+    row = first + tl.arange(0, TILE)
+    column = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    inside = (row < rows)[:, None] & (column < width)[None, :]
+    tile = tl.load(source + row.to(tl.int64)[:, None] * width + column[None, :], mask=inside, other=0)
+    filled = tl.cdiv(rows, 16) * 16  # with zeros
+    wanted = (column < width)[:, None] & (row < filled)[None, :]
+    place = column.to(tl.int64)[:, None] * out_step + (before + row)[None, :]
+    tl.store(out_ptr + place, tl.trans(tile), mask=wanted)
 
 
 @triton.jit
@@ -107,30 +131,23 @@ def _stack_kernel(
 
 @triton.jit
 def _turn_stack_kernel(
-    a_ptr, b_ptr, c_ptr, scale_ptr, out_ptr, a_rows, b_rows, c_rows, width, TILE: tl.constexpr,
+    a_ptr, b_ptr, c_ptr, scale_ptr, out_ptr, a_rows, b_rows, c_rows, b_begin, c_begin, width, out_step,
+    TILE: tl.constexpr,
 ):  # fmt: skip
-    tile = tl.program_id(0)
-    a_tiles, b_tiles = tl.cdiv(a_rows, TILE), tl.cdiv(b_rows, TILE)
-    in_b, in_c = tile >= a_tiles, tile >= a_tiles + b_tiles
-    source = a_ptr
-    if in_b:
-        source = b_ptr
-    if in_c:
-        source = c_ptr
-    rows = tl.where(in_c, c_rows, tl.where(in_b, b_rows, a_rows))
-    begin = tl.where(in_c, a_rows + b_rows, tl.where(in_b, a_rows, 0))
-    first = tl.where(in_c, a_tiles + b_tiles, tl.where(in_b, a_tiles, 0))
-    row = (tile - first) * TILE + tl.arange(0, TILE)
+    source, rows, before, first = _part_of(
+        tl.program_id(0), a_ptr, b_ptr, c_ptr, a_rows, b_rows, c_rows, b_begin, c_begin, TILE
+    )
+    row = first + tl.arange(0, TILE)
     column = tl.program_id(1) * TILE + tl.arange(0, TILE)
     inside = (row < rows)[:, None] & (column < width)[None, :]
     values = tl.load(source + row.to(tl.int64)[:, None] * width + column[None, :], mask=inside, other=0.0)
-    inverse = _inverse(tl.load(scale_ptr + begin + row, mask=row < rows, other=1.0))
+    inverse = _inverse(tl.load(scale_ptr + before + row, mask=row < rows, other=1.0))
     codes = (values.to(tl.float32) * inverse[:, None]).to(out_ptr.dtype.element_ty)
-    place = column.to(tl.int64)[:, None] * (a_rows + b_rows + c_rows) + (begin + row)[None, :]
+    place = column.to(tl.int64)[:, None] * out_step + (before + row)[None, :]
     tl.store(out_ptr + place, tl.trans(codes), mask=tl.trans(inside))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("rows", "rows_a_part"))
 def _column_tops_kernel(
     rows_ptr, factor_ptr, tops_ptr, rows, width, step, rows_a_part, TILE: tl.constexpr
 ):  # fmt: skip
@@ -147,7 +164,7 @@ def _column_tops_kernel(
     tl.store(tops_ptr + tl.program_id(1) * width + column, top, mask=column < width)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("rows",))
 def _column_codes_kernel(
     rows_ptr, factor_ptr, tops_ptr, codes_ptr, scale_ptr, rows, width, step, codes_step,
     PARTS: tl.constexpr, TILE: tl.constexpr,
@@ -189,7 +206,7 @@ def _gated_kernel(
     tl.store(codes_ptr + index, (value * inverse).to(codes_ptr.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("rows",))
 def _turn_gated_kernel(
     gate_ptr, up_ptr, scale_ptr, out_ptr, rows, width, step, out_step,
     SILU: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -288,8 +305,9 @@ def turned_stack(weights: Sequence[torch.Tensor], scale: torch.Tensor) -> torch.
     sources, rows = _three(weights)
     width = weights[0].shape[1]
     out = torch.empty((width, sum(rows)), dtype=E4M3, device=weights[0].device)
-    tiles = sum(triton.cdiv(count, _TILE) for count in rows)
-    _turn_stack_kernel[(tiles, triton.cdiv(width, _TILE))](*sources, scale, out, *rows, width, TILE=_TILE, num_warps=8)
+    _turn_stack_kernel[(_tiles(rows), triton.cdiv(width, _TILE))](
+        *sources, scale, out, *rows, *_begins(rows), width, out.shape[1], TILE=_TILE, num_warps=8
+    )
     return out
 
 
@@ -301,18 +319,22 @@ def _three(weights: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[in
 
 def transposed(weights: Sequence[torch.Tensor], *, multiple: int = 1) -> torch.Tensor:
     """Return weights side by side, transposed, with rows of a multiple of so many; see `numbers.transposed`."""
-    inputs, outputs = weights[0].shape[1], sum(weight.shape[0] for weight in weights)
-    total = outputs + -outputs % multiple
-    out = torch.empty((inputs, total), dtype=torch.uint8, device=weights[0].device)
-    begin = 0
-    for weight in weights:
-        rows = weight.shape[0]
-        filled = total - begin if begin + rows == outputs else rows
-        _transpose_kernel[(triton.cdiv(rows, _TILE), triton.cdiv(inputs, _TILE))](
-            weight.view(torch.uint8), out[:, begin:], rows, inputs, filled, total, TILE=_TILE, num_warps=8
-        )
-        begin += rows
+    sources, rows = _three([weight.view(torch.uint8) for weight in weights])
+    width, outputs = weights[0].shape[1], sum(rows)
+    out = torch.empty((width, outputs + -outputs % multiple), dtype=torch.uint8, device=weights[0].device)
+    _transpose_kernel[(_tiles(rows), triton.cdiv(width, _TILE))](
+        *sources, out, *rows, *_begins(rows), width, out.shape[1], TILE=_TILE, num_warps=8
+    )
     return out.view(E4M3)
+
+
+def _tiles(rows: Sequence[int]) -> int:
+    return sum(triton.cdiv(count, _TILE) for count in rows)
+
+
+def _begins(rows: Sequence[int]) -> tuple[int, int]:
+    """Return how many rows are before the second and the third part; multiples of 16, since those of weights are."""
+    return (rows[0], rows[0] + rows[1]) if rows[1] else (0, 0)
 
 
 def _room_for_columns(rows: int, width: int, device: torch.device) -> torch.Tensor:
@@ -323,18 +345,16 @@ def _room_for_columns(rows: int, width: int, device: torch.device) -> torch.Tens
 def columns(rows: torch.Tensor, factor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return codes and scales; see `numbers.columns`."""
     count, width = rows.shape
-    parts = max(1, min(_MOST_COLUMN_PARTS, triton.cdiv(count, 4 * _TILE)))
-    rows_a_part = triton.cdiv(count, parts)
-    tops = torch.empty((parts, width), dtype=torch.float32, device=rows.device)
+    tops = torch.empty((_COLUMN_PARTS, width), dtype=torch.float32, device=rows.device)
     across = triton.cdiv(width, _TILE)
-    _column_tops_kernel[(across, parts)](
-        rows, factor, tops, count, width, rows.stride(0), rows_a_part, TILE=_TILE, num_warps=8
+    _column_tops_kernel[(across, _COLUMN_PARTS)](
+        rows, factor, tops, count, width, rows.stride(0), triton.cdiv(count, _COLUMN_PARTS), TILE=_TILE, num_warps=8
     )
     codes = _room_for_columns(count, width, rows.device)
     scale = torch.empty((width, 1), dtype=torch.float32, device=rows.device)
     _column_codes_kernel[(across, triton.cdiv(count, _TILE))](
         rows, factor, tops, codes, scale, count, width, rows.stride(0), codes.shape[1],
-        PARTS=parts, TILE=_TILE, num_warps=8,
+        PARTS=_COLUMN_PARTS, TILE=_TILE, num_warps=8,
     )  # fmt: skip
     return codes, scale
 
