@@ -153,8 +153,8 @@ def measure(case: Case, options: argparse.Namespace, folder: str) -> dict[str, A
     if case.side == "unsloth":
         from benchmarks.lib import unsloth_classifier
 
-        ways = {"folder": folder, "checkpointing": bool(case.settings.get("checkpointing"))}
-        found = unsloth_classifier.run(case.method, rows, steps, warmup, **ways)
+        checkpointing = bool(case.settings.get("checkpointing"))
+        found = unsloth_classifier.run(case.method, rows, steps, warmup, folder=folder, checkpointing=checkpointing)
     elif case.side == "recipe":
         from benchmarks.lib import recipe
 

@@ -114,7 +114,7 @@ def measure(name: str, options: argparse.Namespace, profile: bool) -> dict[str, 
 
 def summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Return median and spread of each case, and its rate over bfloat16."""
-    lines = {
+    lines: dict[str, dict[str, Any]] = {
         name: {
             key: spread([run[key] for run in good if key in run]) for key in SUMMED if any(key in run for run in good)
         }
