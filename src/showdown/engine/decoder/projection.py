@@ -295,7 +295,7 @@ class Group:
         """Return the scales of weights in fp8 as in the forward pass, each of shape (its outputs,)."""
         if self._scale is None:
             return [one.base.scale for one in self.projections]
-        return list(self._scale.view(-1).split([one.base.out_features for one in self.projections]))
+        return list(torch.split(self._scale.view(-1), [one.base.out_features for one in self.projections]))
 
     def _weights(self) -> list[torch.Tensor]:
         return [one.base.weight.detach() for one in self.projections]
@@ -304,7 +304,10 @@ class Group:
         if not self.is_stack:
             return [one.base.held() for one in self.projections]
         held, widths = self.stack(), [one.base.out_features for one in self.projections]
-        return [Quantised(*both) for both in zip(held.codes.split(widths), held.scale.split(widths), strict=True)]
+        return [
+            Quantised(*both)
+            for both in zip(torch.split(held.codes, widths), torch.split(held.scale, widths), strict=True)
+        ]
 
     def _transposed(self) -> torch.Tensor:
         """Return the codes of all weights transposed, side by side, as the forward pass had them."""
@@ -360,7 +363,7 @@ class Group:
         if turned_x is not None and scale_x is not None:
             dy = side_by_side(outputs)
             whole = weight_gradient(columns(dy, scale_x), turned_x, dy.dtype)
-            known = whole.split([one.base.out_features for one in self.projections])
+            known = torch.split(whole, [one.base.out_features for one in self.projections])
         for number, (projection, output) in enumerate(zip(self.projections, outputs, strict=True)):
             base, bias = projection.base, projection.base.bias
             if not isinstance(base, Fp8Linear) and base.weight.requires_grad:
