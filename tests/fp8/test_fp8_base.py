@@ -81,19 +81,16 @@ def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, name: st
 def test_gradients_of_weights_are_near_whether_they_are_in_fp8_or_not(
     pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The third product in fp8 or in the type of its input, and all of it in plain numbers."""
+    """The third product in fp8, and in the type of its input: all else is the same."""
     gradients = []
-    for name, in_fp8 in (("full", True), ("full-fp8", True), ("full-fp8", False)):
+    for in_fp8 in (True, False):
         monkeypatch.setattr("showdown.fp8.linear.WEIGHT_GRADIENTS_IN_FP8", in_fp8)
-        method = build(name, {})
+        method = build("full-fp8", {})
         assert isinstance(method, TunedMethod)
         module, _ = trained(method, pretrained("mistral"))
         choose_forward(module, pad_token_id=0, device="cpu").logits(IDS).square().sum().backward()
         gradients.append(torch.cat([one.grad.flatten() for one in module.parameters() if one.grad is not None]))
-    plain, *rounded = gradients
-    for one in rounded:
-        assert 0.0 < float((one - plain).norm() / plain.norm()) < 0.15
-    assert not torch.equal(*rounded)
+    assert 0.0 < float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 0.1
 
 
 @pytest.mark.parametrize("family", ["mistral", "bert"])
