@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
 
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", UNSLOTH_DISABLE_STATISTICS="1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from benchmarks.lib.processes import in_a_process, way_to_start
