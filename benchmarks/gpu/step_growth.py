@@ -8,6 +8,7 @@ with and without them: steps of 16 short rows of that training, and of a network
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -92,13 +93,27 @@ def _warm_up(training: Training, rows: Rows) -> None:
         torch.cuda.synchronize()
 
 
-def seven_billion(options: argparse.Namespace) -> dict[str, list[Any]]:
-    """Measure LoRA of the 7B."""
-    vocabulary, cuda = vocabulary_of(tiny=options.tiny), options.device == "cuda"
-    training = Training(
+def _checkpointed_lora(options: argparse.Namespace, vocabulary: int) -> Training:
+    return Training(
         "lora", random_rows([8], vocabulary), tiny=options.tiny, device=options.device, dropout=0.1,
         settings={"micro_rows": 1, "recompute": True},
     )  # fmt: skip
+
+
+def short_and_long(options: argparse.Namespace, tokens: Sequence[int]) -> list[dict[str, float]]:
+    """Measure LoRA steps of so many tokens each, in rows of 512, the GPU warm."""
+    vocabulary, cuda = vocabulary_of(tiny=options.tiny), options.device == "cuda"
+    training = _checkpointed_lora(options, vocabulary)
+    if cuda:
+        _warm_up(training, random_rows([512] * 8, vocabulary))
+    steps = [random_rows([512] * (count // 512), vocabulary) for count in tokens]
+    return [measured(training, rows, [list(range(len(rows.ids)))], cuda=cuda) for rows in steps]
+
+
+def seven_billion(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """Measure LoRA of the 7B."""
+    vocabulary, cuda = vocabulary_of(tiny=options.tiny), options.device == "cuda"
+    training = _checkpointed_lora(options, vocabulary)
     found = growth(training, vocabulary, 1024 if options.tiny else 65536, cuda=cuda)
     del training
     free_memory(options.device)

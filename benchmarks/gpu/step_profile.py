@@ -41,13 +41,14 @@ def profiled(case: str, options: argparse.Namespace) -> dict[str, Any]:
         batches, settings = [list(range(len(rows.ids)))] * 8, {"micro_rows": len(rows.ids), "recompute": True}
     training = Training(method, rows, tiny=options.tiny, device=options.device, dropout=0.1, settings=settings)
     print(f"== {case}")
-    found = {"case": case, **_time(training, rows, batches), **_profile(training, batches[2])}
+    found = {"case": case, **timed_steps(training, rows, batches), **profiled_step(training, batches[2])}
     del training
     free_memory(options.device)
     return found
 
 
-def _time(training: Training, rows: Rows, batches: list[list[int]]) -> dict[str, float]:
+def timed_steps(training: Training, rows: Rows, batches: list[list[int]]) -> dict[str, float]:
+    """Return the seconds of a step, and those until its last kernel was launched; the first two steps warm up."""
     for batch in batches[:2]:
         training.step(batch)
     synchronize(training.device)
@@ -69,7 +70,8 @@ def _time(training: Training, rows: Rows, batches: list[list[int]]) -> dict[str,
     }
 
 
-def _profile(training: Training, batch: list[int]) -> dict[str, Any]:
+def profiled_step(training: Training, batch: list[int]) -> dict[str, Any]:
+    """Return the kernels of a step, the longest by name."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     if training.device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)

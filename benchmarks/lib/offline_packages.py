@@ -1,9 +1,11 @@
 """Makes an archive of the packages that a GPU machine without a network lacks for the benchmarks.
 
     python -m benchmarks.lib.offline_packages .carry/packages.tar.xz
+    python -m benchmarks.lib.offline_packages --peers .carry/peers.tar.xz
 
-The machine is x86-64 with Python 3.12, and has torch, transformers, peft, accelerate, pandas and what they need. Parts
-of a wheel that no benchmark uses are left out, such as libraries for other GPUs. On the machine:
+The second has TRL and Unsloth too, which Showdown is compared with. The machine is x86-64 with Python 3.12, and has
+torch, transformers, peft, accelerate, pandas and what they need. Parts of a wheel that no benchmark uses are left out,
+such as libraries for other GPUs. On the machine:
 
     mkdir -p /tmp/lib && tar -xJf .carry/packages.tar.xz -C /tmp/lib
     PYTHONPATH=/tmp/lib/site:$PWD/src:$PWD python3 -m benchmarks.gpu.language_model
@@ -29,8 +31,8 @@ FOR_SHOWDOWN = (
 FOR_THE_GPU = ("liger-kernel==0.8.5", "nvidia-cudnn-frontend==1.32.0")
 FOR_THE_PEERS = (
     "cut_cross_entropy==25.1.1", "datasets==4.8.5", "diffusers==0.42.1", "dill==0.4.1", "docstring-parser==0.18.0",
-    "hf_transfer==0.1.9", "importlib_metadata==10.2.0", "msgspec==0.22.0", "multiprocess==0.70.19", "torchao==0.18.0",
-    "trl==1.15.0", "typeguard==4.6.1", "tyro==1.0.17", "unsloth==2026.10.9", "unsloth_zoo==2026.10.9",
+    "hf_transfer==0.1.9", "importlib_metadata==10.2.0", "msgspec==0.22.0", "multiprocess==0.70.19", "trl==1.15.0",
+    "typeguard==4.6.1", "tyro==1.0.17", "unsloth==2026.10.9", "unsloth_zoo==2026.10.9",
     "xformers==0.0.35", "nvidia-cuda-runtime-cu12==12.8.90",
 )  # fmt: skip
 """The last is for xformers, which Unsloth attends with: its wheel on PyPI wants CUDA 12's runtime beside any other."""
@@ -67,12 +69,12 @@ def unpack(wheel: Path, site: Path) -> None:
             part.rename(site / part.name)
 
 
-def make(target: Path) -> None:
-    """Write the archive."""
+def make(target: Path, *, peers: bool) -> None:
+    """Write the archive; `peers` says whether TRL and Unsloth are in it."""
     with tempfile.TemporaryDirectory() as name:
         wheels, site = Path(name) / "wheels", Path(name) / "site"
         download(FOR_SHOWDOWN, wheels, constrained=True)
-        download(FOR_THE_GPU + FOR_THE_PEERS, wheels, constrained=False)
+        download(FOR_THE_GPU + (FOR_THE_PEERS if peers else ()), wheels, constrained=False)
         for wheel in sorted(wheels.glob("*.whl")):
             unpack(wheel, site)
             print(wheel.name)
@@ -85,4 +87,6 @@ def make(target: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=Path)
-    make(parser.parse_args().target)
+    parser.add_argument("--peers", action="store_true", help="with TRL and Unsloth")
+    options = parser.parse_args()
+    make(options.target, peers=options.peers)

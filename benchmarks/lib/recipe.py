@@ -110,17 +110,39 @@ def run(
     kind = (weights or WEIGHTS[method]) if device == "cuda" else torch.float32
     batch_rows = batch_rows or BATCH[method]
     model = _model(method, tiny=tiny, device=device, dropout=dropout, liger=grouped and device == "cuda", kind=kind)
+    settings = {
+        "per_device_train_batch_size": batch_rows,
+        "gradient_accumulation_steps": (effective_rows or EFFECTIVE_ROWS[method]) // batch_rows // processes,
+        "gradient_checkpointing": method != "lora" if checkpointing is None else checkpointing,
+        "logging_strategy": "steps" if curve else "no",
+        "max_grad_norm": 1.0 if clip else 0.0,
+    }
+    return train(model, method, rows, steps, warmup, device=device, arguments=settings | (arguments or {}))
+
+
+def train(
+    model: Any, method: str, rows: Rows, steps: list[list[int]], warmup: list[list[int]], *, device: str,
+    arguments: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Train a network with the Trainer and return losses, seconds and memory.
+
+    Args:
+        model: with its adapters, on its device.
+        method: `full`, `lora` or `qlora`.
+        rows: all training rows.
+        steps: rows of each measured step.
+        warmup: rows of each step before the measurement.
+        device: `cuda` or `cpu`.
+        arguments: more of `TrainingArguments`.
+
+    """
     order = [{"ids": rows.ids[row], "target": rows.targets[row]} for batch in [*warmup, *steps] for row in batch]
-    accumulate = (effective_rows or EFFECTIVE_ROWS[method]) // batch_rows // processes
     meter = Meter(device=device)
     settings = TrainingArguments(
-        output_dir="/tmp/recipe", per_device_train_batch_size=batch_rows, gradient_accumulation_steps=accumulate,
-        max_steps=len(warmup) + len(steps), learning_rate=LEARNING_RATE[method], weight_decay=WEIGHT_DECAY,
-        lr_scheduler_type="constant", warmup_steps=0, bf16=device == "cuda", use_cpu=device == "cpu",
-        gradient_checkpointing=method != "lora" if checkpointing is None else checkpointing,
-        save_strategy="no", report_to=[], disable_tqdm=True, logging_strategy="steps" if curve else "no",
-        logging_steps=1, remove_unused_columns=False, dataloader_num_workers=0, seed=0,
-        max_grad_norm=1.0 if clip else 0.0, **(arguments or {}),
+        output_dir="/tmp/recipe", max_steps=len(warmup) + len(steps), learning_rate=LEARNING_RATE[method],
+        weight_decay=WEIGHT_DECAY, lr_scheduler_type="constant", warmup_steps=0, bf16=device == "cuda",
+        use_cpu=device == "cpu", save_strategy="no", report_to=[], disable_tqdm=True, logging_steps=1,
+        remove_unused_columns=False, dataloader_num_workers=0, seed=0, **arguments,
     )  # fmt: skip
     trainer = _InOrder(
         model=model, args=settings, train_dataset=order, data_collator=_collate, callbacks=[_Watch(meter, len(warmup))]

@@ -72,8 +72,12 @@ def run_trl(method: str, work: Work, *, shape: str, device: str, settings: dict[
     return _result(trainer, laps) | {"attention": NAME}
 
 
-def _load_cuda_12_runtime() -> None:
-    """Load CUDA 12's runtime where it is in the path: xformers' wheel wants it, whichever CUDA torch was built for."""
+def prepare_unsloth() -> None:
+    """Have Unsloth compile into a folder of its own, and load CUDA 12's runtime where it is in the path.
+
+    xformers' wheel wants that runtime, whichever CUDA torch was built for.
+    """
+    os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp()
     for folder in sys.path:
         library = Path(folder) / "nvidia" / "cuda_runtime" / "lib" / "libcudart.so.12"
         if library.exists():
@@ -93,8 +97,7 @@ def run_unsloth(method: str, work: Work, *, folder: str, settings: dict[str, Any
         settings: `micro_rows`, and where wanted `checkpointing` (True: its own).
 
     """
-    os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp()
-    _load_cuda_12_runtime()
+    prepare_unsloth()
     import torch
     import unsloth
     from trl import SFTTrainer

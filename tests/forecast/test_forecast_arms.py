@@ -66,6 +66,24 @@ def test_longer_rows_take_more_memory_and_more_time(device: str) -> None:
     assert long.seconds["training"].expected > short.seconds["training"].expected
 
 
+@pytest.mark.parametrize("device", ["h100", "cpu"])
+def test_decompositions_take_their_time(device: str) -> None:
+    """Every 200 steps, whatever else a step costs: the 201st and the 401st take much longer than others."""
+    config = LlamaConfig(**DECODER | {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8})
+    a_step, second, third = (
+        training_seconds(steps, config, device) - training_seconds(steps - 1, config, device)
+        for steps in (200, 201, 401)
+    )
+    assert second == pytest.approx(third, rel=0.05)
+    assert second > 3 * a_step
+
+
+def training_seconds(steps: int, config: LlamaConfig, device: str) -> float:
+    found = forecast({"galore": {}}, config=config, rows=steps * 8, tokens=1, epochs=1, effective_batch_rows=8,
+                     device=device)  # fmt: skip
+    return found["galore"].seconds["training"].expected
+
+
 def test_attention_makes_long_rows_dear() -> None:
     """The same tokens in fewer rows take longer: attention grows with the square of a row."""
     many, few = (forecast({"full": {}}, tokens=tokens, rows=rows)["full"] for tokens, rows in ((64, 1024), (4096, 16)))

@@ -78,6 +78,21 @@ def test_the_engine_computes_what_the_layers_do(pretrained: Pretrained, name: st
     assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 0.1
 
 
+def test_gradients_of_weights_are_near_whether_they_are_in_fp8_or_not(
+    pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third product in fp8, and in the type of its input: all else is the same."""
+    gradients = []
+    for in_fp8 in (True, False):
+        monkeypatch.setattr("showdown.fp8.linear.WEIGHT_GRADIENTS_IN_FP8", in_fp8)
+        method = build("full-fp8", {})
+        assert isinstance(method, TunedMethod)
+        module, _ = trained(method, pretrained("mistral"))
+        choose_forward(module, pad_token_id=0, device="cpu").logits(IDS).square().sum().backward()
+        gradients.append(torch.cat([one.grad.flatten() for one in module.parameters() if one.grad is not None]))
+    assert 0.0 < float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 0.1
+
+
 @pytest.mark.parametrize("family", ["mistral", "bert"])
 def test_a_whole_network_learns_with_products_in_it(pretrained: Pretrained, family: str) -> None:
     """Near what it learns in plain numbers, and each gradient near the plain one."""

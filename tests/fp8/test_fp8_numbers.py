@@ -8,9 +8,21 @@ import pytest
 import torch
 from torch.nn import functional
 
+from showdown.engine.decoder.projection import side_by_side
 from showdown.fp8.format import E4M3
 from showdown.fp8.linear import Fp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, rounded, transposed, turned, weight_gradient
+from showdown.fp8.numbers import (
+    Quantised,
+    columns,
+    product,
+    quantise,
+    rounded,
+    stacked,
+    transposed,
+    turned,
+    turned_stack,
+    weight_gradient,
+)
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -78,7 +90,7 @@ def test_the_gradient_of_a_weight_is_near_that_of_the_numbers_before(rows: int) 
     """Rows of very different sizes too: their scales go into the other factor."""
     x, dy = torch.randn(rows, 64) * torch.logspace(-2, 2, rows)[:, None], torch.randn(rows, 48)
     held = quantise([x])
-    found = weight_gradient(dy, held._replace(codes=turned(held.codes)))
+    found = weight_gradient(columns(dy, held.scale), turned(held.codes), torch.float32)
     assert found.shape == (48, 64)
     assert error(found, dy.t() @ x) < 0.06
 
@@ -148,12 +160,34 @@ def test_the_kernels_turn_rows_to_columns(rows: int, width: int) -> None:
 
 @needs_triton
 @pytest.mark.gpu
+@pytest.mark.parametrize("outputs", [[4096, 1024, 1024], [144, 48], [16], [48, 16, 176]], ids=str)
+def test_the_kernels_round_a_stack_of_weights_and_turn_it(outputs: Sequence[int]) -> None:
+    weights = [torch.randn(count, 336, device=DEVICE).to(KIND) for count in outputs]
+    from showdown.fp8 import kernels
+
+    found = Quantised(*kernels.stacked(weights))
+    same(found, rounded(torch.cat(weights).float()), flips=0.0)
+    back = kernels.turned_stack(weights, found.scale)
+    assert torch.equal(back.view(torch.uint8), found.codes.view(torch.uint8).t())
+
+
+def test_a_stack_is_the_weights_one_by_one_and_turned_it_is_the_same_codes() -> None:
+    weights = [torch.randn(count, 64) * torch.logspace(-3, 3, count)[:, None] for count in (48, 16, 32)]
+    found, alone = stacked(weights), [quantise([weight]) for weight in weights]
+    assert torch.equal(found.codes.float(), torch.cat([one.codes.float() for one in alone]))
+    assert torch.equal(found.scale, torch.cat([one.scale for one in alone]))
+    assert torch.equal(turned_stack(weights, found.scale).float(), found.codes.float().t())
+
+
+@needs_triton
+@pytest.mark.gpu
 @pytest.mark.parametrize("width", [96, 1536, 14336])
 @pytest.mark.parametrize("activation", ["silu", "gelu_tanh"])
 def test_the_kernels_of_gated_units_equal_plain_pytorch(width: int, activation: str) -> None:
     from showdown.fp8 import kernels
 
-    gate, up, dproduct = (torch.randn(33, width, device=DEVICE).to(KIND) for _ in range(3))
+    gate, up = torch.randn(33, 2 * width, device=DEVICE).to(KIND).chunk(2, dim=1)
+    dproduct = torch.randn(33, width, device=DEVICE).to(KIND)
     factors = [torch.rand(width, device=DEVICE) for _ in range(2)]
     leaves = [one.float().requires_grad_() for one in (gate, up)]
     acted = functional.silu(leaves[0]) if activation == "silu" else functional.gelu(leaves[0], approximate="tanh")
@@ -164,6 +198,9 @@ def test_the_kernels_of_gated_units_equal_plain_pytorch(width: int, activation: 
     assert found is not None
     assert error(found, expected.detach()) < 4e-3
     same(Quantised(codes, scale), rounded(found.float()), flips=0.0)
+    back = kernels.turned_gated(gate, up, scale, silu=silu)
+    assert float((back[:, :33].view(torch.uint8) != codes.view(torch.uint8).t()).float().mean()) <= 0.002
+    assert (back[:, 33:].float() == 0).all()
     codes, scale = kernels.gated_gradients(gate, up, dproduct, factors, silu=silu, plain=True)
     wide = torch.cat([one * factor for one, factor in zip(gradients, factors, strict=True)], dim=1)
     same(Quantised(codes, scale), rounded(wide), flips=0.002)
@@ -207,3 +244,12 @@ def test_a_layer_on_a_gpu_equals_the_emulated_one() -> None:
     assert inputs[1].grad is not None
     assert error(inputs[1].grad.cpu(), inputs[0].grad) < 5e-3
     assert torch.equal(transposed([there.codes]).view(torch.uint8).cpu(), here.bytes.t())
+
+
+def test_what_lies_side_by_side_is_not_copied() -> None:
+    whole = torch.randn(5, 12)
+    parts = whole.split([4, 2, 6], dim=1)
+    assert side_by_side(parts).data_ptr() == whole.data_ptr()
+    assert torch.equal(side_by_side(parts), whole)
+    for others in ([parts[1], parts[0], parts[2]], [part.clone() for part in parts], parts[:2]):
+        assert torch.equal(side_by_side(others), torch.cat(list(others), dim=1))

@@ -36,6 +36,8 @@ class NetworkArm:
     linear_names: tuple[str, ...]
     """Linear layers of the pretrained network's stack, by their names before the method changed it."""
     needs: ArmNeeds
+    optimizer: str
+    """As `showdown.engine.optim.table` names it."""
     train: RowSizes
     """Cut at the arm's limit."""
     decoder: bool
@@ -105,6 +107,7 @@ def network_arm(
         module=module,
         linear_names=network.linear_names,
         needs=ArmNeeds(shape=shape, demand=demand, protocol=protocol, lengths=lengths),
+        optimizer=method.optimizer,
         train=train,
     )
 

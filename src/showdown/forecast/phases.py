@@ -7,7 +7,7 @@ from showdown.core.forecast_words import added
 from showdown.core.method import FittedMethod, Method
 from showdown.core.spec import SharedProtocol, TuningSpec
 from showdown.forecast.answering import Answering
-from showdown.forecast.epochs import epochs_of, trial_epochs
+from showdown.forecast.epochs import Epochs, epochs_of, trial_epochs
 from showdown.forecast.fitted import TIME_SPREAD
 from showdown.forecast.needs import NetworkArm, cut, memory_settings_of, network_arm
 from showdown.forecast.rates import Rates
@@ -35,6 +35,7 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     recording = step.recording_seconds(arm.train)
     if recording:
         found["training"] = added([found["training"], _single(recording)])
+    found["training"] = added([found["training"], _decomposing(step, epochs)])
     found["validation"] = epochs.scaled(judged, step.path)
     found["checkpoint"] = epochs.scaled(rates.seconds("write_gbps", 4 * saved), step.path)
     found["saving"] = _single(rates.seconds("write_gbps", saved) + 0.1)
@@ -46,6 +47,7 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     if isinstance(protocol.tuning, TuningSpec):
         trials = trial_epochs(protocol)
         once = trials.scaled(epoch + judged, step.path)
+        once = added([once, _decomposing(step, trials)])
         number = protocol.tuning.trials
         found["tuning"] = Range(
             low=number * (once.low + loading),
@@ -94,6 +96,12 @@ def untrained_network(protocol: SharedProtocol, workload: Workload, profile: Dev
     """Return the seconds of passes of the pretrained network as it is."""
     arm = network_arm(Untrained(), protocol, workload, profile)
     return StepSeconds(arm, memory_settings_of({"": arm}, profile)[""], Rates(profile))
+
+
+def _decomposing(step: StepSeconds, epochs: Epochs) -> Range:
+    """Return the seconds of decompositions in a training."""
+    low, expected, high = (step.decomposition_seconds(number) for number in (epochs.low, epochs.expected, epochs.high))
+    return Range(low=0.5 * low, expected=expected, high=2.0 * high)
 
 
 def _single(seconds: float) -> Range:

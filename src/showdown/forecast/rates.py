@@ -17,6 +17,10 @@ NF4_BYTES = 0.53
 FP8_SPEED = 1.59
 """Rate of products in fp8 over that in bfloat16, rounding and transposition included: 7.79 and 4.89 ms for a layer of a
 7B on one H100 (`benchmarks.gpu.fp8`). Other GPUs are taken to gain as much."""
+DECOMPOSITION = {"cpu": 55.0, "gpu": 1000.0}
+"""Seconds of a singular value decomposition of m rows and n columns, over those of a product in float32 of 2 m^2 n
+operations. On a CPU of two threads 49 to 64, for 1,024 rows. On a GPU it is assumed, not measured: 3 s for 4,096 rows
+and columns on an H100 (`benchmarks.gpu.decompositions` measures it)."""
 
 _CPU_BUILD_GB = 0.46
 """Resident set of a process with PyTorch's CPU build and all libraries (`memory_split` of the default comparison)."""
@@ -79,6 +83,11 @@ class Rates:
     def moving_seconds(self, moved_bytes: float) -> float:
         """Return the seconds of kernels that read and write so many bytes and compute little."""
         return moved_bytes / (self._of("elementwise_gbps") * 1e9)
+
+    def decomposition_seconds(self, rows: int, columns: int) -> float:
+        """Return the seconds of a singular value decomposition in float32, of at most as many rows as columns."""
+        one = self.product_seconds("float32", tokens=rows, inputs=rows, outputs=columns)
+        return DECOMPOSITION[self.profile.kind] * one
 
     def attention_seconds(self, operations: float, length: float, *, backward: bool) -> float:
         """Return the seconds of attention's own products over sequences of about this length."""

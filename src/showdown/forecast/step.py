@@ -10,6 +10,7 @@ from showdown.engine.budget import launch_bound_tokens
 from showdown.engine.decoder.language import COUNTED_PARTS
 from showdown.engine.graphs.cache import MOST_GRAPHS, filled_size
 from showdown.engine.graphs.capture import missing_rows
+from showdown.engine.optim.table import decompositions
 from showdown.forecast.fitted import COEFFICIENTS, HOST_KINDS, OVERLAP
 from showdown.forecast.layers import learning_tensors
 from showdown.forecast.needs import NetworkArm
@@ -80,6 +81,14 @@ class StepSeconds:
                     sizes.setdefault(size, pack)
         launched = (self._launched(pack, trains=True) for pack in sizes.values())
         return 2 * sum(weighed(work, self.coefficients, on_gpu=self.on_gpu) for work in launched)
+
+    def decomposition_seconds(self, epochs: float) -> float:
+        """Return the seconds of the decompositions that the optimizer takes in a training of so many epochs."""
+        arm = self.arm
+        steps = math.ceil(epochs * math.ceil(len(arm.train) / arm.job.protocol.effective_batch_rows))
+        learning = [value for value in arm.module.parameters() if value.requires_grad]
+        counted = decompositions(learning, optimizer=arm.optimizer, steps=steps)
+        return sum(times * self.rates.decomposition_seconds(*shape) for shape, times in counted.items())
 
     @cached_property
     def optimizer_work(self) -> Kinds:

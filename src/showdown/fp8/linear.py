@@ -7,7 +7,20 @@ import torch
 from torch import nn
 
 from showdown.fp8.format import E4M3, MULTIPLE
-from showdown.fp8.numbers import Quantised, product, quantise, transposed, turned, weight_gradient
+from showdown.fp8.numbers import (
+    Quantised,
+    columns,
+    product,
+    quantise,
+    stacked,
+    transposed,
+    turned,
+    turned_stack,
+    weight_gradient,
+)
+
+WEIGHT_GRADIENTS_IN_FP8 = True
+"""Whether the third product of a layer that learns is in fp8 too, or in the type of its input."""
 
 
 def fits(linear: nn.Linear) -> bool:
@@ -87,10 +100,6 @@ class LearningFp8Linear(nn.Linear):
     the gradient of the weight the latter by output.
     """
 
-    def held(self) -> Quantised:
-        """Return the weight rounded as it is now."""
-        return quantise([self.weight.detach()])
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x W^T + bias for x of shape (..., inputs)."""
         return _called(self, x, self.weight)
@@ -113,17 +122,20 @@ class _Product(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, layer: Fp8Linear | LearningFp8Linear, weight: torch.Tensor | None
     ) -> torch.Tensor:
-        rows, held = quantise([x]), layer.held()
-        ctx.held, ctx.rows = held, rows if weight is not None and weight.requires_grad else None
+        rows = quantise([x])
+        held = layer.held() if isinstance(layer, Fp8Linear) else stacked([layer.weight.detach()])
+        learns = weight is not None and weight.requires_grad
+        ctx.layer, ctx.scale, ctx.rows = layer, held.scale, rows if learns else None
         return product(rows, held.codes, held.scale.view(-1), x.dtype)
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor | None]:
-        held: Quantised = ctx.held
-        rows = quantise([dy], [held.scale.view(-1)])
-        dx = product(rows, transposed([held.codes]), None, dy.dtype)
-        return (
-            dx,
-            None,
-            None if ctx.rows is None else weight_gradient(dy, ctx.rows._replace(codes=turned(ctx.rows.codes))),
+        layer, scale, x = ctx.layer, ctx.scale, ctx.rows
+        rows = quantise([dy], [scale.view(-1)])
+        back = (
+            transposed([layer.codes]) if isinstance(layer, Fp8Linear) else turned_stack([layer.weight.detach()], scale)
         )
+        dx = product(rows, back, None, dy.dtype)
+        if x is None:
+            return dx, None, None
+        return dx, None, weight_gradient(columns(dy, x.scale), turned(x.codes), dy.dtype)

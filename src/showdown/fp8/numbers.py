@@ -55,8 +55,43 @@ def _in_rows(part: torch.Tensor) -> torch.Tensor:
 def rounded(rows: torch.Tensor) -> Quantised:
     """Return float32 rows in e4m3, in plain PyTorch on any device."""
     top = rows.abs().amax(dim=1, keepdim=True).clamp_min(SMALLEST_TOP)
-    # Not `LARGEST / top`, which PyTorch rounds twice: as the reciprocal, times LARGEST.
-    return Quantised((rows * torch.full_like(top, LARGEST).div(top)).to(E4M3), top * (1 / LARGEST))
+    scale = top * (1 / LARGEST)
+    return Quantised(_codes(rows, scale), scale)
+
+
+def _codes(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    return (rows * scale.reciprocal()).to(E4M3)
+
+
+def stacked(weights: Sequence[torch.Tensor]) -> Quantised:
+    """Return weights below each other in e4m3.
+
+    Args:
+        weights: up to three, each of shape (its outputs, inputs), contiguous.
+
+    """
+    if weights[0].is_cuda:
+        from showdown.fp8 import kernels
+
+        return Quantised(*kernels.stacked(weights))
+    return rounded(torch.cat([weight.float() for weight in weights]))
+
+
+def turned_stack(weights: Sequence[torch.Tensor], scale: torch.Tensor) -> torch.Tensor:
+    """Return the codes of `stacked` transposed: shape (inputs, all outputs), e4m3, from the weights again.
+
+    Args:
+        weights: those of `stacked`, unchanged since.
+        scale: which it returned, shape (all outputs, 1).
+
+    """
+    if weights[0].is_cuda:
+        from showdown.fp8 import kernels
+
+        return kernels.turned_stack(weights, scale)
+    return (
+        _codes(torch.cat([weight.float() for weight in weights]), scale).view(torch.uint8).t().contiguous().view(E4M3)
+    )
 
 
 def transposed(weights: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -98,17 +133,18 @@ def _filled_up(codes: torch.Tensor) -> torch.Tensor:
     return nn.functional.pad(codes.contiguous().view(torch.uint8), (0, missing)).view(E4M3)
 
 
-def weight_gradient(dy: torch.Tensor, x: Quantised) -> torch.Tensor:
-    """Return dY^T X of shape (outputs, inputs), in the type of dY.
+def weight_gradient(dy: Quantised, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return dY^T X of shape (outputs, inputs).
 
     The scales of the rows of X lie on the dimension that is summed: they are multiplied into dY before it is rounded.
 
     Args:
-        dy: the gradient of a layer's output, shape (rows, outputs).
-        x: the layer's input: its codes as `turned` returns them, and the scales of its rows.
+        dy: the gradient of a layer's output, from `columns` with the scales of the rows of X as factors.
+        x: the codes of the layer's input, as `turned` returns them.
+        dtype: of the gradient.
 
     """
-    return product(columns(dy, x.scale), x.codes, None, dy.dtype)
+    return product(dy, x, None, dtype)
 
 
 def product(x: Quantised, weight: torch.Tensor, scale: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:

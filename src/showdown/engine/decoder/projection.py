@@ -17,8 +17,19 @@ from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
+from showdown.fp8 import linear as fp8_linear
 from showdown.fp8.linear import Fp8Linear, LearningFp8Linear
-from showdown.fp8.numbers import Quantised, product, quantise, transposed, turned, weight_gradient
+from showdown.fp8.numbers import (
+    Quantised,
+    columns,
+    product,
+    quantise,
+    stacked,
+    transposed,
+    turned,
+    turned_stack,
+    weight_gradient,
+)
 
 
 class Projection:
@@ -145,8 +156,9 @@ class SharedInput:
         found = [projection for module in self.modules if (projection := read_projection(module)) is not None]
         probabilities = {one.adapter.dropout.p for one in found if one.adapter and hasattr(one.adapter.dropout, "p")}
         self.projections = found if len(found) == len(self.modules) and len(probabilities) <= 1 else None
-        self.in_fp8 = bool(found) and self.projections is not None and all(one.in_fp8 for one in found)
-        """Whether all these layers are in fp8."""
+        kinds = {type(one.base) for one in found}
+        self.in_fp8 = self.projections is not None and len(kinds) == 1 and all(one.in_fp8 for one in found)
+        """Whether all these layers are in fp8, all frozen or all plain weights that learn."""
         if self._keep_scales:
             for projection in self.projections or []:
                 projection.keep_scales()
@@ -183,10 +195,15 @@ class Group:
     def __init__(self, shared: SharedInput, projections: Sequence[Projection], seeds: torch.Tensor) -> None:
         self.projections = projections
         self.in_fp8 = shared.in_fp8
-        self.learns_in_fp8 = self.in_fp8 and any(
-            isinstance(one.base, LearningFp8Linear) and one.base.weight.requires_grad for one in projections
+        self.is_stack = self.in_fp8 and isinstance(projections[0].base, LearningFp8Linear)
+        """Whether these are plain weights, which are rounded together in each pass, forward and backward."""
+        self.learns_in_fp8 = (
+            self.is_stack
+            and fp8_linear.WEIGHT_GRADIENTS_IN_FP8
+            and any(one.base.weight.requires_grad for one in projections)
         )
-        self._held: list[Quantised] | None = None
+        self._scale: torch.Tensor | None = None
+        """Of a stack, shape (all outputs, 1)."""
         self.adapted = shared.adapted
         self.bank = shared.bank
         self.dropout = self._dropout(seeds)
@@ -214,7 +231,10 @@ class Group:
         """
         if self.in_fp8:
             rounded = rounded or quantise([x])
-            outputs = [one.output(x, rounded, held) for one, held in zip(self.projections, self.held(), strict=True)]
+            outputs = [
+                one.output(x, rounded, held)
+                for one, held in zip(self.projections, self._held_for_forward(), strict=True)
+            ]
         else:
             outputs = [projection.output(x, None, None) for projection in self.projections]
         if not self.adapted:
@@ -233,7 +253,8 @@ class Group:
         *,
         needs_input_gradient: bool,
         rounded: Quantised | None = None,
-        rounded_x: Quantised | None = None,
+        turned_x: torch.Tensor | None = None,
+        scale_x: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
         """Return the gradients of the input and of `parameters`, in their order.
 
@@ -242,7 +263,8 @@ class Group:
             inner: u of the adapters, from `project`.
             outputs: the gradient of each output; not read where `rounded` is given and nothing here is trainable.
             needs_input_gradient: whether the gradient of the input is wanted.
-            rounded_x: the input in e4m3, where `learns_in_fp8`.
+            turned_x: the codes of the input as `turned` returns them, where `learns_in_fp8`.
+            scale_x: the scales of the input's rows, with `turned_x`.
             rounded: the gradients of layers in fp8 side by side, times the scales, in e4m3, where they are known.
 
         """
@@ -250,23 +272,53 @@ class Group:
         found: dict[int, torch.Tensor] = {}
         if inner is not None:
             self._adapter_gradients(x, dx, inner, outputs, found)
-        self._weight_gradients(x, rounded_x, outputs, found)
+        self._weight_gradients(x, turned_x, scale_x, outputs, found)
         return dx, [found[id(parameter)] for parameter in self.parameters]
 
-    def held(self) -> list[Quantised]:
-        """Return the weights of layers in fp8, for this pass and the gradients behind it."""
-        if self._held is None:
-            self._held = [projection.base.held() for projection in self.projections]
-        return self._held
+    def stack(self) -> Quantised:
+        """Return the weights below each other as they are rounded now. Their codes are not kept: only the scales."""
+        found = stacked(self._weights())
+        self._scale = found.scale
+        return found
+
+    def project_stack(self, x: Quantised, dtype: torch.dtype) -> torch.Tensor:
+        """Return the outputs of a stack without biases and adapters side by side, by one product."""
+        held = self.stack()
+        return product(x, held.codes, held.scale.view(-1), dtype)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether any of these layers has a bias."""
+        return any(one.base.bias is not None for one in self.projections)
 
     def scales(self) -> list[torch.Tensor]:
-        """Return the scales of weights in fp8, each of shape (its outputs,)."""
-        return [one.scale.view(-1) for one in self.held()]
+        """Return the scales of weights in fp8 as in the forward pass, each of shape (its outputs,)."""
+        if self._scale is None:
+            return [one.base.scale for one in self.projections]
+        return list(torch.split(self._scale.view(-1), [one.base.out_features for one in self.projections]))
+
+    def _weights(self) -> list[torch.Tensor]:
+        return [one.base.weight.detach() for one in self.projections]
+
+    def _held_for_forward(self) -> list[Quantised]:
+        if not self.is_stack:
+            return [one.base.held() for one in self.projections]
+        held, widths = self.stack(), [one.base.out_features for one in self.projections]
+        return [
+            Quantised(*both)
+            for both in zip(torch.split(held.codes, widths), torch.split(held.scale, widths), strict=True)
+        ]
+
+    def _transposed(self) -> torch.Tensor:
+        """Return the codes of all weights transposed, side by side, as the forward pass had them."""
+        if self._scale is not None:
+            return turned_stack(self._weights(), self._scale)
+        return transposed([one.base.codes for one in self.projections])
 
     def _input_gradient(self, outputs: Sequence[torch.Tensor], rounded: Quantised | None) -> torch.Tensor:
         if self.in_fp8:
             rounded = rounded or quantise(outputs, self.scales())
-            return product(rounded, transposed([one.codes for one in self.held()]), None, outputs[0].dtype)
+            return product(rounded, self._transposed(), None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
             weight = projection.weight(output.dtype)
@@ -302,20 +354,39 @@ class Group:
     def _weight_gradients(
         self,
         x: torch.Tensor | None,
-        rounded_x: Quantised | None,
+        turned_x: torch.Tensor | None,
+        scale_x: torch.Tensor | None,
         outputs: Sequence[torch.Tensor],
         found: dict[int, torch.Tensor],
     ) -> None:
-        columns = None if rounded_x is None else Quantised(turned(rounded_x.codes), rounded_x.scale)
-        for projection, output in zip(self.projections, outputs, strict=True):
+        known = None
+        if turned_x is not None and scale_x is not None:
+            dy = side_by_side(outputs)
+            whole = weight_gradient(columns(dy, scale_x), turned_x, dy.dtype)
+            known = torch.split(whole, [one.base.out_features for one in self.projections])
+        for number, (projection, output) in enumerate(zip(self.projections, outputs, strict=True)):
             base, bias = projection.base, projection.base.bias
             if not isinstance(base, Fp8Linear) and base.weight.requires_grad:
-                if columns is not None:
-                    found[id(base.weight)] = weight_gradient(output, columns)
+                if known is not None:
+                    found[id(base.weight)] = known[number]
                 elif x is not None:
                     found[id(base.weight)] = output.t() @ x
             if bias is not None and bias.requires_grad:
                 found[id(bias)] = output.sum(dim=0).to(bias.dtype)
+
+
+def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return matrices of one number of rows side by side; no copy where they are so in memory already."""
+    first, width = parts[0], sum(part.shape[1] for part in parts)
+    if len(parts) == 1:
+        return first
+    place = first.storage_offset()
+    for part in parts:
+        apart = part.untyped_storage().data_ptr() != first.untyped_storage().data_ptr()
+        if apart or part.storage_offset() != place or part.stride() != (width, 1):
+            return torch.cat(list(parts), dim=1)
+        place += part.shape[1]
+    return first.as_strided((first.shape[0], width), (width, 1))
 
 
 class _Project(torch.autograd.Function):
@@ -331,8 +402,8 @@ class _Project(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[Any, ...]:
         x, inner, codes, scale = ctx.saved_tensors
-        rounded = None if codes is None else Quantised(codes, scale)
         dx, found = ctx.group.gradients(
-            x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0], rounded_x=rounded
-        )
+            x, inner, outputs, needs_input_gradient=ctx.needs_input_grad[0],
+            turned_x=None if codes is None else turned(codes), scale_x=scale,
+        )  # fmt: skip
         return (dx, None, *found)

@@ -133,7 +133,7 @@ def backward(
         programs = min(programs, _MOST_PARTS)
     rows_a_program = triton.cdiv(triton.cdiv(rows, programs), tile_rows) * tile_rows
     dx = torch.empty_like(total)
-    parts = torch.zeros((programs, width), dtype=torch.float32, device=total.device) if learns else rstd
+    parts = torch.empty((programs, width), dtype=torch.float32, device=total.device) if learns else rstd
     _backward_kernel[(programs,)](
         dnormed, dtotal, total, weight, rstd, dx, parts, rows, width, rows_a_program,
         OFFSET=offset, LEARNS=learns, ROWS=tile_rows, COLUMNS=columns, num_warps=8,

@@ -5,13 +5,19 @@ from typing import ClassVar
 import torch
 
 from showdown.engine.optim.bf16 import AdamwStep
-from showdown.engine.optim.low_rank import SCALE, LowRank, adam_, rank_of
+from showdown.engine.optim.low_rank import REFRESH, SCALE, LowRank, adam_, rank_of
 
 
 class Galore(LowRank):
     """The projection is that to the left singular vectors of a gradient, taken every 200 steps (algorithm 2)."""
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second", "projection")
+    refresh_steps: ClassVar[int] = REFRESH
+
+    @classmethod
+    def decomposed(cls, shape: torch.Size) -> bool:
+        """See `Optimizer`."""
+        return rank_of(shape) > 0
 
     @classmethod
     def kept_of_projected(cls, parameter: torch.Tensor, kind: torch.dtype) -> torch.Tensor:

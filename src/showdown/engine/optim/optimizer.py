@@ -25,6 +25,8 @@ class Optimizer(ABC):
 
     moments: ClassVar[tuple[str, ...]]
     """Names of the tensors kept for each parameter, as a checkpoint holds them: its moments, and what they need."""
+    refresh_steps: ClassVar[int] = 0
+    """Steps from one decomposition of a gradient to the next; 0 where none is taken."""
     keeps_rows: ClassVar[bool] = True
     """Whether each of them has the rows of its parameter, so that it is divided among processes as the parameter is."""
 
@@ -77,6 +79,11 @@ class Optimizer(ABC):
 
         """
         return tuple(torch.zeros_like(parameter, dtype=kind) for _ in cls.moments)
+
+    @classmethod
+    def decomposed(cls, shape: torch.Size) -> bool:
+        """Return whether the gradient of a parameter of this shape is decomposed, every `refresh_steps`."""
+        return False
 
     @abstractmethod
     def _step(self, gradients: Mapping[str, torch.Tensor], scale: torch.Tensor) -> None:

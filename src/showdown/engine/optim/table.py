@@ -1,5 +1,7 @@
 """The table of optimizers: a name and its class."""
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -44,3 +46,18 @@ def state_bytes(parameters: Iterable[torch.Tensor], rounding: Rounding, *, optim
 
     """
     return OPTIMIZERS[optimizer].state_bytes(parameters, rounding)
+
+
+def decompositions(parameters: Iterable[torch.Tensor], *, optimizer: str, steps: int) -> Counter[tuple[int, int]]:
+    """Return how many singular value decompositions an optimizer takes in a training, by rows and columns.
+
+    Args:
+        parameters: all that learn.
+        optimizer: a key of `OPTIMIZERS`.
+        steps: of the training.
+
+    """
+    kind = OPTIMIZERS[optimizer]
+    times = math.ceil(steps / kind.refresh_steps) if kind.refresh_steps else 0
+    shapes = Counter((min(value.shape), max(value.shape)) for value in parameters if kind.decomposed(value.shape))
+    return Counter({shape: times * number for shape, number in shapes.items()})
