@@ -290,7 +290,7 @@ class _Loop:
         data = partition_folder(self._store.processed_folder, spec.partition, self._ready.partitions)
         resources = Resources(
             device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
-            base=active.visit.base if name == "train" else None,
+            base=active.visit.shared_base,
             devices=spec.memory.devices if spec.memory and name in TOGETHER else 1,
         )
         folder = self._store.run_folder(active.visit.run_id)

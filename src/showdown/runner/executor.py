@@ -28,7 +28,7 @@ class Resources:
 
     device: DeviceKind
     base: str | None = None
-    """Names the pretrained network that this training shares with others. Stages of the same name that go through one
+    """Names the pretrained network that this stage shares with others. Stages that name the same one and go through one
     slot one after the other go through one process; None is a process of its own."""
     devices: int = 1
     """How many it takes together."""
@@ -63,7 +63,7 @@ class Place:
     gpu: bool
     """Whether there is a GPU for those that need one."""
     shares_bases: bool = True
-    """Whether trainings of one pretrained network can follow each other in one process."""
+    """Whether stages on one pretrained network can follow each other in one process."""
     together: int = 1
     """How many devices one stage can take."""
     samples: bool = False
