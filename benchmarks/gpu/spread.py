@@ -42,7 +42,15 @@ class Case:
     """One comparison, from its command to its end."""
 
     def __init__(
-        self, options: argparse.Namespace, model: Path, gpus: str, *, seeds: int, rows: int, threads: int
+        self,
+        options: argparse.Namespace,
+        model: Path,
+        gpus: str,
+        *,
+        seeds: int,
+        rows: int,
+        threads: int,
+        executor: str = "local",
     ) -> None:
         """Start it.
 
@@ -53,17 +61,18 @@ class Case:
             seeds: runs.
             rows: of the data.
             threads: of each process.
+            executor: of the comparison.
 
         """
-        self.gpus = gpus
-        self.output = options.work / f"out-{gpus.replace(',', '-')}-{seeds}"
+        self.gpus, self.executor = gpus, executor
+        self.output = options.work / f"out-{executor}-{gpus.replace(',', '-')}-{seeds}"
         self.output.mkdir(parents=True)
         self._log = self.output.with_suffix(".log")
         self._runs: dict[str, dict[str, Any]] = {}
         settings = [*SETTINGS, f"data.source={options.data.resolve()}", f"model.id={model}", f"data.limit={rows}",
                     f"seeds={list(range(seeds))}"]  # fmt: skip
         command = [sys.executable, "-m", "showdown", "run", str(options.data), "--methods", "lora", "--gpus", gpus,
-                   "--output", str(self.output)]  # fmt: skip
+                   "--executor", executor, "--output", str(self.output)]  # fmt: skip
         command += [part for one in settings for part in ("--set", one)]
         self._began, self._began_at = time.perf_counter(), time.time()
         self.seconds: float | None = None
@@ -95,6 +104,7 @@ class Case:
             runs = []
         return {
             "gpus": self.gpus,
+            "executor": self.executor,
             "exit_code": self._process.poll(),
             "seconds": None if self.seconds is None else round(self.seconds, 2),
             "ended_seconds": self._ended(),
@@ -118,7 +128,7 @@ class Case:
     def tail(self) -> str:
         """Return the last lines that it printed."""
         lines = self._log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-        return "\n".join([f"--- {self.gpus}", *lines])
+        return "\n".join([f"--- {self.executor}, GPUs {self.gpus}", *lines])
 
 
 def difference(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,14 @@ of a wheel that no benchmark uses are left out, such as libraries for other GPUs
 
     mkdir -p /tmp/lib && tar -xJf .carry/packages.tar.xz -C /tmp/lib
     PYTHONPATH=/tmp/lib/site:$PWD/src:$PWD python3 -m benchmarks.gpu.language_model
+
+`--ray` makes an archive of Ray alone, to be unpacked into the same folder:
+
+    python -m benchmarks.lib.offline_packages --ray .carry/ray.tar.xz
 """
 
 import argparse
+import stat
 import subprocess
 import sys
 import tarfile
@@ -34,12 +39,18 @@ FOR_THE_PEERS = (
     "xformers==0.0.35", "nvidia-cuda-runtime-cu12==12.8.90",
 )  # fmt: skip
 """The last is for xformers, which Unsloth attends with: its wheel on PyPI wants CUDA 12's runtime beside any other."""
+FOR_A_CLUSTER = ("ray",)
+"""In the version of `constraints.txt`. What it needs is on the machine, or in the other archive (jsonschema)."""
 LEFT_OUT = (
     "studio/*", "unsloth_cli/*", "bitsandbytes/libbitsandbytes_[!c]*",
     "bitsandbytes/libbitsandbytes_cuda1[!3]*", "bitsandbytes/libbitsandbytes_cuda132*", "include/*", "*/tests/*",
     "*.data/scripts/*", "nvidia/*__init__.py", "nvidia/*/include/*",
+    "ray/jars/*", "ray/dashboard/client/*", "ray/rllib/*", "ray/llm/*", "ray/serve/*",
 )  # fmt: skip
-"""Unsloth's programs, bitsandbytes for ROCm, XPU and other CUDA versions than 13.0, headers."""
+"""Unsloth's programs, bitsandbytes for ROCm, XPU and other CUDA versions than 13.0, headers; Ray's Java, pages and
+libraries, which the product does not use."""
+_MODE_BITS = 16
+"""Below the mode of a file of Unix in a zip file's attributes (PKWARE's APPNOTE 4.4.15)."""
 PLATFORMS = ("2_28", "2_34", "2_27", "2_24", "2_17")
 
 
@@ -62,22 +73,27 @@ def unpack(wheel: Path, site: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = [name for name in packed.namelist() if not any(fnmatch(name, pattern) for pattern in LEFT_OUT)]
         packed.extractall(site, names)
+        for name in names:
+            mode = packed.getinfo(name).external_attr >> _MODE_BITS
+            if mode & stat.S_IXUSR:  # programs of a package, such as Ray's
+                (site / name).chmod(mode)
     for data in site.glob("*.data"):
         for part in (*data.glob("purelib/*"), *data.glob("platlib/*")):
             part.rename(site / part.name)
 
 
-def make(target: Path) -> None:
-    """Write the archive."""
+def make(target: Path, *, ray: bool) -> None:
+    """Write the archive of all that benchmarks need on one machine, or of Ray alone."""
     with tempfile.TemporaryDirectory() as name:
         wheels, site = Path(name) / "wheels", Path(name) / "site"
-        download(FOR_SHOWDOWN, wheels, constrained=True)
-        download(FOR_THE_GPU + FOR_THE_PEERS, wheels, constrained=False)
+        download(FOR_A_CLUSTER if ray else FOR_SHOWDOWN, wheels, constrained=True)
+        if not ray:
+            download(FOR_THE_GPU + FOR_THE_PEERS, wheels, constrained=False)
         for wheel in sorted(wheels.glob("*.whl")):
             unpack(wheel, site)
             print(wheel.name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(target, "w:xz") as archive:
+        with tarfile.open(target, "w:xz", preset=9) as archive:
             archive.add(site, "site")
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
@@ -85,4 +101,6 @@ def make(target: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=Path)
-    make(parser.parse_args().target)
+    parser.add_argument("--ray", action="store_true", help="of Ray alone")
+    options = parser.parse_args()
+    make(options.target, ray=options.ray)
