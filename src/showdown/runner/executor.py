@@ -32,6 +32,8 @@ class Resources:
     slot one after the other go through one process; None is a process of its own."""
     devices: int = 1
     """How many it takes together."""
+    host_gb: float | None = None
+    """Memory of the machine that it may take beside that of a GPU, in GB of 1e9 bytes; None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
