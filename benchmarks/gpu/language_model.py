@@ -12,7 +12,7 @@ memory are of the warm-up too.
 TRL runs padding-free on torch's FlashAttention 2, with Liger's kernels and bfloat16 adapters. Its own defaults are
 padded rows, checkpointing and adapters in float32; it computes head and loss together, over answers alone, by itself.
 Unsloth attends by xformers where that is installed, else by torch; its default is its checkpointing, which moves
-activations to the host. `benchmarks.lib.offline_packages --peers` collects both for a machine without a network.
+activations to the host. `benchmarks.lib.offline_packages --what peers` collects both for a machine without a network.
 """
 
 import argparse

@@ -5,7 +5,7 @@ import pytest
 from showdown.core.spec import SharedProtocol
 from showdown.engine.budget import Demand, Shape
 from showdown.engine.parallel.budget import copied, divided, may_be_divided
-from showdown.stages.memory_plan import ArmNeeds, gpu_settings, needs_of_one, settings_together, worthwhile_devices
+from showdown.stages.memory_plan import ArmNeeds, gpu_offers, needs_of_one, settings_together, worthwhile_devices
 
 THIRTEEN = Shape(layers=40, hidden=5120, inner=13824, queries=5120, keys=5120)
 """Llama-2-13B's."""
@@ -63,8 +63,18 @@ def test_an_arm_that_does_not_fit_gets_the_fewest_gpus_that_hold_it() -> None:
 
 
 def test_where_there_is_one_gpu_an_arm_that_is_counted_too_large_is_tried_all_the_same() -> None:
-    both = gpu_settings({"lora": needs(adapters(14.0)), "full": needs(full())}, 84.0)
+    both = gpu_offers({"lora": needs(adapters(14.0)), "full": needs(full())}, 84.0).alone
     assert {one.devices for one in both.values()} == {1}
+
+
+def test_an_arm_that_must_be_divided_does_not_bind_the_others() -> None:
+    """Nothing that it could be given on one GPU would fit; an arm that cannot be divided either binds them still."""
+    lora = needs(adapters(14.0))
+    (alone,) = gpu_offers({"lora": lora}, 84.0).alone.values()
+    assert (alone.micro_batch_rows, alone.recompute) == (16, False)
+    assert gpu_offers({"lora": lora, "full": needs(full())}, 84.0).alone["lora"] == alone
+    bound = gpu_offers({"lora": lora, "full": needs(full(padded=True))}, 84.0).alone["lora"]
+    assert (bound.micro_batch_rows, bound.recompute) != (16, False)
 
 
 def test_several_gpus_are_planned_for_what_fits_one() -> None:
@@ -87,4 +97,4 @@ def test_what_one_device_needs_is_what_it_was_planned_with() -> None:
     one = needs_of_one(arm, settings)
     assert one.demand == divided(THIRTEEN, full(), 2)
     assert one.protocol.effective_batch_rows == 8
-    assert needs_of_one(arm, gpu_settings({"full": arm}, 84.0)["full"]) == arm
+    assert needs_of_one(arm, gpu_offers({"full": arm}, 84.0).alone["full"]) == arm

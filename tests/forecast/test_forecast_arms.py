@@ -8,8 +8,10 @@ from transformers import BertConfig, LlamaConfig, PretrainedConfig
 from showdown.core.forecast import ArmForecast
 from showdown.core.spec import Comparison
 from showdown.forecast.arms import forecast_arms
+from showdown.forecast.needs import ONE_DEVICE
 from showdown.forecast.profiles import profile_of
 from showdown.forecast.workload import Workload
+from showdown.stages.devices import DevicesOfRuns
 
 ENCODER = {
     "hidden_size": 32,
@@ -23,7 +25,7 @@ DECODER = {**ENCODER, "num_key_value_heads": 1, "pad_token_id": 0}
 
 def forecast(
     methods: dict[str, Any], *, config: PretrainedConfig | None = None, tokens: int = 20, rows: int = 40,
-    device: str = "h100", task: str = "classification", **protocol: Any,
+    device: str = "h100", task: str = "classification", devices: DevicesOfRuns = ONE_DEVICE, **protocol: Any,
 ) -> dict[str, ArmForecast]:  # fmt: skip
     """Return the forecast of each arm."""
     settings = {"tuning": None, "epochs": 2, "patience_epochs": None, "max_tokens": 4096, **protocol}
@@ -34,7 +36,7 @@ def forecast(
         comparison=comparison, config=config or LlamaConfig(**DECODER), labels=() if writes else ("a", "b"),
         train=sizes, validation=sizes[:4], test=sizes[:4], partitions=3, answer_tokens=[tokens // 2] * 4 * writes,
     )  # fmt: skip
-    return {arm.name: arm for arm in forecast_arms(workload, profile_of(device))}
+    return {arm.name: arm for arm in forecast_arms(workload, profile_of(device), devices)}
 
 
 def wide() -> LlamaConfig:
@@ -124,6 +126,26 @@ def test_a_network_fits_with_adapters_and_not_whole() -> None:
     assert expected_gb(arms["full"]) > 4 * 15.5
     assert 17.0 > expected_gb(arms["lora"]) > 15.5
     assert expected_gb(arms["qlora"]) < 7.0
+
+
+def test_several_gpus_that_train_a_run_together_are_forecast_as_they_will() -> None:
+    """Each has its share of a step: smaller passes, and half of the time but for what travels."""
+    one, two = (
+        forecast({"lora": {}}, config=wide(), tokens=400, effective_batch_rows=32, devices=devices)["lora"]
+        for devices in (ONE_DEVICE, DevicesOfRuns(slots=2, room=2))
+    )
+    assert (one.devices, two.devices) == (1, 2)
+    assert expected_gb(two) < expected_gb(one)
+    faster = one.seconds["training"].expected / two.seconds["training"].expected
+    assert faster == pytest.approx(2 * 0.92, rel=0.05)
+    assert two.seconds["prediction"] == one.seconds["prediction"], "one answers"
+
+
+def test_an_arm_that_is_divided_leaves_the_others_as_they_are() -> None:
+    alone = forecast({"lora": {}}, config=wide(), device="l40s", tokens=200)["lora"]
+    arms = forecast({"full": {}, "lora": {}}, config=wide(), device="l40s", tokens=200, devices=DevicesOfRuns(slots=4))
+    assert (arms["full"].devices, arms["full"].fits, arms["lora"].devices) == (2, True, 1)
+    assert expected_gb(arms["lora"]) == expected_gb(alone)
 
 
 def test_recording_graphs_is_counted_once_for_a_training() -> None:

@@ -6,35 +6,24 @@ from typing import Any
 import pytest
 
 from showdown.core.memory import MemorySettings
-from showdown.core.spec import ModelSpec, RunSpec, SharedProtocol
 from showdown.measure.system import GpuMeters, GpuReading
-from showdown.runner.memory import _Choice, _room
+from showdown.stages.devices import DevicesOfRuns, Offers, devices_of_runs
 
 ALONE = MemorySettings(micro_batch_rows=8, recompute=False)
 TOGETHER = {n: ALONE.model_copy(update={"devices": n}) for n in (2, 4)}
 DIVIDED = {4: ALONE.model_copy(update={"devices": 4, "divided": True})}
 
 
-def runs(count: int, *, deterministic: bool = False) -> list[RunSpec]:
-    protocol = SharedProtocol(deterministic=deterministic)
-    return [
-        RunSpec(
-            name="lora", method="lora", settings={}, model=ModelSpec(), protocol=protocol, seed=seed,
-            data_fingerprint="f" * 64,
-        )
-        for seed in range(count)
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("left", "slots", "room"), [(1, 2, 2), (2, 2, 1), (1, 8, 8), (3, 8, 2), (2, 7, 3), (0, 8, 1), (5, 2, 1)]
 )
 def test_several_train_together_where_fewer_runs_than_gpus_are_left(left: int, slots: int, room: int) -> None:
-    assert _room(runs(left), slots) == room
+    found = devices_of_runs(left, slots=slots, gpus_per_run="auto", deterministic=False)
+    assert (found.room, found.asked) == (room, None)
 
 
 def test_runs_that_must_give_the_same_numbers_stay_on_one() -> None:
-    assert _room(runs(1, deterministic=True), 8) == 1
+    assert devices_of_runs(1, slots=8, gpus_per_run="auto", deterministic=True).room == 1
 
 
 @pytest.mark.parametrize(
@@ -57,8 +46,8 @@ def test_runs_that_must_give_the_same_numbers_stay_on_one() -> None:
 def test_how_many_train_a_run(
     options: dict[int, MemorySettings], worthwhile: int, slots: int, room: int, asked: int | None, found: MemorySettings
 ) -> None:
-    plan: Any = SimpleNamespace(settings={"lora": ALONE}, together={"lora": options}, worthwhile={"lora": worthwhile})
-    assert _Choice(slots=slots, room=room, asked=asked).settings(runs(1)[0], plan) == found
+    offers = Offers(alone={"lora": ALONE}, together={"lora": options}, worthwhile={"lora": worthwhile})
+    assert DevicesOfRuns(slots=slots, room=room, asked=asked).settings("lora", offers) == found
 
 
 def test_gpus_that_work_together_are_measured_together() -> None:

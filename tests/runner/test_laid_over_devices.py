@@ -40,12 +40,13 @@ def test_more_devices_than_runs_do_not_help() -> None:
 
 
 def test_runs_that_share_a_network_load_it_once_on_each_device() -> None:
-    arms = [arm("a", seconds={"loading": 10.0, "training": 60.0, "prediction": 5.0})]
+    """They are scored on it, too."""
+    arms = [arm("a", seconds={"loading": 10.0, "training": 60.0, "reloading": 12.0, "prediction": 5.0})]
     specs = runs("a", seeds=3)
-    assert spread(specs, arms, devices=1, share=False).expected == 3 * 75.0
+    assert spread(specs, arms, devices=1, share=False).expected == 3 * 87.0
     assert spread(specs, arms, devices=1, share=True).expected == 10.0 + 3 * 65.0
     both = spread(specs, arms, devices=2, share=True).expected
-    assert both == 10.0 + 2 * 60.0 + 5.0, "one device trains two of them, both load"
+    assert both == 10.0 + 2 * 65.0, "one device does two of them, both load"
 
 
 def test_a_part_of_the_rows_trains_for_a_part_of_the_time() -> None:

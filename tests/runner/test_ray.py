@@ -70,9 +70,12 @@ WHOLE = (
 )
 
 
+TWO_MACHINES: Sequence[dict[str, Any]] = ({"num_cpus": 1}, {"num_cpus": 1})
+
+
 @contextlib.contextmanager
-def cluster_of(machines: int) -> Iterator[Cluster]:
-    """Start a head that runs nothing, and machines with one processor each."""
+def cluster_of(machines: Sequence[dict[str, Any]] = TWO_MACHINES) -> Iterator[Cluster]:
+    """Start a head that runs nothing, and machines."""
     os.environ.setdefault("RAY_worker_niceness", "0")
     small = {"object_store_memory": 80_000_000, "include_dashboard": False}
     soon = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000, "health_check_timeout_ms": 2000,
@@ -80,8 +83,8 @@ def cluster_of(machines: int) -> Iterator[Cluster]:
     head = {"num_cpus": 0, "_system_config": soon, **small}
     found = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(machines):
-            found.add_node(num_cpus=1, **small)
+        for machine in machines:
+            found.add_node(**machine, **small)
         yield found
     finally:
         ray.shutdown()
@@ -90,7 +93,11 @@ def cluster_of(machines: int) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def executor_on(
-    folder: Path, body: str, patch: pytest.MonkeyPatch, listen: Callable[[Event], None] = lambda event: None
+    folder: Path,
+    body: str,
+    patch: pytest.MonkeyPatch,
+    listen: Callable[[Event], None] = lambda event: None,
+    machines: Sequence[dict[str, Any]] = TWO_MACHINES,
 ) -> Iterator[tuple[ours.RayExecutor, Cluster]]:
     """Yield an executor on a cluster whose stages are ``body``."""
     for name, value in environment(write_stub(folder, body)).items():
@@ -98,15 +105,18 @@ def executor_on(
     (folder / "runs").mkdir()
     (folder / "rows").mkdir()
     (folder / "rows" / "rows.csv").write_text("the rows")
-    with cluster_of(2) as cluster:
+    with cluster_of(machines) as cluster:
         setup = Setup(lock=-1, root=folder, listen=listen, say=lambda line: None, address=cluster.address)
         with ours.RayExecutor(setup) as executor:
             yield executor, cluster
 
 
-def submit(executor: ours.RayExecutor, folder: Path, stage: Any = "train") -> "Future[StageError | None]":
+ON_A_CPU = Resources(device="cpu")
+
+
+def submit(executor: ours.RayExecutor, folder: Path, needs: Resources = ON_A_CPU) -> "Future[StageError | None]":
     data = folder.parent.parent / "rows"
-    return executor.submit(Stage(name=stage, data=data), folder, Resources(device="cpu"))
+    return executor.submit(Stage(name="train", data=data), folder, needs)
 
 
 def begun(folder: Path) -> list[int]:
@@ -158,6 +168,53 @@ def test_a_stage_without_memory_goes_once_more_with_the_leanest_settings(
     assert (outcome.status, len(begun(lean)), len(begun(always))) == ("out-of-memory", 2, 2)
     for folder in (lean, always):
         assert RunSpec.model_validate_json((folder / "spec.json").read_bytes()).memory == ours.LEANEST
+
+
+TIMED = """
+import time
+(folder / "began").write_text(str(time.monotonic()))
+time.sleep(2)
+(folder / "ended").write_text(str(time.monotonic()))
+"""
+
+
+@pytest.mark.parametrize(("host_gb", "beside"), [(1.0, True), (2.0, False)])
+def test_a_machine_gets_no_more_stages_than_its_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host_gb: float, beside: bool
+) -> None:
+    machine = {"num_cpus": 2, "num_gpus": 2, "memory": 3_000_000_000}
+    with executor_on(tmp_path, TIMED, monkeypatch, machines=[machine]) as (executor, _):
+        assert executor.slots == 2
+        folders = [run_folder(tmp_path / "runs", name) for name in ("one", "two")]
+        futures = [submit(executor, folder, Resources(device="gpu", host_gb=host_gb)) for folder in folders]
+        assert [future.result(PATIENCE) for future in futures] == [None, None]
+    began, ended = ([float((folder / name).read_text()) for folder in folders] for name in ("began", "ended"))
+    assert (max(began) < min(ended)) == beside
+
+
+WHERE = """
+import os
+with (folder / "where").open("a") as file:
+    file.write(os.environ["RAY_RAYLET_PID"] + "\\n")
+if folder.name == "hungry" and len((folder / "where").read_text().splitlines()) == 1:
+    raise MemoryError("no more")
+"""
+
+
+def test_a_stage_without_memory_asks_for_more_and_for_no_more_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = ({"num_cpus": 1, "memory": memory} for memory in (1_000_000_000, 3_000_000_000))
+    with executor_on(tmp_path, WHERE, monkeypatch, machines=[small, large]) as (executor, _):
+        names = ("hungry", "large", "too-large")
+        hungry, fits_one, too_large = (run_folder(tmp_path / "runs", name) for name in names)
+        for folder, host_gb in ((hungry, 0.9), (fits_one, 2.0), (too_large, 100.0)):
+            assert submit(executor, folder, Resources(device="cpu", host_gb=host_gb)).result(PATIENCE) is None
+    attempts, (of_large,), (again,) = (
+        (folder / "where").read_text().split() for folder in (hungry, fits_one, too_large)
+    )
+    assert len(attempts) == 2
+    assert attempts[1] == of_large == again
 
 
 @pytest.mark.parametrize("seen", [True, False])
@@ -217,7 +274,7 @@ def test_a_driver_that_is_killed_goes_on_and_ends_as_one_machine_would(
     asked = comparison(tmp_path, pretrained("bert"))
     expected = execute(check(asked, "the test"), tmp_path / "here", Silent())
     output = tmp_path / "there"
-    with cluster_of(2) as cluster:
+    with cluster_of() as cluster:
         written = tmp_path / "asked.yaml"
         written.write_text(
             check({**asked, "executor": "ray", "address": cluster.address}, "the test").model_dump_json()

@@ -14,7 +14,7 @@ from showdown.core.events import Event, Step, WorkerStarted
 from showdown.core.record import Results, RunRecord
 from showdown.display.display import Silent
 from showdown.runner import execute
-from showdown.stages.base_cache import NOTE
+from showdown.stages.base_cache import NOTE, SCORING_NOTE
 from tiny_pretrained import separable_rows, write_csv
 
 METHODS = {"lora": {"learning_rate": 5e-3}, "full": {}, "dora": {"learning_rate": 5e-3}}
@@ -72,10 +72,11 @@ def test_seeds_and_variants_that_share_a_network_score_as_they_do_alone(
     trained = [pid for stage, pid in together.stages if stage == "train"]
     assert (len(trained), len(set(trained))) == (6, 3), "four LoRA and DoRA runs share a process, full ones do not"
     scored = [pid for stage, pid in together.stages if stage == "score"]
-    assert len(set(scored) - set(trained)) == 6, "every run is scored in a process of its own"
+    assert (len(set(scored)), len(set(scored) - set(trained))) == (3, 2), "and are scored there, the full ones alone"
     found = [run.name for run in shared.runs if run.chosen.get("network") == "kept from the run before"]
     assert found == ["lora", "dora", "dora"]
     assert [NOTE in run.notes for run in shared.runs] == [False, True, False, False, True, True]
+    assert [SCORING_NOTE in run.notes for run in shared.runs] == [True, True, False, False, True, True]
 
 
 @pytest.mark.long

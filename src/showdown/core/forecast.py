@@ -47,7 +47,7 @@ class ArmForecast(Strict):
     fits: bool | None
     """Whether the high end of the peak is within the device's memory; None where nothing is trained."""
     devices: int = 1
-    """Devices that train a run together, since one has no room; the peak is that of each of them."""
+    """Devices that train a run together, since one has no room or others would be idle; the peak is that of each."""
     seconds: dict[str, Range]
     """Of one run, by phase of `docs/results.md`: `tuning`, `training`, `prediction` and the others."""
     basis: Basis

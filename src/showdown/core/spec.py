@@ -239,8 +239,8 @@ class Comparison(Strict):
     keep_models: Literal["none", "best", "all"] = "best"
     """Which saved models stay on the disk: none, the best seed of every row, or all."""
     share_base: bool | None = None
-    """Runs that leave the pretrained network as it was (LoRA and its kin: seeds, folds, variants) are trained one after
-    the other in one process that loads it once. By default on a GPU alone."""
+    """Runs that leave the pretrained network as it was (LoRA and its kin: seeds, folds, variants) are trained and
+    scored one after the other in one process that loads it once. By default on a GPU alone."""
     sampling_seconds: float = Field(default=1.0, ge=0.0)
     """Seconds between two samples of processor, memory and GPU in each run's `system.jsonl`; 0 samples nothing."""
     gpus: Annotated[list[str], Field(min_length=1)] | None = None

@@ -11,18 +11,19 @@ from showdown.core.memory import MemorySettings
 from showdown.core.method import Method, TunedMethod
 from showdown.core.record import TRAINING_PHASE, TUNING_PHASE
 from showdown.core.spec import SharedProtocol
-from showdown.forecast.needs import NetworkArm, memory_settings_of, network_arm, of_one_device
+from showdown.forecast.needs import ONE_DEVICE, NetworkArm, memory_settings_of, network_arm, of_one_device
 from showdown.forecast.peak import Peak, peak_of
 from showdown.forecast.phases import fitted_seconds, tuned_seconds, untrained_network
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.workload import Workload
 from showdown.methods.table import build, method_and_settings, protocol_of
+from showdown.stages.devices import DevicesOfRuns
 
 GB = 1e9
-_DIVIDED_RATE = 0.66
-"""Of several devices beside as many single ones, where weights are divided among them: 1.32 of two on NVLink
-(`docs/scale.md`). Not measured with other links."""
+_DIVIDED_RATE, _COPIED_RATE = 0.66, 0.92
+"""Of several devices beside as many single ones, where weights are divided among them, and where each has all of them:
+1.32 and 1.83 of two on NVLink (`docs/scale.md`). Not measured with other links, nor with more devices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class _Arm:
     """Why the method cannot work on this network."""
 
 
-def forecast_arms(workload: Workload, profile: DeviceProfile, devices: int = 1) -> list[ArmForecast]:
+def forecast_arms(workload: Workload, profile: DeviceProfile, devices: DevicesOfRuns = ONE_DEVICE) -> list[ArmForecast]:
     """Return what each row of the table will need on a device, in the order of the table.
 
     No weights are read, and the device need not be here: a network is built without weights.
@@ -42,7 +43,7 @@ def forecast_arms(workload: Workload, profile: DeviceProfile, devices: int = 1) 
     Args:
         workload: the comparison, its network's configuration and the sizes of its rows.
         profile: the device's rates.
-        devices: how many there are; an arm that does not fit one is forecast on several that train it together.
+        devices: how many of them train a run together.
 
     Raises:
         UserError: for settings that a method does not take.
@@ -108,12 +109,14 @@ def _forecast(
         peak_gb=peak.allocated_gb,
         fits=peak.fits,
         devices=settings[name].devices,
-        seconds={phase: _together(phase, found, settings[name].devices) for phase, found in seconds.items()},
+        seconds={phase: _together(phase, found, settings[name]) for phase, found in seconds.items()},
         basis=basis if settings[name].devices == 1 else "derived",
     )
 
 
-def _together(phase: str, seconds: Range, devices: int) -> Range:
+def _together(phase: str, seconds: Range, settings: MemorySettings) -> Range:
     """Return the seconds of a phase on several devices, each of which has its share of every step."""
-    faster = devices * _DIVIDED_RATE if devices > 1 and phase in (TRAINING_PHASE, TUNING_PHASE) else 1.0
-    return scaled(seconds, 1 / faster)
+    if settings.devices == 1 or phase not in (TRAINING_PHASE, TUNING_PHASE):
+        return seconds
+    rate = _DIVIDED_RATE if settings.divided else _COPIED_RATE
+    return scaled(seconds, 1 / (rate * settings.devices))

@@ -12,7 +12,8 @@ from showdown.core.method import AdaptsNetwork, Job, Placement
 from showdown.core.spec import SharedProtocol
 from showdown.forecast.workload import RowSizes, Workload
 from showdown.stages.demand import demand_of
-from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_settings, needs_of_one, settings_together
+from showdown.stages.devices import DevicesOfRuns
+from showdown.stages.memory_plan import ArmNeeds, cpu_settings, gpu_offers, needs_of_one
 from showdown.stages.row_sizes import read_share
 from showdown.tasks.table import task_named
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from showdown.forecast.passes import Passes
 
+ONE_DEVICE = DevicesOfRuns()
 CONTEXT_GB = 0.6
 """Of a GPU's memory that its driver and CUDA take before anything is allocated."""
 
@@ -124,18 +126,17 @@ def of_one_device(arm: NetworkArm, settings: MemorySettings) -> NetworkArm:
 
 
 def memory_settings_of(
-    arms: Mapping[str, NetworkArm], profile: DeviceProfile, devices: int = 1
+    arms: Mapping[str, NetworkArm], profile: DeviceProfile, devices: DevicesOfRuns = ONE_DEVICE
 ) -> dict[str, MemorySettings]:
-    """Return the memory settings that the product would choose for each arm, where there are so many devices."""
+    """Return the memory settings that the product would choose for each arm.
+
+    Args:
+        arms: by name.
+        profile: of a device.
+        devices: how many of them train a run.
+
+    """
     if profile.kind == "gpu":
-        needs, free_gb = {name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB
-        alone = gpu_settings(needs, free_gb)
-        several = settings_together(needs, free_gb) if devices > 1 else {}
-        divided = {
-            name: one
-            for name, options in several.items()
-            for number, one in options.items()
-            if one.divided and number <= devices
-        }
-        return alone | divided
+        offers = gpu_offers({name: arm.needs for name, arm in arms.items()}, profile.memory_gb - CONTEXT_GB)
+        return {name: devices.settings(name, offers) or offers.alone[name] for name in arms}
     return {name: cpu_settings(arm.job.protocol, arm.needs.lengths) for name, arm in arms.items()}

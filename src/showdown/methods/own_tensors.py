@@ -37,7 +37,7 @@ class OwnTensorsMethod(TunedMethod):
     def __init__(self, settings: MethodSettings) -> None:
         super().__init__(settings)
         self._start: dict[str, torch.Tensor] = {}
-        """The trainable parameters as they were before training, on the CPU, for `strip`."""
+        """The trainable parameters as they were loaded, on the CPU, for `strip`."""
 
     @abstractmethod
     def trained_names(self, network: NetworkParts) -> list[str]:
@@ -58,10 +58,13 @@ class OwnTensorsMethod(TunedMethod):
         module, learning = network.module, self._learning(network)
         for name, value in module.named_parameters():
             value.requires_grad_(name in learning)
+        self._keep_start(learning)
+        return module
+
+    def _keep_start(self, learning: "dict[str, torch.nn.Parameter]") -> None:
         self._start = {
             name: value.detach().to("cpu", copy=True) for name, value in learning.items() if not value.is_meta
         }
-        return module
 
     def _learning(self, network: NetworkParts) -> "dict[str, torch.nn.Parameter]":
         named, own = dict(network.module.named_parameters()), set(self.trained_names(network))
@@ -73,7 +76,7 @@ class OwnTensorsMethod(TunedMethod):
         return sum(named[name].numel() for name in self.trained_names(network)) + head_parameters(network)
 
     def strip(self, module: "torch.nn.Module") -> "torch.nn.Module":
-        """Restore the tensors as they were before training."""
+        """Restore the tensors as they were loaded."""
         parameters = dict(module.named_parameters())
         for name, start in self._start.items():
             parameters[name].data.copy_(start)
@@ -109,6 +112,7 @@ class OwnTensorsMethod(TunedMethod):
         unlike += [name for name in saved.keys() & learning.keys() if saved[name].shape != learning[name].shape]
         if unlike:
             raise ValueError(f"{_FILE} does not fit this method and model, for one at {unlike[0]}")
+        self._keep_start(learning)
         for name, value in learning.items():
             value.data.copy_(saved[name])
         return network.module.requires_grad_(False)

@@ -25,6 +25,7 @@ from showdown.runner.executor import Executor, Resources, Setup, Stage
 from showdown.runner.executors.table import LOCAL, executor_class, open_executor
 from showdown.runner.foreseen import Foreseen, refuse_misfits
 from showdown.runner.history import remember
+from showdown.runner.host_memory import host_memory
 from showdown.runner.memory import trains, with_memory
 from showdown.runner.memory_check import refuse_budget_on_cpu, short_of_memory
 from showdown.runner.plan import plan
@@ -184,6 +185,8 @@ class _Loop:
         """By run id, in the order of the table."""
         self._listeners: dict[str, Listener] = {}
         self._active: dict[Future[StageError | None], _ActiveVisit] = {}
+        self._host_gb: dict[str, float] = {}
+        """Memory of a machine that a stage may take, by the name of its arm."""
 
     def listen(self, event: Event) -> None:
         """Pass an event to its run's sampler, and by it to the progress file and the display; called by any thread."""
@@ -245,6 +248,7 @@ class _Loop:
 
     def _carry_out(self, executor: Executor) -> None:
         left = [spec for spec in self._specs if self._records[spec.run_id] is None]
+        self._host_gb = host_memory(left, self._forecast, on_gpu=executor.place.gpu)
         share = self._ready.comparison.share_base if executor.place.shares_bases else False
         seconds_of = forecast_or_effort(self._forecast.arms if self._forecast else [])
         schedule = Schedule(left, share=share, slots=executor.slots, seconds_of=seconds_of)
@@ -290,8 +294,9 @@ class _Loop:
         data = partition_folder(self._store.processed_folder, spec.partition, self._ready.partitions)
         resources = Resources(
             device="gpu" if spec.needs != "text" and executor.place.gpu else "cpu",
-            base=active.visit.base if name == "train" else None,
+            base=active.visit.shared_base,
             devices=spec.memory.devices if spec.memory and name in TOGETHER else 1,
+            host_gb=self._host_gb[spec.name],
         )
         folder = self._store.run_folder(active.visit.run_id)
         self._results.changed(active.visit.run_id)

@@ -28,10 +28,12 @@ class Resources:
 
     device: DeviceKind
     base: str | None = None
-    """Names the pretrained network that this training shares with others. Stages of the same name that go through one
+    """Names the pretrained network that this stage shares with others. Stages that name the same one and go through one
     slot one after the other go through one process; None is a process of its own."""
     devices: int = 1
     """How many it takes together."""
+    host_gb: float | None = None
+    """Memory of the machine that it may take beside that of a GPU, in GB of 1e9 bytes; None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Place:
     gpu: bool
     """Whether there is a GPU for those that need one."""
     shares_bases: bool = True
-    """Whether trainings of one pretrained network can follow each other in one process."""
+    """Whether stages on one pretrained network can follow each other in one process."""
     together: int = 1
     """How many devices one stage can take."""
     samples: bool = False

@@ -1,12 +1,12 @@
 """The forecast of a whole comparison. It imports torch: the comparison's own process leaves it to its fork."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Literal
 
 from showdown.core.forecast import Forecast, Range
 from showdown.core.forecast_words import added, scaled
 from showdown.core.quiet import quiet_loggers
-from showdown.core.spec import ModelSpec
+from showdown.core.spec import ModelSpec, RunSpec
 from showdown.data.prepare import Prepared
 from showdown.forecast.arms import forecast_arms
 from showdown.forecast.fixes import with_cheapest_gpu, with_fixes
@@ -14,9 +14,12 @@ from showdown.forecast.measure import with_own_launches
 from showdown.forecast.sizes import workload_of
 from showdown.models.described import DescribedModel
 from showdown.runner.device import Devices
+from showdown.runner.executors.table import LOCAL
+from showdown.runner.memory import trains
 from showdown.runner.plan import plan
 from showdown.runner.prepared import Ready
 from showdown.runner.spread import spread
+from showdown.stages.devices import DevicesOfRuns, devices_of_runs
 
 PREPARATION_SECONDS = Range(low=3.0, expected=10.0, high=30.0)
 """From the command to the start of the first run, with the libraries imported once (`docs/plan.md`)."""
@@ -27,9 +30,15 @@ def quiet() -> AbstractContextManager[None]:
     return quiet_loggers("bitsandbytes", "transformers", "peft")
 
 
-def _together(gpus_per_run: Literal["auto"] | int, devices: Devices) -> int:
-    """Return how many devices may train a run together that does not fit one."""
-    return devices.count if gpus_per_run == "auto" else min(gpus_per_run, devices.count)
+def _devices_of_runs(ready: Ready, specs: Sequence[RunSpec], devices: Devices) -> DevicesOfRuns:
+    """Return how many devices train a run together, as the run itself will choose."""
+    training = [spec for spec in specs if trains(spec)]
+    return devices_of_runs(
+        len(training),
+        slots=devices.count if ready.comparison.executor == LOCAL else 1,
+        gpus_per_run=ready.comparison.gpus_per_run,
+        deterministic=any(spec.protocol.deterministic for spec in training),
+    )
 
 
 def foresee(
@@ -57,14 +66,13 @@ def foresee(
     """
     profile = with_own_launches(devices.profile) if devices.of_another_host else devices.profile
     workload, estimated = workload_of(ready.comparison, prepared, described)
-    arms = with_fixes(
-        forecast_arms(workload, profile, _together(ready.comparison.gpus_per_run, devices)), workload, profile
-    )
+    specs = plan(ready, model)
+    arms = with_fixes(forecast_arms(workload, profile, _devices_of_runs(ready, specs, devices)), workload, profile)
     if cheapest:
         arms = with_cheapest_gpu(arms, workload)
     share = ready.comparison.share_base
     busy = spread(
-        plan(ready, model),
+        specs,
         arms,
         devices=devices.count,
         share=profile.kind == "gpu" if share is None else share,

@@ -1,7 +1,6 @@
 """Giving each run its memory settings before the first one starts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,8 @@ from showdown.core.spec import RunSpec
 from showdown.measure.system import has_gpu
 from showdown.methods.table import method_class
 from showdown.runner.store import Store
-from showdown.stages.memory_plan import MemoryPlan, read_plan
+from showdown.stages.devices import devices_of_runs
+from showdown.stages.memory_plan import read_plan
 from showdown.stages.results import StageError
 
 
@@ -61,39 +61,16 @@ def with_memory(
     if error or plan is None:
         return list(waiting), error or StageError(status="failed", error=f"no memory plan in {store.root}")
     left = [spec for spec in training if trained_with[spec.run_id] is None]
-    choice = _Choice(slots=slots, room=_room(left, slots), asked=None if together == "auto" else together)
+    rule = devices_of_runs(
+        len(left),
+        slots=slots,
+        gpus_per_run=together,
+        deterministic=any(spec.protocol.deterministic for spec in left),
+    )
     return [
-        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or choice.settings(spec, plan)})
+        spec.model_copy(update={"memory": trained_with.get(spec.run_id) or rule.settings(spec.name, plan.offers)})
         for spec in waiting
     ], None
-
-
-def _room(left: Sequence[RunSpec], slots: int) -> int:
-    """Return how many GPUs there are for each run that is left; 1 where runs must give the same numbers."""
-    if not left or any(spec.protocol.deterministic for spec in left):
-        return 1
-    return max(1, slots // len(left))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Choice:
-    """How many GPUs train a run together."""
-
-    slots: int
-    room: int
-    """GPUs for each run that is left."""
-    asked: int | None
-    """The comparison's `gpus_per_run`; None for `auto`."""
-
-    def settings(self, spec: RunSpec, plan: MemoryPlan) -> MemorySettings | None:
-        """Return the settings of a run: of the fewest GPUs that hold it, or of as many as there are for it."""
-        options = plan.together.get(spec.name, {})
-        wanted = min(self.room, plan.worthwhile.get(spec.name, 1)) if self.asked is None else self.asked
-        most = self.slots if self.asked is None else self.asked
-        divided = [number for number, one in options.items() if one.divided and number <= min(most, self.slots)]
-        copied = [number for number, one in options.items() if not one.divided and number <= min(wanted, self.slots)]
-        number = min(divided, default=max(copied, default=1))
-        return options.get(number, plan.settings.get(spec.name))
 
 
 def with_current_spec(record: RunRecord, spec: RunSpec) -> RunRecord:

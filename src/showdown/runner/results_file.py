@@ -1,8 +1,7 @@
 """The file `results.json` while a comparison goes: written after every run, but no more often than it is worth."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from showdown.core.files import write_pieces
 from showdown.core.record import Results, RunRecord
@@ -10,6 +9,7 @@ from showdown.core.spec import RunSpec
 from showdown.data.inspection import DeepAudit, deep_lines
 from showdown.runner.prepared import Ready
 from showdown.runner.record import waiting_record
+from showdown.runner.results_text import pieces
 from showdown.runner.store import Store
 
 _ALWAYS = 200
@@ -62,7 +62,7 @@ class ResultsFile:
         """
         began = time.monotonic()
         results = self._results([(spec, records[run_id]) for spec, run_id in zip(specs, records, strict=True)])
-        write_pieces(self._store.results_file, _pieces(results))
+        write_pieces(self._store.results_file, pieces(results))
         now = time.monotonic()
         self._due_at, self._behind = now + (now - began) / _SHARE, False
         return results
@@ -92,20 +92,3 @@ class ResultsFile:
         if run_id not in self._waiting:
             self._waiting[run_id] = waiting_record(spec, self._store, self._ready)
         return self._waiting[run_id]
-
-
-def _pieces(results: Results) -> Iterator[str]:
-    """Yield the text of `results.json` run by run: as one text, ten thousand runs would take gigabytes."""
-    head = json.dumps(
-        results.model_copy(update={"runs": []}).model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False
-    )
-    empty = "[]\n}"
-    assert head.endswith(empty), "runs are the last field"
-    if not results.runs:
-        yield head + "\n"
-        return
-    yield head.removesuffix(empty) + "["
-    for number, run in enumerate(results.runs):
-        text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-        yield (",\n    " if number else "\n    ") + text.replace("\n", "\n    ")
-    yield "\n  ]\n}\n"

@@ -1,7 +1,7 @@
 """In which order the stages of a comparison's runs go, and which of them may go at the same time.
 
 One slot takes them in the order of the table. Several slots take the longest first, by what is left of the run, so that
-none is busy with a long run when all others are over (Graham 1969, the rule of longest processing time). Trainings that
+none is busy with a long run when all others are over (Graham 1969, the rule of longest processing time). Runs that
 share a pretrained network count together, by what each slot that works on them would still have to do. A network is so
 loaded by one slot alone as long as there is enough else to do.
 """
@@ -17,8 +17,8 @@ from showdown.runner.groups import in_groups
 
 ALL_STAGES: tuple[StageName, ...] = ("tune", "train", "score")
 _TOGETHER: tuple[tuple[StageName, ...], ...] = (ALL_STAGES,)
-_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train",), ("score",))
-"""Of runs that share a pretrained network: all are tuned, then trained, before any is scored."""
+_APART: tuple[tuple[StageName, ...], ...] = (("tune",), ("train", "score"))
+"""Of runs that share a pretrained network: all are tuned before any is trained."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +29,7 @@ class Visit:
     run_id: str
     stages: tuple[StageName, ...]
     base: str | None
-    """Names the pretrained network that its training shares with other runs."""
+    """Names the pretrained network that its training and scoring share with other runs."""
     number: int
     """In the order of the table."""
     ahead: float
@@ -37,13 +37,13 @@ class Visit:
 
     @property
     def shared_base(self) -> str | None:
-        """The shared network where this visit trains; None otherwise."""
+        """The shared network where this visit trains and scores; None otherwise."""
         return self.base if "train" in self.stages else None
 
 
 @dataclass(kw_only=True)
 class _Sharing:
-    """The trainings of one pretrained network."""
+    """Trainings of one pretrained network, each with its scoring."""
 
     ready: list[tuple[float, int, Visit]] = field(default_factory=list)
     """A heap of those that may begin, the longest first."""

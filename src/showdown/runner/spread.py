@@ -14,6 +14,8 @@ from showdown.runner.schedule import Schedule, Visit
 _BY_ROWS = (TUNING_PHASE, TRAINING_PHASE)
 """Phases that grow with the training rows."""
 _LOADING = "loading"
+_OF_SCORING_ALONE = ("start of scoring", "reloading")
+"""Phases that hardly take time in the process that trained the run."""
 _End = Callable[[Range], float]
 
 
@@ -95,11 +97,12 @@ def _simulated(
 
 
 def _visit_seconds(visit: Visit, seconds: Mapping[str, Mapping[str, Range]], end: _End, *, loads: bool) -> float:
-    """Return what a visit takes; a device that holds the network already does not load it to train."""
+    """Return what a visit takes; a device that holds the network already does not load it to train, nor to score."""
+    left_out = {*(() if loads else (_LOADING,)), *(_OF_SCORING_ALONE if visit.shared_base else ())}
     return sum(
         _of_phase(visit.spec, phase, end(found))
         for phase, found in seconds.get(visit.spec.name, {}).items()
-        if stage_of(phase) in visit.stages and (loads or phase != _LOADING)
+        if stage_of(phase) in visit.stages and phase not in left_out
     )
 
 

@@ -36,12 +36,14 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from showdown.core.bounds import RequestedComparison, RequestedData
+from showdown.core.compact import compact
 from showdown.core.contradiction import contradiction
 from showdown.core.errors import UserError
 from showdown.core.files import read_file, refuse_unsafe
 from showdown.core.record import SCHEMA_VERSION, Results, RunRecord
 from showdown.core.spec import Comparison, RunSpec
 from showdown.runner.old_records import parse_record
+from showdown.runner.results_text import read_by_run, without_runs
 from showdown.stages.results import StageFile
 
 _ORPHAN_SECONDS = 3.0
@@ -131,7 +133,7 @@ class Store:
 
     def _fingerprint(self) -> str | None:
         try:
-            return str(json.loads(read_file(self.results_file))["data"]["fingerprint"])
+            return str(json.loads(without_runs(read_file(self.results_file)))["data"]["fingerprint"])
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -143,7 +145,7 @@ class Store:
 
         """
         with contextlib.suppress(OSError):
-            _refuse_other_schema(self.results_file, read_file(self.results_file))
+            _refuse_other_schema(self.results_file, without_runs(read_file(self.results_file)))
 
     def refuse_other_stage_files(self, run_id: str) -> None:
         """Refuse the files of a run's stages where another version wrote them.
@@ -209,7 +211,7 @@ def read_record(path: Path) -> RunRecord | None:
     except OSError:
         return None
     try:
-        record = parse_record(RunRecord, content)
+        record = compact(parse_record(RunRecord, content))
     except ValidationError:
         _refuse_other_schema(path, content)
         return None
@@ -266,7 +268,7 @@ def parse_results(path: Path, content: bytes) -> Results:
     """
     fix = "run the same `showdown run` again to write it anew"
     try:
-        results = parse_record(Results, content)
+        results = read_by_run(content) or parse_record(Results, content)
     except ValidationError as error:
         _refuse_other_schema(path, content)
         fault = error.errors(include_url=False, include_input=False)[0]

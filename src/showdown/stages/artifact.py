@@ -1,6 +1,6 @@
 """A saved model: what describes it, and how it is opened as a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from showdown.tasks.table import task_named
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
+
+    from showdown.models.network import Network
 
 
 def placement_for(protocol: SharedProtocol) -> Placement:
@@ -113,7 +115,15 @@ def open_predictor(spec: RunSpec, labels: tuple[str, ...], artifact: Path) -> Pr
     if isinstance(method, FittedMethod):
         return method.load(artifact, job)
     assert isinstance(method, TunedMethod)
-    return _open_network(method, job, artifact)
+    return predictor_of(job, reloaded(method, job, artifact, base_of(method, job)), artifact)
+
+
+def base_of(method: TunedMethod, job: Job) -> "Callable[[], Network]":
+    """Return what loads the pretrained network as a method has it."""
+    from showdown.models.network import load_network
+    from showdown.models.source import locate
+
+    return lambda: load_network(locate(job.model), job, method.options)
 
 
 def open_base(spec: RunSpec, labels: tuple[str, ...]) -> Predictor:
@@ -122,28 +132,44 @@ def open_base(spec: RunSpec, labels: tuple[str, ...]) -> Predictor:
     from showdown.models.source import locate
 
     job = job_of(spec, labels)
-    folder = locate(job.model)
-    return _predictor(job, load_network(folder, job, NetworkOptions()).module, folder)
+    return predictor_of(job, load_network(locate(job.model), job, NetworkOptions()).module)
 
 
-def _open_network(method: TunedMethod, job: Job, artifact: Path) -> Predictor:
-    from showdown.models.network import Network, load_network, load_saved_network
-    from showdown.models.source import locate
+def reloaded(method: TunedMethod, job: Job, artifact: Path, base: "Callable[[], Network]") -> "torch.nn.Module":
+    """Load what a method that trains a network saved.
+
+    Args:
+        method: which saved it.
+        job: what it was given.
+        artifact: the folder that it wrote.
+        base: returns the pretrained network, as `base_of` loads it.
+
+    """
+    from showdown.models.network import Network, load_saved_network
 
     def load(folder: Path | None) -> Network:
-        if folder is None:
-            return load_network(locate(job.model), job, method.options)
-        return load_saved_network(folder, job)
+        return base() if folder is None else load_saved_network(folder, job)
 
     module: torch.nn.Module = method.reload(artifact, load)
-    # A whole network stands for itself, whatever became of its base.
-    return _predictor(job, module, artifact if (artifact / "config.json").is_file() else locate(job.model))
+    return module
 
 
-def _predictor(job: Job, module: "torch.nn.Module", tokenizer_folder: Path) -> Predictor:
+def predictor_of(job: Job, module: "torch.nn.Module", artifact: Path | None = None) -> Predictor:
+    """Return a network as what answers texts.
+
+    Args:
+        job: what it is for.
+        module: the network.
+        artifact: the folder that it was saved in; None for the pretrained network itself.
+
+    """
+    from showdown.models.source import locate
     from showdown.models.tokens import load_tokenizer
 
-    return predictor_with(job, module, load_tokenizer(tokenizer_folder, job.model.chat_template))
+    # A whole network stands for itself, whatever became of its base.
+    whole = artifact is not None and (artifact / "config.json").is_file()
+    folder = artifact if artifact is not None and whole else locate(job.model)
+    return predictor_with(job, module, load_tokenizer(folder, job.model.chat_template))
 
 
 def predictor_with(job: Job, module: "torch.nn.Module", tokenizer: "PreTrainedTokenizerBase") -> Predictor:

@@ -32,6 +32,7 @@ from showdown.measure.environment import versions
 from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.artifact import job_of
 from showdown.stages.demand import demand_of
+from showdown.stages.devices import Offers
 from showdown.stages.row_sizes import Sizes, all_rows, read_share, sizes_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class MemoryPlan(Strict):
     """By name of the arm and number of GPUs, where several train a run together; divided where one has no room."""
     worthwhile: dict[str, int] = Field(default_factory=dict)
     """By name of the arm: GPUs up to which each has enough tokens of a usual step. With fewer it waits for its host."""
+
+    @property
+    def offers(self) -> Offers:
+        """What runs can choose from."""
+        return Offers(alone=self.settings, together=self.together, worthwhile=self.worthwhile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,11 +243,12 @@ def _on_a_gpu(planned_for: PlannedFor, arms: dict[str, _PlannedArm], job: Job, f
             shape, demand, _ = demand_of(arm.method, network_skeleton(locate(job.model), own), own, arm.read_share)
             needs[name] = ArmNeeds(shape=shape, demand=demand, protocol=arm.protocol, lengths=arm.lengths)
     unusable = MemorySettings(micro_batch_rows=1, recompute=False)
+    found = gpu_offers(needs, free_gb)
     return MemoryPlan(
         planned_for=planned_for,
-        settings={name: unusable for name in arms if name not in needs} | gpu_settings(needs, free_gb),
-        together=settings_together(needs, free_gb),
-        worthwhile={name: worthwhile_devices(arm) for name, arm in needs.items()},
+        settings={**{name: unusable for name in arms if name not in needs}, **found.alone},
+        together={name: dict(options) for name, options in found.together.items()},
+        worthwhile=dict(found.worthwhile),
     )
 
 
@@ -256,8 +263,25 @@ class ArmNeeds:
     """Tokens of each training row."""
 
 
-def gpu_settings(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
-    """Return the memory settings of each arm on a GPU with so much free memory, matched where the protocol says so."""
+def gpu_offers(needs: Mapping[str, ArmNeeds], free_gb: float) -> Offers:
+    """Return the memory settings of arms on one GPU with so much free memory, and on several.
+
+    Those on one GPU are matched where the protocol says so: with an arm that must be divided there are none at which
+    all fit, and the others are matched without it.
+    """
+    together = settings_together(needs, free_gb)
+    divided = {name for name, options in together.items() if any(one.divided for one in options.values())}
+    alone = _settings_alone({name: arm for name, arm in needs.items() if name not in divided}, free_gb)
+    for name in divided:
+        alone |= _settings_alone({name: needs[name]}, free_gb)
+    return Offers(
+        alone={name: alone[name] for name in needs},
+        together=together,
+        worthwhile={name: worthwhile_devices(arm) for name, arm in needs.items()},
+    )
+
+
+def _settings_alone(needs: Mapping[str, ArmNeeds], free_gb: float) -> dict[str, MemorySettings]:
     from showdown.engine.budget import matched
 
     plans = {name: _plan(arm, free_gb) for name, arm in needs.items()}

@@ -10,10 +10,11 @@ import psutil
 from showdown.core.errors import Unavailable
 from showdown.core.examples import Examples
 from showdown.core.memory import MemorySettings
-from showdown.core.method import Job, TunedMethod
+from showdown.core.method import TunedMethod
 from showdown.core.record import GB
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, ForwardPath, Objective, Validation
+from showdown.stages.base_cache import BaseCache
 from showdown.stages.context import StageContext
 from showdown.stages.demand import most_weights_learn, rounding_of
 from showdown.stages.memory_plan import memory_settings
@@ -111,27 +112,23 @@ class TrainingSetup:
     libraries_gb: float
     """What the process held before any network; 0 on a GPU, where it holds nothing."""
 
-    def adapt(self, network: "Network | None" = None) -> AdaptedNetwork:
+    def adapt(self, kept: BaseCache | None = None) -> AdaptedNetwork:
         """Return a network adapted afresh: the same for the same seed.
 
         Args:
-            network: the pretrained network, where an earlier training gave it back; it gets the head that it would be
-                loaded with. None loads it.
+            kept: has the pretrained network, where an earlier stage left it; it gets the head that it would be loaded
+                with. None loads it.
 
         """
         import torch
 
         from showdown.engine.forward import choose_forward
-        from showdown.models.network import load_network
 
         job = self.context.job
         with self.context.phase("loading"):
             building = self._start_building_attention()
             torch.manual_seed(job.seed)
-            if network is None:
-                network = load_network(self.base, self._loading_job(), self.method.options)
-            else:
-                network.redraw(job.seed)
+            network = kept.take(self._load, job.seed) if kept else self._load()
             torch.manual_seed(job.seed)
             module = self.method.adapt(network)
             spread = self._spread(module)
@@ -154,10 +151,13 @@ class TrainingSetup:
             network=network,
         )
 
-    def _loading_job(self) -> Job:
-        """Return the job that the network is loaded for: on the host, where no single device has room for it."""
+    def _load(self) -> "Network":
+        """Load the pretrained network: on the host, where no single device has room for it."""
+        from showdown.models.network import load_network
+
         job = self.context.job
-        return replace(job, placement=replace(job.placement, device="cpu")) if self.memory.divided else job
+        on_host = replace(job, placement=replace(job.placement, device="cpu"))
+        return load_network(self.base, on_host if self.memory.divided else job, self.method.options)
 
     def _spread(self, module: "nn.Module") -> "Spread":
         """Lay a network on the devices of this process's group."""

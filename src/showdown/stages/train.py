@@ -71,7 +71,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
         kept: where the pretrained network is found and left, in a process that several runs share.
 
     """
-    context = open_context(spec, folder, processed, events, fresh=kept is None or not kept.runs)
+    context = open_context(spec, folder, processed, events, fresh=kept is None or not kept.stages)
     method = build(spec.method, spec.settings)
     unsupported_reason = method.unsupported_reason()
     if unsupported_reason:
@@ -80,7 +80,7 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
     outcome = (
         _fit(context, method, train, validation)
         if isinstance(method, FittedMethod)
-        else _finetune(context, method, train, validation, kept.take() if kept else None)
+        else _finetune(context, method, train, validation, kept)
     )
     peaks = _of_all_devices(context.clock.phases())
     if outcome is None:
@@ -93,8 +93,8 @@ def train_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter,
     write_json(folder / "train.json", _stage(context, method, outcome, len(train), peaks).model_dump())
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     (folder / STEPS_FILE).unlink(missing_ok=True)
-    if kept:
-        kept.leave(outcome.give_back())
+    if kept and kept.leave(outcome.give_back()):
+        events.say("training did not leave the pretrained network as it was; it is loaded again")
 
 
 def _of_all_devices(phases: Sequence[Phase]) -> dict[str, Phase]:
@@ -192,7 +192,7 @@ def _fit(context: StageContext, method: FittedMethod, train: Examples, validatio
 
 
 def _finetune(
-    context: StageContext, method: Method, train: Examples, validation: Examples, network: "Network | None"
+    context: StageContext, method: Method, train: Examples, validation: Examples, kept: BaseCache | None
 ) -> Outcome | None:
     """Fine-tune a network; None in a process that does not lead the group that trained it."""
     from showdown.models.built_in import quantised_before
@@ -206,7 +206,8 @@ def _finetune(
     setup = prepare_training(context, method, train, validation)
     if context.job.placement.device != "cpu" or context.job.protocol.memory != "speed" or context.spec.memory:
         context.events.say(setup.memory.sentence(context.job.protocol.memory))
-    adapted = setup.adapt(network)
+    found = kept is not None and kept.holds
+    adapted = setup.adapt(kept)
     module, protocol = adapted.module, context.job.protocol
     training = adapted.training(
         protocol=protocol,
@@ -239,9 +240,9 @@ def _finetune(
             "learning_rate": training.learning_rate,
             **({"devices": setup.memory.devices_words} if adapted.spread.group.size > 1 else {}),
             **({"base_quantised_before": rounded} if rounded else {}),
-            **({} if network is None else {"network": "kept from the run before"}),
+            **({"network": "kept from the run before"} if found else {}),
         },
-        notes=() if network is None else (NOTE,),
+        notes=(NOTE,) if found else (),
         score_kind=context.job.task.score_kind,
         limit=setup.limit,
         memory_split=split,

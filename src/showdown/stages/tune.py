@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from showdown.core.errors import Unavailable
 from showdown.core.events import EventWriter
@@ -13,15 +12,12 @@ from showdown.core.spec import RunSpec, SharedProtocol, TuningSpec
 from showdown.core.task import Validation, selection_key
 from showdown.data.prepare import load_side
 from showdown.methods.table import build
-from showdown.stages.base_cache import free_memory
+from showdown.stages.base_cache import BaseCache, free_memory
 from showdown.stages.context import StageContext, open_context
 from showdown.stages.results import TuneProgress, TuneStage
 from showdown.stages.setup import AdaptedNetwork, TrainingSetup, prepare_training
 from showdown.stages.train import training_rows
 from showdown.training.search import Proposal, SearchPlan, Trial, at_edge, best_trial, propose
-
-if TYPE_CHECKING:
-    from showdown.models.network import Network
 
 _PROGRESS = "trials.json"
 
@@ -44,12 +40,10 @@ def tune_run(spec: RunSpec, folder: Path, processed: Path, events: EventWriter) 
     trials = _resumed(context)
     setup = prepare_training(context, method, training_rows(spec, processed), load_side(processed, "validation"))
     plan, protocol = _plan(spec, setup)
-    network, leads = None, current().leads
+    kept, leads = BaseCache() if method.leaves_network else None, current().leads
     while (proposal := propose(plan, trials)) is not None:
         events.phase(f"tuning, trial {proposal.number + 1} of {plan.trials}, rate {proposal.learning_rate:.2g}")
-        attempt = _Attempt(setup, protocol)
-        trials.append(attempt.make(proposal, network))
-        network = attempt.given_back
+        trials.append(_Attempt(setup, protocol).make(proposal, kept))
         done = TuneProgress(trials=trials, phases=context.clock.phases(), notes=events.messages)
         if leads:
             write_json(folder / _PROGRESS, done.model_dump())
@@ -94,19 +88,18 @@ class _Attempt:
         self.setup, self.protocol = setup, protocol
         self.seen: list[Validation] = []
         """How good the network was after each epoch."""
-        self.given_back: Network | None = None
-        """The pretrained network after the trial, for the next one; None where that must load its own."""
 
-    def make(self, proposal: Proposal, network: "Network | None") -> Trial:
-        """Train until it has converged or diverged."""
+    def make(self, proposal: Proposal, kept: BaseCache | None) -> Trial:
+        """Train until it has converged or diverged, and leave the pretrained network to the next trial."""
         clock = self.setup.context.clock
         before = _seconds(clock.phases())
-        adapted = self.setup.adapt(network)
+        adapted = self.setup.adapt(kept)
         try:
             converged: bool | None = self._train(proposal, adapted)
         except FloatingPointError:
             converged = None
-        self.given_back = self.setup.give_back(adapted)
+        if kept:
+            kept.leave(self.setup.give_back(adapted))
         del adapted
         free_memory()
         selected = None if converged is None else self._selected()

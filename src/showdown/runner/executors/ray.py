@@ -2,7 +2,8 @@
 
 Ray places tasks, and says when one was lost. The folder of results decides what is done (`runner/resume.py`), so that
 Ray retries nothing by itself: a stage whose process or machine is gone is submitted again, unless its files are whole.
-A stage that ran out of memory is submitted once more with the leanest settings; the same way it would end the same way.
+A stage that ran out of memory is submitted once more, with the leanest settings and more memory kept for it; the same
+way it would end the same way.
 """
 
 import os
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +26,7 @@ from showdown.core.errors import UserError
 from showdown.core.events import Message, decode
 from showdown.core.files import read_file, write_bytes, write_json, write_text
 from showdown.core.memory import MemorySettings
+from showdown.core.record import GB
 from showdown.core.spec import RunSpec
 from showdown.measure.environment import own_version
 from showdown.measure.system import chosen_devices
@@ -48,6 +51,8 @@ from showdown.stages.results import StageError
 
 LEANEST = MemorySettings(micro_batch_rows=1, recompute=True)
 """Of a training that ran out of memory."""
+_MORE_MEMORY = 2.0
+"""Times as much as before for a stage that ran out of memory."""
 _MOST_LOSSES = 3
 """Processes or machines that one stage may lose. Who loses more is likely their cause."""
 _OBJECTS_BYTES = 256_000_000
@@ -173,7 +178,7 @@ class RayExecutor:
     def _carry_out(self, stage: Stage, folder: Path, resources: Resources) -> StageError | None:
         if stage.name == "score":
             (folder / SCORE_FILE).unlink(missing_ok=True)  # of an earlier call: what is there from now on is this one's
-        losses, lean = 0, False
+        losses, tried_again = 0, False
         while True:
             try:
                 outcome = self._attempt(stage, folder, resources)
@@ -190,10 +195,13 @@ class RayExecutor:
                 continue
             except ray.exceptions.RayTaskError as error:
                 raise _cause(error) from error
-            if outcome is None or outcome.status != "out-of-memory" or lean or not _make_leaner(folder):
+            if outcome is None or outcome.status != "out-of-memory" or tried_again:
                 return outcome
-            lean = True
-            self._say(folder, f"`{stage.name}` ran out of memory; once more with a micro-batch of one row")
+            leaner, more = _make_leaner(folder), self._more_memory(resources)
+            if not leaner and more == resources:
+                return outcome
+            tried_again, resources = True, more
+            self._say(folder, f"`{stage.name}` ran out of memory; once more {_how(leaner=leaner, more=more)}")
 
     def _attempt(self, stage: Stage, folder: Path, resources: Resources) -> StageError | None:
         on_gpu, threads = resources.device == "gpu", self._processors()
@@ -210,6 +218,8 @@ class RayExecutor:
         )
         options = {"num_cpus": threads, "num_gpus": int(on_gpu), "max_retries": 0, "num_returns": "streaming",
                    "scheduling_strategy": "SPREAD", "name": f"{stage.name} {folder.name}"}  # fmt: skip
+        if resources.host_gb is not None:
+            options["memory"] = self._reserved_bytes(resources.host_gb)
         if self._shared:
             finished = self._follow(options, asked, None, folder)
             if finished is not None:
@@ -218,6 +228,20 @@ class RayExecutor:
         finished = self._follow(options, asked, self._parcels(stage, folder), folder)
         assert finished is not None
         return finished.outcome
+
+    def _most_bytes(self) -> int:
+        """Return the memory that the largest machine has for stages; Ray would wait for ever for more."""
+        return int(max((machine.get("memory", 0.0) for machine in self._machines()), default=0.0))
+
+    def _reserved_bytes(self, host_gb: float) -> int:
+        """Return what Ray is asked to keep for a stage, so that a machine gets no more stages than fit on it."""
+        return min(int(host_gb * GB), self._most_bytes())
+
+    def _more_memory(self, resources: Resources) -> Resources:
+        """Return what a stage that ran out of memory asks for; the same where no machine has more."""
+        if resources.host_gb is None or resources.host_gb * GB >= self._most_bytes():
+            return resources
+        return replace(resources, host_gb=_MORE_MEMORY * resources.host_gb)
 
     def _parcels(self, stage: Stage, folder: Path) -> Any:
         """Put what a machine without the comparison's folder needs into the object store, the rows once for all."""
@@ -296,6 +320,12 @@ def _make_leaner(folder: Path) -> bool:
         return False
     write_json(folder / "spec.json", spec.model_copy(update={"memory": LEANEST}).model_dump(mode="json"))
     return True
+
+
+def _how(*, leaner: bool, more: Resources) -> str:
+    """Say in words with what a stage is tried again."""
+    lean = "with a micro-batch of one row" if leaner else "as it was"
+    return lean if more.host_gb is None else f"{lean}, on a machine with {more.host_gb:.3g} GB to spare or all it has"
 
 
 def _cause(error: Any) -> Exception:

@@ -32,7 +32,7 @@ def work(task: WorkerTask, events: IO[str], kept: "BaseCache | None" = None) -> 
         kept: in a process that several runs share: where the pretrained network is found and left.
 
     """
-    if kept is None or not kept.runs:
+    if kept is None or not kept.stages:
         watch_over(events)
     try:
         spec = RunSpec.model_validate_json((task.folder / "spec.json").read_bytes())

@@ -5,8 +5,8 @@ itself touches no tensor and starts no thread, so that a fork is as good as a ne
 same memory. CUDA must not be started before a fork. Libraries that ask for the GPU's compute capability when they are
 imported get it from the driver; should an import start CUDA all the same, the server starts again without that library.
 
-Trainings that share a pretrained network run one after the other in one worker, which keeps it (`SharedWorker`). That
-worker ends before anything else starts.
+Runs that share a pretrained network are trained and scored one after the other in one worker, which keeps it
+(`SharedWorker`). That worker ends before anything else starts.
 
 Requests come as JSON lines on standard input. Workers write their events to the server's standard output, and the
 server ends each stage with a `WorkerExited`.
@@ -119,7 +119,7 @@ def serve() -> None:
             code = _in_own_process(task)
         else:
             shared_worker = shared_worker or SharedWorker(task.base)
-            code = shared_worker.train(task)
+            code = shared_worker.carry_out(task)
             shared_worker = None if code else shared_worker
         # The first end of line closes an event that the worker was killed in.
         os.write(1, f"\n{encode(WorkerExited(task.folder.name, code))}\n".encode())
@@ -138,7 +138,7 @@ def _exit_code(child: int) -> int:
 
 
 class SharedWorker:
-    """A worker that trains run after run and keeps the pretrained network that they share; it ends when a run fails."""
+    """A worker that does stage after stage and keeps the pretrained network that they share; it ends when one fails."""
 
     def __init__(self, base: str) -> None:
         """Fork it.
@@ -158,8 +158,8 @@ class SharedWorker:
         os.close(requests)
         os.close(answers)
 
-    def train(self, task: WorkerTask) -> int:
-        """Train one run and return 0, or the exit code of the worker, which has then ended."""
+    def carry_out(self, task: WorkerTask) -> int:
+        """Do one stage and return 0, or the exit code of the worker, which has then ended."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._requests, task.line())
         return 0 if os.read(self._answers, 1) else self.end()

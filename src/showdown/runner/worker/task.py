@@ -17,7 +17,7 @@ class WorkerTask:
     data: Path
     """Folder of the processed rows."""
     base: str | None = None
-    """Names the pretrained network that this training shares with others; None for a process of its own."""
+    """Names the pretrained network that this stage shares with others; None for a process of its own."""
     device: str | None = None
     """The GPU of the slot, as in `CUDA_VISIBLE_DEVICES`; None where the slot leaves that variable alone."""
 
