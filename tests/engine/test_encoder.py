@@ -6,8 +6,10 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from tiny_networks import LABELS, encoder, rows
+from torch import nn
 from torch.nn import functional
 
+from showdown.engine.decoder.projection import SharedInput
 from showdown.engine.encoder import cpu
 from showdown.engine.encoder.forward import PackedEncoder
 from showdown.engine.forward import PaddedForward, choose_forward
@@ -22,6 +24,16 @@ def gradients(path: Any, module: Any) -> tuple[torch.Tensor, dict[str, torch.Ten
     logits = path.logits(rows(*LENGTHS))
     functional.cross_entropy(logits, TARGETS).backward()
     return logits.detach(), {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def lora(module: Any, **settings: Any) -> Any:
+    targets = ["query", "key", "value", "dense"]
+    torch.manual_seed(5)
+    config = LoraConfig(
+        task_type="SEQ_CLS", r=4, target_modules=targets, exclude_modules=".*(pooler|classifier).*",
+        init_lora_weights=False, **settings,
+    )  # fmt: skip
+    return get_peft_model(module, config).train()
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta"])
@@ -48,16 +60,97 @@ def test_packed_equals_padded(kind: str, adapted: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta"])
-def test_the_last_layer_computes_first_tokens_alone(kind: str) -> None:
+def test_the_last_layer_computes_first_tokens_alone(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = encoder(kind)
     path = choose_forward(module, pad_token_id=0, device="cpu")
-    seen: dict[str, int] = {}
-    *_, before, last = module.base_model.encoder.layer
-    for name, part in {"before": before.intermediate, "last": last.intermediate, "query": last.attention.self.query,
-                       "key": last.attention.self.key}.items():  # fmt: skip
-        part.register_forward_hook(lambda _, given, __, name=name: seen.update({name: given[0].shape[:-1].numel()}))
+    seen: dict[nn.Module, int] = {}
+    products = SharedInput.__call__
+
+    def watched(shared: SharedInput, x: torch.Tensor, seeds: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen.update({layer: x.shape[0] for layer in shared.modules})
+        return products(shared, x, seeds)
+
+    monkeypatch.setattr(SharedInput, "__call__", watched)
     path.logits(rows(*LENGTHS))
-    assert seen == {"before": sum(LENGTHS), "last": len(LENGTHS), "query": len(LENGTHS), "key": sum(LENGTHS)}
+    *_, before, last = module.base_model.encoder.layer
+    every, first = sum(LENGTHS), len(LENGTHS)
+    assert (seen[before.intermediate.dense], seen[last.intermediate.dense]) == (every, first)
+    assert (seen[last.attention.self.query], seen[last.attention.self.key]) == (first, every)
+
+
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "all layers": {},
+    "rsLoRA": {"use_rslora": True},
+    "DoRA": {"use_dora": True},
+    "a bias of the adapter": {"lora_bias": True},
+    "some ranks": {"rank_pattern": {"key": 2}, "alpha_pattern": {"value": 3}},
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_adapters_compute_as_in_pefts_own_layers(kind: str) -> None:
+    module = lora(encoder(**STILL), **ADAPTERS[kind])
+    logits, found = gradients(choose_forward(module, pad_token_id=0, device="cpu"), module)
+    expected, theirs = gradients(PaddedForward(module, pad_token_id=0, device="cpu"), module)
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+    assert found.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: n + m)
+
+
+def test_adapters_over_bfloat16_stay_near_float32() -> None:
+    module = lora(encoder(**STILL))
+    expected, theirs = gradients(PaddedForward(module, pad_token_id=0, device="cpu"), module)
+    adapters = {name: p.detach().clone() for name, p in module.named_parameters() if "lora_" in name}
+    module.bfloat16()
+    for name, parameter in module.named_parameters():  # as PEFT keeps them over a bfloat16 network
+        if name in adapters:
+            parameter.data = adapters[name]
+    logits, found = gradients(choose_forward(module, pad_token_id=0, device="cpu"), module)
+    torch.testing.assert_close(logits, expected, atol=0.02, rtol=0.02)
+    for name in adapters:
+        assert found[name].dtype == torch.float32
+        near = functional.cosine_similarity(found[name].flatten(), theirs[name].flatten(), dim=0)
+        assert near > 0.98, (name, near)
+
+
+def test_adapters_can_be_switched_off_and_on_between_passes() -> None:
+    module = lora(encoder(**STILL)).eval()
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    adapted = path.logits(rows(*LENGTHS))
+    with module.disable_adapter():
+        plain = path.logits(rows(*LENGTHS))
+    torch.testing.assert_close(path.logits(rows(*LENGTHS)), adapted, atol=0, rtol=0)
+    module.merge_adapter()
+    torch.testing.assert_close(path.logits(rows(*LENGTHS)), adapted, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(plain, adapted, atol=1e-3)
+
+
+def test_each_adapter_has_a_dropout_of_its_own() -> None:
+    """With p = 0.5, key and value see different inputs though they read the same one; evaluation drops nothing."""
+    module = lora(encoder(**STILL), lora_dropout=0.5)
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    seen: dict[str, torch.Tensor] = {}
+    inner = module.get_base_model().base_model.encoder.layer[0].attention.self
+    for name in ("key", "value"):
+        down = getattr(inner, name).lora_A["default"]
+        down.register_forward_hook(lambda _, given, __, name=name: seen.update({name: given[0].detach()}))
+    path.logits(rows(*LENGTHS))
+    dropped = {name: (x == 0).float().mean().item() for name, x in seen.items()}
+    assert dropped == pytest.approx({"key": 0.5, "value": 0.5}, abs=0.1)
+    assert not torch.equal(seen["key"] == 0, seen["value"] == 0)
+    seen.clear()
+    module.eval()
+    expected = PaddedForward(module, pad_token_id=0, device="cpu").logits(rows(*LENGTHS))
+    torch.testing.assert_close(path.logits(rows(*LENGTHS)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_passes_repeat_bit_for_bit() -> None:
+    module = lora(encoder(**STILL))
+    path = choose_forward(module, pad_token_id=0, device="cpu")
+    (logits, found), (again, others) = gradients(path, module), gradients(path, module)
+    assert torch.equal(logits, again)
+    assert all(torch.equal(found[name], others[name]) for name in found)
 
 
 def test_no_sequence_sees_another() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from showdown.engine.dropout import Dropout, keep_mask
 from showdown.engine.kernels.available import triton_is_here
+from showdown.engine.products import linear
 
 _MOST_ADAPTERS = 3
 _LEAST_RANK, _MOST_RANK = 16, 64
@@ -38,7 +39,7 @@ def project_down(x: torch.Tensor, a: torch.Tensor, dropout: Dropout | None) -> t
 
         return lora_kernels.down(x, a, threshold=dropout.threshold, seeds=dropout.seeds, scale=dropout.scale)
     if dropout is None:
-        return torch.mm(x, a.flatten(0, 1).t()).view(x.shape[0], adapters, rank).transpose(0, 1)
+        return linear(x, a.flatten(0, 1)).view(x.shape[0], adapters, rank).transpose(0, 1)
     u = x.new_empty((adapters, x.shape[0], rank))
     for number in range(adapters):
         torch.mm(_masked(x, dropout, number), a[number].t(), out=u[number])

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from showdown.engine.decoder import lora
 from showdown.engine.decoder.adapters import Adapter, Bank, only_adapter
 from showdown.engine.dropout import Dropout, dropout_for
 from showdown.engine.kernels.available import triton_is_here
+from showdown.engine.products import input_gradient, linear, narrow_gradient, scaled_gradient_
 from showdown.fp8 import linear as fp8_linear
 from showdown.fp8.linear import Fp8Linear, LearningFp8Linear
 from showdown.fp8.numbers import (
@@ -67,7 +67,7 @@ class Projection:
         """Return x weight^T + bias; a layer in fp8 needs both as they are rounded."""
         bias = self.base.bias
         if rounded is None or held is None:
-            return functional.linear(x, self.weight(x.dtype), None if bias is None else bias.to(x.dtype))
+            return linear(x, self.weight(x.dtype), None if bias is None else bias.to(x.dtype))
         y = product(rounded, held.codes, held.scale.view(-1), x.dtype)
         return y if bias is None else y.add_(bias)
 
@@ -321,8 +321,7 @@ class Group:
             return product(rounded, self._transposed(), None, outputs[0].dtype)
         dx: torch.Tensor | None = None
         for projection, output in zip(self.projections, outputs, strict=True):
-            weight = projection.weight(output.dtype)
-            dx = output @ weight if dx is None else dx.addmm_(output, weight)
+            dx = input_gradient(output, projection.weight(output.dtype), dx)
         assert dx is not None
         return dx
 
@@ -338,7 +337,7 @@ class Group:
         du = torch.empty_like(inner)
         for place, number in enumerate(self.adapted):
             scaling = bank.adapters[place].scaling
-            torch.addmm(du[place], outputs[number], bank.ups[place], beta=0, alpha=scaling, out=du[place])
+            scaled_gradient_(du[place], outputs[number], bank.ups[place], scaling)
         if dx is not None:
             lora.add_input_gradient_(dx, du, bank.downs, self.dropout)
         if x is None:
@@ -348,7 +347,7 @@ class Group:
             adapter = self.bank.adapters[place]
             rank = adapter.down.shape[0]
             found[id(adapter.down)] = down_gradients[place, :rank].to(adapter.down.dtype)
-            up = outputs[number].t() @ inner[place]
+            up = narrow_gradient(outputs[number], inner[place])
             found[id(adapter.up)] = up[:, :rank].to(adapter.up.dtype) * adapter.scaling
 
     def _weight_gradients(

@@ -6,7 +6,8 @@ a multiple of 1/65536, and kept values are scaled for the rounded probability. T
 generator, so that seeded and resumed runs repeat.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -59,27 +60,59 @@ def attention(
     return torch.matmul(dropout(scores.softmax(dim=-1), probability), value)
 
 
-def _split(x: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
-    """Return a pack (1, heads, tokens, width) as (count, heads, length, width) for each run of equal lengths."""
-    parts = torch.split(x[0], [count * length for count, length in runs], dim=1)
-    return [part.unflatten(1, run).transpose(0, 1) for part, run in zip(parts, runs, strict=True)]  # type: ignore[no-untyped-call]
+@dataclass(frozen=True)
+class Run:
+    """Sequences of equal length that lie one after the other in a pack, and are computed together."""
+
+    count: int
+    length: int
+    queries: int
+    """Of each sequence: all its tokens, or the first alone."""
+
+
+def runs_of(lengths: Sequence[int], *, first_tokens: bool) -> list[Run]:
+    """Return the runs of a pack; `first_tokens` where no other token of a sequence asks."""
+    found = [(len(list(run)), length) for length, run in groupby(lengths)]
+    return [Run(count, length, 1 if first_tokens else length) for count, length in found]
+
+
+def attention_within(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, runs: Sequence[Run], *, heads: int, probability: float
+) -> torch.Tensor:
+    """Return attention over a pack in which no sequence sees another, of the shape of `query`.
+
+    Args:
+        query: shape (queries, width).
+        key: shape (tokens, width).
+        value: shape (tokens, width).
+        runs: of the pack.
+        heads: into which the width is divided.
+        probability: of dropping a weight.
+
+    """
+    queries, tokens = [run.count * run.queries for run in runs], [run.count * run.length for run in runs]
+    parts = zip(query.split(queries), key.split(tokens), value.split(tokens), runs, strict=True)  # type: ignore[no-untyped-call]
+    attended = [
+        _attention_of_run(
+            *(part.unflatten(0, (run.count, -1)).unflatten(-1, (heads, -1)).transpose(1, 2) for part in given),
+            probability=probability,
+        )
+        for *given, run in parts
+    ]
+    return torch.cat([part.transpose(1, 2).flatten(2).flatten(0, 1) for part in attended])
+
+
+def _attention_of_run(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, probability: float
+) -> torch.Tensor:
+    # PyTorch's kernel for bfloat16 is six times as slow backward as plain products (`benchmarks/cpu/products.py`).
+    if probability > 0 or query.dtype == torch.bfloat16:
+        return attention(query, key, value, mask=None, probability=probability, scaling=None)
+    return functional.scaled_dot_product_attention(query, key, value)
 
 
 class FastCpu(TorchFunctionMode):
-    """Replaces dropout and attention with dropout by the functions above; splits attention over packed sequences."""
-
-    def __init__(self, lengths: list[int] | None = None, *, queries: int | None = None) -> None:
-        """Begin.
-
-        Args:
-            lengths: tokens of each packed sequence, where attention runs over a pack: no sequence then sees another.
-            queries: queries of each sequence; by default one for each token.
-
-        """
-        super().__init__()
-        self._queries = queries
-        self._runs = None if lengths is None else [(len(list(run)), length) for length, run in groupby(lengths)]
-        """Count and length of each run of sequences of equal length, which are computed together."""
+    """Replaces dropout and attention with dropout by the functions above."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -100,24 +133,13 @@ class FastCpu(TorchFunctionMode):
             return func(*args, **kwargs)
         return dropout(x, named.get("p", 0.5))
 
-    def _attention(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    @staticmethod
+    def _attention(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
         named = dict(zip(names, args, strict=False)) | kwargs
-        if named.get("is_causal") or named.get("enable_gqa") or named["query"].is_cuda:
+        probability = named.get("dropout_p", 0.0)
+        if probability == 0.0 or named.get("is_causal") or named.get("enable_gqa") or named["query"].is_cuda:
             return func(*args, **kwargs)
         query, key, value = named["query"], named["key"], named["value"]
-        if self._runs is None:
-            return self._one(func, (query, key, value), named)
-        query_runs = [(count, self._queries or length) for count, length in self._runs]
-        parts = zip(
-            *(_split(x, runs) for x, runs in ((query, query_runs), (key, self._runs), (value, self._runs))), strict=True
-        )
-        attended = [self._one(func, part, named) for part in parts]
-        return torch.cat([part.transpose(0, 1).flatten(1, 2) for part in attended], dim=1)[None]
-
-    @staticmethod
-    def _one(func: Callable[..., Any], parts: tuple[torch.Tensor, ...], named: dict[str, Any]) -> Any:
-        probability, mask, scaling = named.get("dropout_p", 0.0), named.get("attn_mask"), named.get("scale")
-        if probability == 0.0:
-            return func(*parts, attn_mask=mask, scale=scaling)
-        return attention(*parts, mask=mask, probability=probability, scaling=scaling)
+        mask, scaling = named.get("attn_mask"), named.get("scale")
+        return attention(query, key, value, mask=mask, probability=probability, scaling=scaling)
