@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from showdown.core.errors import Unavailable
 from showdown.core.method import Job, TunedMethod
 from showdown.core.metric import GENERATION
 from showdown.exporting.source import Source
@@ -37,6 +38,7 @@ def merged_network(source: Source) -> Any:
     from showdown.fp8.linear import LearningFp8Linear
     from showdown.models.network import load_network, load_saved_network
     from showdown.models.source import locate
+    from showdown.models.virtual_tokens import virtual_tokens
 
     method, job = source.method, source.job
     assert isinstance(method, TunedMethod)
@@ -48,6 +50,11 @@ def merged_network(source: Source) -> Any:
         return dequantised(network, job) if method.options.four_bit or method.options.fp8 else network
 
     module: Any = method.reload(source.artifact, load)
+    if virtual_tokens(module):
+        raise Unavailable(
+            "it puts virtual tokens to every text, which no file of a whole network can hold; use `showdown serve`, or "
+            "the form `adapter` of a decoder"
+        )
     if hasattr(module, "merge_and_unload"):
         module = module.merge_and_unload()
     if hasattr(module, "peft_config"):
