@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lib.result import argument_parser, write_result
+from benchmarks.lib.result import ROOT, argument_parser, write_result
 from benchmarks.statistics import learning_rates
-from showdown.ready_made import __path__ as ready_made
+from showdown.config.read import read_comparison
 
 TOKENS, ROWS = 64, 4
 MULTIPLES = (1.0, 3.0, 0.3, 10.0)
@@ -23,12 +23,8 @@ MULTIPLES = (1.0, 3.0, 0.3, 10.0)
 
 def quickstart_rows(folder: Path) -> Path:
     """Write the quickstart's rows into a CSV file with the columns that `learning_rates` reads; return the file."""
-    from importlib.resources import files
-
-    import yaml
-
-    labels = yaml.safe_load((Path(next(iter(ready_made))) / "quickstart.yaml").read_text())["data"]["labels"]
-    source = files("showdown") / "datasets" / "resumes.csv"
+    labels = read_comparison(ROOT / "comparisons" / "quickstart.yaml", base={}, overrides=[]).data.labels or ()
+    source = ROOT / "src" / "showdown" / "datasets" / "resumes.csv"
     rows = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines(keepends=True)))
     label, text = rows[0].keys()
     with (folder / "quickstart.csv").open("w", encoding="utf-8", newline="") as file:

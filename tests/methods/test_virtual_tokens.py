@@ -10,8 +10,6 @@ import torch
 from transformers import AttentionInterface
 
 from showdown.core.errors import Unavailable, UserError
-from showdown.core.examples import Examples
-from showdown.core.memory import MemorySettings
 from showdown.engine.forward import choose_forward
 from showdown.methods.table import build
 from showdown.models.network import load_network, network_skeleton
@@ -37,7 +35,7 @@ def adapted(name: str, folder: Path, task: str = "classification", **settings: A
     torch.manual_seed(0)
     module: Any = method.adapt(network).eval()
     with torch.no_grad():
-        for key, value in module.named_parameters():
+        for value in module.parameters():
             if value.requires_grad:
                 value.add_(torch.randn_like(value) * 0.3)
     return module, method
@@ -49,7 +47,9 @@ def logits(module: Any, rows: list[torch.Tensor] = ROWS, *, recompute: bool = Fa
 
 
 @pytest.mark.parametrize("family", AROUND["prompt"])
-def test_prompt_is_the_network_over_embeddings_with_virtual_ones_among_them(pretrained: Pretrained, family: str) -> None:
+def test_prompt_is_the_network_over_embeddings_with_virtual_ones_among_them(
+    pretrained: Pretrained, family: str
+) -> None:
     module, method = adapted("prompt", pretrained(family))
     found, words = logits(module), module.get_input_embeddings().values().detach()
     head = {name: value.clone() for name, value in module.named_parameters() if value.requires_grad}
@@ -59,7 +59,9 @@ def test_prompt_is_the_network_over_embeddings_with_virtual_ones_among_them(pret
         text = plain.get_input_embeddings()(row)
         parts = [words, text] if hasattr(plain, "score") else [text, words]
         with torch.no_grad():
-            (expected,) = plain(inputs_embeds=torch.cat(parts)[None], attention_mask=torch.ones(1, len(row) + COUNT)).logits
+            (expected,) = plain(
+                inputs_embeds=torch.cat(parts)[None], attention_mask=torch.ones(1, len(row) + COUNT)
+            ).logits
         torch.testing.assert_close(answer, expected, atol=2e-5, rtol=1e-4)
 
 
@@ -87,14 +89,23 @@ def test_prefix_is_attention_over_learned_keys_and_values_beside_those_of_the_te
 ) -> None:
     module, method = adapted("prefix", pretrained(family))
     found = logits(module)
-    layers = [child for child in module.modules() if isinstance(getattr(child, "k_proj", getattr(child, "key", None)), VirtualLinear)]
-    keys, values = {}, {}
+    layers = [
+        child
+        for child in module.modules()
+        if isinstance(getattr(child, "k_proj", getattr(child, "key", None)), VirtualLinear)
+    ]
+    keys: dict[int, torch.Tensor] = {}
+    values: dict[int, torch.Tensor] = {}
     for layer in layers:
         width = getattr(layer, "head_dim", None) or layer.attention_head_size
         for names, into in ((("k_proj", "key"), keys), (("v_proj", "value"), values)):
             linear: Any = getattr(layer, names[0], None) or getattr(layer, names[1])
             into[id(layer)] = linear.values().detach().unflatten(1, (-1, width)).transpose(0, 1)
-    head = {name: value.clone() for name, value in module.named_parameters() if value.requires_grad and ".virtual" not in name}
+    head = {
+        name: value.clone()
+        for name, value in module.named_parameters()
+        if value.requires_grad and ".virtual" not in name
+    }
     plain = method.strip(module)
     plain.load_state_dict(head, strict=False)
     decoder = hasattr(plain, "score")
@@ -181,12 +192,20 @@ def test_a_prefix_begins_as_words_in_the_networks_own_cache(pretrained: Pretrain
         network = load_network(pretrained(family), job(pretrained(family), dropout=0.0), method.options)
         torch.manual_seed(0)
         module: Any = method.adapt(network)
-        started[projection] = [child.values().detach() for child in module.modules() if isinstance(child, VirtualLinear)]
+        started[projection] = [
+            child.values().detach() for child in module.modules() if isinstance(child, VirtualLinear)
+        ]
     plain: Any = load_network(pretrained(family), job(pretrained(family), dropout=0.0), method.options).module.eval()
     torch.manual_seed(0)
     words = torch.randint(0, plain.get_input_embeddings().weight.shape[0], (COUNT,))
-    hidden = plain.base_model.embeddings(words[None]) if family == "bert" else plain.model.layers[0].input_layernorm(plain.model.embed_tokens(words[None]))
-    layer = plain.bert.encoder.layer[0].attention.self.key if family == "bert" else plain.model.layers[0].self_attn.k_proj
+    hidden = (
+        plain.base_model.embeddings(words[None])
+        if family == "bert"
+        else plain.model.layers[0].input_layernorm(plain.model.embed_tokens(words[None]))
+    )
+    layer = (
+        plain.bert.encoder.layer[0].attention.self.key if family == "bert" else plain.model.layers[0].self_attn.k_proj
+    )
     torch.testing.assert_close(started[None][0], layer(hidden)[0].detach(), atol=1e-5, rtol=1e-5)
     for own, projected in zip(started[None], started[8], strict=True):
         torch.testing.assert_close(own, projected)
@@ -204,7 +223,7 @@ def test_too_many_virtual_tokens_are_refused_before_a_run(pretrained: Pretrained
 @pytest.mark.parametrize("family", ["modernbert", "deberta"])
 def test_a_prefix_is_refused_where_keys_have_positions(pretrained: Pretrained, family: str) -> None:
     folder = pretrained(family)
-    with pytest.raises(Unavailable, match="prefix tuning knows the attention of bert.*use prompt or lora") as caught:
+    with pytest.raises(Unavailable, match=r"prefix tuning knows the attention of bert.*use prompt or lora") as caught:
         build("prefix", {}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
     assert "\n" not in str(caught.value)
 

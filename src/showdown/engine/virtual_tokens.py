@@ -14,7 +14,7 @@ class VirtualTokensForward(ForwardPath):
 
     def __init__(self, path: ForwardPath, embedding: VirtualEmbedding) -> None:
         """Take the path of the same network for rows with virtual tokens in them."""
-        self.name = f"{path.name}, {embedding.count} virtual tokens"
+        self.name = path.name  # how it is computed, which virtual tokens do not change
         self._path, self._behind, self._ids = path, embedding.behind, torch.tensor(embedding.ids())
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -31,7 +31,7 @@ class VirtualTokensLanguageModel(LanguagePath):
 
     def __init__(self, path: LanguagePath, embedding: VirtualEmbedding) -> None:
         """Take the path of the same network for rows with virtual tokens in them."""
-        self.name = f"{path.name}, {embedding.count} virtual tokens"
+        self.name = path.name  # how it is computed, which virtual tokens do not change
         self._path, self._ids = path, torch.tensor(embedding.ids())
 
     def logits(self, sequences: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from showdown.core.errors import Unavailable
 from showdown.core.method import Job, TunedMethod
 from showdown.core.metric import GENERATION
 from showdown.exporting.source import Source
@@ -23,6 +22,13 @@ def is_network(source: Source) -> bool:
     return isinstance(source.method, TunedMethod)
 
 
+def virtual_refusal(source: Source) -> str | None:
+    """Return why an arm's network cannot be written whole, where it puts virtual tokens to every text; None otherwise."""
+    if not isinstance(source.method, TunedMethod) or not source.method.virtual_tokens:
+        return None
+    return "puts virtual tokens to every text, which a whole network does not hold; `showdown serve` answers with it"
+
+
 def is_linear(source: Source) -> bool:
     """Return whether the arm's model is a network with a linear model over its embeddings."""
     from showdown.methods.embedded import EmbeddedMethod
@@ -38,7 +44,6 @@ def merged_network(source: Source) -> Any:
     from showdown.fp8.linear import LearningFp8Linear
     from showdown.models.network import load_network, load_saved_network
     from showdown.models.source import locate
-    from showdown.models.virtual_tokens import virtual_tokens
 
     method, job = source.method, source.job
     assert isinstance(method, TunedMethod)
@@ -50,11 +55,6 @@ def merged_network(source: Source) -> Any:
         return dequantised(network, job) if method.options.four_bit or method.options.fp8 else network
 
     module: Any = method.reload(source.artifact, load)
-    if virtual_tokens(module):
-        raise Unavailable(
-            "it puts virtual tokens to every text, which no file of a whole network can hold; use `showdown serve`, or "
-            "the form `adapter` of a decoder"
-        )
     if hasattr(module, "merge_and_unload"):
         module = module.merge_and_unload()
     if hasattr(module, "peft_config"):

@@ -5,7 +5,7 @@ first token makes the answer (`docs/decisions/0013-virtual-tokens.md`).
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -165,8 +165,8 @@ class VirtualTokensMethod(TunedMethod):
         positions = positions_of(module.config)
         if positions is not None and positions < self.virtual_tokens + _LEAST_TEXT:
             raise UserError(
-                f"`tokens` is {self.virtual_tokens:,}, and this model has {positions:,} positions, of which a text needs "
-                f"{_LEAST_TEXT} at least; take at most {max(1, positions - _LEAST_TEXT):,}"
+                f"`tokens` is {self.virtual_tokens:,}, and this model has {positions:,} positions, of which a text "
+                f"needs {_LEAST_TEXT} at least; take at most {max(1, positions - _LEAST_TEXT):,}"
             )
 
     def parameter_groups(self, module: "nn.Module") -> list[ParameterGroup]:
@@ -325,7 +325,7 @@ def sampled_words(network: NetworkParts, count: int) -> "torch.Tensor":
     return torch.randint(0, weight.shape[0], (count,), device="cpu").to(weight.device)
 
 
-def _learned(module: Any) -> Mapping[str, "torch.Tensor"]:
+def _learned(module: Any) -> dict[str, "torch.Tensor"]:
     """Return the head's tensors by name, and the learned vectors of each module as they are used."""
     from showdown.models.virtual_tokens import learned_modules
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
-from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
 from showdown.core.method import TunedMethod
+from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
 from showdown.core.metric_choice import refuse_metric_without_scores
 from showdown.core.spec import Comparison, SharedProtocol
 from showdown.data.chats.overlong import fit_rows

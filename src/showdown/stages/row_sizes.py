@@ -29,9 +29,7 @@ def sizes_of(encoded: EncodedExamples) -> Sizes:
         next((place for place, target in enumerate(row) if target != nothing), len(row) - 1) for row in encoded.targets
     ]
     lengths = encoded.lengths
-    return [
-        (tokens, tokens - encoded.virtual_tokens - first) for tokens, first in zip(lengths, firsts, strict=True)
-    ]
+    return [(tokens, tokens - encoded.virtual_tokens - first) for tokens, first in zip(lengths, firsts, strict=True)]
 
 
 def read_share(sizes: Sizes, rows: int) -> float:
