@@ -2,9 +2,9 @@
 
     python -m benchmarks.statistics.virtual_token_rates --out benchmarks/results
 
-Each training goes through the product's loop: ten kinds of the built-in resumes, 64 tokens, four rows a step, at most so
-many epochs. The last of them put the virtual tokens before the text of this encoder, where its first token, which makes
-the answer, is a virtual one.
+Each training goes through the product's loop: ten kinds of the built-in resumes, 64 tokens, four rows a step, and at
+most so many epochs. The last ones put the virtual tokens before the text of this encoder, where its first token, which
+makes the answer, is a virtual one.
 """
 
 import csv

@@ -211,6 +211,16 @@ def test_a_prefix_begins_as_words_in_the_networks_own_cache(pretrained: Pretrain
         torch.testing.assert_close(own, projected)
 
 
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_a_projection_is_saved_as_what_it_makes(pretrained: Pretrained, tmp_path: Path, family: str) -> None:
+    folder = pretrained(family)
+    module, method = adapted("prefix", folder, projection=8)
+    method.save(module, tmp_path)
+    again = method.reload(tmp_path, lambda _: load_network(folder, job(folder, dropout=0.0), method.options))
+    assert not any("reparametrisation" in name for name, _ in again.named_parameters())
+    torch.testing.assert_close(logits(again.eval()), logits(module), atol=1e-6, rtol=1e-6)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_too_many_virtual_tokens_are_refused_before_a_run(pretrained: Pretrained, method: str) -> None:
     folder = pretrained("bert")

@@ -23,7 +23,7 @@ def is_network(source: Source) -> bool:
 
 
 def virtual_refusal(source: Source) -> str | None:
-    """Return why an arm's network cannot be written whole, where it puts virtual tokens to every text; None otherwise."""
+    """Return why a network cannot be written whole, where it puts virtual tokens to every text; None otherwise."""
     if not isinstance(source.method, TunedMethod) or not source.method.virtual_tokens:
         return None
     return "puts virtual tokens to every text, which a whole network does not hold; `showdown serve` answers with it"

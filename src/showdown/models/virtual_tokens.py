@@ -2,8 +2,8 @@
 
 A row with virtual tokens is an ordinary row, so that every forward path computes positions, masks, packs and cached
 keys as it always does. What a module gives for a virtual token is learned: its embedding (prompt tuning), or its keys
-and values in every layer (prefix tuning). With all keys and values given, what the network computes at a virtual token is
-read by nothing, and every other token attends to learned keys and values beside those of the text.
+and values in every layer (prefix tuning). With all keys and values given, what the network computes at a virtual token
+is read by nothing, and every other token attends to learned keys and values beside those of the text.
 """
 
 from collections.abc import Iterator, Sequence
