@@ -242,7 +242,7 @@ def test_a_saved_model_answers_the_same_elsewhere(workshop: Workshop, second: bo
         if not build(method, {}).options.four_bit:
             np.testing.assert_allclose(scores, run.answered.numbers, atol=1e-5)
         learned = sum(path.stat().st_size for path in artefact.glob("*.safetensors")) / 1e6
-        assert learned < run.stage.model_size_mb < learned + 0.01  # with a configuration, without the companions
+        assert learned - 0.0005 <= run.stage.model_size_mb < learned + 0.01  # with a configuration, and rounded
         if (artefact / "adapter_config.json").is_file():
             assert json.loads((artefact / "adapter_config.json").read_text())["base_model_name_or_path"] == model
 
