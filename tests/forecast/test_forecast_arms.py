@@ -173,3 +173,16 @@ def test_products_in_bfloat16_take_memory_of_their_own_on_a_processor() -> None:
         for precision in ("float32", "bfloat16")
     )
     assert narrow - wide == pytest.approx(0.9, abs=0.05)
+
+
+@pytest.mark.parametrize("config", [LlamaConfig(**DECODER), BertConfig(**ENCODER)], ids=["decoder", "encoder"])
+def test_virtual_tokens_take_seconds_and_memory_as_others_do(config: PretrainedConfig) -> None:
+    """Rows of 20 tokens with 200 virtual ones are forecast as rows of 219 with one."""
+    few, many, longer = (
+        forecast({"prompt": {"tokens": virtual}}, config=config, tokens=tokens, device="cpu")["prompt"]
+        for virtual, tokens in ((1, 20), (200, 20), (1, 219))
+    )
+    for phase in ("training", "validation", "prediction"):
+        assert many.seconds[phase].expected == pytest.approx(longer.seconds[phase].expected, rel=0.01)
+        assert many.seconds[phase].expected > 1.05 * few.seconds[phase].expected
+    assert expected_gb(many) > expected_gb(few)

@@ -226,3 +226,14 @@ def test_a_score_of_the_users_own_is_loaded_and_identifies_its_runs(tmp_path: Pa
     path.write_text("def score(prompt):\n    return 1\n")
     with pytest.raises(UserError, match=r"scorer .*its arguments are \(prompt\)"):
         prepared(tmp_path, asked)
+
+
+def test_virtual_tokens_leave_fewer_positions_to_every_chat(tmp_path: Path, pretrained: Pretrained) -> None:
+    """All rows of the table read the same chats, those of an arm with virtual tokens too."""
+    model = pretrained("llama")
+    written = rows(long=3)
+    tight = {"methods": {"full": {}, "prompt": {"tokens": 40}}, "protocol": {"max_tokens": 60}}
+    with pytest.raises(UserError, match="the model can take no more"):
+        prepared(tmp_path, comparison(tmp_path, model, written, **tight))
+    tight["methods"] = {"full": {}, "prompt": {"tokens": 5}}
+    prepared(tmp_path, comparison(tmp_path, model, written, **tight))

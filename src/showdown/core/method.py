@@ -185,6 +185,10 @@ class AdaptsNetwork(Protocol):
     def optimizer(self) -> str:
         """A key of `showdown.engine.optim.table.OPTIMIZERS`."""
 
+    @property
+    def virtual_tokens(self) -> int:
+        """Tokens that it puts to every row, beside those of the text."""
+
     def adapt(self, network: NetworkParts) -> "torch.nn.Module":
         """Return the module with `requires_grad` set on exactly what learns."""
 
@@ -208,6 +212,11 @@ class TunedMethod(Method):
     def options(self) -> NetworkOptions:
         """How the network is loaded."""
         return NetworkOptions()
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Tokens that it puts to every row, beside those of the text; they take positions and memory as others do."""
+        return 0
 
     @property
     def optimizer(self) -> str:

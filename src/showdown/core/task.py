@@ -68,11 +68,13 @@ class EncodedExamples:
 
     ids: Sequence[Sequence[int]]
     targets: Targets
+    virtual_tokens: int = 0
+    """Tokens that a method puts to each example when the network reads it."""
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each example."""
-        return [len(row) for row in self.ids]
+        """Tokens of each example as the network reads it."""
+        return [len(row) + self.virtual_tokens for row in self.ids]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,13 @@ and `ForwardPath.name` says in the record which path was taken.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import cast
 
 import torch
 from torch import nn
 
 from showdown.core.errors import Unavailable
+from showdown.core.language import LanguagePath
 from showdown.core.task import ForwardPath
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.forward import PackedForward, head_dtype, unpackable_reason
@@ -21,7 +23,9 @@ from showdown.engine.language.padded import PaddedLanguageModel
 from showdown.engine.parallel.group import Group
 from showdown.engine.parallel.spread import DividedSpread, Spread
 from showdown.engine.structure import language_model, last_token_classifier, unwrapped
+from showdown.engine.virtual_tokens import VirtualTokensForward, VirtualTokensLanguageModel
 from showdown.models.padding import PADDING_COUNTS, attend_without_plans, of_equal_length
+from showdown.models.virtual_tokens import virtual_embedding
 
 
 def padded_batch(
@@ -153,6 +157,24 @@ def choose_forward(
         Unavailable: for a wrapper around a network that the engine does not understand.
 
     """
+    path = _chosen(module, pad_token_id, device, recompute=recompute, attention=attention, spread=spread)
+    embedding = virtual_embedding(module)
+    if embedding is None:
+        return path
+    if language_model(module) is not None:
+        return VirtualTokensLanguageModel(cast(LanguagePath, path), embedding)
+    return VirtualTokensForward(path, embedding)
+
+
+def _chosen(
+    module: nn.Module,
+    pad_token_id: int,
+    device: str,
+    *,
+    recompute: bool,
+    attention: CudnnAttention | None,
+    spread: Spread | None,
+) -> ForwardPath:
     language, decoder = language_model(module), last_token_classifier(module)
     packed: PackedForward | PackedLanguageModel | None = None
     if language is not None and unpackable_reason(language, device) is None:

@@ -19,7 +19,7 @@ def unwrapped(module: nn.Module) -> Any:
 
     Raises:
         Unavailable: for any other wrapper, whose own part in the computation would be lost without a word, such as the
-            virtual tokens of prompt tuning.
+            virtual tokens of PEFT's prompt tuning (`models/virtual_tokens.py` has the engine's).
 
     """
     from transformers import PreTrainedModel

@@ -22,6 +22,13 @@ def is_network(source: Source) -> bool:
     return isinstance(source.method, TunedMethod)
 
 
+def virtual_refusal(source: Source) -> str | None:
+    """Return why a network cannot be written whole, where it puts virtual tokens to every text; None otherwise."""
+    if not isinstance(source.method, TunedMethod) or not source.method.virtual_tokens:
+        return None
+    return "puts virtual tokens to every text, which a whole network does not hold; `showdown serve` answers with it"
+
+
 def is_linear(source: Source) -> bool:
     """Return whether the arm's model is a network with a linear model over its embeddings."""
     from showdown.methods.embedded import EmbeddedMethod

@@ -6,7 +6,7 @@ from typing import Any
 
 from showdown.core.network_reads import NetworkReads
 from showdown.evaluation.speed import measuring_seconds
-from showdown.forecast.needs import cut
+from showdown.forecast.needs import cut, with_virtual
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.work import Pack
 from showdown.forecast.workload import RowSizes, Workload
@@ -39,7 +39,9 @@ class Answering:
         """
         self._step, self._workload = step, workload
         limit = step.arm.job.protocol.max_tokens
-        self._validation, self._test = cut(workload.validation, limit), cut(workload.test, limit)
+        self._validation, self._test = (
+            with_virtual(cut(rows, limit), step.arm.virtual_tokens) for rows in (workload.validation, workload.test)
+        )
         self._reads = reads or NetworkReads()
         self._example = round(fmean(tokens for tokens, _ in step.arm.train)) if step.arm.train else 0
         self._writes = bool(workload.answer_tokens)

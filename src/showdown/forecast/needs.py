@@ -41,13 +41,15 @@ class NetworkArm:
     optimizer: str
     """As `showdown.engine.optim.table` names it."""
     train: RowSizes
-    """Cut at the arm's limit."""
+    """Cut at the arm's limit, with its virtual tokens."""
     decoder: bool
     """Whether the engine computes it layer by layer, as a packed decoder."""
     called: Any
     """What is called otherwise: transformers' network, or its backbone where a head follows that the engine calls."""
     call_options: dict[str, bool]
     """Arguments of that call."""
+    virtual_tokens: int = 0
+    """That its method puts to every row."""
 
     @cached_property
     def passes(self) -> "Passes":
@@ -96,7 +98,7 @@ def network_arm(
         seed=0,
     )
     network = skeleton_of(completed(deepcopy(workload.config), job), job)
-    train = cut(workload.train, protocol.max_tokens)
+    train = with_virtual(cut(workload.train, protocol.max_tokens), method.virtual_tokens)
     shape, demand, module = demand_of(method, network, job, read_share(train, protocol.effective_batch_rows))
     lengths = [tokens for tokens, _ in train]
     language = language_model(module)
@@ -111,12 +113,18 @@ def network_arm(
         needs=ArmNeeds(shape=shape, demand=demand, protocol=protocol, lengths=lengths),
         optimizer=method.optimizer,
         train=train,
+        virtual_tokens=method.virtual_tokens,
     )
 
 
 def cut(rows: RowSizes, limit: int) -> RowSizes:
     """Return rows as they are read with a limit of tokens."""
     return [(min(tokens, limit), min(read, tokens, limit)) for tokens, read in rows]
+
+
+def with_virtual(rows: RowSizes, tokens: int) -> RowSizes:
+    """Return rows with so many virtual tokens in each, which have no loss."""
+    return [(one + tokens, read) for one, read in rows]
 
 
 def of_one_device(arm: NetworkArm, settings: MemorySettings) -> NetworkArm:

@@ -9,7 +9,7 @@ from showdown.core.spec import SharedProtocol, TuningSpec
 from showdown.forecast.answering import Answering
 from showdown.forecast.epochs import Epochs, epochs_of, trial_epochs
 from showdown.forecast.fitted import TIME_SPREAD
-from showdown.forecast.needs import NetworkArm, cut, memory_settings_of, network_arm
+from showdown.forecast.needs import NetworkArm, cut, memory_settings_of, network_arm, with_virtual
 from showdown.forecast.rates import Rates
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.untrained import Untrained
@@ -26,7 +26,7 @@ def tuned_seconds(step: StepSeconds, workload: Workload) -> dict[str, Range]:
     """Return the seconds of one run of an arm that trains a network, by phase."""
     arm, rates = step.arm, step.rates
     protocol = arm.job.protocol
-    validation = cut(workload.validation, protocol.max_tokens)
+    validation = with_virtual(cut(workload.validation, protocol.max_tokens), arm.virtual_tokens)
     epoch, judged = step.epoch_seconds(arm.train), step.forward_seconds(validation)
     loading = _loading_seconds(arm, workload, rates)
     saved = arm.needs.demand.gradient_bytes

@@ -15,6 +15,7 @@ class Untrained:
     options: ClassVar[NetworkOptions] = NetworkOptions()
     optimizer: ClassVar[str] = "adamw"
     """Never used: nothing is stepped."""
+    virtual_tokens: ClassVar[int] = 0
 
     def adapt(self, network: NetworkParts) -> "nn.Module":
         """Return the network, of which nothing learns."""

@@ -55,6 +55,8 @@ METHODS: Registry[type[Method]] = Registry(
         "layernorm": "showdown.methods.layernorm:LayerNorm",
         "bitfit": "showdown.methods.bitfit:BitFit",
         "ia3": "showdown.methods.ia3:Ia3",
+        "prompt": "showdown.methods.prompt:Prompt",
+        "prefix": "showdown.methods.prefix:Prefix",
     },
     read_method,
 )

@@ -89,13 +89,23 @@ def _refuse_tokens_beyond(tokenizer: "PreTrainedTokenizerBase", folder: Path) ->
         )
 
 
-def token_limit(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", most: int) -> int:
-    """Return how many tokens of a text are read: ``most``, or fewer where the model can take no more."""
+def token_limit(
+    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", most: int, *, virtual_tokens: int = 0
+) -> int:
+    """Return how many tokens of a text are read: ``most``, or fewer where the model can take no more.
+
+    Args:
+        tokenizer: the model's.
+        config: the network's.
+        most: the limit of the comparison.
+        virtual_tokens: that a method puts to every text; they take positions of the model.
+
+    """
     limits = [most]
     if tokenizer.model_max_length and tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     positions = positions_of(config)
-    return min(limits if positions is None else [*limits, positions])
+    return min(limits if positions is None else [*limits, positions - virtual_tokens])
 
 
 def positions_of(config: "PretrainedConfig") -> int | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from showdown.core.chat import shown_prompt
 from showdown.core.errors import UserError
+from showdown.core.method import TunedMethod
 from showdown.core.metric import AUTO, GENERATION, OWN, metric_named
 from showdown.core.metric_choice import refuse_metric_without_scores
 from showdown.core.spec import Comparison, SharedProtocol
@@ -12,7 +13,7 @@ from showdown.data.inspection import DeepAudit, deep_chat_audit
 from showdown.data.prepare import Prepared
 from showdown.data.rows import Rows
 from showdown.data.tables import count
-from showdown.methods.table import protocol_of
+from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.models.described import DescribedModel
 
 _SPARE_SHARE, _SPARE_TOKENS, _MULTIPLE = 1.5, 8, 8
@@ -44,7 +45,7 @@ class ChatPreparation:
         self._comparison = comparison
         self.lengths = ChatLengths(layout)
         self._special_tokens = layout.special_tokens
-        self._room = token_limit(tokenizer, model.config, _NO_LIMIT)
+        self._room = token_limit(tokenizer, model.config, _NO_LIMIT, virtual_tokens=_virtual_tokens(comparison))
         wanted = min(protocol.max_tokens for protocol in _protocols(comparison))
         self.limit = min(wanted, self._room)
         """The most tokens of a prompt with its answer: the lowest limit of any row of the table, and of the model."""
@@ -108,6 +109,12 @@ class ChatPreparation:
         found = [self.lengths.of(*pair) for pair in zip(rows.texts, rows.answers, strict=True)]
         longest = max(range(len(found)), key=lambda index: found[index].whole - found[index].answer)
         return found[longest].whole - found[longest].answer, rows.row_ids[longest]
+
+
+def _virtual_tokens(comparison: Comparison) -> int:
+    """Return the most virtual tokens that a row of the table puts to every chat."""
+    methods = [build(*method_and_settings(row, written)) for row, written in comparison.methods.items()]
+    return max((method.virtual_tokens for method in methods if isinstance(method, TunedMethod)), default=0)
 
 
 def chats_of(comparison: Comparison, model: DescribedModel) -> ChatPreparation | None:

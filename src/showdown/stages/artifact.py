@@ -177,8 +177,11 @@ def predictor_with(job: Job, module: "torch.nn.Module", tokenizer: "PreTrainedTo
     from showdown.engine.forward import choose_forward
     from showdown.engine.graphs.capture import answering_forward
     from showdown.models.tokens import token_limit
+    from showdown.models.virtual_tokens import virtual_tokens
 
     module.eval()
     forward = choose_forward(module, pad_token_id=int(tokenizer.pad_token_id), device=job.placement.device)
-    limit = token_limit(tokenizer, getattr(module, "config", None), job.protocol.max_tokens)
+    limit = token_limit(
+        tokenizer, getattr(module, "config", None), job.protocol.max_tokens, virtual_tokens=virtual_tokens(module)
+    )
     return job.task.predictor(module, answering_forward(forward), tokenizer, limit, job.protocol)

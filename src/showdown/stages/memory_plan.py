@@ -205,7 +205,8 @@ def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dic
         method = build(name, settings)
         if isinstance(method, TunedMethod) and method.unsupported_reason() is None:
             protocol = protocol_of(comparison.protocol, written).model_copy(update={"split": job.protocol.split})
-            limit = token_limit(tokenizer, configuration(base, job), protocol.max_tokens)
+            virtual = method.virtual_tokens
+            limit = token_limit(tokenizer, configuration(base, job), protocol.max_tokens, virtual_tokens=virtual)
             key = (limit, protocol.loss_on)
             if key not in sizes:
                 sizes[key] = sizes_of(job.task.encode(tokenizer, rows, limit, protocol))
@@ -213,7 +214,7 @@ def _planned_arms(comparison: Comparison, job: Job, rows: Examples) -> tuple[dic
                 name=name,
                 method=method,
                 protocol=protocol,
-                lengths=[tokens for tokens, _ in sizes[key]],
+                lengths=[tokens + virtual for tokens, _ in sizes[key]],
                 read_share=read_share(sizes[key], protocol.effective_batch_rows),
             )
     return arms, [size for _, each in sorted(sizes.items()) for size in each]

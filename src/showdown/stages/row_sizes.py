@@ -28,7 +28,8 @@ def sizes_of(encoded: EncodedExamples) -> Sizes:
     firsts = [
         next((place for place, target in enumerate(row) if target != nothing), len(row) - 1) for row in encoded.targets
     ]
-    return [(tokens, tokens - first) for tokens, first in zip(encoded.lengths, firsts, strict=True)]
+    lengths = encoded.lengths
+    return [(tokens, tokens - encoded.virtual_tokens - first) for tokens, first in zip(lengths, firsts, strict=True)]
 
 
 def read_share(sizes: Sizes, rows: int) -> float:

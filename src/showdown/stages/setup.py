@@ -228,8 +228,9 @@ def prepare_training(
         tokenizer = load_tokenizer(base, job.model.chat_template)
         config = configuration(base, job)
         width = width_of(config)
-        limit = token_limit(tokenizer, config, job.protocol.max_tokens)
-        encoded = job.task.encode(tokenizer, train, limit, job.protocol)
+        virtual = method.virtual_tokens
+        limit = token_limit(tokenizer, config, job.protocol.max_tokens, virtual_tokens=virtual)
+        encoded = replace(job.task.encode(tokenizer, train, limit, job.protocol), virtual_tokens=virtual)
         return TrainingSetup(
             context=context,
             method=method,

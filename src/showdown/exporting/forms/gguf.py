@@ -11,7 +11,7 @@ from showdown.core.errors import UserError
 from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import base_type, is_network, merged_network, tokenizer_of
+from showdown.exporting.network import base_type, is_network, merged_network, tokenizer_of, virtual_refusal
 from showdown.exporting.source import Source
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Gguf(Form):
         """Refuse what is no language model of LLaMA's architecture."""
         if not is_network(source) or source.job.task.name != GENERATION:
             return "is no language model; GGUF is for those"
+        if virtual_refusal(source):
+            return virtual_refusal(source)
         from showdown.exporting.gguf_file import ARCHITECTURE, split_name
 
         kind = base_type(source)

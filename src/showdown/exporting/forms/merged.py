@@ -11,7 +11,7 @@ from showdown.core.metric import GENERATION
 from showdown.core.predictor import Predictor
 from showdown.core.spec import RunSpec
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import is_network, merged_network, set_greedy, tokenizer_of
+from showdown.exporting.network import is_network, merged_network, set_greedy, tokenizer_of, virtual_refusal
 from showdown.exporting.source import Source
 from showdown.methods.full import Full
 from showdown.methods.table import METHODS
@@ -27,8 +27,8 @@ class Merged(Form):
     summary: ClassVar[str] = "the whole network in safetensors, adapters merged in, for plain transformers and vLLM"
 
     def refusal(self, source: Source) -> str | None:
-        """Refuse a model that is no network."""
-        return None if is_network(source) else "trains no network of its own"
+        """Refuse a model that is no network, and one that is more than a network."""
+        return virtual_refusal(source) if is_network(source) else "trains no network of its own"
 
     def write(self, source: Source, folder: Path) -> Shipped:
         """Merge and save the network, and what others need beside it."""

@@ -6,7 +6,14 @@ from typing import ClassVar
 from showdown.core.errors import UserError
 from showdown.core.predictor import Predictor
 from showdown.exporting.form import Form, Shipped
-from showdown.exporting.network import base_type, is_linear, is_network, reads_from_left_to_right, tokenizer_of
+from showdown.exporting.network import (
+    base_type,
+    is_linear,
+    is_network,
+    reads_from_left_to_right,
+    tokenizer_of,
+    virtual_refusal,
+)
 from showdown.exporting.source import Source
 from showdown.models.padding import PADDING_COUNTS
 
@@ -46,6 +53,8 @@ class Onnx(Form):
             return "has no network to trace"
         if not source.job.labels:
             return "writes its answers; ONNX is for encoders with labels here"
+        if virtual_refusal(source):
+            return virtual_refusal(source)
         kind = base_type(source)
         if kind in PADDING_COUNTS:
             return f"has a base (`{kind}`) whose answers change with padding, which onnxruntime needs"

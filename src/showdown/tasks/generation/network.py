@@ -12,6 +12,7 @@ from showdown.core.predictor import Writer, Written
 from showdown.core.spec import SharedProtocol
 from showdown.core.task import EncodedExamples, Objective
 from showdown.models.tokens import positions_of
+from showdown.models.virtual_tokens import virtual_tokens
 from showdown.tasks.generation.layout import ChatLayout
 from showdown.tasks.generation.validation import token_losses
 
@@ -58,6 +59,7 @@ class NetworkWriter(Writer):
     def refusal(self, prompt: str) -> str | None:
         """Return that a prompt leaves an answer no room in the network's positions; None where it does."""
         tokens, positions = len(self.layout.prompt(prompt)), positions_of(self.module.config)
+        positions = None if positions is None else positions - virtual_tokens(self.module)
         if positions is None or tokens + self.most <= positions:
             return None
         return (
