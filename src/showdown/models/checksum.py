@@ -14,10 +14,11 @@ _ODD = 0x9E3779B97F4A7C15 - 2**64
 
 
 def checksum(module: nn.Module, left_out: Collection[str] = ()) -> str:
-    """Return the checksum of all parameters and buffers, by name, type and shape.
+    """Return the checksum of all parameters and buffers, by name, type and shape; the same for the same device alone.
 
-    Each word of 64 bits is multiplied by an odd number of its place, so that one changed word always changes the sum,
-    and words that change places do. Sums of whole numbers are the same in any order and on any device.
+    On a CPU it is a SHA-256 of the bytes. On a GPU each word of 64 bits is multiplied by an odd number of its place, so
+    that one changed word always changes the sum, and words that change places do: a pass over the memory, and only the
+    sums travel. Sums of whole numbers are the same in any order.
 
     Args:
         module: any network, with layers in fewer bits too.
@@ -25,15 +26,17 @@ def checksum(module: nn.Module, left_out: Collection[str] = ()) -> str:
 
     """
     found = hashlib.sha256()
-    sums: list[torch.Tensor] = []
+    sums: dict[torch.device, list[torch.Tensor]] = {}
     for name, value in sorted(_tensors(module), key=lambda one: one[0]):
-        if name not in left_out:
-            found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            sums.extend(_sums(value))
-    by_device: dict[torch.device, list[torch.Tensor]] = {}
-    for one in sums:
-        by_device.setdefault(one.device, []).append(one)
-    for values in by_device.values():  # one transfer a device
+        if name in left_out:
+            continue
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        plain = value.contiguous().view(-1).view(torch.uint8)
+        if value.device.type == "cpu":
+            found.update(plain.numpy().data)
+        else:
+            sums.setdefault(value.device, []).extend(word_sums(plain))
+    for values in sums.values():  # one transfer a device
         found.update(torch.stack(values).cpu().numpy().tobytes())
     return found.hexdigest()
 
@@ -48,8 +51,9 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from module.named_buffers()
 
 
-def _sums(value: torch.Tensor) -> Iterator[torch.Tensor]:
-    for chunk in torch.split(value.contiguous().view(-1).view(torch.uint8), _WORD_BYTES * _CHUNK_WORDS):
+def word_sums(plain: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield the weighted sum of the words of each part of a tensor of bytes."""
+    for chunk in torch.split(plain, _WORD_BYTES * _CHUNK_WORDS):
         words = _words(chunk)
         yield (words * _factors(len(words), chunk.device)).sum()
 
