@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import peft
 import pytest
@@ -11,6 +12,7 @@ from transformers import AttentionInterface
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.engine.forward import choose_forward
+from showdown.exporting.network import virtual_refusal
 from showdown.methods.table import build
 from showdown.models.network import load_network, network_skeleton
 from showdown.models.tokens import load_tokenizer, token_limit
@@ -272,3 +274,24 @@ def test_the_words_of_an_embedding_are_the_networks_own() -> None:
     assert embedding.ids() == [5, 6]
     assert torch.equal(found[0, 0], torch.ones(2))
     assert torch.equal(found[0, 1], embedding.weight[4])
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_checkpointed_activations_give_the_same_gradients(pretrained: Pretrained, family: str) -> None:
+    """A layer that is computed again finds the virtual tokens of its own pass, and makes its part of a projection."""
+    module, _ = adapted("prefix", pretrained(family), projection=8)
+    found = []
+    for recompute in (False, True):
+        module.zero_grad()
+        path = choose_forward(module, pad_token_id=0, device="cpu", recompute=recompute)
+        path.logits(ROWS).square().sum().backward()  # type: ignore[no-untyped-call]
+        found.append({name: value.grad for name, value in module.named_parameters() if value.requires_grad})
+    assert all(bool(gradient.any()) for gradient in found[0].values())
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_a_network_with_virtual_tokens_is_not_exported_whole() -> None:
+    source: Any = SimpleNamespace(method=build("prompt", {}))
+    assert "puts virtual tokens to every text" in str(virtual_refusal(source))
+    assert virtual_refusal(cast(Any, SimpleNamespace(method=build("lora", {})))) is None
