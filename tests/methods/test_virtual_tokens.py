@@ -138,7 +138,7 @@ def test_neither_other_rows_nor_padding_change_a_row(pretrained: Pretrained, met
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("family", ["llama", "mistral-window"])
 def test_peft_opens_a_decoders_adapter_and_answers_the_same(
     pretrained: Pretrained, tmp_path: Path, family: str, method: str
 ) -> None:
@@ -230,6 +230,13 @@ def test_too_many_virtual_tokens_are_refused_before_a_run(pretrained: Pretrained
         build(method, {"tokens": 73}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
     assert "\n" not in str(caught.value)
     build(method, {"tokens": 72}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
+
+
+def test_a_prefix_that_a_window_hides_is_refused(pretrained: Pretrained) -> None:
+    folder = pretrained("mistral-window")
+    with pytest.raises(UserError, match=r"`tokens` is 6, and attention of this model reaches back 6 tokens; take at"):
+        build("prefix", {"tokens": 6}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
+    build("prefix", {"tokens": 5}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("family", ["modernbert", "deberta"])

@@ -51,7 +51,7 @@ class Prompt(VirtualTokensMethod):
         self.require_room(network)
         return self.virtual_tokens * int(embedding_of(network).weight.shape[1])
 
-    def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor] | None":
+    def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor]":
         """Return PEFT's prompt tuning."""
         from peft import PromptTuningConfig
 

@@ -117,8 +117,8 @@ class VirtualTokensMethod(TunedMethod):
         """
 
     @abstractmethod
-    def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor] | None":
-        """Return PEFT's configuration of a decoder's adapter and its tensor; None where PEFT computes otherwise."""
+    def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor]":
+        """Return PEFT's configuration of a decoder's adapter, and its tensor."""
 
     def adapt(self, network: NetworkParts) -> "nn.Module":
         """Put virtual tokens into the network, and train them and the head alone.
@@ -215,10 +215,9 @@ class VirtualTokensMethod(TunedMethod):
         save_file(learned, folder / _FILE)
         embedding = virtual_embedding(module)
         assert embedding is not None, "`adapt` put it there"
-        adapter = None if embedding.behind else self.peft_adapter(cast("PreTrainedModel", module))
-        if adapter is None:
+        if embedding.behind:
             return
-        config, tensor = adapter
+        config, tensor = self.peft_adapter(cast("PreTrainedModel", module))
         config.save_pretrained(str(folder))
         head = {f"base_model.{name}": value for name, value in learned.items() if not name.endswith(_LEARNED)}
         save_file(head | {"prompt_embeddings": tensor.detach().float().contiguous()}, folder / WEIGHTS)
