@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "src" / "showdown"
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] != "methods"]
 MAY_NAME_METHODS = {"DEFAULT_METHODS": "the comparison that runs when the user names no method"}
 """Constants that hold names of methods, and why."""
-_NAMED = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, METHODS))})(?!\w)")
+WORDS_TOO = {"prompt": "what a network is asked: a key of the data, and a column of theirs"}
+"""Names of methods that are words of their own here, and which."""
+_NAMED = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, METHODS.keys() - WORDS_TOO.keys()))})(?!\w)")
 
 
 def names_in(source: str) -> list[str]:

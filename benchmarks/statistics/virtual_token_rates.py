@@ -1,6 +1,7 @@
 """Learning rates of prompt and prefix tuning on the quickstart's data and model, and where the virtual tokens stand.
 
-    python -m benchmarks.statistics.virtual_token_rates --out benchmarks/results
+    python -m benchmarks.statistics.virtual_token_rates --epochs 4 --out benchmarks/results
+    python -m benchmarks.statistics.virtual_token_rates --epochs 10 --multiples 1 3 --seed 1 --out benchmarks/results
 
 Each training goes through the product's loop: ten kinds of the built-in resumes, 64 tokens, four rows a step, and at
 most so many epochs. The last ones put the virtual tokens before the text of this encoder, where its first token, which
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--methods", nargs="+", default=["prompt", "prefix"])
     parser.add_argument("--multiples", nargs="+", type=float, default=list(MULTIPLES))
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     learning_rates.TOKENS = TOKENS
@@ -50,13 +51,13 @@ def main() -> None:
             bench = learning_rates.Bench(data, "all-minilm-l6-v2", method, options.seed)
             for multiple in options.multiples:
                 records.append(trained(bench, multiple, options.epochs) | {"where": "behind"})
-                write_result(options, {"trainings": records}, device="cpu")
+                write_result(options, {"trainings": records}, variant=str(options.epochs), device="cpu")
         if "prompt" in options.methods:
             from showdown.methods import virtual_tokens
 
             virtual_tokens._reads_to_the_right = lambda network: True
             records.append(trained(bench_of(data, options.seed), 1.0, options.epochs) | {"where": "before"})
-            write_result(options, {"trainings": records}, device="cpu")
+            write_result(options, {"trainings": records}, variant=str(options.epochs), device="cpu")
 
 
 def bench_of(data: Path, seed: int) -> learning_rates.Bench:

@@ -37,9 +37,9 @@ EMULATED = ("full-fp8", "lora-fp8")
 TEXTS = MATERIALS["classification"].asked.texts
 """What `Trained.answered` holds the scores of."""
 PAIRS = [(method, model) for method in TUNED if method not in EMULATED for model in MODELS.get(method, BOTH)]
-KIN = ("prefix",)
-"""Methods that share all but what they learn with one that is tried on both models (`prompt`): a test of their own
-compares what they compute with the same by hand."""
+SHARED_OUT = {"prompt": "bert", "prefix": "mistral"}
+"""Of two methods on one base the model on which the other is tried in any case: there they are long. A file of its own
+(`test_virtual_tokens.py`) compares what both compute on both with the same by hand."""
 ON_EMBEDDINGS = ("frozen", "knn", "boosting", "static", "setfit")
 FAMILIES = [*ENCODERS, *DECODERS]
 OTHERS = ("full", "lora", "qlora")
@@ -61,7 +61,7 @@ def marked(values: Sequence[Any], method: str, family: str) -> Any:
     The method that it varies is tried there in any case, and `test_adapters.py` compares what both compute there. Of a
     method whose products are emulated here all cases are long but one.
     """
-    long = (method in KIN or is_variant(method)) and family != MODELS.get(method, BOTH)[0]
+    long = SHARED_OUT.get(method) == family or (is_variant(method) and family != MODELS.get(method, BOTH)[0])
     if method in EMULATED:
         long = "settings_reach_the_network" not in str(values[0])
     return pytest.param(*values, marks=[pytest.mark.long] if long else [], id="-".join(map(str, values)))

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import peft
 import pytest
@@ -11,6 +12,7 @@ from transformers import AttentionInterface
 
 from showdown.core.errors import Unavailable, UserError
 from showdown.engine.forward import choose_forward
+from showdown.exporting.network import virtual_refusal
 from showdown.methods.table import build
 from showdown.models.network import load_network, network_skeleton
 from showdown.models.tokens import load_tokenizer, token_limit
@@ -136,7 +138,7 @@ def test_neither_other_rows_nor_padding_change_a_row(pretrained: Pretrained, met
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("family", ["llama", "mistral-window"])
 def test_peft_opens_a_decoders_adapter_and_answers_the_same(
     pretrained: Pretrained, tmp_path: Path, family: str, method: str
 ) -> None:
@@ -230,6 +232,13 @@ def test_too_many_virtual_tokens_are_refused_before_a_run(pretrained: Pretrained
     build(method, {"tokens": 72}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
 
 
+def test_a_prefix_that_a_window_hides_is_refused(pretrained: Pretrained) -> None:
+    folder = pretrained("mistral-window")
+    with pytest.raises(UserError, match=r"`tokens` is 6, and attention of this model reaches back 6 tokens; take at"):
+        build("prefix", {"tokens": 6}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
+    build("prefix", {"tokens": 5}).check(network_skeleton(folder, job(folder)))  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("family", ["modernbert", "deberta"])
 def test_a_prefix_is_refused_where_keys_have_positions(pretrained: Pretrained, family: str) -> None:
     folder = pretrained(family)
@@ -272,3 +281,24 @@ def test_the_words_of_an_embedding_are_the_networks_own() -> None:
     assert embedding.ids() == [5, 6]
     assert torch.equal(found[0, 0], torch.ones(2))
     assert torch.equal(found[0, 1], embedding.weight[4])
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_checkpointed_activations_give_the_same_gradients(pretrained: Pretrained, family: str) -> None:
+    """A layer that is computed again finds the virtual tokens of its own pass, and makes its part of a projection."""
+    module, _ = adapted("prefix", pretrained(family), projection=8)
+    found = []
+    for recompute in (False, True):
+        module.zero_grad()
+        path = choose_forward(module, pad_token_id=0, device="cpu", recompute=recompute)
+        path.logits(ROWS).square().sum().backward()  # type: ignore[no-untyped-call]
+        found.append({name: value.grad for name, value in module.named_parameters() if value.requires_grad})
+    assert all(bool(gradient.any()) for gradient in found[0].values())
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_a_network_with_virtual_tokens_is_not_exported_whole() -> None:
+    source: Any = SimpleNamespace(method=build("prompt", {}))
+    assert "puts virtual tokens to every text" in str(virtual_refusal(source))
+    assert virtual_refusal(cast(Any, SimpleNamespace(method=build("lora", {})))) is None

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from peft import PeftConfig
     from torch import nn
+    from transformers import PreTrainedModel
 
     from showdown.models.companions import Usage
     from showdown.models.virtual_tokens import VirtualEmbedding
@@ -116,8 +117,8 @@ class VirtualTokensMethod(TunedMethod):
         """
 
     @abstractmethod
-    def peft_adapter(self, module: Any) -> "tuple[PeftConfig, torch.Tensor] | None":
-        """Return PEFT's configuration of a decoder's adapter and its tensor; None where PEFT computes otherwise."""
+    def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor]":
+        """Return PEFT's configuration of a decoder's adapter, and its tensor."""
 
     def adapt(self, network: NetworkParts) -> "nn.Module":
         """Put virtual tokens into the network, and train them and the head alone.
@@ -191,7 +192,7 @@ class VirtualTokensMethod(TunedMethod):
         inside = {id(value) for _, child in learned_modules(module) for value in child.parameters()}
         return {name for name, value in module.named_parameters() if id(value) not in inside}
 
-    def strip(self, module: Any) -> "nn.Module":
+    def strip(self, module: "nn.Module") -> "nn.Module":
         """Take the virtual tokens out again, and restore the head."""
         from showdown.models.virtual_tokens import learned_modules
 
@@ -202,10 +203,9 @@ class VirtualTokensMethod(TunedMethod):
             parameters[name].data.copy_(start)
             parameters[name].grad = None
         self._head = {}
-        stripped: nn.Module = module
-        return stripped
+        return module
 
-    def save(self, module: Any, folder: Path) -> None:
+    def save(self, module: "nn.Module", folder: Path) -> None:
         """Write the learned vectors and the head as safetensors; of a decoder in PEFT's own layout, too."""
         from safetensors.torch import save_file
 
@@ -215,10 +215,9 @@ class VirtualTokensMethod(TunedMethod):
         save_file(learned, folder / _FILE)
         embedding = virtual_embedding(module)
         assert embedding is not None, "`adapt` put it there"
-        adapter = None if embedding.behind else self.peft_adapter(module)
-        if adapter is None:
+        if embedding.behind:
             return
-        config, tensor = adapter
+        config, tensor = self.peft_adapter(cast("PreTrainedModel", module))
         config.save_pretrained(str(folder))
         head = {f"base_model.{name}": value for name, value in learned.items() if not name.endswith(_LEARNED)}
         save_file(head | {"prompt_embeddings": tensor.detach().float().contiguous()}, folder / WEIGHTS)
@@ -325,7 +324,7 @@ def sampled_words(network: NetworkParts, count: int) -> "torch.Tensor":
     return torch.randint(0, weight.shape[0], (count,), device="cpu").to(weight.device)
 
 
-def _learned(module: Any) -> dict[str, "torch.Tensor"]:
+def _learned(module: "nn.Module") -> dict[str, "torch.Tensor"]:
     """Return the head's tensors by name, and the learned vectors of each module as they are used."""
     from showdown.models.virtual_tokens import learned_modules
 

@@ -159,7 +159,7 @@ def virtual_tokens(module: nn.Module) -> int:
     return found.count if found else 0
 
 
-def keys_and_values(module: Any, names: Sequence[str], ids: torch.Tensor) -> list[torch.Tensor]:
+def keys_and_values(module: nn.Module, names: Sequence[str], ids: torch.Tensor) -> list[torch.Tensor]:
     """Return what some layers of a network give for a text, each of shape (tokens, width), in float32.
 
     Args:
