@@ -1,7 +1,7 @@
 """Products with the weights of linear layers; on a CPU by oneDNN, whatever the number type.
 
-PyTorch hands float32 products on a CPU to MKL, which is up to a quarter slower on an AMD EPYC than oneDNN, and several
-times slower where the product is a few columns wide, as LoRA's are (`python -m benchmarks.cpu.products`). 16-bit
+PyTorch hands float32 products on a CPU to MKL, which took 7 to 18 % longer on an AMD EPYC than oneDNN, and two to three
+times as long where the product is a few columns wide, as LoRA's are (`python -m benchmarks.cpu.products`). 16-bit
 products go to oneDNN anyway.
 """
 
@@ -56,6 +56,6 @@ def scaled_gradient_(du: torch.Tensor, output: torch.Tensor, weight: torch.Tenso
 def narrow_gradient(output: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     """Return output^T u for u of shape (rows, rank), a weight's gradient with few columns.
 
-    On a CPU it is the transpose of u^T output: the same numbers up to six times as fast in float32.
+    On a CPU it is the transpose of u^T output: the same numbers four to five times as fast in float32.
     """
     return output.t() @ u if output.is_cuda else (u.t() @ output).t()

@@ -105,7 +105,7 @@ def attention_within(
 def _attention_of_run(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, probability: float
 ) -> torch.Tensor:
-    # PyTorch's kernel for bfloat16 is six times as slow backward as plain products (`benchmarks/cpu/products.py`).
+    # PyTorch's kernel for bfloat16 takes two to five times as long as plain products (`benchmarks/cpu/products.py`).
     if probability > 0 or query.dtype == torch.bfloat16:
         return attention(query, key, value, mask=None, probability=probability, scaling=None)
     return functional.scaled_dot_product_attention(query, key, value)

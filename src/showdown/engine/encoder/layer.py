@@ -14,16 +14,16 @@ _NO_SEEDS = torch.zeros(2, dtype=torch.int64)
 """Dropout of adapters is left to their own modules: PyTorch's numbers are drawn faster on a CPU than hashes."""
 
 
-def parts_of(layer: Any) -> list[nn.Module]:
+def parts_of(layer: nn.Module) -> list[nn.Module]:
     """Return the modules whose `forward` is not called: `PackedLayer` calls their parts instead."""
-    attention = layer.attention
-    return [layer, attention, attention.self, attention.output, layer.intermediate, layer.output]
+    names = ("attention", "attention.self", "attention.output", "intermediate", "output")
+    return [layer, *(layer.get_submodule(name) for name in names)]
 
 
 class PackedLayer:
     """One layer, called over the tokens of all sequences of a micro-batch."""
 
-    def __init__(self, layer: Any, *, last: bool) -> None:
+    def __init__(self, layer: nn.Module, *, last: bool) -> None:
         """Read the layer.
 
         Args:
@@ -31,9 +31,10 @@ class PackedLayer:
             last: whether it is computed for the first token of each sequence alone, since no other is read.
 
         """
-        inner = layer.attention.self
+        whole: Any = layer
+        inner = whole.attention.self
         self._inner, self._last = inner, last
-        self._mixed, self._widened, self._narrowed = layer.attention.output, layer.intermediate, layer.output
+        self._mixed, self._widened, self._narrowed = whole.attention.output, whole.intermediate, whole.output
         asked = [[inner.query], [inner.key, inner.value]] if last else [[inner.query, inner.key, inner.value]]
         self._asked = [SharedInput(modules) for modules in asked]
         self._mix = SharedInput([self._mixed.dense])
@@ -74,8 +75,8 @@ def _products(shared: SharedInput, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return shared(x, _NO_SEEDS)
 
 
-def _added(block: Any, dense: SharedInput, x: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+def _added(block: nn.Module, dense: SharedInput, x: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
     """Return the output of a block's linear layer, dropped out, added to what goes past it, and normalised."""
     (y,) = _products(dense, x)
-    normalised: torch.Tensor = block.LayerNorm(block.dropout(y) + beside)
+    normalised: torch.Tensor = block.get_submodule("LayerNorm")(block.get_submodule("dropout")(y) + beside)
     return normalised
