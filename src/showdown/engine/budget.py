@@ -93,9 +93,8 @@ class Demand:
     """Whether weights are kept in 4 bits: a dense copy of the largest one then comes and goes."""
     fp8: bool = False
     """Whether weights are kept in fp8: a transposed copy of the largest two, which share an input, comes and goes."""
-    rounded_bytes: float = 0.0
-    """Of weights that learn and are rounded to fp8 in each pass: kept from its forward to its backward part, unless
-    activations are checkpointed."""
+    rounds_weights: bool = False
+    """Whether weights that learn are rounded to fp8 in each pass: those of two that share an input come and go."""
     padded: bool = False
     """Whether rows are padded, so that each counts as the longest one, and the library computes attention."""
     may_step_in_backward: bool = False
@@ -225,10 +224,9 @@ def _activation_bytes(shape: Shape, demand: Demand, tokens: int, *, recompute: b
 def held_bytes(shape: Shape, demand: Demand, *, recompute: bool) -> float:
     """Return the bytes that are held whatever the micro-batch size, without gradients."""
     # Of one weight in 16 bits, or of two that share an input in eight.
-    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit or demand.fp8 or demand.rounded_bytes else 0
+    dense = _BYTES * shape.hidden * shape.inner if demand.four_bit or demand.fp8 or demand.rounds_weights else 0
     scales = _KEPT_SCALES * demand.weight_bytes if demand.four_bit and not recompute else 0
-    rounded = 0 if recompute else demand.rounded_bytes
-    return demand.weight_bytes + demand.optimizer_bytes + dense + scales + rounded
+    return demand.weight_bytes + demand.optimizer_bytes + dense + scales
 
 
 def peak_bytes(

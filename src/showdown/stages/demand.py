@@ -60,7 +60,7 @@ def demand_of(
         adapts_feed_forward=_adapts_feed_forward(module, network.linear_names),
         four_bit=method.options.four_bit,
         fp8=method.options.fp8,
-        rounded_bytes=_rounded_bytes(module),
+        rounds_weights=_rounds_weights(module),
         padded=padded,
         may_step_in_backward=whole and protocol.max_gradient_norm is None,
         moments_on_host=on_host,
@@ -69,11 +69,11 @@ def demand_of(
     return shape_of(pretrained.config), demand, module
 
 
-def _rounded_bytes(module: "torch.nn.Module") -> float:
-    """Return the bytes of learning weights as they are multiplied in fp8."""
+def _rounds_weights(module: "torch.nn.Module") -> bool:
+    """Return whether weights that learn are multiplied in fp8."""
     from showdown.fp8.linear import LearningFp8Linear
 
-    return float(sum(one.weight.numel() for one in module.modules() if isinstance(one, LearningFp8Linear)))
+    return any(isinstance(one, LearningFp8Linear) for one in module.modules())
 
 
 def _adapts_feed_forward(module: "torch.nn.Module", linear_names: Sequence[str]) -> bool:
