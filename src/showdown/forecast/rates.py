@@ -17,10 +17,10 @@ NF4_BYTES = 0.53
 FP8_SPEED = 1.59
 """Rate of products in fp8 over that in bfloat16, rounding and transposition included: 7.79 and 4.89 ms for a layer of a
 7B on one H100 (`benchmarks.gpu.fp8`). Other GPUs are taken to gain as much."""
-DECOMPOSITION = {"cpu": 55.0, "gpu": 1000.0}
+DECOMPOSITION = {"cpu": 55.0, "gpu": 400.0}
 """Seconds of a singular value decomposition of m rows and n columns, over those of a product in float32 of 2 m^2 n
-operations. On a CPU of two threads 49 to 64, for 1,024 rows. On a GPU it is assumed, not measured: 3 s for 4,096 rows
-and columns on an H100 (`benchmarks.gpu.decompositions` measures it)."""
+operations, on a GPU of 2 m^3: there columns hardly count. On a CPU of two threads 49 to 64, for 1,024 rows. On an H100
+1.1 s for 4,096 rows, with 4,096 to 14,336 columns (`benchmarks.gpu.decompositions`); of fewer rows up to twice this."""
 
 _CPU_BUILD_GB = 0.46
 """Resident set of a process with PyTorch's CPU build and all libraries (`memory_split` of the default comparison)."""
@@ -86,7 +86,8 @@ class Rates:
 
     def decomposition_seconds(self, rows: int, columns: int) -> float:
         """Return the seconds of a singular value decomposition in float32, of at most as many rows as columns."""
-        one = self.product_seconds("float32", tokens=rows, inputs=rows, outputs=columns)
+        outputs = rows if self.profile.kind == "gpu" else columns
+        one = self.product_seconds("float32", tokens=rows, inputs=rows, outputs=outputs)
         return DECOMPOSITION[self.profile.kind] * one
 
     def attention_seconds(self, operations: float, length: float, *, backward: bool) -> float:
