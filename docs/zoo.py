@@ -1,13 +1,16 @@
-"""Write what the comparison of all methods found into docs/methods.md, as its last two sections.
+"""Write what the comparison of all methods found into docs/methods.md, as its last three sections.
 
 showdown run comparisons/zoo.yaml --output showdown-out/zoo
 python docs/zoo.py showdown-out/zoo docs/methods.md
+
+Words behind that are a note on how it was run, for the page.
 """
 
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import showdown
 from showdown.core.record import Results
@@ -15,7 +18,8 @@ from showdown.report.facts import place
 from showdown.report.markdown import marked_table
 from showdown.report.markdown_text import escaped, grid, spaced
 from showdown.report.table import comparison_table
-from showdown.verdict.model import ArmVerdict, Verdict
+from showdown.stages.results import TuneStage
+from showdown.verdict.model import ArmVerdict
 
 TITLE = "## All methods side by side"
 _GIGA = 1e9
@@ -109,7 +113,7 @@ BOARD = (
         version="0.15.2.dev0",
     ),
     Published(
-        arm="prompt-tuning",
+        arm="prompt",
         setting="prompt_tuning, 200 tokens, rate 1e-3",
         accuracy=0.25246398786959817,
         memory_bytes=24408752128,
@@ -119,7 +123,7 @@ BOARD = (
         version="0.15.2.dev0",
     ),
     Published(
-        arm="prefix-tuning",
+        arm="prefix",
         setting="prefixtuning, 200 tokens, rate 1e-3",
         accuracy=0.1470811220621683,
         memory_bytes=20912799744,
@@ -148,6 +152,13 @@ _ABOUT_BOARD = (
     "tuned rates and three seeds. The accuracies cannot be set beside each other. The order of the methods can, and "
     "what each costs as a multiple of LoRA. PEFT's seconds are from different versions of its software, and are "
     "compared within one alone. Of its results, those of methods that are here too:"
+)
+_MULTIPLES = (0.32, 1.0, 3.16)
+"""Of the default rate: what three trials of the protocol's grid try."""
+_ABOUT_RATES = (
+    "Probability of the true label on the validation rows after the best of six epochs, mean over seeds, at each "
+    "multiple of the default rate that the search tried. Six epochs are few: a low rate may win when a training goes "
+    "on until it has converged."
 )
 _ON_BOARD = (
     "The 1,319 problems alone give PEFT's accuracies a standard error of 1.4 points, and a run of it that was repeated "
@@ -178,8 +189,9 @@ def _split(group: frozenset[str], first: str, second: str) -> list[frozenset[str
     return [group - {first}, group - {second}] if {first, second} <= group else [group]
 
 
-def section(results: Results, verdict: Verdict) -> str:
-    """Return both sections."""
+def section(folder: Path, note: str) -> str:
+    """Return all sections of the results in a folder."""
+    results, verdict = showdown.load(folder), showdown.judge(folder)
     table = comparison_table(results, verdict)
     scored = [row for row in verdict.rows if row.score]
     names = [row.name for row in scored]
@@ -190,19 +202,41 @@ def section(results: Results, verdict: Verdict) -> str:
             "`comparisons/zoo.yaml` runs every method that can sort texts on the quickstart's data. Made again by:",
             "```\nshowdown run comparisons/zoo.yaml --output showdown-out/zoo\n"
             "python docs/zoo.py showdown-out/zoo docs/methods.md\n```",
-            f"{escaped(str(place(results)))}.",
+            f"{escaped(str(place(results)))}.{' ' if note else ''}{note}",
             marked_table(table),
             *(escaped(line) for line in table.marks),
             "Within each of these groups no two methods could be told apart, at 5 % over all pairs (Holm):",
             *(f"- {', '.join(f'`{name}`' for name in group)}" for group in groups),
             "What the verdict says:",
             *(f"- {escaped(line)}" for line in table.verdict),
+            "## Default learning rates",
+            _ABOUT_RATES,
+            rates(folder, results),
             "## Beside PEFT's public board",
             _ABOUT_BOARD,
             board(scored),
             _ON_BOARD,
         ]
     )
+
+
+def rates(folder: Path, results: Results) -> str:
+    """Return what the trials of each row scored at each multiple of its method's default rate, by mean over seeds."""
+    trials: dict[str, list[TuneStage]] = {}
+    for run in results.runs:
+        file = folder / "runs" / run.run_id / "tune.json"
+        if file.is_file():
+            trials.setdefault(run.name, []).append(TuneStage.model_validate_json(file.read_bytes()))
+    rows = []
+    for name, stages in trials.items():
+        found: dict[float, list[float]] = {}
+        default = stages[0].trials[0].learning_rate  # the first trial of a search is at the default
+        for trial in (trial for stage in stages for trial in stage.trials):
+            found.setdefault(round(trial.learning_rate / default, 2), []).append(trial.score or 0.0)
+        chosen = [round(stage.learning_rate / default, 2) for stage in stages]
+        means = [f"{mean(found[one]):.2f}" if one in found else "" for one in _MULTIPLES]
+        rows.append([name, f"{default:.2g}", *means, ", ".join(f"{one:g}" for one in chosen)])
+    return grid(["Row", "Default", *(f"x {one:g}" for one in _MULTIPLES), "Chosen, by seed"], rows, left=1)
 
 
 def board(scored: Sequence[ArmVerdict]) -> str:
@@ -244,7 +278,7 @@ def main() -> None:
     """Replace the sections in the page, or add them at its end."""
     output, page = Path(sys.argv[1]), Path(sys.argv[2])
     kept = page.read_text(encoding="utf-8").partition(TITLE)[0].rstrip() if page.is_file() else "# Methods"
-    page.write_text(f"{kept}\n\n{section(showdown.load(output), showdown.judge(output))}", encoding="utf-8")
+    page.write_text(f"{kept}\n\n{section(output, ' '.join(sys.argv[3:]))}", encoding="utf-8")
     sys.stdout.write(f"{page}\n")
 
 
