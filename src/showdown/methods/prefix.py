@@ -131,7 +131,6 @@ class Prefix(VirtualTokensMethod):
         module.train(was_training)
         parts = [part[0].transpose(0, 1).flatten(1) for layer in layers for part in (layer.keys, layer.values)]
         config = PrefixTuningConfig(
-            task_type="CAUSAL_LM" if module.can_generate() else "SEQ_CLS",
             num_virtual_tokens=embedding.count,
             token_dim=parts[0].shape[1],
             num_transformer_submodules=1,

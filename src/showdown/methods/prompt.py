@@ -58,7 +58,6 @@ class Prompt(VirtualTokensMethod):
         embedding: Any = module.get_input_embeddings()
         words, shape = embedding.values(), module.config.get_text_config()
         config = PromptTuningConfig(
-            task_type="CAUSAL_LM" if module.can_generate() else "SEQ_CLS",
             num_virtual_tokens=len(words),
             token_dim=words.shape[1],
             num_transformer_submodules=1,

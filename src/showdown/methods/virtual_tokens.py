@@ -78,6 +78,8 @@ class VirtualTokensMethod(TunedMethod):
         super().__init__(settings)
         self._head: dict[str, torch.Tensor] = {}
         """The head's parameters as they were before training, on the CPU, for `strip`."""
+        self._task_type = ""
+        """What PEFT calls the task of the network that was adapted."""
 
     @property
     def options(self) -> NetworkOptions:
@@ -118,7 +120,7 @@ class VirtualTokensMethod(TunedMethod):
 
     @abstractmethod
     def peft_adapter(self, module: "PreTrainedModel") -> "tuple[PeftConfig, torch.Tensor]":
-        """Return PEFT's configuration of a decoder's adapter, and its tensor."""
+        """Return PEFT's configuration of a decoder's adapter, without the task, and its tensor."""
 
     def adapt(self, network: NetworkParts) -> "nn.Module":
         """Put virtual tokens into the network, and train them and the head alone.
@@ -133,6 +135,7 @@ class VirtualTokensMethod(TunedMethod):
     def _adapted(self, network: NetworkParts, *, start: bool) -> "nn.Module":
         self.learned_numbers(network)
         module: Any = network.module
+        self._task_type = network.peft_task_type
         head = learning_parameters(network, network.head_names)
         module.requires_grad_(False)
         self._head = {name: value.detach().to("cpu", copy=True) for name, value in head.items() if not value.is_meta}
@@ -218,6 +221,7 @@ class VirtualTokensMethod(TunedMethod):
         if embedding.behind:
             return
         config, tensor = self.peft_adapter(cast("PreTrainedModel", module))
+        config.task_type = self._task_type
         config.save_pretrained(str(folder))
         head = {f"base_model.{name}": value for name, value in learned.items() if not name.endswith(_LEARNED)}
         save_file(head | {"prompt_embeddings": tensor.detach().float().contiguous()}, folder / WEIGHTS)
