@@ -166,7 +166,7 @@ def artifact_of(folder: Path, row: str) -> Path:
     return artifact
 
 
-@pytest.mark.parametrize("row", ["tfidf", "lora"])
+@pytest.mark.parametrize("row", [pytest.param("tfidf", marks=pytest.mark.long), "lora"])
 def test_a_copied_model_predicts_as_its_comparison_does(finished: Path, tmp_path: Path, row: str) -> None:
     """From its folder alone, wherever that is: at the command line and from Python the same."""
     copy = shutil.copytree(artifact_of(finished, row), tmp_path / "elsewhere" / "model")
@@ -328,6 +328,7 @@ def test_the_margin_is_the_users(finished: Path) -> None:
     assert "Worse, margin 3 points" in (finished / "out/report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_the_metric_is_the_users(finished: Path) -> None:
     found = showdown("recommend", "out", "--metric", "mcc", folder=finished)
     assert "recommended by MCC, a point of which is 0.01." in found.stdout, found.stderr

@@ -143,6 +143,7 @@ def test_the_paper_says_which_pairs_it_has(made: Made) -> None:
     assert text.count(r"& not shown \\") + text.count(r"& differ \\") == len(found.pairs)
 
 
+@pytest.mark.long
 def test_the_pdf_is_small_and_holds_the_top_confusions(made: Made) -> None:
     results, verdict, folder = made
     path = write_report("pdf", results, verdict, folder)
@@ -175,6 +176,7 @@ def test_a_page_holds_no_choices_without_end(made: Made) -> None:
     assert 7 < len(few.at_margin[0].choices) < MOST_CELLS
 
 
+@pytest.mark.long
 def test_a_page_without_the_choices_names_the_command(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("showdown.verdict.decisions.MOST_CELLS", 10)
     markup = page(*made)

@@ -148,7 +148,7 @@ def test_the_paper_compiles_with_every_number_from_the_records(tmp_path: Path) -
 
 
 @needs_tex
-@pytest.mark.parametrize("length", [12, 13, 15, 20, 60])
+@pytest.mark.parametrize("length", [*(pytest.param(length, marks=pytest.mark.long) for length in (12, 13, 20)), 15, 60])
 def test_a_paper_of_long_names_stays_on_the_page(tmp_path: Path, length: int) -> None:
     methods = {letter * length: ("lora", letter, 0.5 + place / 10) for place, letter in enumerate("nou")}
     results = write_comparison(tmp_path, methods=methods)

@@ -55,6 +55,7 @@ def changed(asked: dict[str, Any], **protocol: Any) -> dict[str, Any]:
     return {**asked, "protocol": {**asked["protocol"], **protocol}}
 
 
+@pytest.mark.long
 def test_finished_runs_stay_visible_and_are_not_run_again(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
     methods = {"tfidf": {}, "frozen": {}, "lora": {"learning_rate": 0.01}}
     protocol = {"epochs": 1, "split": {"kind": "single"}, "tuning": None}

@@ -180,6 +180,7 @@ def test_no_word_of_the_data_and_no_name_of_this_machine_is_in_any_byte(mirrored
     assert looked_at > 15
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TRACKERS)
 def test_written_twice_it_is_there_once(name: str, mirrored: Path, entries: list[Entry]) -> None:
     """The same entries start no process; a changed one takes the place of the one before."""

@@ -36,7 +36,7 @@ def finish(run: TrainingRun) -> tuple[Progress, dict[str, torch.Tensor]]:
     return train(run), {name: value.detach().clone() for name, value in run.module.named_parameters()}
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("stop_after", [1, *(pytest.param(step, marks=pytest.mark.long) for step in (2, 4, 5)), 3, 8])
 def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path, stop_after: int) -> None:
     """Weights, curve and chosen epoch, with dropout drawing random numbers all the while."""
     module = TinyClassifier()
@@ -60,7 +60,7 @@ def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path, sto
     assert all(torch.equal(weights[name], value) for name, value in found_weights.items())
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_a_training_stopped_while_it_validates_validates_that_epoch_again(tmp_path: Path, epoch: int) -> None:
     """Also the last epoch, when no step is left to take."""
     module = TinyClassifier()

@@ -58,6 +58,7 @@ def by_hand(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> tor
     return (1 - smoothing) * surprise[torch.arange(len(labels)), labels] + smoothing / count * surprise.sum(dim=1)
 
 
+@pytest.mark.long
 def test_the_key_smooths_the_loss_of_training() -> None:
     module = TinyClassifier().eval()
     rows = effective_batches(20, 8, seed=3, epoch=0)[0]
