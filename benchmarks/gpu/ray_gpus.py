@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--gpus", default="0,1", help="with commas")
     parser.add_argument("--rows", type=int, default=560, help="of the data")
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("/dev/shm/ray_gpus"), help="of checkpoint and comparisons")
     parser.add_argument("--seconds", type=float, default=120.0, help="stop what is left after so many seconds")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.spread --data ../shared/data/resumes.csv --out benchmarks/results
 
 The weights are random (`benchmarks.gpu.study` writes them), so that only times mean something, and the equality of
-results. The eight runs are eight seeds of one epoch; the rest is the default of the product: each GPU loads the
+results. The eight runs are eight seeds; the rest is the default of the product: each GPU loads the
 pretrained network once, and trains and scores its runs on it. A first comparison of one run fills the caches of the
 disk. `--gpus` names the GPUs of each case, with commas inside.
 
@@ -29,7 +29,7 @@ from benchmarks.gpu.study import TINY, texts_of, write_checkpoint, write_tokeniz
 from benchmarks.lib.result import argument_parser, write_result
 from benchmarks.lib.workload import FULL_SHAPE
 
-SETTINGS = ["protocol.epochs=1", "protocol.patience_epochs=null", "protocol.tuning=null", "protocol.deterministic=true",
+SETTINGS = ["protocol.patience_epochs=null", "protocol.tuning=null", "protocol.deterministic=true",
             "protocol.split={kind: single, seed: 42}", "data.allow_leakage=true", "keep_models=none",
             "share_base=true"]  # fmt: skip
 KEPT = ("name", "seed", "status", "error", "train_rows", "train_seconds", "total_seconds", "phases", "accuracy",
@@ -69,7 +69,8 @@ class Case:
         self.output.mkdir(parents=True)
         self._log = self.output.with_suffix(".log")
         self._runs: dict[str, dict[str, Any]] = {}
-        settings = [*SETTINGS, f"data.source={options.data.resolve()}", f"model.id={model}", f"data.limit={rows}",
+        settings = [*SETTINGS, f"protocol.epochs={options.epochs}",
+                    f"data.source={options.data.resolve()}", f"model.id={model}", f"data.limit={rows}",
                     f"seeds={list(range(seeds))}"]  # fmt: skip
         command = [sys.executable, "-m", "showdown", "run", str(options.data), "--methods", "lora", "--gpus", gpus,
                    "--executor", executor, "--output", str(self.output)]  # fmt: skip
@@ -190,6 +191,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=962, help="of the data")
     parser.add_argument("--warm-rows", type=int, default=500, help="of the comparison that fills the caches")
     parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("/dev/shm/gpu_spread"), help="of checkpoint and comparisons")
     parser.add_argument("--seconds", type=float, default=400.0, help="stop what is left after so many seconds")
     parser.add_argument("--tiny", action="store_true", help="use a tiny network, to try the benchmark out")
@@ -202,7 +204,7 @@ def main() -> None:
     model = make_checkpoint(options, shape, device)
     threads = max(1, (os.cpu_count() or 1) // max(1, len({gpu for gpus in options.gpus for gpu in gpus.split(",")})))
     result: dict[str, Any] = {
-        "shape": shape, "rows": options.rows, "settings": SETTINGS, "threads": threads,
+        "shape": shape, "rows": options.rows, "epochs": options.epochs, "settings": SETTINGS, "threads": threads,
         "at_the_same_time": options.together,
     }  # fmt: skip
     cases: list[Case] = []
