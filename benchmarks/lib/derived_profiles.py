@@ -33,10 +33,6 @@ class Published:
 
 
 GPUS = {
-    "h200": Published(
-        name="NVIDIA H200", memory_gb=150.1, tflops=989.4, gbps=4800.0, watts=700.0,
-        source="NVIDIA H200 Tensor Core GPU datasheet",
-    ),
     "b200": Published(
         name="NVIDIA B200", memory_gb=191.0, tflops=2250.0, gbps=8000.0, watts=1000.0,
         source="NVIDIA DGX B200 datasheet (18 PFLOP/s sparse FP16 of 8 GPUs, 64 TB/s)",
