@@ -1,5 +1,4 @@
-"""Peak memory of each process of a comparison: its own, the preparation of the data, its slower audit, the fork server, a
-worker.
+"""Peak memory of each process of a comparison: its own, preparation, slower audit, fork server, and a worker.
 
     python -m benchmarks.cpu.process_memory comparisons/quickstart.yaml [--set KEY=VALUE ...]
 
