@@ -2,8 +2,8 @@
 
     python -m benchmarks.cpu.first_run --before ../older/src --data ../shared/data/resumes.csv
 
-Both carry out the same comparison on the study's rows with a tiny decoder of random weights, and are stopped as by
-Ctrl-C when the first run loads its network. The seconds are those at which a line is shown: the first one (rows are
+Both carry out the same comparison on the study's rows with a tiny decoder of random weights, and are stopped
+when the first run loads its network. The seconds are those at which a line is shown: the first one (rows are
 read, divided and checked), the number of runs (the forecast and the slower audit are there), the start of a run, and
 its first stage in a worker (which has its libraries). Processor seconds are those of all processes of a turn. The data
 folders that both wrote, with the audit and the rows, are compared byte by byte.
@@ -47,7 +47,7 @@ def turn(source: Path, model: Path, output: Path, options: argparse.Namespace) -
             if part in line:
                 seconds.setdefault(mark, round(time.perf_counter() - began, 3))
         if len(seconds) == len(MARKS):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             break
     process.stdout.read()
     _, _, used = os.wait4(process.pid, 0)
