@@ -1,4 +1,4 @@
-"""Peak memory of each process of a comparison: its own, the preparation of the data, the fork server, and a worker.
+"""Peak memory of each process of a comparison: its own, preparation, slower audit, fork server, and a worker.
 
     python -m benchmarks.cpu.process_memory comparisons/quickstart.yaml [--set KEY=VALUE ...]
 
@@ -30,7 +30,7 @@ def kind_of(process: psutil.Process, comparison: int) -> str:
     serves = "showdown.runner.worker.fork_server" in process.cmdline()
     if process.ppid() == comparison:
         return "server" if serves else "preparation"
-    return "worker" if serves else "other"
+    return "worker" if serves else "audit"
 
 
 def proportional_mb(pid: int) -> float:

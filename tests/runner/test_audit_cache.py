@@ -9,9 +9,16 @@ import pytest
 
 from showdown.core.spec import DataSpec, ModelSpec
 from showdown.core.split import SingleSplit
-from showdown.data.prepare import prepare
+from showdown.data.inspection import DeepAudit
+from showdown.data.prepare import Prepared, prepare
 from showdown.runner import audit_cache
 from tiny_pretrained import LABELS, separable_rows, write_csv
+
+
+def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Path) -> DeepAudit:
+    with audit_cache.Inspection(prepared, model, max_tokens, folder) as inspection:
+        inspection.begin()
+        return inspection.result()
 
 
 def test_it_is_made_once_for_the_same_rows_and_lists_them(
@@ -22,7 +29,7 @@ def test_it_is_made_once_for_the_same_rows_and_lists_them(
     rows.write_text("\n".join([*lines, *lines[1:7], f"oven {'dough flour ' * 10},{LABELS[0]}"]) + "\n")
     prepared = prepare(DataSpec(source=str(rows), near_duplicate_jaccard=0.99), SingleSplit())
     model = ModelSpec(id=str(pretrained("bert")))
-    found = audit_cache.inspected(prepared, model, 16, tmp_path)
+    found = inspected(prepared, model, 16, tmp_path)
     assert found.lengths is not None
     assert found.lengths.cut_rows == [37]
     assert found.leak_worth is not None
@@ -32,15 +39,15 @@ def test_it_is_made_once_for_the_same_rows_and_lists_them(
     def again(*_: object) -> None:
         raise AssertionError("the audit was made a second time")
 
-    monkeypatch.setattr(audit_cache, "_deep_audit", again)
-    assert audit_cache.inspected(prepared, model, 16, tmp_path) == found
+    monkeypatch.setattr(audit_cache, "deep_audit", again)
+    assert inspected(prepared, model, 16, tmp_path) == found
     with pytest.raises(AssertionError, match="second time"):
-        audit_cache.inspected(prepared, model, 12, tmp_path)
+        inspected(prepared, model, 12, tmp_path)
     path = tmp_path / "inspection.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
     with pytest.raises(AssertionError, match="second time"):
-        audit_cache.inspected(prepared, model, 16, tmp_path)
+        inspected(prepared, model, 16, tmp_path)
     torn = tmp_path / "inspection.json"
     torn.write_text(json.dumps({"fingerprint": prepared.fingerprint}))
     with pytest.raises(AssertionError, match="second time"):
-        audit_cache.inspected(prepared, model, 16, tmp_path)
+        inspected(prepared, model, 16, tmp_path)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -86,26 +86,57 @@ def test_killed_for_memory_it_is_said_in_a_line(small: None, monkeypatch: pytest
 KILLED = """
 import os, time
 from showdown.runner.preparation_process import PreparationProcess
-def steps():
-    print(os.getpid(), flush=True)
+def inner():
     time.sleep(120)
+    yield None
+def steps():
+    with PreparationProcess(inner()) as beside:
+        beside.begin()
+        print(os.getpid(), beside._child, flush=True)
+        time.sleep(120)
     yield None
 with PreparationProcess(steps()) as work:
     work.result(object)
 """
 
 
-def test_it_ends_with_who_asked() -> None:
+def test_it_ends_with_who_asked_and_so_does_what_goes_on_beside_it() -> None:
     if not FORKS:
         pytest.skip("only Linux forks here")
     parent = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert child != parent.pid
+    children = [int(word) for word in parent.stdout.readline().split()]
+    assert len({parent.pid, *children}) == 3
     parent.kill()
     parent.wait()
     parent.stdout.close()
+    for child in children:
+        wait_until(lambda child=child: is_gone(child), "it outlived who asked")
+
+
+def is_gone(child: int) -> bool:
+    return not Path(f"/proc/{child}").exists() or "State:\tZ" in Path(f"/proc/{child}/status").read_text()
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{child}").exists() and "State:\tZ" not in Path(f"/proc/{child}/status").read_text():
-        assert time.monotonic() < deadline, "it outlived who asked"
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
+
+
+def test_what_has_begun_goes_on_meanwhile(small: None, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def slow() -> Generator[Strict]:
+        begun.touch()
+        yield Found(pid=os.getpid())
+        yield Found(pid=os.getpid(), said="second")
+
+    with PreparationProcess(slow()) as work:
+        time.sleep(0.05)
+        assert not begun.exists()
+        work.begin()
+        wait_until(begun.exists, "it was not begun before its result was asked for")
+        assert work.result(Found).pid != os.getpid()
+        assert work.result(Found).said == "second"

@@ -101,7 +101,7 @@ def deep_audit(
             if len(text.split(None, MIN_WORDS)) < MIN_WORDS and len(words(normalise(text))) < MIN_WORDS
         ],
         rare_labels=[label for label, texts in zip(rows.labels, texts_of, strict=True) if texts < MIN_TEXTS],
-        lengths=None if count_tokens is None else _lengths(rows, count_tokens, max_tokens),
+        lengths=None if count_tokens is None else lengths_of(rows, count_tokens, max_tokens),
         leak_worth=leak_worth(rows),
         leak_across=leak_across(rows, partitions[0]) if partitions else None,
         notices=notices,
@@ -123,7 +123,7 @@ def deep_chat_audit(rows: Rows, *, tokens: Sequence[int], max_tokens: int, speci
         look_first_precision=None,
         short_rows=[],
         rare_labels=[],
-        lengths=_lengths_of(np.array(tokens), rows, max_tokens),
+        lengths=_compared(np.array(tokens), rows, max_tokens),
         leak_worth=None,
         notices=[],
         spelled=spelled_tokens(rows, special_tokens),
@@ -256,13 +256,13 @@ def _look_first(rows: Rows, chosen: Ints) -> tuple[list[Suspect], Precision | No
     return named_rows(ranked, probabilities, targets, row_ids=row_ids, labels=labels), precision, []
 
 
-def _lengths(rows: Rows, count_tokens: Callable[[Sequence[str]], Sequence[int]], max_tokens: int) -> Lengths:
-    """Count the tokens of each text. Exact copies are tokenized once."""
+def lengths_of(rows: Rows, count_tokens: Callable[[Sequence[str]], Sequence[int]], max_tokens: int) -> Lengths:
+    """Count the tokens of each text, as in `deep_audit`. Exact copies are tokenized once."""
     first, group = np.unique(np.array(rows.exact), return_index=True, return_inverse=True)[1:]
-    return _lengths_of(np.array(count_tokens([rows.texts[index] for index in first]))[group], rows, max_tokens)
+    return _compared(np.array(count_tokens([rows.texts[index] for index in first]))[group], rows, max_tokens)
 
 
-def _lengths_of(tokens: Ints, rows: Rows, max_tokens: int) -> Lengths:
+def _compared(tokens: Ints, rows: Rows, max_tokens: int) -> Lengths:
     """Compare the tokens of each row, shape (rows,), with the limit."""
     cut = np.maximum(tokens - max_tokens, 0)
     return Lengths(

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ import numpy.typing as npt
 from showdown.core.strict import Strict
 from showdown.data.rows import Rows
 from showdown.data.split import Partition
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 LEAK_ROWS = 20_000
 """Most rows of the estimate."""
@@ -51,15 +55,15 @@ def leak_worth(rows: Rows) -> LeakWorth | None:
     if len(np.unique(duplicate_groups)) == len(duplicate_groups):
         return None
     chosen = _whole_groups(duplicate_groups)
-    texts = [rows.texts[index] for index in chosen]
     targets = np.array(rows.targets)[chosen]
     folds = FOLDS if len(chosen) <= _ALL_FOLDS_UP_TO_ROWS else 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # labels rarer than the folds are reported elsewhere
             kinds = (np.arange(len(chosen)), np.unique(duplicate_groups[chosen], return_inverse=True)[1])
-            scores = [_accuracy(texts, targets, _splits(targets, groups)[:folds]) for groups in kinds]
-    except ValueError:  # no label has as many rows as there are folds, or a fold has one label only
+            counts = _word_counts(rows, chosen)
+            scores = [_accuracy(counts, targets, _splits(targets, groups)[:folds]) for groups in kinds]
+    except ValueError:  # no label has as many rows as there are folds, a fold has one label only, or no text has words
         return None
     return LeakWorth(rows=len(chosen), folds=folds, leaky_accuracy=scores[0], clean_accuracy=scores[1])
 
@@ -67,7 +71,7 @@ def leak_worth(rows: Rows) -> LeakWorth | None:
 def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
     """Score the model on the test rows of a split, with and without those that are copies of training rows.
 
-    Return None when no test row is such a copy, or when the training rows have only one label.
+    Return None when no test row is such a copy, when the training rows have only one label, or when they have no words.
     """
     duplicate_groups = np.array(rows.duplicate_groups)
     taken = np.zeros(len(duplicate_groups), dtype=bool)
@@ -78,7 +82,13 @@ def leak_across(rows: Rows, partition: Partition) -> LeakAcross | None:
     targets = np.array(rows.targets)
     if not copied.any() or len(np.unique(targets[train])) < 2:
         return None
-    correct = _correct(rows.texts, targets, train, test)
+    both = np.concatenate([train, test])
+    places = np.arange(len(both))
+    try:
+        counts = _word_counts(rows, both)
+        correct = _correct(counts, targets[both], places[: len(train)], places[len(train) :])
+    except ValueError:  # no training text has a word by scikit-learn's definition
+        return None
     return LeakAcross(
         test_rows=len(test),
         copies=int(copied.sum()),
@@ -107,17 +117,30 @@ def _splits(targets: Ints, groups: Ints) -> list[tuple[Ints, Ints]]:
     ]
 
 
-def _accuracy(texts: Sequence[str], targets: Ints, splits: Sequence[tuple[Ints, Ints]]) -> float:
+def _accuracy(counts: "csr_matrix", targets: Ints, splits: Sequence[tuple[Ints, Ints]]) -> float:
     """Return the mean accuracy over the splits."""
-    return float(np.mean([_correct(texts, targets, train, test).mean() for train, test in splits]))
+    return float(np.mean([_correct(counts, targets, train, test).mean() for train, test in splits]))
 
 
-def _correct(texts: Sequence[str], targets: Ints, train: Ints, test: Ints) -> npt.NDArray[np.bool_]:
-    """Return whether a model fitted on the training rows is correct on each test row."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_pipeline
+def _word_counts(rows: Rows, chosen: Ints) -> "csr_matrix":
+    """Count the words of the chosen rows once for all folds: sparse, shape (chosen rows, words).
+
+    Raises:
+        ValueError: where no text has a word by scikit-learn's definition.
+
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    return CountVectorizer(dtype=np.float64).fit_transform([rows.texts[index] for index in chosen])
+
+
+def _correct(counts: "csr_matrix", targets: Ints, train: Ints, test: Ints) -> npt.NDArray[np.bool_]:
+    """Return whether a model fitted on the training rows, and on their words alone, is correct on each test row."""
+    from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.svm import LinearSVC
 
-    model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LinearSVC(random_state=_SEED))
-    model.fit([texts[index] for index in train], targets[train])
-    return np.asarray(model.predict([texts[index] for index in test]) == targets[test])
+    known = np.unique(counts[train].indices)
+    weights = TfidfTransformer(sublinear_tf=True).fit(counts[train][:, known])
+    vectors = weights.transform(counts[:, known], copy=False)
+    model = LinearSVC(random_state=_SEED).fit(vectors[train], targets[train])
+    return np.asarray(model.predict(vectors[test]) == targets[test])

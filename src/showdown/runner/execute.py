@@ -93,7 +93,7 @@ def rehearse(comparison: Comparison, output: Path, display: Display) -> Forecast
         The forecast; None where nothing is left to run, or none can be made.
 
     """
-    with _prepared(comparison, output, display) as prepared:
+    with _prepared(comparison, output, display, rehearsal=True) as prepared:
         return prepared.forecast(display)
 
 
@@ -125,7 +125,9 @@ class _Prepared:
 
 
 @contextmanager
-def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterator[_Prepared]:
+def _prepared(
+    comparison: Comparison, output: Path, display: Display, *, rehearsal: bool = False
+) -> Iterator[_Prepared]:
     """Check and prepare a comparison; nothing is written."""
     for settings in comparison.methods.values():
         refuse_budget_on_cpu(protocol_of(comparison.protocol, settings))
@@ -139,7 +141,7 @@ def _prepared(comparison: Comparison, output: Path, display: Display) -> Iterato
     short = short_of_memory(comparison, model, memory_room())
     if short:
         display.say(short)
-    with PreparationProcess(preparation(comparison, model, store)) as steps:
+    with PreparationProcess(preparation(comparison, model, store, rehearsal=rehearsal)) as steps:
         ready = steps.result(Ready)
         store.refuse_another(ready.comparison, ready.fingerprint)
         display.data([*ready.notices, *ready.choices])

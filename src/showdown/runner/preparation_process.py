@@ -35,6 +35,7 @@ class PreparationProcess:
     def __init__(self, steps: Generator[Strict]) -> None:
         self._steps = steps
         self._child: int | None = None
+        self._begun = False
         self._kills_before = memory_kills()
         if sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1:
             self._fork()
@@ -55,8 +56,15 @@ class PreparationProcess:
             os.kill(self._child, signal.SIGKILL)
             self._reap()
 
+    def begin(self) -> None:
+        """Let the fork do the next step meanwhile; without a fork it is done when its result is requested."""
+        if self._child is not None and not self._begun:
+            self._requests.write("\n")
+            self._requests.flush()
+            self._begun = True
+
     def result(self, kind: type[Result]) -> Result:
-        """Do the next step and return what it yields.
+        """Do the next step, or wait for it where it has begun, and return what it yields.
 
         Args:
             kind: its type.
@@ -69,8 +77,8 @@ class PreparationProcess:
             found = next(self._steps)
             assert isinstance(found, kind)
             return found
-        self._requests.write("\n")
-        self._requests.flush()
+        self.begin()
+        self._begun = False
         line = self._answers.readline()
         if not line.endswith("\n"):
             self._raise_for_exit(self._reap())
