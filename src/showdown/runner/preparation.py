@@ -33,7 +33,7 @@ def preparation(
     """Prepare a comparison in three steps: a `Ready`, a `Foreseen`, then, with the folder locked, the inspection.
 
     The first two steps write nothing. The last writes the processed rows and what `Inspection` keeps. The inspection
-    begins as soon as the rows are there, and goes on beside the other steps.
+    goes on beside the forecast. It does not begin earlier: on few cores the first lines would come late.
 
     Args:
         comparison: what to compare.
@@ -50,13 +50,13 @@ def preparation(
     chats = chats_of(comparison, described)
     prepared = _divided(comparison, chats)
     with Inspection(prepared, model, comparison.protocol.max_tokens, store.data_folder, chats) as inspection:
-        if not rehearsal:
-            inspection.begin()
         comparison, kept = with_chosen(comparison, prepared.fingerprint, model, store)
         found = _settled(comparison, described, prepared, chats, gpu=has_gpu(), kept=kept)
         with imports():
             refuse_unusable_model(plan(found, model), prepared.labels)
         yield found
+        if not rehearsal:
+            inspection.begin()
         with imports():
             foreseen = _foreseen(found, prepared, model, described, store)
         yield foreseen
