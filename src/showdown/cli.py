@@ -38,6 +38,7 @@ from showdown.commands.quiet import quiet_libraries
 from showdown.commands.serve import serve
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
+from showdown.core.version import VERSION
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
@@ -65,9 +66,7 @@ def showdown(
 ) -> None:
     """Answer a call without a command."""
     if version:
-        from importlib.metadata import version as installed
-
-        say(f"showdown {installed('finetuning-showdown')}")
+        say(f"showdown {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         say(context.get_help())
