@@ -151,6 +151,14 @@ def plan(
     target: Annotated[str | None, typer.Argument(help="As for `showdown run`; not needed with --history.")] = None,
     text: Text = None,
     label: Label = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            parser=folder_named,
+            metavar="PATH",
+            help="Folder whose finished runs are not counted; that of `showdown run` by default, none with --gpu.",
+        ),
+    ] = None,
     *,
     task: TaskName = None,
     model: Annotated[
@@ -191,6 +199,7 @@ def plan(
         gpu=gpu,
         gpus=gpus,
         price_per_hour=price_per_hour,
+        output=output,
         budget=budget,
         methods=methods,
         overrides=[*given_by(task, text, label), *(overrides or [])],
