@@ -26,7 +26,6 @@ from showdown.runner.resume import left_of
 from showdown.runner.store import Store
 from showdown.tasks.table import task_named
 
-
 WHOLE, REST = "The whole comparison", "What is left"
 """Of which a plan says how long it takes."""
 
