@@ -14,6 +14,7 @@ from canary import canary
 from forked_cli import showdown
 from showdown import load, load_model
 from showdown.core.errors import UserError
+from showdown.core.version import VERSION
 from tiny_pretrained import separable_rows, write_csv
 
 HOSTILE = 'night | nurse <script>alert("1")</script> `x` [b]\u202e*_#'
@@ -81,11 +82,9 @@ def test_a_call_without_a_command_prints_the_help(tmp_path: Path) -> None:
         assert any(line.split()[:1] == [command] for line in lines)
 
 
-def test_the_version_is_the_installed_one(tmp_path: Path) -> None:
-    from importlib.metadata import version
-
+def test_the_version_is_said(tmp_path: Path) -> None:
     found = showdown("--version", folder=tmp_path)
-    assert (found.returncode, found.stdout) == (0, f"showdown {version('finetuning-showdown')}\n")
+    assert (found.returncode, found.stdout) == (0, f"showdown {VERSION}\n")
 
 
 def test_no_code_is_taken_from_the_folder_of_the_data(finished: Path) -> None:

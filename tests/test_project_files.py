@@ -3,9 +3,12 @@
 import re
 import tomllib
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from showdown.core.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "showdown"
@@ -20,11 +23,16 @@ def test_the_citation_is_of_this_version() -> None:
     citation = read("CITATION.cff")
     project = PYPROJECT["project"]
     assert citation["cff-version"] == "1.2.0"
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (citation["version"], citation["license"]) == (VERSION, project["license"])
     assert {"title", "authors", "message"} <= citation.keys()
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.findall(r"^## (\d\S+) \((\S+)\)$", changes, re.MULTILINE)[0]
     assert newest == (citation["version"], str(citation["date-released"]))
+
+
+def test_packages_are_built_with_the_version_of_the_code() -> None:
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    assert resolve_name(PYPROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"]) == VERSION
 
 
 def test_a_bug_report_asks_for_what_doctor_says() -> None:

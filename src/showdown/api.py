@@ -126,13 +126,15 @@ def plan(
     overrides: Sequence[str] = (),
     **options: Unpack["PlanOptions"],
 ) -> "Planned":
-    """Say what a comparison will need before anything runs: memory, time and money of every arm. Nothing is written.
+    """Say what a comparison will need before it runs: memory, time and money of every arm. Nothing is written.
+
+    Runs that are finished in its folder are not counted, unless `gpu` names a device.
 
     Args:
         comparison: as in `run`; so for the next two.
         methods: the arms.
         overrides: `dotted.key=value` each.
-        options: `model`, `gpu`, `gpus`, `price_per_hour`, `budget`, as in `planning.options.PlanOptions`.
+        options: `model`, `gpu`, `gpus`, `price_per_hour`, `output`, `budget`, as in `planning.options.PlanOptions`.
 
     """
     import json
@@ -146,7 +148,11 @@ def plan(
     count, price = options.get("gpus"), options.get("price_per_hour")
     devices = devices_here(count, price) if gpu is None else devices_named(gpu, count, price)
     given = [] if model is None else [f"model.id={json.dumps(model)}"]
-    return planned(comparison_for(comparison, methods=methods, overrides=[*given, *overrides]), devices, budget)
+    requested = comparison_for(comparison, methods=methods, overrides=[*given, *overrides])
+    output = options.get("output")
+    if output is None and gpu is None:
+        output = default_output(requested, comparison)
+    return planned(requested, devices, budget, None if output is None else Path(output))
 
 
 def audit(comparison: Comparison, *, listing: Path | None = None) -> "Audited":

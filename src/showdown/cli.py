@@ -38,6 +38,7 @@ from showdown.commands.quiet import quiet_libraries
 from showdown.commands.serve import serve
 from showdown.core.errors import UserError
 from showdown.core.terminal import escape_unencodable, open_console, print_lines, say
+from showdown.core.version import VERSION
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
@@ -65,9 +66,7 @@ def showdown(
 ) -> None:
     """Answer a call without a command."""
     if version:
-        from importlib.metadata import version as installed
-
-        say(f"showdown {installed('finetuning-showdown')}")
+        say(f"showdown {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         say(context.get_help())
@@ -152,6 +151,14 @@ def plan(
     target: Annotated[str | None, typer.Argument(help="As for `showdown run`; not needed with --history.")] = None,
     text: Text = None,
     label: Label = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            parser=folder_named,
+            metavar="PATH",
+            help="Folder whose finished runs are not counted; that of `showdown run` by default, none with --gpu.",
+        ),
+    ] = None,
     *,
     task: TaskName = None,
     model: Annotated[
@@ -192,6 +199,7 @@ def plan(
         gpu=gpu,
         gpus=gpus,
         price_per_hour=price_per_hour,
+        output=output,
         budget=budget,
         methods=methods,
         overrides=[*given_by(task, text, label), *(overrides or [])],

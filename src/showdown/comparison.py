@@ -76,7 +76,9 @@ class Comparison:
         return api.audit(self.definition)
 
     def plan(self, **options: Unpack["PlanOptions"]) -> "Planned":
-        """Return what it will need: memory, time and money of every arm; `gpu="h100"` and others as in `api.plan`."""
+        """Return what the rest of it will need: memory, time and money of every arm; options as in `api.plan`."""
+        if options.get("gpu") is None:
+            options.setdefault("output", self.output)
         return api.plan(self.definition, **options)
 
     def run(self, *, quiet: bool = False) -> Self:

@@ -62,6 +62,19 @@ def test_a_revision_is_never_passed_over(pretrained: Callable[[str], Path]) -> N
             pin(ModelSpec(id=identity, revision="0123abc"))
 
 
+def test_a_commit_of_the_hub_is_known_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.extend(allow_patterns)
+        return str(tmp_path / "0123abc")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert pin(ModelSpec(id="owner/name"), weights=False).revision == "0123abc"
+    assert "*.json" in asked
+    assert "*.safetensors" not in asked
+
+
 def test_other_weights_are_another_revision(pretrained: Callable[[str], Path], tmp_path: Path) -> None:
     copy = shutil.copytree(pretrained("bert"), tmp_path / "copy")
     before = pin(ModelSpec(id=str(copy))).revision

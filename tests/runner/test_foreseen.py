@@ -4,6 +4,7 @@ import pytest
 
 from forecasts import arm, device, forecast
 from showdown.core.errors import UserError
+from showdown.core.forecast_words import short_lines
 from showdown.runner import foreseen
 from showdown.runner.foreseen import refuse_misfits
 
@@ -44,6 +45,14 @@ def test_a_low_end_that_fits_runs() -> None:
 def test_an_arm_that_is_over_is_not_refused() -> None:
     assert not refused(200.0, ["lora"])
     assert refused(200.0, ["lora", "full"])
+
+
+def test_an_arm_without_runs_has_no_seconds() -> None:
+    lines = short_lines(forecast(arm("tfidf", runs=0), arm("lora", runs=2)))
+    assert [line.split() for line in lines[1:]] == [
+        ["tfidf", "nothing", "to", "run"],
+        ["lora", "2", "x", "60", "s", "(30", "to", "120)"],
+    ]
 
 
 def test_a_processor_may_swap(monkeypatch: pytest.MonkeyPatch) -> None:

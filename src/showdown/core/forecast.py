@@ -41,7 +41,8 @@ class ArmForecast(Strict):
 
     name: str
     runs: int
-    """Seeds times partitions times shares of the learning curve."""
+    """Seeds times partitions times shares of the learning curve, but for those that are done where only the others are
+    counted."""
     peak_gb: Range | None
     """Allocated memory while training; None for a method that trains no network."""
     fits: bool | None

@@ -106,7 +106,7 @@ def basis_words(forecast: Forecast) -> str:
 
 
 def short_lines(forecast: Forecast) -> list[str]:
-    """Return the forecast in a line for the whole and one for each arm."""
+    """Return the forecast in a line for the whole and one for each arm; an arm without runs has no seconds."""
     width = max(len(arm.name) for arm in forecast.arms)
     memory = {arm.name: gigabytes(arm.peak_gb) if arm.peak_gb else "" for arm in forecast.arms}
     room = max(map(len, memory.values()))
@@ -116,5 +116,6 @@ def short_lines(forecast: Forecast) -> list[str]:
         doubt = fits_words(arm, forecast.device.memory_gb)
         fits = "" if doubt in ("yes", "-") else f", fits: {doubt}"
         fits += f", on {arm.devices} together" if arm.devices > 1 else ""
-        lines.append(f"  {arm.name:<{width}}  {memory[arm.name]:<{room}}  {runs}{duration(total(arm))}{fits}".rstrip())
+        takes = f"{runs}{duration(total(arm))}{fits}" if arm.runs else "nothing to run"
+        lines.append(f"  {arm.name:<{width}}  {memory[arm.name]:<{room}}  {takes}")
     return lines

@@ -7,9 +7,10 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from showdown.core.version import VERSION
 from showdown.doctor.check import lines_of
 from showdown.doctor.examine import examine
-from showdown.measure.environment import commit, own_version
+from showdown.measure.environment import commit
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_KEY|_KEY\b|_URI\b|_DSN\b", re.IGNORECASE)
 """Environment variables whose values are taken out, wherever they stand."""
@@ -26,7 +27,7 @@ def bug_report() -> str:
     """Return the text: versions, system, checks, and some switches."""
     switches = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]
     lines = [
-        f"showdown {own_version()}",
+        f"showdown {VERSION}",
         f"system: {platform.platform()}, Python {platform.python_implementation()} {platform.python_version()}",
         f"switches: {', '.join(switches) or 'none'}",
         "",

@@ -16,6 +16,7 @@ from showdown.measure.system import has_gpu
 
 _PACKAGE = "finetuning-showdown"
 _GPU_EXTRA = f"pip install '{_PACKAGE}[gpu]'"
+_INSTALL = "`pip install .` in the source tree"
 _LEAST_PYTHON = (3, 11)
 _BRINGS = {
     "audit": "rows to look at first, whose labels may be wrong",
@@ -124,8 +125,13 @@ def _gpu_kernels() -> Iterator[Check]:
 
 def extra_checks() -> Iterator[Check]:
     """Yield which extras are installed, as the metadata of this package names them."""
+    try:
+        requirements = importlib.metadata.requires(_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        yield note("extras", "not known: Showdown runs from a source tree that is not installed", _INSTALL)
+        return
     needed: dict[str, list[str]] = {}
-    for line in importlib.metadata.requires(_PACKAGE) or []:
+    for line in requirements:
         of_extra, name = _EXTRA.search(line), _NAME.match(line)
         if of_extra and name:
             needed.setdefault(of_extra[1], []).append(name[0])

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 
 from showdown.core.record import GB, Environment
+from showdown.core.version import VERSION
 
+_OWN_NAME = "finetuning-showdown"
 _PACKAGES = (
-    "finetuning-showdown",
     "torch",
     "transformers",
     "peft",
@@ -49,14 +50,9 @@ def environment(device: str) -> Environment:
     )
 
 
-def own_version() -> str:
-    """Return the version of Showdown."""
-    return importlib.metadata.version(_PACKAGES[0])
-
-
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a run depends on, by name."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python, of Showdown and of the packages that a run depends on, by name."""
+    found = {"python": platform.python_version(), _OWN_NAME: VERSION}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

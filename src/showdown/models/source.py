@@ -18,25 +18,29 @@ _DESCRIBING_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WANTED_FILES = [*_DESCRIBING_FILES, "*.safetensors"]
 
 
-def pin(spec: ModelSpec) -> ModelSpec:
+def pin(spec: ModelSpec, *, weights: bool = True) -> ModelSpec:
     """Return the same model with its revision filled in: a hub commit, or a fingerprint of local or built-in files.
 
     The content of a file with a chat template stands in the place of its path.
+
+    Args:
+        spec: which one.
+        weights: whether those of a hub are downloaded if need be; its commit is known without them.
 
     Raises:
         UserError: when the model cannot be found, is damaged, or has no safetensors weights, or its template cannot be
             read.
 
     """
-    return with_chat_template(spec).model_copy(update={"revision": _found_revision(spec)})
+    return with_chat_template(spec).model_copy(update={"revision": _found_revision(spec, weights=weights)})
 
 
-def _found_revision(spec: ModelSpec) -> str:
+def _found_revision(spec: ModelSpec, *, weights: bool) -> str:
     if Path(spec.id).is_dir():
         return _checked_revision(spec, fingerprint(Path(spec.id)))
     if spec.id in BUILT_IN:
         return _checked_revision(spec, BUILT_IN[spec.id].revision)
-    return locate(spec).name
+    return (locate(spec) if weights else locate_description(spec)).name
 
 
 def was_local(spec: ModelSpec) -> bool:

@@ -63,10 +63,10 @@ def misfits(forecast: Forecast) -> list[str]:
     return lines
 
 
-def whole(forecast: Forecast) -> list[str]:
-    """Return what the whole comparison takes, and what that rests on."""
+def whole(forecast: Forecast, title: str) -> list[str]:
+    """Return what all runs of a forecast take, and what that rests on; `title` says which they are."""
     device = forecast.device.name if forecast.devices == 1 else f"{forecast.devices} x {forecast.device.name}"
-    found = [f"The whole comparison: {duration(forecast.seconds)} on {device}"]
+    found = [f"{title}: {duration(forecast.seconds)} on {device}"]
     more = []
     if forecast.devices > 1:
         more.append(f"{duration(scaled(forecast.device_hours, 3600))} of one device's time")

@@ -1,5 +1,6 @@
 """What a plan may be asked for beside the comparison."""
 
+from pathlib import Path
 from typing import TypedDict
 
 
@@ -14,5 +15,7 @@ class PlanOptions(TypedDict, total=False):
     """How many; by default one of a named kind, or all of this machine."""
     price_per_hour: float | None
     """Of one device; by default an example price."""
+    output: Path | str | None
+    """Folder whose finished runs are not counted; by default that of the comparison, and none where `gpu` is given."""
     budget: float | None
     """Money, in the same currency: what it buys, and what that leaves undecided."""

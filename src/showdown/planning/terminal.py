@@ -8,8 +8,8 @@ from rich.markup import escape
 from showdown.core.forecast_words import amount, two_digits
 from showdown.planning.budget import BudgetPlan, Option
 from showdown.planning.history import PastErrors
-from showdown.planning.lines import HEADINGS, cells, misfits, money, whole
-from showdown.planning.planned import Planned
+from showdown.planning.lines import HEADINGS, cells, misfits, money
+from showdown.planning.planned import REST, WHOLE, Planned
 from showdown.planning.power import ASSUMPTION
 from showdown.report.terminal import print_grid
 
@@ -32,21 +32,22 @@ def print_plan(plan: Planned, console: Console) -> None:
     )
     for text in misfits(forecast):
         line(text)
-    for text in whole(forecast):
-        line(text, "bold" if text.startswith("The whole") else "")
+    for text in plan.whole:
+        line(text, "bold" if text.startswith((WHOLE, REST)) else "")
     if plan.budget is not None:
         console.print()
-        _print_budget(plan.budget, console, line)
+        _print_budget(plan.budget, console, line, all_of=bool(plan.done))
 
 
-def _print_budget(plan: BudgetPlan, console: Console, line: Callable[..., None]) -> None:
+def _print_budget(plan: BudgetPlan, console: Console, line: Callable[..., None], *, all_of: bool) -> None:
     points = list(plan.asked.power)
     headings = ["Size", "Seeds", "Folds", "Trials", "Cost", "Test rows", "80 % from", *(f"At {one}" for one in points)]
     named = [("as it is", plan.asked)]
     named += [("best with search" if one.trials else "best without", one) for one in plan.fits]
     named += [] if plan.fits else [("cheapest", plan.cheapest)]
     unit = f" {plan.currency}" if plan.currency else ""
-    line(f"Budget: {plan.budget:g}{unit}", "bold")
+    counted = ", for a whole comparison: finished runs are counted too" if all_of else ""
+    line(f"Budget: {plan.budget:g}{unit}{counted}", "bold")
     print_grid(headings, [_option(name, one) for name, one in named], console, elsewhere=_ELSEWHERE)
     for text in budget_lines(plan):
         line(text)

@@ -1,9 +1,10 @@
 """The forecast of a whole comparison. It imports torch: the comparison's own process leaves it to its fork."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from showdown.core.forecast import Forecast, Range
+from showdown.core.forecast import ArmForecast, Forecast, Range
 from showdown.core.forecast_words import added, scaled
 from showdown.core.quiet import quiet_loggers
 from showdown.core.spec import ModelSpec, RunSpec
@@ -41,6 +42,12 @@ def _devices_of_runs(ready: Ready, specs: Sequence[RunSpec], devices: Devices) -
     )
 
 
+def _counted(arms: Sequence[ArmForecast], left: Sequence[RunSpec]) -> list[ArmForecast]:
+    """Return arms with the runs that are left of each; one that cannot run has none."""
+    count = Counter(spec.name for spec in left)
+    return [arm.model_copy(update={"runs": min(arm.runs, count[arm.name])}) for arm in arms]
+
+
 def foresee(
     ready: Ready,
     prepared: Prepared,
@@ -49,8 +56,9 @@ def foresee(
     devices: Devices,
     *,
     cheapest: bool = False,
+    left: Sequence[RunSpec] | None = None,
 ) -> Forecast:
-    """Return what a comparison will need.
+    """Return what a comparison will need, or what is left of it.
 
     Args:
         ready: the comparison, with seeds and tuning chosen.
@@ -59,6 +67,7 @@ def foresee(
         described: the same by its configuration.
         devices: that it runs on, or would.
         cheapest: whether the cheapest GPU is looked for, which takes longer.
+        left: the runs that are counted; all by default.
 
     Raises:
         UserError: for settings that a method does not take, or rows that cannot be laid out.
@@ -66,10 +75,12 @@ def foresee(
     """
     profile = with_own_launches(devices.profile) if devices.of_another_host else devices.profile
     workload, estimated = workload_of(ready.comparison, prepared, described)
-    specs = plan(ready, model)
+    specs = plan(ready, model) if left is None else left
     arms = with_fixes(forecast_arms(workload, profile, _devices_of_runs(ready, specs, devices)), workload, profile)
     if cheapest:
         arms = with_cheapest_gpu(arms, workload)
+    if left is not None:
+        arms = _counted(arms, left)
     share = ready.comparison.share_base
     busy = spread(
         specs,

@@ -1,6 +1,6 @@
 """What is left to do of a comparison: its finished runs, and the stages of the others that are whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from showdown.core.events import StageName
@@ -45,6 +45,25 @@ def finished_record(store: Store, ready: Ready, spec: RunSpec, say: Say) -> RunR
     return record
 
 
+def left_of(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
+    """Return the runs that are still to be done, without touching their folder.
+
+    Args:
+        specs: all runs of a comparison.
+        store: its folder, in which another process may work.
+
+    Raises:
+        UserError: when another version of Showdown wrote the record of a run.
+
+    """
+    return [spec for spec in specs if not _is_over(spec, store)]
+
+
+def _is_over(spec: RunSpec, store: Store) -> bool:
+    record = read_record(store.run_folder(spec.run_id) / RESULT_FILE)
+    return record is not None and record.status in _FINAL and _why_again(store, spec, record) is None
+
+
 def _final_record(store: Store, ready: Ready, spec: RunSpec, say: Say) -> RunRecord | None:
     folder = store.run_folder(spec.run_id)
     path = folder / RESULT_FILE
@@ -54,14 +73,20 @@ def _final_record(store: Store, ready: Ready, spec: RunSpec, say: Say) -> RunRec
             say(f"{path} is cut short; the run is done again")
         why = ended_for_memory(folder)
         return _killed_before(store, ready, spec, why, say) if why else None
-    if torn := torn_predictions(store.root, record):
-        say(torn)
-        return None
-    if record.status == "out-of-memory" and (why := why_try_again(record, folder)):
-        say(f"{spec.name}, seed {spec.seed}: out of memory before, {why}; it is done again")
+    if again := _why_again(store, spec, record):
+        say(again)
         return None
     # Settings that are no part of a run's identity may have changed since.
     return with_current_spec(record, spec) if record.status in _FINAL else None
+
+
+def _why_again(store: Store, spec: RunSpec, record: RunRecord) -> str | None:
+    """Return why a run with a record is done again, in a line; None where nothing asks for it."""
+    if torn := torn_predictions(store.root, record):
+        return torn
+    if record.status == "out-of-memory" and (why := why_try_again(record, store.run_folder(spec.run_id))):
+        return f"{spec.name}, seed {spec.seed}: out of memory before, {why}; it is done again"
+    return None
 
 
 def _killed_before(store: Store, ready: Ready, spec: RunSpec, why: str, say: Say) -> RunRecord:

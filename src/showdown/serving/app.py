@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from showdown.measure.environment import own_version, versions
+from showdown.core.version import VERSION
+from showdown.measure.environment import versions
 from showdown.prediction.model import Model
 from showdown.prediction.writer import WriterModel
 from showdown.serving.asking import Desk
@@ -67,7 +68,7 @@ class Service:
             ServedWriter(model, coverage) if isinstance(model, WriterModel) else ServedModel(model, coverage)
         )
         self.queue = RowQueue(limits, most_rows=self.served.most_rows, pads=self.served.pads)
-        about = {"name": model.name, "task": str(self.served.about()["task"]), "showdown": own_version()}
+        about = {"name": model.name, "task": str(self.served.about()["task"]), "showdown": VERSION}
         self.metrics = Metrics(about, self.queue.__len__)
         self.worker = Worker(self.served, self.queue, self.metrics)
         self._limits, self._began = limits, time.monotonic()
@@ -107,7 +108,7 @@ class Service:
             redoc_url=None,
             static_url=PAGE_FILES,
             title=f"Showdown: {self.served.about()['name']}",
-            version=own_version(),
+            version=VERSION,
             description=_ABOUT,
         )
         # For the page, which then asks for the token; `Guard` is what refuses.

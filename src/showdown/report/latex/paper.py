@@ -1,7 +1,7 @@
 """The draft of a paper, every number of which comes from the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from showdown.core.files import write_bytes, write_text
 from showdown.core.metric import ACCURACY, METRICS, Metric
 from showdown.core.own_metric import metric_with
 from showdown.core.record import Results
+from showdown.core.version import VERSION
 from showdown.report.columns import columns_of
 from showdown.report.facts import audited, comparison_yaml, environment_facts, model_facts, place, protocol_facts
 from showdown.report.figures.figure import Figure
@@ -117,7 +118,7 @@ def _content(results: Results, verdict: Verdict, figures: Sequence[Figure]) -> d
         "scored_by": _scored_by(verdict),
         "most_tokens": max((row.writing.max_new_tokens or 0 for row in verdict.rows if row.writing), default=0),
         "forgetting": any(row.forgetting for row in verdict.rows),
-        "version": metadata.version("finetuning-showdown"),
+        "version": VERSION,
         "leaky": leaky,
         "above": table.above,
         "methods": list(dict.fromkeys(run.title for run in rows.values())),

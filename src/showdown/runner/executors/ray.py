@@ -28,7 +28,7 @@ from showdown.core.files import read_file, write_bytes, write_json, write_text
 from showdown.core.memory import MemorySettings
 from showdown.core.record import GB
 from showdown.core.spec import RunSpec
-from showdown.measure.environment import own_version
+from showdown.core.version import VERSION
 from showdown.measure.system import chosen_devices
 from showdown.runner.executor import Place, Resources, Setup, Stage
 from showdown.runner.parcel import files_of, take_in
@@ -214,7 +214,7 @@ class RayExecutor:
             on_gpu=on_gpu,
             threads=int(os.environ.get("OMP_NUM_THREADS", threads)),
             sampling_seconds=self._setup.sampling_seconds,
-            version=own_version(),
+            version=VERSION,
         )
         options = {"num_cpus": threads, "num_gpus": int(on_gpu), "max_retries": 0, "num_returns": "streaming",
                    "scheduling_strategy": "SPREAD", "name": f"{stage.name} {folder.name}"}  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 from showdown.core.errors import UserError
 from showdown.core.events import Event, StageName, encode
 from showdown.core.files import read_file, write_bytes
-from showdown.measure.environment import own_version
+from showdown.core.version import VERSION
 from showdown.runner.parcel import Files, files_of, unpack
 from showdown.runner.sampler import SYSTEM_FILE, Sampler
 from showdown.runner.worker.carry_out import carry_out
@@ -133,14 +133,14 @@ def stage_on_machine(stage: MachineStage, parcels: Parcels | None) -> Iterator[R
         parcels: the files for a machine that does not see the comparison's folder; None while it may see it.
 
     Raises:
-        UserError: when another version of Showdown is installed here.
+        UserError: when another version of Showdown is here.
 
     """
     global _keeper  # noqa: PLW0603 - of this process, which does nothing else
     machine = os.uname().nodename
-    if own_version() != stage.version:
+    if stage.version != VERSION:
         raise UserError(
-            f"machine {machine} has showdown {own_version()}, and the comparison runs with {stage.version}; install "
+            f"machine {machine} has showdown {VERSION}, and the comparison runs with {stage.version}; install "
             "the same version on all machines of the cluster"
         )
     in_place = _sees(Path(stage.root), stage.sign)
