@@ -53,12 +53,15 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return happened
 
 
-def test_the_audit_begins_first_but_in_no_rehearsal(asked: Comparison, noted: list[str], tmp_path: Path) -> None:
+def test_the_audit_begins_behind_the_first_lines_and_beside_the_forecast_but_in_no_rehearsal(
+    asked: Comparison, noted: list[str], tmp_path: Path
+) -> None:
     store, model = Store(tmp_path / "out"), pin(asked.model)
     work = steps.preparation(asked, model, store)
     assert isinstance(next(work), Ready)
-    assert noted == ["audit", "check"]
+    assert noted == ["check"]
     assert isinstance(next(work), Foreseen)
+    assert noted == ["check", "audit", "forecast"]
     assert not store.root.exists()
     work.close()
     noted.clear()

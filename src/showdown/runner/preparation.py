@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext
 
 from showdown.core.errors import UserError
@@ -67,7 +67,12 @@ def preparation(
 
 
 def settle(
-    comparison: Comparison, model: DescribedModel, chats: ChatPreparation | None, *, gpu: bool
+    comparison: Comparison,
+    model: DescribedModel,
+    chats: ChatPreparation | None,
+    *,
+    gpu: bool,
+    before: Callable[[Comparison, str], tuple[Comparison, list[str]]] | None = None,
 ) -> tuple[Ready, Prepared]:
     """Read and divide a comparison's data, and choose a value for every `auto`.
 
@@ -76,6 +81,7 @@ def settle(
         model: its model, whose weights need not be there.
         chats: lays out its chats; None for a task without any, or for a plan without a tokenizer.
         gpu: whether it runs on one.
+        before: puts what `auto` stood for in the comparison's folder in its place, given the data's fingerprint.
 
     Returns:
         The comparison without its rows, and the rows.
@@ -85,7 +91,8 @@ def settle(
 
     """
     prepared = _divided(comparison, chats)
-    return _settled(comparison, model, prepared, chats, gpu=gpu), prepared
+    comparison, kept = before(comparison, prepared.fingerprint) if before else (comparison, [])
+    return _settled(comparison, model, prepared, chats, gpu=gpu, kept=kept), prepared
 
 
 def _divided(comparison: Comparison, chats: ChatPreparation | None) -> Prepared:
