@@ -1,6 +1,7 @@
 """What `showdown run` does with the forecast: shown and kept before the first run, a dry run, a refusal."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tiny_pretrained import separable_rows, write_csv
 class Failing(ImmediateExecutor):
     def run(self, stage: Stage, folder: Path) -> StageError:
         del stage, folder
-        return StageError(status="failed", error="by the test")
+        return StageError(status="diverged", error="by the test")  # which is final: a failed run is tried again
 
 
 class Lines(Silent):
@@ -82,6 +83,20 @@ def test_the_forecast_is_shown_and_kept_before_the_first_run(
     again = Lines()
     execute.execute(comparison, tmp_path / "out", again)
     assert not any("forecast" in line for line in again.lines), "nothing is left to run"
+
+
+def test_a_comparison_that_was_begun_is_forecast_without_the_runs_that_are_over(
+    comparison: Comparison, arms: list[ArmForecast], tmp_path: Path
+) -> None:
+    execute.execute(comparison, tmp_path / "out", Lines())
+    (gone,) = (tmp_path / "out" / "runs").glob("tfidf-*")
+    shutil.rmtree(gone)
+    display = Lines()
+    found = execute.rehearse(comparison, tmp_path / "out", display)
+    assert found is not None
+    assert [(one.name, one.runs) for one in found.arms] == [("majority", 0), ("tfidf", 1)]
+    assert found.seconds.expected < foresee.PREPARATION_SECONDS.expected + 6.0
+    assert "majority nothing to run" in [" ".join(line.split()) for line in display.lines]
 
 
 def test_a_dry_run_writes_nothing(comparison: Comparison, arms: list[ArmForecast], tmp_path: Path) -> None:

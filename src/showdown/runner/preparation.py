@@ -20,6 +20,7 @@ from showdown.runner.device import devices_here
 from showdown.runner.foreseen import Foreseen
 from showdown.runner.plan import plan, refuse_unusable_model
 from showdown.runner.prepared import Ready, ready
+from showdown.runner.resume import left_of
 from showdown.runner.store import Store
 from showdown.runner.worker.fork_server import uncompiled
 
@@ -122,15 +123,18 @@ def _settled(
 
 
 def _foreseen(ready: Ready, prepared: Prepared, model: ModelSpec, described: DescribedModel, store: Store) -> Foreseen:
-    """Forecast a comparison of which something is left to run; a forecast that fails does not keep it from running."""
-    if os.environ.get(FORECAST_SWITCH) == "0" or not store.unfinished(plan(ready, model)):
+    """Forecast what is left of a comparison, if anything; a forecast that fails does not keep it from running."""
+    if os.environ.get(FORECAST_SWITCH) == "0":
         return Foreseen()
     from showdown.runner.foresee import foresee, quiet
 
     try:
+        left = left_of(plan(ready, model), store)
+        if not left:
+            return Foreseen()
         with quiet():
             devices = devices_here(None, ready.comparison.protocol.price_per_hour, ready.comparison.gpus)
-            return Foreseen(forecast=foresee(ready, prepared, model, described, devices))
+            return Foreseen(forecast=foresee(ready, prepared, model, described, devices, left=left))
     except UserError as error:
         return Foreseen(why=str(error))
     except Exception as error:  # whatever a library meets in a network that it was not tried with
