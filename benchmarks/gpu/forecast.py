@@ -2,25 +2,61 @@
 
     python -m benchmarks.gpu.forecast --cells second-calibration plans proof --out benchmarks/results
 
-Each set has a file of its own, which is written after each cell. Their forecasts are made from these files by the code
-as it is (`benchmarks.lib.forecast_proof`); what is measured does not depend on them. Sets are in
-`benchmarks/lib/forecast_sets.py`.
+Each cell is trained in a process of its own, as a run of the product is: in one process, the same steps took up to a
+half longer after some minutes. Each set has a file of its own, which is written after each cell. Their forecasts are
+made from these files by the code as it is (`benchmarks.lib.forecast_proof`); what is measured does not depend on them.
+Sets are in `benchmarks/lib/forecast_sets.py`. `--part 1/4` and so on divide a set over the GPUs of a machine, one
+command and one `--out` each.
 """
 
 import time
 from typing import Any
 
-import torch
-
-from benchmarks.lib.forecast_cells import measured_cell
+from benchmarks.lib.forecast_cells import Cell, measured_cell
 from benchmarks.lib.forecast_sets import SETS
-from benchmarks.lib.result import argument_parser, place_of, write_result
+from benchmarks.lib.processes import in_a_process, way_to_start
+from benchmarks.lib.result import Place, argument_parser, write_result
+from showdown.core.forecast import DeviceProfile
+from showdown.core.record import GB
 from showdown.forecast.measure import measure_device, with_own_launches
 from showdown.forecast.needs import CONTEXT_GB
 from showdown.forecast.profiles import profile_of
 
+_LIBRARIES = ("bitsandbytes", "peft", "transformers")
+_MOST_SECONDS = 120.0
+"""Of a cell, and of the profile."""
 _VARIANTS: dict[str, str | None] = {"proof": None}
 """Names of files that are not those of their sets."""
+
+
+def measure_profile(shipped: str, memory_gb: float | None) -> dict[str, Any]:
+    """Return the rates of this process's GPU, measured or those that are shipped with the launches of this host.
+
+    Args:
+        shipped: name of a shipped profile; empty to measure.
+        memory_gb: take the GPU for one of so much memory.
+
+    """
+    profile = with_own_launches(profile_of(shipped)) if shipped else measure_device(print)
+    return {"profile": profile.model_copy(update={"memory_gb": memory_gb} if memory_gb else {}).model_dump()}
+
+
+def measure_cell(cell: Cell, profile: DeviceProfile, memory_gb: float | None, plans: bool) -> dict[str, Any]:
+    """Train a cell in this process.
+
+    Args:
+        cell: the cell.
+        profile: of the GPU.
+        memory_gb: take the GPU for one of so much memory.
+        plans: as in `train_cell`.
+
+    """
+    import torch
+
+    if memory_gb:
+        whole = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(GB * (memory_gb - CONTEXT_GB) / whole)
+    return measured_cell(cell, profile, plans=plans)
 
 
 def main() -> None:
@@ -29,24 +65,24 @@ def main() -> None:
     parser.add_argument("--cells", choices=list(SETS["gpu"]), nargs="+", default=["proof"], metavar="SET")
     parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first cells of each set")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th cell from the I-th on")
     parser.add_argument("--device-profile", default="", metavar="NAME", help="a shipped profile; else it is measured")
     parser.add_argument("--memory-gb", type=float, metavar="GB", help="take the GPU for one of so much memory")
     parser.add_argument("--seconds", type=float, default=480.0, help="no cell begins after so many")
     options = parser.parse_args()
     begun = time.perf_counter()
-    shipped = options.device_profile
-    profile = with_own_launches(profile_of(shipped)) if shipped else measure_device(print)
-    if options.memory_gb:
-        share = (options.memory_gb - CONTEXT_GB) / profile.memory_gb
-        torch.cuda.set_per_process_memory_fraction(share)
-        profile = profile.model_copy(update={"memory_gb": options.memory_gb})
+    ways: dict[str, Any] = {"device": "cuda", "start": way_to_start("cuda", _LIBRARIES), "seconds": _MOST_SECONDS}
+    rates = in_a_process(measure_profile, (options.device_profile, options.memory_gb), **ways)
+    profile = DeviceProfile.model_validate(rates["profile"])
     print(profile.model_dump_json(), flush=True)
-    place = place_of("cuda")
+    part, parts = map(int, options.part.split("/"))
     for name in options.cells:
         found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
-        for cell in SETS["gpu"][name]()[options.skip :]:
+        for cell in SETS["gpu"][name]()[options.skip :][part - 1 :: parts]:
             if options.only in cell.name and time.perf_counter() - begun < options.seconds:
-                found["cells"].append(measured_cell(cell, profile, plans=name == "plans"))
+                one = in_a_process(measure_cell, (cell, profile, options.memory_gb, name == "plans"), **ways)
+                place = Place.model_validate(one.pop("place", rates["place"]))
+                found["cells"].append({"cell": cell.name, **one})
                 found["seconds"] = time.perf_counter() - begun
                 write_result(options, found, place=place, variant=options.variant or _VARIANTS.get(name, name))
 
