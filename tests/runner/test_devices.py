@@ -66,12 +66,29 @@ def test_bad_names_numbers_and_prices_are_refused_in_one_line(no_gpu: None) -> N
 
 def test_a_processor_that_was_not_measured_says_so(no_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_threads", lambda: 8)
+    monkeypatch.setattr(devices, "cpu_name", lambda: "Some processor, 8 cores")
     here, shipped = devices_here(None, None), devices_named("cpu", None, None)
     assert "doctor --measure" in here.notes[0]
     assert here.profile.measured_with == {}
     rate = next(name for name in shipped.profile.rates if name.endswith("_tflops"))
     assert here.profile.rates[rate] == pytest.approx(4 * shipped.profile.rates[rate]), "four times the threads"
     assert here.price_per_hour == pytest.approx(8 * 0.0425)
+
+
+def test_a_shipped_processor_of_the_same_name_is_taken_and_with_other_threads_it_is_scaled(
+    no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "cpu_name", lambda: "AMD EPYC, 64 cores")
+    monkeypatch.setattr(devices, "_threads", lambda: 2)
+    shipped, here = devices_named("epyc", None, None).profile, devices_here(None, None)
+    assert here.profile.rates == shipped.rates
+    assert here.profile.measured_with == shipped.measured_with != {}
+    assert here.notes == ()
+    monkeypatch.setattr(devices, "_threads", lambda: 4)
+    scaled = devices_here(None, None)
+    rate = next(name for name in shipped.rates if name.endswith("_tflops"))
+    assert scaled.profile.rates[rate] == pytest.approx(2 * shipped.rates[rate])
+    assert shipped.name in scaled.notes[0]
 
 
 def test_a_measured_processor_is_taken_with_the_memory_of_today(no_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:

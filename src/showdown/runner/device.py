@@ -17,7 +17,7 @@ from showdown.runner.executors.local import local_devices
 
 _CPU = "cpu"
 _SHIPPED_THREADS = 2
-"""Of the shipped processor."""
+"""Of the shipped processors."""
 _BY_THREADS = re.compile(r".*_tflops")
 _OWN_PRICE = "your own price"
 
@@ -97,20 +97,34 @@ def _gpu_here() -> tuple[DeviceProfile, bool]:
 
 
 def _processor_here() -> tuple[DeviceProfile, tuple[str, ...]]:
-    """Return this machine's processor: as measured, else the shipped one with as many threads as there are here."""
+    """Return this machine's processor: as measured, else the shipped one of its kind, or another with its threads."""
     room = memory_room().limit_bytes / GB
     measured = local_profile()
     if measured is not None and measured.kind == "cpu":
         return measured.model_copy(update={"memory_gb": room}), ()
-    shipped, threads = profile_of(_CPU), _threads()
+    name, threads = cpu_name(), _threads()
+    shipped = _shipped_processor(name)
+    if _kind(shipped.name) == _kind(name) and threads == _SHIPPED_THREADS:
+        return shipped.model_copy(update={"name": name, "memory_gb": room}), ()
     times = threads / _SHIPPED_THREADS
     rates = {name: rate * (times if _BY_THREADS.fullmatch(name) else 1.0) for name, rate in shipped.rates.items()}
     note = (
         f"device: this processor was not measured, {shipped.name} stands for it; `showdown doctor --measure` measures "
         "it in under a minute"
     )
-    update = {"name": cpu_name(), "memory_gb": room, "rates": rates, "measured_with": {}}
+    update = {"name": name, "memory_gb": room, "rates": rates, "measured_with": {}}
     return shipped.model_copy(update=update), (note,)
+
+
+def _shipped_processor(name: str) -> DeviceProfile:
+    """Return the shipped profile of a processor of this name, else the one that stands for others."""
+    processors = (profile for profile in shipped_profiles().values() if profile.kind == "cpu")
+    return next((one for one in processors if _kind(one.name) == _kind(name)), profile_of(_CPU))
+
+
+def _kind(name: str) -> str:
+    """Return a processor's name without its numbers of cores and threads."""
+    return name.partition(",")[0]
 
 
 def _threads() -> int:
