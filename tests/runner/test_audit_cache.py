@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tiny_pretrained import LABELS, separable_rows, write_csv
 
 
 def inspected(prepared: Prepared, model: ModelSpec, max_tokens: int, folder: Path) -> DeepAudit:
-    with audit_cache.Inspection(prepared, model, max_tokens, folder) as inspection:
+    with closing(audit_cache.Inspection(prepared, model, max_tokens, folder)) as inspection:
         inspection.begin()
         return inspection.result()
 

@@ -9,9 +9,9 @@ from showdown.runner import foreseen
 from showdown.runner.foreseen import refuse_misfits
 
 
-def refusal(*arms: object, left: tuple[str, ...] = ("full",), memory_gb: float = 80.0, kind: str = "gpu") -> str:
+def refusal(*arms: object, memory_gb: float = 80.0, kind: str = "gpu") -> str:
     with pytest.raises(UserError) as found:
-        refuse_misfits(forecast(*arms, on=device(kind=kind, memory_gb=memory_gb)), left)  # type: ignore[arg-type]
+        refuse_misfits(forecast(*arms, on=device(kind=kind, memory_gb=memory_gb)))  # type: ignore[arg-type]
     return str(found.value)
 
 
@@ -29,22 +29,22 @@ def test_without_a_fix_the_other_arms_are_named() -> None:
     assert refusal(arm("full", peak_gb=110.0, fits=False)).endswith("choose a smaller model")
 
 
-def refused(peak_gb: float, left: list[str]) -> bool:
+def refused(peak_gb: float, runs: int) -> bool:
     try:
-        refuse_misfits(forecast(arm("full", peak_gb=peak_gb, fits=False)), left)
+        refuse_misfits(forecast(arm("full", runs=runs, peak_gb=peak_gb, fits=False)))
     except UserError:
         return True
     return False
 
 
 def test_a_low_end_that_fits_runs() -> None:
-    assert not refused(87.0, ["full"])
-    assert refused(90.0, ["full"])
+    assert not refused(87.0, 1)
+    assert refused(90.0, 1)
 
 
 def test_an_arm_that_is_over_is_not_refused() -> None:
-    assert not refused(200.0, ["lora"])
-    assert refused(200.0, ["lora", "full"])
+    assert not refused(200.0, 0)
+    assert refused(200.0, 1)
 
 
 def test_an_arm_without_runs_has_no_seconds() -> None:
@@ -61,5 +61,5 @@ def test_a_processor_may_swap(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(foreseen.psutil, "swap_memory", Swap)
     whole = forecast(arm("full", peak_gb=110.0, fits=False), on=device(kind="cpu", memory_gb=80.0))
-    refuse_misfits(whole, ["full"])
+    refuse_misfits(whole)
     assert "has 90" in refusal(arm("full", peak_gb=110.0, fits=False), kind="cpu", memory_gb=60.0)

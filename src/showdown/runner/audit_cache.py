@@ -2,8 +2,6 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from showdown.core.files import write_json
 from showdown.core.spec import ModelSpec
@@ -54,12 +52,7 @@ class Inspection:
         self._max_tokens = max_tokens if chats is None else chats.limit
         self._apart = PreparationProcess(_without_lengths(prepared, chats))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """End the process."""
         self._apart.end()
 

@@ -107,7 +107,7 @@ def _processor_here() -> tuple[DeviceProfile, tuple[str, ...]]:
     if _kind(shipped.name) == _kind(name) and threads == _SHIPPED_THREADS:
         return shipped.model_copy(update={"name": name, "memory_gb": room}), ()
     times = threads / _SHIPPED_THREADS
-    rates = {name: rate * (times if _BY_THREADS.fullmatch(name) else 1.0) for name, rate in shipped.rates.items()}
+    rates = {key: rate * (times if _BY_THREADS.fullmatch(key) else 1.0) for key, rate in shipped.rates.items()}
     note = (
         f"device: this processor was not measured, {shipped.name} stands for it; `showdown doctor --measure` measures "
         "it in under a minute"
@@ -118,8 +118,9 @@ def _processor_here() -> tuple[DeviceProfile, tuple[str, ...]]:
 
 def _shipped_processor(name: str) -> DeviceProfile:
     """Return the shipped profile of a processor of this name, else the one that stands for others."""
-    processors = (profile for profile in shipped_profiles().values() if profile.kind == "cpu")
-    return next((one for one in processors if _kind(one.name) == _kind(name)), profile_of(_CPU))
+    shipped = shipped_profiles()
+    alike = (one for one in shipped.values() if one.kind == "cpu" and _kind(one.name) == _kind(name))
+    return next(alike, shipped[_CPU])
 
 
 def _kind(name: str) -> str:

@@ -69,7 +69,7 @@ def execute(comparison: Comparison, output: Path, display: Display) -> Results:
                 root=store.root,
                 listen=loop.listen,
                 say=display.say,
-                work=bool(store.unfinished(prepared.specs)),
+                work=store.lacks_records(prepared.specs),
                 gpus=comparison.gpus,
                 address=comparison.address,
                 sampling_seconds=comparison.sampling_seconds,
@@ -120,7 +120,7 @@ class _Prepared:
         if foreseen.forecast is not None:
             display.data(short_lines(foreseen.forecast))
             if self.ready.comparison.executor == LOCAL:  # others may have larger devices
-                refuse_misfits(foreseen.forecast, self.store.unfinished(self.specs))
+                refuse_misfits(foreseen.forecast)
         return foreseen.forecast
 
 

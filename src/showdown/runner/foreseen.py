@@ -1,7 +1,5 @@
 """A comparison's forecast before its first run, and the refusal of what cannot fit."""
 
-from collections.abc import Collection
-
 import psutil
 
 from showdown.core.errors import UserError
@@ -17,12 +15,11 @@ class Foreseen(Strict):
     why: str | None = None
 
 
-def refuse_misfits(forecast: Forecast, left: Collection[str]) -> None:
-    """Refuse a comparison with an arm that certainly cannot fit.
+def refuse_misfits(forecast: Forecast) -> None:
+    """Refuse a comparison with an arm that has runs to do and certainly cannot fit.
 
     Args:
         forecast: of this machine.
-        left: the arms that have runs to do.
 
     Raises:
         UserError: in one line, with what would fit.
@@ -32,7 +29,7 @@ def refuse_misfits(forecast: Forecast, left: Collection[str]) -> None:
     if forecast.device.kind == "cpu":
         room += psutil.swap_memory().total / GB
     for arm in forecast.arms:
-        if arm.name in left and arm.peak_gb is not None and arm.peak_gb.low > room:
+        if arm.runs and arm.peak_gb is not None and arm.peak_gb.low > room:
             raise UserError(
                 f"`methods.{arm.name}` cannot fit: it needs {arm.peak_gb.low:.3g} GB at the least, and "
                 f"{forecast.device.name} has {room:.3g}; {_way_out(arm, forecast)}"

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 from showdown.core.errors import UserError
 from showdown.core.metric_choice import refuse_unknown_label
@@ -50,7 +50,7 @@ def preparation(
     described = DescribedModel.of(model)
     chats = chats_of(comparison, described)
     prepared = _divided(comparison, chats)
-    with Inspection(prepared, model, comparison.protocol.max_tokens, store.data_folder, chats) as inspection:
+    with closing(Inspection(prepared, model, comparison.protocol.max_tokens, store.data_folder, chats)) as inspection:
         comparison, kept = with_chosen(comparison, prepared.fingerprint, model, store)
         found = _settled(comparison, described, prepared, chats, gpu=has_gpu(), kept=kept)
         with imports():

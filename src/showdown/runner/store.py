@@ -75,9 +75,9 @@ class Store:
         """Where a run's files are."""
         return self.runs_folder / run_id
 
-    def unfinished(self, specs: Sequence[RunSpec]) -> set[str]:
-        """Return the names of the rows with a run that has no record here."""
-        return {spec.name for spec in specs if not (self.run_folder(spec.run_id) / RESULT_FILE).is_file()}
+    def lacks_records(self, specs: Sequence[RunSpec]) -> bool:
+        """Return whether a run has no record here; a record is not read, and may be of a run that is tried again."""
+        return any(not (self.run_folder(spec.run_id) / RESULT_FILE).is_file() for spec in specs)
 
     @contextmanager
     def lock(self) -> Iterator[int]:
