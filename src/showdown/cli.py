@@ -371,17 +371,25 @@ def _leave(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _on_terminal() -> bool:
+    """Return whether what is said goes to a terminal that is still there."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; bad input is one line and exit code 2."""
     escape_unencodable()
     signal.signal(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         signal.signal(signal.SIGHUP, _terminated)
+    on_terminal = _on_terminal()
     try:
         code = app(args=arguments, standalone_mode=False)
     except UserError as error:
         _leave(f"error: {error}", EXIT_BAD_INPUT)
     except OSError as error:
+        if on_terminal and not _on_terminal():  # writing to it may fail before its SIGHUP is handled
+            sys.exit(128 + signal.SIGHUP)
         place = f"{error.filename}: " if error.filename else ""
         _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:

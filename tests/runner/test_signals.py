@@ -71,6 +71,34 @@ def asked(request: pytest.FixtureRequest, pretrained: Callable[[str], Path], tmp
     (tmp_path / "mine.yaml").write_text(json.dumps(comparison), encoding="utf-8")
 
 
+_WRITES_FIRST = """
+import os, signal, sys, time
+from showdown import cli
+
+def app(**_):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which comes after the error
+    sys.stdout.write("ready\\n")
+    sys.stdout.flush()
+    while True:
+        os.write(1, b".")
+        time.sleep(0.01)
+
+cli.app = app
+cli.main([])
+"""
+
+
+def test_an_error_of_writing_to_a_closed_terminal_is_its_end_and_no_bad_input() -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", _WRITES_FIRST])
+    while b"ready" not in os.read(terminal, 4096):
+        pass
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+
+
 @pytest.mark.timeout(600)
 def test_a_terminal_that_closes_ends_it_in_order(asked: None, tmp_path: Path) -> None:
     """The kernel sends SIGHUP, and nothing can be said any more."""
