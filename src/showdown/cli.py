@@ -392,12 +392,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(128 + signal.SIGHUP)
         place = f"{error.filename}: " if error.filename else ""
         _leave(f"error: {place}{error.strerror or str(error).splitlines()[0]}", EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Terminated as ended:
         _leave("terminated; run the same command again to continue", ended.exit_code)
-    except typer.Abort:
-        _leave("stopped; run the same command again to continue", EXIT_INTERRUPTED)
     except Exception as error:
         # A usage error. Typer carries its own copy of click, so that the class of the error has no stable name.
         if not hasattr(error, "format_message"):
