@@ -117,7 +117,7 @@ def _run(case: Case, module: Any, spread: Spread, watch: Losses, *, device: str,
         micro_batch_rows=case.micro_rows,
         step=OptimizerSettings(
             weight_decay=WEIGHT_DECAY, rounding="stochastic" if case.method == "full" else "float32",
-            first_place=spread.group.rank * len(spread.parameters) if spread.divided else 0,
+            places=spread.places,
         ),
         learning_rate=LEARNING_RATE[case.method], seed=0, device=device, clock=PhaseClock(memory_of(device)),
         checkpoints=None, watcher=watch, spread=spread,

@@ -56,7 +56,8 @@ def compare(lab: Lab, folder: Path, method: str, family: str, several: list[Any]
 
 
 def test_two_processes_make_the_model_of_one(labs: dict[str, Lab], tmp_path: Path) -> None:
-    compare(labs[CLASSIFICATION], tmp_path, "full", "mistral", [settings(2, divided=True, recompute=True)])
+    ways = [settings(2), settings(2, divided=True, recompute=True)]
+    compare(labs[CLASSIFICATION], tmp_path, "full", "mistral", ways)
 
 
 @pytest.mark.long
@@ -86,9 +87,9 @@ def test_a_network_that_is_not_packed_cannot_be_divided(labs: dict[str, Lab], tm
 
 @pytest.mark.long
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (2, 1), (1, 2), (3, 2)])
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize(("method", "divided"), [("full", True), ("full", False), ("lora", True)])
 def test_a_killed_training_goes_on_with_another_number(
-    labs: dict[str, Lab], tmp_path: Path, method: str, before: int, after: int
+    labs: dict[str, Lab], tmp_path: Path, method: str, divided: bool, before: int, after: int
 ) -> None:
     lab, whole, cut = labs[CLASSIFICATION], tmp_path / "whole", tmp_path / "cut"
     every = {"checkpoint_every_steps": 1}
@@ -102,7 +103,7 @@ def test_a_killed_training_goes_on_with_another_number(
             os.kill(workers[-1], signal.SIGKILL)
 
     def memory(devices: int) -> Any:
-        return settings(devices, divided=devices > 1)
+        return settings(devices, divided=divided and devices > 1)
 
     error = lab.stage(cut, lab.spec(method, "mistral", memory(before), **every), listen=kill_at_step_six)
     assert error is not None

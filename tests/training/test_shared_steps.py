@@ -32,6 +32,11 @@ def test_processes_get_like_numbers_of_tokens() -> None:
     assert max(tokens) - min(tokens) <= 1
 
 
+def test_no_row_too_many_makes_a_pass_of_its_own() -> None:
+    """One long row weighs as much as three short ones, but three do not fit a pass."""
+    assert shared_micro_batches(range(4), [10, 3, 3, 3], 2, processes=2) == [[[0, 3]], [[1, 2]]]
+
+
 def test_a_process_without_rows_makes_empty_passes() -> None:
     assert shared_micro_batches([3], LENGTHS, 2, processes=3) == [[[3]], [[]], [[]]]
 

@@ -20,8 +20,10 @@ from showdown.engine.decoder.language import PackedLanguageModel
 from showdown.engine.encoder.cpu import FastCpu
 from showdown.engine.encoder.forward import PackedEncoder, unpackable_encoder_reason
 from showdown.engine.language.padded import PaddedLanguageModel
+from showdown.engine.parallel.divided import DividedSpread
 from showdown.engine.parallel.group import Group
-from showdown.engine.parallel.spread import DividedSpread, Spread
+from showdown.engine.parallel.sharded_optimizer import ShardedOptimizerSpread
+from showdown.engine.parallel.spread import PartsSpread, Spread
 from showdown.engine.structure import language_model, last_token_classifier, unwrapped
 from showdown.engine.virtual_tokens import VirtualTokensForward, VirtualTokensLanguageModel
 from showdown.models.padding import PADDING_COUNTS, attend_without_plans, of_equal_length
@@ -110,8 +112,8 @@ def spread_over(group: Group, module: nn.Module, *, device: str, divided: bool, 
         group: the processes, one for each device.
         module: the network, adapters included.
         device: `cpu` or `cuda`.
-        divided: divide large weights among the devices all the time. Otherwise each device has them while it computes.
-        whole: whether most weights learn; the optimizer's work on them is then divided in any case.
+        divided: divide large weights among the devices all the time. Otherwise each device has all.
+        whole: whether most weights learn; the optimizer's work is then divided in any case.
 
     Raises:
         Unavailable: when weights are to be divided of a network that the engine does not compute layer by layer.
@@ -126,7 +128,9 @@ def spread_over(group: Group, module: nn.Module, *, device: str, divided: bool, 
             "the weights of this network cannot be divided among devices: it is no decoder that is packed"
         )
     layers = list(decoder.backbone.layers)[: decoder.backbone.config.num_hidden_layers]
-    return DividedSpread(group, module, layers, device=device, gathered=not divided)
+    if divided:
+        return DividedSpread(group, module, layers, device=device)
+    return ShardedOptimizerSpread(group, module, layers)
 
 
 def choose_forward(
@@ -182,7 +186,7 @@ def _chosen(
     elif decoder is not None and unpackable_reason(decoder, device) is None:
         packed = PackedForward(decoder, device=device, recompute=recompute, attention=attention)
     if packed is not None:
-        if isinstance(spread, DividedSpread):
+        if isinstance(spread, PartsSpread):
             packed.divide(spread)
         return packed
     if language is None and not recompute and unpackable_encoder_reason(module, device) is None:

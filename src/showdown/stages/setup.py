@@ -209,7 +209,7 @@ class TrainingSetup:
             rounding=rounding_of(protocol, whole, self.context.job.placement.device),
             in_backward=self.memory.step_in_backward,
             moments_on_host=whole and protocol.moments_on_host,
-            first_place=len(spread.parameters) * spread.group.rank if spread.divided else 0,
+            places=spread.places,
         )
 
 

@@ -267,15 +267,15 @@ def _memory_split(context: StageContext, adapted: "AdaptedNetwork", *, together:
 
     """
     from showdown.engine.optim.table import state_bytes
-    from showdown.engine.parallel.spread import local
+    from showdown.engine.parallel.divided import local
 
     weights = sum(local(value).numel() * value.itemsize for value in adapted.module.parameters()) / GB
-    learning = list(adapted.spread.parameters.values())
+    stepped, learning = list(adapted.spread.parameters.values()), adapted.spread.learning
     gradients = 0.0 if adapted.step.in_backward else sum(value.numel() * value.itemsize for value in learning) / GB
     optimiser = (
         0.0
         if adapted.step.moments_on_host
-        else state_bytes(learning, adapted.step.rounding, optimizer=adapted.step.name) / GB
+        else state_bytes(stepped, adapted.step.rounding, optimizer=adapted.step.name) / GB
     )
     libraries = adapted.setup.libraries_gb
     peak = next(phase.peak_allocated_gb for phase in context.clock.phases() if phase.name == "training")

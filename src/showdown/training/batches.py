@@ -4,6 +4,7 @@ Every method sees the same rows in the same steps: the order depends on the seed
 length only inside a step, so that micro-batches have little padding while each step stays a random sample.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -94,8 +95,10 @@ def shared_micro_batches(
 ) -> list[list[list[int]]]:
     """Divide the rows of a step among processes, and each share into micro-batches.
 
-    The longest row goes to the process with the fewest tokens so far (Graham 1969). All processes get the same number
-    of micro-batches, since all gather weights for each pass; one without a row is empty.
+    The longest row goes to the process with the fewest tokens so far (Graham 1969), of those that have room for it in
+    the fewest micro-batches with which the step can be taken: one row too many would be a pass of its own, in which
+    the other processes wait. All processes get the same number of micro-batches, since all gather weights for each
+    pass; one without a row is empty.
 
     Args:
         rows: as in `micro_batches`. So for the next three.
@@ -110,8 +113,10 @@ def shared_micro_batches(
     """
     shares: list[list[int]] = [[] for _ in range(processes)]
     tokens = [0] * processes
+    most_rows = micro_rows * math.ceil(len(rows) / (processes * micro_rows))
     for row in sorted(rows, key=lambda row: (-lengths[row], row)):
-        least = min(range(processes), key=lambda number: (tokens[number], len(shares[number]), number))
+        free = [number for number in range(processes) if len(shares[number]) < most_rows]
+        least = min(free, key=lambda number: (tokens[number], len(shares[number]), number))
         shares[least].append(row)
         tokens[least] += lengths[row]
     divided = [micro_batches(share, lengths, micro_rows, micro_tokens) for share in shares]

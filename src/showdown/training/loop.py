@@ -223,7 +223,7 @@ class _Loop:
         norm = self.optimizer.end(
             None if run.step.in_backward else run.protocol.max_gradient_norm, norm_of=self.spread.norm
         )
-        self.spread.drop_gradients()
+        self.spread.changed()
         progress.step += 1
         progress.step_in_epoch += 1
         self.taken.append(

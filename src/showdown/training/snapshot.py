@@ -67,6 +67,7 @@ class Snapshots:
         """Write weights, by the names of the parameters that this process steps."""
         for name, parameter in self._spread.parameters.items():
             parameter.copy_(weights[name])
+        self._spread.changed()
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         weights: dict[str, torch.Tensor] = {f"{_WEIGHT}{name}": one for name, one in self._spread.parameters.items()}

@@ -12,7 +12,7 @@ from showdown.engine.decoder.attention import varlen_is_here
 from showdown.engine.decoder.cudnn_attention import CudnnAttention
 from showdown.engine.decoder.pack import Pack, pack_of
 from showdown.engine.decoder.walk import PackedDecoder, called_apart, unsupported_reason
-from showdown.engine.parallel.spread import DividedSpread
+from showdown.engine.parallel.spread import PartsSpread
 from showdown.engine.structure import LanguageModel, LastTokenClassifier, altered_reason
 
 T = TypeVar("T")
@@ -64,20 +64,20 @@ class PackedPath(ABC):
         self.device = device
         self.config: Any = backbone.config
         self._multiple = TOKEN_MULTIPLE if device.startswith("cuda") else 1
-        self._divided: DividedSpread | None = None
+        self._divided: PartsSpread | None = None
 
-    def divide(self, spread: DividedSpread) -> None:
-        """Compute from now on with weights that are divided among several devices."""
+    def divide(self, spread: PartsSpread) -> None:
+        """Compute from now on with weights of which other devices step a part."""
         self._divided, self.walk.units = spread, spread.units
-        self.name += ", weights divided"
+        self.name += f", {spread.words}"
 
     @property
     def is_divided(self) -> bool:
-        """Whether weights come and go."""
+        """Whether weights come from other devices."""
         return self._divided is not None
 
     def within(self, run: Callable[[], T]) -> T:
-        """Return what a pass returns, with the weights gathered that are needed from its beginning to its end."""
+        """Return what a pass returns, with the weights here that are needed from its beginning to its end."""
         return run() if self._divided is None else self._divided.call(run)
 
     def missing_tokens(self, sequences: Sequence[torch.Tensor]) -> int:

@@ -119,8 +119,8 @@ class PackedDecoder:
         self.linears = [linears_of(layer, keep_scales=not recompute) for layer in self.layers]
         self._shared = in_use(self.linears)
         self._opaque = any(has_foreign_dropout(layer) for layer in self.layers)
-        self.units: Sequence[nn.Module] = ()
-        """Modules that gather a layer's weights while a function runs that reads them; none where they are all here."""
+        self.units: Sequence[Callable[..., Any]] = ()
+        """For each layer what calls a function once the layer's weights are here; none where they are all here."""
         self.streams = STREAMS_A_LAYER * len(self.layers) + 1
         """Number of inputs with their own dropout masks; the last is the input of the last layer's queries."""
 

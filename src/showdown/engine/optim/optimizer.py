@@ -47,8 +47,7 @@ class Optimizer(ABC):
         self._settings = settings
         self._parameters = dict(parameters)
         self._groups = _group_of_each(self._parameters, settings)
-        self._places = {name: settings.first_place + place for place, name in enumerate(parameters)}
-        """Tells the random bits of one parameter from every other's."""
+        self._places = settings.places or {name: place for place, name in enumerate(parameters)}
         self._steps = 0
         self._rate = 0.0
         self._seed = 0

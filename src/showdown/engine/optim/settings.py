@@ -1,6 +1,6 @@
 """Settings of an optimizer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,6 @@ class OptimizerSettings:
     """Step each parameter as soon as its gradient is there, and free the gradient. No clipping, no accumulation."""
     moments_on_host: bool = False
     """Offload the moments to pinned host memory, copied to the GPU for each parameter's step. Needs `in_backward`."""
-    first_place: int = 0
-    """Number of the first parameter, which tells its random bits from those of others: differs between the processes
-    that step parts of one network."""
+    places: Mapping[str, int] | None = None
+    """For each parameter a number that tells its random bits from others': copies of one have the same in all processes
+    that train a network together, parts of one have different ones. None numbers the parameters."""

@@ -34,17 +34,10 @@ def divided(shape: Shape, demand: Demand, devices: int) -> Demand:
 
 
 def copied(demand: Demand, devices: int) -> Demand:
-    """Return what one device holds where each has the whole network while it computes.
+    """Return what one device holds where each has the whole network.
 
-    Where most weights learn, each device also keeps its part of them, and moments for that part alone.
+    Where most weights learn, each device keeps moments for its part of them alone.
     """
-    if not demand.trains_backbone or not may_be_divided(demand):
-        return replace(demand, may_step_in_backward=False)
-    share = 1 / devices
-    return replace(
-        demand,
-        weight_bytes=(1 + share) * demand.weight_bytes,
-        gradient_bytes=(1 + share) * demand.gradient_bytes,
-        optimizer_bytes=share * demand.optimizer_bytes,
-        may_step_in_backward=False,
-    )
+    shared = demand.trains_backbone and may_be_divided(demand)
+    optimizer_bytes = demand.optimizer_bytes / devices if shared else demand.optimizer_bytes
+    return replace(demand, optimizer_bytes=optimizer_bytes, may_step_in_backward=False)

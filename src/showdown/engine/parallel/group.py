@@ -5,6 +5,7 @@ all must come to the same decisions: numbers that decide are taken from the lead
 """
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from torch import distributed
 _PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: the leader may validate or write a large checkpoint meanwhile. A process
 that ends takes the others along before (`runner/worker/ranks.py`)."""
+
+Wait = Callable[[], None]
+"""Waits for a message: on a GPU later work of the current stream does, on a CPU the caller."""
 
 
 class Group:
@@ -33,6 +37,25 @@ class Group:
         if self.size > 1:
             distributed.all_reduce(tensor)
         return tensor
+
+    def rows(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return this process's rows of a tensor that has a multiple of `size` rows, without a copy."""
+        return tensor.chunk(self.size)[self.rank]
+
+    def begin_adding_rows(self, tensors: Sequence[torch.Tensor]) -> Wait:
+        """Begin to replace this process's rows by the sums of all processes' rows; other rows are of no use then.
+
+        Args:
+            tensors: contiguous, with a multiple of `size` rows; not to be touched until the wait is over.
+
+        """
+        pairs = [(self.rows(tensor), tensor) for tensor in tensors]
+        return _begin(_named("reduce_scatter_single", "reduce_scatter_tensor"), pairs)
+
+    def begin_gathering_rows(self, tensors: Sequence[torch.Tensor]) -> Wait:
+        """Begin to replace the other processes' rows by what those have there; see `begin_adding_rows`."""
+        pairs = [(tensor, self.rows(tensor)) for tensor in tensors]
+        return _begin(_named("all_gather_single", "all_gather_into_tensor"), pairs)
 
     def largest(self, number: float) -> float:
         """Return the largest number that any process has."""
@@ -57,6 +80,23 @@ class Group:
     def wait(self) -> None:
         """Wait until every process has come here."""
         self.told(0)
+
+
+def _named(*names: str) -> Callable[..., Any]:
+    """Return the function of torch.distributed that has one of these names: PyTorch 2.13 renamed some."""
+    found: Callable[..., Any] = next(getattr(distributed, name) for name in names if hasattr(distributed, name))
+    return found
+
+
+def _begin(message: Callable[..., Any], pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Wait:
+    """Begin messages as one, each with what it writes and what it reads; return what waits for them."""
+    if not pairs:
+        return lambda: None
+    with distributed._coalescing_manager(async_ops=True) as messages:  # type: ignore[attr-defined]
+        for written, read in pairs:
+            message(written, read)
+    done: Wait = messages.wait
+    return done
 
 
 def current() -> Group:
