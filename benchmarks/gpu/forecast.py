@@ -1,20 +1,20 @@
 """Trainings on a GPU that the forecast is fitted on or judged by: memory and seconds a step.
 
-    python -m benchmarks.gpu.forecast --cells second-calibration plans proof --out benchmarks/results
+    python -m benchmarks.gpu.forecast --cells calibration plans proof --gpus 0,1,2,3 --out benchmarks/results
 
 Each cell is trained in a process of its own, as a run of the product is: in one process, the same steps took up to a
 half longer after some minutes. Each set has a file of its own, which is written after each cell. Their forecasts are
 made from these files by the code as it is (`benchmarks.lib.forecast_proof`); what is measured does not depend on them.
-Sets are in `benchmarks/lib/forecast_sets.py`. `--part 1/4` and so on divide a set over the GPUs of a machine, one
-command and one `--out` each.
+Sets are in `benchmarks/lib/forecast_sets.py`. Each GPU takes the next cell when it is free.
 """
 
 import time
+from itertools import takewhile
 from typing import Any
 
 from benchmarks.lib.forecast_cells import Cell, measured_cell
 from benchmarks.lib.forecast_sets import SETS
-from benchmarks.lib.processes import in_a_process, way_to_start
+from benchmarks.lib.processes import on_each_gpu, way_to_start
 from benchmarks.lib.result import Place, argument_parser, write_result
 from showdown.core.forecast import DeviceProfile
 from showdown.core.record import GB
@@ -41,14 +41,14 @@ def measure_profile(shipped: str, memory_gb: float | None) -> dict[str, Any]:
     return {"profile": profile.model_copy(update={"memory_gb": memory_gb} if memory_gb else {}).model_dump()}
 
 
-def measure_cell(cell: Cell, profile: DeviceProfile, memory_gb: float | None, plans: bool) -> dict[str, Any]:
+def measure_cell(name: str, cell: Cell, profile: DeviceProfile, memory_gb: float | None) -> dict[str, Any]:
     """Train a cell in this process.
 
     Args:
+        name: of its set.
         cell: the cell.
         profile: of the GPU.
         memory_gb: take the GPU for one of so much memory.
-        plans: as in `train_cell`.
 
     """
     import torch
@@ -56,7 +56,7 @@ def measure_cell(cell: Cell, profile: DeviceProfile, memory_gb: float | None, pl
     if memory_gb:
         whole = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(GB * (memory_gb - CONTEXT_GB) / whole)
-    return measured_cell(cell, profile, plans=plans)
+    return measured_cell(cell, profile, plans=name == "plans")
 
 
 def main() -> None:
@@ -65,26 +65,31 @@ def main() -> None:
     parser.add_argument("--cells", choices=list(SETS["gpu"]), nargs="+", default=["proof"], metavar="SET")
     parser.add_argument("--only", default="", metavar="WORD", help="only cells whose name has this word")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first cells of each set")
-    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th cell from the I-th on")
+    parser.add_argument("--gpus", default="0", help="as in CUDA_VISIBLE_DEVICES")
     parser.add_argument("--device-profile", default="", metavar="NAME", help="a shipped profile; else it is measured")
-    parser.add_argument("--memory-gb", type=float, metavar="GB", help="take the GPU for one of so much memory")
+    parser.add_argument("--memory-gb", type=float, metavar="GB", help="take each GPU for one of so much memory")
     parser.add_argument("--seconds", type=float, default=480.0, help="no cell begins after so many")
     options = parser.parse_args()
-    begun = time.perf_counter()
+    begun, gpus = time.perf_counter(), options.gpus.split(",")
     ways: dict[str, Any] = {"device": "cuda", "start": way_to_start("cuda", _LIBRARIES), "seconds": _MOST_SECONDS}
-    rates = in_a_process(measure_profile, (options.device_profile, options.memory_gb), **ways)
+    ((_, rates),) = on_each_gpu(measure_profile, [(options.device_profile, options.memory_gb)], gpus, **ways)
     profile = DeviceProfile.model_validate(rates["profile"])
     print(profile.model_dump_json(), flush=True)
-    part, parts = map(int, options.part.split("/"))
-    for name in options.cells:
-        found: dict[str, Any] = {"profile": profile.model_dump(), "cells": []}
-        for cell in SETS["gpu"][name]()[options.skip :][part - 1 :: parts]:
-            if options.only in cell.name and time.perf_counter() - begun < options.seconds:
-                one = in_a_process(measure_cell, (cell, profile, options.memory_gb, name == "plans"), **ways)
-                place = Place.model_validate(one.pop("place", rates["place"]))
-                found["cells"].append({"cell": cell.name, **one})
-                found["seconds"] = time.perf_counter() - begun
-                write_result(options, found, place=place, variant=options.variant or _VARIANTS.get(name, name))
+    cells = [(name, cell) for name in options.cells for cell in SETS["gpu"][name]()[options.skip :]]
+    cells = [(name, cell) for name, cell in cells if options.only in cell.name]
+    in_time = takewhile(lambda _: time.perf_counter() - begun < options.seconds, cells)
+    jobs = ((name, cell, profile, options.memory_gb) for name, cell in in_time)
+    measured: dict[int, dict[str, Any]] = {}
+    for number, one in on_each_gpu(measure_cell, jobs, gpus, **ways):
+        name, cell = cells[number]
+        place = Place.model_validate(one.pop("place", rates["place"]))
+        measured[number] = {"cell": cell.name, **one}
+        found = {
+            "profile": profile.model_dump(),
+            "cells": [measured[known] for known in sorted(measured) if cells[known][0] == name],
+            "seconds": time.perf_counter() - begun,
+        }
+        write_result(options, found, place=place, variant=options.variant or _VARIANTS.get(name, name))
 
 
 if __name__ == "__main__":

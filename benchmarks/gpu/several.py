@@ -43,6 +43,8 @@ def _cases() -> list[Case]:
         replace(large, name="13b-full-2"),
         replace(two, name="recipe-full-2", micro_rows=4, steps=8, recipe=True),
         replace(one, name="full-1-again", reference="full-1"),
+        replace(one, name="full-4", processes=4, reference="full-1"),
+        replace(lora, name="lora-4", processes=4, micro_rows=8, reference="lora-1"),
         replace(two, name="full-2-divided", micro_rows=16, steps=20, divided=True),
         replace(large, name="recipe-13b-full-2", micro_rows=4, steps=6, recipe=True, divided=False, recompute=False),
         replace(lora, name="lora-2-divided", processes=2, steps=20, divided=True, reference="lora-1"),
@@ -58,7 +60,7 @@ def in_processes(case: Case, *, tiny: bool, seconds: float) -> dict[str, Any]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        own = os.environ.get("CUDA_VISIBLE_DEVICES", "0,1").split(",")
+        own = os.environ.get("CUDA_VISIBLE_DEVICES", "0,1,2,3").split(",")
         running = []
         for rank in range(case.processes):
             environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "TOKENIZERS_PARALLELISM": "false"}

@@ -102,7 +102,7 @@ def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
     measured = found["measured"]
     steps = Steps(
         drawn=found["steps"],
-        warmup=found["warmup_steps"],
+        warmup=measured.get("warmup_steps", found.get("warmup_steps", 0)),
         timed=measured.get("steps_timed") if "largest_first" in found else None,
         largest_first=found.get("largest_first", False),
     )

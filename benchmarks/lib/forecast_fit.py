@@ -25,7 +25,7 @@ from showdown.forecast.fitted import HOST_KINDS
 
 CALIBRATION = (
     "gpu/forecast-calibration.json", "gpu/forecast-calibration-more.json", "gpu/forecast-first-proof.json",
-    "gpu/forecast-second-calibration.json", "gpu/forecast-third-calibration.json", "cpu/forecast-calibration.json",
+    "gpu/forecast-second-calibration.json", "gpu/forecast-second-proof.json", "cpu/forecast-calibration.json",
     "cpu/forecast-first-proof.json",
 )  # fmt: skip
 """Below `benchmarks/results`."""

@@ -101,10 +101,9 @@ def gpu_first_proof() -> list[Cell]:
 
 
 def gpu_second_calibration() -> list[Cell]:
-    """Return trainings that were measured again: padded rows without plans, and packs whose graphs are recorded."""
+    """Return trainings of kinds that proofs missed: padded rows, packs replayed from graphs, recomputation, fp8."""
     return [
         *_over("bert-base", "full", [(32, 128), (16, 32), (300, 500)]),
-        *_over("bert-base", "lora", [(32, 128)]),
         *_over("bert-base", "dora", [(32, 128)]),
         *_over("bert-base", "bitfit", [(32, 128)]),
         *_over("bert-base", "full", [(300, 500)], memory="lean"),
@@ -130,12 +129,6 @@ def gpu_second_calibration() -> list[Cell]:
         *_over("llama3-8b", "lora", [(100, 350)], memory=24),
         *_over("llama2-13b", "qlora", [(60, 200)], memory="lean"),
         *_over("mistral-7b", "lora", [(100, 300)]),
-    ]
-
-
-def gpu_third_calibration() -> list[Cell]:
-    """Return trainings of the kinds that the forecast of the second proof missed, and some in fp8."""
-    return [
         *_over("tinyllama-1.1b", "full", [(50, 250)], memory="lean"),
         *_over("smollm2-360m", "full", [(80, 350)], memory="lean"),
         *_over("qwen3-1.7b", "full", [(100, 300)], memory=18),
@@ -145,16 +138,13 @@ def gpu_third_calibration() -> list[Cell]:
         *_over("tinyllama-1.1b", "lora", [(30, 90)]),
         *_over("qwen3-1.7b", "lora", [(60, 180)], task="generation"),
         *_over("llama2-13b", "lora", [(60, 160)], rows=8),
-        *_over("tinyllama-1.1b", "dora", [(50, 250)]),
         *_over("mistral-7b", "lora-fp8", [(100, 300)]),
         *_over("mistral-7b", "lora-fp8", [(100, 300)], memory="lean"),
         *_over("3b", "full-fp8", [(100, 300)]),
         *_over("bert-base", "lora", [(32, 128)]),
-        *_over("minilm-l6", "full", [(20, 60), (128, 256)]),
         *_over("roberta-base", "full", [(20, 100)]),
         *_over("bert-large", "qlora", [(64, 256)]),
         *_over("bert-large", "full", [(64, 256)], memory="lean"),
-        *_over("modernbert-base", "full", [(64, 400)]),
     ]
 
 
@@ -168,8 +158,8 @@ def gpu_plans() -> list[Cell]:
     ]
 
 
-def gpu_proof() -> list[Cell]:
-    """Return the trainings on a GPU that the forecast is judged by."""
+def gpu_second_proof() -> list[Cell]:
+    """Return the trainings on a GPU that the second forecast was judged by."""
     return [
         *_over("qwen3-0.6b", "full", [(60, 180), (200, 600)]),
         *_over("qwen3-0.6b", "lora", [(60, 180)], task="generation"),
@@ -215,6 +205,54 @@ def gpu_proof() -> list[Cell]:
         *_over("deberta-v3-small", "qlora", [(40, 200)]),
         *_over("modernbert-large", "full", [(100, 300)]),
         *_over("modernbert-large", "lora", [(100, 300)]),
+    ]
+
+
+def gpu_proof() -> list[Cell]:
+    """Return the trainings on a GPU that the forecast is judged by."""
+    return [
+        *_over("danube3-500m", "full", [(40, 150), (300, 900)]),
+        *_over("danube3-500m", "lora", [(40, 150)], task="generation"),
+        *_over("danube3-500m", "dora", [(100, 300)]),
+        *_over("danube3-500m", "qlora", [(40, 150)]),
+        *_over("gemma3-270m", "full", [(60, 220)]),
+        *_over("gemma3-270m", "lora", [(60, 220)], task="generation"),
+        *_over("llama3.2-3b", "lora", [(24, 72), (150, 450)]),
+        *_over("llama3.2-3b", "full", [(60, 200)], task="generation", rows=8),
+        *_over("llama3.2-3b", "qlora", [(60, 200)], memory="lean"),
+        *_over("llama3.2-3b", "ia3", [(60, 200)]),
+        *_over("danube3-4b", "lora", [(90, 280)]),
+        *_over("danube3-4b", "full", [(90, 280)], rows=8),
+        *_over("danube3-4b", "layernorm", [(90, 280)]),
+        *_over("danube3-4b", "full", [(90, 280)], memory=40),
+        *_over("gemma3-4b", "lora", [(70, 210)], task="generation"),
+        *_over("gemma3-4b", "full", [(70, 210)], memory="lean"),
+        *_over("yi-6b", "lora", [(60, 240)], rows=32),
+        *_over("yi-6b", "lora", [(1500, 3000)], rows=8),
+        *_over("yi-6b", "qlora", [(60, 240)]),
+        *_over("yi-6b", "lora-fp8", [(60, 240)]),
+        *_over("deepseek-7b", "full", [(80, 240)], rows=8),
+        *_over("deepseek-7b", "lora", [(80, 240)], memory=26),
+        *_over("deepseek-7b", "qlora", [(80, 240)], task="generation", memory="lean"),
+        *_over("qwen3-8b", "lora", [(50, 200)]),
+        *_over("qwen3-8b", "qlora", [(50, 200)], memory=12),
+        *_over("qwen3-8b", "lora", [(250, 750)], task="generation", memory="lean"),
+        *_over("nemo-12b", "lora", [(80, 200)], rows=8),
+        *_over("nemo-12b", "qlora", [(80, 200)], rows=8),
+        *_over("nemo-12b", "full", [(80, 200)], rows=4),
+        *_over("gpt2-medium", "full", [(50, 200)]),
+        *_over("pythia-410m", "lora", [(60, 240)]),
+        *_over("bert-small", "full", [(30, 110), (200, 450)]),
+        *_over("distilroberta", "full", [(40, 160)]),
+        *_over("distilroberta", "lora", [(200, 500)]),
+        *_over("multilingual-minilm-l12", "full", [(24, 96)]),
+        *_over("multilingual-minilm-l12", "bitfit", [(100, 300)]),
+        *_over("electra-small", "full", [(60, 250)]),
+        *_over("electra-large", "full", [(60, 200)]),
+        *_over("electra-large", "qlora", [(60, 200)]),
+        *_over("electra-large", "full", [(150, 400)], memory="lean"),
+        *_over("deberta-v3-large", "full", [(50, 180)]),
+        *_over("deberta-v3-large", "lora", [(50, 180)]),
     ]
 
 
@@ -290,7 +328,7 @@ SETS: dict[str, dict[str, Callable[[], list[Cell]]]] = {
         "calibration": gpu_calibration,
         "first-proof": gpu_first_proof,
         "second-calibration": gpu_second_calibration,
-        "third-calibration": gpu_third_calibration,
+        "second-proof": gpu_second_proof,
         "plans": gpu_plans,
         "proof": gpu_proof,
     },
