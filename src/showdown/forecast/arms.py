@@ -21,9 +21,9 @@ from showdown.methods.table import build, method_and_settings, protocol_of
 from showdown.stages.devices import DevicesOfRuns
 
 GB = 1e9
-_DIVIDED_RATE, _COPIED_RATE = 0.66, 0.92
+_DIVIDED_RATE, _COPIED_RATE = 0.66, 0.97
 """Of several devices beside as many single ones, where weights are divided among them, and where each has all of them:
-1.32 and 1.83 of two on NVLink (`docs/scale.md`). Not measured with other links, nor with more devices."""
+1.32, and 1.92 to 1.96, of two on NVLink (`docs/scale.md`). Not measured with other links, nor with more devices."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Any
 _READ: dict[str, Any] = json.loads((files("showdown.forecast") / "fitted.json").read_bytes())
 HOST_KINDS = frozenset(
     {
-        "layers", "adapter launches", "opaque launches", "dequantise launches", "recomputed layers", "passes",
-        "replays", "tensors", "single tensors", "steps",
+        "layers", "norm launches", "adapter launches", "opaque launches", "dequantise launches", "recomputed layers",
+        "passes", "replays", "tensors", "single tensors", "steps",
     }
 )  # fmt: skip
 """Work of the host of a GPU, which goes on beside that of the GPU."""

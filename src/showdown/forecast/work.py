@@ -108,15 +108,29 @@ class NetworkWork:
             backward = _BACKWARD_ATTENTION * operations
             found[kind] += rates.attention_seconds(backward, length, backward=True)
             moved += 9 * shape.hidden + 2 * (shape.queries + shape.keys) + 8 * shape.inner
+        norms = self._more_norms
+        moved += sum((2 * again + 3 * trains) * width for width in norms)
         found["elementwise"] += rates.moving_seconds(self.width * moved * pack.tokens * layers)
         found["layers"] += (1 + trains) * shape.layers * rates.seconds("launch_us", 1)
+        if norms:
+            found["norm launches"] += (again + trains) * shape.layers * len(norms) * rates.seconds("launch_us", 1)
         if again > 1:
             found["recomputed layers"] += shape.layers * rates.seconds("launch_us", 1)
         adapted = sum(count for kind, count in self.linears.items() if kind.rank) * (again + trains)
         found["adapter launches"] += adapted * rates.seconds("launch_us", 1)
-        found["kernels"] += ((again + 2 * trains) * 14 * shape.layers + 2 * adapted) * rates.seconds("kernel_us", 1)
+        found["kernels"] += ((again + 2 * trains) * (14 + len(norms)) * shape.layers + 2 * adapted) * rates.seconds(
+            "kernel_us", 1
+        )
         self._head(found, pack, trains=trains)
         return found
+
+    @cached_property
+    def _more_norms(self) -> list[int]:
+        """Numbers of a token that each norm of a layer takes, but for the two that all decoders have."""
+        shape, usual = self.shape, ("input_layernorm", "post_attention_layernorm")
+        own = {"q_norm": shape.queries, "k_norm": shape.keys}
+        names = [name.rpartition(".")[2] for name, _ in self.arm.module.named_modules() if ".layers.0." in f".{name}"]
+        return [own.get(name, shape.hidden) for name in names if name.endswith("norm") and name not in usual]
 
     @property
     def _has_cudnn(self) -> bool:
@@ -125,7 +139,8 @@ class NetworkWork:
     def _linear(self, found: Kinds, kind: LinearKind, count: float, tokens: int, *, again: int, trains: bool) -> None:
         rates, through = self.rates, again + trains
         one = rates.product_seconds(self.dtype, tokens=tokens, inputs=kind.inputs, outputs=kind.outputs)
-        found["products"] += count * through * one / (FP8_SPEED if self.demand.fp8 and self.on_gpu else 1.0)
+        in_fp8 = self.demand.fp8 and self.on_gpu
+        found["fp8 products" if in_fp8 else "products"] += count * through * one / (FP8_SPEED if in_fp8 else 1.0)
         if trains and kind.learns:
             found["weight gradients"] += count * one
         if kind.rank and not kind.opaque:
