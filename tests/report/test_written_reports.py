@@ -262,6 +262,8 @@ def test_figures_of_labels_are_absent_and_those_of_written_answers_there(tmp_pat
     ]
     assert figures["scores"].title == "JSON field F1"
     assert len(figures["scores"].panels) == 1
+    for figure in figures.values():
+        figure.chart.to_dict()  # checks that it is valid Vega-Lite
     assert figures["learning-curve"].title == "JSON field F1 by training rows"
     assert not [
         name for name, one in figures.items() if "accuracy" in one.alt.casefold() and name != "validation-score"
