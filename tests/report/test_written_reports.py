@@ -462,6 +462,7 @@ def test_a_paper_on_losses_names_no_statistics_of_shares(tmp_path: Path) -> None
     assert "imagined rows" not in text
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_texts_of_the_data_are_never_markup(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = write_generation(folder, wanted="long", rows=len(HOSTILE) * 2)
@@ -531,6 +532,7 @@ def test_comparisons_of_two_tasks_have_nothing_in_common(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_an_arm_without_scores_has_its_reason(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results, verdict = judged(folder, failed={"qlora": "CUDA out of memory"})
