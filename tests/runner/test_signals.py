@@ -24,7 +24,7 @@ PATIENCE = 280
 """Seconds that a command may take on a busy machine; alone it takes under ten."""
 TASKS = (CLASSIFICATION, GENERATION)
 EPOCHS = 200
-"""So many that four stops, each after a checkpoint, leave something to do; they take half a minute."""
+"""So many that four stops, each after a checkpoint, leave something to do."""
 ENDLESS = 100_000
 """Epochs of a training that is never over, however late its end comes."""
 
