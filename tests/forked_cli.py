@@ -6,6 +6,7 @@ nothing in memory from an earlier one. What a command imports, and from where, i
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import subprocess
@@ -14,6 +15,23 @@ import tempfile
 from pathlib import Path
 
 SECONDS = 200
+AHEAD = (
+    "cleanlab.filter",
+    "peft.tuners.lora",
+    "ruamel.yaml",
+    "showdown.cli",
+    "showdown.data.suspects",
+    "showdown.report.across.html",
+    "showdown.report.latex.paper",
+    "showdown.report.page.write",
+    "showdown.report.pdf.write",
+    "showdown.runner.execute",
+    "showdown.stages.artifact",
+    "showdown.tasks.classification.network",
+    "skops.io",
+    "transformers.models.bert.modeling_bert",
+)
+"""What most commands need, and would import by themselves."""
 
 
 def showdown(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -42,12 +60,8 @@ def _server() -> "subprocess.Popen[str]":
 
 def _serve() -> None:
     """Answer requests: fork a process for each, and write its code."""
-    import peft  # noqa: F401
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-
-    import showdown.cli  # noqa: F401
-
+    for name in AHEAD:
+        importlib.import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

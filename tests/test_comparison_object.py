@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import showdown
+from runner.immediate import use_here
 from showdown.comparison import _overrides
 from showdown.core.errors import UserError
 from showdown.testing.tiny import separable_rows, write_csv
@@ -22,7 +23,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> showdown.Comparison:
         data={"near_duplicate_jaccard": 0.99},
         protocol={"split": {"kind": "single"}},
     )
-    assert comparison.run(quiet=True) is comparison
+    with pytest.MonkeyPatch.context() as patch:
+        use_here(patch)
+        assert comparison.run(quiet=True) is comparison
     return comparison
 
 

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import showdown
+from runner.immediate import use_here
 from showdown.core.exported import ExportRecord, read_exports
 from tiny_pretrained import separable_rows, write_csv
 
@@ -23,8 +26,7 @@ def run_comparison(base: Path, folder: Path, methods: dict[str, dict[str, Any]])
         "protocol": {"epochs": 2, "max_tokens": 16, "split": {"kind": "single"}, "tuning": None},
         "seeds": [0],
     }
-    showdown.run(comparison, output=folder / "out")
-    return folder / "out"
+    return _run(comparison, folder / "out")
 
 
 def run_writers(folder: Path, methods: dict[str, dict[str, Any]]) -> Path:
@@ -55,8 +57,14 @@ def run_writers(folder: Path, methods: dict[str, dict[str, Any]]) -> Path:
         "protocol": {"epochs": 3, "max_tokens": 100, "split": {"kind": "single"}, "tuning": None, "max_new_tokens": 8},
         "seeds": [0],
     }
-    showdown.run(comparison, output=folder / "out")
-    return folder / "out"
+    return _run(comparison, folder / "out")
+
+
+def _run(comparison: dict[str, Any], output: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        use_here(patch)
+        showdown.run(comparison, output=output)
+    return output
 
 
 def exported(output: Path, arm: str, folder: Path, form: str | None = None) -> ExportRecord:

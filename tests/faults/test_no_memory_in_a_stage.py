@@ -12,14 +12,12 @@ import showdown.evaluation.speed
 import showdown.models.network
 import showdown.stages.score
 import showdown.stages.setup
-from runner.immediate import use
-from runner.test_protocol import HereWorkers
+from runner.immediate import use_here
 from showdown.config.read import check
 from showdown.core.record import Results, RunRecord
 from showdown.display.display import Silent
 from showdown.engine.accumulate import EagerAccumulator
 from showdown.runner import execute, resume
-from showdown.runner.worker import entry
 from showdown.tasks.classification.network import NetworkClassifier
 from showdown.tasks.classification.task import Classification
 from showdown.tasks.generation.network import NetworkWriter
@@ -52,8 +50,7 @@ STAGES_OF_WRITING: dict[str, tuple[Any, str]] = {
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    use(monkeypatch, HereWorkers)
-    monkeypatch.setattr(entry, "watch_over", lambda _: None)
+    use_here(monkeypatch)
     monkeypatch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
     monkeypatch.setattr(showdown.evaluation.speed, "_BATCHES", ())
     yield

@@ -42,7 +42,7 @@ SHARED_OUT = {"prompt": "bert", "prefix": "mistral"}
 (`test_virtual_tokens.py`) compares what both compute on both with the same by hand."""
 ON_EMBEDDINGS = ("frozen", "knn", "boosting", "static", "setfit")
 FAMILIES = [*ENCODERS, *DECODERS]
-OTHERS = ("full", "lora", "qlora")
+OTHERS = ("full", "lora", pytest.param("qlora", marks=pytest.mark.long))
 """Methods that are trained on every family."""
 
 
@@ -76,7 +76,7 @@ def test_conformance(case: Case, workshop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in BOTH])
-@pytest.mark.parametrize("method", [*OTHERS[:2], pytest.param(OTHERS[2], marks=pytest.mark.long)])
+@pytest.mark.parametrize("method", OTHERS)
 def test_every_family_learns(workshop: Workshop, method: str, family: str) -> None:
     losses = workshop.trained(method, family, epochs=3).losses
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])

@@ -432,6 +432,12 @@ def test_thinning_keeps_means_and_short_lines() -> None:
     assert max(value for _, value in thinned(peaks, 100, max)) == 1.0
 
 
+def test_figures_are_valid_vega_lite(drawn: Drawn) -> None:
+    """A report draws them unchecked."""
+    for figure in drawn[2].values():
+        figure.chart.to_dict()  # checks the whole
+
+
 def test_the_data_of_a_chart_hold_no_text(drawn: Drawn) -> None:
     """Labels and names alone: a picture may be shown to others."""
     assert all("text" not in record for figure in drawn[2].values() for record in figure.records)

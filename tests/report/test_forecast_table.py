@@ -75,6 +75,7 @@ def test_without_a_whole_forecast_there_is_no_table(results: Results, tmp_path: 
     assert "## Forecast" not in write_markdown(results, judge(tmp_path), tmp_path).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_reports_have_the_table(results: Results, tmp_path: Path) -> None:
     write_forecast(results, tmp_path)
     verdict = judge(tmp_path)

@@ -15,6 +15,7 @@ from showdown.core.spec import DataSpec
 from showdown.core.split import SingleSplit
 from showdown.data.prepare import load_side, prepare, write_prepared
 from showdown.report.disagreements import disagreements
+from showdown.report.figures import gallery
 from showdown.report.formats import write_report
 from showdown.report.page.rows import sort_key
 from showdown.report.page.write import page
@@ -121,6 +122,7 @@ def test_sections_hold_what_the_comparison_was(written: tuple[Results, Path, str
     assert "effective batch rows" in markup
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_leakage_is_said_on_the_first_screen(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = write_comparison(folder, methods={"tfidf": METHODS["tfidf"]}, allow_leakage=True)
@@ -157,7 +159,10 @@ def test_disagreements_are_those_of_the_predictions(written: tuple[Results, Path
         assert f"Row {one.row}:" in markup
 
 
-def test_rows_that_share_a_colour_have_lines_of_their_own_in_the_legend(tmp_path: Path) -> None:
+def test_rows_that_share_a_colour_have_lines_of_their_own_in_the_legend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "GALLERY", (gallery.system,))  # one that has a legend
     folder = tmp_path / "out"
     methods = {f"lora-r{rank}": ("lora", f"LoRA, rank {rank}", 0.8) for rank in (1, 2, 4, 8, 16, 32, 64, 128, 256)}
     results = write_traced(folder, methods=methods)
@@ -168,6 +173,7 @@ def test_rows_that_share_a_colour_have_lines_of_their_own_in_the_legend(tmp_path
     assert len({re.sub(r"lora-r\d+", "", entry) for entry in entries}) == len(methods)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_damaged_texts_are_passed_over(written: tuple[Results, Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = with_texts(folder, labels=("a", "b", "c"))
@@ -200,6 +206,7 @@ def test_cells_are_sorted_by_what_they_show(cell: str, number: float | None) -> 
     assert sort_key(cell) == number
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_protocol_that_rows_do_not_share_is_not_called_shared(tmp_path: Path) -> None:
     results = write_comparison(tmp_path)
     assert "<h3>The shared protocol</h3>" in page(results, judge(results, tmp_path), tmp_path)

@@ -41,6 +41,7 @@ def test_code_in_latex_is_escaped() -> None:
     assert latex_prose(r"a  `\input{x}` b_c") == (r"a \texttt{\textbackslash{}input\{x\}} b\_\allowbreak{}c")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_page_shows_code(made: tuple[Results, Path]) -> None:
     results, folder = made
     found = page(results, judge(results, folder), folder)
@@ -48,12 +49,14 @@ def test_the_page_shows_code(made: tuple[Results, Path]) -> None:
     assert f"<li>tfidf: memory <code>lean</code>: install {install} (<code>a_b</code>)</li>" in found
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_pdf_shows_code(made: tuple[Results, Path]) -> None:
     results, folder = made
     pages = Pages(write_report("pdf", results, judge(results, folder), folder))
     assert NOTE.replace("`", "") in pages
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_paper_shows_code(made: tuple[Results, Path]) -> None:
     results, folder = made
     path = write_report("paper", results, judge(results, folder), folder)
@@ -61,6 +64,7 @@ def test_the_paper_shows_code(made: tuple[Results, Path]) -> None:
 
 
 @needs_tex
+@pytest.mark.usefixtures("without_figures")
 def test_the_paper_prints_code(made: tuple[Results, Path]) -> None:
     results, folder = made
     path = write_report("paper", results, judge(results, folder), folder)

@@ -58,6 +58,7 @@ def test_text_formats_say_the_status_in_the_row_and_the_reason(form: str, made: 
         assert form == "latex" or REASONS[status] in text.replace("\\", "")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_pdf_says_both(made: Made) -> None:
     pages = Pages(write_report("pdf", *made))
     for status, reason in REASONS.items():
@@ -66,6 +67,7 @@ def test_the_pdf_says_both(made: Made) -> None:
 
 
 @needs_tex
+@pytest.mark.usefixtures("without_figures")
 def test_the_paper_and_the_table_say_both(made: Made) -> None:
     path = write_report("paper", *made)
     page = "".join(compiled(path.parent, "paper", times=2).split())

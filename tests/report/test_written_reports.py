@@ -262,6 +262,8 @@ def test_figures_of_labels_are_absent_and_those_of_written_answers_there(tmp_pat
     ]
     assert figures["scores"].title == "JSON field F1"
     assert len(figures["scores"].panels) == 1
+    for figure in figures.values():
+        figure.chart.to_dict()  # checks that it is valid Vega-Lite
     assert figures["learning-curve"].title == "JSON field F1 by training rows"
     assert not [
         name for name, one in figures.items() if "accuracy" in one.alt.casefold() and name != "validation-score"
@@ -460,6 +462,7 @@ def test_a_paper_on_losses_names_no_statistics_of_shares(tmp_path: Path) -> None
     assert "imagined rows" not in text
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_texts_of_the_data_are_never_markup(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = write_generation(folder, wanted="long", rows=len(HOSTILE) * 2)
@@ -529,6 +532,7 @@ def test_comparisons_of_two_tasks_have_nothing_in_common(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_an_arm_without_scores_has_its_reason(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results, verdict = judged(folder, failed={"qlora": "CUDA out of memory"})

@@ -1,5 +1,6 @@
 """An executor for tests: it runs a stage when it is submitted, in the way that the test chooses."""
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,6 +12,8 @@ import pytest
 from showdown.core.events import Listener
 from showdown.runner import execute
 from showdown.runner.executor import Executor, Place, Resources, Stage
+from showdown.runner.worker import entry
+from showdown.runner.worker.task import WorkerTask
 from showdown.stages.results import StageError
 
 
@@ -44,3 +47,18 @@ class ImmediateExecutor(ABC):
         future: Future[StageError | None] = Future()
         future.set_result(self.run(stage, run_folder))
         return future
+
+
+class HereWorkers(ImmediateExecutor):
+    """Runs stages in this process."""
+
+    def run(self, stage: Stage, folder: Path) -> StageError | None:
+        if entry.work(WorkerTask(stage=stage.name, folder=folder, data=stage.data), io.StringIO()):
+            return StageError.model_validate_json((folder / "error.json").read_bytes())
+        return None
+
+
+def use_here(patch: pytest.MonkeyPatch) -> None:
+    """Have comparisons carried out in this process."""
+    use(patch, HereWorkers)
+    patch.setattr(entry, "watch_over", lambda _: None)

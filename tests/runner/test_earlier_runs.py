@@ -8,14 +8,13 @@ import pytest
 
 import showdown.evaluation.speed
 import showdown.runner.auto_settings
-from runner.immediate import use
-from runner.test_protocol import HereWorkers, comparison, results_of
+from runner.immediate import use_here
+from runner.test_protocol import comparison, results_of
 from showdown.config.read import check
 from showdown.config.target import comparison_for
 from showdown.core.spec import TRAINING_KEYS, ModelSpec, RunSpec, SharedProtocol
 from showdown.display.display import PlannedRun, Silent
 from showdown.runner import execute
-from showdown.runner.worker import entry
 
 
 class Noting(Silent):
@@ -38,8 +37,7 @@ class Noting(Silent):
 @pytest.fixture(autouse=True)
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        use(patch, HereWorkers)
-        patch.setattr(entry, "watch_over", lambda _: None)
+        use_here(patch)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())
         yield

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import showdown.evaluation.speed
-from runner.immediate import ImmediateExecutor, use
+from runner.immediate import use_here
 from showdown.config.read import check
 from showdown.core.events import EventWriter, StageName
 from showdown.core.record import Results, RunRecord
@@ -19,11 +19,9 @@ from showdown.report.markdown import markdown
 from showdown.report.pool import pooled_scores
 from showdown.report.table import comparison_table
 from showdown.runner import execute
-from showdown.runner.executor import Stage
 from showdown.runner.worker import entry
-from showdown.runner.worker.task import WorkerTask
 from showdown.stages import tune
-from showdown.stages.results import StageError, TuneStage
+from showdown.stages.results import TuneStage
 from showdown.verdict.summary import judge
 from tiny_pretrained import separable_rows, write_csv
 
@@ -42,20 +40,10 @@ class Noting(Silent):
         self.started.append(run.name)
 
 
-class HereWorkers(ImmediateExecutor):
-    """Runs stages in this process."""
-
-    def run(self, stage: Stage, folder: Path) -> StageError | None:
-        if entry.work(WorkerTask(stage=stage.name, folder=folder, data=stage.data), io.StringIO()):
-            return StageError.model_validate_json((folder / "error.json").read_bytes())
-        return None
-
-
 @pytest.fixture(scope="module", autouse=True)
 def in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        use(patch, HereWorkers)
-        patch.setattr(entry, "watch_over", lambda _: None)
+        use_here(patch)
         patch.setattr(showdown.evaluation.speed, "_SINGLE_CALLS", 1)
         patch.setattr(showdown.evaluation.speed, "_BATCHES", ())
         yield

@@ -8,7 +8,7 @@ import altair as alt
 
 from showdown.core.notebook import html_picture
 from showdown.report.figures.design import LIGHT, PANEL_PX, Style, rows_of, text_px, themed
-from showdown.report.figures.drawn import svg
+from showdown.report.figures.drawn import UNCHECKED, svg
 
 _MARK_PX, _LINE_PX = 13.0, 34.0
 """Width of a marker, and of a line with its dashes, in the legend."""
@@ -36,6 +36,7 @@ class Figure:
     """Rows whose colours and markers need a legend; empty where the panels name them."""
 
     @property
+    @UNCHECKED
     def chart(self) -> Any:
         """All panels and the legend as one Altair chart."""
         grid: Any = self.panels[0] if len(self.panels) == 1 else alt.concat(*self.panels, columns=self.columns)

@@ -7,6 +7,7 @@ from showdown.core.record import Results
 from showdown.report.figures.confusion import confusion
 from showdown.report.figures.coverage import coverage
 from showdown.report.figures.curves import training_loss, validation_score
+from showdown.report.figures.drawn import UNCHECKED
 from showdown.report.figures.elsewhere import elsewhere
 from showdown.report.figures.figure import Figure
 from showdown.report.figures.label_f1 import label_f1
@@ -39,6 +40,7 @@ GALLERY: tuple[Callable[[Material], Figure | None], ...] = (
 )
 
 
+@UNCHECKED
 def figures_of(results: Results, verdict: Verdict, folder: Path) -> list[Figure]:
     """Return all figures that a comparison has something to show in.
 

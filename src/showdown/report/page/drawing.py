@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from showdown.report.figures.design import DARK, LIGHT, PANEL_PX, themed
-from showdown.report.figures.drawn import svg
+from showdown.report.figures.drawn import UNCHECKED, svg
 from showdown.report.figures.figure import Figure
 
 _ROLE_OF = {colour: role for role, colour in LIGHT.items()}
@@ -35,6 +35,7 @@ class Drawing:
     """Names, the variable of the stylesheet with their colour, and the dashes of their line, empty for a whole one."""
 
 
+@UNCHECKED
 def draw(figure: Figure) -> Drawing:
     """Draw all panels of a figure."""
     return Drawing(
