@@ -18,9 +18,11 @@ os.environ["SHOWDOWN_FORECAST"] = (
     "0"  # tests of forecasts ask for them; others need not wait, nor fill the user's cache
 )
 
-# A shell starts background jobs with Ctrl-C switched off, and programs started from there would inherit it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts background jobs with Ctrl-C switched off, and `nohup` all with the end of a terminal: programs that are
+# started from there would inherit it.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").split())
 """Files and tests that `make test-fast` leaves out (`tests/slow.py` says which)."""
