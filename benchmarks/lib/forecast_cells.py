@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import sklearn.metrics  # noqa: F401 - a run's process has it from the beginning; its 0.1 GB are not the training's
 import torch
 
 from benchmarks.lib.timing import synchronize
