@@ -36,10 +36,8 @@ class Counted:
     peak: Peak
     counted_gb: float
     """Expected of the peak, without a process's libraries on a CPU."""
-    libraries_gb: float
-    """Measured of a process with its libraries on a CPU; 0 on a GPU."""
     process_gb: float
-    """The same as the profile has it."""
+    """Of a process with its libraries on a CPU, as the profile has it; 0 on a GPU."""
     warm: bool
     """Whether its seconds are those of a training of usual length: see `_is_warm`."""
     weights: int
@@ -47,7 +45,7 @@ class Counted:
     seconds: float | None
     """Measured, of a step; None where it ran out of memory."""
     peak_gb: float | None
-    """Measured."""
+    """Measured; on a CPU with the profile's libraries in place of those of its process, which made a forecast first."""
 
     def forecast_seconds(self, coefficients: dict[str, float]) -> float:
         """Return what a step takes by these coefficients."""
@@ -108,6 +106,8 @@ def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
     )
     forecast = forecast_cell(cell, DeviceProfile.model_validate(profile), steps)
     rows, peak = forecast.rows, peak_of(forecast.step)
+    libraries_gb = measured.get("libraries_gb", 0.0)
+    process_gb = 0.0 if forecast.step.on_gpu else forecast.step.rates.plain("process_gb")
     return Counted(
         cell=cell.name,
         machine=machine,
@@ -118,13 +118,12 @@ def _counted(job: tuple[Cell, dict[str, Any], dict[str, Any], str]) -> Counted:
         ],
         peak=peak,
         counted_gb=peak.allocated_gb.expected - (0.0 if forecast.step.on_gpu else forecast.step.rates.process_gb),
-        libraries_gb=measured.get("libraries_gb", 0.0),
-        process_gb=0.0 if forecast.step.on_gpu else forecast.step.rates.plain("process_gb"),
+        process_gb=process_gb,
         warm=_is_warm(found, forecast),
         weights=found["weights"],
         settings=found["settings"],
         seconds=measured.get("seconds_a_step"),
-        peak_gb=measured.get("peak_gb"),
+        peak_gb=measured["peak_gb"] - libraries_gb + process_gb if "peak_gb" in measured else None,
     )
 
 

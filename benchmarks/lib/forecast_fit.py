@@ -26,7 +26,7 @@ from showdown.forecast.fitted import HOST_KINDS
 CALIBRATION = (
     "gpu/forecast-calibration.json", "gpu/forecast-calibration-more.json", "gpu/forecast-first-proof.json",
     "gpu/forecast-second-calibration.json", "gpu/forecast-second-proof.json", "cpu/forecast-calibration.json",
-    "cpu/forecast-first-proof.json",
+    "cpu/forecast-first-proof.json", "cpu/forecast-epyc.json",
 )  # fmt: skip
 """Below `benchmarks/results`."""
 _BEFORE = {
@@ -45,6 +45,8 @@ _PRIOR_SPREAD = {True: 1.2, False: 0.35}
 """Of the logarithm of a coefficient: of launches, of which little is known, and of kernels whose rates are measured."""
 _FAR = 3.0
 """Spreads from which on an error counts less."""
+_OF_MEMORY = "forecast-epyc"
+"""Of the files of a CPU the one that counts for memory: the others are of an older engine and PyTorch's CUDA build."""
 _WITH_PLANS = "gpu modules"
 """Its cells that were not warm held cuDNN's plans as well, which are not made any more."""
 _ENOUGH = 20
@@ -104,7 +106,7 @@ def without_farthest(errors: list[float]) -> list[float]:
 
 def memory_errors(cells: list[Counted]) -> list[float]:
     """Return the logarithms of forecast over measured peaks, a process's libraries left aside."""
-    return [math.log(one.counted_gb / (one.peak_gb - one.libraries_gb)) for one in cells if one.peak_gb]
+    return [math.log(one.counted_gb / (one.peak_gb - one.process_gb)) for one in cells if one.peak_gb]
 
 
 def time_errors(path: str, cells: list[Counted]) -> list[float]:
@@ -140,6 +142,7 @@ def main() -> None:
             print(f"{one.machine} {one.cell}: {one.seconds * 1e3:.1f} ms {math.expm1(time):+.1%}")
     for path in sorted({one.memory_path for one in cells}):
         some = [one for one in cells if one.memory_path == path and (one.warm or path != _WITH_PLANS)]
+        some = [one for one in some if path.startswith("gpu") or one.machine == _OF_MEMORY]
         found["memory_spread"][path] = between(memory_errors(some), _NARROWEST["memory"])
         for one, peak in zip(some, memory_errors(some), strict=True):
             print(f"{one.machine} {one.cell}: {one.peak_gb:.3f} GB {math.expm1(peak):+.1%}")

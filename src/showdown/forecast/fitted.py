@@ -44,3 +44,6 @@ CPU_ADAPTERS = 1.2
 CPU_BFLOAT16_GB = 0.9
 """Of oneDNN's products in bfloat16, of which PyTorch keeps a thousand for later use, one for each number of tokens and
 each weight: 0.7 GB after 20 steps on a Xeon, 1.0 after 50 on an EPYC (`docs/forecast.md`)."""
+CPU_FLOAT32_GB = 0.16
+"""The same in float32: the median of 13 trainings on an EPYC (`benchmarks/results/cpu/forecast-epyc.json`), less 0.11
+GB of scikit-learn and pandas, which these imported after their memory was first read."""

@@ -11,6 +11,7 @@ from showdown.forecast.fitted import (
     CPU_ADAPTERS,
     CPU_ALLOCATOR,
     CPU_BFLOAT16_GB,
+    CPU_FLOAT32_GB,
     GRAPH_GB,
     MEMORY_SPREAD,
     PASSING_TENSORS,
@@ -135,7 +136,7 @@ def _traced_gb(step: StepSeconds) -> float:
     if step.on_gpu:
         return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
     held = (demand.weight_bytes + demand.optimizer_bytes) / GB
-    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else 0.0
+    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else CPU_FLOAT32_GB
     return held + CPU_ALLOCATOR * both / GB + primitives + step.rates.process_gb
 
 
