@@ -24,6 +24,8 @@ from showdown.training.batches import effective_batches, largest_drawn_tokens
 
 _PROCESS_SPREAD_GB = 0.1
 """By which the resident set of equal processes differs: libraries, and what an allocator gives back."""
+_SIZES = 10
+"""Numbers of tokens of the micro-batches of the trainings that `CPU_FLOAT32_GB` was measured on, at the least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,14 @@ def _has_several(step: StepSeconds) -> bool:
     rows, protocol = step.arm.train, step.arm.job.protocol
     batches = effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0)
     return any(len(step.packs([rows[row] for row in batch])) > 1 for batch in batches)
+
+
+def _share_of_sizes(step: StepSeconds) -> float:
+    """Return how much of `CPU_FLOAT32_GB` is held: all from some numbers of tokens on, nothing where all are alike."""
+    rows, protocol = step.arm.train, step.arm.job.protocol
+    batches = effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0)
+    tokens = [pack.tokens for batch in batches for pack in step.packs([rows[row] for row in batch])]
+    return min(1.0, (len(set(tokens)) - 1) / _SIZES)
 
 
 def _packed_gb(step: StepSeconds) -> float:
@@ -136,7 +146,7 @@ def _traced_gb(step: StepSeconds) -> float:
     if step.on_gpu:
         return (held_bytes(arm.needs.shape, demand, recompute=settings.recompute) + both) / GB + WORKSPACE_GB
     held = (demand.weight_bytes + demand.optimizer_bytes) / GB
-    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else CPU_FLOAT32_GB
+    primitives = CPU_BFLOAT16_GB if step.work.dtype == "bfloat16" else CPU_FLOAT32_GB * _share_of_sizes(step)
     return held + CPU_ALLOCATOR * both / GB + primitives + step.rates.process_gb
 
 
