@@ -1,6 +1,6 @@
 """Trainings on a GPU that the forecast is fitted on or judged by: memory and seconds a step.
 
-    python -m benchmarks.gpu.forecast --cells calibration plans proof --gpus 0,1,2,3 --out benchmarks/results
+    python -m benchmarks.gpu.forecast --cells second-calibration plans proof --gpus 0,1,2,3 --out benchmarks/results
 
 Each cell is trained in a process of its own, as a run of the product is: in one process, the same steps took up to a
 half longer after some minutes. Each set has a file of its own, which is written after each cell. Their forecasts are

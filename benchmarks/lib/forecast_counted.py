@@ -81,8 +81,7 @@ def counted(paths: Sequence[Path], processes: int, shipped: str | None = None) -
 def _with_usual_launches(results: dict[str, Any]) -> dict[str, Any]:
     """Return a file's profile with the median of the launches measured before each cell, where they were.
 
-    One measurement differs from the next by up to a half, and steps do not: those of the same cells on two days and two
-    machines differed by 2.5 % at the median.
+    One measurement differs from the next by up to a half, without a relation to the steps behind it.
     """
     profile: dict[str, Any] = results["profile"]
     measured = [cell["launch_us"] for cell in results["cells"] if "launch_us" in cell]

@@ -18,9 +18,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.lib.forecast_cells import SHAPES, Cell
+from benchmarks.lib.forecast_cells import Cell
 from benchmarks.lib.forecast_counted import Counted, counted
 from benchmarks.lib.forecast_sets import SETS
+from benchmarks.lib.forecast_shapes import SHAPES
 from showdown.engine.budget import largest_tokens
 from showdown.forecast.fitted import COEFFICIENTS, TIME_SPREAD
 

@@ -20,12 +20,12 @@ from showdown.forecast.fitted import (
 from showdown.forecast.needs import CONTEXT_GB
 from showdown.forecast.step import StepSeconds
 from showdown.forecast.work import Pack
-from showdown.training.batches import effective_batches, largest_drawn_tokens
+from showdown.training.batches import largest_drawn_tokens
 
 _PROCESS_SPREAD_GB = 0.1
 """By which the resident set of equal processes differs: libraries, and what an allocator gives back."""
 _SIZES = 10
-"""Numbers of tokens of the micro-batches of the trainings that `CPU_FLOAT32_GB` was measured on, at the least."""
+"""Sizes of the micro-batches of the trainings that `CPU_FLOAT32_GB` was measured on, at the least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +72,17 @@ def _drawn_tokens(step: StepSeconds) -> int:
 
 def _has_several(step: StepSeconds) -> bool:
     """Return whether any step has several micro-batches: gradients of the first lie there while others come."""
-    rows, protocol = step.arm.train, step.arm.job.protocol
-    batches = effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0)
-    return any(len(step.packs([rows[row] for row in batch])) > 1 for batch in batches)
+    return any(len(packs) > 1 for packs in step.packs_of_steps(step.arm.train))
 
 
 def _share_of_sizes(step: StepSeconds) -> float:
-    """Return how much of `CPU_FLOAT32_GB` is held: all from some numbers of tokens on, nothing where all are alike."""
-    rows, protocol = step.arm.train, step.arm.job.protocol
-    batches = effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0)
-    tokens = [pack.tokens for batch in batches for pack in step.packs([rows[row] for row in batch])]
-    return min(1.0, (len(set(tokens)) - 1) / _SIZES)
+    """Return how much of `CPU_FLOAT32_GB` is held: all from `_SIZES` on, nothing where micro-batches are alike."""
+    sizes: set[int] = set()
+    for packs in step.packs_of_steps(step.arm.train):
+        sizes |= {len(pack.rows) * pack.longest if step.work.demand.padded else pack.tokens for pack in packs}
+        if len(sizes) > _SIZES:
+            return 1.0
+    return (len(sizes) - 1) / _SIZES
 
 
 def _packed_gb(step: StepSeconds) -> float:
@@ -169,10 +169,9 @@ def _activation_bytes(step: StepSeconds, rows: int, length: int) -> float:
 
 def _later_rows(step: StepSeconds) -> tuple[int, int] | None:
     """Return rows and length of the largest micro-batch that is not the first of its step; None where none is."""
-    rows, protocol = step.arm.train, step.arm.job.protocol
     found = []
-    for batch in effective_batches(len(rows), protocol.effective_batch_rows, seed=0, epoch=0):
-        for pack in step.packs([rows[row] for row in batch])[1:]:
+    for packs in step.packs_of_steps(step.arm.train):
+        for pack in packs[1:]:
             number = len(pack.rows)
             found.append((number, pack.longest if step.work.demand.padded else max(1, round(pack.tokens / number))))
     return max(found, key=lambda one: one[0] * one[1], default=None)

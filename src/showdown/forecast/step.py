@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from showdown.core.memory import MemorySettings
@@ -74,8 +74,8 @@ class StepSeconds:
     def recording_seconds(self, rows: Sequence[tuple[int, int]]) -> float:
         """Return the seconds that a training takes once for its CUDA graphs: two passes of each size are launched."""
         sizes: dict[tuple[int, ...], Pack] = {}
-        for batch in effective_batches(len(rows), self.arm.job.protocol.effective_batch_rows, seed=0, epoch=0):
-            for pack in self.packs([rows[row] for row in batch]):
+        for packs in self.packs_of_steps(rows):
+            for pack in packs:
                 size = self.graph_size(pack)
                 if size is not None and len(sizes) < MOST_GRAPHS:
                     sizes.setdefault(size, pack)
@@ -119,6 +119,11 @@ class StepSeconds:
             for kind, seconds in work.items():
                 total[kind] += seconds
         return total
+
+    def packs_of_steps(self, rows: Sequence[tuple[int, int]]) -> Iterator[list[Pack]]:
+        """Yield the micro-batches of each step of the first epoch of seed 0, which stands for others."""
+        for batch in effective_batches(len(rows), self.arm.job.protocol.effective_batch_rows, seed=0, epoch=0):
+            yield self.packs([rows[row] for row in batch])
 
     def packs(self, rows: Sequence[tuple[int, int]]) -> list[Pack]:
         """Return the micro-batches of a step."""

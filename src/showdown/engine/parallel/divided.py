@@ -58,7 +58,7 @@ class DividedSpread(PartsSpread):
         return True
 
     def call(self, run: Callable[[], T]) -> T:
-        """Return what a pass through the network returns."""
+        """See `PartsSpread`."""
         found: T = self._root(run)
         return found
 
